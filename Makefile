@@ -1,0 +1,42 @@
+# Nothing but Python >= 3.11, make and a package index is needed beforehand.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint types bench docs clean
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
+	@mkdir -p $(DEMO)
+	$(BIN)/xoxo bulk run examples/orders.csv --ledger $(DEMO)/orders.db --sandbox
+	@echo
+	@echo "The ledger is $(DEMO)/orders.db. The codes, masked unless --reveal:"
+	@echo "  $(BIN)/xoxo bulk export --ledger $(DEMO)/orders.db --sandbox --out $(DEMO)/codes.csv --reveal"
+
+test: $(STAMP)  ## the whole suite, in parallel
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+types: $(STAMP)
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+bench: $(STAMP)  ## one table a benchmark; see benchmarks/README.md
+	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+
+docs: $(STAMP)  ## README, docs and examples are run as tests
+	$(BIN)/python -m pytest tests/test_readme.py
+
+clean:
+	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,48 @@
+"""An aiohttp.web app that hands out a voucher: the client lives as long as the app.
+
+Run: python examples/aiohttp_app.py
+"""
+
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from xoxo_async import XoxoClient, errors
+
+XOXO = web.AppKey("xoxo", XoxoClient)
+
+
+async def client(app: web.Application) -> AsyncIterator[None]:
+    """Open the client on the app's own event loop, and close it with the app."""
+    async with XoxoClient.from_env() as xoxo:
+        app[XOXO] = xoxo
+        yield
+
+
+async def claim(request: web.Request) -> web.Response:
+    """Place the order of a claim; the same claim again returns the same order."""
+    body = await request.json()
+    try:
+        order = await request.app[XOXO].orders.place(
+            product_id=body["product_id"],
+            denomination=str(body["denomination"]),
+            po_number=f"claim-{request.match_info['claim_id']}",
+        )
+    except errors.OutcomeUnknownError:
+        return web.json_response({"error": "not known yet; claim again"}, status=503, headers={"Retry-After": "60"})
+    except errors.XoxoError as error:
+        return web.json_response({"error": type(error).__name__}, status=502)
+    codes = [voucher.code.reveal() for voucher in order.vouchers]
+    return web.json_response({"order_id": order.order_id, "codes": codes})
+
+
+def make_app() -> web.Application:
+    """Build the app."""
+    app = web.Application()
+    app.cleanup_ctx.append(client)
+    app.router.add_post("/claims/{claim_id}", claim)
+    return app
+
+
+if __name__ == "__main__":
+    web.run_app(make_app(), host="127.0.0.1", port=8000)

@@ -1,0 +1,65 @@
+"""`config`: addresses, limits, timeouts, environment."""
+
+import pytest
+
+from xoxo_async import PRODUCTION, STAGING, RateLimits, Timeouts, errors
+from xoxo_async.config import Environment, check_base_url
+
+
+@pytest.mark.parametrize(
+    "url", [PRODUCTION, STAGING, "http://127.0.0.1:8080/chef", "http://localhost", "http://[::1]:1"]
+)
+def test_https_and_loopback_addresses_pass(url: str) -> None:
+    """Plain http is for this machine only."""
+    assert check_base_url(url + "/") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "accounts.xoxoday.com",
+        "ftp://x",
+        "http://example.com",
+        "http://127.0.0.1.example.com",
+        "https://user:pw@example.com",
+        "https://example.com/?a=b",
+        "https://exa mple.com",
+        "https://example.com/\r\nX: y",
+        "http://localhost:99999",
+        "https://",
+    ],
+)
+def test_other_addresses_are_refused(url: str) -> None:
+    """Each wrong address is a ConfigError, and none shows a password."""
+    with pytest.raises(errors.ConfigError) as caught:
+        check_base_url(url)
+    assert "pw" not in str(caught.value)
+
+
+def test_insecure_http_must_be_asked_for() -> None:
+    """Plain http to another machine works only when said out loud."""
+    assert check_base_url("http://10.0.0.1", allow_insecure_http=True) == "http://10.0.0.1"
+
+
+def test_limits_are_kept_by_operation() -> None:
+    """Each documented operation has its own limit, and the others none."""
+    limits = RateLimits(place_order=6000)
+    assert [limits.per_minute(n) for n in ("placeOrder", "getBalance", "sendBalance")] == [6000, 10, None]
+    assert RateLimits.unlimited().per_minute("placeOrder") is None
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "10", True])
+def test_senseless_numbers_are_refused(value: object) -> None:
+    """Limits and timeouts are positive numbers."""
+    with pytest.raises(errors.ConfigError, match="place_order"):
+        RateLimits(place_order=value)  # type: ignore[arg-type]
+    with pytest.raises(errors.ConfigError, match="read_s"):
+        Timeouts(read_s=value)  # type: ignore[arg-type]
+
+
+def test_the_environment_is_read_and_not_shown() -> None:
+    """Blank variables count as absent; the repr holds no secret."""
+    environment = Environment.read({"XOXO_CLIENT_SECRET": "hush", "XOXO_BASE_URL": " ", "XOXO_CLIENT_ID": "me"})
+    assert (environment.base_url, environment.client_id, environment.client_secret) == (STAGING, "me", "hush")
+    assert "hush" not in repr(environment)

@@ -1,0 +1,245 @@
+"""`dispatcher`: the road of one call, over a session that plays back answers."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+import anyio
+import msgspec
+import pytest
+
+from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, SuccessFlag, Timeouts, errors
+from xoxo_async.auth import Token
+from xoxo_async.dispatcher import Dispatcher
+from xoxo_async.hooks import AttemptFailed, CallFinished, Event
+from xoxo_async.pacing import Pacer
+from xoxo_async.session import Answer
+from xoxo_async.wire import Secret
+
+pytestmark = pytest.mark.anyio
+
+
+class Ask(msgspec.Struct):
+    po_number: str = msgspec.field(default="PO-1", name="poNumber")
+    amount: Decimal = Decimal("1.10")
+
+
+class Reply(msgspec.Struct, frozen=True):
+    value: int = 0
+
+
+def operation(effect: EffectClass = EffectClass.READ, **options: object) -> Operation[Ask, Reply]:
+    settings = {"query": "plumProAPI.query.ask", "request": Ask, "reply": Reply, "effect": effect, **options}
+    return Operation("ask", **settings)  # type: ignore[arg-type]
+
+
+TOKEN = Token(Secret("tok"))
+FINE = b'{"data": {"ask": {"status": 1, "data": {"value": 7}}}}'
+EXPIRED = (401, b'{"error": "invalid_token", "error_description": "x"}')
+LIMITED = (200, b'{"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]}')
+
+
+class PlayedBack:
+    """A session whose attempts end as listed; the last one repeats."""
+
+    def __init__(self, *ends: object) -> None:
+        self.ends = list(ends)
+        self.sent: list[tuple[str, str, bytes, str, float]] = []
+        self.rejected: list[Token | None] = []
+
+    async def send(self, method: str, path: str, body: bytes, content_type: str, total_s: float) -> Answer:
+        self.sent.append((method, path, body, content_type, total_s))
+        end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
+        if isinstance(end, BaseException):
+            raise end
+        status, body = end if isinstance(end, tuple) else (200, end)
+        return Answer(status, body, TOKEN, None)
+
+    def reject(self, token: Token | None) -> None:
+        self.rejected.append(token)
+
+
+def dispatcher(session: PlayedBack, events: Sequence[Event] = (), **settings: object) -> Dispatcher:
+    return Dispatcher(
+        session,  # type: ignore[arg-type]
+        pacer=Pacer(RateLimits.unlimited()),
+        retry=RetryPolicy(attempts=3, base_s=0, max_s=0),
+        timeouts=Timeouts(**settings),  # type: ignore[arg-type]
+        hooks=[events.append] if isinstance(events, list) else [],
+    )
+
+
+async def test_a_call_is_one_post_in_the_vendors_envelope() -> None:
+    """Query, tag and wrapper around the request; money as the exact JSON number; the reply out of its envelope."""
+    session = PlayedBack(FINE)
+    assert await dispatcher(session)(operation(), Ask()) == Reply(7)
+    method, path, body, content_type, _ = session.sent[0]
+    assert (method, path, content_type) == ("POST", "/v1/oauth/api", "application/json")
+    assert body == (
+        b'{"query":"plumProAPI.query.ask","tag":"plumProAPI","variables":{"data":{"poNumber":"PO-1","amount":1.10}}}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "variables"), [({"root": "user_data"}, b'{"user_data":{'), ({"root": ""}, b'{"poNumber"')]
+)
+async def test_the_wrapper_is_the_operations(options: dict[str, object], variables: bytes) -> None:
+    """Some operations wrap their request otherwise, or not at all."""
+    session = PlayedBack(FINE)
+    await dispatcher(session)(operation(**options), Ask())
+    assert b'"variables":' + variables in session.sent[0][2]
+
+
+@pytest.mark.parametrize("key", ["ask", "answered"])
+async def test_a_reply_is_found_under_any_of_its_keys(key: str) -> None:
+    """The payment report answers under another name than it is asked by."""
+    session = PlayedBack(FINE.replace(b'"ask"', b'"%s"' % key.encode()))
+    assert await dispatcher(session)(operation(also_under=("answered",)), Ask()) == Reply(7)
+
+
+@pytest.mark.parametrize("flag", [b"1", b'"1"', b"true", b'"success"'])
+async def test_success_flags_are_read_leniently(flag: bytes) -> None:
+    """1 is also "1", true and "success"."""
+    body = b'{"data": {"ask": {"success": %s, "data": {"value": 7}}}}' % flag
+    assert await dispatcher(PlayedBack(body))(operation(flag=SuccessFlag.SUCCESS_1), Ask()) == Reply(7)
+
+
+async def test_a_flat_reply_declares_its_flag() -> None:
+    """An operation whose flat reply has no flag field is refused when it is defined."""
+    with pytest.raises(errors.ConfigError, match="declares"):
+        operation(layout=Layout.FLAT)
+
+
+async def test_the_empty_answer_of_an_operation_is_no_error() -> None:
+    """Error ids that mean "nothing there" give the operation's empty reply."""
+    session = PlayedBack((404, b'{"code": 404, "errorId": "PLE10027", "error": "x"}'))
+    empty = Reply(0)
+    call = operation(empty_on=frozenset({"PLE10027"}), empty=empty)
+    assert await dispatcher(session)(call, Ask()) is empty
+
+
+READ_ENDS = {
+    "timeout": errors.ReplyTimeoutError("x"),
+    "lost": errors.ReplyLostError("x"),
+    "unreached": errors.ConnectError("x"),
+    "502": (502, b"<html>"),
+    "limited": LIMITED,
+}
+
+
+@pytest.mark.parametrize("end", READ_ENDS.values(), ids=list(READ_ENDS))
+async def test_a_read_is_tried_again(end: object) -> None:
+    """What another try may cure is tried again, and told to the hooks."""
+    events: list[Event] = []
+    session = PlayedBack(end, end, FINE)
+    assert await dispatcher(session, events)(operation(), Ask()) == Reply(7)
+    assert len(session.sent) == 3
+    assert [type(event) for event in events] == [AttemptFailed, AttemptFailed, CallFinished]
+
+
+async def test_attempts_are_bounded_and_counted() -> None:
+    """The last error comes out, with operation, attempts and no effect."""
+    session = PlayedBack(errors.ReplyTimeoutError("x"))
+    with pytest.raises(errors.ReplyTimeoutError) as caught:
+        await dispatcher(session)(operation(), Ask())
+    assert (caught.value.operation, caught.value.attempts, caught.value.effect) == ("ask", 3, "none")
+
+
+@pytest.mark.parametrize("effect", [EffectClass.KEYED, EffectClass.UNKEYED])
+@pytest.mark.parametrize(
+    "end",
+    [
+        errors.ReplyTimeoutError("x"),
+        errors.ReplyLostError("x"),
+        (502, b"<html>"),
+        (200, b""),
+        (200, b'{"data": {"ask": {"status": 1}}}'),
+        (200, b'{"data": {"ask": {"status": 1, "data": {"value": {}}}}}'),
+        (200, b'{"data": null}'),
+        (400, b'{"error": "x"}'),
+        (307, b""),
+    ],
+)
+async def test_money_in_doubt_is_sent_once_and_says_so(end: object, effect: EffectClass) -> None:
+    """No answer that tells what happened: one attempt, OutcomeUnknownError, the poNumber and the cause with it."""
+    session = PlayedBack(end)
+    with pytest.raises(errors.OutcomeUnknownError) as caught:
+        await dispatcher(session)(operation(effect), Ask())
+    assert len(session.sent) == 1
+    assert (caught.value.po_number, caught.value.effect) == ("PO-1", "possible")
+    assert isinstance(caught.value.__cause__, errors.XoxoError)
+
+
+async def test_a_vendors_refusal_keeps_its_class() -> None:
+    """A refusal with an id says more than doubt, and says whether an order may exist."""
+    for error_id, kind, effect in [
+        ("PLE10018", errors.DenominationError, "none"),
+        ("PLE10004", errors.DuplicatePoNumberError, "possible"),
+        ("PLE10010", errors.InsufficientFundsError, "possible"),
+    ]:
+        session = PlayedBack((422, b'{"errorId": "%s"}' % error_id.encode()))
+        with pytest.raises(kind) as caught:
+            await dispatcher(session)(operation(EffectClass.KEYED), Ask())
+        assert (caught.value.effect, len(session.sent)) == (effect, 1)
+
+
+@pytest.mark.parametrize("effect", list(EffectClass))
+async def test_a_refused_token_is_renewed_once_for_free(effect: EffectClass) -> None:
+    """A token refusal proves that nothing was processed: the token is forgotten, and the call goes again, also money."""
+    session = PlayedBack(EXPIRED, FINE)
+    assert await dispatcher(session)(operation(effect), Ask()) == Reply(7)
+    assert session.rejected == [TOKEN]
+
+
+async def test_a_token_refused_twice_is_an_error() -> None:
+    """No storm of renewals: the second refusal in a call comes out, within the attempts."""
+    session = PlayedBack(EXPIRED)
+    with pytest.raises(errors.TokenRejectedError):
+        await dispatcher(session)(operation(), Ask())
+    assert len(session.sent) <= 4
+
+
+async def test_money_goes_again_after_proof() -> None:
+    """Unreached, or refused for the rate: the same bytes go again."""
+    session = PlayedBack(errors.ConnectError("x"), LIMITED, FINE)
+    assert await dispatcher(session)(operation(EffectClass.KEYED), Ask()) == Reply(7)
+    assert len({sent[2] for sent in session.sent}) == 1
+
+
+async def test_once_is_once() -> None:
+    """A single attempt: no retry, no renewal, the error as it came; encoded bytes go out as they are."""
+    for end in (EXPIRED, LIMITED, errors.ConnectError("x")):
+        session = PlayedBack(end)
+        with pytest.raises(errors.XoxoError):
+            await dispatcher(session).once(operation(EffectClass.KEYED), Ask())
+        assert len(session.sent) == 1
+    session = PlayedBack(FINE)
+    await dispatcher(session).once(operation(), msgspec.Raw(b'{"as": "stored"}'))
+    assert b'"variables":{"data":{"as": "stored"}}' in session.sent[0][2]
+
+
+async def test_a_slot_after_the_deadline_fails_at_once() -> None:
+    """A call that could only start after its deadline is not kept waiting."""
+    session = PlayedBack(FINE)
+    call = dispatcher(session, call_s=5)
+    call.pacer.penalise("ask", 60)
+    with anyio.fail_after(2), pytest.raises(errors.RateLimitedError) as caught:
+        await call(operation(), Ask())
+    assert not session.sent
+    assert caught.value.effect == "none"
+
+
+async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """An observer's exception is logged, and the call goes on."""
+
+    def broken(_event: Event) -> None:
+        raise ValueError("hook")
+
+    call = Dispatcher(
+        PlayedBack(FINE),  # type: ignore[arg-type]
+        pacer=Pacer(RateLimits()),
+        retry=RetryPolicy(),
+        timeouts=Timeouts(),
+        hooks=[broken],
+    )
+    assert await call(operation(), Ask()) == Reply(7)
+    assert "failed on CallFinished" in caplog.text

@@ -1,0 +1,142 @@
+"""`refusal`: each of the vendor's error shapes, under any status."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xoxo_async import errors
+from xoxo_async.operation import EffectClass
+from xoxo_async.refusal import recognise
+
+KEYED, READ = EffectClass.KEYED, EffectClass.READ
+
+
+def _recognise(body: object, status: int = 200, effect: EffectClass = KEYED) -> errors.XoxoError:
+    raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    return recognise(raw, status, effect=effect)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 422, 500, 502])
+@pytest.mark.parametrize("error_id", sorted(errors.ERROR_IDS))
+def test_an_error_id_decides_whatever_the_status(error_id: str, status: int) -> None:
+    """Shape A: the class and the effect come from the id's row; the vendor's statuses shift between its pages."""
+    error = _recognise({"code": status, "errorId": error_id, "errorInfo": "x", "error": "y"}, status)
+    row = errors.ERROR_IDS[error_id]
+    assert type(error) is row.error
+    assert error.error_id == error_id
+    assert error.effect == ("none" if row.order is errors.OrderMayExist.NO else "possible")
+
+
+def test_only_a_certain_no_is_a_refusal() -> None:
+    """Exactly the ids after which no order can exist have effect none on a placeOrder."""
+    certain = {i for i in errors.ERROR_IDS if _recognise({"errorId": i}, 400).effect == "none"}
+    assert certain == {f"PLE{n}" for n in (10001, 10014, 10015, 10018, 10019, 10041, 10042)}
+
+
+def test_an_unknown_error_id_proves_nothing() -> None:
+    """An id outside the table leaves a placeOrder in doubt, also under a 400."""
+    error = _recognise({"code": 400, "errorId": "PLE10099", "errorInfo": "new"}, 400)
+    assert (error.effect, error.error_id) == ("possible", "PLE10099")
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"error": "invalid_token", "error_description": "invalid/expired token"}, 401, errors.TokenRejectedError),
+        ({"success": 0, "error_message_id": "auth.token_error"}, 200, errors.TokenRejectedError),
+        ({"code": 401, "errorId": "PIPE10013", "error": "x"}, 401, errors.TokenRejectedError),
+    ],
+)
+def test_token_errors_may_be_tried_again(body: object, status: int, kind: type[errors.XoxoError]) -> None:
+    """Shapes B and C and PIPE10013 mean: not processed, renew once."""
+    error = _recognise(body, status)
+    assert type(error) is kind
+    assert (error.retryable, error.effect) == (True, "none")
+
+
+@pytest.mark.parametrize("error_id", ["PIPE10015", "PIPE10016", "PIPE10017", "PLE10019"])
+def test_business_401s_never_ask_for_a_new_token(error_id: str) -> None:
+    """A disabled user, company or address and a missing permission are no token trouble."""
+    error = _recognise({"code": 401, "errorId": error_id, "error": "x"}, 401)
+    assert not isinstance(error, errors.TokenRejectedError)
+    assert not error.retryable
+
+
+@pytest.mark.parametrize("status", [200, 429, 503])
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ({"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]}, 60.0),
+        ({"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": "7"}]}, 7.0),
+        ({"message": "auth.request_limit_exceeded"}, None),
+        ({"code": 429, "error": "rate_limit_exceeded", "message": "slow down"}, None),
+    ],
+)
+def test_rate_limits_are_seen_in_the_body(body: object, seconds: float | None, status: int) -> None:
+    """Shapes D, E and I under any status, with the penalty; nothing was processed."""
+    error = _recognise(body, status)
+    assert isinstance(error, errors.RateLimitedError)
+    assert (error.retry_after_s, error.effect, error.retryable) == (seconds, "none", True)
+
+
+@pytest.mark.parametrize("inner", [{"success": 0, "message": "no", "data": None}, {"error": True, "message": "no"}])
+def test_a_failure_inside_a_success_envelope_is_a_refusal(inner: object) -> None:
+    """Shape G: a 200 whose inner flag says no; nothing proves that no order exists."""
+    error = _recognise({"data": {"placeOrder": inner}})
+    assert type(error) is errors.RefusedError
+    assert error.effect == "possible"
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind"),
+    [
+        ({"code": 500, "error": "oops"}, 500, errors.ServerError),
+        ({"error": "Unauthorized"}, 401, errors.AuthError),
+        (b"<html><h1>502 Bad Gateway</h1></html>", 502, errors.ServerError),
+        (b"", 503, errors.ServerError),
+        (b"", 200, errors.DecodeError),
+        (b"<html>hello</html>", 200, errors.DecodeError),
+        (b"\xff\xfe", 200, errors.DecodeError),
+        (b"[" * 100_000, 200, errors.DecodeError),
+        (b"[]", 404, errors.NotFoundError),
+        (b"", 307, errors.RefusedError),
+        (b"{}", 200, errors.DecodeError),
+        (b'{"message": "no"}', 418, errors.RefusedError),
+    ],
+)
+def test_anything_else_is_told_by_status_and_proves_nothing(
+    body: object, status: int, kind: type[errors.XoxoError]
+) -> None:
+    """Shapes F and H, HTML, empty, broken and deep bodies: each has one end, and none says that no order exists."""
+    error = _recognise(body, status)
+    assert type(error) is kind
+    assert error.effect == "possible"
+    assert error.status == status
+
+
+def test_a_read_never_has_an_effect() -> None:
+    """Whatever ends a read, it changed nothing."""
+    assert _recognise({"code": 502, "errorId": "PLE10023"}, 502, READ).effect == "none"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ["code", "errorId", "errorInfo", "error", "error_description", "error_message_id", "errors", "message", "data"]
+
+
+@given(body=st.dictionaries(st.sampled_from(FIELDS), JSON), status=st.integers(200, 599))
+def test_any_json_ends_as_one_of_our_errors(body: dict[str, object], status: int) -> None:
+    """No value in any field makes recognition fail, and what it echoes is printable."""
+    error = _recognise(msgspec.json.encode(body), status)
+    assert isinstance(error, errors.XoxoError)
+    assert str(error).isprintable()
+
+
+@given(st.binary(), st.integers(200, 599))
+def test_any_bytes_end_as_one_of_our_errors(body: bytes, status: int) -> None:
+    """Rubbish is recognised as rubbish."""
+    assert isinstance(_recognise(body, status), errors.XoxoError)

@@ -1,0 +1,418 @@
+"""`session`: one attempt against servers that misbehave at the socket, and the one token."""
+
+import asyncio
+import gzip
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+import pytest
+
+from xoxo_async import StaticToken, Timeouts, errors
+from xoxo_async.auth import Exchange, Token
+from xoxo_async.session import Answer, Session, retry_after_s
+from xoxo_async.wire import Secret
+
+pytestmark = pytest.mark.anyio
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(talk: Talk) -> AsyncIterator[str]:
+    """Run a server that says exactly what a test wants, byte for byte."""
+    talks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        talks.add(task)
+        try:
+            await talk(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        server.close()
+        for task in talks:
+            task.cancel()
+        await asyncio.gather(*talks, return_exceptions=True)
+
+
+async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Read one request: its head and its body."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = next(
+        (int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")), 0
+    )
+    return head, await reader.readexactly(length)
+
+
+def replying(raw: bytes) -> Talk:
+    """Read a request, then send exactly these bytes and close."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(raw)
+        await writer.drain()
+
+    return talk
+
+
+def http(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    """A whole HTTP answer."""
+    head = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), b"Connection: close", *headers]
+    return b"\r\n".join(head) + b"\r\n\r\n" + body
+
+
+@asynccontextmanager
+async def session_on(base_url: str, provider: object = None, **timeouts: float) -> AsyncIterator[Session]:
+    """A session that is closed whatever happens."""
+    session = Session(
+        provider or StaticToken("tok"),  # type: ignore[arg-type]
+        base_url,
+        timeouts=Timeouts(**{"connect_s": 5, **timeouts}),
+        max_connections=4,
+    )
+    try:
+        yield session
+    finally:
+        await session.aclose()
+
+
+async def post(session: Session, total_s: float = 10) -> Answer:
+    return await session.send("POST", "/api", b'{"order":1}', "application/json", total_s)
+
+
+async def test_an_answer_comes_back_whole_and_the_token_goes_out() -> None:
+    """Status and body come back as sent; the request carries bearer token, JSON type and body, and no cookie."""
+    seen: list[tuple[bytes, bytes]] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            seen.append(await read_request(reader))
+            writer.write(b"HTTP/1.1 418 No\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\nRetry-After: 7\r\n\r\nhi")
+
+    async with serving(talk) as url, session_on(url) as session:
+        await post(session)
+        answer = await post(session)
+    assert (answer.status, answer.body, answer.retry_after) == (418, b"hi", "7")
+    head, body = seen[1]
+    assert b"Authorization: Bearer tok" in head
+    assert b"Content-Type: application/json" in head
+    assert b"cookie" not in head.lower()
+    assert body == b'{"order":1}'
+
+
+async def test_a_refused_connection_proves_that_nothing_was_sent() -> None:
+    """Nobody listens: ConnectError, effect none, host and port named."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    async with session_on(f"http://127.0.0.1:{port}") as session:
+        with pytest.raises(errors.ConnectError, match=str(port)) as caught:
+            await post(session)
+    assert (caught.value.effect, caught.value.retryable) == ("none", True)
+
+
+async def test_an_unknown_host_proves_that_nothing_was_sent() -> None:
+    """A name that resolves to nothing is a ConnectError."""
+    async with session_on("https://no-such-host.invalid") as session:
+        with pytest.raises(errors.ConnectError):
+            await post(session)
+
+
+async def test_a_full_pool_proves_that_nothing_was_sent() -> None:
+    """A request that ran out of time waiting for a connection was never sent."""
+    taken = anyio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        taken.set()
+        await asyncio.Event().wait()
+
+    async with serving(talk) as url:
+        session = Session(StaticToken("tok"), url, timeouts=Timeouts(connect_s=0.05), max_connections=1)
+        async with anyio.create_task_group() as group:
+            group.start_soon(post, session)
+            await taken.wait()
+            with pytest.raises(errors.ConnectError):
+                await post(session)
+            group.cancel_scope.cancel()
+        await session.aclose()
+
+
+LOST: dict[str, bytes] = {
+    "closed without a word": b"",
+    "garbage": b"\x00\x01\x02 what\r\n\r\n",
+    "half a status line": b"HTTP/1.1 20",
+    "half the headers": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "half the body": b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{",
+    "broken chunking": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "broken gzip": http(b"not gzip at all", b"Content-Encoding: gzip"),
+    "unknown encoding of headers": b"HTTP/1.1 200 OK\r\nBad Header\x00: x\r\n\r\n",
+    "endless header": b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("raw", LOST.values(), ids=list(LOST))
+async def test_a_broken_answer_leaves_doubt(raw: bytes) -> None:
+    """After the request was sent, whatever cannot be read as HTTP is a lost reply, possibly with an effect."""
+    async with serving(replying(raw)) as url, session_on(url) as session:
+        with pytest.raises(errors.ReplyLostError) as caught:
+            await post(session)
+    assert (caught.value.effect, caught.value.retryable) == ("possible", False)
+    assert "tok" not in str(caught.value)
+
+
+async def test_a_reset_connection_leaves_doubt() -> None:
+    """A reset after the request was read is a lost reply."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.transport.abort()
+
+    async with serving(talk) as url, session_on(url) as session:
+        with pytest.raises(errors.ReplyLostError):
+            await post(session)
+
+
+async def test_silence_leaves_doubt() -> None:
+    """No answer in time is a ReplyTimeoutError, which says how long was waited."""
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        await asyncio.Event().wait()
+
+    async with serving(talk) as url, session_on(url) as session:
+        with pytest.raises(errors.ReplyTimeoutError, match=r"0\.2 s") as caught:
+            await post(session, total_s=0.2)
+    assert caught.value.effect == "possible"
+
+
+async def test_a_redirect_is_never_followed() -> None:
+    """A 307 comes back as an answer: followed, it would hand order and token to another host."""
+    async with serving(replying(http(b"", b"Location: http://127.0.0.1:1/", status=b"307 Go"))) as url:
+        async with session_on(url) as session:
+            assert (await post(session)).status == 307
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_an_oversized_answer_is_not_read(announced: bool) -> None:
+    """An answer over the limit ends as a DecodeError, whether or not it announced its size."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        size = b"Content-Length: 999999999\r\n" if announced else b"Connection: close\r\n"
+        writer.write(b"HTTP/1.1 200 OK\r\n" + size + b"\r\n")
+        while True:
+            writer.write(b"x" * 1_000_000)
+            await writer.drain()
+
+    async with serving(talk) as url, session_on(url) as session:
+        with pytest.raises(errors.DecodeError, match="larger"):
+            await post(session)
+
+
+async def test_a_gzip_bomb_is_stopped_early() -> None:
+    """Half a gigabyte in half a megabyte ends at the limit, in bounded memory."""
+    bomb = gzip.compress(bytes(1 << 29), 9)
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    async with serving(replying(http(bomb, b"Content-Encoding: gzip"))) as url, session_on(url) as session:
+        with pytest.raises((errors.DecodeError, errors.ReplyLostError)):
+            await post(session)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200 * 1024
+
+
+async def test_a_closed_session_says_so() -> None:
+    """Using a closed session is a ConfigError, and closing twice is fine."""
+    async with session_on("http://127.0.0.1:1") as session:
+        await session.aclose()
+        with pytest.raises(errors.ConfigError, match="closed"):
+            await post(session)
+
+
+def test_another_event_loop_says_so() -> None:
+    """A session belongs to the loop of its first use."""
+
+    async def use(session: Session) -> None:
+        with pytest.raises(errors.ConnectError):
+            await post(session)
+
+    session = Session(StaticToken("t"), "http://127.0.0.1:1", timeouts=Timeouts(), max_connections=1)
+
+    async def first() -> None:
+        await use(session)
+        await session._http.close()  # type: ignore[union-attr]
+
+    asyncio.run(first())
+    with pytest.raises(errors.ConfigError, match="another event loop"):
+        asyncio.run(post(session))
+
+
+class Renewing:
+    """A provider that hands out numbered tokens and counts how often it was asked."""
+
+    def __init__(self, lifetime_s: float | None = None, fail: errors.XoxoError | None = None) -> None:
+        self.asked = 0
+        self.lifetime_s = lifetime_s
+        self.fail = fail
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.wall = lambda: 0.0
+
+    async def obtain(self, _exchange: Exchange, _rejected: Token | None, /) -> Token:
+        self.asked += 1
+        number = self.asked
+        await self.gate.wait()
+        if self.fail is not None:
+            raise self.fail
+        expires = None if self.lifetime_s is None else self.wall() + self.lifetime_s
+        return Token(Secret(f"tok{number}"), expires)
+
+
+@asynccontextmanager
+async def echoing_token() -> AsyncIterator[str]:
+    """A server that answers with the token it was sent."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            head, _ = await read_request(reader)
+            token = next(line for line in head.split(b"\r\n") if line.startswith(b"Authorization")).split()[-1]
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(token), token))
+
+    async with serving(talk) as url:
+        yield url
+
+
+def timed_session(url: str, provider: Renewing, clock: list[float]) -> Session:
+    provider.wall = lambda: clock[0]
+    return Session(provider, url, timeouts=Timeouts(), max_connections=4, clock=lambda: clock[0], wall=lambda: clock[0])
+
+
+async def test_two_hundred_cold_callers_cause_one_token_request() -> None:
+    """However many wait, the token is asked for once."""
+    provider = Renewing()
+    async with echoing_token() as url, session_on(url, provider) as session, anyio.create_task_group() as group:
+        for _ in range(200):
+            group.start_soon(post, session)
+    assert provider.asked == 1
+
+
+async def test_a_token_is_renewed_early_and_served_meanwhile() -> None:
+    """Within its margin the old token is still served while one renewal runs aside."""
+    provider, clock = Renewing(lifetime_s=1000), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        assert (await post(session)).body == b"tok1"
+        clock[0] = 900.0
+        provider.gate.clear()
+        assert [(await post(session)).body for _ in range(3)] == [b"tok1"] * 3
+        provider.gate.set()
+        await anyio.wait_all_tasks_blocked()
+        assert (await post(session)).body == b"tok2"
+        await session.aclose()
+    assert provider.asked == 2
+
+
+async def test_an_expired_token_is_never_sent() -> None:
+    """After its end a new token is waited for."""
+    provider, clock = Renewing(lifetime_s=1000), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        await post(session)
+        clock[0] = 1001.0
+        assert (await post(session)).body == b"tok2"
+        await session.aclose()
+
+
+async def test_a_rejected_token_is_forgotten_only_while_current() -> None:
+    """A late rejection of an old token does not throw the new one away."""
+    provider = Renewing()
+    async with echoing_token() as url, session_on(url, provider) as session:
+        old = (await post(session)).token
+        session.reject(old)
+        assert (await post(session)).body == b"tok2"
+        session.reject(old)
+        assert (await post(session)).body == b"tok2"
+
+
+async def test_a_failed_renewal_is_remembered_for_a_moment() -> None:
+    """Callers within the moment get the same error without another request; after it, one asks again."""
+    provider, clock = Renewing(fail=errors.CredentialsRejectedError("no")), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        for _ in range(5):
+            with pytest.raises(errors.CredentialsRejectedError):
+                await post(session)
+        assert provider.asked == 1
+        clock[0] = 2.0
+        provider.fail = None
+        assert (await post(session)).body == b"tok2"
+        await session.aclose()
+
+
+async def test_a_failed_early_renewal_harms_nobody() -> None:
+    """While the old token lives, a failing renewal is nobody's error."""
+    provider, clock = Renewing(lifetime_s=1000), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        await post(session)
+        provider.fail = errors.RateLimitedError("slow", retry_after_s=50)
+        clock[0] = 900.0
+        for _ in range(5):
+            assert (await post(session)).body == b"tok1"
+            await anyio.wait_all_tasks_blocked()
+        assert provider.asked == 2
+        await session.aclose()
+
+
+async def test_a_cancelled_caller_does_not_cancel_the_renewal() -> None:
+    """The pair a renewal brings is kept, and the next caller uses it, though the first one left."""
+    provider = Renewing()
+    provider.gate.clear()
+    async with echoing_token() as url, session_on(url, provider) as session:
+        first = asyncio.ensure_future(post(session))
+        await anyio.wait_all_tasks_blocked()
+        second = asyncio.ensure_future(post(session))
+        await anyio.wait_all_tasks_blocked()
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        provider.gate.set()
+        assert (await second).body == b"tok1"
+    assert provider.asked == 1
+
+
+async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
+    """A lost token answer is effect none for the order behind it."""
+    provider = Renewing(fail=errors.ReplyLostError("gone"))
+    async with echoing_token() as url, session_on(url, provider) as session:
+        with pytest.raises(errors.ReplyLostError) as caught:
+            await post(session)
+    assert caught.value.effect == "none"
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, None),
+        ("7", 7.0),
+        ("-1", None),
+        ("soon", None),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
+        ("9" * 400, 3600.0),
+    ],
+)
+def test_retry_after_is_read_in_seconds_and_as_a_date(header: str | None, seconds: float | None) -> None:
+    """Both forms of the header, and rubbish, come out as bounded seconds or None."""
+    assert retry_after_s(header, now=10.0) == seconds

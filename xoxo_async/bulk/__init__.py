@@ -1,0 +1,24 @@
+"""Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
+
+from xoxo_async.bulk.intake import OrderLine, OrdersFile, read_orders
+from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger import Counts, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.plan import PlanTotals, derive_po_number
+from xoxo_async.bulk.report import Pause, Report
+
+__all__ = [
+    "BulkIssuer",
+    "Counts",
+    "Delivery",
+    "LedgerLine",
+    "LineState",
+    "OrderLine",
+    "OrdersFile",
+    "Pause",
+    "PlanTotals",
+    "Report",
+    "SqliteLedger",
+    "derive_po_number",
+    "read_orders",
+]

@@ -1,0 +1,153 @@
+"""What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
+from xoxo_async.services.orders import Order, VoucherCode
+
+__all__ = ["StoredCode", "change_from_error", "change_from_order", "codes_of", "mismatch", "stored_codes"]
+
+_OLDER_BY: Final = timedelta(hours=36)
+"""The vendor's order dates bear no zone; past this no zone and no clock error explains an earlier date."""
+
+
+class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One voucher as the ledger keeps it. Bearer cash: never printed."""
+
+    code: str
+    pin: str = ""
+    valid_to: str = ""
+    amount: str = ""
+    currency: str = ""
+    type: str = ""
+
+    def __repr__(self) -> str:
+        return "StoredCode(***)"
+
+
+_CODES: Final = msgspec.json.Decoder(tuple[StoredCode, ...])
+
+
+class _Request(msgspec.Struct):
+    """What a stored request says was ordered."""
+
+    productId: int  # noqa: N815 - the wire's name
+    denomination: Decimal
+    quantity: int = 1
+
+
+_REQUEST: Final = msgspec.json.Decoder(_Request)
+
+
+def change_from_order(line: LedgerLine, order: Order, evidence: Evidence, *, keep_codes: bool = True) -> Change:
+    """Return the change that an order in hand proves.
+
+    Args:
+        line: The line it belongs to.
+        order: The order, from its answer or from a look-up.
+        evidence: Which of the two.
+        keep_codes: Whether the codes go into the ledger.
+    """
+    if order.order_id <= 0:
+        doubt = "the answer has no order id"
+        return Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error=doubt)
+    return Change(
+        seq=line.seq,
+        evidence=evidence,
+        epoch=line.epoch,
+        order_id=order.order_id,
+        delivery=_delivery(line, order),
+        amount_charged=order.amount_charged,
+        currency=order.currency_code,
+        codes=msgspec.json.encode(stored_codes(order)) if keep_codes and order.vouchers else None,
+    )
+
+
+def change_from_error(line: LedgerLine, error: XoxoError) -> Change:
+    """Return the change that a failed send proves; in doubt, doubt.
+
+    Args:
+        line: The line that was sent.
+        error: What its one attempt raised.
+    """
+    return Change(
+        seq=line.seq,
+        evidence=_evidence(error),
+        epoch=line.epoch,
+        error_id=error.error_id,
+        error=f"{type(error).__name__}: {error.message}",
+    )
+
+
+def _evidence(error: XoxoError) -> Evidence:
+    if error.effect == "none":
+        certain = isinstance(error, ApiError) and not error.retryable
+        return Evidence.REFUSED_NO_ORDER if certain else Evidence.NOT_PROCESSED
+    if isinstance(error, ServerError | InsufficientFundsError) or not isinstance(error, ApiError):
+        return Evidence.OUTCOME_LOST
+    if isinstance(error, DuplicatePoNumberError) or not error.error_id:
+        return Evidence.REFUSED_UNCLEAR
+    return Evidence.OUTCOME_LOST
+
+
+def codes_of(codes: bytes | None) -> tuple[StoredCode, ...]:
+    """Read what the ledger keeps of a line's codes."""
+    return _CODES.decode(codes) if codes else ()
+
+
+def stored_codes(order: Order) -> tuple[StoredCode, ...]:
+    """Return an order's vouchers in the ledger's form."""
+    return tuple(_stored(code) for code in order.vouchers)
+
+
+def _stored(code: VoucherCode) -> StoredCode:
+    return StoredCode(
+        code=code.code.reveal(),
+        pin=code.pin.reveal() if code.pin else "",
+        valid_to=code.valid_to.isoformat() if code.valid_to else "",
+        amount=f"{code.amount:f}" if code.amount is not None else "",
+        currency=code.currency or "",
+        type=str(code.type or ""),
+    )
+
+
+def _delivery(line: LedgerLine, order: Order) -> Delivery:
+    status = str(order.delivery_status or "")
+    if status == "cancelled":
+        return Delivery.CANCELLED
+    # Accepted is not delivered, and `delivered` without all its codes is not either.
+    wanted = _REQUEST.decode(line.request).quantity
+    if status == "delivered" and (not order.vouchers or len(order.vouchers) >= wanted):
+        return Delivery.DELIVERED
+    return Delivery.DELIVERED if len(order.vouchers) >= wanted else Delivery.PENDING
+
+
+def mismatch(line: LedgerLine, order: Order) -> str:
+    """Say in what an order found under a line's poNumber is not the order this line wanted; empty when it is.
+
+    No reply but the history echoes the poNumber, and a poNumber may have been used by another campaign. What the reply
+    leaves out proves nothing.
+
+    Args:
+        line: The line.
+        order: The order found.
+    """
+    wanted = _REQUEST.decode(line.request)
+    products = {int(v.product_id) for v in (*order.vouchers, *order.voucher_details) if v.product_id}
+    if products and products != {wanted.productId}:
+        return f"it is for product {sorted(products)}, not {wanted.productId}"
+    values = {v.denomination for v in order.voucher_details if v.denomination}
+    if values and values != {wanted.denomination}:
+        return f"its denomination is {sorted(values)}, not {wanted.denomination}"
+    if order.quantity and order.quantity != wanted.quantity:
+        return f"its quantity is {order.quantity}, not {wanted.quantity}"
+    if order.order_date is not None and line.first_sent_at is not None:
+        first_sent = datetime.fromtimestamp(line.first_sent_at, UTC).replace(tzinfo=None)
+        if order.order_date < first_sent - _OLDER_BY:
+            return f"it was placed on {order.order_date:%Y-%m-%d}, before this row was first sent"
+    return ""

@@ -1,0 +1,201 @@
+"""`BulkIssuer`: plan, send, settle, report; running it again does only what is left."""
+
+import time
+from collections.abc import AsyncIterable, Callable, Iterable
+from decimal import Decimal
+from typing import Final, Literal
+
+from xoxo_async.bulk.intake import OrderLine, OrdersFile, rows_of
+from xoxo_async.bulk.ledger import LineState, Rules
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.plan import Catalogue, Planner, PlanTotals
+from xoxo_async.bulk.reconcile import Reconciler
+from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.runner import Progress, Runner
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import AuthError, ConfigError
+
+__all__ = ["BulkIssuer"]
+
+
+class BulkIssuer:
+    """Issue many orders, each accounted for exactly once. Moves money.
+
+    Every row's intent is durable before its request leaves, and its result is written after the answer. What ends
+    without proof is looked up by poNumber; only what is proven absent is sent again, under the same poNumber.
+
+    Args:
+        client: Sends and looks up. Its rate limits pace the run.
+        ledger: The job's ledger; one ledger holds one job.
+        job: The job's name; poNumbers are derived from it and the rows' keys. Default: the ledger's job.
+        concurrency: Requests in flight at most, within the client's `max_connections`.
+        settle_s: Seconds after a lost answer before "no such order" counts. Below the vendor's 120 s it may count too
+            early.
+        resend: `settled` sends again what is proven absent; `never` leaves it to a person.
+        check: Whether rows are checked against the catalogue before anything is sent.
+        max_unreached_s: How long an unreachable server is waited for.
+
+    Raises:
+        ConfigError: When a setting makes no sense.
+
+    Example:
+        async with SqliteLedger("march.db") as ledger:
+            report = await BulkIssuer(xoxo, ledger, job="march").run(read_orders("orders.csv"))
+    """
+
+    def __init__(
+        self,
+        client: XoxoClient,
+        ledger: SqliteLedger,
+        *,
+        job: str = "",
+        concurrency: int = 64,
+        settle_s: float = 150.0,
+        resend: Literal["settled", "never"] = "settled",
+        check: bool = True,
+        max_unreached_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not isinstance(concurrency, int) or concurrency < 1:
+            raise ConfigError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        if not 0 <= settle_s < float("inf"):
+            raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
+        if resend not in {"settled", "never"}:
+            raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
+        self._client: Final = client
+        self._ledger: Final = ledger
+        self._job: Final = job
+        self._check: Final = check
+        self._clock: Final = clock
+        self._runner: Final = Runner(
+            client,
+            ledger,
+            # The pool is never the queue: a request waiting there has its clock running.
+            concurrency=min(concurrency, client.max_connections),
+            keep_codes=ledger.stores_codes,
+            max_unreached_s=max_unreached_s,
+        )
+        self._reconciler: Final = Reconciler(
+            client,
+            ledger,
+            # Two look-ups that say absent, a tenth of the settling time apart.
+            Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10),
+            progress=self._runner.progress,
+            stopped=self._runner.stopped,
+            keep_codes=ledger.stores_codes,
+        )
+
+    @property
+    def progress(self) -> Progress:
+        """What the run at hand has done so far."""
+        return self._runner.progress
+
+    def stop(self, reason: str = "interrupted") -> None:
+        """Take no more lines; what is in flight ends and is written down, then the run returns its report.
+
+        Args:
+            reason: Why, for the report.
+        """
+        self._runner.stop(Pause.INTERRUPTED, reason)
+
+    async def run(self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> Report:
+        """Plan all rows, then issue what is not issued yet. Moves money.
+
+        All rows are planned in one transaction before the first is sent: a bad row leaves ledger and account as they
+        were. Rows the ledger knows already are not planned again, so running again resumes.
+
+        Args:
+            orders: A file from `read_orders`, or any iterable of order lines.
+
+        Returns:
+            The report, also when the run paused.
+
+        Raises:
+            PlanError: When rows are bad; each is named, nothing was sent.
+            LedgerConflictError: When a row stands in the ledger with other content, nothing was sent.
+            LedgerError: When the ledger fails; nothing is sent without a durable intent.
+            XoxoError: When the catalogue cannot be read; nothing was sent.
+        """
+        started = self._clock()
+        await self.plan(orders)
+        return await self._work(started, send=True)
+
+    async def plan(self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> PlanTotals:
+        """Write all rows into the ledger as planned, or none. Moves no money.
+
+        Args:
+            orders: As for `run`.
+
+        Returns:
+            What the rows add up to.
+
+        Raises:
+            PlanError: As for `run`.
+            LedgerConflictError: As for `run`.
+        """
+        job = self._job or self._ledger.job
+        if not job:
+            raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
+        planner = Planner(job, Catalogue(self._client) if self._check else None)
+        await self._ledger.plan(job, planner.plan(rows_of(orders)))
+        return planner.totals
+
+    async def resume(self) -> Report:
+        """Go on with the ledger's job: settle what is unknown, send what is planned. Moves money.
+
+        Returns:
+            The report.
+
+        Raises:
+            LedgerError: When the ledger fails.
+        """
+        return await self._work(self._clock(), send=True, pending=True)
+
+    async def reconcile(self) -> Report:
+        """Settle unknown and pending lines; sends no order, ever.
+
+        Returns:
+            The report; lines proven absent are now counted as not sent.
+
+        Raises:
+            LedgerError: When the ledger fails.
+        """
+        return await self._work(self._clock(), send=False, pending=True)
+
+    async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
+        runner, reconciler = self._runner, self._reconciler
+        await self._ledger.recover()
+        while True:
+            # What an earlier run left unknown is settled after the rest, without holding a sender's place.
+            if send:
+                await runner.send_all()
+            if runner.pause is not Pause.INTERRUPTED:
+                await reconciler.settle()
+            if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
+                break
+        if pending and not runner.pause:
+            await reconciler.refresh_pending()
+        return await self._report(started)
+
+    async def _report(self, started: float) -> Report:
+        counts = await self._ledger.counts()
+        runner, failure = self._runner, self._reconciler.failure
+        pause, reason = runner.pause, runner.reason
+        if not pause and failure is not None and counts.unknown:
+            pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
+            reason = f"look-ups fail: {failure.message}"
+        return Report(
+            job=self._ledger.job,
+            ledger=str(self._ledger.path),
+            rows=counts.rows,
+            issued=counts.issued,
+            pending=counts.pending,
+            rejected=counts.rejected,
+            unknown=counts.unknown,
+            not_sent=counts.not_sent,
+            charged=dict[str, Decimal](counts.charged),
+            placed_now=runner.progress.placed,
+            elapsed_s=self._clock() - started,
+            pause=pause,
+            reason=reason,
+        )

@@ -1,0 +1,313 @@
+"""What a ledger holds and what is said to it: lines, facts, counts, and the protocol every ledger keeps."""
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple, Protocol
+
+import msgspec
+
+__all__ = [
+    "DEFAULT_RULES",
+    "Change",
+    "Counts",
+    "Delivery",
+    "Evidence",
+    "Ledger",
+    "LedgerLine",
+    "LineState",
+    "Planned",
+    "PlannedLine",
+    "Rules",
+]
+
+
+class LineState(StrEnum):
+    """Where an order line stands. `placed`, `rejected` and `cancelled` are final."""
+
+    PLANNED = "planned"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    CONFLICT = "conflict"
+    PLACED = "placed"
+    REJECTED = "rejected"
+    MANUAL = "manual"
+    CANCELLED = "cancelled"
+
+
+class Delivery(StrEnum):
+    """Whether the codes of a placed line have come."""
+
+    NONE = ""
+    DELIVERED = "delivered"
+    PENDING = "pending"
+    CANCELLED = "cancelled"
+
+
+class Evidence(StrEnum):
+    """A fact about one line. What follows from it is for the table to say."""
+
+    SLOT_IN_HAND = "slot_in_hand"
+    NOT_PROCESSED = "not_processed"
+    ANSWERED_PLACED = "answered_placed"
+    REFUSED_NO_ORDER = "refused_no_order"
+    REFUSED_UNCLEAR = "refused_unclear"
+    OUTCOME_LOST = "outcome_lost"
+    SENDER_DIED = "sender_died"
+    LOOKUP_MATCHED = "lookup_matched"
+    LOOKUP_MISMATCHED = "lookup_mismatched"
+    LOOKUP_ABSENT = "lookup_absent"
+    LOOKUPS_EXHAUSTED = "lookups_exhausted"
+    HISTORY_ABSENT = "history_absent"
+    LATE_PROOF = "late_proof"
+    DELIVERY_SEEN = "delivery_seen"
+    PERSON_PLACED = "person_placed"
+    PERSON_RESEND = "person_resend"
+    PERSON_REJECTED = "person_rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class PlannedLine(msgspec.Struct, frozen=True):
+    """One intended order, fixed for good: what is sent is `request`, byte for byte, however often it is sent.
+
+    Attributes:
+        key: The caller's row key, unique within the job.
+        po_number: The order's poNumber, unique within the ledger.
+        digest: Of `request`.
+        request: The canonical JSON of the order line.
+        row: The row's number in the input, from 1.
+    """
+
+    key: str
+    po_number: str
+    digest: str
+    request: bytes
+    row: int
+
+
+class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
+    """An order line as the ledger holds it.
+
+    Attributes:
+        seq: Its number in the ledger, in planning order.
+        key: The caller's row key.
+        po_number: Its poNumber.
+        digest: Of `request`.
+        body: `request` as text.
+        row: Row number in the input.
+        state: Where it stands.
+        attempts: How often it was claimed for sending.
+        suspect: Whether some send ended without proof; sticky.
+        epoch: The fence: changes about an earlier epoch are refused, unless they prove an order.
+        lookups: Look-ups since the last send that say absent and count: late enough, and spaced.
+        delivery: Whether the codes of a placed line have come.
+        first_sent_at: When it was first claimed, in epoch seconds.
+        last_sent_at: The latest moment at which a byte of it may have left.
+        last_lookup_at: When the last counted look-up was made.
+        order_id: The vendor's order, once proven.
+        amount_charged: What it cost, None where the vendor did not say.
+        currency: Of that amount.
+        error_id: The last refusal's error id.
+        error: The last refusal or doubt, in words.
+        evidence: What moved it last.
+        codes: The voucher codes, where asked for. Bearer cash: not in the repr.
+    """
+
+    seq: int
+    key: str
+    po_number: str
+    digest: str
+    body: str
+    row: int
+    state: LineState = LineState.PLANNED
+    attempts: int = 0
+    suspect: bool = False
+    epoch: int = 0
+    lookups: int = 0
+    delivery: Delivery = Delivery.NONE
+    first_sent_at: float | None = None
+    last_sent_at: float | None = None
+    last_lookup_at: float | None = None
+    order_id: int | None = None
+    amount_charged: Decimal | None = None
+    currency: str = ""
+    error_id: str = ""
+    error: str = ""
+    evidence: str = ""
+    codes: bytes | None = None
+
+    @property
+    def request(self) -> bytes:
+        """The bytes to send, the same for every attempt."""
+        return self.body.encode()
+
+    def __repr__(self) -> str:
+        return (
+            f"LedgerLine(seq={self.seq}, key={self.key!r}, po_number={self.po_number!r}, state={self.state.value!r}, "
+            f"attempts={self.attempts}, suspect={self.suspect}, order_id={self.order_id})"
+        )
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A fact to be recorded about one line.
+
+    Attributes:
+        seq: The line.
+        evidence: The fact.
+        epoch: The line's epoch as the caller read it.
+        at: When it was observed, in epoch seconds; for a look-up, when it was sent. None is now.
+        order_id: The order it proves.
+        delivery: Of that order.
+        amount_charged: Of that order.
+        currency: Of that order.
+        error_id: The refusal's error id.
+        error: The refusal or doubt, in words.
+        reason: Why a person, or the program, decided so; kept in the journal.
+        codes: The voucher codes as JSON, opaque to the ledger. Bearer cash: not in the repr.
+    """
+
+    seq: int
+    evidence: Evidence
+    epoch: int
+    at: float | None = None
+    order_id: int | None = None
+    delivery: Delivery = Delivery.NONE
+    amount_charged: Decimal | None = None
+    currency: str = ""
+    error_id: str = ""
+    error: str = ""
+    reason: str = ""
+    codes: bytes | None = None
+
+    def __repr__(self) -> str:
+        codes = "None" if self.codes is None else "***"
+        return (
+            f"Change(seq={self.seq}, evidence={self.evidence.value!r}, epoch={self.epoch}, order_id={self.order_id}, "
+            f"delivery={self.delivery.value!r}, error_id={self.error_id!r}, codes={codes})"
+        )
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """When absence is believed, and what follows from it.
+
+    Attributes:
+        resend: `settled`: place again, under the same poNumber, what is proven absent. `never`: ask a person instead.
+        settle_s: Seconds after the last send before a look-up that says absent counts. The vendor may take 120.
+        spacing_s: Seconds between two look-ups that count.
+        absences: How many of them it takes.
+    """
+
+    resend: Literal["settled", "never"] = "settled"
+    settle_s: float = 150.0
+    spacing_s: float = 5.0
+    absences: int = 2
+
+
+DEFAULT_RULES: Final = Rules()
+"""The vendor's own rule: look up by poNumber, place again only if absent."""
+
+
+class Planned(NamedTuple):
+    """What planning added.
+
+    Attributes:
+        added: Lines new to the ledger.
+        known: Lines it had already.
+    """
+
+    added: int
+    known: int
+
+
+class Counts(msgspec.Struct, frozen=True, kw_only=True):
+    """The ledger in numbers: `issued + pending + rejected + unknown + not_sent == rows`, at every moment.
+
+    Attributes:
+        rows: Lines.
+        issued: Placed and delivered.
+        pending: Placed, and not delivered (or delivery cancelled, see `delivery_cancelled`).
+        rejected: Refused for certain.
+        unknown: In flight, in doubt, or waiting for a person.
+        not_sent: Planned or withdrawn.
+        delivery_cancelled: Of the pending ones, those whose delivery the vendor cancelled.
+        states: Lines by state.
+        charged: What placed orders cost, by currency.
+    """
+
+    rows: int
+    issued: int
+    pending: int
+    rejected: int
+    unknown: int
+    not_sent: int
+    delivery_cancelled: int = 0
+    states: dict[LineState, int] = {}
+    charged: dict[str, Decimal] = {}
+
+
+class Ledger(Protocol):
+    """Where order lines are kept. The truth about a run; a runner, a queue and the network only bring work to it.
+
+    Every method raises `LedgerError` when the storage fails.
+    """
+
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
+
+        Args:
+            job: The job's name; a ledger holds one job.
+            lines: The lines. One that is there already, with the same digest, is left as it is.
+
+        Raises:
+            LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
+        """
+        ...
+
+    async def claim(self, limit: int) -> list[LedgerLine]:
+        """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable when it returns.
+
+        Args:
+            limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+        """
+        ...
+
+    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+        """Record facts about lines, each with its journal row. Durable when it returns.
+
+        Changes that do not apply never hold up those that do: these are written, then the error is raised.
+
+        Args:
+            changes: The facts, in order; several may be about one line.
+            rules: The settling rules, for facts about absence.
+
+        Returns:
+            For every change, the line as it stands after it.
+
+        Raises:
+            LedgerConflictError: When some changes were refused; it names them.
+        """
+        ...
+
+    async def recover(self) -> int:
+        """Put every line that a dead sender held in doubt (T7).
+
+        Returns:
+            How many there were.
+        """
+        ...
+
+    def lines(
+        self, *, states: Collection[LineState] = (), after: int = 0, with_codes: bool = False
+    ) -> AsyncIterator[LedgerLine]:
+        """Stream lines in order of `seq`; bounded memory, each chunk as it stands when it is read.
+
+        Args:
+            states: Only these; empty is all.
+            after: Only lines with a greater `seq`.
+            with_codes: Whether to fill in `codes`.
+        """
+        ...
+
+    async def counts(self) -> Counts:
+        """Return the ledger in numbers."""
+        ...

@@ -1,0 +1,99 @@
+"""The ledger's tables, and how its database is opened."""
+
+import sqlite3
+from pathlib import Path
+from typing import Final
+
+from xoxo_async.bulk.ledger_files import APPLICATION_ID, SCHEMA_VERSION
+
+__all__ = ["build", "connect"]
+
+_BUSY_S: Final = 30.0
+_CACHE_KIB: Final = 32 * 1024
+_WAL_BYTES: Final = 64 * 1024 * 1024
+
+_SCHEMA: Final = f"""
+PRAGMA application_id = {APPLICATION_ID};
+PRAGMA user_version = {SCHEMA_VERSION};
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE lines (
+    seq INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    po_number TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    suspect INTEGER NOT NULL DEFAULT 0,
+    epoch INTEGER NOT NULL DEFAULT 0,
+    lookups INTEGER NOT NULL DEFAULT 0,
+    delivery TEXT NOT NULL DEFAULT '',
+    first_sent_at REAL,
+    last_sent_at REAL,
+    last_lookup_at REAL,
+    order_id INTEGER,
+    amount_charged TEXT,
+    currency TEXT NOT NULL DEFAULT '',
+    error_id TEXT NOT NULL DEFAULT '',
+    error TEXT NOT NULL DEFAULT '',
+    evidence TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX lines_by_state ON lines (state);
+CREATE TABLE journal (
+    id INTEGER PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    at REAL NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state TEXT NOT NULL,
+    transition TEXT NOT NULL,
+    evidence TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    epoch INTEGER NOT NULL,
+    order_id INTEGER,
+    error_id TEXT NOT NULL DEFAULT '',
+    reason TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE TABLE codes (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TRIGGER lines_fixed BEFORE UPDATE OF key, po_number, digest, body ON lines
+    BEGIN SELECT raise(ABORT, 'what was planned never changes'); END;
+CREATE TRIGGER lines_kept BEFORE DELETE ON lines BEGIN SELECT raise(ABORT, 'lines are kept'); END;
+CREATE TRIGGER journal_fixed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
+CREATE TRIGGER journal_kept BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
+"""
+
+
+def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
+    """Open a ledger's database for one thread at a time.
+
+    Args:
+        path: The file, which exists.
+        query_only: Whether this connection only reads.
+    """
+    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        # FULL: with NORMAL a power cut may forget an intent whose request has left already.
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchone()
+        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()  # the writer does it, with a note
+        connection.execute(f"PRAGMA query_only = {int(query_only)}")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def build(path: Path) -> None:
+    """Make the schema in an empty file, durably.
+
+    Args:
+        path: The file; complete on its own, without side files, when this returns.
+    """
+    connection = connect(path)
+    try:
+        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.close()

@@ -1,0 +1,398 @@
+"""The embedded ledger: one SQLite file, one holder, every answer durable before it is given."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from xoxo_async.bulk.ledger import (
+    DEFAULT_RULES,
+    Change,
+    Counts,
+    LedgerLine,
+    LineState,
+    Planned,
+    PlannedLine,
+    Rules,
+)
+from xoxo_async.bulk.ledger_codes import CodeBox
+from xoxo_async.bulk.ledger_files import FileLock, create_private, publish, read_header, sidecar
+from xoxo_async.bulk.ledger_schema import build, connect
+from xoxo_async.bulk.ledger_session import LedgerSession
+from xoxo_async.bulk.ledger_store import (
+    JournalRow,
+    count,
+    get_meta,
+    read_codes,
+    read_journal,
+    read_state,
+    set_meta,
+)
+from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
+from xoxo_async.errors import LedgerError
+
+__all__ = ["JournalRow", "SqliteLedger"]
+
+T = TypeVar("T")
+
+_PLAN_CHUNK: Final = 1000
+_READ_CHUNK: Final = 500
+_OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
+_CHECK_BELOW: Final = 16 * 1024 * 1024
+"""Files up to this size are checked at every open (some tens of milliseconds); larger ones after an unclean end."""
+
+
+class _Opened(msgspec.Struct):
+    """What an open ledger has."""
+
+    writer: LedgerWriter
+    reader: sqlite3.Connection
+    lock: FileLock
+    reading: anyio.Lock
+
+
+class SqliteLedger:
+    """A ledger in one SQLite file (and its `-wal`, `-shm` and `.lock` beside it), all 0600, for one process at a time.
+
+    Use it with `async with`; it belongs to the event loop it was opened in. Every method raises `LedgerError` when the
+    file cannot be read or written. A claim that cannot be written fails, so nothing is sent without a durable intent.
+    A result that cannot be written fails as well, and is kept in memory for the next transaction; recording it again
+    does no harm. Keep the file on a local disk: SQLite's WAL does not work over network file systems.
+
+    Args:
+        path: The file; made when it is not there, unless `must_exist`.
+        clock: The time in epoch seconds.
+        codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
+            empty, or unset there, keeps them in clear. A ledger begun with a key opens only with that key.
+        store_codes: Whether voucher codes are kept; otherwise only order ids are, and the key is not needed.
+        must_exist: Whether a missing file is an error.
+
+    Raises:
+        LedgerLockedError: On opening: another process holds the ledger, or this one has it open already.
+        LedgerError: On opening: the file is no ledger, cut off, damaged, of a newer version, or the key is wrong.
+
+    Example:
+        ```python
+        async with SqliteLedger("march.db") as ledger:
+            print(await ledger.counts())
+        ```
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Callable[[], float] = time.time,
+        codes_key: str | None = None,
+        store_codes: bool = True,
+        must_exist: bool = False,
+    ) -> None:
+        self.path: Final = Path(path)
+        self._file: Final = Path(os.path.realpath(path))
+        self._clock: Final = clock
+        self._key: Final = codes_key
+        self._store_codes: Final = store_codes
+        self._must_exist: Final = must_exist
+        self._opened: _Opened | None = None
+        self._job: str | None = None
+        self._planning: Final = anyio.Lock()
+
+    @property
+    def job(self) -> str | None:
+        """The job this ledger holds, None before its first plan."""
+        return self._job
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Take the ledger's lock, check the file (or make it), and start its writer.
+
+        Raises:
+            LedgerLockedError: When another process holds the ledger, or this one has it open already.
+            LedgerError: When the file cannot be used; the message says what it is.
+        """
+        if self._opened is not None:
+            raise LedgerError(f"{self.path} is open already")
+        with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
+            self._opened, self._job = await anyio.to_thread.run_sync(self._open, asyncio.get_running_loop())
+
+    async def aclose(self) -> None:
+        """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return
+        with anyio.CancelScope(shield=True):
+            async with opened.reading:
+                with suppress(sqlite3.Error):
+                    await anyio.to_thread.run_sync(opened.reader.close)
+            await opened.writer.stop()
+            opened.lock.release()
+
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
+
+        Claims and results wait until planning ends.
+
+        Args:
+            job: The job's name; a ledger holds one job.
+            lines: The lines. One that is there already, with the same contents, is left as it is.
+
+        Returns:
+            How many were added, and how many were known.
+
+        Raises:
+            LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
+            LedgerError: When the ledger holds another job, or cannot be written.
+        """
+        writer = self._writer()
+        async with self._planning:
+            planned = await _plan(writer, job, lines)
+        self._job = job
+        return planned
+
+    async def claim(self, limit: int) -> list[LedgerLine]:
+        """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
+
+        When the caller is cancelled meanwhile, the lines go back by themselves.
+
+        Args:
+            limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+
+        Raises:
+            LedgerError: When the intent cannot be written: nothing may be sent.
+        """
+        writer = self._writer()
+        if limit < 1:
+            return []
+        future = writer.claim(limit)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            raise
+
+    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+        """Record facts about lines, each with its journal row. Durable on return; done also if the caller is cancelled.
+
+        Changes that do not apply never hold up those that do: these are written, then the error is raised. A proof of
+        another order than the one stored is journalled and refused.
+
+        Args:
+            changes: The facts, in order; several may be about one line.
+            rules: The settling rules, for facts about absence.
+
+        Returns:
+            For every change, the line as it stands after it.
+
+        Raises:
+            LedgerConflictError: When some changes were refused; it names them.
+            LedgerError: When nothing could be written; the changes are kept for the next transaction.
+        """
+        return await self._writer().record(tuple(changes), rules)
+
+    async def recover(self) -> int:
+        """Put every line that a dead holder was sending in doubt (T7); call it before the first claim.
+
+        Returns:
+            How many there were.
+        """
+        return int(await self._writer().step(lambda session: session.recover()))
+
+    async def lines(
+        self, *, states: Collection[LineState] = (), after: int = 0, with_codes: bool = False
+    ) -> AsyncIterator[LedgerLine]:
+        """Stream lines in order of `seq`; bounded memory, each chunk as it stands when it is read.
+
+        Args:
+            states: Only these; empty is all.
+            after: Only lines with a greater `seq`.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
+        """
+        wanted = tuple(dict.fromkeys(states))
+        box = self._box() if with_codes else None
+        while True:
+            at = after
+
+            def read(connection: sqlite3.Connection, at: int = at) -> list[LedgerLine]:
+                return _with_codes(connection, read_state(connection, wanted, at, _READ_CHUNK), box)
+
+            chunk = await self._read(read)
+            for line in chunk:
+                yield line
+            if len(chunk) < _READ_CHUNK:
+                return
+            after = chunk[-1].seq
+
+    async def counts(self) -> Counts:
+        """Return the ledger in numbers, from one snapshot; reads every line."""
+        return await self._read(count)
+
+    async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
+        """Stream the append-only journal, oldest first.
+
+        Args:
+            seq: Only this line's entries; None is all. Reads the whole journal either way.
+            after: Only entries with a greater id.
+        """
+        while True:
+            at = after
+
+            def read(connection: sqlite3.Connection, at: int = at) -> list[JournalRow]:
+                return read_journal(connection, seq, at, _READ_CHUNK)
+
+            chunk = await self._read(read)
+            for row in chunk:
+                yield row
+            if len(chunk) < _READ_CHUNK:
+                return
+            after = chunk[-1].id
+
+    async def get_meta(self, name: str) -> str | None:
+        """Return a fact kept with `set_meta`, None when there is none.
+
+        Args:
+            name: The fact's name.
+        """
+        return await self._read(lambda connection: get_meta(connection, f"run.{name}"))
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Keep a small fact about the run beside it, durably.
+
+        Args:
+            name: The fact's name.
+            value: The fact.
+        """
+        await self._writer().step(lambda session: set_meta(session.connection, f"run.{name}", value))
+
+    # Behind it.
+
+    def _writer(self) -> LedgerWriter:
+        if self._opened is None:
+            raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
+        return self._opened.writer
+
+    def _box(self) -> CodeBox:
+        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        return CodeBox(key)
+
+    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        if self._opened is None:
+            raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
+        async with self._opened.reading:
+            try:
+                return await anyio.to_thread.run_sync(run, self._opened.reader)
+            except (sqlite3.Error, msgspec.MsgspecError) as error:
+                raise failure(self.path, error) from error
+
+    def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[_Opened, str | None]:
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
+        box = self._box() if self._store_codes else None
+        lock = FileLock(self._file)
+        lock.take()
+        connections: list[sqlite3.Connection] = []
+        try:
+            had_wal = self._make_or_check()
+            connections.append(connect(self._file))
+            self._check_contents(connections[0], box, had_wal=had_wal)
+            connections.append(connect(self._file, query_only=True))
+            job = get_meta(connections[1], "job")
+        except BaseException as error:
+            for connection in connections:
+                connection.close()
+            lock.release()
+            if isinstance(error, sqlite3.Error | ValueError):
+                raise LedgerError(f"{self.path} is damaged or cannot be read: {error}") from error
+            raise
+        session = LedgerSession(connections[0], box, self._clock)
+        writer = LedgerWriter(self._file, session, loop)
+        return _Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock()), job
+
+    def _make_or_check(self) -> bool:
+        """Make the file, or refuse what it is; return whether a `-wal` was there."""
+        header = read_header(self._file)
+        wal = sidecar(self._file, "-wal")
+        had_wal = wal.exists()
+        if header is not None:
+            if not header.complete and not had_wal:
+                raise LedgerError(f"{self.path} is cut off: it is shorter than its own header says")
+            return had_wal
+        if self._must_exist:
+            raise LedgerError(f"there is no ledger at {self.path}")
+        if had_wal:
+            raise LedgerError(
+                f"{self.path} is gone, and its {wal.name} is still here: bring the ledger back, or move both"
+            )
+        built = sidecar(self._file, ".new")
+        create_private(built)
+        build(built)
+        publish(built, self._file)
+        return False
+
+    def _check_contents(self, connection: sqlite3.Connection, box: CodeBox | None, *, had_wal: bool) -> None:
+        if get_meta(connection, "wal_needed") and not had_wal:
+            raise LedgerError(
+                f"{self.path} is incomplete: it was copied, or left by a crash, without its {self._file.name}-wal,"
+                " which holds the latest orders"
+            )
+        unclean = bool(get_meta(connection, "holder"))
+        if unclean or self._file.stat().st_size <= _CHECK_BELOW:
+            verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise LedgerError(f"{self.path} is damaged: {verdict}")
+        if box is not None:
+            box.require(get_meta(connection, "key_check") or "")
+
+
+async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
+    total = added = 0
+    done = False
+    try:
+        await writer.plan(lambda session: session.plan(job))
+        chunk: list[PlannedLine] = []
+        async for line in lines:
+            chunk.append(line)
+            if len(chunk) == _PLAN_CHUNK:
+                total += len(chunk)
+                added += await _add(writer, chunk, last=False)
+                chunk = []
+        total += len(chunk)
+        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
+        added += await _add(writer, chunk, last=True)
+    finally:
+        if not done:
+            writer.plan(None)
+    return Planned(added=added, known=total - added)
+
+
+async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> int:
+    return int(await writer.plan(lambda session: session.add(lines), last=last))
+
+
+def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:
+    if box is None:
+        return lines
+    stored = read_codes(connection, [line.seq for line in lines if line.state is LineState.PLACED])
+    return [
+        msgspec.structs.replace(line, codes=box.open(stored[line.seq], line.seq)) if line.seq in stored else line
+        for line in lines
+    ]

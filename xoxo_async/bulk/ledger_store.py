@@ -1,0 +1,301 @@
+"""The ledger's SQL: plain functions of one connection; how many lines they move never changes how many statements.
+
+Rows travel as one JSON text in and one out. That is on purpose: every sqlite3 call gives up the interpreter lock and
+waits for it again, up to a switch interval when the event loop is busy, so a call per row would stall a commit of a
+hundred lines for half a second. SQLite reads and writes the JSON with the lock released.
+"""
+
+# ruff: noqa: S608 - the only names put into SQL are this module's own column names
+
+import sqlite3
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState, PlannedLine
+from xoxo_async.errors import LedgerConflictError
+
+__all__ = [
+    "JournalRow",
+    "Move",
+    "count",
+    "get_meta",
+    "insert_planned",
+    "read_codes",
+    "read_journal",
+    "read_lines",
+    "read_state",
+    "set_meta",
+    "write_codes",
+    "write_moves",
+]
+
+# The order of LedgerLine's fields: rows are decoded straight into it.
+_FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row")
+_MOVING: Final = (
+    "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
+    "order_id", "amount_charged", "currency", "error_id", "error", "evidence",
+)  # fmt: skip
+_JOURNAL: Final = (
+    "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
+    "reason",
+)  # fmt: skip
+_AS_JSON: Final = f"json_array({', '.join(_FIXED + _MOVING)}) AS line"
+_GATHER: Final = "SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
+
+
+def _fields(names: Iterable[str], first: int = 0) -> str:
+    return ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names, first))
+
+
+_READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq IN (SELECT value FROM json_each(?)))"
+_READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM lines WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
+_READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq > ? ORDER BY seq LIMIT ?)"
+# A compare-and-set: the line must still be what the decision was made on.
+_MOVE: Final = (
+    f"UPDATE lines SET {', '.join(f'{name} = new.{name}' for name in _MOVING)} FROM"
+    f" (SELECT {_fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
+    " WHERE lines.seq = new.seq AND lines.state = new.was_state AND lines.epoch = new.was_epoch"
+)
+_NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {_fields(_JOURNAL)} FROM json_each(?)"
+_KEEP_CODES: Final = (
+    f"INSERT INTO codes (seq, body) SELECT {_fields(('seq', 'body'))} FROM json_each(?) WHERE true"
+    " ON CONFLICT (seq) DO UPDATE SET body = excluded.body"
+)
+_READ_CODES: Final = (
+    "SELECT CAST('[' || coalesce(group_concat(json_array(seq, body)), '') || ']' AS BLOB) FROM codes"
+    " WHERE seq IN (SELECT value FROM json_each(?))"
+)
+_PLAN: Final = (
+    f"INSERT INTO lines ({', '.join(_FIXED[1:])}, state) SELECT {_fields(_FIXED[1:])}, 'planned' FROM json_each(?)"
+    " WHERE true ON CONFLICT DO NOTHING"
+)
+_NOTE_PLANNED: Final = (
+    "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch)"
+    " SELECT seq, ?, '', 'planned', 'T0', 'planned', 0, 0 FROM lines WHERE seq > ? ORDER BY seq"
+)
+_CLASH: Final = (
+    f"SELECT new.key, new.row, old.key, old.row, old.po_number = new.po_number FROM"
+    f" (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
+    " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
+    " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
+)
+_COUNT: Final = (
+    "SELECT state, delivery, currency, amount_charged, count(*) FROM lines"
+    " GROUP BY state, delivery, currency, amount_charged"
+)
+
+
+class JournalRow(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the append-only journal.
+
+    Attributes:
+        id: Its number.
+        seq: The line.
+        at: When it was written, in epoch seconds.
+        from_state: The line's state before; empty at planning.
+        to_state: The line's state after.
+        transition: The row of the table (`T3`); `-` for a fact that moved nothing, `!` for an alarm.
+        evidence: The fact.
+        attempts: The line's attempts after.
+        epoch: The writer's fence.
+        order_id: The order the fact named.
+        error_id: The refusal's error id.
+        reason: The person's reason, or the refusal in words.
+    """
+
+    id: int
+    seq: int
+    at: float
+    from_state: str
+    to_state: str
+    transition: str
+    evidence: str
+    attempts: int
+    epoch: int
+    order_id: int | None
+    error_id: str
+    reason: str
+
+
+class Move(NamedTuple):
+    """One decided change: the line before and after, and what the journal says of it."""
+
+    before: LedgerLine
+    after: LedgerLine
+    transition: str
+    evidence: str
+    order_id: int | None
+    error_id: str
+    reason: str
+
+    @classmethod
+    def of(cls, before: LedgerLine, after: LedgerLine, transition: str, change: Change, reason: str = "") -> "Move":
+        """Return the move that a fact made.
+
+        Args:
+            before: The line as it was.
+            after: The line as it is.
+            transition: Which row of the table.
+            change: The fact.
+            reason: Kept in the journal; by default the fact's own.
+        """
+        why = reason or change.reason or change.error
+        return cls(before, after, transition, change.evidence.value, change.order_id, change.error_id, why)
+
+
+_LINES: Final = msgspec.json.Decoder(list[LedgerLine], strict=False)  # SQLite has no booleans: 0 and 1
+_CODES: Final = msgspec.json.Decoder(list[tuple[int, str]])
+_encode: Final = msgspec.json.Encoder(decimal_format="string").encode
+
+
+def get_meta(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return a fact about the ledger."""
+    row: tuple[str] | None = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+    return row[0] if row else None
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep a fact about the ledger."""
+    connection.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", (name, value)
+    )
+
+
+def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine], now: float) -> int:
+    """Add lines that are new, and refuse those that contradict what is there.
+
+    Args:
+        connection: In a transaction.
+        lines: The lines.
+        now: For the journal.
+
+    Returns:
+        How many were new.
+
+    Raises:
+        LedgerConflictError: Naming the first contradiction.
+    """
+    rows = _encode([(line.key, line.po_number, line.digest, line.request.decode(), line.row) for line in lines])
+    last: int = connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0]
+    added = connection.execute(_PLAN, (rows,)).rowcount
+    if added < len(lines):
+        clash: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
+        if clash:
+            raise LedgerConflictError(_clash_message(*clash))
+    connection.execute(_NOTE_PLANNED, (now, last))
+    return added
+
+
+def _clash_message(key: str, row: int, old_key: str, old_row: int, same_po: int) -> str:
+    if key != old_key and same_po:
+        return f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
+    return f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
+
+
+def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
+    """Return lines by number, in no order; unknown numbers are left out."""
+    return _LINES.decode(connection.execute(_READ_SEQS, (_encode(list(seqs)),)).fetchone()[0])
+
+
+def read_state(connection: sqlite3.Connection, states: Sequence[LineState], after: int, limit: int) -> list[LedgerLine]:
+    """Return the next lines in some states, in order of `seq`.
+
+    Args:
+        connection: To read with.
+        states: Which; empty is all.
+        after: Only lines with a greater `seq`.
+        limit: How many at most.
+    """
+    if not states:
+        return _LINES.decode(connection.execute(_READ_ALL, (after, limit)).fetchone()[0])
+    # One index walk a state, merged: `state IN (...) ORDER BY seq` would sort the whole rest for every chunk.
+    each = " UNION ALL ".join([f"SELECT * FROM ({_READ_STATE})"] * len(states))
+    query = f"{_GATHER} (SELECT line FROM ({each}) ORDER BY seq LIMIT ?)"
+    values = [value for state in states for value in (state.value, after, limit)]
+    return _LINES.decode(connection.execute(query, (*values, limit)).fetchone()[0])
+
+
+def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> bool:
+    """Write decided changes, and their journal rows.
+
+    Args:
+        connection: In a transaction.
+        moves: In order; a line may occur more than once.
+        now: For the journal.
+
+    Returns:
+        Whether every line still was what was decided on. If not, nothing of this may be committed.
+    """
+    first: dict[int, LedgerLine] = {}
+    last: dict[int, LedgerLine] = {}
+    for move in moves:
+        first.setdefault(move.before.seq, move.before)
+        last[move.before.seq] = move.after
+    rows = [(seq, first[seq].state, first[seq].epoch, *_moving(line)) for seq, line in last.items()]
+    if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
+        return False
+    notes = [
+        (
+            move.after.seq, now, move.before.state, move.after.state, move.transition, move.evidence,
+            move.after.attempts, move.after.epoch, move.order_id, move.error_id, move.reason,
+        )
+        for move in moves
+    ]  # fmt: skip
+    connection.execute(_NOTE, (_encode(notes),))
+    return True
+
+
+def _moving(line: LedgerLine) -> tuple[object, ...]:
+    return (
+        line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
+        line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
+        line.error, line.evidence,
+    )  # fmt: skip
+
+
+def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
+    """Keep voucher codes; the newest answer replaces an older one."""
+    connection.execute(_KEEP_CODES, (_encode(sealed),))
+
+
+def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
+    """Return what is stored for some lines' codes."""
+    return dict(_CODES.decode(connection.execute(_READ_CODES, (_encode(list(seqs)),)).fetchone()[0]))
+
+
+def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:
+    """Return journal rows in order.
+
+    Args:
+        connection: To read with.
+        seq: Only this line's; None is all.
+        after: Only rows with a greater id.
+        limit: How many at most.
+    """
+    columns = f"SELECT id, {', '.join(_JOURNAL)} FROM journal WHERE id > ?"
+    if seq is None:
+        rows = connection.execute(f"{columns} ORDER BY id LIMIT ?", (after, limit))
+    else:
+        rows = connection.execute(f"{columns} AND seq = ? ORDER BY id LIMIT ?", (after, seq, limit))
+    return [JournalRow(*row) for row in rows]
+
+
+def count(connection: sqlite3.Connection) -> Counts:
+    """Return the ledger in numbers, from one snapshot."""
+    reported: dict[str, int] = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
+    states: dict[LineState, int] = {}
+    charged: dict[str, Decimal] = {}
+    cancelled = 0
+    for state_text, delivery, currency, amount, lines in connection.execute(_COUNT).fetchall():
+        state = LineState(state_text)
+        states[state] = states.get(state, 0) + lines
+        delivered = delivery == Delivery.DELIVERED
+        reported[REPORTED_AS.get(state) or ("issued" if delivered else "pending")] += lines
+        if state is LineState.PLACED:
+            cancelled += lines if delivery == Delivery.CANCELLED else 0
+            if amount is not None:
+                charged[currency] = charged.get(currency, Decimal(0)) + Decimal(amount) * lines
+    return Counts(rows=sum(states.values()), delivery_cancelled=cancelled, states=states, charged=charged, **reported)

@@ -1,0 +1,69 @@
+"""What a run has to say: counts that always add up, what was spent, why it stopped, and what to do next."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["Pause", "Report"]
+
+
+class Pause(StrEnum):
+    """Why a run stopped with rows it could still work on."""
+
+    NONE = ""
+    FUNDS = "funds"
+    CREDENTIALS = "credentials"
+    RATE = "rate"
+    UNREACHABLE = "unreachable"
+    BUDGET = "budget"
+    INTERRUPTED = "interrupted"
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a job, whichever way its last run ended.
+
+    `rows == issued + pending + rejected + unknown + not_sent` holds in every report.
+
+    Attributes:
+        job: The job's name.
+        ledger: The ledger's file.
+        rows: Order lines in the ledger.
+        issued: Placed, with all codes delivered.
+        pending: Placed, codes still to come.
+        rejected: Refused for certain; no money moved.
+        unknown: May have been placed; a look-up or a person will tell.
+        not_sent: Not placed and nothing in flight.
+        charged: What placed orders cost, by currency.
+        placed_now: Orders this run placed, or found placed.
+        elapsed_s: How long this run took.
+        pause: Why it stopped early, empty when it did not.
+        reason: The same in words.
+    """
+
+    job: str
+    ledger: str
+    rows: int
+    issued: int
+    pending: int
+    rejected: int
+    unknown: int
+    not_sent: int
+    charged: dict[str, Decimal]
+    placed_now: int = 0
+    elapsed_s: float = 0.0
+    pause: Pause = Pause.NONE
+    reason: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """The command's exit code for this report."""
+        if self.pause is Pause.INTERRUPTED:
+            return 130
+        if self.pause and self.not_sent:
+            return 5
+        if self.unknown:
+            return 4
+        if self.not_sent:
+            return 5
+        return 3 if self.rejected else 0

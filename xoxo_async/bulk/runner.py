@@ -1,0 +1,287 @@
+"""Sends planned lines: bounded concurrency, an intent before each request, a result after each answer."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final, TypeVar
+
+import anyio
+import backoff
+import msgspec
+from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+from xoxo_async.bulk.evidence import change_from_error, change_from_order
+from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine
+from xoxo_async.bulk.report import Pause
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import (
+    AuthError,
+    ConfigError,
+    ConnectError,
+    InsufficientFundsError,
+    LedgerError,
+    XoxoError,
+)
+from xoxo_async.services.orders import PLACE_ORDER
+
+__all__ = ["Progress", "Runner"]
+
+
+class Progress(msgspec.Struct):
+    """What the run at hand has done so far; read by a progress display, never decided on.
+
+    Attributes:
+        placed: Orders this run placed, or found placed.
+        rejected: Rows refused for certain.
+        in_doubt: Rows that ended without proof.
+        in_flight: Requests under way.
+        phase: What is going on, in a word.
+    """
+
+    placed: int = 0
+    rejected: int = 0
+    in_doubt: int = 0
+    in_flight: int = 0
+    phase: str = "planning"
+
+
+class Runner:
+    """One sending phase after another over one ledger.
+
+    A feeder arms lines (writes their intent) as places come free and as rate slots fall due, workers send them, and a
+    recorder writes the results behind them, many in a transaction. No more than twice the lines in flight are armed:
+    after a crash each of those costs a look-up. A result that a crash swallows is found again by its poNumber.
+
+    Args:
+        client: Sends.
+        ledger: The truth.
+        concurrency: Requests in flight at most.
+        keep_codes: Whether voucher codes go into the ledger.
+        max_unreached_s: How long an unreachable server is waited for before the run pauses.
+        clock: A monotonic clock.
+        wall: The wall clock, in epoch seconds; the ledger's.
+    """
+
+    def __init__(
+        self,
+        client: XoxoClient,
+        ledger: Ledger,
+        *,
+        concurrency: int,
+        keep_codes: bool = True,
+        max_unreached_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self.progress: Final = Progress()
+        self.pause = Pause.NONE
+        self.reason = ""
+        self.stopped: Final = anyio.Event()
+        self._dispatcher: Final = client.dispatcher
+        self._ledger: Final = ledger
+        self._concurrency: Final = concurrency
+        self._keep_codes: Final = keep_codes
+        self._max_unreached_s: Final = max_unreached_s
+        self._clock: Final = clock
+        self._wall: Final = wall
+        self._left_over: Final[list[Change]] = []
+        self._unreached_since: float | None = None
+        self._probe_waits: Iterator[float] | None = None
+        self._slot_due: float | None = None
+
+    def stop(self, pause: Pause, reason: str) -> None:
+        """Take no more lines; those in flight end and are written down. The first reason stays.
+
+        Args:
+            pause: Why.
+            reason: Why, in words.
+        """
+        if not self.pause:
+            self.pause, self.reason = pause, reason
+            self.stopped.set()
+
+    async def send_all(self) -> None:
+        """Send every planned line of the ledger, or as many as go until something stops the run.
+
+        Raises:
+            LedgerError: When an intent or a result cannot be written; nothing further is sent then.
+        """
+        self.progress.phase = "sending"
+        # A wave ends when the ledger has no planned line; lines given back during it make another.
+        while not self.pause and await self._wave():
+            pass
+
+    async def _wave(self) -> bool:
+        """Arm, send and record until no line is planned; return whether there was any."""
+        to_workers, armed = anyio.create_memory_object_stream[LedgerLine](self._concurrency)
+        to_recorder, results = anyio.create_memory_object_stream[Change](self._concurrency)
+        fed = False
+
+        async def work(sink: MemoryObjectSendStream[Change]) -> None:
+            async with sink:
+                async for line in armed:
+                    await self._carry(line, sink)
+
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._record, results)
+                async with to_recorder:
+                    for _ in range(self._concurrency):
+                        group.start_soon(work, to_recorder.clone())
+                async with to_workers:
+                    fed = await self._feed(to_workers)
+        except BaseExceptionGroup as error:
+            raise _single(error) from None
+        finally:
+            await self._write_down_what_was_cut_off(armed, results)
+        return fed
+
+    # Arming.
+
+    async def _feed(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> bool:
+        fed = False
+        while not self.pause:
+            buffered = to_workers.statistics().current_buffer_used
+            slots = await self._take_slots(max(1, self._concurrency - buffered))
+            lines = await self._ledger.claim(slots) if slots else []
+            if not lines:
+                break
+            fed = True
+            for line in lines:
+                await to_workers.send(line)
+        return fed
+
+    async def _take_slots(self, wanted: int) -> int:
+        """Take up to `wanted` rate slots that are due, waiting for the first; none once the run is stopped."""
+        if self._unreached_since is not None:
+            self._probe_waits = self._probe_waits or _probe_waits()
+            await self._pause_for(next(self._probe_waits))
+            wanted = 1  # one line probes whether the server is back
+        else:
+            self._probe_waits = None
+        slots = 0
+        while slots < wanted and not self.pause:
+            now = self._clock()
+            if self._slot_due is None:
+                self._slot_due = now + self._dispatcher.pacer.reserve(PLACE_ORDER.name)
+            if self._slot_due > now:
+                if slots:
+                    break
+                await self._pause_for(self._slot_due - now)
+                continue
+            self._slot_due = None
+            slots += 1
+        return 0 if self.pause else slots
+
+    async def _pause_for(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self.stopped.wait()
+
+    # Sending.
+
+    async def _carry(self, line: LedgerLine, sink: MemoryObjectSendStream[Change]) -> None:
+        """Send one armed line and hand its result on, also when this task is cancelled on the way."""
+        held_s = self._wall() - (line.last_sent_at or 0.0)
+        if self.pause or held_s > MAX_HOLD_S / 2:
+            # Never sent: the run stopped, or all workers were busy longer than recovery assumes a sender may take.
+            await sink.send(Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch))
+            return
+        change = Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
+        self.progress.in_flight += 1
+        try:
+            change = await self._send(line)
+        except BaseException:
+            self._left_over.append(change)
+            raise
+        finally:
+            self.progress.in_flight -= 1
+        try:
+            await sink.send(change)
+        except BaseException:
+            self._left_over.append(change)
+            raise
+
+    async def _send(self, line: LedgerLine) -> Change:
+        try:
+            order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request))
+        except XoxoError as error:
+            self._learn(error)
+            change = change_from_error(line, error)
+            if change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
+                self.progress.rejected += 1
+            elif change.evidence is not Evidence.NOT_PROCESSED:
+                self.progress.in_doubt += 1
+            return change
+        self._unreached_since = None
+        self.progress.placed += 1
+        return change_from_order(line, order, Evidence.ANSWERED_PLACED, keep_codes=self._keep_codes)
+
+    def _learn(self, error: XoxoError) -> None:
+        """Draw what one failure means for the lines after it."""
+        if isinstance(error, ConnectError):
+            now = self._clock()
+            self._unreached_since = self._unreached_since or now
+            if now - self._unreached_since >= self._max_unreached_s:
+                self.stop(Pause.UNREACHABLE, error.message)
+            return
+        self._unreached_since = None
+        if isinstance(error, InsufficientFundsError):
+            self.stop(Pause.FUNDS, f"the vendor refused for lack of funds: {error.message}")
+        elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
+            self.stop(Pause.CREDENTIALS, error.message)
+
+    # Writing down.
+
+    async def _record(self, results: MemoryObjectReceiveStream[Change]) -> None:
+        """Write results as they come, all that are there in one transaction."""
+        async with results:
+            async for first in results:
+                batch = [first]
+                while results.statistics().current_buffer_used:
+                    batch.append(results.receive_nowait())
+                try:
+                    await self._ledger.record(batch)
+                except BaseException:
+                    self._left_over.extend(batch)
+                    raise
+
+    async def _write_down_what_was_cut_off(
+        self, armed: MemoryObjectReceiveStream[LedgerLine], results: MemoryObjectReceiveStream[Change]
+    ) -> None:
+        """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""
+        changes = list(self._left_over)
+        self._left_over.clear()
+        changes.extend(
+            Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch) for line in _drained(armed)
+        )
+        changes.extend(_drained(results))
+        if changes:
+            with anyio.CancelScope(shield=True):
+                try:
+                    await self._ledger.record(changes)
+                except LedgerError:
+                    # The ledger is what failed: these lines stay `sending` in it, and the next run looks them up.
+                    return
+
+
+T = TypeVar("T")
+
+
+def _drained(stream: MemoryObjectReceiveStream[T]) -> list[T]:
+    items: list[T] = []
+    try:
+        while True:
+            items.append(stream.receive_nowait())
+    except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
+        stream.close()
+        return items
+
+
+def _probe_waits() -> Iterator[float]:
+    waits = backoff.expo(factor=0.2, max_value=5.0)
+    next(waits)
+    return (backoff.full_jitter(wait) for wait in waits)
+
+
+def _single(error: BaseException) -> BaseException:
+    """Return the one error of a group, so that callers need no `except*`."""
+    return _single(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -1,0 +1,204 @@
+"""`XoxoClient`: builds the road once, offers the services, closes it."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self, TypeVar
+
+import msgspec
+
+from xoxo_async.auth import ClientCredentials, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url
+from xoxo_async.dispatcher import Dispatcher
+from xoxo_async.errors import ConfigError
+from xoxo_async.hooks import Hook
+from xoxo_async.operation import Operation
+from xoxo_async.pacing import Pacer
+from xoxo_async.retry import RetryPolicy
+from xoxo_async.services.account import AccountService
+from xoxo_async.services.catalog import CatalogService
+from xoxo_async.services.links import LinkService
+from xoxo_async.services.orders import OrderService
+from xoxo_async.services.points import PointService
+from xoxo_async.session import Session
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+__all__ = ["XoxoClient"]
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+Reply = TypeVar("Reply")
+
+
+class XoxoClient:
+    """A client of the Plum API: one connection pool, one token, one allowance, shared by everything that uses it.
+
+    Make one per event loop and keep it. Constructing it does nothing yet and needs no running loop; the first call
+    opens the connections, `aclose()` (or `async with`) closes them.
+
+    Args:
+        credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
+        base_url: The address. STAGING unless given: production is always asked for by name.
+        timeouts: How long attempts and calls may take.
+        rate_limits: The account's allowance; the vendor's documented limits unless given.
+        retry: How often a failed attempt is repeated, where that is safe.
+        max_connections: The size of the connection pool.
+        session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
+            are then yours to watch.
+        hooks: Called with every event; see `xoxo_async.hooks`.
+        allow_insecure_http: Allow plain http to other machines. Tokens and voucher codes then travel readable.
+
+    Raises:
+        ConfigError: When a setting makes no sense.
+
+    Example:
+        async with XoxoClient(ClientCredentials("id", "secret"), base_url=PRODUCTION) as xoxo:
+            print(await xoxo.account.get_balance())
+    """
+
+    def __init__(
+        self,
+        credentials: TokenProvider,
+        *,
+        base_url: str = STAGING,
+        timeouts: Timeouts | None = None,
+        rate_limits: RateLimits | None = None,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 256,
+        session: "ClientSession | None" = None,
+        hooks: Sequence[Hook] = (),
+        allow_insecure_http: bool = False,
+    ) -> None:
+        if not callable(getattr(credentials, "obtain", None)):
+            raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
+        if not isinstance(max_connections, int) or max_connections < 1:
+            raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
+        self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
+        timeouts = timeouts or Timeouts()
+        self._max_connections: Final = max_connections
+        self._session: Final = Session(
+            credentials,
+            self._base_url,
+            timeouts=timeouts,
+            max_connections=max_connections,
+            http=session,
+            hooks=tuple(hooks),
+        )
+        self._dispatcher: Final = Dispatcher(
+            self._session,
+            pacer=Pacer(rate_limits or RateLimits()),
+            retry=retry or RetryPolicy(),
+            timeouts=timeouts,
+            hooks=tuple(hooks),
+        )
+        self.account: Final = AccountService(self._dispatcher)
+        self.catalog: Final = CatalogService(self._dispatcher)
+        self.orders: Final = OrderService(self._dispatcher)
+        self.points: Final = PointService(self._dispatcher)
+        self.links: Final = LinkService(self._dispatcher)
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        base_url: str | None = None,
+        timeouts: Timeouts | None = None,
+        rate_limits: RateLimits | None = None,
+        retry: RetryPolicy | None = None,
+        max_connections: int = 256,
+        hooks: Sequence[Hook] = (),
+    ) -> Self:
+        """Make a client from `XOXO_*` variables.
+
+        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN` with client id and
+        secret; client id and secret.
+
+        Args:
+            base_url: The address, instead of `XOXO_BASE_URL`.
+            timeouts: As for the client.
+            rate_limits: As for the client.
+            retry: As for the client.
+            max_connections: As for the client.
+            hooks: As for the client.
+
+        Returns:
+            The client.
+
+        Raises:
+            ConfigError: When no credentials are there, naming the variables.
+        """
+        environment = Environment.read()
+        return cls(
+            credentials_from(environment),
+            base_url=base_url or environment.base_url,
+            timeouts=timeouts,
+            rate_limits=rate_limits,
+            retry=retry,
+            max_connections=max_connections,
+            hooks=hooks,
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The address this client talks to."""
+        return self._base_url
+
+    @property
+    def max_connections(self) -> int:
+        """The size of the connection pool."""
+        return self._max_connections
+
+    @property
+    def dispatcher(self) -> Dispatcher:
+        """The road itself, for callers with books of their own, who need single attempts."""
+        return self._dispatcher
+
+    async def dispatch(self, operation: Operation[Request, Reply], request: Request) -> Reply:
+        """Run any operation, also one of your own; whether it moves money is the operation's to say.
+
+        Args:
+            operation: What to ask.
+            request: Its request struct.
+
+        Returns:
+            The decoded reply.
+
+        Raises:
+            XoxoError: See `Dispatcher`.
+        """
+        return await self._dispatcher(operation, request)
+
+    async def aclose(self) -> None:
+        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine."""
+        await self._session.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"XoxoClient(base_url={self._base_url!r})"
+
+
+def credentials_from(environment: Environment) -> TokenProvider:
+    """Choose the token provider that the environment has values for.
+
+    Args:
+        environment: The `XOXO_*` settings.
+
+    Raises:
+        ConfigError: When none is complete, naming what is missing.
+    """
+    if environment.access_token:
+        return StaticToken(environment.access_token)
+    if not environment.client_id or not environment.client_secret:
+        missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
+        named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
+        raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
+    if environment.refresh_token:
+        return RefreshToken(environment.client_id, environment.client_secret, environment.refresh_token)
+    return ClientCredentials(environment.client_id, environment.client_secret)

@@ -1,0 +1,186 @@
+"""Frozen settings: the vendor's hosts, timeouts, rate limits, and what the environment says."""
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+import msgspec
+
+from xoxo_async.errors import ConfigError
+
+__all__ = ["PRODUCTION", "STAGING", "Environment", "RateLimits", "Timeouts", "check_base_url"]
+
+PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
+"""The vendor's production host: real money. Always asked for by name."""
+
+STAGING: Final = "https://stagingstores.xoxoday.com/chef"
+"""The vendor's sandbox host, the default. Tokens of one environment are not valid in the other."""
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long each part of a call may take, in seconds.
+
+    Attributes:
+        connect_s: To get a connection: pool wait, DNS, TCP and TLS. Running out of it proves that nothing was sent.
+        read_s: One attempt of anything but an order, from the connection wait to the last byte.
+        order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
+        token_s: One token request.
+        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups after a lost
+            answer.
+
+    Raises:
+        ConfigError: When a value is not a positive finite number.
+    """
+
+    connect_s: float = 10.0
+    read_s: float = 30.0
+    order_s: float = 150.0
+    token_s: float = 30.0
+    call_s: float = 400.0
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            _positive(f"Timeouts.{name}", getattr(self, name))
+
+
+class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Calls a minute and operation, one allowance per client; None is unlimited.
+
+    The defaults are the vendor's documented limits (its older page allows 20 placeOrder a minute: where an account
+    is held to that, say `RateLimits(place_order=20)`). Operations the vendor states no limit for are not paced.
+
+    Attributes:
+        place_order: placeOrder.
+        order_details: getOrderDetails, shared by look-ups after a lost answer.
+        order_history: getOrderHistory.
+        vouchers: getVouchers.
+        filters: getFilters.
+        balance: getBalance.
+        other: Every other operation, each on its own.
+
+    Raises:
+        ConfigError: When a value is not a positive finite number or None.
+    """
+
+    place_order: float | None = 100.0
+    order_details: float | None = 200.0
+    order_history: float | None = 200.0
+    vouchers: float | None = 50.0
+    filters: float | None = 50.0
+    balance: float | None = 10.0
+    other: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            if value is not None:
+                _positive(f"RateLimits.{name}", value)
+
+    @classmethod
+    def unlimited(cls) -> Self:
+        """Return limits that pace nothing: for the sandbox, and for accounts without limits."""
+        return cls(
+            place_order=None,
+            order_details=None,
+            order_history=None,
+            vouchers=None,
+            filters=None,
+            balance=None,
+            other=None,
+        )
+
+    def per_minute(self, operation: str) -> float | None:
+        """Return the limit of one operation.
+
+        Args:
+            operation: The operation's name, for example `placeOrder`.
+
+        Returns:
+            Calls a minute, None for no limit.
+        """
+        return getattr(self, _LIMIT_OF.get(operation, "other"), None)
+
+
+_LIMIT_OF: Final = {
+    "placeOrder": "place_order",
+    "getOrderDetails": "order_details",
+    "getOrderHistory": "order_history",
+    "getVouchers": "vouchers",
+    "getFilters": "filters",
+    "getBalance": "balance",
+}
+
+
+class Environment(msgspec.Struct, frozen=True, kw_only=True):
+    """What the `XOXO_*` variables say; read once, kept out of reprs."""
+
+    base_url: str = STAGING
+    client_id: str = ""
+    client_secret: str = ""
+    refresh_token: str = ""
+    access_token: str = ""
+
+    def __repr__(self) -> str:
+        return f"Environment(base_url={self.base_url!r})"
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
+        """Read `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN` and `_ACCESS_TOKEN`.
+
+        Args:
+            variables: Where to read them from; the process environment by default.
+
+        Returns:
+            The settings; what is absent or blank is empty (the base URL: STAGING).
+        """
+        source = os.environ if variables is None else variables
+        found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
+        return cls(**{name: value for name, value in found.items() if value})
+
+
+def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
+    """Return the address without its trailing slash, or say what is wrong with it.
+
+    Args:
+        base_url: The address, with the vendor's `/chef` prefix.
+        allow_insecure_http: Whether plain http may go further than this machine. Tokens and voucher codes would
+            travel readable.
+
+    Returns:
+        The normalised address.
+
+    Raises:
+        ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
+    """
+    try:
+        parts = urlsplit(base_url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"base_url is not an address: {error}") from None
+    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or ord(c) < 32 for c in base_url):
+        raise ConfigError("base_url must be an http(s) address, for example https://accounts.xoxoday.com/chef")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError("base_url must hold no user name, query or fragment")
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(host):
+        raise ConfigError(
+            f"base_url is plain http to {host}: tokens and voucher codes would travel readable; "
+            "use https, or allow_insecure_http=True"
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name stands for this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _positive(name: str, value: float) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise ConfigError(f"{name} must be a positive number, not {value!r}")

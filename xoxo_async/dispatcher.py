@@ -1,0 +1,213 @@
+"""One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+import anyio
+import msgspec
+
+from xoxo_async.config import Timeouts
+from xoxo_async.errors import (
+    ApiError,
+    AuthError,
+    DecodeError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    TokenRejectedError,
+    TransportError,
+    XoxoError,
+)
+from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
+from xoxo_async.operation import EffectClass, Operation
+from xoxo_async.pacing import Pacer
+from xoxo_async.refusal import recognise
+from xoxo_async.retry import RetryPolicy
+from xoxo_async.session import Answer, Session, retry_after_s
+
+__all__ = ["Dispatcher"]
+
+Request = TypeVar("Request", bound=msgspec.Struct)
+Reply = TypeVar("Reply")
+
+_DEFAULT_PENALTY_S: Final = 60.0
+"""What the vendor's page shows where a refusal names no penalty: a minute, its window."""
+
+
+class Dispatcher:
+    """Run operations over a session, within the allowance and the retry policy.
+
+    Args:
+        session: Makes single attempts.
+        pacer: Says who may go when.
+        retry: Says what follows a failed attempt.
+        timeouts: How long attempts and calls may take.
+        hooks: Who wants to know.
+        clock: A monotonic clock.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        *,
+        pacer: Pacer,
+        retry: RetryPolicy,
+        timeouts: Timeouts,
+        hooks: Sequence[Hook] = (),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._session: Final = session
+        self._pacer: Final = pacer
+        self._retry: Final = retry
+        self._timeouts: Final = timeouts
+        self._hooks: Final = hooks
+        self._clock: Final = clock
+
+    async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
+        """Run one operation to its end.
+
+        Args:
+            operation: What to ask.
+            request: Its request struct.
+
+        Returns:
+            The decoded reply.
+
+        Raises:
+            XoxoError: See the classes; `effect` says whether anything may have happened, and `attempts` how often it
+                was tried. An operation that moves money and may have done so without an answer that says what
+                happened raises `OutcomeUnknownError`.
+        """
+        body = operation.encode(request)
+        started = self._clock()
+        deadline = started + self._timeouts.call_s
+        attempt, waits, renewed = 0, None, False
+        while True:
+            attempt += 1
+            try:
+                await self._pacer.slot(operation.name, deadline)
+                reply = await self._attempt(operation, body, deadline)
+            except XoxoError as error:
+                error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
+                if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
+                    renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
+                    continue
+                waits = waits or self._retry.waits()
+                wait = self._retry.wait_after(error, operation.effect, attempt, waits)
+                if wait is None or self._clock() + wait > deadline:
+                    self._finished(operation.name, attempt, started, error)
+                    outcome = as_outcome(error, operation.effect)
+                    raise outcome from (error.__cause__ if outcome is error else error)
+                if self._hooks:
+                    failed = AttemptFailed(
+                        operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
+                    )
+                    notify(self._hooks, failed)
+                await anyio.sleep(wait)
+            else:
+                if self._hooks:
+                    self._finished(operation.name, attempt, started, None)
+                return reply
+
+    async def once(self, operation: Operation[Request, Reply], request: Request | msgspec.Raw, /) -> Reply:
+        """Make exactly one attempt: no pacing, no retry, no second try with a renewed token.
+
+        For callers with books of their own, who take the rate slot first (`pacer`) and write down every attempt.
+
+        Args:
+            operation: What to ask.
+            request: Its request struct, or the same already encoded: what a ledger has stored is what must leave.
+
+        Returns:
+            The decoded reply.
+
+        Raises:
+            XoxoError: As it came; nothing is folded into `OutcomeUnknownError`.
+        """
+        started = self._clock()
+        try:
+            reply = await self._attempt(operation, operation.encode(request), started + self._timeouts.call_s)
+        except XoxoError as error:
+            error.located(operation=operation.name, attempts=1, po_number=getattr(request, "po_number", None))
+            self._finished(operation.name, 1, started, error)
+            raise
+        if self._hooks:
+            self._finished(operation.name, 1, started, None)
+        return reply
+
+    @property
+    def pacer(self) -> Pacer:
+        """Who may go when, shared by everything that uses this client."""
+        return self._pacer
+
+    async def _attempt(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Reply:
+        limit = self._timeouts.order_s if operation.effect is EffectClass.KEYED else self._timeouts.read_s
+        left = deadline - self._clock()
+        answer = await self._session.send(
+            operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
+        )
+        if answer.status < 300:
+            try:
+                reply = operation.read(answer.body)
+            except DecodeError as error:
+                raise self._refusal(operation, answer, error) from None
+            if reply is not None:
+                return reply
+        refusal = self._refusal(operation, answer, None)
+        if operation.empty is not None and refusal.error_id in operation.empty_on:
+            return operation.empty
+        raise refusal
+
+    def _refusal(
+        self, operation: Operation[Request, Reply], answer: Answer, undecoded: DecodeError | None
+    ) -> XoxoError:
+        """Say what an answer that is no success means, and let pacer and session know."""
+        after = retry_after_s(answer.retry_after, time.time())
+        error = recognise(answer.body, answer.status, effect=operation.effect, retry_after_s=after)
+        if isinstance(error, RateLimitedError):
+            if error.retry_after_s is None:
+                error.retry_after_s = _DEFAULT_PENALTY_S
+            self._pacer.penalise(operation.name, error.retry_after_s)
+        elif isinstance(error, TokenRejectedError):
+            self._session.reject(answer.token)
+        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError):
+            undecoded.status = answer.status
+            undecoded.effect = error.effect
+            return undecoded
+        return error
+
+    def _finished(self, operation: str, attempts: int, started: float, error: XoxoError | None) -> None:
+        if self._hooks:
+            event = CallFinished(
+                operation=operation,
+                attempts=attempts,
+                elapsed_s=self._clock() - started,
+                error=type(error).__name__ if error is not None else "",
+                status=error.status if error is not None else 200,
+            )
+            notify(self._hooks, event)
+
+
+def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
+    """Return what to raise for a call's last error.
+
+    A vendor's answer stays what it is: its class says more than doubt does. Where no answer tells what happened to an
+    operation that moves money, that is what is raised.
+
+    Args:
+        error: The last attempt's error.
+        effect: What the operation may change.
+    """
+    if effect is EffectClass.READ:
+        error.effect = "none"
+        return error
+    no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
+    if error.effect == "none" or not no_answer:
+        return error
+    return OutcomeUnknownError(
+        f"nobody knows whether it took effect: {error.message}",
+        operation=error.operation,
+        attempts=error.attempts,
+        po_number=error.po_number,
+        status=error.status,
+    )

@@ -1,0 +1,446 @@
+"""The catalogue: filters, products, and the operator of a phone number."""
+
+import html
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+import msgspec
+
+from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
+from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.services import checks
+from xoxo_async.wire import parse_datetime, to_decimal
+
+__all__ = [
+    "GET_FILTERS",
+    "GET_VOUCHERS",
+    "LOOKUP_MOBILE_NUMBER",
+    "CatalogService",
+    "Category",
+    "Country",
+    "Filter",
+    "FilterGroup",
+    "MobileOperator",
+    "Voucher",
+]
+
+Category = Literal["lounge", "miles", "merchandise", "topup", "charity", "offers"]
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One value to filter by.
+
+    Attributes:
+        filter_value: Its name, for people; may hold HTML entities.
+        filter_value_code: What the filter takes, for example `usa`; may be blank.
+        iso_code: An ISO code, where there is one; some are known to be wrong (Germany as GD).
+    """
+
+    filter_value: str | None = None
+    filter_value_code: str | None = None
+    iso_code: str | None = None
+
+
+class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Values of one kind: countries, currencies, categories.
+
+    Attributes:
+        filter_group_name: Its name.
+        filter_group_description: Its description.
+        filter_group_code: What to ask for it by.
+        filters: Its values.
+    """
+
+    filter_group_name: str | None = None
+    filter_group_description: str | None = None
+    filter_group_code: str | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+class Country(msgspec.Struct, frozen=True, kw_only=True):
+    """A country a product is good in."""
+
+    code: str | None = None
+    name: str | None = None
+
+
+class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A product of the catalogue. Descriptions are the vendor's HTML.
+
+    Attributes:
+        product_id: What to order it by.
+        name: Its name.
+        min_value: The least value, for open values; 0 for fixed denominations.
+        max_value: The greatest value, for open values; 0 for fixed denominations.
+        value_type: `fixed_denomination` or `open_value`.
+        fee: A fee, in percent.
+        discount: A discount, in percent.
+        currency_code: The currency of its values.
+        country_code: The country it is good in.
+        delivery_type: `realtime` or `delayed`.
+        usage_type: `online`, `offline`, `both`.
+        order_quantity_limit: Pieces an order may hold.
+        is_phone_number_mandatory: Whether `contact` must be given.
+    """
+
+    product_id: int
+    name: str = ""
+    description: str | None = None
+    terms_and_conditions_instructions: str | None = None
+    expiry_and_validity: str | None = None
+    redemption_instructions: str | None = None
+    image_url: str | None = None
+    currency_code: str = ""
+    currency_name: str | None = None
+    country_name: str | None = None
+    country_code: str | None = None
+    countries: tuple[Country, ...] = ()
+    value_type: str | None = None
+    min_value: Decimal | None = None
+    max_value: Decimal | None = None
+    fee: Decimal | None = None
+    discount: Decimal | None = None
+    usage_type: str | None = None
+    delivery_type: str | None = None
+    order_quantity_limit: int | None = None
+    is_phone_number_mandatory: bool = False
+    is_recommended: bool = False
+    is_free: bool = msgspec.field(default=False, name="is_free")
+    is_dummy_product: bool = False
+    show_discount_percent: bool = False
+    filter_group_code: str | None = None
+    loyalty_name: str | None = None
+    loyalty_conversion: Any = None
+    parent_product_id: int | None = None
+    brand: Any = None
+    product_images: Any = None
+    variants: Any = None
+    redemption_fee: Decimal | None = None
+    redemption_fee_type: str | None = None
+    redemption_fee_borne_by_user: bool = False
+    redemption_fee_tax: Decimal | None = None
+    meta_data: Any = None
+    metadata: Any = msgspec.field(default=None, name="metadata")
+    # Documented in several types each; read on demand, so that a page of a thousand products decodes in one pass.
+    value_denominations_: Any = msgspec.field(default=None, name="valueDenominations")
+    tat_in_days_: Any = msgspec.field(default=None, name="tatInDays")
+    exchange_rate_: Any = msgspec.field(default=None, name="exchangeRate")
+    categories_: Any = msgspec.field(default=None, name="categories")
+    last_update_date_: str | None = msgspec.field(default=None, name="lastUpdateDate")
+    product_meta_: Any = msgspec.field(default=None, name="productMeta")
+
+    @property
+    def denominations(self) -> tuple[Decimal, ...]:
+        """The values on offer, ascending; open-value products may list some, too."""
+        parts = self.value_denominations_
+        items = parts.split(",") if isinstance(parts, str) else parts if isinstance(parts, list) else [parts]
+        values = {value for item in items if (value := to_decimal(item)) is not None and value > 0}
+        return tuple(sorted(values))
+
+    @property
+    def tat_in_days(self) -> str:
+        """The days delivery takes: `0`, `1 - 7`."""
+        return "" if self.tat_in_days_ is None else str(self.tat_in_days_)
+
+    @property
+    def exchange_rate(self) -> Decimal | None:
+        """The rate into the account's currency, where it was asked for."""
+        return to_decimal(self.exchange_rate_)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Its categories, HTML entities resolved."""
+        text = self.categories_ if isinstance(self.categories_, str) else ""
+        return tuple(html.unescape(part).strip() for part in text.split(",") if part.strip())
+
+    @property
+    def last_update_date(self) -> datetime | None:
+        """When the vendor last changed it, without a zone."""
+        return parse_datetime(self.last_update_date_)
+
+    @property
+    def product_meta(self) -> Mapping[str, object]:
+        """The checkout fields the vendor sends as JSON in a string; empty where there are none or they are no JSON."""
+        value = self.product_meta_
+        if isinstance(value, str):
+            try:
+                value = msgspec.json.decode(value)
+            except (msgspec.MsgspecError, RecursionError, UnicodeError):
+                return {}
+        return value if isinstance(value, dict) else {}
+
+
+class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who a phone number belongs to; the two documented field sets are both read.
+
+    Attributes:
+        status: `success` or `failure`.
+        message: The vendor's words.
+        phone: The number.
+        network_operator: The operator.
+        is_active: Whether the number is in use.
+        parent_product_id: The product whose plans fit: `list_vouchers(category="topup", parent_product_id=...)`.
+        country_code: The country, in the newer field set.
+    """
+
+    status: Any = None
+    message: str | None = None
+    phone: str | None = None
+    network_operator: str | None = msgspec.field(default=None, name="network_operator")
+    is_active: bool | None = msgspec.field(default=None, name="is_active")
+    parent_product_id: int | None = None
+    operator: str | None = None
+    country_code: str | None = None
+    product_id: int | None = None
+
+
+class FiltersRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The request of getFilters."""
+
+    filter_group_code: str = ""
+    include_filters: str = ""
+    exclude_filters: str = ""
+
+
+class Sort(msgspec.Struct, frozen=True):
+    """How products are sorted."""
+
+    field: str
+    order: str
+
+
+class FilterBy(msgspec.Struct, frozen=True):
+    """One filter of products."""
+
+    key: str
+    value: str
+
+
+class VouchersRequest(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """The request of getVouchers."""
+
+    limit: int
+    page: int
+    include_products: str = ""
+    exclude_products: str = ""
+    exchange_rate: int | None = None
+    sort: Sort | None = None
+    filters: tuple[FilterBy, ...] = ()
+    category_type: str = ""
+    category_types: str = ""
+    parent_product_id: int | None = None
+
+
+class MobileRequest(msgspec.Struct, frozen=True):
+    """The request of lookupMobileNumber."""
+
+    mobile_number: str
+
+
+GET_FILTERS: Final = Operation(
+    "getFilters",
+    query="plumProAPI.mutation.getFilters",
+    request=FiltersRequest,
+    reply=tuple[FilterGroup, ...],
+    effect=EffectClass.READ,
+    also_under=("fetchFilters",),  # the perks page answers under this name
+)
+
+GET_VOUCHERS: Final = Operation(
+    "getVouchers",
+    query="plumProAPI.mutation.getVouchers",
+    request=VouchersRequest,
+    reply=tuple[Voucher, ...],
+    effect=EffectClass.READ,
+    empty_on=frozenset({"PLE10030"}),  # "no vouchers found", also past the last page
+    empty=(),
+)
+
+LOOKUP_MOBILE_NUMBER: Final = Operation(
+    "lookupMobileNumber",
+    query="plumProAPI.mutation.lookupMobileNumber",
+    request=MobileRequest,
+    reply=MobileOperator,
+    effect=EffectClass.READ,
+    layout=Layout.FLAT,
+    flag=SuccessFlag.STATUS_1,
+)
+
+
+class CatalogService:
+    """Read the catalogue. Nothing here moves money.
+
+    Args:
+        dispatch: Runs operations.
+    """
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch: Final = dispatch
+
+    async def list_filters(self, group_code: str = "") -> list[FilterGroup]:
+        """Read what products can be filtered by. Moves no money; one getFilters call.
+
+        Args:
+            group_code: One group (`country`, `currencyCode`, `voucher_category`); empty is all.
+
+        Returns:
+            The groups.
+
+        Raises:
+            NotFoundError: There is no such group.
+            XoxoError: The call failed.
+
+        Example:
+            groups = await xoxo.catalog.list_filters("country")
+        """
+        code = checks.text("group_code", group_code) or ""
+        return list(await self._dispatch(GET_FILTERS, FiltersRequest(filter_group_code=code)))
+
+    async def list_vouchers(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 100,
+        country: str | None = None,
+        currency: str | None = None,
+        product_ids: Sequence[int] = (),
+        category: Category | None = None,
+        filters: Mapping[str, str] | None = None,
+        sort: tuple[str, Literal["ASC", "DESC"]] | None = None,
+        exclude_product_ids: Sequence[int] = (),
+        parent_product_id: int | None = None,
+        exchange_rates: bool = False,
+    ) -> Page[Voucher]:
+        """Read one page of products. Moves no money; one getVouchers call, of which there are fifty a minute.
+
+        Args:
+            page: The page, from 1.
+            limit: Products a page; the vendor states no maximum.
+            country: Only this country: a `filter_value_code` such as `usa`, not an ISO code.
+            currency: Only this currency, `USD`.
+            product_ids: Only these products. (A filter by productId is silently ignored by the vendor.)
+            category: Another catalogue than gift cards.
+            filters: Further filters by the vendor's keys, for example `{"productName": "shoes"}`.
+            sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
+            exclude_product_ids: Not these products.
+            parent_product_id: With `category="topup"`, the plans of one operator.
+            exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+
+        Returns:
+            The page; past the end it is empty.
+
+        Raises:
+            ConfigError: An argument is wrong.
+            XoxoError: The call failed.
+
+        Example:
+            page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
+        """
+        check_page(page, limit)
+        wanted = {"country": country, "currencyCode": currency, **(filters or {})}
+        given = {key: checks.text(f"filters[{key}]", value) for key, value in wanted.items() if value is not None}
+        request = VouchersRequest(
+            limit=limit,
+            page=page,
+            include_products=_ids("product_ids", product_ids),
+            exclude_products=_ids("exclude_product_ids", exclude_product_ids),
+            exchange_rate=1 if exchange_rates else None,
+            sort=_sort(sort),
+            filters=tuple(FilterBy(key, value or "") for key, value in given.items()),
+            # Perks alone are asked for by the plural.
+            category_type=category if category and category != "offers" else "",
+            category_types="offers" if category == "offers" else "",
+            parent_product_id=parent_product_id,
+        )
+        return Page(await self._dispatch(GET_VOUCHERS, request), page, limit)
+
+    def iterate_vouchers(
+        self,
+        *,
+        limit: int = 100,
+        country: str | None = None,
+        currency: str | None = None,
+        product_ids: Sequence[int] = (),
+        category: Category | None = None,
+        filters: Mapping[str, str] | None = None,
+        sort: tuple[str, Literal["ASC", "DESC"]] | None = None,
+        exclude_product_ids: Sequence[int] = (),
+        parent_product_id: int | None = None,
+        exchange_rates: bool = False,
+    ) -> AsyncIterator[Voucher]:
+        """Iterate over all products; one getVouchers call a page. See `list_vouchers`."""
+
+        async def fetch(page: int) -> Page[Voucher]:
+            return await self.list_vouchers(
+                page=page,
+                limit=limit,
+                country=country,
+                currency=currency,
+                product_ids=product_ids,
+                category=category,
+                filters=filters,
+                sort=sort,
+                exclude_product_ids=exclude_product_ids,
+                parent_product_id=parent_product_id,
+                exchange_rates=exchange_rates,
+            )
+
+        return iterate_pages(fetch)
+
+    async def get_voucher(self, product_id: int) -> Voucher:
+        """Read one product. Moves no money; one getVouchers call.
+
+        Args:
+            product_id: The product.
+
+        Returns:
+            The product.
+
+        Raises:
+            NotFoundError: The account's catalogue has no such product.
+            XoxoError: The call failed.
+
+        Example:
+            product = await xoxo.catalog.get_voucher(1001)
+        """
+        for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
+            if product.product_id == product_id:
+                return product
+        raise NotFoundError(f"no product {product_id} in this account's catalogue", operation=GET_VOUCHERS.name)
+
+    async def lookup_mobile_number(self, number: str) -> MobileOperator:
+        """Find the operator of a phone number, for top-ups. Moves no money; one call.
+
+        Args:
+            number: The number in E.164, `+12125550100`.
+
+        Returns:
+            The operator.
+
+        Raises:
+            ConfigError: The number is no E.164 number.
+            XoxoError: The call failed, or the vendor does not know the number.
+
+        Example:
+            operator = await xoxo.catalog.lookup_mobile_number("+12125550100")
+        """
+        digits = number[1:] if isinstance(number, str) and number.startswith("+") else ""
+        if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15):
+            raise ConfigError("number must be in E.164: + and 6 to 15 digits")
+        return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(number))
+
+
+def _ids(name: str, product_ids: Sequence[int]) -> str:
+    return ",".join(str(checks.whole(name, product_id)) for product_id in product_ids)
+
+
+def _sort(sort: tuple[str, str] | None) -> Sort | None:
+    if sort is None:
+        return None
+    field, order = sort
+    if field not in {"name", "lastUpdateDate"} or order not in {"ASC", "DESC"}:
+        raise ConfigError("sort must be ('name' or 'lastUpdateDate', 'ASC' or 'DESC')")
+    return Sort(field, order)

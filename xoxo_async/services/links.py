@@ -1,0 +1,302 @@
+"""Reward links and their campaigns. Making and mailing links has no key, so they are never sent twice."""
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
+from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.services import checks
+from xoxo_async.wire import Secret, parse_datetime
+
+__all__ = [
+    "GENERATE_LINKS",
+    "GET_CAMPAIGN",
+    "LIST_CAMPAIGNS",
+    "SEND_LINKS",
+    "Campaign",
+    "CampaignVoucher",
+    "LinkBatch",
+    "LinkService",
+    "LinksSent",
+]
+
+
+class CampaignVoucher(msgspec.Struct, frozen=True, kw_only=True):
+    """A product a campaign offers."""
+
+    name: str | None = None
+    image: str | None = None
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A campaign, made in the dashboard.
+
+    Attributes:
+        campaign_id: What to make links by.
+        campaign_name: Its name.
+        denomination_value: What one link is worth.
+        country_name: Its country.
+        vouchers: What it offers; only `get_campaign` tells.
+        product_count: How many products it offers; only `list_campaigns` tells.
+    """
+
+    campaign_id: int
+    campaign_name: str | None = None
+    denomination_value: Decimal | None = msgspec.field(default=None, name="denomination_value")
+    country_name: str | None = None
+    vouchers: tuple[CampaignVoucher, ...] = ()
+    product_count: int | None = msgspec.field(default=None, name="product_count")
+    enabled: bool | None = None
+    currency_code_: str | None = msgspec.field(default=None, name="currencyCode")
+    currency_code_snake_: str | None = msgspec.field(default=None, name="currency_code")
+    created_date_: str | None = msgspec.field(default=None, name="created_date")
+
+    @property
+    def currency_code(self) -> str | None:
+        """Its currency; the list and the details spell the field differently."""
+        return self.currency_code_ or self.currency_code_snake_
+
+    @property
+    def created_date(self) -> datetime | None:
+        """When it was made; zero dates are None."""
+        return parse_datetime(self.created_date_)
+
+
+class LinkBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Links just made.
+
+    Attributes:
+        links: The links: cash for whoever follows them. Some answers succeed with none.
+        batch_id: The vendor's id of the batch.
+        campaign_id: The campaign.
+        campaign_name: Its name.
+        denomination_value: What one link is worth.
+        country_name: Its country.
+        currency_code: Its currency.
+        success: 1; a failure is raised.
+        message: The vendor's words.
+    """
+
+    success: Any = None
+    message: str | None = None
+    links: tuple[Secret, ...] = ()
+    batch_id: str | None = None
+    campaign_name: str | None = None
+    campaign_id: int | None = None
+    denomination_value: Decimal | None = msgspec.field(default=None, name="denomination_value")
+    country_name: str | None = None
+    currency_code: str | None = None
+
+
+class LinksSent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What mailing links gave: no links, and nothing to ask by.
+
+    Attributes:
+        success: 1; a failure is raised.
+        message: The vendor's words.
+        campaign_id: The campaign.
+        campaign_name: Its name.
+    """
+
+    success: Any = None
+    message: str | None = None
+    campaign_id: int | None = None
+    campaign_name: str | None = None
+
+
+class CampaignsRequest(msgspec.Struct, frozen=True):
+    """The request of campaignList."""
+
+    limit: int
+    offset: int
+    name: str = ""
+    enabled: int = 1
+
+
+class CampaignRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """The request of campaignDetails."""
+
+    campaign_id: int
+
+
+class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of generateLink."""
+
+    campaign_id: int = msgspec.field(name="campaignId")
+    links_quantity: int
+    link_expiry: str
+
+
+class EmailRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The request of generateLinkEmail."""
+
+    campaign_id: int = msgspec.field(name="campaignId")
+    email_ids: str
+    link_expiry: str
+
+
+LIST_CAMPAIGNS: Final = Operation(
+    "campaignList",
+    query="xoxo_link.query.campaignList",
+    tag="xoxo_link",
+    root="add_data",
+    request=CampaignsRequest,
+    reply=tuple[Campaign, ...],
+    flag=SuccessFlag.SUCCESS_1,
+    effect=EffectClass.READ,
+)
+
+GET_CAMPAIGN: Final = Operation(
+    "campaignDetails",
+    query="xoxo_link.mutation.campaignDetails",
+    tag="xoxo_link",
+    request=CampaignRequest,
+    reply=tuple[Campaign, ...],
+    flag=SuccessFlag.SUCCESS_1,
+    effect=EffectClass.READ,
+)
+
+GENERATE_LINKS: Final = Operation(
+    "generateLink",
+    query="xoxo_link.mutation.generateLink",
+    tag="xoxo_link",
+    request=GenerateRequest,
+    reply=LinkBatch,
+    layout=Layout.FLAT,
+    flag=SuccessFlag.SUCCESS_1,
+    effect=EffectClass.UNKEYED,
+    path="/v1/oauth/api/generateLink",
+)
+
+SEND_LINKS: Final = Operation(
+    "generateLinkEmail",
+    query="xoxo_link.mutation.generateLinkEmail",
+    tag="xoxo_link",
+    request=EmailRequest,
+    reply=LinksSent,
+    reply_key="generateLink",  # the vendor answers mails under the name of links
+    also_under=("generateLinkEmail",),
+    layout=Layout.FLAT,
+    flag=SuccessFlag.SUCCESS_1,
+    effect=EffectClass.UNKEYED,
+    path="/v1/oauth/api/sendLinks",
+)
+
+
+class LinkService:
+    """Make reward links and have them mailed.
+
+    Args:
+        dispatch: Runs operations.
+    """
+
+    def __init__(self, dispatch: Dispatch) -> None:
+        self._dispatch: Final = dispatch
+
+    async def generate(self, *, campaign_id: int, quantity: int, expires_on: date) -> LinkBatch:
+        """Make links. Moves money when they are redeemed; never asked for a second time by itself.
+
+        There is no key to ask by afterwards: a lost answer can only be cleared up in the vendor's dashboard.
+
+        Args:
+            campaign_id: The campaign.
+            quantity: How many links; the vendor states no maximum.
+            expires_on: The last day they are good.
+
+        Returns:
+            The links.
+
+        Raises:
+            ConfigError: An argument is wrong; nothing was sent.
+            OutcomeUnknownError: They may have been made.
+            XoxoError: The call failed; see `effect`.
+
+        Example:
+            batch = await xoxo.links.generate(campaign_id=7001, quantity=5, expires_on=date(2027, 12, 31))
+        """
+        request = GenerateRequest(
+            campaign_id=checks.whole("campaign_id", campaign_id),
+            links_quantity=checks.whole("quantity", quantity, high=100_000),
+            link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
+        )
+        return await self._dispatch(GENERATE_LINKS, request)
+
+    async def send(self, *, campaign_id: int, emails: Sequence[str], expires_on: date) -> LinksSent:
+        """Have the vendor mail a link to each address. Moves money when redeemed; never sent twice by itself.
+
+        Args:
+            campaign_id: The campaign.
+            emails: The addresses.
+            expires_on: The last day the links are good.
+
+        Returns:
+            The vendor's word; there are no links in it.
+
+        Raises:
+            ConfigError: An argument is wrong; nothing was sent.
+            OutcomeUnknownError: The mails may have been sent.
+            XoxoError: The call failed; see `effect`.
+
+        Example:
+            await xoxo.links.send(campaign_id=7001, emails=["jane@example.com"], expires_on=date(2027, 12, 31))
+        """
+        if not emails or isinstance(emails, str):
+            raise ConfigError("emails must be a list of at least one address")
+        request = EmailRequest(
+            campaign_id=checks.whole("campaign_id", campaign_id),
+            email_ids=",".join(checks.email(f"emails[{index}]", email) or "" for index, email in enumerate(emails)),
+            link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
+        )
+        return await self._dispatch(SEND_LINKS, request)
+
+    async def list_campaigns(self, *, page: int = 1, limit: int = 100, name: str = "") -> Page[Campaign]:
+        """Read one page of campaigns. Moves no money; one call.
+
+        Args:
+            page: The page, from 1.
+            limit: Campaigns a page.
+            name: Only campaigns of this name.
+
+        Returns:
+            The page.
+
+        Raises:
+            ConfigError: An argument is wrong.
+            XoxoError: The call failed.
+
+        Example:
+            page = await xoxo.links.list_campaigns()
+        """
+        check_page(page, limit)
+        request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "")
+        return Page(await self._dispatch(LIST_CAMPAIGNS, request), page, limit)
+
+    def iterate_campaigns(self, *, limit: int = 100, name: str = "") -> AsyncIterator[Campaign]:
+        """Iterate over all campaigns; one call a page. See `list_campaigns`."""
+        return iterate_pages(lambda page: self.list_campaigns(page=page, limit=limit, name=name))
+
+    async def get_campaign(self, campaign_id: int) -> Campaign:
+        """Read one campaign with what it offers. Moves no money; one call.
+
+        Args:
+            campaign_id: The campaign.
+
+        Returns:
+            The campaign.
+
+        Raises:
+            NotFoundError: There is no such campaign.
+            XoxoError: The call failed.
+
+        Example:
+            campaign = await xoxo.links.get_campaign(7001)
+        """
+        request = CampaignRequest(checks.whole("campaign_id", campaign_id))
+        for campaign in await self._dispatch(GET_CAMPAIGN, request):
+            return campaign
+        raise NotFoundError(f"no campaign {campaign_id}", operation=GET_CAMPAIGN.name)
