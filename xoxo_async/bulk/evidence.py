@@ -44,14 +44,13 @@ class _Request(msgspec.Struct):
 _REQUEST: Final = msgspec.json.Decoder(_Request)
 
 
-def change_from_order(line: LedgerLine, order: Order, evidence: Evidence, *, keep_codes: bool = True) -> Change:
+def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Change:
     """Return the change that an order in hand proves.
 
     Args:
         line: The line it belongs to.
         order: The order, from its answer or from a look-up.
         evidence: Which of the two.
-        keep_codes: Whether the codes go into the ledger.
     """
     if order.order_id <= 0:
         doubt = "the answer has no order id"
@@ -63,8 +62,8 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence, *, kee
         order_id=order.order_id,
         delivery=_delivery(line, order),
         amount_charged=order.amount_charged,
-        currency=order.currency_code,
-        codes=msgspec.json.encode(stored_codes(order)) if keep_codes and order.vouchers else None,
+        currency=order.currency_code or "",
+        codes=msgspec.json.encode(stored_codes(order)) if order.vouchers else None,
     )
 
 
@@ -138,7 +137,8 @@ def mismatch(line: LedgerLine, order: Order) -> str:
         order: The order found.
     """
     wanted = _REQUEST.decode(line.request)
-    products = {int(v.product_id) for v in (*order.vouchers, *order.voucher_details) if v.product_id}
+    products = {v.product_id for v in order.vouchers if v.product_id}
+    products |= {d.product_id for d in order.voucher_details if d.product_id}
     if products and products != {wanted.productId}:
         return f"it is for product {sorted(products)}, not {wanted.productId}"
     values = {v.denomination for v in order.voucher_details if v.denomination}

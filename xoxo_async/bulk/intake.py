@@ -4,10 +4,10 @@ import codecs
 import csv
 import os
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Final, cast
 
 import anyio.to_thread
 import msgspec
@@ -322,7 +322,7 @@ def _parse_jsonl(
             yield number, line
 
 
-def _line(number: int, fields: dict[str, object], problems: Problems) -> OrderLine | None:
+def _line(number: int, fields: Mapping[str, object], problems: Problems) -> OrderLine | None:
     """Check the fields of one row; note each problem by row and column, and return the line if there was none."""
     before = problems.total
 
@@ -371,7 +371,7 @@ def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
     for kind in (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails):
         if names and names <= set(kind.__struct_fields__):
             try:
-                return msgspec.convert(value, kind)
+                return cast("Details", msgspec.convert(value, kind))
             except (msgspec.ValidationError, ConfigError) as error:
                 bad("details", str(error))
                 return None
@@ -379,7 +379,7 @@ def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
     return None
 
 
-def _text(fields: dict[str, object], name: str) -> str:
+def _text(fields: Mapping[str, object], name: str) -> str:
     value = fields.get(name, "")
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 

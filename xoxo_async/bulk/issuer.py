@@ -72,7 +72,6 @@ class BulkIssuer:
             ledger,
             # The pool is never the queue: a request waiting there has its clock running.
             concurrency=min(concurrency, client.max_connections),
-            keep_codes=ledger.stores_codes,
             max_unreached_s=max_unreached_s,
         )
         self._reconciler: Final = Reconciler(
@@ -82,7 +81,6 @@ class BulkIssuer:
             Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10),
             progress=self._runner.progress,
             stopped=self._runner.stopped,
-            keep_codes=ledger.stores_codes,
         )
 
     @property
@@ -185,7 +183,7 @@ class BulkIssuer:
             pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
             reason = f"look-ups fail: {failure.message}"
         return Report(
-            job=self._ledger.job,
+            job=self._ledger.job or self._job,
             ledger=str(self._ledger.path),
             rows=counts.rows,
             issued=counts.issued,

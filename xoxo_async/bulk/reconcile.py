@@ -33,7 +33,6 @@ class Reconciler:
         rules: When absence is believed, and what follows from it.
         progress: Where found orders are counted.
         stopped: Set when the run should end.
-        keep_codes: Whether voucher codes go into the ledger.
         wall: The wall clock, in epoch seconds; the ledger's.
     """
 
@@ -45,7 +44,6 @@ class Reconciler:
         *,
         progress: Progress,
         stopped: anyio.Event,
-        keep_codes: bool = True,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._client: Final = client
@@ -53,7 +51,6 @@ class Reconciler:
         self._rules: Final = rules
         self._progress: Final = progress
         self._stopped: Final = stopped
-        self._keep_codes: Final = keep_codes
         self._wall: Final = wall
         self._looked_at: Final[set[tuple[int, int]]] = set()
         self.failure: XoxoError | None = None
@@ -186,7 +183,7 @@ class Reconciler:
                 error=f"order {order.order_id} has this poNumber, but {difference}",
             )
         self._progress.placed += 1
-        return change_from_order(line, order, Evidence.LOOKUP_MATCHED, keep_codes=self._keep_codes)
+        return change_from_order(line, order, Evidence.LOOKUP_MATCHED)
 
     async def _in_history(self, line: LedgerLine) -> Order | None:
         """Search the days around the sends: the history is the one reply that carries the poNumber."""
@@ -203,7 +200,7 @@ class Reconciler:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
             return None
-        change = change_from_order(line, order, Evidence.DELIVERY_SEEN, keep_codes=self._keep_codes)
+        change = change_from_order(line, order, Evidence.DELIVERY_SEEN)
         return None if change.delivery is line.delivery else change
 
     async def _wait(self, seconds: float) -> None:

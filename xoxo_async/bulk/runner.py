@@ -55,7 +55,6 @@ class Runner:
         client: Sends.
         ledger: The truth.
         concurrency: Requests in flight at most.
-        keep_codes: Whether voucher codes go into the ledger.
         max_unreached_s: How long an unreachable server is waited for before the run pauses.
         clock: A monotonic clock.
         wall: The wall clock, in epoch seconds; the ledger's.
@@ -67,7 +66,6 @@ class Runner:
         ledger: Ledger,
         *,
         concurrency: int,
-        keep_codes: bool = True,
         max_unreached_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -79,7 +77,6 @@ class Runner:
         self._dispatcher: Final = client.dispatcher
         self._ledger: Final = ledger
         self._concurrency: Final = concurrency
-        self._keep_codes: Final = keep_codes
         self._max_unreached_s: Final = max_unreached_s
         self._clock: Final = clock
         self._wall: Final = wall
@@ -213,7 +210,7 @@ class Runner:
             return change
         self._unreached_since = None
         self.progress.placed += 1
-        return change_from_order(line, order, Evidence.ANSWERED_PLACED, keep_codes=self._keep_codes)
+        return change_from_order(line, order, Evidence.ANSWERED_PLACED)
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""

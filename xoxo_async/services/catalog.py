@@ -297,7 +297,8 @@ class CatalogService:
             groups = await xoxo.catalog.list_filters("country")
         """
         code = checks.text("group_code", group_code) or ""
-        return list(await self._dispatch(GET_FILTERS, FiltersRequest(filter_group_code=code)))
+        groups = await self._dispatch(GET_FILTERS, FiltersRequest(filter_group_code=code))
+        return list(groups)
 
     async def list_vouchers(
         self,

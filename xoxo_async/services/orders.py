@@ -553,7 +553,8 @@ def differs(order: Order, request: PlaceOrder) -> str:
         order: The order found under the request's poNumber.
         request: What was asked for.
     """
-    products = {item.product_id for item in (*order.vouchers, *order.voucher_details) if item.product_id}
+    products = {v.product_id for v in order.vouchers if v.product_id}
+    products |= {d.product_id for d in order.voucher_details if d.product_id}
     if products and products != {request.product_id}:
         return f"it is for product {sorted(products)}, not {request.product_id}"
     values = {detail.denomination for detail in order.voucher_details if detail.denomination}

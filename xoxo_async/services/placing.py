@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -179,7 +179,7 @@ def place_order(
     )
 
 
-def _details(details: Details | None) -> dict[str, object]:
+def _details(details: Details | None) -> dict[str, Any]:
     """Return the fields a category adds."""
     if details is None:
         return {}
