@@ -1,7 +1,7 @@
 """Order lines from CSV, JSONL, standard input or any iterable: streamed, and every bad row named."""
 
-import codecs
 import csv
+import itertools
 import os
 import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
@@ -153,14 +153,15 @@ class OrdersFile:
         except OSError as error:
             raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
         finally:
-            if self._path is not None:
-                file.close()
+            file.close()
 
-    def _open(self) -> IO[bytes]:
-        return sys.stdin.buffer if self._path is None else self._path.open("rb")
+    def _open(self) -> IO[str]:
+        # Standard input is duplicated: closing ours must not close the process's.
+        path = os.dup(sys.stdin.fileno()) if self._path is None else self._path
+        # utf-8-sig: spreadsheets write a byte order mark. newline="": a quoted field keeps its line ends.
+        return open(path, encoding="utf-8-sig", newline="")  # noqa: PTH123, SIM115 - a descriptor, or a path
 
-    def _parse(self, file: IO[bytes], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
-        text = codecs.getreader("utf-8-sig")(file)  # spreadsheets write a byte order mark
+    def _parse(self, text: IO[str], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
         first = ""
         skipped = 0
         for first in text:
@@ -239,7 +240,7 @@ def _is_line(row: int, line: object, problems: Problems) -> bool:
 
 async def _in_thread(rows: Iterator[tuple[int, OrderLine]]) -> AsyncIterator[tuple[int, OrderLine]]:
     def chunk() -> list[tuple[int, OrderLine]]:
-        return [row for row, _ in zip(rows, range(_CHUNK), strict=False)]
+        return list(itertools.islice(rows, _CHUNK))
 
     while batch := await anyio.to_thread.run_sync(chunk):
         for row in batch:
@@ -253,7 +254,7 @@ def _chained(first: str, rest: Iterable[str]) -> Iterator[str]:
 
 def _parse_csv(lines: Iterator[str], skipped: int, source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
     reader = csv.reader(lines, strict=True)
-    header = [name.strip().lower() for name in next(reader)]
+    header = [_printable(name).strip().lower() for name in next(reader)]
     _check_columns(header, source)
     for number, cells in enumerate(reader, 2 + skipped):
         if not any(cell.strip() for cell in cells):
@@ -401,6 +402,10 @@ def _decimal(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and number > 0 and abs(number.adjusted()) < 16 else None
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:80])
 
 
 def _flag(value: object) -> bool | None:

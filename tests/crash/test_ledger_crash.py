@@ -1,0 +1,237 @@
+"""A ledger whose process dies, or whose disk fails, at every point: what it said was written is there, and no more.
+
+This file is also the program that dies: it plans, claims and records, and appends to a log what it was told is done.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.errors import LedgerConflictError, LedgerError
+
+LINES = 6
+ENDS = {  # what becomes of each line in the program below
+    1: Evidence.ANSWERED_PLACED,
+    2: Evidence.OUTCOME_LOST,
+    3: Evidence.REFUSED_NO_ORDER,
+    4: Evidence.ANSWERED_PLACED,
+}
+STATES = {
+    Evidence.ANSWERED_PLACED: LineState.PLACED,
+    Evidence.OUTCOME_LOST: LineState.UNKNOWN,
+    Evidence.REFUSED_NO_ORDER: LineState.REJECTED,
+}
+
+
+# The program.
+
+
+async def planned(count: int) -> AsyncIterator[PlannedLine]:
+    """Yield lines."""
+    for number in range(1, count + 1):
+        yield PlannedLine(key=f"k{number}", po_number=f"po{number}", digest=f"d{number}", request=b"{}", row=number)
+
+
+def result(line: LedgerLine) -> Change:
+    """Return what the program records of a line."""
+    evidence = ENDS[line.seq]
+    placed = evidence is Evidence.ANSWERED_PLACED
+    return Change(
+        seq=line.seq,
+        evidence=evidence,
+        epoch=line.epoch,
+        order_id=line.seq if placed else None,
+        delivery=Delivery.DELIVERED if placed else Delivery.NONE,
+        codes=b'["code"]' if placed else None,
+    )
+
+
+async def work(path: Path, log: int) -> None:
+    """Plan, claim and record; write down every answer before going on."""
+
+    def done(what: str, seqs: list[int]) -> None:
+        os.write(log, json.dumps([what, seqs]).encode() + b"\n")
+
+    async with SqliteLedger(path) as ledger:
+        await ledger.recover()
+        done("plan", [(await ledger.plan("march", planned(LINES))).added])
+        for _ in range(2):
+            lines = await ledger.claim(2)
+            done("claim", [line.seq for line in lines])
+            await asyncio.gather(*(recorded(ledger, line, done) for line in lines))
+        await ledger.set_meta("fact", "kept")
+        done("meta", [])
+
+
+async def recorded(ledger: SqliteLedger, line: LedgerLine, done: "type[object] | object") -> None:
+    """Record one line's end."""
+    await ledger.record([result(line)])
+    done("record", [line.seq])  # type: ignore[operator]
+
+
+class Dying(sqlite3.Connection):
+    """Dies at one of its statements: before it at an even point, after it at an odd one."""
+
+    point = 0
+    die_at = -1
+
+    def execute(self, *args: object) -> sqlite3.Cursor:  # type: ignore[override]
+        """Run a statement, or die."""
+        Dying.step()
+        try:
+            return super().execute(*args)  # type: ignore[arg-type]
+        finally:
+            Dying.step()
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        """Run a script, or die."""
+        Dying.step()
+        try:
+            return super().executescript(script)
+        finally:
+            Dying.step()
+
+    @classmethod
+    def step(cls) -> None:
+        """Count one point."""
+        if cls.point == cls.die_at:
+            os._exit(9)
+        cls.point += 1
+
+
+def die_everywhere(folder: Path) -> int:
+    """Run the program in a child again and again, dying one point later each time, until it gets through."""
+    connect = sqlite3.connect
+    sqlite3.connect = lambda *args, **kwargs: connect(*args, factory=Dying, **kwargs)  # type: ignore[assignment]
+    for point in range(10_000):
+        place = folder / f"{point:04d}"
+        place.mkdir()
+        child = os.fork()
+        if child == 0:
+            Dying.die_at = point
+            log = os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+            asyncio.run(work(place / "march.db", log))
+            os._exit(0)
+        if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0:
+            return point
+    raise AssertionError
+
+
+def run_program(path: str, log: str) -> None:
+    """Run the program; end with 3 when the ledger raised what it promises to raise."""
+    try:
+        asyncio.run(work(Path(path), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)))
+    except* LedgerError as errors:
+        os.write(2, str(errors.exceptions[0]).encode())
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "everywhere":
+        die_everywhere(Path(sys.argv[2]))
+    else:
+        run_program(sys.argv[2], sys.argv[3])
+    sys.exit()
+
+
+# The tests.
+
+
+def said(log: Path) -> list[tuple[str, list[int]]]:
+    """Return what the program was told is done."""
+    return [tuple(json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+async def check(place: Path) -> None:
+    """What was answered is there, every line's journal is one chain, and the run can be finished."""
+    facts = said(place / "log")
+    claimed = {seq for what, seqs in facts if what == "claim" for seq in seqs}
+    recorded_ = {seq for what, seqs in facts if what == "record" for seq in seqs}
+    async with SqliteLedger(place / "march.db") as ledger:
+        lines = {line.seq: line async for line in ledger.lines(with_codes=True)}
+        assert len(lines) in ({LINES} if ("plan", [LINES]) in facts else {0, LINES})
+        for seq, line in lines.items():
+            check_line(line, claimed=seq in claimed, recorded=seq in recorded_)
+        if facts and facts[-1][0] == "meta":
+            assert await ledger.get_meta("fact") == "kept"
+        at = dict.fromkeys(lines, "")
+        async for entry in ledger.journal():
+            assert entry.from_state == at[entry.seq]
+            at[entry.seq] = entry.to_state
+        assert at == {seq: line.state.value for seq, line in lines.items()}
+        await finish(ledger, lines)
+
+
+def check_line(line: LedgerLine, *, claimed: bool, recorded: bool) -> None:
+    """Nothing that was answered is missing, and nothing is there by half."""
+    if claimed:
+        assert line.attempts == 1
+        assert line.state is not LineState.PLANNED
+    if recorded:
+        assert line.state is STATES[ENDS[line.seq]]
+    if line.state is LineState.PLACED:
+        assert (line.order_id, line.delivery, line.codes) == (line.seq, Delivery.DELIVERED, b'["code"]')
+    else:
+        assert line.codes is None
+    assert line.suspect == (line.state is LineState.UNKNOWN)
+
+
+async def finish(ledger: SqliteLedger, before: dict[int, LedgerLine]) -> None:
+    """Go on where it died."""
+    sending = sum(line.state is LineState.SENDING for line in before.values())
+    assert await ledger.recover() == sending
+    assert (await ledger.plan("march", planned(LINES))).known == len(before)
+    rest = await ledger.claim(LINES)
+    assert all(line.seq not in before or before[line.seq].state is LineState.PLANNED for line in rest)
+    await ledger.record(
+        [Change(seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=line.seq) for line in rest]
+    )
+    counts = await ledger.counts()
+    assert counts.rows == LINES
+    assert counts.not_sent == 0
+
+
+@pytest.mark.slow
+def test_a_death_before_or_after_any_statement_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+    """The process ends at once before and after every statement and commit; each time the next one goes on."""
+    subprocess.run([sys.executable, __file__, "everywhere", str(tmp_path)], check=True, timeout=110)
+    places = sorted(tmp_path.iterdir())
+    assert len(places) > 100
+    for place in places:
+        asyncio.run(check(place))
+
+
+def strace(place: Path, inject: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the program with a fault injected into its system calls."""
+    tool = shutil.which("strace")
+    if tool is None:
+        pytest.skip("strace is not installed: system call faults cannot be injected")
+    calls = inject.partition(":")[0]
+    command = [tool, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={calls}", "-e", f"inject={inject}"]
+    program = [sys.executable, __file__, "once", str(place / "march.db"), str(place / "log")]
+    return subprocess.run([*command, *program], capture_output=True, check=False, timeout=60)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
+@pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
+def test_a_fault_at_a_system_call_loses_nothing_that_was_answered(tmp_path: Path, call: str, fault: str) -> None:
+    """Killed at the n-th write or sync, or told there that the disk is full or broken, once or from then on."""
+    for when in ["3", "9", "14", "20", "27", "35", "9+", "14+", "20+", "27+", "35+"]:
+        place = tmp_path / when
+        place.mkdir()
+        ended = strace(place, f"{call}:{fault}:when={when}")
+        assert ended.returncode in {0, 3, -9, 137}, ended.stderr
+        if ended.returncode == 3:
+            assert b"Traceback" not in ended.stderr
+        asyncio.run(check(place))
