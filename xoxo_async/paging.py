@@ -55,12 +55,15 @@ async def iterate_pages(fetch: Callable[[int], Awaitable[Page[T]]]) -> AsyncIter
         fetch: Reads one page by its number.
 
     Raises:
-        DecodeError: When a full page comes twice: the server ignores the page number and would never end.
+        DecodeError: When a full page comes twice: the server ignores the page number and would never end. If that page
+            is longer than asked for, the server has given all there is on one page, and the iteration ends well.
     """
     number, before = 1, None
     while True:
         page = await fetch(number)
         if page.items and page.items == before:
+            if len(page) > page.limit:
+                return
             raise DecodeError(
                 f"page {number} is page {number - 1} again: the server ignores page numbers", effect="none"
             )

@@ -3,9 +3,11 @@
 import hmac
 import types
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from functools import partial
+from operator import attrgetter
 from typing import Any, Final, Generic, NoReturn, Self, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
@@ -15,8 +17,11 @@ from xoxo_async.errors import DecodeError
 __all__ = [
     "DeliveryStatus",
     "OpenEnum",
+    "OrderStatus",
+    "RawReply",
     "ReplyDecoder",
     "Secret",
+    "ValueType",
     "VoucherType",
     "extra_fields",
     "parse_date",
@@ -59,7 +64,7 @@ class Secret:
         return bool(self._value)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and hmac.compare_digest(self._value.encode(), other._value.encode())
+        return isinstance(other, Secret) and hmac.compare_digest(_octets(self), _octets(other))
 
     def __hash__(self) -> int:
         return hash(("Secret", self._value))
@@ -74,6 +79,10 @@ class Secret:
         return self
 
 
+def _octets(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogatepass")
+
+
 class OpenEnum(StrEnum):
     """An enum of the vendor's words: case does not matter, and a word never seen before is kept, not refused."""
 
@@ -85,9 +94,10 @@ class OpenEnum(StrEnum):
     def _missing_(cls, value: object) -> Self:
         text = value if isinstance(value, str) else str(value)
         folded = text.strip().lower()
-        member = cls._value2member_map_.get(cls._aliases().get(folded, folded))
-        if member is not None:
-            return cast("Self", member)
+        wanted = cls._aliases().get(folded, folded)
+        for member in cls:
+            if member.lower() == wanted:
+                return member
         unknown = str.__new__(cls, folded)  # not kept: the vendor's vocabulary must not grow our memory
         unknown._name_ = unknown._value_ = folded
         return unknown
@@ -106,14 +116,29 @@ class DeliveryStatus(OpenEnum):
         return {"canceled": "cancelled"}  # the vendor's pages write both
 
 
+class OrderStatus(OpenEnum):
+    """Whether the order was accepted. `complete` is the only word ever seen, and says nothing of delivery."""
+
+    NONE = ""
+    COMPLETE = "complete"
+
+
+class ValueType(OpenEnum):
+    """Whether a product has a list of values, or any value within bounds."""
+
+    NONE = ""
+    FIXED_DENOMINATION = "fixed_denomination"
+    OPEN_VALUE = "open_value"
+
+
 class VoucherType(OpenEnum):
     """What `code` holds. A `url` voucher may carry a PIN all the same."""
 
     NONE = ""
     CODE = "code"
-    CODE_PIN = "codepin"
+    CODE_PIN = "codePin"  # spelled as on the wire: that way the decoder finds it without calling Python
     URL = "url"
-    URL_PIN = "urlpin"
+    URL_PIN = "urlPin"
 
 
 def to_decimal(value: object) -> Decimal | None:
@@ -136,13 +161,9 @@ def to_decimal(value: object) -> Decimal | None:
         number = Decimal(value.strip() if isinstance(value, str) else value)
     except (InvalidOperation, ValueError):
         raise DecodeError("expected an amount of money, got a text that is none") from None
-    return checked_decimal(number)
-
-
-def checked_decimal(number: Decimal) -> Decimal:
-    """Return an amount, or raise `DecodeError` for what no amount can be: arithmetic on 1E+999999999 never ends."""
+    # What no amount can be: writing out 1E+999999999 would fill the memory, and comparing with NaN raises.
     if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
-        raise DecodeError("an amount of money is not finite or absurdly large")
+        raise DecodeError("expected an amount of money, got one that is not finite or absurdly large or small")
     return number
 
 
@@ -156,22 +177,59 @@ def parse_date(text: object) -> date | None:
 
 
 def parse_datetime(text: object) -> datetime | None:
-    """Read a date and time as the vendor writes it: without a zone (most likely IST). None as for `parse_date`."""
+    """Read a date and time as the vendor writes it: without a zone (most likely IST). None as for `parse_date`.
+
+    The result never has a zone, so that any two can be compared. Where the text has one, or is an epoch timestamp (in
+    seconds or milliseconds), the result is in UTC.
+    """
     if not isinstance(text, str):
         return None
     text = text.strip()
-    if len(text) >= 10 and text[2:3] == "-" and text[5:6] == "-":
-        text = f"{text[6:10]}-{text[3:5]}-{text[:2]}{text[10:]}"
     try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+        if text.isascii() and text.isdigit() and len(text) in (10, 13):
+            return _EPOCH + timedelta(seconds=int(text[:10]))
+        if text[2:3] == "-" and text[5:6] == "-":
+            text = f"{text[6:10]}-{text[3:5]}-{text[:2]}{text[10:]}"
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
         return None
 
 
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor's times
 _UNTYPED: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
-def extra_fields(raw: bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
+class RawReply:
+    """The bytes of an answer, codes included: shown only by `reveal()`, as a `Secret`.
+
+    Args:
+        body: The bytes.
+    """
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def reveal(self) -> bytes:
+        """Return the bytes themselves."""
+        return self._body
+
+    def __repr__(self) -> str:
+        return f"RawReply(<{len(self._body)} bytes>)"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
+
+
+def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
     """Return the fields of a raw reply that its struct does not know.
 
     Args:
@@ -181,7 +239,7 @@ def extra_fields(raw: bytes | None, path: tuple[str, ...], known: frozenset[str]
     """
     if raw is None:
         return {}
-    value: object = _UNTYPED.decode(raw)
+    value: object = _UNTYPED.decode(raw.reveal() if isinstance(raw, RawReply) else raw)
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return {k: v for k, v in value.items() if k not in known} if isinstance(value, dict) else {}
@@ -193,6 +251,8 @@ def _hook(kind: type, value: object) -> object:
         # A numeric code loses no digit: integers and fractions keep their text.
         if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
             return Secret(str(value))
+        if value is None:
+            return Secret("")
         raise ValueError("expected a text")
     if kind is object:
         return value  # a caller's own struct says `object` where msgspec's word is `Any`
@@ -206,11 +266,12 @@ class ReplyDecoder(Generic[T]):
         kind: The type.
     """
 
-    __slots__ = ("_fast", "_kind")
+    __slots__ = ("_check", "_fast", "_kind")
 
     def __init__(self, kind: type[T]) -> None:
         self._kind: Final = kind
         self._fast: Final = msgspec.json.Decoder(kind, strict=False, dec_hook=_hook, float_hook=Decimal)
+        self._check: Final = _money_check(kind)
 
     def decode(self, body: bytes) -> T:
         """Decode one answer.
@@ -225,15 +286,70 @@ class ReplyDecoder(Generic[T]):
             DecodeError: When it is no JSON or cannot be read as the type; names the place, never the value.
         """
         try:
-            return self._fast.decode(body)
+            value = self._fast.decode(body)
         except msgspec.ValidationError:
-            pass  # a form that is documented, or that is not: the slow road tells
+            return self._decode_tolerantly(body)  # a form that is documented, or that is not
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
             raise DecodeError("the answer is no valid JSON") from None
+        if self._check is not None:
+            try:
+                self._check(value)
+            except ValueError:
+                return self._decode_tolerantly(body)  # raises, and names the place
+        return value
+
+    def _decode_tolerantly(self, body: bytes) -> T:
         try:
             return cast("T", _fit(_UNTYPED.decode(body), self._kind, "$"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
             raise DecodeError("the answer cannot be read") from None
+
+
+def _money_check(kind: Any) -> Callable[[Any], None] | None:
+    """Return what raises `ValueError` for money no account has; None for a type without money.
+
+    msgspec itself takes "NaN" and 1E+999999999 for a Decimal. This runs after every answer with money in it.
+    """
+    if get_origin(kind) in (Union, types.UnionType):
+        found = [check for inner in get_args(kind) if (check := _money_check(inner)) is not None]
+        return found[0] if found else None  # an optional one: every check takes None
+    if get_origin(kind) is tuple:
+        each = _money_check(get_args(kind)[0])
+        return None if each is None else partial(_check_items, each)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _struct_check(kind)
+    return _check_amount if kind is Decimal else None
+
+
+def _check_amount(amount: Decimal | None) -> None:
+    if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+        raise ValueError("not an amount of money")
+
+
+def _check_items(each: Callable[[Any], None], items: tuple[Any, ...] | None) -> None:
+    for item in items or ():
+        each(item)
+
+
+def _struct_check(kind: type[msgspec.Struct]) -> Callable[[Any], None] | None:
+    checks = [(field.name, check) for field in msgspec.structs.fields(kind) if (check := _money_check(field.type))]
+    money = [name for name, check in checks if check is _check_amount]
+    nested = [(attrgetter(name), check) for name, check in checks if check is not _check_amount]
+    if not checks:
+        return None
+    # One of them twice: of a single name there would be no tuple.
+    amounts: Callable[[Any], tuple[Decimal | None, ...]] = attrgetter(*money, money[0]) if money else lambda _: ()
+
+    def check_struct(struct: Any) -> None:
+        if struct is None:
+            return
+        for amount in amounts(struct):  # not a call each: most of the cost would be the calls
+            if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+                raise ValueError("not an amount of money")
+        for get, check in nested:
+            check(get(struct))
+
+    return check_struct
 
 
 def _fit(value: object, kind: Any, path: str) -> object:
@@ -254,7 +370,15 @@ def _fit(value: object, kind: Any, path: str) -> object:
         return kind(_fit_str(value, path))
     if kind is Secret:
         return Secret(_fit_str(value, path))
-    raise _unfit(path, getattr(kind, "__name__", str(kind)), value)
+    return _fit_other(value, kind, path)
+
+
+def _fit_other(value: object, kind: Any, path: str) -> object:
+    """Kinds only a caller's own operation has: read as msgspec reads them."""
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=_hook)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        raise _unfit(path, getattr(kind, "__name__", str(kind)), value) from None
 
 
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
@@ -295,7 +419,7 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
         value = {}  # PHP back ends write an empty object as a list
     if not isinstance(value, dict):
         raise _unfit(path, "object", value)
-    fitted: dict[str, object] = {}
+    fitted: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         if field.encode_name in value:
             item = value[field.encode_name]
@@ -324,16 +448,19 @@ def _fit_str(value: object, path: str) -> str:
 
 def _fit_int(value: object, path: str) -> int:
     number = _fit_decimal(value, path)
-    if number is None or number != number.to_integral_value():
+    if number != number.to_integral_value():
         raise _unfit(path, "whole number", value)
     return int(number)
 
 
-def _fit_decimal(value: object, path: str) -> Decimal | None:
+def _fit_decimal(value: object, path: str) -> Decimal:
     try:
-        return to_decimal(value)
+        number = to_decimal(value)
     except DecodeError as error:
         raise DecodeError(f"{path}: {error.message}") from None
+    if number is None:
+        raise DecodeError(f"{path}: expected an amount of money, got none")
+    return number
 
 
 def _fit_bool(value: object, path: str) -> bool:

@@ -99,6 +99,7 @@ class LedgerSession:
 
     def let_go(self) -> None:
         """Take the mark away."""
+        set_meta(self.connection, "wal_needed", "")
         set_meta(self.connection, "holder", "")
 
     def held(self) -> None:

@@ -320,8 +320,10 @@ class SqliteLedger:
             for connection in connections:
                 connection.close()
             lock.release()
+            if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
+                raise failure(self.path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
-                raise LedgerError(f"{self.path} is damaged or cannot be read: {error}") from error
+                raise LedgerError(f"{self.path} is damaged: {error}") from error
             raise
         session = LedgerSession(connections[0], box, self._clock)
         writer = LedgerWriter(self._file, session, loop)

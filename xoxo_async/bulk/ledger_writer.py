@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, Evidence, LedgerLine, Rules
-from xoxo_async.bulk.ledger_files import sidecar
+from xoxo_async.bulk.ledger_files import create_private, sidecar
 from xoxo_async.bulk.ledger_schema import connect
 from xoxo_async.bulk.ledger_session import ClaimOrder, LedgerSession, RecordOrder, refusal
 from xoxo_async.bulk.ledger_store import set_meta
@@ -107,6 +107,7 @@ class LedgerWriter:
         self._kept: list[RecordOrder] = []
         self._open_plan = False
         self._trusted = True
+        self._released = False
         # A daemon: a program that forgets to close its ledger still ends, and the next holder recovers.
         self._thread: Final = threading.Thread(target=self._run, name=f"ledger {path.name}", daemon=True)
         self._thread.start()
@@ -257,6 +258,8 @@ class LedgerWriter:
             session.connection.close()
             session.connection = connect(self._path)
             self._flush()
+            if session.since:
+                self._note_wal(needed="")  # the failure may have come between giving the note and taking it back
             self._trusted = True
         if not session.since:
             session.connection.execute("BEGIN IMMEDIATE")
@@ -280,13 +283,15 @@ class LedgerWriter:
         The note is taken back by the first transaction of the new `-wal`. So a file that has the note, and no `-wal`
         beside it, was copied without its latest transactions; whoever else checkpoints it, copies the taking back too.
         """
-        session = self._session
-        for needed in ("yes", ""):
-            session.connection.execute("BEGIN IMMEDIATE")
-            set_meta(session.connection, "wal_needed", needed)
-            session.connection.execute("COMMIT")
-            if needed:
-                self._flush()
+        self._note_wal(needed="yes")
+        self._flush()
+        self._note_wal(needed="")
+
+    def _note_wal(self, *, needed: str) -> None:
+        connection = self._session.connection
+        connection.execute("BEGIN IMMEDIATE")
+        set_meta(connection, "wal_needed", needed)
+        connection.execute("COMMIT")
 
     def _flush(self) -> None:
         """Bring everything to the file, and the file to disk.
@@ -321,9 +326,17 @@ class LedgerWriter:
                 self._begin()
                 session.let_go()
                 session.connection.execute("COMMIT")
+            self._released = True
         with suppress(sqlite3.Error):
             session.connection.close()
+        self._leave_wal()
         self._answer([task])
+
+    def _leave_wal(self) -> None:
+        """Where letting go failed, the note may still be in the file: an empty `-wal` says that it is complete."""
+        if not self._released and not self._wal.exists():
+            with suppress(LedgerError):
+                create_private(self._wal)
 
     def _answer(self, tasks: Sequence[_Task]) -> None:
         """Wake every asker, at the price of one."""

@@ -64,7 +64,7 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
         token_type: `bearer`.
     """
 
-    access_token: Secret = Secret("")
+    access_token: Secret  # required: without it the answer is one of the error shapes
     token_type: str = ""
     expires_in_: Any = msgspec.field(default=None, name="expires_in")
     access_token_expiry_: Any = msgspec.field(default=None, name="access_token_expiry")
@@ -183,7 +183,25 @@ class AccountService:
         return Page(await self._dispatch(LIST_PAYMENTS, PaymentsRequest(first, last, limit, page)), page, limit)
 
     def iterate_payments(self, start: date, end: date, *, limit: int = 100) -> AsyncIterator[Payment]:
-        """Iterate over the payment report; one call a page. See `list_payments`."""
+        """Iterate over the payment report. Moves no money; one call a page.
+
+        Args:
+            start: The first day.
+            end: The last day.
+            limit: Rows a page.
+
+        Returns:
+            An iterator over the rows, to be used with `async for`; each page is read when its turn comes.
+
+        Raises:
+            ConfigError: An argument is wrong; raised at the first step.
+            DecodeError: The server sends the same page again and again.
+            XoxoError: A call failed.
+
+        Example:
+            async for payment in xoxo.account.iterate_payments(date(2026, 3, 1), date(2026, 3, 31)):
+                print(payment.date, payment.reason, payment.adjusted_amount)
+        """
         return iterate_pages(lambda page: self.list_payments(start, end, page=page, limit=limit))
 
     async def check_token(self) -> TokenInfo:

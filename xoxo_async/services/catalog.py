@@ -4,7 +4,7 @@ import html
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -12,7 +12,7 @@ from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.wire import parse_datetime, to_decimal
+from xoxo_async.wire import ValueType, parse_datetime, to_decimal
 
 __all__ = [
     "GET_FILTERS",
@@ -27,7 +27,8 @@ __all__ = [
     "Voucher",
 ]
 
-Category = Literal["lounge", "miles", "merchandise", "topup", "charity", "offers"]
+Category = Literal["lounge", "miles", "merchandise", "topup", "charity", "perks", "offers"]
+"""Another catalogue than gift cards. `offers` is the vendor's word for perks; either will do."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -73,11 +74,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         product_id: What to order it by.
         name: Its name.
-        min_value: The least value, for open values; 0 for fixed denominations.
-        max_value: The greatest value, for open values; 0 for fixed denominations.
         value_type: `fixed_denomination` or `open_value`.
-        fee: A fee, in percent.
-        discount: A discount, in percent.
         currency_code: The currency of its values.
         country_code: The country it is good in.
         delivery_type: `realtime` or `delayed`.
@@ -98,11 +95,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     country_name: str | None = None
     country_code: str | None = None
     countries: tuple[Country, ...] = ()
-    value_type: str | None = None
-    min_value: Decimal | None = None
-    max_value: Decimal | None = None
-    fee: Decimal | None = None
-    discount: Decimal | None = None
+    value_type: ValueType = ValueType.NONE
     usage_type: str | None = None
     delivery_type: str | None = None
     order_quantity_limit: int | None = None
@@ -118,19 +111,61 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     brand: Any = None
     product_images: Any = None
     variants: Any = None
-    redemption_fee: Decimal | None = None
     redemption_fee_type: str | None = None
-    redemption_fee_borne_by_user: bool = False
-    redemption_fee_tax: Decimal | None = None
+    redemption_fee_borne_by_user: bool | None = None
+    is_common: str | None = None
     meta_data: Any = None
     metadata: Any = msgspec.field(default=None, name="metadata")
-    # Documented in several types each; read on demand, so that a page of a thousand products decodes in one pass.
+    # Documented in several types each, or money, which may be blank: read on demand. So a page of a thousand products
+    # decodes in one pass, and one product's odd fee never costs the page.
+    min_value_: Any = msgspec.field(default=None, name="minValue")
+    max_value_: Any = msgspec.field(default=None, name="maxValue")
+    fee_: Any = msgspec.field(default=None, name="fee")
+    discount_: Any = msgspec.field(default=None, name="discount")
+    redemption_fee_: Any = msgspec.field(default=None, name="redemptionFee")
+    redemption_fee_tax_: Any = msgspec.field(default=None, name="redemptionFeeTax")
+    exchange_rate_rule_: Any = msgspec.field(default=None, name="exchangeRateRule")
     value_denominations_: Any = msgspec.field(default=None, name="valueDenominations")
     tat_in_days_: Any = msgspec.field(default=None, name="tatInDays")
     exchange_rate_: Any = msgspec.field(default=None, name="exchangeRate")
     categories_: Any = msgspec.field(default=None, name="categories")
     last_update_date_: str | None = msgspec.field(default=None, name="lastUpdateDate")
     product_meta_: Any = msgspec.field(default=None, name="productMeta")
+
+    @property
+    def min_value(self) -> Decimal | None:
+        """The least value, for open values; 0 for fixed denominations."""
+        return to_decimal(self.min_value_)
+
+    @property
+    def max_value(self) -> Decimal | None:
+        """The greatest value, for open values; 0 for fixed denominations. Known to be below `min_value` at times."""
+        return to_decimal(self.max_value_)
+
+    @property
+    def fee(self) -> Decimal | None:
+        """The fee, in percent."""
+        return to_decimal(self.fee_)
+
+    @property
+    def discount(self) -> Decimal | None:
+        """The discount, in percent."""
+        return to_decimal(self.discount_)
+
+    @property
+    def redemption_fee(self) -> Decimal | None:
+        """The fee at redemption; percent or an amount, as `redemption_fee_type` says."""
+        return to_decimal(self.redemption_fee_)
+
+    @property
+    def redemption_fee_tax(self) -> Decimal | None:
+        """The tax on that fee."""
+        return to_decimal(self.redemption_fee_tax_)
+
+    @property
+    def exchange_rate_rule(self) -> Decimal | None:
+        """The rate in the older catalogue."""
+        return to_decimal(self.exchange_rate_rule_)
 
     @property
     def denominations(self) -> tuple[Decimal, ...]:
@@ -174,27 +209,35 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who a phone number belongs to; the two documented field sets are both read.
+    """Who a phone number belongs to. The vendor documents two sets of fields; each attribute reads either.
 
     Attributes:
-        status: `success` or `failure`.
+        status: `success` or `failure`, or 1.
         message: The vendor's words.
         phone: The number.
-        network_operator: The operator.
         is_active: Whether the number is in use.
-        parent_product_id: The product whose plans fit: `list_vouchers(category="topup", parent_product_id=...)`.
-        country_code: The country, in the newer field set.
+        country_code: The country; only in the second set.
     """
 
     status: Any = None
     message: str | None = None
     phone: str | None = None
-    network_operator: str | None = msgspec.field(default=None, name="network_operator")
     is_active: bool | None = msgspec.field(default=None, name="is_active")
-    parent_product_id: int | None = None
-    operator: str | None = None
     country_code: str | None = None
-    product_id: int | None = None
+    network_operator_: str | None = msgspec.field(default=None, name="network_operator")
+    operator_: str | None = msgspec.field(default=None, name="operator")
+    parent_product_id_: int | None = msgspec.field(default=None, name="parentProductId")
+    product_id_: int | None = msgspec.field(default=None, name="productId")
+
+    @property
+    def network_operator(self) -> str | None:
+        """The operator."""
+        return self.network_operator_ or self.operator_
+
+    @property
+    def parent_product_id(self) -> int | None:
+        """The product whose plans fit: `list_vouchers(category="topup", parent_product_id=...)`."""
+        return self.parent_product_id_ or self.product_id_
 
 
 class FiltersRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -341,6 +384,8 @@ class CatalogService:
             page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
         """
         check_page(page, limit)
+        if category is not None and category not in get_args(Category):
+            raise ConfigError(f"category must be one of {', '.join(get_args(Category))}")
         wanted = {"country": country, "currencyCode": currency, **(filters or {})}
         given = {key: checks.text(f"filters[{key}]", value) for key, value in wanted.items() if value is not None}
         request = VouchersRequest(
@@ -351,10 +396,10 @@ class CatalogService:
             exchange_rate=1 if exchange_rates else None,
             sort=_sort(sort),
             filters=tuple(FilterBy(key, value or "") for key, value in given.items()),
-            # Perks alone are asked for by the plural.
-            category_type=category if category and category != "offers" else "",
-            category_types="offers" if category == "offers" else "",
-            parent_product_id=parent_product_id,
+            # Perks alone are asked for by the plural, and under another word.
+            category_type="" if category is None or category in _PERKS else category,
+            category_types="offers" if category in _PERKS else "",
+            parent_product_id=_operator(parent_product_id, category),
         )
         return Page(await self._dispatch(GET_VOUCHERS, request), page, limit)
 
@@ -372,7 +417,32 @@ class CatalogService:
         parent_product_id: int | None = None,
         exchange_rates: bool = False,
     ) -> AsyncIterator[Voucher]:
-        """Iterate over all products; one getVouchers call a page. See `list_vouchers`."""
+        """Iterate over all products. Moves no money; one getVouchers call a page, of which there are fifty a minute.
+
+        Args:
+            limit: Products a page.
+            country: As for `list_vouchers`, like all that follow.
+            currency: Only this currency.
+            product_ids: Only these products.
+            category: Another catalogue than gift cards.
+            filters: Further filters by the vendor's keys.
+            sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
+            exclude_product_ids: Not these products.
+            parent_product_id: With `category="topup"`, the plans of one operator.
+            exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+
+        Returns:
+            An iterator over the products, to be used with `async for`; each page is read when its turn comes.
+
+        Raises:
+            ConfigError: An argument is wrong; raised at the first step.
+            DecodeError: The server sends the same page again and again.
+            XoxoError: A call failed.
+
+        Example:
+            async for product in xoxo.catalog.iterate_vouchers(currency="USD"):
+                print(product.product_id, product.name)
+        """
 
         async def fetch(page: int) -> Page[Voucher]:
             return await self.list_vouchers(
@@ -432,6 +502,17 @@ class CatalogService:
         if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15):
             raise ConfigError("number must be in E.164: + and 6 to 15 digits")
         return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(number))
+
+
+_PERKS: Final = frozenset({"perks", "offers"})
+
+
+def _operator(parent_product_id: int | None, category: str | None) -> int | None:
+    if parent_product_id is None:
+        return None
+    if category != "topup":
+        raise ConfigError('parent_product_id goes with category="topup"')
+    return checks.whole("parent_product_id", parent_product_id)
 
 
 def _ids(name: str, product_ids: Sequence[int]) -> str:

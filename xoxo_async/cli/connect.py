@@ -1,0 +1,159 @@
+"""From flags and XOXO_* variables to an open client, the sandbox's included."""
+
+import hashlib
+import math
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import anyio
+import click
+import msgspec
+
+from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, TokenProvider
+from xoxo_async.client import XoxoClient, credentials_from
+from xoxo_async.config import Environment, RateLimits, is_loopback
+
+__all__ = ["Connection", "connection_options", "is_real_money", "json_option", "open_client", "run_async"]
+
+T = TypeVar("T")
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+SANDBOX_CLIENT: Final = "sandbox-client"
+SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbox`; it opens nothing else
+
+
+class Connection(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a command sends to, and how fast.
+
+    Attributes:
+        base_url: Instead of `XOXO_BASE_URL`; empty leaves it.
+        client_id: Instead of `XOXO_CLIENT_ID`; empty leaves it.
+        sandbox: Whether to start the sandbox for this command alone.
+        books: Where that sandbox keeps its books; None keeps them in memory.
+        rate: placeOrder calls a minute; infinite for no limit, None for the default.
+        connections: Requests in flight at most.
+    """
+
+    base_url: str = ""
+    client_id: str = ""
+    sandbox: bool = False
+    books: Path | None = None
+    rate: float | None = None
+    connections: int = 64
+
+    @property
+    def flags(self) -> list[str]:
+        """The flags that make another command meet the same server."""
+        flags = ["--sandbox"] if self.sandbox else []
+        flags += ["--base-url", self.base_url] if self.base_url else []
+        return flags + (["--client-id", self.client_id] if self.client_id else [])
+
+    @property
+    def address(self) -> str:
+        """The address it leads to."""
+        return "sandbox" if self.sandbox else self.base_url or Environment.read().base_url
+
+
+def connection_options(command: Command) -> Command:
+    """Add the flags that say where to send to."""
+    options = [
+        click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING]."),
+        click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID]."),
+        click.option("--sandbox", is_flag=True, help="Use a sandbox server started for this command alone; no real money."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def json_option(command: Command) -> Command:
+    """Add `--json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)
+
+
+def is_real_money(connection: Connection) -> bool:
+    """Return whether orders sent there may cost something: anything but the sandbox, this machine and staging.
+
+    Args:
+        connection: Where to send to.
+    """
+    if connection.sandbox:
+        return False
+    host = urlsplit(connection.address).hostname or ""
+    return not (is_loopback(host) or (host.startswith("staging") and host.endswith(".xoxoday.com")))
+
+
+@asynccontextmanager
+async def open_client(connection: Connection) -> AsyncIterator[XoxoClient]:
+    """Open a client, and the sandbox before it where that is asked for; both end with the block.
+
+    Args:
+        connection: Where to send to.
+
+    Raises:
+        ConfigError: When credentials are missing, naming the variables, or the address makes no sense.
+    """
+    async with AsyncExitStack() as stack:
+        if connection.sandbox:
+            from xoxo_async.sandbox import Sandbox
+
+            sandbox = await stack.enter_async_context(Sandbox(path=connection.books))
+            credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
+            base_url = sandbox.base_url
+        else:
+            credentials, base_url = _from_environment(connection)
+        client = XoxoClient(
+            credentials,
+            base_url=base_url,
+            rate_limits=_limits(connection),
+            max_connections=max(256, connection.connections),
+        )
+        yield await stack.enter_async_context(client)
+
+
+def _from_environment(connection: Connection) -> tuple[TokenProvider, str]:
+    environment = Environment.read()
+    given = {"base_url": connection.base_url, "client_id": connection.client_id}
+    environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
+    credentials = credentials_from(environment)
+    if isinstance(credentials, RefreshToken):
+        # Every renewal ends the refresh token before it: without a file, the next command would stand outside.
+        store = FileTokenStore(_token_file(environment))
+        credentials = RefreshToken(
+            environment.client_id, environment.client_secret, environment.refresh_token, store=store
+        )
+    return credentials, environment.base_url
+
+
+def _token_file(environment: Environment) -> Path:
+    """Return where the token pair of this account rests between commands."""
+    named = os.environ.get("XOXO_TOKEN_FILE", "").strip()
+    if named:
+        return Path(named)
+    state = Path(os.environ.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
+    return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+
+
+def _limits(connection: Connection) -> RateLimits:
+    rate = connection.rate
+    if rate == math.inf or (connection.sandbox and rate is None):
+        return RateLimits.unlimited()
+    if rate is None:
+        return RateLimits()
+    return msgspec.structs.replace(RateLimits.unlimited() if connection.sandbox else RateLimits(), place_order=rate)
+
+
+def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a command's work on an event loop, the faster one where it is installed.
+
+    Args:
+        work: The work.
+    """
+    return anyio.run(work, backend_options={"use_uvloop": True} if find_spec("uvloop") else {})

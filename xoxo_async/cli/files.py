@@ -1,0 +1,42 @@
+"""Files that hold codes: nobody else's to read from their first byte, and whole or not there."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TextIO
+
+from xoxo_async.errors import ConfigError
+
+__all__ = ["private_file"]
+
+
+@contextmanager
+def private_file(path: Path) -> Iterator[TextIO]:
+    """Open a new file, 0600 whatever the umask, that takes its name only when all of it is written and on disk.
+
+    Args:
+        path: Its name; an older file of that name is replaced at the end.
+
+    Raises:
+        ConfigError: When it cannot be made or written; a file of that name is then as it was.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        if path.is_dir():
+            raise ConfigError(f"{path} is a directory, not a file to write to")
+        fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            with open(fd, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor, not a path
+                os.fchmod(fd, 0o600)
+                yield file
+                file.flush()
+                os.fsync(fd)
+            draft.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                draft.unlink()
+            raise
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error

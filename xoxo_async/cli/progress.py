@@ -1,0 +1,156 @@
+"""What a run shows while it runs: a live bar on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+import anyio
+
+from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger import Counts
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.cli.render import amounts, is_terminal, say
+from xoxo_async.errors import LedgerError
+
+__all__ = ["Pace", "shown"]
+
+_BAR_EVERY_S: Final = 0.25
+_LINE_EVERY_S: Final = 5.0
+_COUNT_EVERY_S: Final = 1.0
+
+
+class Pace:
+    """The figures of a running job: the ledger's, read now and then, and the runner's own between.
+
+    Args:
+        issuer: Whose run it is.
+        ledger: Its ledger.
+    """
+
+    def __init__(self, issuer: BulkIssuer, ledger: SqliteLedger) -> None:
+        self._progress: Final = issuer.progress
+        self._ledger: Final = ledger
+        self.counts: Counts | None = None
+        self._first: tuple[float, int] | None = None
+        self._next_count = 0.0
+
+    async def refresh(self) -> None:
+        """Read the ledger's counts, seldom enough to cost nothing: counting reads every line."""
+        now = time.monotonic()
+        if self.phase == "planning" or now < self._next_count:
+            return
+        with suppress(LedgerError):  # the run itself says so, better
+            self.counts = await self._ledger.counts()
+        took = time.monotonic() - now
+        self._next_count = now + max(_COUNT_EVERY_S, 20 * took)
+        if self._first is None and self.counts is not None:
+            self._first = (now, self.done - self._progress.placed - self._progress.rejected)
+
+    @property
+    def phase(self) -> str:
+        """What is going on, in a word."""
+        return self._progress.phase
+
+    @property
+    def rows(self) -> int:
+        """Order lines in the ledger; 0 while it is being planned."""
+        return self.counts.rows if self.counts else 0
+
+    @property
+    def done(self) -> int:
+        """Lines that are placed or refused."""
+        return self.counts.issued + self.counts.pending + self.counts.rejected if self.counts else 0
+
+    @property
+    def per_minute(self) -> float:
+        """Lines done a minute, over this run."""
+        if self._first is None:
+            return 0.0
+        since, before = self._first
+        seconds = time.monotonic() - since
+        return (self.done - before) * 60 / seconds if seconds > 0.2 else 0.0
+
+    @property
+    def eta(self) -> str:
+        """How long the rest takes at this pace."""
+        left, pace = self.rows - self.done, self.per_minute
+        if not left or pace <= 0:
+            return "-"
+        minutes, seconds = divmod(round(left * 60 / pace), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+
+    @property
+    def line(self) -> str:
+        """All of it in one line."""
+        counts = self.counts
+        if counts is None:
+            return f"{self.phase} …"
+        return (
+            f"{self.phase}: {counts.issued + counts.pending:,} of {counts.rows:,} issued, "
+            f"{counts.unknown:,} unknown, {counts.rejected:,} rejected, "
+            f"{self.per_minute:,.0f}/min, spent {amounts(counts.charged)}, ETA {self.eta}"
+        )
+
+
+@asynccontextmanager
+async def shown(issuer: BulkIssuer, ledger: SqliteLedger) -> AsyncIterator[None]:
+    """Show a run's progress on standard error while the block runs.
+
+    Args:
+        issuer: Whose run.
+        ledger: Its ledger.
+    """
+    pace = Pace(issuer, ledger)
+    async with anyio.create_task_group() as group:
+        group.start_soon(_bar if is_terminal(sys.stderr) else _lines, pace)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+
+
+async def _lines(pace: Pace) -> None:
+    while True:
+        await anyio.sleep(_LINE_EVERY_S)
+        await pace.refresh()
+        say(pace.line)
+
+
+async def _bar(pace: Pace) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=None),
+        TextColumn("{task.completed:,.0f}/{task.total:,.0f}", markup=False),
+        TextColumn("{task.fields[facts]}", markup=False),
+    )
+    bar = Progress(*columns, console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+    task = bar.add_task("planning", total=1, facts="")
+    try:
+        with suppress(OSError, ValueError):  # a terminal that went away ends no run
+            bar.start()
+        while True:
+            await pace.refresh()
+            with suppress(OSError, ValueError):
+                bar.update(task, description=pace.phase, total=pace.rows or 1, completed=pace.done, facts=_facts(pace))
+                bar.refresh()
+            await anyio.sleep(_BAR_EVERY_S)
+    finally:
+        with suppress(OSError, ValueError):
+            bar.stop()
+
+
+def _facts(pace: Pace) -> str:
+    counts = pace.counts
+    if counts is None:
+        return ""
+    return (
+        f"{pace.per_minute:,.0f}/min · {counts.issued:,} issued · {counts.unknown:,} unknown · "
+        f"{counts.rejected:,} rejected · ETA {pace.eta} · {amounts(counts.charged)}"
+    )

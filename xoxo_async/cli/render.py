@@ -1,0 +1,172 @@
+"""What is shown: tables, JSON, money, masks. Nothing here may fail because a terminal is odd or a pipe is broken."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, Final, TextIO
+
+import msgspec
+
+from xoxo_async.wire import Secret
+
+__all__ = ["MASK", "amounts", "count", "is_terminal", "json_text", "mask", "money", "out", "public", "say", "table"]
+
+MASK: Final = "****"
+
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def say(text: str) -> None:
+    """Write a line for a person to standard error; a run never ends because nobody listens.
+
+    Args:
+        text: The line.
+    """
+    _write(sys.stderr, text)
+
+
+def out(text: str) -> None:
+    """Write a line of the result to standard output; a reader that went away is no error.
+
+    Args:
+        text: The line.
+    """
+    _write(sys.stdout, text)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # closed before we began
+        return
+    try:
+        stream.write(f"{text}\n")
+        stream.flush()
+    except (OSError, ValueError):
+        # Python would try once more at exit, and complain there.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Return whether a person sees a stream on a terminal that can move its cursor."""
+    try:
+        return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
+    except ValueError:
+        return False
+
+
+def json_text(value: object) -> str:
+    """Return a value as one line of JSON; amounts as plain numbers, exactly.
+
+    Args:
+        value: What `public` returns, or anything of the same kinds.
+    """
+    return _encode(value).decode()
+
+
+def mask(code: str, *, reveal: bool = False) -> str:
+    """Return a voucher code, PIN or link as it may be shown.
+
+    The last four characters of a long code stay, so that two people can tell which one they talk about.
+
+    Args:
+        code: The secret.
+        reveal: Whether to show it.
+    """
+    if reveal or not code:
+        return code
+    return MASK + code[-4:] if len(code) >= 12 and "/" not in code else MASK
+
+
+def money(value: Decimal | None, currency: str | None = "") -> str:
+    """Return an amount for people: `INR 1,250.50`.
+
+    Args:
+        value: The amount; None is a dash.
+        currency: Its currency.
+    """
+    if value is None:
+        return "-"
+    whole = value == value.to_integral_value()
+    text = f"{value.quantize(Decimal(1)):,f}" if whole and abs(value) < 10**24 else f"{value:,f}"
+    return f"{currency} {text}" if currency else text
+
+
+def amounts(by_currency: Mapping[str, Decimal]) -> str:
+    """Return sums by currency: `INR 1,250, USD 40`."""
+    return ", ".join(money(value, currency) for currency, value in sorted(by_currency.items())) or "nothing"
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its noun: `1 row`, `1,000 rows`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def public(value: Any, *, reveal: bool = False) -> Any:  # noqa: ANN401 - any reply struct, into plain JSON values
+    """Return a reply as plain values under the names the library gives them, secrets masked.
+
+    Args:
+        value: A struct, or what structs hold.
+        reveal: Whether codes, PINs and links are shown.
+    """
+    match value:
+        case Secret():
+            return mask(value.reveal(), reveal=reveal)
+        case msgspec.Struct():
+            return {name: public(getattr(value, name), reveal=reveal) for name in _names(type(value))}
+        case msgspec.Raw():
+            return msgspec.json.decode(value)
+        case Enum():
+            return value.value
+        case datetime() | date():
+            return value.isoformat()
+        case Mapping():
+            return {str(key): public(item, reveal=reveal) for key, item in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [public(item, reveal=reveal) for item in value]
+        case bytes():
+            return None
+        case _:
+            return value
+
+
+def _names(kind: type[msgspec.Struct]) -> list[str]:
+    """Return the public names of a struct: its fields, and what it reads out of the fields kept as the wire has them."""
+    fields = [name for name in kind.__struct_fields__ if not name.endswith("_") and name != "raw"]
+    read = [
+        name
+        for base in reversed(kind.__mro__)
+        for name, member in vars(base).items()
+        if isinstance(member, property) and not name.startswith("_") and name not in {"extra", "raw"}
+    ]
+    return list(dict.fromkeys(fields + read))
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table to standard output: drawn on a terminal, tab-separated elsewhere.
+
+    Args:
+        header: The columns' names.
+        rows: The rows.
+    """
+    cells = ([_CONTROL.sub(" ", "" if cell is None else str(cell)) for cell in row] for row in rows)
+    if not is_terminal(sys.stdout):
+        for row in (list(header), *cells):
+            out("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for name in header:
+        drawn.add_column(name, overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))  # no markup: the words are the vendor's
+    with suppress(OSError, ValueError):
+        Console(file=sys.stdout).print(drawn)

@@ -1,0 +1,69 @@
+"""Per-minute limits as a server may keep them, with the vendor's penalty."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Final, Literal
+
+__all__ = ["Limiter"]
+
+
+class Limiter:
+    """Count requests by operation, and refuse what is over the limit or within a penalty.
+
+    Args:
+        limits: Calls a window, by operation.
+        window: How they are counted.
+        penalty_s: How long everything of an operation is refused after a breach.
+        window_s: The window's length.
+        clock: A monotonic clock.
+    """
+
+    def __init__(
+        self,
+        limits: Mapping[str, float],
+        window: Literal["fixed", "sliding", "bucket"],
+        penalty_s: float,
+        *,
+        window_s: float = 60.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.refused = 0
+        self._limits: Final = dict(limits)
+        self._window: Final = window
+        self._penalty_s: Final = penalty_s
+        self._window_s: Final = window_s
+        self._clock: Final = clock
+        self._times: Final[dict[str, deque[float]]] = {}
+        self._level: Final[dict[str, tuple[float, float]]] = {}
+        self._until: Final[dict[str, float]] = {}
+
+    def refuse(self, operation: str) -> float | None:
+        """Count a request; return the penalty in seconds when it is refused."""
+        limit = self._limits.get(operation)
+        if limit is None:
+            return None
+        now = self._clock()
+        if now < self._until.get(operation, 0.0):
+            self.refused += 1
+            return self._until[operation] - now
+        if self._fits(operation, limit, now):
+            return None
+        self.refused += 1
+        self._until[operation] = now + self._penalty_s
+        return self._penalty_s
+
+    def _fits(self, operation: str, limit: float, now: float) -> bool:
+        if self._window == "bucket":
+            level, then = self._level.get(operation, (limit, now))
+            level = min(limit, level + (now - then) * limit / self._window_s)
+            self._level[operation] = (level - 1 if level >= 1 else level, now)
+            return level >= 1
+        times = self._times.setdefault(operation, deque())
+        start = now - self._window_s if self._window == "sliding" else now - now % self._window_s
+        while times and times[0] <= start:
+            times.popleft()
+        if len(times) >= limit:
+            return False
+        times.append(now)
+        return True

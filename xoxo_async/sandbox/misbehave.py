@@ -1,0 +1,144 @@
+"""How each fault answers, once the request was carried out or not."""
+
+import asyncio
+import gzip
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+import msgspec
+from aiohttp import web
+
+from xoxo_async.sandbox.faults import Rule
+from xoxo_async.sandbox.handlers import Refusal
+
+__all__ = ["misbehave", "refused", "reply"]
+
+
+def reply(body: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
+
+
+def refused(refusal: Refusal) -> web.Response:
+    body = {"code": refusal.status, "errorId": refusal.error_id, "errorInfo": refusal.text, "error": refusal.text}
+    return reply(body, refusal.status)
+
+
+def _break(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+Fault = Callable[[web.Request, Rule, "web.Response | None"], Awaitable[web.StreamResponse]]
+
+
+def _always(make: Callable[[Rule], web.Response]) -> Fault:
+    async def fault(_request: web.Request, rule: Rule, _answer: web.Response | None) -> web.StreamResponse:
+        return make(rule)
+
+    return fault
+
+
+async def _truncated(request: web.Request, _rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+    body = answer.body if answer is not None and isinstance(answer.body, bytes) else b"{}"
+    half = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
+    _break(request)
+    return half
+
+
+async def _garbage(request: web.Request, _rule: Rule, _answer: web.Response | None) -> web.StreamResponse:
+    if isinstance(request.transport, asyncio.Transport):
+        request.transport.write(b"\x16\x03\x01 what is this\r\n\r\n")
+        request.transport.close()
+    return web.Response()
+
+
+async def _slow(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+    body = answer.body if answer is not None and isinstance(answer.body, bytes) else b"{}"
+    slow = web.StreamResponse(headers={"Content-Length": str(len(body)), "Content-Type": "application/json"})
+    await slow.prepare(request)
+    for start in range(len(body)):
+        await slow.write(body[start : start + 1])
+        await anyio.sleep(rule.seconds / len(body))
+    return slow
+
+
+async def _oversize(request: web.Request, _rule: Rule, _answer: web.Response | None) -> web.StreamResponse:
+    big = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await big.prepare(request)
+    for _ in range(64):
+        await big.write(b" " * 1_000_000)
+    return big
+
+
+def _changed(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
+    async def fault(_request: web.Request, _rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+        if answer is None or not isinstance(answer.body, bytes) or answer.status != 200:
+            return answer or web.Response()
+        body = msgspec.json.decode(answer.body)
+        (key,) = body["data"]
+        body["data"][key]["data"] = change(body["data"][key]["data"])
+        return reply(body)
+
+    return fault
+
+
+_HTML: Final = "<html><head><title>502 Bad Gateway</title></head><body><center>cloud edge</center></body></html>"
+
+
+def _html(_rule: Rule) -> web.Response:
+    return web.Response(text=_HTML, status=502, content_type="text/html")
+
+
+def _internal(rule: Rule) -> web.Response:
+    status = rule.status or 500
+    return reply({"code": status, "error": "Internal"}, status)
+
+
+def _failed_inside(_rule: Rule) -> web.Response:
+    return reply({"data": {"placeOrder": {"status": 0, "message": "Try again", "data": None}}})
+
+
+def _bomb(_rule: Rule) -> web.Response:
+    packed = gzip.compress(bytes(1 << 20), 9) * 512  # members of a gzip file may follow each other
+    return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
+
+
+_FAULTS: Final[dict[str, Fault]] = {
+    "error_5xx_before": _always(
+        lambda rule: reply({"code": rule.status or 500, "error": "Internal"}, rule.status or 500)
+    ),
+    "error_5xx_after": _always(lambda rule: refused(Refusal(rule.error_id, status=rule.status or 502))),
+    "html_502": _always(_html),
+    "html_502_after": _always(_html),
+    "truncated": _truncated,
+    "garbage": _garbage,
+    "not_json": _always(lambda _rule: web.Response(text="OK", content_type="application/json")),
+    "empty_body": _always(lambda _rule: web.Response(content_type="application/json")),
+    "wrong_types": _changed(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
+    "no_order_id": _changed(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
+    "error_in_200": _always(
+        lambda _rule: reply({"data": {"placeOrder": {"status": 0, "message": "Try again", "data": None}}})
+    ),
+    "duplicate_answer": _always(lambda _rule: refused(Refusal("PLE10004"))),
+    "revoke_token": _always(
+        lambda _rule: reply({"error": "invalid_token", "error_description": "invalid/expired token"}, 401)
+    ),
+    "oversize": _oversize,
+    "gzip_bomb": _always(_bomb),
+    "deep_json": _always(lambda _rule: web.Response(body=b"[" * 100_000, content_type="application/json")),
+    "bad_utf8": _always(lambda _rule: web.Response(body=b'{"data": "\xff\xfe"}', content_type="application/json")),
+    "redirect_307": _always(
+        lambda _rule: web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})
+    ),
+    "slow_body": _slow,
+}
+
+
+async def misbehave(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+    """Answer a request as a fault demands; kinds without an answer break the connection."""
+    fault = _FAULTS.get(rule.kind)
+    return _break(request) if fault is None else await fault(request, rule, answer)

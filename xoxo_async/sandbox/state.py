@@ -1,0 +1,292 @@
+"""The sandbox's books: balance, orders, payments, points, links and tokens; in memory, or in a file that survives kill -9."""
+
+import hashlib
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from xoxo_async.sandbox.catalog import Product, make_products
+
+__all__ = ["BookedOrder", "Books", "State"]
+
+_CENT: Final = Decimal("0.01")
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
+"""
+
+
+class BookedOrder(msgspec.Struct):
+    """An order on the books.
+
+    Attributes:
+        order_id: Its id.
+        po_number: Its poNumber; empty where none was sent.
+        product_id: The product.
+        quantity: Pieces.
+        denomination: The value of a piece.
+        charged: What the account paid.
+        total: The price before discount.
+        discount: The discount.
+        email: The receiver.
+        contact: The receiver's phone.
+        tag: The tag.
+        placed_at: Epoch seconds.
+        codes: (code, pin) a piece.
+        due_at: When delivery happens; 0 is at once.
+        mails: Voucher e-mails sent.
+    """
+
+    order_id: int
+    po_number: str
+    product_id: int
+    quantity: int
+    denomination: Decimal
+    charged: Decimal
+    total: Decimal
+    discount: Decimal
+    email: str
+    contact: str
+    tag: str
+    placed_at: float
+    codes: tuple[tuple[str, str], ...]
+    due_at: float = 0.0
+    mails: int = 0
+
+    @property
+    def day(self) -> str:
+        """The day it was placed."""
+        return datetime.fromtimestamp(self.placed_at, UTC).strftime("%Y-%m-%d")
+
+
+class Books(msgspec.Struct, frozen=True):
+    """The sandbox's own count, for tests to compare with.
+
+    Attributes:
+        orders: Orders booked.
+        pieces: Vouchers in them.
+        duplicates: poNumbers booked more than once: money lost.
+        charged: What all orders cost.
+        balance: What is left.
+        mails: Voucher e-mails sent.
+        requests: Requests answered, by operation.
+        by_po_number: Orders a poNumber.
+    """
+
+    orders: int
+    pieces: int
+    duplicates: dict[str, int]
+    charged: Decimal
+    balance: Decimal
+    mails: int
+    requests: dict[str, int]
+    by_po_number: dict[str, int]
+
+
+class Entry(msgspec.Struct):
+    """A row of the payment report."""
+
+    reference: str
+    day: str
+    reason: str
+    amount: Decimal
+    balance: Decimal
+
+
+class State:
+    """Everything the sandbox knows.
+
+    Args:
+        seed: Decides about products and codes.
+        balance: What the account starts with, in INR.
+        path: A file for the books; None keeps them in memory.
+        unique_po_numbers: Whether a repeated poNumber is refused.
+        delivery_delay_s: How long delayed products take.
+        clock: Epoch seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int,
+        balance: Decimal,
+        path: Path | None,
+        unique_po_numbers: bool = True,
+        delivery_delay_s: float = 5.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.seed: Final = seed
+        self.products: Final[dict[int, Product]] = make_products(seed)
+        self.balance = balance
+        self.orders: Final[dict[int, BookedOrder]] = {}
+        self.by_po: Final[dict[str, list[int]]] = {}
+        self.payments: Final[list[Entry]] = [Entry("OPENING", _day(clock()), "Funds added", balance, balance)]
+        self.points: Final[dict[str, int]] = {}
+        self.credits: Final[dict[int, tuple[str, int, bool]]] = {}
+        self.links: Final[list[tuple[int, str]]] = []
+        self.link_mails: Final[list[str]] = []
+        self.requests: Final[Counter[str]] = Counter()
+        self.access: Final[dict[str, float]] = {}
+        self.refresh: Final[dict[str, bool]] = {}
+        self.clock: Final = clock
+        self._unique: Final = unique_po_numbers
+        self._delay_s: Final = delivery_delay_s
+        self._db: Final = _open(path)
+        self._load()
+
+    def close(self) -> None:
+        """Close the file, if there is one."""
+        if self._db is not None:
+            self._db.close()
+
+    def add_funds(self, amount: Decimal) -> None:
+        """Top the account up."""
+        self.balance += amount
+        entry = Entry(f"FUND{len(self.payments)}", _day(self.clock()), "Funds added", amount, self.balance)
+        self.payments.append(entry)
+        self._keep("funds", entry)
+
+    def taken(self, po_number: str) -> bool:
+        """Return whether this server refuses the poNumber as used."""
+        return bool(po_number) and self._unique and po_number in self.by_po
+
+    def book(
+        self,
+        product: Product,
+        *,
+        quantity: int,
+        denomination: Decimal,
+        po_number: str,
+        email: str = "",
+        contact: str = "",
+        tag: str = "",
+        mail: bool = False,
+    ) -> BookedOrder | None:
+        """Book an order and take its price; None when the balance does not cover it."""
+        total, discount = product.price(denomination, quantity)
+        charged = (total - discount).quantize(_CENT, ROUND_HALF_UP)
+        if charged > self.balance:
+            return None
+        number = len(self.orders) + 1
+        now = self.clock()
+        order = BookedOrder(
+            order_id=6_000_000 + number,
+            po_number=po_number,
+            product_id=product.id,
+            quantity=quantity,
+            denomination=denomination,
+            charged=charged,
+            total=total,
+            discount=discount,
+            email=email,
+            contact=contact,
+            tag=tag,
+            placed_at=now,
+            codes=tuple(self._code(product, number, piece) for piece in range(quantity)),
+            due_at=now + self._delay_s if product.delayed else 0.0,
+            mails=int(mail),
+        )
+        self._add(order)
+        self._keep("order", order)
+        return order
+
+    def find(self, order_id: int, po_number: str) -> BookedOrder | None:
+        """Return an order by its id, or else by its poNumber."""
+        if order_id:
+            return self.orders.get(order_id)
+        ids = self.by_po.get(po_number, [])
+        return self.orders[ids[0]] if ids else None
+
+    def delivered(self, order: BookedOrder) -> bool:
+        """Return whether the codes of an order have come."""
+        return self.clock() >= order.due_at
+
+    def books(self) -> Books:
+        """Return the sandbox's own count."""
+        counts = {po: len(ids) for po, ids in self.by_po.items()}
+        return Books(
+            orders=len(self.orders),
+            pieces=sum(order.quantity for order in self.orders.values()),
+            duplicates={po: count for po, count in counts.items() if count > 1},
+            charged=sum((order.charged for order in self.orders.values()), Decimal(0)),
+            balance=self.balance,
+            mails=sum(order.mails for order in self.orders.values()),
+            requests=dict(self.requests),
+            by_po_number=counts,
+        )
+
+    def remember_tokens(self, access: str, expires_at: float, refresh: str) -> None:
+        """Keep a token pair."""
+        self.access[access] = expires_at
+        self.refresh[refresh] = True
+        self._keep("tokens", (access, expires_at, refresh))
+
+    def spend_refresh(self, refresh: str) -> bool:
+        """Use a refresh token up; return whether it was good."""
+        if not self.refresh.get(refresh):
+            return False
+        self.refresh[refresh] = False
+        self._keep("spent", refresh)
+        return True
+
+    def _add(self, order: BookedOrder) -> None:
+        self.balance -= order.charged
+        self.orders[order.order_id] = order
+        self.by_po.setdefault(order.po_number or f"#{order.order_id}", []).append(order.order_id)
+        day = _day(order.placed_at)
+        self.payments.append(Entry(f"REF{order.order_id}", day, "Brand vouchers issued", order.charged, self.balance))
+
+    def _code(self, product: Product, number: int, piece: int) -> tuple[str, str]:
+        digest = hashlib.sha256(f"{self.seed}/{number}/{piece}".encode()).hexdigest().upper()
+        pin = str(int(digest[20:28], 16) % 1_000_000).zfill(6) if product.code_type.lower().endswith("pin") else ""
+        if product.code_type.startswith("url"):
+            return f"https://gift.example.com/{digest[:20]}", pin
+        return f"SBX-{digest[:4]}-{digest[4:8]}-{digest[8:16]}", pin
+
+    def _keep(self, kind: str, body: object) -> None:
+        if self._db is not None:
+            self._db.execute("INSERT INTO entry (kind, body) VALUES (?, ?)", (kind, msgspec.json.encode(body)))
+
+    def _load(self) -> None:
+        if self._db is None:
+            return
+        for kind, body in self._db.execute("SELECT kind, body FROM entry ORDER BY id"):
+            self._replay(kind, body)
+
+    def _replay(self, kind: str, body: bytes) -> None:
+        if kind == "order":
+            self._add(msgspec.json.decode(body, type=BookedOrder))
+        elif kind == "funds":
+            entry = msgspec.json.decode(body, type=Entry)
+            self.balance += entry.amount
+            self.payments.append(entry)
+        elif kind == "tokens":
+            access, expires_at, refresh = msgspec.json.decode(body, type=tuple[str, float, str])
+            self.access[access] = expires_at
+            self.refresh[refresh] = True
+        elif kind == "spent":
+            self.refresh[msgspec.json.decode(body, type=str)] = False
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d")
+
+
+def _open(path: Path | None) -> "sqlite3.Connection | None":
+    if path is None:
+        return None
+    # Autocommit: each order is in the file before its answer leaves. Survives kill -9; a power cut it need not.
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=OFF")
+    db.executescript(_SCHEMA)
+    return db
+
+
+Json = dict[str, Any]
