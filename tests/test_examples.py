@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from aiohttp import ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
 from xoxo_async import Order, XoxoClient
@@ -52,17 +53,26 @@ def test_the_script_orders_once(xoxo_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.usefixtures("environment")
-def test_the_fastapi_app_serves_claims(xoxo_sandbox: Sandbox) -> None:
-    """A claim made twice is one order."""
-    from fastapi.testclient import TestClient as FastApiClient
+@pytest.mark.anyio
+async def test_the_fastapi_app_serves_claims(xoxo_sandbox: Sandbox) -> None:
+    """A claim made twice is one order; a senseless one is told so."""
+    import uvicorn
 
-    with FastApiClient(load("fastapi_app").app) as client:
-        body = {"claim_id": "7", "product_id": 1001, "denomination": 500}
-        first, second = (client.post("/claims", json=body) for _ in range(2))
-        wrong = client.post("/claims", json={**body, "claim_id": "8", "denomination": -1})
-    assert first.status_code == second.status_code == 200
-    assert first.json() == second.json()
-    assert wrong.status_code == 422
+    server = uvicorn.Server(uvicorn.Config(load("fastapi_app").app, port=0, log_level="error"))
+    serving = asyncio.ensure_future(server.serve())
+    while not server.started:  # uvicorn offers nothing to wait on
+        await asyncio.sleep(0.01)
+    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/claims"
+    body = {"claim_id": "7", "product_id": 1001, "denomination": 500}
+    answers = []
+    async with ClientSession() as http:
+        for claim in (body, body, {**body, "claim_id": "8", "denomination": -1}):
+            async with http.post(url, json=claim) as response:
+                answers.append((response.status, await response.json()))
+    server.should_exit = True
+    await serving
+    assert [status for status, _ in answers] == [200, 200, 422]
+    assert answers[0] == answers[1]
     assert xoxo_sandbox.books().orders == 1
 
 

@@ -37,7 +37,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return len(self.items)
 
 
-def check_page(page: int, limit: int) -> None:
+def check_page(page: object, limit: object) -> None:
     """Refuse a page number or size that makes no sense.
 
     Raises:

@@ -241,8 +241,9 @@ def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: fro
         return {}
     value: object = _UNTYPED.decode(raw.reveal() if isinstance(raw, RawReply) else raw)
     for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return {k: v for k, v in value.items() if k not in known} if isinstance(value, dict) else {}
+        value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
+    fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
+    return {name: item for name, item in fields.items() if name not in known}
 
 
 def _hook(kind: type, value: object) -> object:
@@ -381,11 +382,13 @@ def _fit_other(value: object, kind: Any, path: str) -> object:
         raise _unfit(path, getattr(kind, "__name__", str(kind)), value) from None
 
 
+_BLANKS: Final[tuple[object, ...]] = ("", [], {})
+
+
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
     inner = [kind for kind in kinds if kind is not type(None)]
     if type(None) in kinds:
-        blank = value in ("", [], {}) if isinstance(value, str | list | dict) else value is None
-        if value is None or (blank and inner != [str] and not _takes_blank(value, inner)):
+        if value is None or (value in _BLANKS and inner != [str] and not _takes_blank(value, inner)):
             return None
     for kind in inner[:-1]:
         try:
@@ -408,10 +411,12 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
     if value is None or value == "":
         return ()
     if isinstance(value, str) and kind in (str, int, Decimal):
-        value = [part.strip() for part in value.split(",") if part.strip()]  # the vendor's comma lists
-    if not isinstance(value, list):
+        items: list[object] = [part.strip() for part in value.split(",") if part.strip()]  # the vendor's comma lists
+    elif isinstance(value, list):
+        items = cast("list[object]", value)
+    else:
         raise _unfit(path, "list", value)
-    return tuple(_fit(item, kind, f"{path}[{index}]") for index, item in enumerate(value))
+    return tuple(_fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
 
 
 def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec.Struct:
@@ -419,10 +424,11 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
         value = {}  # PHP back ends write an empty object as a list
     if not isinstance(value, dict):
         raise _unfit(path, "object", value)
+    given = cast("dict[str, object]", value)
     fitted: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        if field.encode_name in value:
-            item = value[field.encode_name]
+        if field.encode_name in given:
+            item = given[field.encode_name]
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
                 continue  # null where the vendor has nothing: the default says the same

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
-from xoxo_async.cli.exits import Declined
+from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table
 from xoxo_async.client import XoxoClient
 from xoxo_async.services.orders import Order
@@ -24,7 +24,7 @@ class _Amount(click.ParamType[Decimal]):
 
     name = "amount"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
         """Read it, exactly as written."""
         try:
             number = Decimal(value)
@@ -82,20 +82,22 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         yes: Whether `--yes` was given.
 
     Raises:
-        Declined: Nobody agreed; nothing was sent.
+        DeclinedError: Nobody agreed; nothing was sent.
     """
     if yes or not is_real_money(connection):
         return
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise Declined(f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent")
+        raise DeclinedError(
+            f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
+        )
     if not click.confirm(f"{connection.address} is real money. {what}?", err=True):
-        raise Declined("declined, nothing was sent")
+        raise DeclinedError("declined, nothing was sent")
 
 
 @click.command()
 @json_option
 @connection_options
-def balance(as_json: bool, **where: Any) -> None:  # noqa: ANN401 - the flags of Connection
+def balance(as_json: bool, **where: Any) -> None:
     """Show what the account can spend."""
     found = ask(Connection(**where), lambda xoxo: xoxo.account.get_balance())
     out(json_text(public(found)) if as_json else money(found.value, found.currency))
@@ -104,7 +106,7 @@ def balance(as_json: bool, **where: Any) -> None:  # noqa: ANN401 - the flags of
 @click.command()
 @json_option
 @connection_options
-def token(as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def token(as_json: bool, **where: Any) -> None:
     """Ask the vendor whether the access token is good, and until when. The token itself is never shown."""
     info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
     at = info.expires_at()
@@ -112,7 +114,9 @@ def token(as_json: bool, **where: Any) -> None:  # noqa: ANN401
     if as_json:
         out(json_text({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()}))
         return
-    left = f"until {expires:%Y-%m-%d %H:%M} UTC (in {_span(expires - datetime.now(UTC))})" if expires else "no expiry said"
+    left = (
+        f"until {expires:%Y-%m-%d %H:%M} UTC (in {_span(expires - datetime.now(UTC))})" if expires else "no expiry said"
+    )
     out(f"the token is good, {left}")
 
 
@@ -132,7 +136,7 @@ def catalog() -> None:
 @click.option("--group", default="", metavar="CODE", help="Only this group, for example country.")
 @json_option
 @connection_options
-def catalog_filters(group: str, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def catalog_filters(group: str, as_json: bool, **where: Any) -> None:
     """List what products can be filtered by."""
     groups = ask(Connection(**where), lambda xoxo: xoxo.catalog.list_filters(group))
     if as_json:
@@ -155,7 +159,7 @@ def catalog_vouchers(
     product_ids: tuple[int, ...],
     limit: int,
     as_json: bool,
-    **where: Any,  # noqa: ANN401
+    **where: Any,
 ) -> None:
     """List products with their ids and denominations: what the columns of an orders file take."""
     found = ask(
@@ -180,7 +184,7 @@ def catalog_vouchers(
     )
 
 
-def _values(voucher: Any) -> str:  # noqa: ANN401 - a Voucher
+def _values(voucher: Any) -> str:
     if voucher.max_value:
         return f"{money(voucher.min_value)} to {money(voucher.max_value)}"
     return ", ".join(f"{value:f}" for value in voucher.denominations)
@@ -211,10 +215,10 @@ The same poNumber never buys twice: after a lost answer, run the same command ag
 @click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
 @json_option
 @connection_options
-def order_place(reveal: bool, yes: bool, as_json: bool, **given: Any) -> None:  # noqa: ANN401
+def order_place(reveal: bool, yes: bool, as_json: bool, **given: Any) -> None:
     """Place one order. Moves money, once for a poNumber."""
     connection = _connection(given)
-    what = f"order {given['quantity']} × {money(given['denomination'])} of product {given['product_id']}"
+    what = f"order {given['quantity']} x {money(given['denomination'])} of product {given['product_id']}"
     confirm_spending(connection, what, yes=yes)
     placed = ask(connection, lambda xoxo: xoxo.orders.place(**given))
     _show_order(placed, reveal=reveal, as_json=as_json)
@@ -231,7 +235,7 @@ def _connection(given: dict[str, Any]) -> Connection:
 @click.option("--reveal", is_flag=True, help="Show the codes.")
 @json_option
 @connection_options
-def order_get(order_id: int | None, po_number: str | None, reveal: bool, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def order_get(order_id: int | None, po_number: str | None, reveal: bool, as_json: bool, **where: Any) -> None:
     """Read one order. Never sends its e-mail again."""
     if (order_id is None) == (po_number is None):
         raise click.UsageError("give one of --order-id and --po-number")
@@ -249,7 +253,12 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
         facts.append(f"charged {amounts({found.currency_code or '': found.amount_charged})}")
     say(" · ".join(fact for fact in facts if fact))
     rows = [
-        (mask(v.code.reveal(), reveal=reveal), mask(v.pin.reveal(), reveal=reveal), money(v.amount, v.currency), v.valid_to)
+        (
+            mask(v.code.reveal(), reveal=reveal),
+            mask(v.pin.reveal(), reveal=reveal),
+            money(v.amount, v.currency),
+            v.valid_to,
+        )
         for v in found.vouchers
     ]
     table(("code", "pin", "value", "valid to"), rows)
@@ -259,7 +268,9 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
 
 @order.command("history", epilog="Example:  xoxo order history --from 2026-03-01 --to 2026-03-31 --tag march")
 @click.option("--from", "start", type=click.DateTime(["%Y-%m-%d"]), help="The first day; 30 days back unless given.")
-@click.option("--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="The last day; tomorrow, for time zones, unless given.")
+@click.option(
+    "--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="The last day; tomorrow, for time zones, unless given."
+)
 @click.option("--tag", help="Only orders with this tag.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
@@ -270,7 +281,7 @@ def order_history(
     tag: str | None,
     limit: int,
     as_json: bool,
-    **where: Any,  # noqa: ANN401
+    **where: Any,
 ) -> None:
     """List orders of some days, without codes."""
     today = datetime.now(UTC).date()

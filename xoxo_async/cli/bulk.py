@@ -20,7 +20,7 @@ class _Rate(click.ParamType[float]):
 
     name = "rate"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it; `none` is infinite."""
         if isinstance(value, float):
             return value
@@ -40,7 +40,7 @@ class _Seconds(click.ParamType[float]):
 
     name = "seconds"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read them."""
         try:
             number = float(value)
@@ -52,7 +52,11 @@ class _Seconds(click.ParamType[float]):
 
 
 _ledger_option = click.option(
-    "--ledger", type=click.Path(path_type=Path), required=True, metavar="FILE", help="The job's ledger: the truth about it."
+    "--ledger",
+    type=click.Path(path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The job's ledger: the truth about it.",
 )
 
 
@@ -60,10 +64,10 @@ def _work_options(command: Command) -> Command:
     """Add the flags of commands that work on a ledger's lines."""
     options = [
         _ledger_option,
-        click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's, or its file name]."),
-        click.option("--concurrency", type=click.IntRange(1, 4096), default=64, show_default=True, help="In flight at most."),
+        click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's own]."),
+        click.option("--concurrency", type=click.IntRange(1, 4096), default=64, show_default=True, help="In flight."),
         click.option("--rate", type=_Rate(), metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
-        click.option("--settle", type=_Seconds(), metavar="S", help="Seconds until a lost order may count as absent [150]."),
+        click.option("--settle", type=_Seconds(), metavar="S", help="Seconds until a lost order counts as absent."),
         click.option("--resend", type=click.Choice(["settled", "never"]), default="settled", show_default=True,
                      help="Whether what is proven absent is placed again, or left to a person."),
         click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
@@ -80,7 +84,9 @@ def _work_options(command: Command) -> Command:
 def _spend_options(command: Command) -> Command:
     """Add the flags of commands that place orders."""
     options = [
-        click.option("--max-spend", type=AMOUNT, metavar="N", help="Refuse to begin if the job may cost more than this."),
+        click.option(
+            "--max-spend", type=AMOUNT, metavar="N", help="Refuse to begin if the job may cost more than this."
+        ),
         click.option("--yes", is_flag=True, help="Do not ask, also where it is real money."),
     ]
     for option in reversed(options):
@@ -101,8 +107,7 @@ def bulk() -> None:
 @click.argument("orders")
 @json_option
 @connection_options
-@click.pass_context
-def plan(ctx: click.Context, orders: str, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def plan(orders: str, as_json: bool, **where: Any) -> int:
     """Check every row of ORDERS against the catalogue and the balance. Moves no money.
 
     ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
@@ -110,7 +115,7 @@ def plan(ctx: click.Context, orders: str, as_json: bool, **where: Any) -> None: 
     """
     from xoxo_async.cli.bulk_plan import run_plan
 
-    ctx.exit(run_plan(orders, Connection(**where), as_json=as_json))
+    return run_plan(orders, Connection(**where), as_json=as_json)
 
 
 @bulk.command(
@@ -125,31 +130,28 @@ Ctrl-C ends it in order: what is in flight is waited for and written down, and t
 @click.argument("orders")
 @_work_options
 @_spend_options
-@click.pass_context
-def run(ctx: click.Context, orders: str, **given: Any) -> None:  # noqa: ANN401
+def run(orders: str, **given: Any) -> int:
     """Issue the vouchers of ORDERS (CSV, JSONL, - for standard input). Moves money.
 
     Every row is checked before the first is sent; a bad one, and nothing is sent. Running it again issues only what is
     not issued yet.
     """
-    ctx.exit(_work("run", given, orders=orders))
+    return _work("run", given, orders=orders)
 
 
 @bulk.command(epilog="Example:  xoxo bulk resume --ledger march.db")
 @_work_options
 @_spend_options
-@click.pass_context
-def resume(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401
+def resume(**given: Any) -> int:
     """Go on with a ledger's job: settle what is unknown, send what is left. Moves money."""
-    ctx.exit(_work("resume", given))
+    return _work("resume", given)
 
 
 @bulk.command(epilog="Example:  xoxo bulk reconcile --ledger march.db")
 @_work_options
-@click.pass_context
-def reconcile(ctx: click.Context, **given: Any) -> None:  # noqa: ANN401
+def reconcile(**given: Any) -> int:
     """Look up what is unknown or pending, and settle it. Sends no order, ever."""
-    ctx.exit(_work("reconcile", given))
+    return _work("reconcile", given)
 
 
 def _work(action: str, given: dict[str, Any], orders: str = "") -> int:
@@ -193,7 +195,7 @@ Examples:
 @click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
 @json_option
 @connection_options
-def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> None:
     """Write a row for every voucher, and one for every order without. Codes are masked unless --reveal."""
     from xoxo_async.cli.bulk_export import run_export
 
@@ -214,9 +216,7 @@ Examples, once the vendor's dashboard has told what became of EMP-17:
 @click.option("--reject", is_flag=True, help="It does not exist, and is no longer wanted.")
 @click.option("--reason", default="", help="Why; kept in the journal. Needed for --reject.")
 @json_option
-def resolve(
-    key: str, ledger: Path, placed: int | None, resend: bool, reject: bool, reason: str, as_json: bool
-) -> None:
+def resolve(key: str, ledger: Path, placed: int | None, resend: bool, reject: bool, reason: str, as_json: bool) -> None:
     """Decide a line that no safe automatic step is left for. KEY is the row's key.
 
     --resend spends again if the order does exist after all: look in the dashboard first.

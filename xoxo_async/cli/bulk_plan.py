@@ -19,7 +19,7 @@ from xoxo_async.client import XoxoClient
 from xoxo_async.errors import BudgetError, ConfigError
 from xoxo_async.services.account import Balance
 
-__all__ = ["check_budget", "run_plan", "show_totals", "totals_of"]
+__all__ = ["check_budget", "run_plan", "show_cost", "show_totals", "totals_of"]
 
 _NOT_FINAL: Final = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL)
 
@@ -47,23 +47,23 @@ def run_plan(orders: str, connection: Connection, *, as_json: bool) -> int:
         The exit code: 0, or 5 when the balance certainly falls short.
     """
 
-    async def work() -> tuple[PlanTotals, Balance]:
+    async def work() -> tuple[PlanTotals, Balance, Decimal | None]:
         async with open_client(connection) as client:
             # A ledger for the moment: a plan is then exactly what a run would do, its refusals included.
             with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
                 async with SqliteLedger(Path(folder) / "plan.db", store_codes=False) as ledger:
                     totals = await BulkIssuer(client, ledger, job=_job_of(orders)).plan(read_orders(orders))
-            return totals, await client.account.get_balance()
+            return totals, *await _cost(client, totals)
 
-    totals, balance = run_async(work)
-    short = _short(totals, balance)
+    totals, balance, cost = run_async(work)
+    covered = cost is None or cost <= balance.value
     if as_json:
-        out(json_text(_as_json(totals, balance, covered=not short)))
+        out(json_text(_as_json(totals, balance, cost, covered=covered)))
     else:
         show_totals(totals)
-        say(f"balance: {money(balance.value, balance.currency)}")
-    if short:
-        say(f"the balance falls {money(short, balance.currency)} short")
+    show_cost(balance, cost)
+    if cost is not None and not covered:
+        say(f"the balance may fall {money(cost - balance.value, balance.currency)} short; nothing was sent")
         return PAUSED
     say("every row is good; nothing was sent")
     return 0
@@ -73,14 +73,36 @@ def _job_of(orders: str) -> str:
     return "plan" if orders == "-" else Path(orders).stem or "plan"
 
 
-def _short(totals: PlanTotals, balance: Balance) -> Decimal:
-    """Return by how much the balance falls short of the rows in its own currency; discounts and fees come on top."""
-    return max(totals.face.get(balance.currency, Decimal(0)) - balance.value, Decimal(0))
+async def _cost(client: XoxoClient, totals: PlanTotals) -> tuple[Balance, Decimal | None]:
+    """Return the balance, and what the rows cost at most; None where a currency cannot be compared."""
+    balance = await client.account.get_balance()
+    rates = await _rates(client, set(totals.by_product), balance.currency)
+    if totals.by_product.keys() - rates.keys():
+        return balance, None
+    cost = sum((face * rates[product_id] for product_id, (_, _, face) in totals.by_product.items()), Decimal(0))
+    return balance, cost.quantize(Decimal("0.01"))
 
 
-def _as_json(totals: PlanTotals, balance: Balance, *, covered: bool) -> dict[str, object]:
+def show_cost(balance: Balance, cost: Decimal | None) -> None:
+    """Say what the rows cost at most, and what there is.
+
+    Args:
+        balance: The account's.
+        cost: In its currency; None where it cannot be told.
+    """
+    most = money(cost, balance.currency) if cost is not None else "an amount the exchange rates do not tell"
+    say(f"costs at most {most}, discounts aside; the balance is {money(balance.value, balance.currency)}")
+
+
+def _as_json(totals: PlanTotals, balance: Balance, cost: Decimal | None, *, covered: bool) -> dict[str, object]:
     products = [
-        {"product_id": product_id, "name": totals.names.get(product_id, ""), "rows": rows, "vouchers": pieces, "face": face}
+        {
+            "product_id": product_id,
+            "name": totals.names.get(product_id, ""),
+            "rows": rows,
+            "vouchers": pieces,
+            "face": face,
+        }
         for product_id, (rows, pieces, face) in sorted(totals.by_product.items())
     ]
     return {
@@ -89,6 +111,7 @@ def _as_json(totals: PlanTotals, balance: Balance, *, covered: bool) -> dict[str
         "face": totals.face,
         "products": products,
         "balance": {"value": balance.value, "currency": balance.currency},
+        "cost_at_most": cost,
         "covered": covered,
     }
 
@@ -107,7 +130,7 @@ def show_totals(totals: PlanTotals) -> None:
     say(f"{count(totals.lines, 'row')}, {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}")
 
 
-def totals_of(orders: str, connection: Connection) -> tuple[PlanTotals, Balance]:
+def totals_of(orders: str, connection: Connection) -> tuple[PlanTotals, Balance, Decimal | None]:
     """Read the rows and the balance, for a person to agree to; nothing is stored.
 
     Args:
@@ -115,12 +138,12 @@ def totals_of(orders: str, connection: Connection) -> tuple[PlanTotals, Balance]
         connection: Whose catalogue and balance.
     """
 
-    async def work() -> tuple[PlanTotals, Balance]:
+    async def work() -> tuple[PlanTotals, Balance, Decimal | None]:
         async with open_client(connection) as client:
             planner = Planner(_job_of(orders), Catalogue(client))
             async for _line in planner.plan(rows_of(read_orders(orders))):
                 pass
-            return planner.totals, await client.account.get_balance()
+            return planner.totals, *await _cost(client, planner.totals)
 
     return run_async(work)
 
@@ -144,6 +167,12 @@ async def check_budget(client: XoxoClient, ledger: SqliteLedger, limit: Decimal)
     currency = (await client.account.get_balance()).currency
     worst = (await ledger.counts()).charged.get(currency, Decimal(0))
     rates = await _rates(client, set(face), currency)
+    missing = sorted(face.keys() - rates.keys())
+    if missing:
+        raise ConfigError(
+            f"--max-spend cannot be checked: product {missing[0]} is not in {currency or 'the account currency'},"
+            " and the vendor gives no exchange rate; nothing was sent"
+        )
     for product_id, value in face.items():
         worst += value * rates[product_id]
     if worst > limit:
@@ -153,7 +182,7 @@ async def check_budget(client: XoxoClient, ledger: SqliteLedger, limit: Decimal)
 
 
 async def _rates(client: XoxoClient, product_ids: set[int], currency: str) -> dict[int, Decimal]:
-    """Return what one unit of each product's currency costs in the account's, its fee included."""
+    """Return what a unit of each product's currency costs in the account's, its fee included; where that is known."""
     rates: dict[int, Decimal] = {}
     wanted = sorted(product_ids)
     for start in range(0, len(wanted), 100):
@@ -162,10 +191,4 @@ async def _rates(client: XoxoClient, product_ids: set[int], currency: str) -> di
             rate = Decimal(1) if product.currency_code == currency else product.exchange_rate
             if rate is not None and rate > 0:
                 rates[product.product_id] = rate * (1 + (product.fee or Decimal(0)) / 100)
-    missing = sorted(product_ids - rates.keys())
-    if missing:
-        raise ConfigError(
-            f"--max-spend cannot be checked: product {missing[0]} is not in {currency or 'the account currency'},"
-            " and the vendor gives no exchange rate; nothing was sent"
-        )
     return rates

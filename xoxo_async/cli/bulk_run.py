@@ -19,10 +19,10 @@ from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
-from xoxo_async.cli.bulk_plan import check_budget, show_totals, totals_of
+from xoxo_async.cli.bulk_plan import check_budget, show_cost, show_totals, totals_of
 from xoxo_async.cli.connect import Connection, is_real_money, open_client, run_async
 from xoxo_async.cli.progress import shown
-from xoxo_async.cli.render import amounts, json_text, money, out, say
+from xoxo_async.cli.render import amounts, json_text, out, say
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
@@ -125,9 +125,9 @@ def _agree(work: Work) -> None:
     asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
     what = f"issue the orders of {work.orders or work.ledger}"
     if asks and work.action == "run":
-        totals, balance = totals_of(work.orders, work.connection)
+        totals, balance, cost = totals_of(work.orders, work.connection)
         show_totals(totals)
-        say(f"balance: {money(balance.value, balance.currency)}")
+        show_cost(balance, cost)
         what = f"issue {totals.pieces:,} vouchers, face value {amounts(totals.face)}"
     confirm_spending(work.connection, what, yes=False)
 
@@ -156,10 +156,10 @@ class _Shift:
                 except XoxoError as error:
                     self._ended.error = error
                 except BaseExceptionGroup as errors:
-                    error = exits.one_error(errors)
-                    if not isinstance(error, XoxoError):
+                    one = exits.one_error(errors)
+                    if not isinstance(one, XoxoError):
                         raise
-                    self._ended.error = error
+                    self._ended.error = one
             group.cancel_scope.cancel()
         return self._ended
 
@@ -241,7 +241,7 @@ class _Shift:
             self._sending.cancel()
             return
         in_flight = self._issuer.progress.in_flight
-        say(f"{number.name}: taking no more lines; {in_flight} in flight get {self._work.grace:g} s. Again to end at once.")
+        say(f"{number.name}: taking no more lines; {in_flight} in flight get {self._work.grace:g} s. Again: end now.")
         group.start_soon(self._cut_off)
 
     async def _cut_off(self) -> None:

@@ -62,9 +62,13 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 def connection_options(command: Command) -> Command:
     """Add the flags that say where to send to."""
     options = [
-        click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING]."),
+        click.option(
+            "--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING]."
+        ),
         click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID]."),
-        click.option("--sandbox", is_flag=True, help="Use a sandbox server started for this command alone; no real money."),
+        click.option(
+            "--sandbox", is_flag=True, help="Use a sandbox server started for this command alone; no real money."
+        ),
     ]
     for option in reversed(options):
         command = option(command)

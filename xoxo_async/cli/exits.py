@@ -28,7 +28,7 @@ __all__ = [
     "REJECTED",
     "UNKNOWN",
     "USAGE",
-    "Declined",
+    "DeclinedError",
     "command",
     "exit_code_of",
     "one_error",
@@ -46,7 +46,7 @@ _SECRETS: Final = ("XOXO_CLIENT_SECRET", "XOXO_REFRESH_TOKEN", "XOXO_ACCESS_TOKE
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-class Declined(XoxoError):
+class DeclinedError(XoxoError):
     """A person, or the lack of `--yes`, kept a command from moving money."""
 
 
@@ -59,7 +59,7 @@ def exit_code_of(error: XoxoError, *, bulk: bool = False) -> int:
             pause, not a refusal.
     """
     match error:
-        case ConfigError() | BulkError() | Declined():
+        case ConfigError() | BulkError() | DeclinedError():
             return USAGE
         case OutcomeUnknownError():
             return UNKNOWN
@@ -78,7 +78,9 @@ def one_error(error: BaseException) -> BaseException:
         error: What was raised.
     """
     while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = next((e for e in error.exceptions if isinstance(e, XoxoError | BaseExceptionGroup)), error.exceptions[0])
+        error = next(
+            (e for e in error.exceptions if isinstance(e, XoxoError | BaseExceptionGroup)), error.exceptions[0]
+        )
     return error
 
 

@@ -34,11 +34,11 @@ With one:
   xoxo bulk run orders.csv --ledger march.db
 
 Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN where the account has one, or from
-XOXO_ACCESS_TOKEN. Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 outcome unknown, 5 paused, 130 interrupted.""",
+XOXO_ACCESS_TOKEN. Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
 )
 @click.version_option(xoxo_async.__version__, prog_name="xoxo")
 @click.option("--debug", is_flag=True, help="Show where an error came from, secrets masked.")
-def xoxo(debug: bool) -> None:  # noqa: ARG001 - read from the arguments, where errors are shown
+def xoxo(debug: bool) -> None:
     """Issue Xoxoday Plum vouchers, one at a time or a file of them, each accounted for exactly once."""
 
 
@@ -68,10 +68,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _interrupted(given)
     except BrokenPipeError:
         return 0
-    except (Exception, BaseExceptionGroup) as raised:
-        error = exits.one_error(raised)
-        if isinstance(error, KeyboardInterrupt):
-            return _interrupted(given)
+    except BaseExceptionGroup as errors:
+        one = exits.one_error(errors)
+        return _interrupted(given) if isinstance(one, KeyboardInterrupt) else _failed(one, given)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
         return _failed(error, given)
     return result if isinstance(result, int) else 0
 

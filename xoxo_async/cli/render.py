@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from enum import Enum
 from typing import Any, Final, TextIO
@@ -107,7 +107,7 @@ def count(number: int, word: str) -> str:
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
 
 
-def public(value: Any, *, reveal: bool = False) -> Any:  # noqa: ANN401 - any reply struct, into plain JSON values
+def public(value: Any, *, reveal: bool = False) -> Any:
     """Return a reply as plain values under the names the library gives them, secrets masked.
 
     Args:
@@ -123,20 +123,18 @@ def public(value: Any, *, reveal: bool = False) -> Any:  # noqa: ANN401 - any re
             return msgspec.json.decode(value)
         case Enum():
             return value.value
-        case datetime() | date():
+        case date():  # and datetime, which is one
             return value.isoformat()
         case Mapping():
             return {str(key): public(item, reveal=reveal) for key, item in value.items()}
         case list() | tuple() | set() | frozenset():
             return [public(item, reveal=reveal) for item in value]
-        case bytes():
-            return None
         case _:
-            return value
+            return None if isinstance(value, bytes) else value
 
 
 def _names(kind: type[msgspec.Struct]) -> list[str]:
-    """Return the public names of a struct: its fields, and what it reads out of the fields kept as the wire has them."""
+    """Return the public names of a struct: its fields, and what it reads out of raw ones."""
     fields = [name for name in kind.__struct_fields__ if not name.endswith("_") and name != "raw"]
     read = [
         name

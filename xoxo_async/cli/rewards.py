@@ -9,6 +9,7 @@ import click
 
 from xoxo_async.cli.ask import AMOUNT, ask, confirm_spending, takers
 from xoxo_async.cli.connect import Connection, connection_options, json_option
+from xoxo_async.cli.exits import REJECTED
 from xoxo_async.cli.render import count, json_text, mask, money, out, public, say, table
 
 __all__ = ["links", "points"]
@@ -26,7 +27,7 @@ def points() -> None:
 @click.option("--phone", help="the user's phone.")
 @json_option
 @connection_options
-def points_balance(email: str | None, phone: str | None, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def points_balance(email: str | None, phone: str | None, as_json: bool, **where: Any) -> None:
     """Show the points of one user."""
     if (email is None) == (phone is None):
         raise click.UsageError("give one of --email and --phone")
@@ -56,7 +57,7 @@ def points_send(
     expiry_month: int | None,
     yes: bool,
     as_json: bool,
-    **where: Any,  # noqa: ANN401
+    **where: Any,
 ) -> None:
     """Send points to one person. A lost answer can only be cleared up in the dashboard."""
     from xoxo_async.services.points import PointsRecipient
@@ -80,8 +81,7 @@ def points_send(
 @click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
 @json_option
 @connection_options
-@click.pass_context
-def points_cancel(ctx: click.Context, unique_ids: tuple[int, ...], yes: bool, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def points_cancel(unique_ids: tuple[int, ...], yes: bool, as_json: bool, **where: Any) -> int:
     """Take points back, by the unique ids that sending them gave."""
     connection = Connection(**where)
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
@@ -91,8 +91,7 @@ def points_cancel(ctx: click.Context, unique_ids: tuple[int, ...], yes: bool, as
     else:
         rows = ((r.unique_id, "cancelled" if r.success else "refused", r.message) for r in done.recipients)
         table(("unique id", "result", "message"), rows)
-    if not all(result.success for result in done.recipients):
-        ctx.exit(3)
+    return 0 if all(result.success for result in done.recipients) else REJECTED
 
 
 @click.group()
@@ -105,7 +104,7 @@ def links() -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
-def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:  # noqa: ANN401
+def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
     """List the campaigns that links can be made of."""
     found = ask(
         Connection(**where),
@@ -114,12 +113,15 @@ def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
     if as_json:
         out(json_text({"campaigns": public(found)}))
         return
-    rows = ((c.campaign_id, c.campaign_name, money(c.denomination_value, c.currency_code), c.country_name) for c in found)
+    rows = (
+        (c.campaign_id, c.campaign_name, money(c.denomination_value, c.currency_code), c.country_name) for c in found
+    )
     table(("id", "name", "value", "country"), rows)
 
 
 @links.command(
-    "generate", epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt"
+    "generate",
+    epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt",
 )
 @click.option("--campaign-id", type=int, required=True, help="The campaign.")
 @click.option("--quantity", type=click.IntRange(1), required=True, help="How many links.")
@@ -137,7 +139,7 @@ def links_generate(
     reveal: bool,
     yes: bool,
     as_json: bool,
-    **where: Any,  # noqa: ANN401
+    **where: Any,
 ) -> None:
     """Make links. Each is cash, and no later call shows it again: give --out or --reveal."""
     if path is None and not reveal:
@@ -146,7 +148,7 @@ def links_generate(
     confirm_spending(connection, f"make {count(quantity, 'link')} of campaign {campaign_id}", yes=yes)
     from xoxo_async.cli.files import private_file
 
-    def generate() -> Any:  # noqa: ANN401 - a LinkBatch
+    def generate() -> Any:
         return ask(
             connection,
             lambda xoxo: xoxo.links.generate(campaign_id=campaign_id, quantity=quantity, expires_on=expires_on.date()),
@@ -179,7 +181,7 @@ def links_send(
     expires_on: datetime,
     yes: bool,
     as_json: bool,
-    **where: Any,  # noqa: ANN401
+    **where: Any,
 ) -> None:
     """Have the vendor mail a link to each address. A lost answer can only be cleared up in the dashboard."""
     connection = Connection(**where)

@@ -7,7 +7,7 @@ A rule says what happens to which requests:
     sandbox.script("timeout_after_commit", po_number="PO-7", seconds=5)
     sandbox.script("late_commit", nth=3, seconds=0.2)     # placeOrder, unless another operation is named
 
-A mix draws at random, the same draws for the same seed: `Sandbox(faults=Faults(mix={"commit_then_reset": 0.02}, seed=3))`.
+A mix draws at random, for a seed always the same: `Sandbox(faults=Faults(mix={"commit_then_reset": 0.02}, seed=3))`.
 For `xoxo sandbox --faults FILE` both stand in a JSON file:
 
     {"rules": [{"kind": "throttle", "operation": "getVouchers", "every": 10}], "mix": {"html_502": 0.01}, "seed": 3}

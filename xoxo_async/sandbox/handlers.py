@@ -45,7 +45,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the server
         self.text: Final = text
 
 
-def get_filters(state: State, data: Data, _openapi: bool) -> object:
+def get_filters(_state: State, data: Data, _openapi: bool) -> object:
     """Return the groups that products can be filtered by."""
     wanted = _text(data, "filterGroupCode").lower()
     countries = [
@@ -354,7 +354,7 @@ def _summary(state: State, order: BookedOrder) -> dict[str, object]:
     }
 
 
-def payment_history(state: State, data: Data, _openapi: bool) -> object:
+def payment_history(state: State, data: Data, openapi: bool) -> object:
     """Return a page of the payment report, newest first."""
     start, end = _dates(data)
     rows = [entry for entry in reversed(state.payments) if start <= entry.day <= end]
@@ -364,9 +364,9 @@ def payment_history(state: State, data: Data, _openapi: bool) -> object:
             "reference_id": entry.reference,
             "date": entry.day,
             "reason": entry.reason,
-            "adjusted_amount": int(entry.amount) if _openapi else _number(entry.amount),
+            "adjusted_amount": int(entry.amount) if openapi else _number(entry.amount),
             "transaction_status": "Complete",
-            "closing_balance": int(entry.balance) if _openapi else _number(entry.balance),
+            "closing_balance": int(entry.balance) if openapi else _number(entry.balance),
         }
         for entry in _page(data, rows)
     ]

@@ -38,14 +38,14 @@ def send_balance(state: State, data: Data) -> object:
         if "@" not in email or not amount.isdigit():
             return {"error": True, "message": "invalid recipient", "recipients": []}
         given.append((email, int(amount), str(recipient.get("to_name", ""))))
-    credits: list[dict[str, object]] = []
+    made: list[dict[str, object]] = []
     for address, points, name in given:
         unique_id = 9_000_001 + len(state.credits)
         state.credits[unique_id] = (address, points, True)
         state.points[address] = state.points.get(address, 0) + points
         phone = {"phone_code": "", "phone_number": ""}
-        credits.append({"unique_id": unique_id, "email": address, "points": points, "name": name, **phone})
-    return {"error": False, "message": "points sent", "recipients": credits}
+        made.append({"unique_id": unique_id, "email": address, "points": points, "name": name, **phone})
+    return {"error": False, "message": "points sent", "recipients": made}
 
 
 def cancel_balance(state: State, data: Data) -> object:

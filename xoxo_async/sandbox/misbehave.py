@@ -16,10 +16,12 @@ __all__ = ["misbehave", "refused", "reply"]
 
 
 def reply(body: object, status: int = 200) -> web.Response:
+    """Answer with JSON."""
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
 def refused(refusal: Refusal) -> web.Response:
+    """Answer with the vendor's application error."""
     body = {"code": refusal.status, "errorId": refusal.error_id, "errorInfo": refusal.text, "error": refusal.text}
     return reply(body, refusal.status)
 

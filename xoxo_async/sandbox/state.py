@@ -1,4 +1,4 @@
-"""The sandbox's books: balance, orders, payments, points, links and tokens; in memory, or in a file that survives kill -9."""
+"""The sandbox's books: balance, orders, points, links, tokens; in memory, or in a file that survives kill -9."""
 
 import hashlib
 import sqlite3
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -287,6 +287,3 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
     db.execute("PRAGMA synchronous=OFF")
     db.executescript(_SCHEMA)
     return db
-
-
-Json = dict[str, Any]

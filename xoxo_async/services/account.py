@@ -4,16 +4,34 @@ import time
 from collections.abc import AsyncIterator
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
+from xoxo_async.errors import ConfigError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.wire import Secret, parse_date, to_decimal
 
-__all__ = ["CHECK_TOKEN", "GET_BALANCE", "LIST_PAYMENTS", "AccountService", "Balance", "Payment", "TokenInfo"]
+__all__ = [
+    "CHECK_TOKEN",
+    "CREATE_STOREFRONT_TOKEN",
+    "CREATE_USER_TOKEN",
+    "GET_BALANCE",
+    "LIST_PAYMENTS",
+    "AccountService",
+    "Balance",
+    "Otp",
+    "Payment",
+    "StorefrontEmail",
+    "StorefrontPhone",
+    "StorefrontToken",
+    "TokenInfo",
+]
+
+Otp = Literal["primary_email", "primary_phone", "alternate_email", "none"]
+"""Where the storefront sends its one-time password."""
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,10 +80,12 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         access_token: The token.
         token_type: `bearer`.
+        refresh_token: What to renew it with; only where a token was made, empty otherwise.
     """
 
     access_token: Secret  # required: without it the answer is one of the error shapes
     token_type: str = ""
+    refresh_token: Secret = Secret("")
     expires_in_: Any = msgspec.field(default=None, name="expires_in")
     access_token_expiry_: Any = msgspec.field(default=None, name="access_token_expiry")
 
@@ -88,6 +108,83 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
                     return (time.time() if now is None else now) + seconds
                 return seconds if seconds < 1e11 else seconds / 1000
         return None
+
+
+class _SsoToken(msgspec.Struct, frozen=True):
+    ssoToken: Secret  # noqa: N815 - the wire's name
+
+
+class StorefrontToken(msgspec.Struct, frozen=True):
+    """A storefront login for one user, good for 14 days."""
+
+    data: _SsoToken
+
+    @property
+    def token(self) -> Secret:
+        """The token."""
+        return self.data.ssoToken
+
+    @property
+    def redirect_path(self) -> Secret:
+        """The path below the base URL that the user's browser is sent to: it logs in whoever opens it."""
+        return Secret(f"/v1/oauth/redirect/stores/{self.token.reveal()}")
+
+
+class StorefrontEmail(msgspec.Struct, frozen=True):
+    """The e-mail address the storefront shows at checkout.
+
+    Attributes:
+        default_value: The address.
+        editable: Whether the user may change it.
+        hidden: Whether the user does not see it.
+        support_alternate: Whether the user may add another.
+    """
+
+    default_value: str
+    editable: bool = False
+    hidden: bool = False
+    support_alternate: bool = False
+
+
+class StorefrontPhone(msgspec.Struct, frozen=True):
+    """The phone the storefront shows at checkout.
+
+    Attributes:
+        default_value: The number without its dialling code.
+        phone_code: The dialling code, `+91`.
+        editable: Whether the user may change it.
+        hidden: Whether the user does not see it.
+    """
+
+    default_value: str
+    phone_code: str
+    editable: bool = False
+    hidden: bool = False
+
+
+class UserTokenRequest(msgspec.Struct, frozen=True):
+    """The request of createUserToken."""
+
+    user_input: str
+    scope: str
+
+
+class _Tpd(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    auth_token: str
+    unique_id: str
+    email: StorefrontEmail | None = None
+    phone: StorefrontPhone | None = None
+    otp: str
+
+    def __repr__(self) -> str:
+        return f"_Tpd(unique_id={self.unique_id!r}, otp={self.otp!r}, ...)"
+
+
+class StorefrontRequest(msgspec.Struct, frozen=True):
+    """The request of the storefront login."""
+
+    user_input: str
+    tpd: _Tpd
 
 
 class NoArguments(msgspec.Struct, frozen=True):
@@ -131,6 +228,28 @@ CHECK_TOKEN: Final = Operation(
     flag=SuccessFlag.NONE,
     path="/v1/oauth/token",
     method="GET",
+)
+
+
+CREATE_USER_TOKEN: Final = Operation(
+    "createUserToken",
+    request=UserTokenRequest,
+    reply=TokenInfo,
+    # Not repeated by itself: each new pair may push the oldest of the ten live ones out.
+    effect=EffectClass.UNKEYED,
+    layout=Layout.PLAIN,
+    flag=SuccessFlag.NONE,
+    path="/v1/oauth/token/create/user",
+)
+
+CREATE_STOREFRONT_TOKEN: Final = Operation(
+    "createStorefrontToken",
+    request=StorefrontRequest,
+    reply=StorefrontToken,
+    effect=EffectClass.READ,  # a second login hurts nobody
+    layout=Layout.PLAIN,
+    flag=SuccessFlag.NONE,
+    path="/v1/oauth/sso/stores/company",
 )
 
 
@@ -218,3 +337,77 @@ class AccountService:
             info = await xoxo.account.check_token()
         """
         return await self._dispatch(CHECK_TOKEN, NoArguments())
+
+    async def create_user_token(self, email: str) -> TokenInfo:
+        """Make a user's token pair out of a company token. Moves no money; one call.
+
+        Needs credentials of the company kind. The vendor keeps ten pairs a client at most: the oldest one dies.
+
+        Args:
+            email: The account's super admin.
+
+        Returns:
+            The pair.
+
+        Raises:
+            ConfigError: The address is none.
+            OutcomeUnknownError: The answer was lost; a pair may have been made.
+            XoxoError: The call failed.
+
+        Example:
+            pair = await xoxo.account.create_user_token("admin@example.com")
+            credentials = StaticToken(pair.access_token.reveal())
+        """
+        address = checks.email("email", email)
+        if address is None:
+            raise ConfigError("email is missing")
+        return await self._dispatch(CREATE_USER_TOKEN, UserTokenRequest(address, "user_session"))
+
+    async def create_storefront_token(
+        self,
+        user: str,
+        *,
+        unique_id: str,
+        auth_token: str,
+        email: StorefrontEmail | None = None,
+        phone: StorefrontPhone | None = None,
+        otp: Otp = "none",
+    ) -> StorefrontToken:
+        """Log a user of yours in to the storefront. Moves no money; one call.
+
+        Needs credentials of the company kind.
+
+        Args:
+            user: The user's e-mail address or phone number.
+            unique_id: The user's id with you, 1 to 255 characters.
+            auth_token: A key of your own, which the storefront sends back when it calls you.
+            email: The address it shows at checkout.
+            phone: The phone it shows at checkout.
+            otp: Where it sends its one-time password.
+
+        Returns:
+            The login, good for 14 days.
+
+        Raises:
+            ConfigError: An argument is wrong.
+            XoxoError: The call failed.
+
+        Example:
+            login = await xoxo.account.create_storefront_token("jane@example.com", unique_id="42", auth_token=key)
+            url = base_url + login.redirect_path.reveal()
+        """
+        if otp not in get_args(Otp):
+            raise ConfigError(f"otp must be one of {', '.join(get_args(Otp))}")
+        if email is not None:
+            checks.email("email.default_value", email.default_value)
+        if phone is not None:
+            checks.needed("phone.default_value", phone.default_value)
+            checks.needed("phone.phone_code", phone.phone_code)
+        tpd = _Tpd(
+            auth_token=checks.needed("auth_token", auth_token),
+            unique_id=checks.needed("unique_id", unique_id),
+            email=email,
+            phone=phone,
+            otp=otp,
+        )
+        return await self._dispatch(CREATE_STOREFRONT_TOKEN, StorefrontRequest(checks.needed("user", user), tpd))

@@ -4,7 +4,7 @@ import html
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
@@ -171,7 +171,11 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def denominations(self) -> tuple[Decimal, ...]:
         """The values on offer, ascending; open-value products may list some, too."""
         parts = self.value_denominations_
-        items = parts.split(",") if isinstance(parts, str) else parts if isinstance(parts, list) else [parts]
+        items: list[object]
+        if isinstance(parts, list):
+            items = cast("list[object]", parts)
+        else:
+            items = list(parts.split(",")) if isinstance(parts, str) else [parts]
         values = {value for item in items if (value := to_decimal(item)) is not None and value > 0}
         return tuple(sorted(values))
 
@@ -205,7 +209,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
                 value = msgspec.json.decode(value)
             except (msgspec.MsgspecError, RecursionError, UnicodeError):
                 return {}
-        return value if isinstance(value, dict) else {}
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -498,10 +502,7 @@ class CatalogService:
         Example:
             operator = await xoxo.catalog.lookup_mobile_number("+12125550100")
         """
-        digits = number[1:] if isinstance(number, str) and number.startswith("+") else ""
-        if not (digits.isascii() and digits.isdigit() and 6 <= len(digits) <= 15):
-            raise ConfigError("number must be in E.164: + and 6 to 15 digits")
-        return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(number))
+        return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(checks.e164("number", number)))
 
 
 _PERKS: Final = frozenset({"perks", "offers"})

@@ -7,8 +7,9 @@ from typing import Final
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["check_dates", "day", "email", "money", "one_of", "po_number", "text", "whole"]
+__all__ = ["check_dates", "day", "e164", "email", "money", "needed", "one_of", "po_number", "text", "whole"]
 
+_E164: Final = re.compile(r"\+[0-9]{6,15}")
 _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
@@ -63,6 +64,14 @@ def text(name: str, value: object, *, longest: int = 255) -> str | None:
     return value
 
 
+def needed(name: str, value: object, *, longest: int = 255) -> str:
+    """Return a text that is not blank, or raise `ConfigError`."""
+    given = text(name, value, longest=longest)
+    if given is None or not given.strip():
+        raise ConfigError(f"{name} is missing")
+    return given
+
+
 def email(name: str, value: object) -> str | None:
     """Return an e-mail address that could be one, None for none.
 
@@ -76,6 +85,13 @@ def email(name: str, value: object) -> str | None:
     if not local or not host or any(c in " ,;<>" for c in address):
         raise ConfigError(f"{name} must be one e-mail address")
     return address
+
+
+def e164(name: str, value: object) -> str:
+    """Return a phone number in E.164, or raise `ConfigError`."""
+    if not isinstance(value, str) or not _E164.fullmatch(value):
+        raise ConfigError(f"{name} must be in E.164: + and 6 to 15 digits")
+    return value
 
 
 def check_dates(start: object, end: object) -> tuple[date, date]:

@@ -101,12 +101,18 @@ class LinksSent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         message: The vendor's words.
         campaign_id: The campaign.
         campaign_name: Its name.
+        denomination_value: What one link is worth.
+        country_name: Its country.
+        currency_code: Its currency.
     """
 
     success: Any = None
     message: str | None = None
     campaign_id: int | None = None
     campaign_name: str | None = None
+    denomination_value: Decimal | None = msgspec.field(default=None, name="denomination_value")
+    country_name: str | None = None
+    currency_code: str | None = None
 
 
 class CampaignsRequest(msgspec.Struct, frozen=True):
@@ -254,13 +260,16 @@ class LinkService:
         )
         return await self._dispatch(SEND_LINKS, request)
 
-    async def list_campaigns(self, *, page: int = 1, limit: int = 100, name: str = "") -> Page[Campaign]:
+    async def list_campaigns(
+        self, *, page: int = 1, limit: int = 100, name: str = "", enabled: bool = True
+    ) -> Page[Campaign]:
         """Read one page of campaigns. Moves no money; one call.
 
         Args:
             page: The page, from 1.
             limit: Campaigns a page.
             name: Only campaigns of this name.
+            enabled: The campaigns in use, or those switched off.
 
         Returns:
             The page.
@@ -273,12 +282,30 @@ class LinkService:
             page = await xoxo.links.list_campaigns()
         """
         check_page(page, limit)
-        request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "")
+        request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "", int(enabled))
         return Page(await self._dispatch(LIST_CAMPAIGNS, request), page, limit)
 
-    def iterate_campaigns(self, *, limit: int = 100, name: str = "") -> AsyncIterator[Campaign]:
-        """Iterate over all campaigns; one call a page. See `list_campaigns`."""
-        return iterate_pages(lambda page: self.list_campaigns(page=page, limit=limit, name=name))
+    def iterate_campaigns(self, *, limit: int = 100, name: str = "", enabled: bool = True) -> AsyncIterator[Campaign]:
+        """Iterate over all campaigns. Moves no money; one call a page.
+
+        Args:
+            limit: Campaigns a page.
+            name: Only campaigns of this name.
+            enabled: The campaigns in use, or those switched off.
+
+        Returns:
+            An iterator over the campaigns, to be used with `async for`; each page is read when its turn comes.
+
+        Raises:
+            ConfigError: An argument is wrong; raised at the first step.
+            DecodeError: The server sends the same page again and again.
+            XoxoError: A call failed.
+
+        Example:
+            async for campaign in xoxo.links.iterate_campaigns():
+                print(campaign.campaign_id, campaign.campaign_name)
+        """
+        return iterate_pages(lambda page: self.list_campaigns(page=page, limit=limit, name=name, enabled=enabled))
 
     async def get_campaign(self, campaign_id: int) -> Campaign:
         """Read one campaign with what it offers. Moves no money; one call.
@@ -298,5 +325,6 @@ class LinkService:
         """
         request = CampaignRequest(checks.whole("campaign_id", campaign_id))
         for campaign in await self._dispatch(GET_CAMPAIGN, request):
-            return campaign
+            if campaign.campaign_id == campaign_id:
+                return campaign
         raise NotFoundError(f"no campaign {campaign_id}", operation=GET_CAMPAIGN.name)

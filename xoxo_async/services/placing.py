@@ -179,7 +179,7 @@ def place_order(
     )
 
 
-def _details(details: Details | None) -> dict[str, Any]:
+def _details(details: object) -> dict[str, Any]:
     """Return the fields a category adds."""
     if details is None:
         return {}
@@ -204,7 +204,7 @@ def _details(details: Details | None) -> dict[str, Any]:
 _OPTIONAL: Final = ("company", "address2")
 
 
-def _needed(details: Details, name: str) -> str:
+def _needed(details: object, name: str) -> str:
     value = checks.text(f"details.{name}", getattr(details, name))
     if not value or not value.strip():
         raise ConfigError(f"details.{name} is missing")

@@ -76,12 +76,33 @@ class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         error: False; a failure is raised.
         message: The vendor's words.
-        recipients: A credit a receiver; some answers have none.
     """
 
     error: Any = None
     message: str | None = None
-    recipients: tuple[PointsCredit, ...] = ()
+    recipients_: tuple[PointsCredit, ...] = msgspec.field(default=(), name="recipients")
+    # The vendor's field table has the one receiver's fields beside the flag; the contract has a list.
+    unique_id_: int | None = msgspec.field(default=None, name="unique_id")
+    points_: Decimal | None = msgspec.field(default=None, name="points")
+    email_: str | None = msgspec.field(default=None, name="email")
+    name_: str | None = msgspec.field(default=None, name="name")
+    phone_code_: str | None = msgspec.field(default=None, name="phone_code")
+    phone_number_: str | None = msgspec.field(default=None, name="phone_number")
+
+    @property
+    def recipients(self) -> tuple[PointsCredit, ...]:
+        """A credit a receiver; some answers have none, and then nothing can be cancelled by id."""
+        if self.recipients_ or self.unique_id_ is None:
+            return self.recipients_
+        only = PointsCredit(
+            unique_id=self.unique_id_,
+            points=self.points_,
+            email=self.email_,
+            name=self.name_,
+            phone_code=self.phone_code_,
+            phone_number=self.phone_number_,
+        )
+        return (only,)
 
 
 class PointsWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
@@ -266,8 +287,8 @@ class PointService:
         Example:
             result = await xoxo.points.cancel([987654321])
         """
-        if not unique_ids:
-            raise ConfigError("unique_ids must hold at least one")
+        if not unique_ids or isinstance(unique_ids, str):
+            raise ConfigError("unique_ids must be a list of at least one id")
         request = CancelRequest(tuple(Credit(checks.whole("unique_ids", unique_id)) for unique_id in unique_ids))
         return await self._dispatch(CANCEL_POINTS, request)
 

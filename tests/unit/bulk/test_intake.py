@@ -105,7 +105,7 @@ BAD_FILES = {
     "latin-1": (HEAD.encode() + "a,1,10,ü\n".encode("latin-1"), "not UTF-8"),
     "utf-16": (HEAD.encode("utf-16"), "not UTF-8"),
     "open quote": (HEAD.encode() + b'a,1,10,"1\n', "not a CSV file"),
-    "binary": (bytes(range(256)), "missing"),
+    "binary": (bytes(range(256)), "not UTF-8"),
     "other binary": (b"\x89PNG\r\n", "not UTF-8"),
 }
 
