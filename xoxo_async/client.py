@@ -1,6 +1,8 @@
 """`XoxoClient`: builds the road once, offers the services, closes it."""
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
@@ -10,7 +12,7 @@ from xoxo_async.auth import ClientCredentials, RefreshToken, StaticToken, TokenP
 from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook
+from xoxo_async.hooks import Hook, OrderInDoubt, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession
 
 __all__ = ["XoxoClient"]
+
+_LOG: Final = logging.getLogger("xoxo_async")
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
@@ -93,7 +97,7 @@ class XoxoClient:
         )
         self.account: Final = AccountService(self._dispatcher)
         self.catalog: Final = CatalogService(self._dispatcher)
-        self.orders: Final = OrderService(self._dispatcher)
+        self.orders: Final = OrderService(self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)))
         self.points: Final = PointService(self._dispatcher)
         self.links: Final = LinkService(self._dispatcher)
 
@@ -182,6 +186,13 @@ class XoxoClient:
 
     def __repr__(self) -> str:
         return f"XoxoClient(base_url={self._base_url!r})"
+
+
+def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
+    """Record an order whose outcome its caller left open: to the hooks, and where there are none to the log."""
+    if not hooks:
+        _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
+    notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 
 
 def credentials_from(environment: Environment) -> TokenProvider:

@@ -288,16 +288,18 @@ class ReplyDecoder(Generic[T]):
         """
         try:
             value = self._fast.decode(body)
+            if self._check is not None:
+                self._check(value)
         except msgspec.ValidationError:
-            return self._decode_tolerantly(body)  # a form that is documented, or that is not
+            pass  # a form that is documented, or that is not
+        except _Implausible:
+            pass  # the slow road names the place
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
             raise DecodeError("the answer is no valid JSON") from None
-        if self._check is not None:
-            try:
-                self._check(value)
-            except ValueError:
-                return self._decode_tolerantly(body)  # raises, and names the place
-        return value
+        else:
+            return value
+        # Outside the handler: msgspec's messages may quote a value, and would be this error's context.
+        return self._decode_tolerantly(body)
 
     def _decode_tolerantly(self, body: bytes) -> T:
         try:
@@ -306,8 +308,12 @@ class ReplyDecoder(Generic[T]):
             raise DecodeError("the answer cannot be read") from None
 
 
+class _Implausible(Exception):  # noqa: N818 - never leaves this module
+    """An amount of money that no account has."""
+
+
 def _money_check(kind: Any) -> Callable[[Any], None] | None:
-    """Return what raises `ValueError` for money no account has; None for a type without money.
+    """Return what raises `_Implausible` for money no account has; None for a type without money.
 
     msgspec itself takes "NaN" and 1E+999999999 for a Decimal. This runs after every answer with money in it.
     """
@@ -324,7 +330,7 @@ def _money_check(kind: Any) -> Callable[[Any], None] | None:
 
 def _check_amount(amount: Decimal | None) -> None:
     if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
-        raise ValueError("not an amount of money")
+        raise _Implausible
 
 
 def _check_items(each: Callable[[Any], None], items: tuple[Any, ...] | None) -> None:
@@ -346,7 +352,7 @@ def _struct_check(kind: type[msgspec.Struct]) -> Callable[[Any], None] | None:
             return
         for amount in amounts(struct):  # not a call each: most of the cost would be the calls
             if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
-                raise ValueError("not an amount of money")
+                raise _Implausible
         for get, check in nested:
             check(get(struct))
 
@@ -387,9 +393,10 @@ _BLANKS: Final[tuple[object, ...]] = ("", [], {})
 
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
     inner = [kind for kind in kinds if kind is not type(None)]
-    if type(None) in kinds:
-        if value is None or (value in _BLANKS and inner != [str] and not _takes_blank(value, inner)):
-            return None
+    plain = value.strip() if isinstance(value, str) else value
+    blank = value is None or (plain in _BLANKS and inner != [str] and not _takes_blank(value, inner))
+    if blank and type(None) in kinds:
+        return None
     for kind in inner[:-1]:
         try:
             return _fit(value, kind, path)

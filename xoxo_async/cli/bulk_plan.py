@@ -7,13 +7,14 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.intake import read_orders, rows_of
+from xoxo_async.bulk.intake import rows_of
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.plan import Catalogue, Planner, PlanTotals
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import PAUSED
+from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.render import amounts, count, json_text, money, out, say, table
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import BudgetError, ConfigError
@@ -52,7 +53,7 @@ def run_plan(orders: str, connection: Connection, *, as_json: bool) -> int:
             # A ledger for the moment: a plan is then exactly what a run would do, its refusals included.
             with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
                 async with SqliteLedger(Path(folder) / "plan.db", store_codes=False) as ledger:
-                    totals = await BulkIssuer(client, ledger, job=_job_of(orders)).plan(read_orders(orders))
+                    totals = await BulkIssuer(client, ledger, job=_job_of(orders)).plan(UniqueOrders(orders))
             return totals, *await _cost(client, totals)
 
     totals, balance, cost = run_async(work)
@@ -141,7 +142,7 @@ def totals_of(orders: str, connection: Connection) -> tuple[PlanTotals, Balance,
     async def work() -> tuple[PlanTotals, Balance, Decimal | None]:
         async with open_client(connection) as client:
             planner = Planner(_job_of(orders), Catalogue(client))
-            async for _line in planner.plan(rows_of(read_orders(orders))):
+            async for _line in planner.plan(rows_of(UniqueOrders(orders))):
                 pass
             return planner.totals, *await _cost(client, planner.totals)
 

@@ -12,7 +12,6 @@ import anyio
 import anyio.abc
 import msgspec
 
-from xoxo_async.bulk.intake import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
@@ -21,6 +20,7 @@ from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
 from xoxo_async.cli.bulk_plan import check_budget, show_cost, show_totals, totals_of
 from xoxo_async.cli.connect import Connection, is_real_money, open_client, run_async
+from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, json_text, out, say
 from xoxo_async.client import XoxoClient
@@ -200,9 +200,9 @@ class _Shift:
         if work.action == "reconcile":
             return await issuer.reconcile()
         if work.action == "run" and work.max_spend is None:
-            return await issuer.run(read_orders(work.orders))
+            return await issuer.run(UniqueOrders(work.orders))
         if work.action == "run":
-            await issuer.plan(read_orders(work.orders))
+            await issuer.plan(UniqueOrders(work.orders))
         if work.max_spend is not None:
             await check_budget(client, ledger, work.max_spend)
         return await issuer.resume()
@@ -320,13 +320,14 @@ def _tell_failure(work: Work, ended: Ended) -> int:
     """Print what ended the work before it was done; return the exit code."""
     error = ended.error
     if error is None:
-        code, message = exits.INTERRUPTED, "interrupted, nothing was sent"
+        code = exits.INTERRUPTED
+        told: dict[str, object] = {"error": "interrupted, nothing was sent", "exit_code": code}
+        say("interrupted, nothing was sent")
     else:
         # Once orders were sent, a ledger that fails is no wrong usage: the run goes on when it is mended.
         code = exits.PAUSED if ended.began else exits.exit_code_of(error, bulk=True)
-        message = exits.say_error(error)
-    say(message if error is None else f"error: {message}")
-    told: dict[str, object] = {"error": message, "exit_code": code}
+        told = exits.told(error, code)
+        say(f"error: {exits.say_error(error)}")
     if ended.began and ended.report is not None:
         told |= msgspec.to_builtins(ended.report, builtin_types=(Decimal,))
         for line in summary(ended.report):

@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -93,7 +93,7 @@ def is_real_money(connection: Connection) -> bool:
 
 
 @asynccontextmanager
-async def open_client(connection: Connection) -> AsyncIterator[XoxoClient]:
+async def open_client(connection: Connection) -> AsyncGenerator[XoxoClient]:
     """Open a client, and the sandbox before it where that is asked for; both end with the block.
 
     Args:

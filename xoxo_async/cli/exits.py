@@ -6,7 +6,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from xoxo_async.errors import (
     ApiError,
@@ -34,6 +34,7 @@ __all__ = [
     "one_error",
     "say_error",
     "scrub",
+    "told",
 ]
 
 USAGE: Final = 2
@@ -77,10 +78,9 @@ def one_error(error: BaseException) -> BaseException:
     Args:
         error: What was raised.
     """
-    while isinstance(error, BaseExceptionGroup) and error.exceptions:
-        error = next(
-            (e for e in error.exceptions if isinstance(e, XoxoError | BaseExceptionGroup)), error.exceptions[0]
-        )
+    while isinstance(error, BaseExceptionGroup):
+        inner = cast("tuple[BaseException, ...]", error.exceptions)
+        error = next((one for one in inner if isinstance(one, XoxoError | BaseExceptionGroup)), inner[0])
     return error
 
 
@@ -92,6 +92,19 @@ def say_error(error: XoxoError) -> str:
     """
     text = scrub(str(error))
     return text if isinstance(error, PlanError) else " ".join(text.split())
+
+
+def told(error: XoxoError, code: int) -> dict[str, object]:
+    """Return an error as the object that `--json` prints.
+
+    Args:
+        error: The error.
+        code: The exit code.
+    """
+    facts: dict[str, object] = {"error": say_error(error), "exit_code": code, "kind": type(error).__name__}
+    if isinstance(error, PlanError):
+        facts |= {"problems": [scrub(problem) for problem in error.problems], "problems_total": error.total}
+    return facts
 
 
 def scrub(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
@@ -13,7 +13,7 @@ __all__ = ["private_file"]
 
 
 @contextmanager
-def private_file(path: Path) -> Iterator[TextIO]:
+def private_file(path: Path) -> Generator[TextIO]:
     """Open a new file, 0600 whatever the umask, that takes its name only when all of it is written and on disk.
 
     Args:

@@ -116,7 +116,7 @@ def _failed(error: BaseException, given: Sequence[str]) -> int:
         # A fault of ours. Its text may hold anything, so that only its kind is shown unless asked.
         code, message = exits.PAUSED, f"internal fault, {type(error).__name__}; run it with --debug to see where"
     say(f"error: {message}")
-    told: dict[str, object] = {"error": message, "exit_code": code}
+    told = exits.told(error, code) if isinstance(error, XoxoError) else {"error": message, "exit_code": code}
     if code > exits.USAGE:
         told["continue_with"] = exits.command(*given)
         say(f"continue with: {told['continue_with']}")

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -96,7 +96,7 @@ class Pace:
 
 
 @asynccontextmanager
-async def shown(issuer: BulkIssuer, ledger: SqliteLedger) -> AsyncIterator[None]:
+async def shown(issuer: BulkIssuer, ledger: SqliteLedger) -> AsyncGenerator[None]:
     """Show a run's progress on standard error while the block runs.
 
     Args:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import msgspec
 
@@ -126,9 +126,10 @@ def public(value: Any, *, reveal: bool = False) -> Any:
         case date():  # and datetime, which is one
             return value.isoformat()
         case Mapping():
-            return {str(key): public(item, reveal=reveal) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [public(item, reveal=reveal) for item in value]
+            items = cast("Mapping[object, object]", value).items()
+            return {str(key): public(item, reveal=reveal) for key, item in items}
+        case list() | tuple():
+            return [public(item, reveal=reveal) for item in cast("Sequence[object]", value)]
         case _:
             return None if isinstance(value, bytes) else value
 
