@@ -30,7 +30,7 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(STAMP)  ## one table a benchmark; see benchmarks/README.md
 	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done

@@ -4,7 +4,7 @@ import fcntl
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, Protocol
@@ -240,7 +240,7 @@ class MemoryTokenStore:
         self._token = token
 
     @asynccontextmanager
-    async def lock(self) -> AsyncIterator[None]:
+    async def lock(self) -> AsyncGenerator[None]:
         """Let one renew at a time."""
         if self._lock is None:
             self._lock = anyio.Lock()
@@ -284,7 +284,7 @@ class FileTokenStore:
         await anyio.to_thread.run_sync(self._save, token)
 
     @asynccontextmanager
-    async def lock(self) -> AsyncIterator[None]:
+    async def lock(self) -> AsyncGenerator[None]:
         """Let one process and one client renew at a time."""
         descriptor = self._open_lock()
         try:

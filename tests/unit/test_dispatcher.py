@@ -184,7 +184,7 @@ async def test_a_vendors_refusal_keeps_its_class() -> None:
 
 @pytest.mark.parametrize("effect", list(EffectClass))
 async def test_a_refused_token_is_renewed_once_for_free(effect: EffectClass) -> None:
-    """A token refusal proves that nothing was processed: the token is forgotten, and the call goes again, also money."""
+    """A token refusal proves that nothing was processed: the token is forgotten, and the call goes again."""
     session = PlayedBack(EXPIRED, FINE)
     assert await dispatcher(session)(operation(effect), Ask()) == Reply(7)
     assert session.rejected == [TOKEN]

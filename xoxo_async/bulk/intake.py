@@ -7,7 +7,7 @@ import sys
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import IO, Final, cast
+from typing import IO, Final
 
 import anyio.to_thread
 import msgspec
@@ -23,6 +23,8 @@ from xoxo_async.services.orders import (
 __all__ = ["OrderLine", "OrdersFile", "Problems", "Rows", "read_orders", "rows_of"]
 
 Details = LoungeDetails | AirmilesDetails | TopUpDetails | ShippingDetails
+
+_DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 
 _SHOWN: Final = 20
 _CHUNK: Final = 500
@@ -159,7 +161,7 @@ class OrdersFile:
         # Standard input is duplicated: closing ours must not close the process's.
         path = os.dup(sys.stdin.fileno()) if self._path is None else self._path
         # utf-8-sig: spreadsheets write a byte order mark. newline="": a quoted field keeps its line ends.
-        return open(path, encoding="utf-8-sig", newline="")  # noqa: PTH123, SIM115 - a descriptor, or a path
+        return open(path, encoding="utf-8-sig", newline="")  # noqa: PTH123 - a descriptor, or a path
 
     def _parse(self, text: IO[str], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
         first = ""
@@ -369,10 +371,10 @@ def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
     if value is None:
         return None
     names = set(value) if isinstance(value, dict) else set()
-    for kind in (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails):
+    for kind in _DETAILS:
         if names and names <= set(kind.__struct_fields__):
             try:
-                return cast("Details", msgspec.convert(value, kind))
+                return msgspec.convert(value, kind)
             except (msgspec.ValidationError, ConfigError) as error:
                 bad("details", str(error))
                 return None

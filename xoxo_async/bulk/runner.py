@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
 import anyio
-import backoff
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
@@ -21,9 +20,13 @@ from xoxo_async.errors import (
     LedgerError,
     XoxoError,
 )
+from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.orders import PLACE_ORDER
 
 __all__ = ["Progress", "Runner"]
+
+_PROBING: Final = RetryPolicy(base_s=0.2, max_s=5.0)
+"""How an unreachable server is waited for."""
 
 
 class Progress(msgspec.Struct):
@@ -150,7 +153,7 @@ class Runner:
     async def _take_slots(self, wanted: int) -> int:
         """Take up to `wanted` rate slots that are due, waiting for the first; none once the run is stopped."""
         if self._unreached_since is not None:
-            self._probe_waits = self._probe_waits or _probe_waits()
+            self._probe_waits = self._probe_waits or _PROBING.waits()
             await self._pause_for(next(self._probe_waits))
             wanted = 1  # one line probes whether the server is back
         else:
@@ -271,12 +274,6 @@ def _drained(stream: MemoryObjectReceiveStream[T]) -> list[T]:
     except (anyio.WouldBlock, anyio.EndOfStream, anyio.ClosedResourceError):
         stream.close()
         return items
-
-
-def _probe_waits() -> Iterator[float]:
-    waits = backoff.expo(factor=0.2, max_value=5.0)
-    next(waits)
-    return (backoff.full_jitter(wait) for wait in waits)
 
 
 def _single(error: BaseException) -> BaseException:

@@ -10,7 +10,7 @@ import msgspec
 from xoxo_async.bulk.ledger import Change, Counts, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli import exits
-from xoxo_async.cli.connect import run_async
+from xoxo_async.cli.connect import SANDBOX, SERVER, run_async
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
 from xoxo_async.errors import ConfigError, LedgerConflictError
 
@@ -39,11 +39,12 @@ def show_status(path: Path, *, as_json: bool) -> None:
         as_json: Whether to print JSON.
     """
 
-    async def read(ledger: SqliteLedger) -> tuple[str, Counts, list[LedgerLine]]:
-        return ledger.job or "", await ledger.counts(), await _troubled(ledger)
+    async def read(ledger: SqliteLedger) -> tuple[str, Counts, list[LedgerLine], str]:
+        return ledger.job or "", await ledger.counts(), await _troubled(ledger), await _resume(ledger)
 
-    job, counts, lines = _with_ledger(path, read)
-    follow = exits.command("bulk", "resume", "--ledger", path) if counts.unknown or counts.not_sent else ""
+    job, counts, lines, follow = _with_ledger(path, read)
+    if not (counts.unknown or counts.not_sent):
+        follow = ""
     if as_json:
         names = (
             "rows",
@@ -68,6 +69,12 @@ def show_status(path: Path, *, as_json: bool) -> None:
     _show_problems(lines, counts)
     if follow:
         say(f"continue with: {follow}")
+
+
+async def _resume(ledger: SqliteLedger) -> str:
+    """Return the command that goes on with a ledger, at the server it was begun at."""
+    sandbox = await ledger.get_meta(SERVER) == SANDBOX
+    return exits.command("bulk", "resume", "--ledger", ledger.path, *(["--sandbox"] if sandbox else []))
 
 
 async def _troubled(ledger: SqliteLedger) -> list[LedgerLine]:
@@ -157,7 +164,7 @@ def decide(path: Path, key: str, decision: Decision, *, as_json: bool) -> None:
         ConfigError: There is no such line, or it is not a person's to decide.
     """
 
-    async def record(ledger: SqliteLedger) -> LedgerLine:
+    async def record(ledger: SqliteLedger) -> tuple[LedgerLine, str]:
         await ledger.recover()
         line = await _find(ledger, key)
         if decision.placed is None and line.state is not LineState.MANUAL:
@@ -166,10 +173,11 @@ def decide(path: Path, key: str, decision: Decision, *, as_json: bool) -> None:
             (after,) = await ledger.record([decision.change(line)])
         except LedgerConflictError as error:
             raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
-        return after
+        return after, await _resume(ledger)
 
-    after = _with_ledger(path, record)
-    follow = "" if after.state is LineState.REJECTED else exits.command("bulk", "resume", "--ledger", path)
+    after, follow = _with_ledger(path, record)
+    if after.state is LineState.REJECTED:
+        follow = ""
     if as_json:
         told = {"key": after.key, "po_number": after.po_number, "state": after.state.value, "order_id": after.order_id}
         out(json_text({**told, "continue_with": follow}))

@@ -19,7 +19,7 @@ from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
 from xoxo_async.cli.bulk_plan import check_budget, show_cost, show_totals, totals_of
-from xoxo_async.cli.connect import Connection, is_real_money, open_client, run_async
+from xoxo_async.cli.connect import SERVER, Connection, is_real_money, open_client, run_async, server_of
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, json_text, out, say
@@ -177,6 +177,7 @@ class _Shift:
                 settle_s=work.settle_s,
                 resend=work.resend,
             )
+            await self._bind(ledger)
             before = await ledger.counts()
             self._issuer = issuer
             try:
@@ -194,6 +195,17 @@ class _Shift:
         if self._work.action != "run" and not known:
             raise ConfigError(f"{ledger.path} holds no job yet: begin it with `xoxo bulk run ORDERS --ledger …`")
         return known or asked or ledger.path.stem
+
+    async def _bind(self, ledger: SqliteLedger) -> None:
+        """Keep a job with the server it was begun at: at another one, every order of it would look absent."""
+        address = self._work.connection.address
+        known = await ledger.get_meta(SERVER)
+        if known is None:
+            await ledger.set_meta(SERVER, address)
+        elif known != address and server_of(known) != server_of(address):
+            raise ConfigError(
+                f"{ledger.path} was begun against {known}, not {address}: its orders are not there; nothing was sent"
+            )
 
     async def _act(self, issuer: BulkIssuer, client: XoxoClient, ledger: SqliteLedger) -> Report:
         work = self._work

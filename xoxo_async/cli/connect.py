@@ -18,10 +18,24 @@ from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, Tok
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import Environment, RateLimits, is_loopback
 
-__all__ = ["Connection", "connection_options", "is_real_money", "json_option", "open_client", "run_async"]
+__all__ = [
+    "SANDBOX",
+    "SERVER",
+    "Connection",
+    "connection_options",
+    "is_real_money",
+    "json_option",
+    "open_client",
+    "run_async",
+    "server_of",
+]
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+SANDBOX: Final = "sandbox"
+SERVER: Final = "server"
+"""What a ledger's fact is called that says where its job was begun."""
 
 SANDBOX_CLIENT: Final = "sandbox-client"
 SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbox`; it opens nothing else
@@ -56,7 +70,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def address(self) -> str:
         """The address it leads to."""
-        return "sandbox" if self.sandbox else self.base_url or Environment.read().base_url
+        return SANDBOX if self.sandbox else self.base_url or Environment.read().base_url
 
 
 def connection_options(command: Command) -> Command:
@@ -78,6 +92,16 @@ def connection_options(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)
+
+
+def server_of(address: str) -> str:
+    """Return which server an address means: the host, or this machine, whose ports change.
+
+    Args:
+        address: A `Connection.address`.
+    """
+    host = urlsplit(address).hostname or ""
+    return "this machine" if address == SANDBOX or is_loopback(host) else host
 
 
 def is_real_money(connection: Connection) -> bool:

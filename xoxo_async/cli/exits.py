@@ -80,7 +80,8 @@ def one_error(error: BaseException) -> BaseException:
     """
     while isinstance(error, BaseExceptionGroup):
         inner = cast("tuple[BaseException, ...]", error.exceptions)
-        error = next((one for one in inner if isinstance(one, XoxoError | BaseExceptionGroup)), inner[0])
+        ours = [one for one in inner if isinstance(one, XoxoError)]
+        error = ours[0] if ours else inner[0]
     return error
 
 

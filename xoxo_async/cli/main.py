@@ -77,7 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    """Make the streams take any text, and SIGTERM end a command as Ctrl-C does."""
+    """Make the streams take any text, and signals end a command as Ctrl-C does."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -86,7 +86,8 @@ def _prepare() -> None:
         raise KeyboardInterrupt
 
     with suppress(ValueError):  # not the main thread: somebody else's process
-        signal.signal(signal.SIGTERM, stop)
+        for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background jobs begin with it ignored
+            signal.signal(number, stop)
 
 
 def _tell_usage(error: click.ClickException, given: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Counts
+from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli.render import amounts, is_terminal, say
 from xoxo_async.errors import LedgerError
@@ -64,6 +64,11 @@ class Pace:
         return self.counts.issued + self.counts.pending + self.counts.rejected if self.counts else 0
 
     @property
+    def in_doubt(self) -> int:
+        """Lines in doubt; a ledger counts those in flight among them."""
+        return self.counts.unknown - self.counts.states.get(LineState.SENDING, 0) if self.counts else 0
+
+    @property
     def per_minute(self) -> float:
         """Lines done a minute, over this run."""
         if self._first is None:
@@ -90,7 +95,7 @@ class Pace:
             return f"{self.phase} …"
         return (
             f"{self.phase}: {counts.issued + counts.pending:,} of {counts.rows:,} issued, "
-            f"{counts.unknown:,} unknown, {counts.rejected:,} rejected, "
+            f"{self.in_doubt:,} unknown, {counts.rejected:,} rejected, "
             f"{self.per_minute:,.0f}/min, spent {amounts(counts.charged)}, ETA {self.eta}"
         )
 
@@ -113,10 +118,13 @@ async def shown(issuer: BulkIssuer, ledger: SqliteLedger) -> AsyncGenerator[None
 
 
 async def _lines(pace: Pace) -> None:
+    due = time.monotonic() + _LINE_EVERY_S
     while True:
-        await anyio.sleep(_LINE_EVERY_S)
+        await anyio.sleep(_BAR_EVERY_S)
         await pace.refresh()
-        say(pace.line)
+        if time.monotonic() >= due:
+            say(pace.line)
+            due += _LINE_EVERY_S
 
 
 async def _bar(pace: Pace) -> None:
@@ -151,6 +159,6 @@ def _facts(pace: Pace) -> str:
     if counts is None:
         return ""
     return (
-        f"{pace.per_minute:,.0f}/min · {counts.issued:,} issued · {counts.unknown:,} unknown · "
+        f"{pace.per_minute:,.0f}/min · {counts.issued:,} issued · {pace.in_doubt:,} unknown · "
         f"{counts.rejected:,} rejected · ETA {pace.eta} · {amounts(counts.charged)}"
     )

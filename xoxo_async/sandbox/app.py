@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -219,7 +219,7 @@ class Sandbox:
         self.state.close()
 
     @contextmanager
-    def run_in_thread(self) -> Iterator[Self]:
+    def run_in_thread(self) -> Generator[Self]:
         """Run on an event loop of its own in a thread: for tests without one, and to leave the client's loop alone."""
         started = threading.Event()
         loop = asyncio.new_event_loop()

@@ -110,9 +110,7 @@ def _bomb(_rule: Rule) -> web.Response:
 
 
 _FAULTS: Final[dict[str, Fault]] = {
-    "error_5xx_before": _always(
-        lambda rule: reply({"code": rule.status or 500, "error": "Internal"}, rule.status or 500)
-    ),
+    "error_5xx_before": _always(_internal),
     "error_5xx_after": _always(lambda rule: refused(Refusal(rule.error_id, status=rule.status or 502))),
     "html_502": _always(_html),
     "html_502_after": _always(_html),
@@ -122,9 +120,7 @@ _FAULTS: Final[dict[str, Fault]] = {
     "empty_body": _always(lambda _rule: web.Response(content_type="application/json")),
     "wrong_types": _changed(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
     "no_order_id": _changed(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
-    "error_in_200": _always(
-        lambda _rule: reply({"data": {"placeOrder": {"status": 0, "message": "Try again", "data": None}}})
-    ),
+    "error_in_200": _always(_failed_inside),
     "duplicate_answer": _always(lambda _rule: refused(Refusal("PLE10004"))),
     "revoke_token": _always(
         lambda _rule: reply({"error": "invalid_token", "error_description": "invalid/expired token"}, 401)
