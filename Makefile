@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO ?= demo
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint types bench docs clean
+.PHONY: demo test exhaustive lint types bench docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -22,6 +22,9 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 
 test: $(STAMP)  ## the whole suite, in parallel
 	$(BIN)/python -m pytest -n auto $(ARGS)
+
+exhaustive: $(STAMP)  ## kill and fail a run at every single write and sync of its ledger; some ten minutes
+	XOXO_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto tests/crash
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -333,7 +333,7 @@ async def test_points_and_campaign_requests(name: str) -> None:
 
 
 async def test_links_are_made_at_their_own_address() -> None:
-    """generateLink has a path of its own and a DD-MM-YYYY date."""
+    """Making links has a path of its own and a DD-MM-YYYY date."""
     wire = Wire()
     sent = await wire.sent(lambda w: w.links.generate(campaign_id=7, quantity=5, expires_on=date(2027, 12, 1)))
     assert wire.path == "/v1/oauth/api/generateLink"
@@ -345,7 +345,7 @@ async def test_links_are_made_at_their_own_address() -> None:
 
 
 async def test_links_are_mailed_to_one_comma_string() -> None:
-    """sendLinks has another path, and its addresses are one string."""
+    """Mailing links has another path, and its addresses are one string."""
     wire = Wire()
     emails = ["a@b.example", "c@d.example"]
     sent = await wire.sent(lambda w: w.links.send(campaign_id=7, emails=emails, expires_on=date(2026, 7, 31)))

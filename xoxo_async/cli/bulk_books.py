@@ -43,7 +43,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
         return ledger.job or "", await ledger.counts(), await _troubled(ledger), await _resume(ledger)
 
     job, counts, lines, follow = _with_ledger(path, read)
-    if not (counts.unknown or counts.not_sent):
+    if not counts.not_sent and counts.unknown == counts.states.get(LineState.MANUAL, 0):
         follow = ""
     if as_json:
         names = (

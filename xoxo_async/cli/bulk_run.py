@@ -181,7 +181,7 @@ class _Shift:
             before = await ledger.counts()
             self._issuer = issuer
             try:
-                async with shown(issuer, ledger):
+                async with shown(issuer, ledger, self._first_words()):
                     with self._sending:
                         self._ended.report = await self._act(issuer, client, ledger)
             finally:
@@ -206,6 +206,11 @@ class _Shift:
             raise ConfigError(
                 f"{ledger.path} was begun against {known}, not {address}: its orders are not there; nothing was sent"
             )
+
+    def _first_words(self) -> str:
+        """Return what stands on the screen if nothing later can be said: after kill -9, or a power cut."""
+        follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
+        return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
     async def _act(self, issuer: BulkIssuer, client: XoxoClient, ledger: SqliteLedger) -> Report:
         work = self._work
@@ -297,6 +302,13 @@ def _tell(work: Work, report: Report, ended: Ended) -> int:
         say(f"paused ({report.pause.value}): {exits.scrub(report.reason)}")
     if follow:
         say(f"continue with: {follow}")
+    elif report.issued and not work.as_json:
+        elsewhere = work.connection.flags if work.no_codes else []
+        target = f"{work.ledger.stem}-codes.csv"
+        say(
+            "the codes: "
+            + exits.command("bulk", "export", "--ledger", work.ledger, *elsewhere, "--out", target, "--reveal")
+        )
     if work.as_json:
         told = msgspec.to_builtins(report, builtin_types=(Decimal,))
         out(json_text({**told, "exit_code": code, "continue_with": follow}))
@@ -339,6 +351,7 @@ def _tell_failure(work: Work, ended: Ended) -> int:
         # Once orders were sent, a ledger that fails is no wrong usage: the run goes on when it is mended.
         code = exits.PAUSED if ended.began else exits.exit_code_of(error, bulk=True)
         told = exits.told(error, code)
+        exits.show_origin(error)
         say(f"error: {exits.say_error(error)}")
     if ended.began and ended.report is not None:
         told |= msgspec.to_builtins(ended.report, builtin_types=(Decimal,))

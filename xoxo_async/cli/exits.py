@@ -5,9 +5,11 @@ import re
 import shlex
 import shutil
 import sys
+import traceback
 from pathlib import Path
 from typing import Final, cast
 
+from xoxo_async.cli.render import say
 from xoxo_async.errors import (
     ApiError,
     AuthError,
@@ -34,6 +36,7 @@ __all__ = [
     "one_error",
     "say_error",
     "scrub",
+    "show_origin",
     "told",
 ]
 
@@ -93,6 +96,16 @@ def say_error(error: XoxoError) -> str:
     """
     text = scrub(str(error))
     return text if isinstance(error, PlanError) else " ".join(text.split())
+
+
+def show_origin(error: BaseException) -> None:
+    """Write where an error came from, secrets masked, if `--debug` asked for it.
+
+    Args:
+        error: The error.
+    """
+    if "--debug" in sys.argv:
+        say(scrub("".join(traceback.format_exception(error))))
 
 
 def told(error: XoxoError, code: int) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
@@ -109,8 +108,7 @@ def _interrupted(given: Sequence[str]) -> int:
 
 
 def _failed(error: BaseException, given: Sequence[str]) -> int:
-    if "--debug" in given:
-        say(exits.scrub("".join(traceback.format_exception(error))))
+    exits.show_origin(error)
     if isinstance(error, XoxoError):
         code, message = exits.exit_code_of(error, bulk=given[:1] == ["bulk"]), exits.say_error(error)
     else:
@@ -118,7 +116,8 @@ def _failed(error: BaseException, given: Sequence[str]) -> int:
         code, message = exits.PAUSED, f"internal fault, {type(error).__name__}; run it with --debug to see where"
     say(f"error: {message}")
     told = exits.told(error, code) if isinstance(error, XoxoError) else {"error": message, "exit_code": code}
-    if code > exits.USAGE:
+    # A refusal stays one when asked again; what continues is said where something is left to continue.
+    if code == exits.UNKNOWN or (code > exits.USAGE and given[:1] == ["bulk"]):
         told["continue_with"] = exits.command(*given)
         say(f"continue with: {told['continue_with']}")
     if "--json" in given:

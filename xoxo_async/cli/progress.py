@@ -101,20 +101,28 @@ class Pace:
 
 
 @asynccontextmanager
-async def shown(issuer: BulkIssuer, ledger: SqliteLedger) -> AsyncGenerator[None]:
+async def shown(issuer: BulkIssuer, ledger: SqliteLedger, first: str) -> AsyncGenerator[None]:
     """Show a run's progress on standard error while the block runs.
 
     Args:
         issuer: Whose run.
         ledger: Its ledger.
+        first: Said once the rows are planned and the work begins.
     """
     pace = Pace(issuer, ledger)
     async with anyio.create_task_group() as group:
+        group.start_soon(_announce, pace, first)
         group.start_soon(_bar if is_terminal(sys.stderr) else _lines, pace)
         try:
             yield
         finally:
             group.cancel_scope.cancel()
+
+
+async def _announce(pace: Pace, first: str) -> None:
+    while pace.phase == "planning":  # noqa: ASYNC110 - the phase is a plain field, made to be looked at
+        await anyio.sleep(0.02)
+    say(first)
 
 
 async def _lines(pace: Pace) -> None:

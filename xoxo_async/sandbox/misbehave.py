@@ -139,4 +139,9 @@ _FAULTS: Final[dict[str, Fault]] = {
 async def misbehave(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
     """Answer a request as a fault demands; kinds without an answer break the connection."""
     fault = _FAULTS.get(rule.kind)
-    return _break(request) if fault is None else await fault(request, rule, answer)
+    if fault is None:
+        return _break(request)
+    try:
+        return await fault(request, rule, answer)
+    except ConnectionError:
+        return web.Response()  # the client left first

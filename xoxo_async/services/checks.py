@@ -102,9 +102,11 @@ def check_dates(start: object, end: object) -> tuple[date, date]:
     """
     if not isinstance(start, date) or not isinstance(end, date):
         raise ConfigError("start and end must be dates")
-    if end < start:
-        raise ConfigError(f"the range ends ({end}) before it starts ({start})")
-    return date(start.year, start.month, start.day), date(end.year, end.month, end.day)
+    # A datetime is a date to Python, and cannot be compared with one.
+    first, last = date(start.year, start.month, start.day), date(end.year, end.month, end.day)
+    if last < first:
+        raise ConfigError(f"the range ends ({last}) before it starts ({first})")
+    return first, last
 
 
 def one_of(names: tuple[str, str], first: object, second: object) -> None:

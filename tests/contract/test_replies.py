@@ -1,0 +1,628 @@
+"""What arrives: every documented reply shape through the real envelope, and nothing but DecodeError for the rest.
+
+The bodies are ours, written shape by shape from the wire facts; each is named by the quirk it shows.
+"""
+
+import copy
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xoxo_async.errors import DecodeError
+from xoxo_async.services import account, catalog, links, orders, points
+from xoxo_async.wire import DeliveryStatus, OrderStatus, ValueType, VoucherType
+
+
+def body(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def nested(key: str, data: object, **flag: object) -> dict[str, object]:
+    return {"data": {key: {**(flag or {"status": 1}), "data": data}}}
+
+
+def read(operation: Any, value: object) -> Any:
+    return operation.read(value if isinstance(value, bytes) else body(value))
+
+
+NEW_CODE = {
+    "productId": 31,
+    "orderId": 900,
+    "voucherCode": "CODE-NEW-1",
+    "pin": "4321",
+    "validity": "2029-05-06",
+    "amount": "25",
+    "currency": "EUR",
+    "country": "DE,AT",
+    "type": "codePin",
+    "currencyValue": 1.0525,
+}
+OLD_CODE = {"code": "CODE-OLD-1", "pin": "", "validFrom": "2026-01-02", "validTo": "2029-05-06"}
+DETAIL = {
+    "orderId": 900,
+    "productId": 31,
+    "productName": "Books & More",
+    "currencyCode": "EUR",
+    "productStatus": "Delivered",
+    "denomination": 25,
+    "vendorLogo": "",
+    "cancelledQuantity": 1,
+    "trackingId": None,
+    "trackingLink": None,
+}
+ORDER = {
+    "orderId": 900,
+    "orderTotal": 26.4,
+    "rawOrderTotal": 26.3971,
+    "orderDiscount": "",
+    "rawOrderDiscount": "",
+    "discountPercent": "0.35",
+    "currencyCode": "USD",
+    "currencyValue": 1,
+    "amountCharged": 26.4,
+    "orderStatus": "complete",
+    "deliveryStatus": "delivered",
+    "tag": "",
+    "quantity": 1,
+    "orderDate": "2026-03-04 05:06:07",
+    "deliveryDate": "",
+    "shippingDetails": {"shippingCity": ""},
+    "vouchers": [NEW_CODE],
+    "voucherDetails": [DETAIL],
+    "orderMeta": {"email": "a@b.example", "contact": "+49-30"},
+}
+SUMMARY = {
+    "orderId": "900",
+    "orderDate": "2026-03-04 05:06:07",
+    "email": "a@b.example",
+    "deliveryStatus": "Pending",
+    "poNumber": "PO-7",
+    "tag": None,
+    "orderTotal": 26.4,
+    "rawOrderTotal": None,
+    "orderDiscount": 0,
+    "rawOrderDiscount": None,
+    "discountPercent": 0.5,
+    "amountCharged": 26.4,
+    "currencyValue": 1,
+    "currencyCode": "USD",
+    "products": [
+        {
+            "productId": 31,
+            "productName": "Books",
+            "receiverMobileNumber": "",
+            "receiverEmail": "",
+            "price": 25,
+            "quantity": 1,
+            "orderProductStatus": "pending",
+            "currency": "EUR",
+            "trackingId": None,
+            "trackingLink": None,
+        }
+    ],
+    "voucherDetails": [],
+}
+PRODUCT = {
+    "productId": 31,
+    "name": "Books & More",
+    "description": "<p>Read.</p>\r\n",
+    "termsAndConditionsInstructions": "",
+    "expiryAndValidity": "",
+    "redemptionInstructions": "",
+    "categories": "Books &amp; Music,Home",
+    "lastUpdateDate": "2026-02-03 04:05:06",
+    "imageUrl": "https://cdn.example/x.png",
+    "currencyCode": "EUR",
+    "currencyName": "Euro",
+    "countryName": "Germany",
+    "countryCode": "DE",
+    "countries": [{"code": "DE", "name": "Germany"}],
+    "valueType": "open_value",
+    "maxValue": 500,
+    "minValue": 0.01,
+    "valueDenominations": "100,25,50",
+    "tatInDays": "1 - 7",
+    "usageType": "both",
+    "deliveryType": "realtime",
+    "isCommon": "0",
+    "fee": 0,
+    "discount": 2.5,
+    "exchangeRate": "1",
+    "exchangeRateRule": 0.0140891,
+    "orderQuantityLimit": 10,
+    "isPhoneNumberMandatory": False,
+    "isRecommended": 1,
+    "is_free": 0,
+    "isDummyProduct": 0,
+    "showDiscountPercent": 1,
+    "filterGroupCode": "voucher_category",
+    "brand": [],
+    "productImages": [],
+    "variants": None,
+    "productMeta": '{"fields": [{"name": "email"}]}',
+    "metaData": None,
+    "loyaltyName": None,
+    "loyaltyConversion": None,
+    "parentProductId": None,
+    "redemptionFee": 1.5,
+    "redemptionFeeType": "percentage",
+    "redemptionFeeBorneByUser": True,
+    "redemptionFeeTax": 0,
+}
+GROUP = {
+    "filterGroupName": "Country",
+    "filterGroupDescription": "",
+    "filterGroupCode": "country",
+    "filters": [
+        {"filterValue": "Germany", "isoCode": "GD", "filterValueCode": "germany"},
+        {"filterValue": "", "isoCode": None, "filterValueCode": ""},
+    ],
+}
+PAYMENT = {
+    "invoice_number": 77,
+    "reference_id": "r1",
+    "date": "2026-03-04",
+    "reason": "Funds added",
+    "adjusted_amount": 1000,
+    "transaction_status": "Complete",
+    "closing_balance": "1000.50",
+}
+CAMPAIGN = {
+    "campaignId": 7,
+    "campaignName": "Summer",
+    "denomination_value": 10,
+    "countryName": "USA",
+    "currencyCode": "USD",
+    "product_count": "3",
+    "created_date": "0000-00-00 00:00:00",
+}
+BATCH = {
+    "success": 1,
+    "message": "ok",
+    "links": ["https://links.example/LINK-1"],
+    "batchId": "b1",
+    "campaignName": "Summer",
+    "campaignId": "7",
+    "denomination_value": 10,
+    "countryName": "USA",
+    "currencyCode": "USD",
+}
+LOOKUP = {
+    "status": "success",
+    "message": "",
+    "phone": "+4930",
+    "network_operator": "Tel",
+    "is_active": True,
+    "parentProductId": 88,
+}
+TOKEN = {"access_token": "TOKEN-1", "token_type": "bearer", "expires_in": 1296000}
+
+SHAPES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "getBalance": (account.GET_BALANCE, nested("getBalance", {"value": 5.02, "currency": "USD", "points": 9})),
+    "payments": (account.LIST_PAYMENTS, nested("getPaymentReport", [PAYMENT])),
+    "token": (account.CHECK_TOKEN, TOKEN),
+    "user token": (account.CREATE_USER_TOKEN, {**TOKEN, "refresh_token": "TOKEN-2", "access_token_expiry": "1"}),
+    "storefront": (account.CREATE_STOREFRONT_TOKEN, {"data": {"ssoToken": "TOKEN-3"}}),
+    "filters": (catalog.GET_FILTERS, nested("getFilters", [GROUP])),
+    "vouchers": (catalog.GET_VOUCHERS, nested("getVouchers", [PRODUCT])),
+    "lookup": (catalog.LOOKUP_MOBILE_NUMBER, {"data": {"lookupMobileNumber": LOOKUP}}),
+    "placeOrder": (orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "vouchers": [NEW_CODE, OLD_CODE]})),
+    "getOrderDetails": (orders.GET_ORDER, nested("getOrderDetails", ORDER)),
+    "history": (orders.GET_ORDER_HISTORY, nested("getOrderHistory", [SUMMARY])),
+    "points": (points.GET_POINTS, nested("user_balance", {"total": 15.5}, success=1, message=None)),
+    "sendBalance": (
+        points.SEND_POINTS,
+        {"data": {"sendBalance": {"error": False, "message": "sent", "recipients": [{"unique_id": 5, "points": 50}]}}},
+    ),
+    "cancelBalance": (
+        points.CANCEL_POINTS,
+        {"data": {"cancelBalance": {"error": False, "recipients": [{"unique_id": 5, "success": True, "message": ""}]}}},
+    ),
+    "campaigns": (links.LIST_CAMPAIGNS, nested("campaignList", [CAMPAIGN], success=1, count=1, errors=None)),
+    "campaign": (links.GET_CAMPAIGN, nested("campaignDetails", [CAMPAIGN], success=1)),
+    "generateLink": (links.GENERATE_LINKS, {"data": {"generateLink": BATCH}}),
+    "sendLinks": (links.SEND_LINKS, {"data": {"generateLink": {"success": 1, "campaignId": "7"}}}),
+}
+
+
+# Orders
+
+
+def test_order_as_the_vendor_writes_it() -> None:
+    """Discounts are strings and mostly blank, dates may be blank, the order's currency is not the voucher's."""
+    order = read(orders.PLACE_ORDER, nested("placeOrder", ORDER))
+    assert order.order_id == 900
+    assert order.order_status is OrderStatus.COMPLETE
+    assert order.delivery_status is DeliveryStatus.DELIVERED
+    assert (order.order_total, order.raw_order_total) == (Decimal("26.4"), Decimal("26.3971"))
+    assert (order.order_discount, order.raw_order_discount) == (None, None)
+    assert order.discount_percent == Decimal("0.35")
+    assert (order.amount_charged, order.currency_code, order.currency_value) == (Decimal("26.4"), "USD", 1)
+    assert order.order_date == datetime.fromisoformat("2026-03-04T05:06:07")
+    assert order.delivery_date is None
+    assert order.order_meta["contact"] == "+49-30"
+    assert order.shipping_details == {"shippingCity": ""}
+    (detail,) = order.voucher_details
+    assert detail.product_status is DeliveryStatus.DELIVERED
+    assert (detail.denomination, detail.cancelled_quantity, detail.tracking_id) == (25, 1, None)
+
+
+def test_voucher_with_newer_names() -> None:
+    """`voucherCode` and `validity`; the amount is a string, the country a comma list."""
+    (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", ORDER)).vouchers
+    assert (voucher.code.reveal(), voucher.pin.reveal()) == ("CODE-NEW-1", "4321")
+    assert (voucher.valid_from, voucher.valid_to) == (None, date(2029, 5, 6))
+    assert (voucher.amount, voucher.currency, voucher.country) == (25, "EUR", "DE,AT")
+    assert voucher.type is VoucherType.CODE_PIN
+    assert voucher.currency_value == Decimal("1.0525")
+
+
+def test_voucher_with_the_contracts_names() -> None:
+    """`code`, `validFrom` and `validTo` decode into the same struct; a blank pin is false."""
+    (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "vouchers": [OLD_CODE]})).vouchers
+    assert voucher.code.reveal() == "CODE-OLD-1"
+    assert not voucher.pin
+    assert (voucher.valid_from, voucher.valid_to) == (date(2026, 1, 2), date(2029, 5, 6))
+
+
+def test_a_url_voucher_may_have_a_pin() -> None:
+    """For url types the link stands in `voucherCode`, and a PIN may come with it."""
+    code = {"voucherCode": "https://gift.example/X", "pin": "77", "type": "url"}
+    (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "vouchers": [code]})).vouchers
+    assert (voucher.type, voucher.code.reveal(), voucher.pin.reveal()) == (VoucherType.URL, code["voucherCode"], "77")
+
+
+@pytest.mark.parametrize("vouchers", [{}, {"vouchers": []}, {"vouchers": None}, {"vouchers": ""}])
+def test_an_order_without_codes(vouchers: dict[str, object]) -> None:
+    """Merchandise, top-ups and pending orders have no vouchers: absent, null, blank or empty."""
+    order = read(orders.PLACE_ORDER, nested("placeOrder", {"orderId": "900", "deliveryStatus": "pending", **vouchers}))
+    assert order.vouchers == ()
+    assert order.order_id == 900
+    assert order.delivery_status is DeliveryStatus.PENDING
+
+
+@pytest.mark.parametrize("empty", [{"orderMeta": []}, {"shippingDetails": []}, {"orderMeta": None}, {"orderMeta": ""}])
+def test_empty_objects_of_php(empty: dict[str, object]) -> None:
+    """An empty object may be a list."""
+    assert read(orders.GET_ORDER, nested("getOrderDetails", {**ORDER, **empty})).order_id == 900
+
+
+@pytest.mark.parametrize("discount", [0, 0.35, "0.35", "", None, "0"])
+def test_discounts_in_every_form(discount: object) -> None:
+    """Strings in today's orders, numbers in older ones."""
+    order = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "orderDiscount": discount}))
+    assert order.order_discount == (None if discount in ("", None) else Decimal(str(discount)))
+
+
+@pytest.mark.parametrize("data", [{}, None, [], "", {"orderId": None}, {"orderId": ""}, {"orderId": "x"}])
+def test_an_order_without_an_id_is_a_decode_error(data: object) -> None:
+    """`status: 1` without an order id proves nothing: it is never taken for an order."""
+    with pytest.raises(DecodeError):
+        read(orders.PLACE_ORDER, nested("placeOrder", data))
+
+
+def test_unknown_fields_of_an_order_are_reachable() -> None:
+    """What the vendor adds tomorrow is in `extra`; known fields are not."""
+    order = read(orders.GET_ORDER, nested("getOrderDetails", {**ORDER, "loyalty": {"miles": 1.10}}))
+    assert order.extra == {"loyalty": {"miles": Decimal("1.1")}}
+
+
+def test_codes_are_in_no_repr() -> None:
+    """Neither the order's repr nor the voucher's shows code or PIN."""
+    order = read(orders.PLACE_ORDER, nested("placeOrder", ORDER))
+    shown = f"{order!r} {order} {order.vouchers!r} {order.vouchers[0]}"
+    assert "CODE-NEW" not in shown
+    assert "4321" not in shown
+
+
+def test_history() -> None:
+    """The one reply with the poNumber: string ids, `Pending` capitalised, nulls on old orders, numeric discounts."""
+    (summary,) = read(orders.GET_ORDER_HISTORY, nested("getOrderHistory", [SUMMARY]))
+    assert (summary.order_id, summary.po_number, summary.tag) == (900, "PO-7", None)
+    assert summary.delivery_status is DeliveryStatus.PENDING
+    assert (summary.raw_order_total, summary.order_discount, summary.discount_percent) == (None, 0, Decimal("0.5"))
+    assert summary.products[0].price == 25
+    assert summary.order_date == datetime.fromisoformat("2026-03-04T05:06:07")
+
+
+# The catalogue
+
+
+def test_product_as_the_vendor_writes_it() -> None:
+    """A comma string of denominations, a range of days, HTML entities, JSON in a string, 0/1 for flags."""
+    (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [PRODUCT]))
+    assert product.denominations == (25, 50, 100)
+    assert (product.min_value, product.max_value) == (Decimal("0.01"), 500)
+    assert product.value_type is ValueType.OPEN_VALUE
+    assert product.tat_in_days == "1 - 7"
+    assert product.categories == ("Books & Music", "Home")
+    assert product.product_meta == {"fields": [{"name": "email"}]}
+    assert (product.exchange_rate, product.exchange_rate_rule) == (1, Decimal("0.0140891"))
+    assert (product.is_recommended, product.is_free, product.show_discount_percent) == (True, False, True)
+    assert (product.fee, product.discount) == (0, Decimal("2.5"))
+    assert (product.redemption_fee, product.redemption_fee_tax) == (Decimal("1.5"), 0)
+    assert product.redemption_fee_borne_by_user is True
+    assert product.countries[0].name == "Germany"
+    assert product.last_update_date == datetime.fromisoformat("2026-02-03T04:05:06")
+    assert product.order_quantity_limit == 10
+
+
+def test_product_of_the_older_catalogue() -> None:
+    """Null rates, a number for the days, no quantity limit, max below min: as the older fixtures have it."""
+    old = {"productId": "31", "tatInDays": 0, "exchangeRate": None, "isCommon": "", "minValue": 500, "maxValue": 10}
+    (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [old]))
+    assert (product.product_id, product.tat_in_days, product.exchange_rate) == (31, "0", None)
+    assert (product.min_value, product.max_value, product.order_quantity_limit) == (500, 10, None)
+    assert product.denominations == ()
+    assert product.product_meta == {}
+
+
+@pytest.mark.parametrize(
+    ("wire", "values"),
+    [("0", ()), ("", ()), (None, ()), ("20,30", (20, 30)), (50, (50,)), (["5", 10], (5, 10)), (" 7 , 5 ", (5, 7))],
+)
+def test_denominations_in_every_form(wire: object, values: tuple[int, ...]) -> None:
+    """Unsorted comma strings; perks have "0"; zero is no value on offer."""
+    (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [{"productId": 1, "valueDenominations": wire}]))
+    assert product.denominations == values
+
+
+@pytest.mark.parametrize("meta", ["", "{", "[]", None, "null", '{"a": 1', "[" * 100_000, 5])
+def test_product_meta_that_is_no_object(meta: object) -> None:
+    """The checkout fields are read on demand: broken JSON in the string is no checkout field, and no error."""
+    (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [{"productId": 1, "productMeta": meta}]))
+    assert product.product_meta == {}
+
+
+def test_an_ordinary_page_needs_no_second_look() -> None:
+    """Documented oddities stay on the fast road: only undocumented ones pay for tolerance."""
+    for name in ("vouchers", "placeOrder", "getOrderDetails", "getBalance", "filters", "campaigns"):
+        operation, shape = SHAPES[name]
+        operation._decoder._fast.decode(body(shape))
+
+
+def test_filters() -> None:
+    """ISO codes may be wrong, null or blank, and so may names: they are given as they come."""
+    (group,) = read(catalog.GET_FILTERS, nested("getFilters", [GROUP]))
+    assert group.filter_group_code == "country"
+    assert (group.filters[0].iso_code, group.filters[0].filter_value_code) == ("GD", "germany")
+    assert (group.filters[1].iso_code, group.filters[1].filter_value) == (None, "")
+
+
+def test_perk_filters_answer_under_another_name() -> None:
+    """The perks page has `fetchFilters` for the reply's key."""
+    assert len(read(catalog.GET_FILTERS, nested("fetchFilters", [GROUP]))) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [LOOKUP, {"status": 1, "operator": "Tel", "countryCode": "DE", "productId": "88"}],
+    ids=["table", "playground"],
+)
+def test_operator_lookup_in_both_documented_forms(fields: dict[str, object]) -> None:
+    """Two pages, two sets of names: one set of attributes."""
+    operator = read(catalog.LOOKUP_MOBILE_NUMBER, {"data": {"lookupMobileNumber": fields}})
+    assert (operator.network_operator, operator.parent_product_id) == ("Tel", 88)
+
+
+# The account
+
+
+@pytest.mark.parametrize("value", ["5870.02", 5870.02])
+def test_balance(value: object) -> None:
+    """Fractional, as a number or a string; points may come with it."""
+    balance = read(account.GET_BALANCE, nested("getBalance", {"value": value, "currency": "INR", "points": 9944}))
+    assert (balance.value, balance.currency, balance.points) == (Decimal("5870.02"), "INR", 9944)
+
+
+@pytest.mark.parametrize("key", ["paymentHistory", "getPaymentReport"])
+def test_payments_under_either_key(key: str) -> None:
+    """Asked by paymentHistory, answered under getPaymentReport; the contract says paymentHistory."""
+    (payment,) = read(account.LIST_PAYMENTS, nested(key, [PAYMENT]))
+    assert (payment.invoice_number, payment.date) == ("77", date(2026, 3, 4))
+    assert (payment.adjusted_amount, payment.closing_balance) == (1000, Decimal("1000.50"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "expires"),
+    [
+        ({"expires_in": 1296000}, 2_000 + 1296000),
+        ({"expires_in": "1296000"}, 2_000 + 1296000),
+        ({"expires_in": 1718000000}, 1718000000),
+        ({"expires_in": 1718000000000}, 1718000000),
+        ({"expires_in": 5, "access_token_expiry": "1718000000000"}, 1718000000),
+        ({"expires_in": 5, "access_token_expiry": 1718000000000}, 1718000000),
+        ({}, None),
+        ({"expires_in": ""}, None),
+    ],
+)
+def test_token_expiry_in_every_form(fields: dict[str, object], expires: float | None) -> None:
+    """Seconds or epoch, number or string, seconds or milliseconds: magnitude tells, and `*_expiry` is preferred."""
+    info = read(account.CHECK_TOKEN, {"access_token": "TOKEN-1", "token_type": "bearer", **fields})
+    assert info.expires_at(2_000) == expires
+    assert "TOKEN-1" not in repr(info)
+
+
+def test_a_token_reply_without_a_token_is_none() -> None:
+    """An error shape with HTTP 200 is not taken for a token."""
+    for shape in ({"success": 0, "error_message_id": "auth.token_error"}, {"error": "invalid_token"}):
+        with pytest.raises(DecodeError):
+            read(account.CHECK_TOKEN, shape)
+
+
+def test_storefront_login() -> None:
+    """The token and the address made of it are secrets."""
+    login = read(account.CREATE_STOREFRONT_TOKEN, {"data": {"ssoToken": "TOKEN-3"}})
+    assert login.token.reveal() == "TOKEN-3"
+    assert login.redirect_path.reveal() == "/v1/oauth/redirect/stores/TOKEN-3"
+    assert "TOKEN-3" not in f"{login!r} {login.redirect_path}"
+
+
+# Points and links
+
+
+def test_points_balance() -> None:
+    """`success` instead of `status`, a null message."""
+    assert read(points.GET_POINTS, SHAPES["points"][1]).total == Decimal("15.5")
+
+
+@pytest.mark.parametrize(
+    "inner",
+    [
+        {"recipients": [{"unique_id": "5", "points": "50", "email": "a@b.example"}]},
+        {"unique_id": 5, "points": 50, "email": "a@b.example"},
+    ],
+    ids=["list", "flat"],
+)
+def test_points_sent_in_both_documented_forms(inner: dict[str, object]) -> None:
+    """A list of receivers, or the one receiver's fields beside the flag: the id to cancel by is never lost."""
+    sent = read(points.SEND_POINTS, {"data": {"sendBalance": {"error": False, "message": "points sent", **inner}}})
+    (credit,) = sent.recipients
+    assert (credit.unique_id, credit.points, credit.email) == (5, 50, "a@b.example")
+
+
+def test_points_sent_without_receivers() -> None:
+    """The quick start's answer has the flag and a message, and nothing else."""
+    assert read(points.SEND_POINTS, {"data": {"sendBalance": {"error": False, "message": "sent"}}}).recipients == ()
+
+
+def test_points_cancelled_are_told_one_by_one() -> None:
+    """`error: false` can stand beside a receiver's `success: false`."""
+    rows = [{"unique_id": 5, "success": True}, {"unique_id": 6, "success": False, "message": "spent"}]
+    done = read(points.CANCEL_POINTS, {"data": {"cancelBalance": {"error": False, "recipients": rows}}})
+    assert [(row.unique_id, row.success) for row in done.recipients] == [(5, True), (6, False)]
+
+
+@pytest.mark.parametrize("currency", ["currencyCode", "currency_code"])
+def test_campaigns_in_both_spellings(currency: str) -> None:
+    """The list writes currencyCode, the details currency_code; counts are strings, dates may be zero."""
+    fields = {key: value for key, value in CAMPAIGN.items() if key != "currencyCode"}
+    fields |= {currency: "USD", "vouchers": [{"name": "Books", "image": "x"}]}
+    (campaign,) = read(links.GET_CAMPAIGN, nested("campaignDetails", [fields], success=1))
+    assert (campaign.currency_code, campaign.product_count, campaign.created_date) == ("USD", 3, None)
+    assert campaign.vouchers[0].name == "Books"
+
+
+def test_links_are_secrets() -> None:
+    """A link is cash for whoever follows it; the campaign's id comes back as a string."""
+    batch = read(links.GENERATE_LINKS, SHAPES["generateLink"][1])
+    assert [link.reveal() for link in batch.links] == ["https://links.example/LINK-1"]
+    assert (batch.campaign_id, batch.denomination_value, batch.batch_id) == (7, 10, "b1")
+    assert "LINK-1" not in repr(batch)
+
+
+@pytest.mark.parametrize("key", ["generateLink", "generateLinkEmail"])
+def test_mailed_links_answer_under_the_name_of_links(key: str) -> None:
+    """The reply has neither links nor batch."""
+    sent = read(links.SEND_LINKS, {"data": {key: {"success": 1, "message": "sent", "campaignId": "7"}}})
+    assert (sent.campaign_id, sent.message) == (7, "sent")
+
+
+# Failure inside the envelope, and everything else
+
+
+@pytest.mark.parametrize(
+    ("operation", "shape"),
+    [
+        (orders.PLACE_ORDER, nested("placeOrder", None, status=0, message="no")),
+        (points.GET_POINTS, nested("user_balance", None, success=0, message="missing user's details")),
+        (points.SEND_POINTS, {"data": {"sendBalance": {"error": True, "message": "no"}}}),
+        (points.CANCEL_POINTS, {"data": {"cancelBalance": {"error": "true", "message": "no"}}}),
+        (links.GENERATE_LINKS, {"data": {"generateLink": {"success": 0, "message": "no"}}}),
+        (catalog.LOOKUP_MOBILE_NUMBER, {"data": {"lookupMobileNumber": {"status": "failure"}}}),
+        (account.GET_BALANCE, {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]}),
+        (account.GET_BALANCE, {"code": 502, "errorId": "PLE10023", "error": "x"}),
+        (orders.GET_ORDER, {"data": {}}),
+        (orders.GET_ORDER, {}),
+    ],
+)
+def test_failures_are_not_replies(operation: Any, shape: object) -> None:
+    """What does not say that it worked is left to the refusal table."""
+    assert read(operation, shape) is None
+
+
+def places(shape: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
+    """Every place in a shape that can be replaced."""
+    found = [at]
+    items = shape.items() if isinstance(shape, dict) else enumerate(shape) if isinstance(shape, list) else ()
+    for key, value in items:
+        found += places(value, (*at, key))
+    return found
+
+
+def replaced(shape: Any, at: tuple[Any, ...], value: object) -> object:
+    if not at:
+        return value
+    changed = copy.deepcopy(shape)
+    inner = changed
+    for key in at[:-1]:
+        inner = inner[key]
+    inner[at[-1]] = value
+    return changed
+
+
+def touch(value: object) -> None:
+    """Read every public attribute of a reply, and of what is in it."""
+    if isinstance(value, tuple):
+        for item in value:
+            touch(item)
+    if not isinstance(value, msgspec.Struct):
+        return
+    repr(value)
+    for name in dir(type(value)):
+        if name.startswith("_"):
+            continue
+        try:
+            inner = getattr(value, name)
+        except DecodeError:
+            continue  # money is read on demand
+        touch(inner)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=6)
+    | st.sampled_from(["", "0", "1", "true", "NaN", "1e999", "-Infinity", "0000-00-00", "IN,US", "2026-01-02", "12.5"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+@given(data=st.data())
+def test_any_json_anywhere_decodes_or_is_a_decode_error(name: str, data: st.DataObject) -> None:
+    """Any JSON value in any field of any reply decodes or raises DecodeError, and so does reading it afterwards."""
+    operation, shape = SHAPES[name]
+    at = data.draw(st.sampled_from(places(shape)))
+    changed = body(replaced(shape, at, data.draw(JSON)))
+    try:
+        reply = operation.read(changed)
+    except DecodeError:
+        return
+    touch(reply)
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_every_documented_shape_decodes(name: str) -> None:
+    """The shape itself decodes, with fields added, and with every optional thing null."""
+    operation, shape = SHAPES[name]
+    assert read(operation, shape) is not None
+    assert read(operation, {**shape, "brandNew": {"deep": [1, 2]}}) is not None
+
+
+@pytest.mark.parametrize("value", ["1e999999999", '"NaN"', '"Infinity"', "1" * 40])
+@pytest.mark.parametrize("name", ["amountCharged", "orderTotal", "orderDiscount", "currencyValue"])
+def test_absurd_money_in_an_order_is_a_decode_error(name: str, value: str) -> None:
+    """No amount of an order is ever NaN, infinite or absurd: decoding it says so, or reading it."""
+    text = '{"data":{"placeOrder":{"status":1,"data":{"orderId":1,"%s":%s}}}}' % (name, value)  # noqa: UP031
+    with pytest.raises(DecodeError):
+        _ = orders.PLACE_ORDER.read(text.encode()).order_discount  # type: ignore[union-attr]

@@ -1,0 +1,586 @@
+"""The real command in a process of its own, against the sandbox."""
+
+import csv
+import json
+import os
+import pty
+import re
+import shlex
+import signal
+import socket
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xoxo_async.sandbox import Sandbox
+
+ROWS = 60
+XOXO = (sys.executable, "-m", "xoxo_async")
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the process environment without any XOXO_* of whoever runs the tests."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
+    return {**clean, "TERM": "dumb", **extra}
+
+
+def xoxo(*arguments: str | Path, cwd: Path, stdin: str | None = None, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [*XOXO, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**extra),
+        input=stdin if stdin is not None else "",
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+
+
+def last_json(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
+    """Return the object on the last line of standard output."""
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def write_orders(folder: Path, rows: int = ROWS) -> Path:
+    """Write rows that the sandbox can all deliver."""
+    path = folder / "orders.csv"
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["key", "product_id", "denomination", "quantity", "email"])
+        for number in range(rows):
+            product, value = ((1001, 500), (1002, 750), (1004, 10))[number % 3]
+            writer.writerow([f"EMP-{number:03}", product, value, 1 + number % 2, f"p{number}@example.com"])
+    return path
+
+
+def books(ledger: Path) -> Any:
+    """Return the count of the sandbox that belongs to a ledger."""
+    sandbox = Sandbox(path=ledger.with_name(f"{ledger.name}.sandbox"))
+    try:
+        return sandbox.books()
+    finally:
+        sandbox.state.close()
+
+
+def booked(ledger: Path) -> int:
+    """Return how many orders the running sandbox of a ledger has booked."""
+    try:
+        with closing(sqlite3.connect(f"file:{ledger}.sandbox?mode=ro", uri=True)) as db:
+            return int(db.execute("SELECT count(*) FROM entry WHERE kind = 'order'").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait for a condition, and fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+@contextmanager
+def started(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[subprocess.Popen[str]]:
+    """Start a command, and end it by its own handle whatever happens."""
+    process = subprocess.Popen(
+        [*XOXO, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**extra),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@contextmanager
+def server(cwd: Path, *arguments: str) -> Iterator[dict[str, str]]:
+    """Run `xoxo sandbox` on a free port, and yield the environment to reach it with."""
+    with started("sandbox", "--port", "0", *arguments, cwd=cwd) as process:
+        assert process.stdout is not None
+        said = process.stdout.readline() + process.stdout.readline()
+        yield dict(re.findall(r"(XOXO_\w+)=(\S+)", said))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def arguments_of(continue_with: str) -> Sequence[str]:
+    """Return the arguments of a printed command."""
+    words = shlex.split(continue_with)
+    return words[words.index("bulk") :]
+
+
+def continue_line(stderr: str) -> str:
+    """Return the command that standard error says continues."""
+    (line,) = (line for line in stderr.splitlines() if line.startswith("continue with: "))
+    return line.removeprefix("continue with: ")
+
+
+def test_a_file_is_issued_once_and_a_second_run_issues_nothing(tmp_path: Path) -> None:
+    """A full run issues every row, its JSON has the contract's keys, and the same command again does nothing."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    first = xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", "--json", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    report = last_json(first)
+    keys = {"rows", "issued", "pending", "rejected", "unknown", "not_sent", "job", "ledger", "elapsed_s"}
+    assert keys <= report.keys()
+    assert (report["rows"], report["issued"], report["job"], report["ledger"]) == (ROWS, ROWS, "march", "march.db")
+    assert Decimal(str(report["charged"]["INR"])) == books(ledger).charged
+    second = xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", cwd=tmp_path)
+    assert second.returncode == 0
+    assert f"nothing left to do: {ROWS} of {ROWS} issued" in second.stdout
+    assert books(ledger).orders == ROWS
+    assert not books(ledger).duplicates
+
+
+def test_killed_half_way_it_resumes_to_exactly_the_rows(tmp_path: Path) -> None:
+    """Kill -9 half-way, then the command that status prints: every order once."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", cwd=tmp_path) as process:
+        wait_until(lambda: booked(ledger) >= ROWS // 4)
+        process.kill()
+    assert booked(ledger) < ROWS
+    status = xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path)
+    assert status.returncode == 0, status.stderr
+    resumed = xoxo(*arguments_of(last_json(status)["continue_with"]), "--json", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    assert last_json(resumed)["issued"] == ROWS
+    assert books(ledger).orders == ROWS
+    assert not books(ledger).duplicates
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """After SIGINT or SIGTERM it exits 130, nothing is in doubt, and the printed command issues the rest."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "my march.db"
+    with started(
+        "bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", "--json", cwd=tmp_path
+    ) as process:
+        wait_until(lambda: booked(ledger) >= ROWS // 4)
+        process.send_signal(number)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    report = json.loads(stdout.splitlines()[-1])
+    assert report["pause"] == "interrupted"
+    assert 0 < report["issued"] < ROWS
+    assert report["unknown"] == 0
+    assert report["continue_with"] == continue_line(stderr)
+    assert {"--sandbox", "--rate", "1200"} <= set(arguments_of(report["continue_with"]))
+    done = xoxo(*arguments_of(report["continue_with"]), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert last_json(done)["issued"] == ROWS
+    assert books(ledger).orders == ROWS
+
+
+def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_path: Path) -> None:
+    """Requests that a second signal cuts off are recorded as unknown, and settled by the next run."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    with server(tmp_path, "--latency-ms", "1500") as env:
+        where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
+        with started("bulk", "run", orders, *where, cwd=tmp_path, **env) as process:
+            wait_until(lambda: "sending" in _states(ledger))
+            process.send_signal(signal.SIGINT)
+            assert process.stderr is not None
+            wait_until(lambda: "SIGINT" in process.stderr.readline())
+            begun = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            stdout, _ = process.communicate(timeout=30)
+            assert time.monotonic() - begun < 1.4
+        assert process.returncode == 130
+        report = json.loads(stdout.splitlines()[-1])
+        assert report["unknown"] >= 8
+        resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
+        assert resumed.returncode == 0, resumed.stderr
+        assert last_json(resumed)["issued"] == ROWS
+
+
+def _states(ledger: Path) -> set[str]:
+    try:
+        with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
+            return {state for (state,) in db.execute("SELECT DISTINCT state FROM lines")}
+    except sqlite3.Error:
+        return set()
+
+
+COLUMNS = [
+    *("key", "po_number", "order_id", "state", "delivery", "product_id", "denomination", "quantity", "email"),
+    *("code", "pin", "valid_to", "amount", "currency", "error"),
+]
+HEADER = "key,product_id,denomination,quantity\n"
+BAD = {
+    "no column": ("key,denomination\nA,5\n", ["product_id"]),
+    "no key": ("product_id,denomination\n1001,500\n", ["key"]),
+    "same key, same row": (f"{HEADER}A,1001,500,1\nA,1001,500,1\n", ["row 3", "column key"]),
+    "same key, other row": (f"{HEADER}A,1001,500,1\nB,1001,500,1\nA,1001,250,1\n", ["row 4", "column key"]),
+    "negative quantity": (f"{HEADER}A,1001,500,-1\n", ["row 2", "column quantity"]),
+    "quantity in words": (f"{HEADER}A,1001,500,1\nB,1001,500,two\n", ["row 3", "column quantity"]),
+    "unknown product": (f"{HEADER}A,99999,500,1\n", ["row 2", "column product_id", "99999"]),
+    "denomination": (f"{HEADER}A,1001,333,1\n", ["row 2", "column denomination", "333"]),
+    "empty": ("", ["empty"]),
+    "header only": (HEADER, ["no orders"]),
+    "many": (HEADER + "".join(f"K{n},1001,500,x\n" for n in range(50)), ["row 21", "and 30 more"]),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("command", ["plan", "run"])
+def test_bad_rows_are_named_and_nothing_is_sent(tmp_path: Path, name: str, command: str) -> None:
+    """Each kind of bad input is exit 2, says where it is, and no order is booked."""
+    text, wanted = BAD[name]
+    (tmp_path / "orders.csv").write_text(text)
+    ledger = ["--ledger", "march.db"] if command == "run" else []
+    done = xoxo("bulk", command, "orders.csv", *ledger, "--sandbox", "--json", cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert all(word in done.stderr for word in wanted), done.stderr
+    assert "Traceback" not in done.stderr
+    assert last_json(done)["exit_code"] == 2
+    assert booked(tmp_path / "march.db") == 0
+
+
+@pytest.mark.parametrize("kind", ["encoding", "directory", "missing", "stdin"])
+def test_what_is_no_orders_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """A wrong encoding, a directory, a missing file and an empty standard input are exit 2, and said in a line."""
+    path = tmp_path / "orders.csv"
+    if kind == "encoding":
+        path.write_bytes(b"key,product_id,denomination,tag\nA,1001,500,caf\xe9\n")
+    elif kind == "directory":
+        path.mkdir()
+    orders = "-" if kind == "stdin" else path
+    done = xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", cwd=tmp_path)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert done.stderr.startswith("error: ")
+
+
+def test_orders_come_from_standard_input_too(tmp_path: Path) -> None:
+    """`-` reads JSONL as well as CSV from standard input."""
+    rows = "".join(json.dumps({"key": f"K{n}", "product_id": 1001, "denomination": 500}) + "\n" for n in range(3))
+    done = xoxo("bulk", "run", "-", "--ledger", "march.db", "--sandbox", "--json", cwd=tmp_path, stdin=rows)
+    assert done.returncode == 0, done.stderr
+    assert last_json(done)["issued"] == 3
+
+
+def test_a_plan_adds_up_and_stores_nothing(tmp_path: Path) -> None:
+    """`plan` tells rows, vouchers and cost beside the balance, and leaves no file."""
+    orders = write_orders(tmp_path)
+    done = xoxo("bulk", "plan", orders, "--sandbox", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = last_json(done)
+    assert (plan["rows"], plan["vouchers"], plan["covered"]) == (ROWS, ROWS * 3 // 2, True)
+    assert plan["balance"]["currency"] == "INR"
+    assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
+
+
+def test_an_export_masks_codes_unless_told_and_is_private(tmp_path: Path) -> None:
+    """An export has a row a voucher, 0600 under any umask; codes and PINs appear with --reveal alone."""
+    ledger = tmp_path / "march.db"
+    xoxo("bulk", "run", write_orders(tmp_path), "--ledger", ledger, "--sandbox", cwd=tmp_path)
+    sandbox = Sandbox(path=f"{ledger}.sandbox")
+    codes = {code for order in sandbox.state.orders.values() for code, _ in order.codes}
+    pins = {pin for order in sandbox.state.orders.values() for _, pin in order.codes if pin}
+    sandbox.state.close()
+    before = os.umask(0)
+    try:
+        masked = xoxo("bulk", "export", "--ledger", ledger, "--out", "masked.csv", cwd=tmp_path)
+        clear = xoxo("bulk", "export", "--ledger", ledger, "--out", "clear.csv", "--reveal", cwd=tmp_path)
+        lines = xoxo("bulk", "export", "--ledger", ledger, "--out", "clear.jsonl", "--reveal", "--json", cwd=tmp_path)
+    finally:
+        os.umask(before)
+    assert (masked.returncode, clear.returncode, lines.returncode) == (0, 0, 0), clear.stderr
+    text = (tmp_path / "masked.csv").read_text()
+    assert not any(code in text for code in codes)
+    with (tmp_path / "masked.csv").open(newline="") as file:
+        assert all(row["code"].startswith("****") and row["pin"] in {"", "****"} for row in csv.DictReader(file))
+    with (tmp_path / "clear.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == COLUMNS
+    assert {row["code"] for row in rows} == codes
+    assert {row["pin"] for row in rows} - {""} == pins
+    assert {json.loads(line)["code"] for line in (tmp_path / "clear.jsonl").read_text().splitlines()} == codes
+    for path in tmp_path.glob("*ear.*"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert not any(code in masked.stdout + masked.stderr + clear.stdout + clear.stderr for code in codes)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_codes_that_a_ledger_does_not_keep_are_fetched_again(tmp_path: Path) -> None:
+    """With --no-codes the ledger holds order ids alone, and a revealing export reads the codes from the server."""
+    ledger, orders = tmp_path / "march.db", write_orders(tmp_path, 6)
+    xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--no-codes", cwd=tmp_path)
+    masked = xoxo("bulk", "export", "--ledger", ledger, "--out", "a.csv", "--json", cwd=tmp_path)
+    assert (last_json(masked)["codes"], last_json(masked)["missing"]) == (0, 6)
+    clear = xoxo(
+        "bulk", "export", "--ledger", ledger, "--out", "b.csv", "--sandbox", "--reveal", "--json", cwd=tmp_path
+    )
+    assert clear.returncode == 0, clear.stderr
+    assert (last_json(clear)["codes"], last_json(clear)["fetched"]) == (9, 6)
+
+
+def test_an_export_needs_a_ledger_and_a_known_kind_of_file(tmp_path: Path) -> None:
+    """A missing ledger and an unknown suffix are exit 2, and no file is made."""
+    for out in ("codes.csv", "codes.xlsx"):
+        done = xoxo("bulk", "export", "--ledger", "none.db", "--out", out, cwd=tmp_path)
+        assert done.returncode == 2
+        assert not (tmp_path / out).exists()
+
+
+def test_status_tells_what_needs_a_look_and_a_person_decides(tmp_path: Path) -> None:
+    """Lines that only a person can settle are shown with their reason, and `resolve` settles them."""
+    faults = tmp_path / "faults.json"
+    faults.write_text(
+        '{"rules": [{"kind": "reset_before_commit", "nth": 3}, {"kind": "reset_before_commit", "nth": 5}]}'
+    )
+    ledger = tmp_path / "march.db"
+    with server(tmp_path, "--faults", str(faults)) as env:
+        where = ("--ledger", ledger, "--settle", "0.2")
+        done = xoxo("bulk", "run", write_orders(tmp_path, 8), *where, "--resend", "never", cwd=tmp_path, **env)
+        assert done.returncode == 4, done.stderr
+        assert "bulk status" in continue_line(done.stderr)
+        status = last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path))
+        assert (status["issued"], status["unknown"]) == (6, 2)
+        one, two = (problem["key"] for problem in status["problems"])
+        assert all(problem["state"] == "manual" and problem["error"] for problem in status["problems"])
+        no_reason = xoxo("bulk", "resolve", one, "--ledger", ledger, "--reject", cwd=tmp_path)
+        assert no_reason.returncode == 2
+        rejected = xoxo("bulk", "resolve", one, "--ledger", ledger, "--reject", "--reason", "no more", cwd=tmp_path)
+        resent = xoxo("bulk", "resolve", two, "--ledger", ledger, "--resend", "--json", cwd=tmp_path)
+        assert (rejected.returncode, resent.returncode) == (0, 0), resent.stderr
+        assert last_json(resent)["state"] == "planned"
+        final = xoxo("bulk", "resume", *where, "--json", cwd=tmp_path, **env)
+        assert final.returncode == 3, final.stderr
+        assert (last_json(final)["issued"], last_json(final)["rejected"]) == (7, 1)
+    nobody = xoxo("bulk", "resolve", "NOBODY", "--ledger", ledger, "--resend", cwd=tmp_path)
+    assert nobody.returncode == 2
+
+
+def test_a_held_ledger_names_its_holder(tmp_path: Path) -> None:
+    """While a run holds the ledger, status is refused with the run's pid."""
+    ledger = tmp_path / "march.db"
+    orders = write_orders(tmp_path)
+    with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "600", cwd=tmp_path) as process:
+        wait_until(lambda: booked(ledger) >= 1)
+        done = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
+        assert done.returncode == 2
+        assert str(process.pid) in done.stderr
+
+
+@pytest.mark.parametrize("command", [["bulk", "run", "orders.csv"], ["bulk", "resume"]])
+def test_production_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, command: list[str]) -> None:
+    """Not on a terminal, production without --yes is exit 2, before anything is opened or sent."""
+    write_orders(tmp_path)
+    env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "secret-of-mine"}
+    production = ("--base-url", "https://accounts.xoxoday.com/chef")
+    done = xoxo(*command, "--ledger", "march.db", *production, cwd=tmp_path, **env)
+    assert done.returncode == 2
+    assert "--yes" in done.stderr
+    assert not (tmp_path / "march.db").exists()
+
+
+def test_a_job_stays_with_the_server_it_was_begun_at(tmp_path: Path) -> None:
+    """A ledger begun with --sandbox is refused against another server, where all its orders would look absent."""
+    orders = write_orders(tmp_path, 3)
+    xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", cwd=tmp_path)
+    env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "secret-of-mine"}
+    done = xoxo("bulk", "resume", "--ledger", "march.db", cwd=tmp_path, **env)
+    assert done.returncode == 2
+    assert "begun against sandbox" in done.stderr
+
+
+def test_missing_credentials_are_named(tmp_path: Path) -> None:
+    """Without credentials every command is exit 2 and names the variables, and no ledger is made."""
+    write_orders(tmp_path)
+    for command in (["balance"], ["bulk", "run", "orders.csv", "--ledger", "march.db"]):
+        done = xoxo(*command, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "XOXO_CLIENT_ID and XOXO_CLIENT_SECRET" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "march.db").exists()
+
+
+def test_an_unreachable_host_is_one_line_and_a_pause(tmp_path: Path) -> None:
+    """Nobody listening is exit 5 without a traceback or a secret, and a run prints the command to try again."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for certain
+        env = {
+            "XOXO_BASE_URL": f"http://127.0.0.1:{taken.getsockname()[1]}/chef",
+            "XOXO_CLIENT_ID": "id",
+            "XOXO_CLIENT_SECRET": "secret-of-mine",
+        }
+        orders = write_orders(tmp_path)
+        done = xoxo("bulk", "run", orders, "--ledger", "march.db", "--json", cwd=tmp_path, **env)
+    assert done.returncode == 5
+    assert last_json(done)["exit_code"] == 5
+    assert "not reached" in done.stderr
+    assert "bulk run" in continue_line(done.stderr)
+    assert "secret-of-mine" not in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_secret_is_one_line_without_it(tmp_path: Path) -> None:
+    """Refused credentials are exit 5, in one line, and the secret is not in it."""
+    with server(tmp_path) as env:
+        wrong = {**env, "XOXO_CLIENT_SECRET": "wrong-secret-of-mine"}
+        done = xoxo("balance", cwd=tmp_path, **wrong)
+        assert done.returncode == 5
+        assert len(done.stderr.splitlines()) == 1
+        assert "wrong-secret" not in done.stderr
+        debug = xoxo("--debug", "balance", cwd=tmp_path, **wrong)
+        assert "Traceback" in debug.stderr
+        assert "wrong-secret" not in debug.stderr
+
+
+def test_single_questions_are_answered_for_people_and_programs(tmp_path: Path) -> None:
+    """balance, token, catalogue, orders, points and links answer in text and as one JSON object, secrets masked."""
+    with server(tmp_path) as env:
+
+        def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
+            return xoxo(*arguments, cwd=tmp_path, **env)
+
+        assert ask("balance").stdout == "INR 100,000,000\n"
+        assert last_json(ask("balance", "--json"))["value"] == 100_000_000
+        token = ask("token", "--json")
+        assert last_json(token)["expires_at"]
+        assert "access_token" not in last_json(token)
+        assert last_json(ask("catalog", "vouchers", "--limit", "3", "--json"))["vouchers"][0]["product_id"] == 1001
+        assert "country\tindia" in ask("catalog", "filters").stdout
+        place = ("order", "place", "--product-id", "1002", "--denomination", "750", "--po-number", "INV-1")
+        first, again = ask(*place, "--json"), ask(*place, "--json", "--reveal")
+        masked, clear = last_json(first)["vouchers"][0], last_json(again)["vouchers"][0]
+        assert last_json(first)["order_id"] == last_json(again)["order_id"]
+        assert masked["code"].startswith("****")
+        assert masked["pin"] == "****"
+        assert clear["code"].startswith("SBX-")
+        assert clear["code"] not in first.stdout + first.stderr + ask("order", "get", "--po-number", "INV-1").stdout
+        assert last_json(ask("order", "history", "--json"))["orders"][0]["po_number"] == "INV-1"
+        assert ask("order", "get", "--po-number", "NO-SUCH").returncode == 3
+        refused = ask("order", "place", "--product-id", "1001", "--denomination", "333", "--po-number", "INV-2")
+        assert refused.returncode == 3
+        assert ask("points", "balance", "--email", "a@example.com").stdout == "0 points\n"
+        campaign = last_json(ask("links", "campaigns", "--json"))["campaigns"][0]["campaign_id"]
+        links = ("links", "generate", "--campaign-id", str(campaign), "--quantity", "2", "--expires-on", "2099-01-01")
+        assert ask(*links).returncode == 2
+        assert ask(*links, "--out", "links.txt").returncode == 0
+    made = (tmp_path / "links.txt").read_text().splitlines()
+    assert len(made) == 2
+    assert stat.S_IMODE((tmp_path / "links.txt").stat().st_mode) == 0o600
+
+
+def test_a_budget_refuses_before_anything_is_sent(tmp_path: Path) -> None:
+    """A job that may cost more than --max-spend is exit 2, nothing booked; within it, it runs."""
+    orders, ledger = write_orders(tmp_path, 6), tmp_path / "march.db"
+    poor = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--max-spend", "1000", cwd=tmp_path)
+    assert poor.returncode == 2
+    assert "--max-spend" in poor.stderr
+    assert booked(ledger) == 0
+    rich = xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", "--max-spend", "100000", cwd=tmp_path)
+    assert rich.returncode == 0, rich.stderr
+    assert booked(ledger) == 6
+
+
+def test_a_closed_pipe_and_odd_streams_end_no_run(tmp_path: Path) -> None:
+    """With nobody reading its output, or none at all, a run issues every row all the same."""
+    orders = write_orders(tmp_path, 5)
+    with started("bulk", "run", orders, "--ledger", "a.db", "--sandbox", "--json", cwd=tmp_path) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        process.stderr.close()
+        assert process.wait(60) == 0
+        process.stdout = process.stderr = None
+    assert books(tmp_path / "a.db").orders == 5
+    closed = f"exec {shlex.join([*XOXO, 'bulk', 'run', str(orders), '--ledger', 'b.db', '--sandbox'])} >&- 2>&- <&-"
+    done = subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=environment(), timeout=60, check=False)
+    assert done.returncode == 0
+    assert books(tmp_path / "b.db").orders == 5
+
+
+@contextmanager
+def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Start a command that sees a terminal; yield it and our end of the line."""
+    ours, theirs = pty.openpty()
+    env = environment(**extra) | {"TERM": "xterm", "COLUMNS": "160"}
+    command = [*XOXO, *map(str, arguments)]
+    process = subprocess.Popen(command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        yield process, ours
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        os.close(ours)
+
+
+def read_all(fd: int, until: bytes = b"") -> bytes:
+    """Read a terminal until a text comes, or the other end hangs up."""
+    said = b""
+    while not until or until not in said:
+        try:
+            said += os.read(fd, 65536)
+        except OSError:  # how Linux says that nobody is at the other end
+            break
+    return said
+
+
+def test_on_a_terminal_a_live_bar_shows_the_run(tmp_path: Path) -> None:
+    """On a terminal the run shows a moving bar with pace, counts and spending, and the summary after it."""
+    orders = write_orders(tmp_path, 40)
+    run = ("bulk", "run", orders, "--ledger", "march.db", "--sandbox", "--rate", "1200")
+    with on_a_terminal(*run, cwd=tmp_path) as (process, terminal):
+        said = read_all(terminal).decode()
+        assert process.wait(30) == 0
+    assert all(word in said for word in ("sending", "/40", "/min", "issued", "unknown", "rejected", "ETA", "INR"))
+    assert "job march" in said
+
+
+def test_on_a_terminal_production_asks_and_no_is_no(tmp_path: Path) -> None:
+    """Against production a person is asked before an order is placed; anything but yes is exit 2."""
+    env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "s", "XOXO_BASE_URL": "https://accounts.xoxoday.com/chef"}
+    place = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
+    with on_a_terminal(*place, cwd=tmp_path, **env) as (process, terminal):
+        asked = read_all(terminal, b"[y/N]")
+        assert b"real money" in asked
+        os.write(terminal, b"n\n")
+        rest = read_all(terminal)
+        assert process.wait(30) == 2
+    assert b"nothing was sent" in rest
+
+
+def test_usage_errors_are_exit_2_and_help_teaches(tmp_path: Path) -> None:
+    """Wrong flags are exit 2, with JSON where it was asked for; every --help shows an example or a purpose."""
+    assert xoxo("bulk", "run", cwd=tmp_path).returncode == 2
+    assert xoxo("no-such-command", cwd=tmp_path).returncode == 2
+    wrong = xoxo("bulk", "run", "o.csv", "--ledger", "l.db", "--rate", "fast", "--json", cwd=tmp_path)
+    assert (wrong.returncode, last_json(wrong)["exit_code"]) == (2, 2)
+    assert xoxo("--version", cwd=tmp_path).stdout.startswith("xoxo")
+    assert "xoxo bulk run orders.csv" in xoxo("bulk", "run", "--help", cwd=tmp_path).stdout
+
+
+def test_the_example_orders_are_what_their_script_makes(tmp_path: Path) -> None:
+    """examples/orders.csv is a thousand rows, made again by its script to the byte, and all of them are good."""
+    examples = Path(__file__).parents[2] / "examples"
+    made = tmp_path / "orders.csv"
+    subprocess.run([sys.executable, examples / "make_orders.py", made], check=True, capture_output=True, timeout=60)
+    assert made.read_bytes() == (examples / "orders.csv").read_bytes()
+    done = xoxo("bulk", "plan", made, "--sandbox", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (last_json(done)["rows"], last_json(done)["covered"]) == (1000, True)

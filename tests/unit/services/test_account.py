@@ -1,0 +1,74 @@
+"""The account service, over a road that goes nowhere."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.services.account import AccountService, Balance, Payment, StorefrontEmail, StorefrontPhone
+
+pytestmark = pytest.mark.anyio
+
+START, END = date(2026, 3, 1), date(2026, 3, 31)
+
+
+async def test_the_balance_is_handed_on(road: Any) -> None:
+    """One call, its reply."""
+    road.answers = [Balance(value=Decimal("1.50"), currency="EUR")]
+    assert await AccountService(road).get_balance() == Balance(value=Decimal("1.50"), currency="EUR")
+    assert [name for name, _ in road.asked] == ["getBalance"]
+
+
+async def test_payments_come_as_a_page(road: Any) -> None:
+    """The page knows its number and whether it is the last."""
+    road.answers = [(Payment(reason="Refunded"),)]
+    page = await AccountService(road).list_payments(START, END, page=2, limit=1)
+    assert (page.number, page.limit, len(page), page.is_last) == (2, 1, 1, False)
+
+
+async def test_payments_are_iterated_over_pages(road: Any) -> None:
+    """Pages are asked for until one is short."""
+    road.answers = [(Payment(reason="a"), Payment(reason="b")), (Payment(reason="c"),)]
+    reasons = [payment.reason async for payment in AccountService(road).iterate_payments(START, END, limit=2)]
+    assert reasons == ["a", "b", "c"]
+    assert [request.page for _, request in road.asked] == [1, 2]
+
+
+@pytest.mark.parametrize("wrong", [{"page": 0}, {"limit": 0}, {"start": END, "end": START}, {"start": "2026-03-01"}])
+async def test_wrong_ranges_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
+    """Wrong dates and pages end here."""
+    with pytest.raises(ConfigError):
+        await AccountService(road).list_payments(**{"start": START, "end": END, **wrong})
+    assert road.asked == []
+
+
+@pytest.mark.parametrize("email", ["", "x", None])
+async def test_a_user_token_needs_an_address(road: Any, email: Any) -> None:
+    """The super admin's address is checked before it is sent."""
+    with pytest.raises(ConfigError, match="email"):
+        await AccountService(road).create_user_token(email)
+    assert road.asked == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"user": ""},
+        {"unique_id": " "},
+        {"auth_token": ""},
+        {"otp": "sms"},
+        {"email": StorefrontEmail("x")},
+        {"phone": StorefrontPhone("", "+49")},
+        {"phone": StorefrontPhone("30", "")},
+    ],
+)
+async def test_a_storefront_login_is_checked(road: Any, wrong: dict[str, Any]) -> None:
+    """Each part of the login is named when it is wrong; the caller's own key is in no message."""
+    with pytest.raises(ConfigError) as caught:
+        await AccountService(road).create_storefront_token(
+            **{"user": "u", "unique_id": "1", "auth_token": "OWN-KEY", **wrong}
+        )
+    assert "OWN-KEY" not in str(caught.value)
+    assert road.asked == []

@@ -1,0 +1,89 @@
+"""The catalogue service, over a road that goes nowhere."""
+
+from typing import Any
+
+import pytest
+
+from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.services.catalog import CatalogService, FilterGroup, Voucher
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_filters_are_a_list(road: Any) -> None:
+    """The groups come as a list of the caller's own."""
+    road.answers = [(FilterGroup(filter_group_code="country"),)]
+    groups = await CatalogService(road).list_filters("country")
+    assert isinstance(groups, list)
+    assert groups[0].filter_group_code == "country"
+
+
+async def test_an_empty_catalogue_is_an_empty_page(road: Any) -> None:
+    """PLE10030 arrives here as an empty reply."""
+    road.answers = [()]
+    page = await CatalogService(road).list_vouchers(page=9)
+    assert len(page) == 0
+    assert page.is_last
+
+
+async def test_products_are_iterated_over_pages_with_the_same_question(road: Any) -> None:
+    """Every page asks the same; only the number changes."""
+    road.answers = [(Voucher(product_id=1),), ()]
+    found = [
+        v.product_id async for v in CatalogService(road).iterate_vouchers(limit=1, country="usa", category="lounge")
+    ]
+    assert found == [1]
+    assert [(r.page, r.category_type, r.filters[0].value) for _, r in road.asked] == [
+        (1, "lounge", "usa"),
+        (2, "lounge", "usa"),
+    ]
+
+
+async def test_a_product_that_is_another_is_not_found(road: Any) -> None:
+    """The vendor is known to return unrelated products: only the one asked for counts."""
+    road.answers = [(Voucher(product_id=2),), (), (Voucher(product_id=1),)]
+    service = CatalogService(road)
+    for _ in range(2):
+        with pytest.raises(NotFoundError, match="no product 1"):
+            await service.get_voucher(1)
+    assert (await service.get_voucher(1)).product_id == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"page": 0},
+        {"limit": 0},
+        {"category": "food"},
+        {"sort": ("price", "ASC")},
+        {"sort": ("name", "up")},
+        {"product_ids": (0,)},
+        {"product_ids": ("1",)},
+        {"exclude_product_ids": (True,)},
+        {"country": "us\na"},
+        {"filters": {"price": 5}},
+        {"parent_product_id": 5},
+        {"parent_product_id": 0, "category": "topup"},
+    ],
+)
+async def test_wrong_questions_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
+    """Each wrong argument is refused before anything is sent."""
+    with pytest.raises(ConfigError):
+        await CatalogService(road).list_vouchers(**wrong)
+    assert road.asked == []
+
+
+async def test_perks_have_two_names(road: Any) -> None:
+    """The vendor's word for perks is offers: either asks for the same."""
+    road.answers = [(), ()]
+    service = CatalogService(road)
+    await service.list_vouchers(category="perks")
+    await service.list_vouchers(category="offers")
+    assert road.asked[0] == road.asked[1]
+
+
+async def test_a_wrong_phone_number_is_not_sent(road: Any) -> None:
+    """The operator look-up wants E.164."""
+    with pytest.raises(ConfigError, match="number"):
+        await CatalogService(road).lookup_mobile_number("030 1234")
+    assert road.asked == []

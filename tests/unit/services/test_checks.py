@@ -1,0 +1,101 @@
+"""What a request may hold: refused by name before anything is sent."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.services import checks
+
+
+@pytest.mark.parametrize("value", [0, -1, 10_000, 1.0, "1", True, None])
+def test_whole_numbers_have_bounds(value: object) -> None:
+    """A bool, a float or a text is no count."""
+    with pytest.raises(ConfigError, match="quantity must be a whole number from 1 to 9999"):
+        checks.whole("quantity", value, high=9999)
+    assert checks.whole("quantity", 9999, high=9999) == 9999
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(5, "5"), ("12.50", "12.50"), (Decimal("5E+2"), "500"), (0.1, "0.1"), (1e3, "1000.0")]
+)
+def test_money_is_exact(value: object, text: str) -> None:
+    """A float is what its shortest text says; an exponent becomes plain digits."""
+    assert str(checks.money("denomination", value)) == text
+
+
+@pytest.mark.parametrize(
+    "value", [0, -5, "0", "x", "", "NaN", "Infinity", float("nan"), float("inf"), "1e99", "1e-99", True, None, [], b"5"]
+)
+def test_money_is_positive_and_plausible(value: object) -> None:
+    """Nothing that is no amount to pay gets through."""
+    with pytest.raises(ConfigError, match="denomination must be"):
+        checks.money("denomination", value)
+
+
+@pytest.mark.parametrize("value", ["PO-1", "a", "A.b_c:d/e f-1", "x" * 100])
+def test_po_numbers_that_will_do(value: str) -> None:
+    """Plain characters, up to the 100 of the vendor's webhook field."""
+    assert checks.po_number(value) == value
+
+
+@pytest.mark.parametrize("value", ["", " ", "x" * 101, "-a", " a", "a ", "a\n", "a\tb", "ü", "a'b", "a\x00", None, 5])
+def test_po_numbers_that_would_not_protect(value: object) -> None:
+    """An empty poNumber turns the vendor's duplicate protection off: it is never sent."""
+    with pytest.raises(ConfigError, match="po_number"):
+        checks.po_number(value)
+
+
+@pytest.mark.parametrize("value", ["a\nb", "a\x00", "\u202egnp", "x" * 256, 5])
+def test_texts_have_no_control_characters(value: object) -> None:
+    """Neither line breaks nor invisible direction marks."""
+    with pytest.raises(ConfigError, match="tag"):
+        checks.text("tag", value)
+
+
+@pytest.mark.parametrize("value", ["", "a", "@b", "a@", "a b@c", "a@b,c@d", "<a@b>", "a@b\n"])
+def test_addresses_are_one_address(value: object) -> None:
+    """A comma would make two receivers of one."""
+    with pytest.raises(ConfigError, match="email"):
+        checks.email("email", value)
+    assert checks.email("email", "a@b.example") == "a@b.example"
+    assert checks.email("email", None) is None
+
+
+def test_ranges_end_after_they_start() -> None:
+    """Dates in order; a datetime counts as its day."""
+    day = date(2026, 3, 1)
+    assert checks.check_dates(day, day) == (day, day)
+    assert checks.check_dates(day, datetime(2026, 3, 2, 5, tzinfo=UTC)) == (day, date(2026, 3, 2))
+    with pytest.raises(ConfigError, match="before it starts"):
+        checks.check_dates(day, date(2026, 2, 1))
+    with pytest.raises(ConfigError, match="must be dates"):
+        checks.check_dates("2026-03-01", day)
+
+
+@pytest.mark.parametrize("value", ["12125550100", "+12", "+1 212 555", "+" + "1" * 16, "+١٢٣٤٥٦", 5, "+123456\n"])
+def test_phone_numbers_are_e164(value: object) -> None:
+    """The operator look-up takes E.164 and nothing else."""
+    with pytest.raises(ConfigError, match=r"E\.164"):
+        checks.e164("number", value)
+
+
+def test_one_of_two() -> None:
+    """Both is as wrong as neither."""
+    for pair in ((None, None), (1, 2)):
+        with pytest.raises(ConfigError, match="either a or b"):
+            checks.one_of(("a", "b"), *pair)
+
+
+def test_a_needed_text_is_not_blank() -> None:
+    """Blank is missing."""
+    with pytest.raises(ConfigError, match="name is missing"):
+        checks.needed("name", " ")
+    assert checks.needed("name", "x") == "x"
+
+
+def test_a_day_is_a_date() -> None:
+    """A text is none."""
+    with pytest.raises(ConfigError, match="expires_on must be a date"):
+        checks.day("expires_on", "2026-01-01")

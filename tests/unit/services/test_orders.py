@@ -1,0 +1,253 @@
+"""The orders service, over a road that goes nowhere and a clock of our own."""
+
+import pickle
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from xoxo_async.errors import (
+    BadRequestError,
+    ConfigError,
+    ConnectError,
+    DecodeError,
+    DuplicatePoNumberError,
+    NotFoundError,
+    OutcomeUnknownError,
+)
+from xoxo_async.operation import EffectClass
+from xoxo_async.services import orders
+from xoxo_async.services.orders import (
+    AirmilesDetails,
+    LoungeDetails,
+    Order,
+    OrderService,
+    OrderSummary,
+    ShippingDetails,
+    TopUpDetails,
+    VoucherCode,
+    VoucherDetail,
+)
+from xoxo_async.wire import RawReply, Secret
+
+pytestmark = pytest.mark.anyio
+
+ASKED: dict[str, Any] = {"product_id": 31, "denomination": 25, "po_number": "PO-7"}
+START, END = date(2026, 3, 1), date(2026, 3, 31)
+
+
+def order(**fields: Any) -> Order:
+    return Order(**{"order_id": 900, **fields})
+
+
+def absent() -> NotFoundError:
+    return NotFoundError("no", error_id="PLE10016")
+
+
+def lost() -> OutcomeUnknownError:
+    return OutcomeUnknownError("lost", operation="placeOrder", po_number="PO-7")
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Return a clock that sleeping moves."""
+    clock = Clock()
+    monkeypatch.setattr(anyio, "sleep", clock.sleep)
+    return clock
+
+
+def test_only_placing_moves_money() -> None:
+    """PlaceOrder is keyed by its poNumber; look-ups and the history are reads."""
+    assert orders.PLACE_ORDER.effect is EffectClass.KEYED
+    assert orders.GET_ORDER.effect is orders.GET_ORDER_HISTORY.effect is EffectClass.READ
+
+
+async def test_an_order_bears_the_po_number_asked_with(road: Any) -> None:
+    """The wire does not echo it."""
+    road.answers = [order(), order(), order()]
+    service = OrderService(road)
+    assert (await service.place(**ASKED)).po_number == "PO-7"
+    assert (await service.get(po_number="PO-8")).po_number == "PO-8"
+    found = await service.find("PO-9")
+    assert found is not None
+    assert found.po_number == "PO-9"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"product_id": 0}, "product_id"),
+        ({"product_id": "31"}, "product_id"),
+        ({"denomination": 0}, "denomination"),
+        ({"denomination": "NaN"}, "denomination"),
+        ({"quantity": 0}, "quantity"),
+        ({"quantity": 10_000}, "quantity must be a whole number from 1 to 9999"),
+        ({"po_number": ""}, "po_number"),
+        ({"po_number": "x" * 101}, "po_number"),
+        ({"email": "nobody"}, "email"),
+        ({"contact": "+49\n"}, "contact"),
+        ({"tag": "a\x00"}, "tag"),
+        ({"notify_receiver": True}, "notify_receiver needs an email"),
+        ({"details": {"loungeData": {}}}, "details"),
+        ({"details": AirmilesDetails(loyalty_member_id=" ")}, "loyalty_member_id"),
+        ({"details": TopUpDetails(phone_code="", phone_number="1")}, "phone_code"),
+        (
+            {"details": LoungeDetails(first_name="A", last_name="", flight_departure_date=START)},
+            "last_name",
+        ),
+        (
+            {"details": LoungeDetails(first_name="A", last_name="B", flight_departure_date="01-01-2026")},  # type: ignore[arg-type]
+            "flight_departure_date",
+        ),
+        (
+            {
+                "details": ShippingDetails(
+                    first_name="A",
+                    last_name="B",
+                    contact_no="1",
+                    address1="",
+                    city="C",
+                    country="D",
+                    state="E",
+                    postcode="F",
+                )
+            },
+            "address1",
+        ),
+    ],
+)
+async def test_wrong_orders_are_not_sent(road: Any, wrong: dict[str, Any], named: str) -> None:
+    """Each wrong argument is named, and nothing leaves."""
+    with pytest.raises(ConfigError, match=named):
+        await OrderService(road).place(**{**ASKED, **wrong})
+    assert road.asked == []
+
+
+@pytest.mark.parametrize("wrong", [{}, {"order_id": 1, "po_number": "a"}, {"order_id": 0}, {"po_number": ""}])
+async def test_an_order_is_looked_up_by_one_key(road: Any, wrong: dict[str, Any]) -> None:
+    """Which of two wins is undocumented: exactly one is sent."""
+    with pytest.raises(ConfigError):
+        await OrderService(road).get(**wrong)
+    assert road.asked == []
+
+
+@pytest.mark.parametrize("key", [{"order_id": 5}, {"po_number": "PO-7"}])
+async def test_a_look_up_without_an_order_id_is_no_order(road: Any, key: dict[str, Any]) -> None:
+    """An answer with id 0 proves nothing."""
+    road.answers = [order(order_id=0)]
+    with pytest.raises(DecodeError, match="no order id"):
+        await OrderService(road).get(**key)
+
+
+@pytest.mark.parametrize("error_id", ["PLE10016", "PLE10028"])
+async def test_find_says_none_where_there_is_no_order(road: Any, error_id: str) -> None:
+    """Not found by poNumber, or no such transaction: None."""
+    road.answers = [NotFoundError("no", error_id=error_id)]
+    assert await OrderService(road).find("PO-7") is None
+
+
+@pytest.mark.parametrize("error_id", ["PLE10021", ""])
+async def test_find_never_says_none_where_an_order_may_be(road: Any, error_id: str) -> None:
+    """PLE10021 means an order in the making; a bare 404 may come from a proxy: neither is an absence."""
+    road.answers = [NotFoundError("no", error_id=error_id)]
+    with pytest.raises(NotFoundError):
+        await OrderService(road).find("PO-7")
+
+
+async def test_raw_answers_are_masked(road: Any) -> None:
+    """An order handed out shows its codes in no repr, pickle or JSON; its unknown fields can be read."""
+    body = b'{"data":{"placeOrder":{"data":{"orderId":900,"tip":"HUNTER-2"}}}}'
+    road.answers = [order(raw=body)]
+    placed = await OrderService(road).place(**ASKED)
+    assert isinstance(placed.raw, RawReply)
+    assert placed.extra == {"tip": "HUNTER-2"}
+    assert "HUNTER" not in repr(msgspec.structs.asdict(placed))
+    with pytest.raises(TypeError):
+        pickle.dumps(placed)
+    with pytest.raises(TypeError):
+        msgspec.json.encode(placed)
+
+
+async def test_history_is_iterated_over_pages(road: Any) -> None:
+    """Every page asks for the same days and tag."""
+    road.answers = [(OrderSummary(order_id=1),), ()]
+    seen = [item.order_id async for item in OrderService(road).iterate_history(START, END, limit=1, tag="t")]
+    assert seen == [1]
+    assert [(request.page, request.tag) for _, request in road.asked] == [(1, "t"), (2, "t")]
+
+
+async def test_a_lost_answer_is_looked_up_and_never_sent_again(road: Any, clock: Clock) -> None:
+    """The order that was placed after all is found by its poNumber; placeOrder leaves once."""
+    road.answers = [lost(), absent(), absent(), order(quantity=1)]
+    placed = await OrderService(road, clock=clock).place(**ASKED)
+    assert (placed.order_id, placed.po_number) == (900, "PO-7")
+    assert [name for name, _ in road.asked].count("placeOrder") == 1
+
+
+async def test_a_lost_answer_stays_unknown_when_nothing_is_found(road: Any, clock: Clock) -> None:
+    """Absent for thirty seconds is no proof: the outcome is unknown, and whoever listens hears of it."""
+    doubts: list[str] = []
+    road.answers = [lost(), *(absent() for _ in range(20))]
+    service = OrderService(road, clock=clock, doubt=lambda po_number, _reason: doubts.append(po_number))
+    with pytest.raises(OutcomeUnknownError):
+        await service.place(**ASKED)
+    assert doubts == ["PO-7"]
+    assert clock.now >= 30
+    assert [name for name, _ in road.asked].count("placeOrder") == 1
+
+
+@pytest.mark.parametrize("error", [ConnectError("refused"), BadRequestError("no", error_id="PLE10001")])
+async def test_a_certain_no_is_not_looked_up(road: Any, clock: Clock, error: Exception) -> None:
+    """What certainly had no effect is raised at once."""
+    road.answers = [error]
+    with pytest.raises(type(error)):
+        await OrderService(road, clock=clock).place(**ASKED)
+    assert len(road.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"vouchers": (VoucherCode(product_id=32, voucher_code_=Secret("HUNTER-2")),)},
+        {"voucher_details": (VoucherDetail(denomination=Decimal(50)),)},
+        {"quantity": 2},
+    ],
+    ids=["product", "denomination", "quantity"],
+)
+async def test_a_po_number_of_another_order_is_said_so(road: Any, clock: Clock, other: dict[str, Any]) -> None:
+    """A duplicate whose order is not the one asked for is never handed out as if it were."""
+    road.answers = [DuplicatePoNumberError("used", error_id="PLE10004"), order(**other)]
+    with pytest.raises(DuplicatePoNumberError, match="belongs to order 900"):
+        await OrderService(road, clock=clock).place(**ASKED)
+
+
+async def test_a_duplicate_that_is_the_same_order_is_the_order(road: Any, clock: Clock) -> None:
+    """A redelivered message gets the order of the first."""
+    road.answers = [DuplicatePoNumberError("used", error_id="PLE10004"), order(quantity=1)]
+    assert (await OrderService(road, clock=clock).place(**ASKED)).order_id == 900
+
+
+async def test_settle_believes_an_absence_only_at_the_end(road: Any, clock: Clock) -> None:
+    """None comes after the vendor's longest time, and a late order is found."""
+    road.answers = [absent() for _ in range(40)]
+    assert await OrderService(road, clock=clock).settle("PO-7") is None
+    assert clock.now >= 150
+    road.answers = [absent(), absent(), order()]
+    found = await OrderService(road, clock=clock).settle("PO-7")
+    assert found is not None

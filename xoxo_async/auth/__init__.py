@@ -1,0 +1,18 @@
+"""Where access tokens come from (client credentials, a rotating refresh token, a fixed token), and where pairs rest."""
+
+from xoxo_async.auth.providers import ClientCredentials, RefreshToken, StaticToken
+from xoxo_async.auth.stores import FileTokenStore, MemoryTokenStore
+from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider, TokenStore
+
+__all__ = [
+    "ClientCredentials",
+    "Exchange",
+    "ExchangeAnswer",
+    "FileTokenStore",
+    "MemoryTokenStore",
+    "RefreshToken",
+    "StaticToken",
+    "Token",
+    "TokenProvider",
+    "TokenStore",
+]

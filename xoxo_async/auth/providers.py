@@ -1,0 +1,256 @@
+"""The three ways to an access token: a fixed one, client credentials, and a refresh token that rotates."""
+
+import copy
+import hashlib
+import time
+from collections.abc import Callable
+from typing import Final, Literal, NamedTuple
+from urllib.parse import urlencode
+
+import anyio
+import msgspec
+
+from xoxo_async.auth.stores import shared_memory
+from xoxo_async.auth.tokens import Exchange, Token, TokenStore, given, header_value, read_token, still_good
+from xoxo_async.errors import (
+    ConfigError,
+    ConnectError,
+    CredentialsRejectedError,
+    RateLimitedError,
+    RefreshTokenDeadError,
+    TokenRejectedError,
+)
+from xoxo_async.wire import Secret
+
+__all__ = ["ClientCredentials", "RefreshToken", "StaticToken"]
+
+_DEAD_REMEMBERED_S: Final = 60.0
+_MAX_ORIGINS: Final = 16
+
+
+class StaticToken:
+    """An access token made elsewhere, used until the vendor refuses it.
+
+    Args:
+        access_token: The bearer token.
+
+    Raises:
+        ConfigError: When it is empty, or cannot be a header value.
+    """
+
+    __slots__ = ("_token",)
+
+    def __init__(self, access_token: str) -> None:
+        self._token: Final = Token(Secret(header_value("access_token", access_token)))
+
+    def __repr__(self) -> str:
+        return "StaticToken(***)"
+
+    async def obtain(self, _exchange: Exchange, rejected: Token | None, /) -> Token:
+        """Return the token, or say that it was refused."""
+        if rejected is not None:
+            raise TokenRejectedError("the access token was refused, and a static token cannot be renewed")
+        return self._token
+
+
+class ClientCredentials:
+    """Tokens by the OAuth `client_credentials` grant, as the OpenAPI file has it: a form body to `/v1/oauth/token`.
+
+    No page of the vendor's own documents this grant; where an account does not have it, use `RefreshToken`.
+
+    Args:
+        client_id: The client id.
+        client_secret: The client secret.
+
+    Raises:
+        ConfigError: When either is empty.
+    """
+
+    __slots__ = ("_body", "_client_id", "_clock")
+
+    def __init__(self, client_id: str, client_secret: str, *, clock: Callable[[], float] = time.time) -> None:
+        fields = {
+            "grant_type": "client_credentials",
+            "client_id": given("client_id", client_id),
+            "client_secret": given("client_secret", client_secret),
+        }
+        self._client_id: Final = client_id
+        self._body: Final = Secret(urlencode(fields))
+        self._clock: Final = clock
+
+    def __repr__(self) -> str:
+        return f"ClientCredentials(client_id={_masked(self._client_id)!r}, client_secret=***)"
+
+    async def obtain(self, exchange: Exchange, _rejected: Token | None, /) -> Token:
+        """Ask for a token."""
+        answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
+        return read_token(answer, self._clock(), dead=CredentialsRejectedError)
+
+
+class _Refused(NamedTuple):
+    """A refresh token the vendor called dead, remembered for a while."""
+
+    refresh: Secret
+    error: RefreshTokenDeadError
+    until: float
+
+
+class RefreshToken:
+    """Tokens by a refresh token that rotates: the vendor's documented way.
+
+    Each renewal returns a new pair and ends the old refresh token, so the new pair is stored before it is used. The
+    first pair comes from the dashboard; when a refresh token is dead only a person can make another there.
+
+    Args:
+        client_id: The client id.
+        client_secret: The client secret.
+        refresh_token: The first refresh token. A store that already holds a pair descended from it goes on with that;
+            one that holds a pair descended from others gives way: a person has made a new token since.
+        store: Where pairs rest. Without one they rest in memory, shared by all providers of this process with the
+            same values; at exit they are lost, and with them the access to the account: use `FileTokenStore`.
+        family: `user` for the rewards and links API, `company` for points and storefront.
+
+    Raises:
+        ConfigError: When a value is missing.
+    """
+
+    __slots__ = (
+        "_client",
+        "_client_id",
+        "_client_secret",
+        "_clock",
+        "_first",
+        "_origin",
+        "_path",
+        "_refused",
+        "_store",
+        "_unanswered",
+    )
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        refresh_token: str,
+        *,
+        store: TokenStore | None = None,
+        family: Literal["user", "company"] = "user",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if family not in {"user", "company"}:
+            raise ConfigError(f"family must be 'user' or 'company', not {family!r}")
+        self._client_id: Final = given("client_id", client_id)
+        self._client_secret: Final = Secret(given("client_secret", client_secret))
+        self._first: Final = Secret(given("refresh_token", refresh_token))
+        self._client: Final = _digest(family, client_id)
+        self._origin: Final = _digest(family, client_id, refresh_token)
+        self._store: Final[TokenStore] = shared_memory(self._origin) if store is None else store
+        self._path: Final = f"/v1/oauth/token/{family}"
+        self._clock: Final = clock
+        self._refused: _Refused | None = None
+        self._unanswered: Secret | None = None
+
+    def __repr__(self) -> str:
+        family = self._path.rpartition("/")[2]
+        client_id = _masked(self._client_id)
+        return f"RefreshToken(client_id={client_id!r}, client_secret=***, family={family!r}, store={self._store!r})"
+
+    async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
+        """Return the stored token while it lives, else renew the pair and store it.
+
+        Args:
+            exchange: Posts to a token endpoint.
+            rejected: The token the vendor has just refused, None where none was.
+
+        Raises:
+            RefreshTokenDeadError: A person must make a new pair in the dashboard.
+            CredentialsRejectedError: The client id, the secret or the account was refused.
+            ConfigError: The store is unusable, or holds another client's pair.
+            AuthError: The new pair could not be stored, and was not used.
+        """
+        async with self._store.lock():
+            stored = await self._store.load()
+            goes_on = self._goes_on_with(stored)
+            if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
+                return stored  # another client or process has renewed the pair meanwhile
+            refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
+            try:
+                token = await self._renew(exchange, refresh)
+            except RefreshTokenDeadError:
+                # A file of an earlier version does not say which first token its pair goes back to.
+                if stored is None or stored.origins or refresh == self._first:
+                    raise
+                token = await self._renew(exchange, self._first)
+            before = stored.origins if stored is not None else ()
+            origins = before if self._origin in before else (*before, self._origin)
+            token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+            # The old refresh token is spent: whoever cancels now must not lose the new one.
+            with anyio.CancelScope(shield=True):
+                await self._store.save(token)
+            return token
+
+    def _goes_on_with(self, stored: Token | None) -> bool:
+        """Return whether the stored pair goes before the configured refresh token.
+
+        Not when it goes back to other first tokens only: then a person has made a new pair in the dashboard, and the
+        stored one is dead or soon will be. A process still configured with the token before that finds it among the
+        origins, and goes on with the newer pair.
+        """
+        if stored is None:
+            return False
+        if stored.client and stored.client != self._client:
+            raise ConfigError(
+                f"{self._store!r} holds the pair of another client id or family; writing over it would lose that pair: "
+                "give each its own store"
+            )
+        return not stored.origins or self._origin in stored.origins
+
+    async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
+        """Spend a refresh token for the next pair."""
+        if self._refused is not None and self._refused.refresh == refresh and time.monotonic() < self._refused.until:
+            # Dead is dead: asking again and again would only bring the throttle on the account.
+            raise copy.copy(self._refused.error).with_traceback(None)
+        doubted = self._unanswered == refresh
+        self._unanswered = refresh  # until an answer says what became of it
+        try:
+            answer = await exchange(self._path, self._request(refresh), "application/json")
+            token = read_token(answer, self._clock(), dead=RefreshTokenDeadError)
+        except (ConnectError, RateLimitedError, CredentialsRejectedError):
+            self._unanswered = refresh if doubted else None  # not processed: as it was before
+            raise
+        except RefreshTokenDeadError as error:
+            if doubted:
+                error = _after_a_lost_answer(error)
+            self._unanswered = None
+            self._refused = _Refused(refresh, error, time.monotonic() + _DEAD_REMEMBERED_S)
+            raise error from None
+        self._unanswered = self._refused = None
+        return token if token.refresh is not None else token._replace(refresh=refresh)
+
+    def _request(self, refresh: Secret) -> bytes:
+        return msgspec.json.encode(
+            {
+                "grant_type": "refresh_token",
+                "refresh_token": refresh.reveal(),
+                "client_id": self._client_id,
+                "client_secret": self._client_secret.reveal(),
+            }
+        )
+
+
+def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
+    """Say what most likely happened: the vendor's grace of six hours is documented on one page and denied on others."""
+    return RefreshTokenDeadError(
+        f"{error.message}; the answer to an earlier renewal was lost on its way, and the new pair with it",
+        status=error.status,
+        error_id=error.error_id,
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+
+
+def _masked(client_id: str) -> str:
+    """Enough to tell two clients apart, too little to use."""
+    return f"{client_id[:4]}…" if len(client_id) >= 12 else "***"

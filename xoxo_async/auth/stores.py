@@ -1,0 +1,229 @@
+"""Where a rotating pair rests: in memory, or in a file that processes share."""
+
+import fcntl
+import os
+import tempfile
+import threading
+import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final, NoReturn, Self
+from weakref import WeakValueDictionary
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from xoxo_async.auth.tokens import Token
+from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.wire import Secret
+
+__all__ = ["FileTokenStore", "MemoryTokenStore", "shared_memory"]
+
+_STALE_S: Final = 60.0
+
+
+class MemoryTokenStore:
+    """Keeps a pair in memory, for any number of clients, threads and event loops of this process.
+
+    `RefreshToken` without a store finds the one of its credential by itself. At exit the pair is lost.
+    """
+
+    __slots__ = ("__weakref__", "_lock", "_token")
+
+    def __init__(self) -> None:
+        # Not an anyio lock: clients of several event loops, in several threads, may share this.
+        self._lock: Final = threading.Lock()
+        self._token: Token | None = None
+
+    async def load(self) -> Token | None:
+        """Return the pair."""
+        return self._token
+
+    async def save(self, token: Token, /) -> None:
+        """Keep the pair."""
+        self._token = token
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None]:
+        """Let one renew at a time."""
+        while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - another loop's holder has no event for us
+            await anyio.sleep(0.005)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def __repr__(self) -> str:
+        return f"MemoryTokenStore(<{'empty' if self._token is None else 'one pair'}>)"
+
+    def __copy__(self) -> Self:
+        return self  # of a copied pair, one would be renewed and the other one dead
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a token store cannot be pickled: it holds the pair itself")
+
+
+# The one piece of module state. A rotating pair belongs to the account, not to a client object: two providers made
+# from one refresh token would each spend it, and the second would find it dead. Weak: it ends with the last provider.
+_SHARED: Final["WeakValueDictionary[str, MemoryTokenStore]"] = WeakValueDictionary()
+_SHARED_LOCK: Final = threading.Lock()
+
+
+def shared_memory(credential: str) -> MemoryTokenStore:
+    """Return the store that all providers of one credential in this process share.
+
+    Args:
+        credential: A hash of family, client id and first refresh token.
+    """
+    with _SHARED_LOCK:
+        store = _SHARED.get(credential)
+        if store is None:
+            store = _SHARED[credential] = MemoryTokenStore()
+        return store
+
+
+class _StoredPair(msgspec.Struct, omit_defaults=True):
+    access_token: str
+    expires_at: float | None = None
+    refresh_token: str | None = None
+    refresh_expires_at: float | None = None
+    issued_at: float | None = None
+    client: str = ""
+    origins: tuple[str, ...] = ()
+
+
+class FileTokenStore:
+    """Keeps a pair in a file: 0600, written whole or not at all, and locked against other processes.
+
+    Args:
+        path: The file. Its folder must exist and allow a lock file beside it, on a file system with working locks.
+    """
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        # Resolved: by whatever link and from whatever folder a process comes, it must meet the same lock.
+        self._path: Final = Path(os.path.realpath(path))
+
+    def __repr__(self) -> str:
+        return f"FileTokenStore({str(self._path)!r})"
+
+    async def load(self) -> Token | None:
+        """Return the stored pair, None when there is no file yet.
+
+        Raises:
+            ConfigError: When the file cannot be read or is no token file.
+        """
+        return await anyio.to_thread.run_sync(self._load)
+
+    async def save(self, token: Token, /) -> None:
+        """Replace the file durably.
+
+        Raises:
+            AuthError: When it cannot be written.
+        """
+        await anyio.to_thread.run_sync(self._save, token)
+
+    @asynccontextmanager
+    async def lock(self) -> AsyncGenerator[None]:
+        """Let one process and one client renew at a time."""
+        descriptor = self._open_lock()
+        try:
+            while not _try_lock(descriptor):  # noqa: ASYNC110 - another process holds it
+                # flock cannot be awaited, and a thread blocked in it could not be cancelled.
+                await anyio.sleep(0.02)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _open_lock(self) -> int:
+        try:
+            return os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(f"token store {self._path}: its lock file cannot be made: {error.strerror}") from None
+
+    def _load(self) -> Token | None:
+        try:
+            content = self._path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ConfigError(f"token store {self._path} cannot be read: {error.strerror}") from None
+        try:
+            pair = msgspec.json.decode(content, type=_StoredPair)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise ConfigError(f"token store {self._path} is no token file") from None
+        refresh = Secret(pair.refresh_token) if pair.refresh_token else None
+        return Token(
+            Secret(pair.access_token),
+            pair.expires_at,
+            refresh,
+            pair.refresh_expires_at,
+            pair.issued_at,
+            pair.client,
+            pair.origins,
+        )
+
+    def _save(self, token: Token) -> None:
+        pair = _StoredPair(
+            token.access.reveal(),
+            token.expires_at,
+            token.refresh.reveal() if token.refresh is not None else None,
+            token.refresh_expires_at,
+            token.issued_at,
+            token.client,
+            token.origins,
+        )
+        try:
+            self._replace(msgspec.json.encode(pair))
+        except OSError as error:
+            raise AuthError(
+                f"token store {self._path} cannot be written ({error.strerror}); the renewed pair was not used"
+            ) from None
+
+    def _replace(self, content: bytes) -> None:
+        # mkstemp makes the file 0600 whatever the umask.
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(self._path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        # Without this, a power cut may bring back the old name's old file: the dead pair.
+        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+        self._sweep()
+
+    @property
+    def _prefix(self) -> str:
+        return f".{self._path.name}.new-"
+
+    def _sweep(self) -> None:
+        """Remove what a process killed in the middle of a save has left: it holds tokens."""
+        for entry in self._path.parent.iterdir():
+            if entry.name.startswith(self._prefix):
+                try:
+                    if time.time() - entry.stat().st_mtime > _STALE_S:
+                        entry.unlink()
+                except OSError:
+                    continue  # another process swept it; or the next save will
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

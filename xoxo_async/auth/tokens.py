@@ -1,0 +1,236 @@
+"""The token itself, the seams around it, and how a token endpoint's answer is read."""
+
+from contextlib import AbstractAsyncContextManager
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from xoxo_async.errors import (
+    AuthError,
+    ConfigError,
+    CredentialsRejectedError,
+    DecodeError,
+    RateLimitedError,
+    RefreshTokenDeadError,
+    XoxoError,
+)
+from xoxo_async.operation import EffectClass
+from xoxo_async.refusal import recognise
+from xoxo_async.wire import Secret
+
+__all__ = ["Exchange", "ExchangeAnswer", "Token", "TokenProvider", "TokenStore"]
+
+_MARGIN_S: Final = 330.0
+_MARGIN_SHARE: Final = 0.25
+_THROTTLED_S: Final = 60.0
+"""How long a throttled token endpoint is left alone where it names no time: the window of the vendor's limits."""
+
+
+class Token(NamedTuple):
+    """An access token and what belongs to it; never shows its values.
+
+    Attributes:
+        access: The bearer token.
+        expires_at: When it expires, epoch seconds; None when nobody said.
+        refresh: The refresh token of the pair, None without one.
+        refresh_expires_at: When that expires, epoch seconds; None when nobody said.
+        issued_at: When it was received, epoch seconds; None where that is not known.
+        client: Whose pair it is: a hash of family and client id. Empty where that is not known.
+        origins: Hashes of the first refresh tokens (those a person made) that this pair goes back to or took the
+            place of, oldest first. Empty where that is not known.
+    """
+
+    access: Secret
+    expires_at: float | None = None
+    refresh: Secret | None = None
+    refresh_expires_at: float | None = None
+    issued_at: float | None = None
+    client: str = ""
+    origins: tuple[str, ...] = ()
+
+
+class ExchangeAnswer(NamedTuple):
+    """What a token endpoint answered."""
+
+    status: int
+    body: bytes
+    retry_after_s: float | None = None
+
+
+class Exchange(Protocol):
+    """One unauthorised POST to a token endpoint; given to providers by the session."""
+
+    async def __call__(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
+        """Post once."""
+        ...
+
+
+class TokenProvider(Protocol):
+    """Where a session gets its access token from."""
+
+    async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
+        """Return a token that is not the rejected one.
+
+        Args:
+            exchange: Posts to a token endpoint.
+            rejected: The token the vendor has just refused, None where none was.
+
+        Raises:
+            AuthError: When no token can be had.
+        """
+        ...
+
+
+class TokenStore(Protocol):
+    """Where a rotating pair rests between renewals and restarts.
+
+    A store of your own keeps every field of `Token`; one that keeps only the first four works, but cannot tell when
+    a person has put a new refresh token into the configuration.
+    """
+
+    async def load(self) -> Token | None:
+        """Return the stored pair, None without one."""
+        ...
+
+    async def save(self, token: Token, /) -> None:
+        """Store a pair durably; when this returns, a crash no longer loses it."""
+        ...
+
+    def lock(self) -> AbstractAsyncContextManager[None]:
+        """Hold everyone else who shares this store back from refreshing."""
+        ...
+
+
+class _TokenReply(msgspec.Struct):
+    """The token endpoint's success; `object` where the vendor sends numbers as strings or the other way round."""
+
+    access_token: str = ""
+    expires_in: object = None
+    refresh_token: str | None = None
+    access_token_expiry: object = None
+    refresh_token_expiry: object = None
+
+
+class _TokenRefusal(msgspec.Struct):
+    error: object = None
+
+
+_TOKEN_DECODER: Final = msgspec.json.Decoder(_TokenReply)
+_REFUSAL_DECODER: Final = msgspec.json.Decoder(_TokenRefusal)
+
+
+def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> Token:
+    """Read a token reply, or raise what a refusal means for the credentials.
+
+    Args:
+        answer: The endpoint's answer.
+        now: Epoch seconds, to turn lifetimes into times.
+        dead: What to raise when the grant itself was refused.
+    """
+    if answer.status < 300:
+        try:
+            reply = _TOKEN_DECODER.decode(answer.body)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            reply = _TokenReply()
+        if reply.access_token:
+            return Token(
+                Secret(header_value("access_token", reply.access_token, error=DecodeError)),
+                _expires_at(reply, now),
+                Secret(reply.refresh_token) if reply.refresh_token else None,
+                _expiry(reply.refresh_token_expiry, now),
+                now,
+            )
+    error = recognise(answer.body, answer.status, effect=EffectClass.READ, retry_after_s=answer.retry_after_s)
+    raise _as_auth_error(error, dead, answer)
+
+
+def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnswer) -> XoxoError:
+    if isinstance(error, RateLimitedError):
+        # The vendor invalidates tokens when this endpoint is hammered, and its refusal (shape E) names no time.
+        error.retry_after_s = error.retry_after_s or _THROTTLED_S
+        return error
+    if answer.status >= 500:
+        return error  # the endpoint is down; the credentials may be fine
+    if isinstance(error, DecodeError):
+        return DecodeError("the token endpoint answered without a token", effect="none", status=answer.status)
+    if dead is RefreshTokenDeadError and not _blames_the_client(error, answer.body):
+        message = (
+            f"the refresh token was refused ({error.message}); a person must generate new tokens in the dashboard "
+            "(Settings, API, Generate New Tokens)"
+        )
+        return dead(message, status=answer.status, error_id=error.error_id)
+    message = f"the client id or secret was refused ({error.message})"
+    return CredentialsRejectedError(message, status=answer.status, error_id=error.error_id)
+
+
+def _blames_the_client(error: XoxoError, body: bytes) -> bool:
+    """Return whether id, secret, account or IP address were refused: a new refresh token would not help then."""
+    if error.error_id.startswith("PIPE1001") and error.error_id != "PIPE10013":
+        return True
+    try:
+        return _REFUSAL_DECODER.decode(body).error in {"invalid_client", "unauthorized_client"}
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
+        return False
+
+
+def _expires_at(reply: _TokenReply, now: float) -> float | None:
+    """Return when a new access token expires: by `access_token_expiry`, else by `expires_in`.
+
+    A token that has just been issued is not past its end. Where it seems to be, our clock is wrong: then only a
+    duration helps, and without one the token is used until it is refused. Else every call would ask for a new one.
+    """
+    for value in (reply.access_token_expiry, reply.expires_in):
+        at = _expiry(value, now)
+        if at is not None and at > now:
+            return at
+    return None
+
+
+def _expiry(value: object, now: float) -> float | None:
+    """Read a lifetime in any documented form: seconds, epoch seconds, epoch milliseconds, as number or string.
+
+    The vendor calls one field both; the magnitudes never meet (10^8 s is three years, epoch seconds are past 10^9,
+    milliseconds past 10^12).
+    """
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not 0 < number < 1e15:
+        return None
+    if number < 1e8:
+        return now + number
+    return number if number < 1e11 else number / 1000
+
+
+def still_good(token: Token, rejected: Token | None, now: float) -> bool:
+    """Return whether a stored token is worth using: not refused, and not so near its end that it is due anyway.
+
+    The margin is a little wider than the session's. Were it none, a session that renews early would be handed the
+    same token again and again, until it is dead and every caller waits.
+
+    Args:
+        token: The stored token.
+        rejected: The token the vendor has just refused, None where none was.
+        now: Epoch seconds.
+    """
+    if rejected is not None and token.access == rejected.access:
+        return False
+    if token.expires_at is None:
+        return True
+    lifetime = token.expires_at - token.issued_at if token.issued_at is not None else float("inf")
+    return token.expires_at - now > min(_MARGIN_S, max(lifetime, 0.0) * _MARGIN_SHARE)
+
+
+def given(name: str, value: str) -> str:
+    """Refuse a value that is missing."""
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigError(f"{name} is missing")
+    return value
+
+
+def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError) -> str:
+    """Refuse what would end the header and start another one."""
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
+        raise error(f"{name} is empty or holds characters that no header may hold")
+    return value
