@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url
+from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url, default_token_file
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, OrderInDoubt, notify
@@ -115,7 +115,8 @@ class XoxoClient:
         """Make a client from `XOXO_*` variables.
 
         Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN` with client id and
-        secret; client id and secret.
+        secret; client id and secret. A refresh token rotates, and its pairs are kept in `XOXO_TOKEN_FILE`, or in a
+        file of the account's own under `$XDG_STATE_HOME/xoxo`.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -211,5 +212,9 @@ def credentials_from(environment: Environment) -> TokenProvider:
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
     if environment.refresh_token:
-        return RefreshToken(environment.client_id, environment.client_secret, environment.refresh_token)
+        path = default_token_file(environment)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return RefreshToken(
+            environment.client_id, environment.client_secret, environment.refresh_token, store=FileTokenStore(path)
+        )
     return ClientCredentials(environment.client_id, environment.client_secret)

@@ -1,8 +1,10 @@
 """Frozen settings: the vendor's hosts, timeouts, rate limits, and what the environment says."""
 
+import hashlib
 import ipaddress
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final, Self
 from urllib.parse import urlsplit
 
@@ -10,7 +12,7 @@ import msgspec
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["PRODUCTION", "STAGING", "Environment", "RateLimits", "Timeouts", "check_base_url"]
+__all__ = ["PRODUCTION", "STAGING", "Environment", "RateLimits", "Timeouts", "check_base_url", "default_token_file"]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
 """The vendor's production host: real money. Always asked for by name."""
@@ -121,13 +123,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     client_secret: str = ""
     refresh_token: str = ""
     access_token: str = ""
+    token_file: str = ""
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN` and `_ACCESS_TOKEN`.
+        """Read `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN` and `_TOKEN_FILE`.
 
         Args:
             variables: Where to read them from; the process environment by default.
@@ -138,6 +141,24 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         source = os.environ if variables is None else variables
         found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
         return cls(**{name: value for name, value in found.items() if value})
+
+
+def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:
+    """Return where a rotating token pair rests unless `XOXO_TOKEN_FILE` says otherwise.
+
+    Every renewal ends the refresh token before it: a pair that is kept in memory only is lost at exit, and with it the
+    access to the account.
+
+    Args:
+        environment: The settings; another account or address has another file.
+        variables: Where `XDG_STATE_HOME` is read from.
+    """
+    source = os.environ if variables is None else variables
+    if environment.token_file:
+        return Path(environment.token_file)
+    state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
+    account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
+    return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
 def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_or
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import ReplyDecoder
+from xoxo_async.wire import RawReply, ReplyDecoder
 
 __all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag"]
 
@@ -167,7 +167,7 @@ class Operation(Generic[Request, Reply]):
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
-            msgspec.structs.force_setattr(reply, "raw", body)
+            msgspec.structs.force_setattr(reply, "raw", RawReply(body))
         return cast("Reply", reply)
 
     @cached_property
@@ -177,8 +177,10 @@ class Operation(Generic[Request, Reply]):
             return ReplyDecoder(self.reply)
         inner: Any = self.reply
         if self.layout is Layout.NESTED:
-            empty: Any = () if get_origin(self.reply) is tuple else None
-            fields: list[Any] = [("data", cast("Any", self.reply) | None, empty)]
+            # A list may be absent, null or blank where the vendor has nothing: all of that is the empty one.
+            listed = get_origin(self.reply) is tuple
+            reply: Any = self.reply
+            fields: list[Any] = [("data", reply, ()) if listed else ("data", reply | None, None)]
             if self.flag is not SuccessFlag.NONE:
                 fields.append(("flag", Any, msgspec.field(default=None, name=self.flag.value)))
             inner = msgspec.defstruct("Inner", fields)

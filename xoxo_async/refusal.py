@@ -84,9 +84,9 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
 def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
     if _is_rate_limit(shape):
         return _rate_limited(shape, retry_after_s)
-    error_id = shape.errorId if isinstance(shape.errorId, str) else ""
+    error_id = _text(shape.errorId).upper()
     if error_id:
-        return _from_error_id(error_id.strip().upper(), shape, status)
+        return _from_error_id(error_id, shape, status)
     if shape.error in _TOKEN_ERRORS or shape.error_message_id in _TOKEN_ERRORS:
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if shape.error in ("invalid_client", "unauthorized_client", "invalid_grant"):

@@ -56,7 +56,7 @@ def test_a_run_survives_a_fault_at_any_write_or_sync(tmp_path: Path, call: str, 
     """Whichever call fails, running again ends with fifty orders, none twice, all with their codes in the ledger."""
     with Sandbox(latency_ms=1).run_in_thread() as sandbox:
         count = calls_of_a_run(sandbox, tmp_path / "count.db", call)
-    # All of them with XOXO_EXHAUSTIVE=1 (`make exhaustive`, some ten minutes); else every sixth, another sixth each time.
+    # All of them with XOXO_EXHAUSTIVE=1 (`make exhaustive`, some ten minutes); else another sixth of them each time.
     step = 1 if os.environ.get("XOXO_EXHAUSTIVE") else 6
     points = range(random.SystemRandom().randint(1, step), count + 2, step)
     ends = Counter[int]()
@@ -96,5 +96,5 @@ if __name__ == "__main__":
     try:
         asyncio.run(run(sys.argv[1], sys.argv[2]))
     except errors.LedgerError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         sys.exit(DIED)

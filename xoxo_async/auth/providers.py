@@ -90,7 +90,6 @@ class ClientCredentials:
 class _Refused(NamedTuple):
     """A refresh token the vendor called dead, remembered for a while."""
 
-    refresh: Secret
     error: RefreshTokenDeadError
     until: float
 
@@ -147,7 +146,7 @@ class RefreshToken:
         self._store: Final[TokenStore] = shared_memory(self._origin) if store is None else store
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
-        self._refused: _Refused | None = None
+        self._refused: Final[dict[Secret, _Refused]] = {}
         self._unanswered: Secret | None = None
 
     def __repr__(self) -> str:
@@ -176,11 +175,15 @@ class RefreshToken:
             refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
             try:
                 token = await self._renew(exchange, refresh)
-            except RefreshTokenDeadError:
-                # A file of an earlier version does not say which first token its pair goes back to.
-                if stored is None or stored.origins or refresh == self._first:
+            except RefreshTokenDeadError as error:
+                if refresh == self._first:
                     raise
-                token = await self._renew(exchange, self._first)
+                # One more question before a person is called: the configured token may be newer than a pair that does
+                # not say where it comes from, and it is the living one of a sandbox that has been started anew.
+                try:
+                    token = await self._renew(exchange, self._first)
+                except RefreshTokenDeadError:
+                    raise error from None
             before = stored.origins if stored is not None else ()
             origins = before if self._origin in before else (*before, self._origin)
             token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
@@ -207,9 +210,10 @@ class RefreshToken:
 
     async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
         """Spend a refresh token for the next pair."""
-        if self._refused is not None and self._refused.refresh == refresh and time.monotonic() < self._refused.until:
+        refused = self._refused.get(refresh)
+        if refused is not None and time.monotonic() < refused.until:
             # Dead is dead: asking again and again would only bring the throttle on the account.
-            raise copy.copy(self._refused.error).with_traceback(None)
+            raise copy.copy(refused.error).with_traceback(None)
         doubted = self._unanswered == refresh
         self._unanswered = refresh  # until an answer says what became of it
         try:
@@ -222,9 +226,10 @@ class RefreshToken:
             if doubted:
                 error = _after_a_lost_answer(error)
             self._unanswered = None
-            self._refused = _Refused(refresh, error, time.monotonic() + _DEAD_REMEMBERED_S)
+            self._refused[refresh] = _Refused(error, time.monotonic() + _DEAD_REMEMBERED_S)
             raise error from None
-        self._unanswered = self._refused = None
+        self._unanswered = None
+        self._refused.clear()
         return token if token.refresh is not None else token._replace(refresh=refresh)
 
     def _request(self, refresh: Secret) -> bytes:

@@ -22,6 +22,7 @@ from xoxo_async.bulk.ledger_store import (
     Move,
     get_meta,
     insert_planned,
+    last_seq,
     read_lines,
     read_state,
     set_meta,
@@ -82,6 +83,7 @@ class LedgerSession:
         self.connection = connection
         self.since = 0
         self._epoch = 0
+        self._planned_before = 0
         self._box: Final = box
         self._clock: Final = clock
 
@@ -113,10 +115,11 @@ class LedgerSession:
             set_meta(self.connection, "job", job)
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
+        self._planned_before = last_seq(self.connection)
 
     def add(self, lines: Sequence[PlannedLine]) -> int:
         """Add planned lines; return how many were new."""
-        return insert_planned(self.connection, lines, self.now())
+        return insert_planned(self.connection, lines, self.now(), self._planned_before)
 
     def work(self, records: Sequence[RecordOrder], claims: Sequence[ClaimOrder]) -> None:
         """Record facts, then claim lines, for any number of callers.

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState, PlannedLine
-from xoxo_async.errors import LedgerConflictError
+from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = [
     "JournalRow",
@@ -81,6 +81,11 @@ _CLASH: Final = (
     f" (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
     " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
     " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
+)
+# Rows of this plan hold the row number they came with: who meets one under another number is a second row.
+_REPEATED: Final = (
+    f"SELECT new.key, new.row, old.row FROM (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
+    " JOIN lines AS old ON old.key = new.key WHERE old.seq > ? AND old.row <> new.row ORDER BY new.row LIMIT 20"
 )
 _COUNT: Final = (
     "SELECT state, delivery, currency, amount_charged, count(*) FROM lines"
@@ -164,27 +169,35 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     )
 
 
-def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine], now: float) -> int:
-    """Add lines that are new, and refuse those that contradict what is there.
+def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine], now: float, since: int) -> int:
+    """Add lines that are new, and refuse those that contradict what is there, or repeat a row of the same plan.
+
+    A row planned before is the same row, said again. Twice in one plan, it may be two gifts for one person.
 
     Args:
         connection: In a transaction.
         lines: The lines.
         now: For the journal.
+        since: The last `seq` before this plan.
 
     Returns:
         How many were new.
 
     Raises:
         LedgerConflictError: Naming the first contradiction.
+        PlanError: Naming the rows that repeat another one.
     """
     rows = _encode([(line.key, line.po_number, line.digest, line.request.decode(), line.row) for line in lines])
-    last: int = connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0]
+    last = last_seq(connection)
     added = connection.execute(_PLAN, (rows,)).rowcount
     if added < len(lines):
         clash: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
         if clash:
             raise LedgerConflictError(_clash_message(*clash))
+        repeated: list[tuple[str, int, int]] = connection.execute(_REPEATED, (rows, since)).fetchall()
+        if repeated:
+            problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in repeated)
+            raise PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
     connection.execute(_NOTE_PLANNED, (now, last))
     return added
 
@@ -193,6 +206,11 @@ def _clash_message(key: str, row: int, old_key: str, old_row: int, same_po: int)
     if key != old_key and same_po:
         return f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
     return f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
+
+
+def last_seq(connection: sqlite3.Connection) -> int:
+    """Return the number of the last line, 0 without one."""
+    return int(connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0])
 
 
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:

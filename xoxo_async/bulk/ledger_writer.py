@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger_files import create_private, sidecar
 from xoxo_async.bulk.ledger_schema import connect
 from xoxo_async.bulk.ledger_session import ClaimOrder, LedgerSession, RecordOrder, refusal
 from xoxo_async.bulk.ledger_store import set_meta
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import BulkError, LedgerError
 
 __all__ = ["LedgerWriter", "failure"]
 
@@ -28,14 +28,14 @@ __all__ = ["LedgerWriter", "failure"]
 _LONG_WAL: Final = 4 * 1024 * 1024
 
 
-def failure(path: Path, error: Exception) -> LedgerError:
+def failure(path: Path, error: Exception) -> BulkError:
     """Return the error that says which ledger failed, and how.
 
     Args:
         path: The ledger.
         error: What the storage raised.
     """
-    return error if isinstance(error, LedgerError) else LedgerError(f"{path} failed: {error}")
+    return error if isinstance(error, BulkError) else LedgerError(f"{path} failed: {error}")
 
 
 class _Task:

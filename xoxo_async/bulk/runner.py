@@ -146,9 +146,19 @@ class Runner:
             if not lines:
                 break
             fed = True
+            await self._hand_over(lines, to_workers)
+        return fed
+
+    async def _hand_over(self, lines: list[LedgerLine], to_workers: MemoryObjectSendStream[LedgerLine]) -> None:
+        """Give armed lines to the workers; when cut off, those not handed over go back."""
+        handed = 0
+        try:
             for line in lines:
                 await to_workers.send(line)
-        return fed
+                handed += 1
+        except BaseException:
+            self._left_over.extend(_unsent(line) for line in lines[handed:])
+            raise
 
     async def _take_slots(self, wanted: int) -> int:
         """Take up to `wanted` rate slots that are due, waiting for the first; none once the run is stopped."""
@@ -183,7 +193,7 @@ class Runner:
         held_s = self._wall() - (line.last_sent_at or 0.0)
         if self.pause or held_s > MAX_HOLD_S / 2:
             # Never sent: the run stopped, or all workers were busy longer than recovery assumes a sender may take.
-            await sink.send(Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch))
+            await sink.send(_unsent(line))
             return
         change = Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
         self.progress.in_flight += 1
@@ -250,9 +260,7 @@ class Runner:
         """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""
         changes = list(self._left_over)
         self._left_over.clear()
-        changes.extend(
-            Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch) for line in _drained(armed)
-        )
+        changes.extend(_unsent(line) for line in _drained(armed))
         changes.extend(_drained(results))
         if changes:
             with anyio.CancelScope(shield=True):
@@ -264,6 +272,10 @@ class Runner:
 
 
 T = TypeVar("T")
+
+
+def _unsent(line: LedgerLine) -> Change:
+    return Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch)
 
 
 def _drained(stream: MemoryObjectReceiveStream[T]) -> list[T]:

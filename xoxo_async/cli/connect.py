@@ -1,8 +1,6 @@
 """From flags and XOXO_* variables to an open client, the sandbox's included."""
 
-import hashlib
 import math
-import os
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
@@ -14,7 +12,7 @@ import anyio
 import click
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, TokenProvider
+from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import Environment, RateLimits, is_loopback
 
@@ -148,25 +146,7 @@ def _from_environment(connection: Connection) -> tuple[TokenProvider, str]:
     environment = Environment.read()
     given = {"base_url": connection.base_url, "client_id": connection.client_id}
     environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
-    credentials = credentials_from(environment)
-    if isinstance(credentials, RefreshToken):
-        # Every renewal ends the refresh token before it: without a file, the next command would stand outside.
-        store = FileTokenStore(_token_file(environment))
-        credentials = RefreshToken(
-            environment.client_id, environment.client_secret, environment.refresh_token, store=store
-        )
-    return credentials, environment.base_url
-
-
-def _token_file(environment: Environment) -> Path:
-    """Return where the token pair of this account rests between commands."""
-    named = os.environ.get("XOXO_TOKEN_FILE", "").strip()
-    if named:
-        return Path(named)
-    state = Path(os.environ.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
-    return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+    return credentials_from(environment), environment.base_url
 
 
 def _limits(connection: Connection) -> RateLimits:

@@ -180,9 +180,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
     order_date_: str | None = msgspec.field(default=None, name="orderDate")
     delivery_date_: str | None = msgspec.field(default=None, name="deliveryDate")
-    # What it needs of the road: `Operation.read` sets `raw` to the answer's bytes, which `_known` then masks. No JSON
-    # the vendor writes has this name.
-    raw: Any = msgspec.field(default=None, name="#raw")
+    # Set by `Operation.read`; no JSON the vendor writes has this name.
+    raw: RawReply | None = msgspec.field(default=None, name="#raw")
 
     @property
     def order_discount(self) -> Decimal | None:
@@ -603,11 +602,9 @@ def _named(order: Order, po_number: str) -> Order:
 
 
 def _known(order: Order, po_number: str | None = None) -> Order:
-    """Return an order that exists, its raw answer masked: a repr, a pickle or an encoder must never show the codes."""
+    """Return an order that exists: an id of 0 or less is none."""
     if order.order_id <= 0:
         raise DecodeError("the answer has no order id", po_number=po_number)
-    if isinstance(order.raw, bytes):
-        msgspec.structs.force_setattr(order, "raw", RawReply(order.raw))
     return order
 
 

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.errors import LedgerConflictError, LedgerError, LedgerLockedError
+from xoxo_async.errors import LedgerConflictError, LedgerError, LedgerLockedError, PlanError
 
 pytestmark = pytest.mark.anyio
 
@@ -384,3 +385,16 @@ async def test_a_closed_ledger_says_so(tmp_path: Path) -> None:
     await ledger.aclose()
     with pytest.raises(LedgerError, match="not open"):
         await ledger.counts()
+
+
+@pytest.mark.parametrize("apart", [1, 1500])
+async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: Path, apart: int) -> None:
+    """Said again in a later plan it is the same row; twice in one plan, also chunks apart, it may be two gifts."""
+    lines = [line(n) for n in range(1, apart + 1)]
+    again = msgspec.structs.replace(lines[0], row=apart + 7)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        with pytest.raises(PlanError, match=rf"row {apart + 7}, column key: .* stands in row {lines[0].row} already"):
+            await ledger.plan("job", each([*lines, again]))
+        assert (await ledger.counts()).rows == 0
+        await ledger.plan("job", each(lines))
+        assert (await ledger.plan("job", each([again]))).known == 1

@@ -173,7 +173,7 @@ async def test_find_never_says_none_where_an_order_may_be(road: Any, error_id: s
 async def test_raw_answers_are_masked(road: Any) -> None:
     """An order handed out shows its codes in no repr, pickle or JSON; its unknown fields can be read."""
     body = b'{"data":{"placeOrder":{"data":{"orderId":900,"tip":"HUNTER-2"}}}}'
-    road.answers = [order(raw=body)]
+    road.answers = [order(raw=RawReply(body))]
     placed = await OrderService(road).place(**ASKED)
     assert isinstance(placed.raw, RawReply)
     assert placed.extra == {"tip": "HUNTER-2"}

@@ -1,0 +1,233 @@
+"""Tokens against the sandbox: cold starts, short lives, revocations, throttles, and processes that share a pair."""
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import pytest
+
+from xoxo_async import ClientCredentials, FileTokenStore, RateLimits, RefreshToken, RetryPolicy, XoxoClient, errors
+from xoxo_async.auth import TokenProvider
+from xoxo_async.hooks import Event, TokenRenewed
+from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
+
+pytestmark = pytest.mark.anyio
+
+
+class Renewals:
+    """A hook that counts renewals."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, event: Event, /) -> None:
+        self.count += isinstance(event, TokenRenewed)
+
+
+def client_on(sandbox: Sandbox, provider: TokenProvider | None = None, *hooks: Renewals) -> XoxoClient:
+    return XoxoClient(
+        provider or ClientCredentials(CLIENT_ID, CLIENT_SECRET),
+        base_url=sandbox.base_url,
+        rate_limits=RateLimits.unlimited(),
+        hooks=hooks,
+    )
+
+
+@asynccontextmanager
+async def sandbox_and_client(
+    provider: TokenProvider | None = None, *hooks: Renewals, token_ttl_s: float = 1_296_000.0
+) -> AsyncIterator[tuple[Sandbox, XoxoClient]]:
+    async with Sandbox(token_ttl_s=token_ttl_s) as sandbox, client_on(sandbox, provider, *hooks) as xoxo:
+        yield sandbox, xoxo
+
+
+def refreshing(folder: Path) -> RefreshToken:
+    return RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=FileTokenStore(folder / "pair.json"))
+
+
+async def test_two_hundred_callers_on_a_cold_client_cause_one_token_request() -> None:
+    """Whoever comes first asks, everyone else waits for that one answer."""
+    async with sandbox_and_client() as (sandbox, xoxo):
+        async with anyio.create_task_group() as group:
+            for _ in range(200):
+                group.start_soon(xoxo.account.get_balance)
+        assert sandbox.books().requests["token"] == 1
+        assert sandbox.books().requests["getBalance"] == 200
+
+
+async def test_cold_clients_on_one_refresh_token_cause_one_token_request() -> None:
+    """Twenty client objects without a store, one credential: one renewal, and nobody finds the token spent."""
+    async with Sandbox() as sandbox:
+
+        async def use() -> None:
+            async with client_on(sandbox, RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN)) as xoxo:
+                await xoxo.account.get_balance()
+
+        keep = RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN)
+        async with anyio.create_task_group() as group:
+            for _ in range(20):
+                group.start_soon(use)
+        assert sandbox.books().requests["token"] == 1
+        assert "one pair" in repr(keep)
+
+
+@pytest.mark.parametrize("kind", ["client credentials", "refresh token"])
+async def test_a_token_that_expires_every_two_seconds_is_renewed_once_each(tmp_path: Path, kind: str) -> None:
+    """Five seconds of load: no call fails, and the vendor sees about one renewal a lifetime."""
+    provider = refreshing(tmp_path) if kind == "refresh token" else None
+    async with sandbox_and_client(provider, token_ttl_s=2) as (sandbox, xoxo):
+        calls = Counter[str]()
+
+        async def load() -> None:
+            while True:
+                await xoxo.account.get_balance()
+                calls["good"] += 1
+
+        with anyio.move_on_after(5):
+            async with anyio.create_task_group() as group:
+                for _ in range(8):
+                    group.start_soon(load)
+        # Renewed at 1.6 s of each 2: the first and three more. No call was refused for its token, so each one counted.
+        assert 3 <= sandbox.books().requests["token"] <= 5
+        assert calls["good"] > 100
+        assert sandbox.books().requests["getBalance"] - calls["good"] <= 8  # those under way at the end
+
+
+@pytest.mark.parametrize("kind", ["client credentials", "refresh token"])
+async def test_a_revocation_in_mid_run_costs_one_renewal(tmp_path: Path, kind: str) -> None:
+    """Every token dies under forty callers: all of them recover, with one token request more."""
+    renewals = Renewals()
+    provider = refreshing(tmp_path) if kind == "refresh token" else None
+    async with sandbox_and_client(provider, renewals) as (sandbox, xoxo):
+        sandbox.script("revoke_token", operation="getBalance", nth=100)
+
+        async def load() -> None:
+            for _ in range(10):
+                await xoxo.account.get_balance()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(load)
+        assert sandbox.books().requests["token"] == 2
+        assert renewals.count == 2
+
+
+WORKER = """
+import sys, anyio
+from xoxo_async import FileTokenStore, RateLimits, RefreshToken, XoxoClient
+from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN
+
+async def main(base_url, path, seconds):
+    provider = RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=FileTokenStore(path))
+    async with XoxoClient(provider, base_url=base_url, rate_limits=RateLimits.unlimited()) as xoxo:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        with anyio.move_on_after(seconds):
+            while True:
+                await xoxo.account.get_balance()
+                await anyio.sleep(0.005)
+    print("done", flush=True)
+
+anyio.run(main, sys.argv[1], sys.argv[2], float(sys.argv[3]))
+"""
+
+
+def run_workers(sandbox: Sandbox, path: Path, seconds: float, count: int = 2) -> list[tuple[int, str, str]]:
+    """Run processes that start calling at the same moment; return how each ended."""
+    command = [sys.executable, "-W", "error", "-c", WORKER, sandbox.base_url, str(path), str(seconds)]
+    workers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(count)
+    ]
+    try:
+        for worker in workers:
+            assert worker.stdout is not None
+            assert worker.stdout.readline() == "ready\n"
+        for worker in workers:
+            assert worker.stdin is not None
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        ends = [worker.communicate(timeout=60) for worker in workers]
+        return [(worker.returncode, *end) for worker, end in zip(workers, ends, strict=True)]
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
+
+
+async def test_two_cold_processes_on_one_pair_renew_it_once(tmp_path: Path) -> None:
+    """The file lock lets one of them renew; the other one finds the new pair."""
+    with Sandbox().run_in_thread() as sandbox:
+        ends = await anyio.to_thread.run_sync(run_workers, sandbox, tmp_path / "pair.json", 0.5)
+        assert ends == [(0, "done\n", "")] * 2
+        assert sandbox.books().requests["token"] == 1
+
+
+async def test_two_processes_on_one_rotating_pair_lose_nothing(tmp_path: Path) -> None:
+    """Two processes, a pair of two seconds, six seconds: no call fails, and they renew as often as one would."""
+    with Sandbox(token_ttl_s=2).run_in_thread() as sandbox:
+        ends = await anyio.to_thread.run_sync(run_workers, sandbox, tmp_path / "pair.json", 6.0)
+        assert ends == [(0, "done\n", "")] * 2
+        renewals = sandbox.books().requests["token"]
+        assert 4 <= renewals <= 5  # at 0, 1.5, 3.0, 4.5 and 6.0 s: once a lifetime, not once a process
+        # The pair on disk is the living one: every spent one was replaced before it was used.
+        left = await FileTokenStore(tmp_path / "pair.json").load()
+        assert left is not None
+        assert left.refresh is not None
+        assert sandbox.state.refresh[left.refresh.reveal()]
+        assert sum(not live for live in sandbox.state.refresh.values()) == renewals
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ClientCredentials(CLIENT_ID, "a wrong secret"),
+        lambda: RefreshToken(CLIENT_ID, "a wrong secret", REFRESH_TOKEN),
+    ],
+    ids=["client credentials", "refresh token"],
+)
+async def test_a_wrong_secret_is_told_without_showing_it(make: Callable[[], TokenProvider]) -> None:
+    """CredentialsRejectedError, also for a refresh: a new token pair would not help. The secret is nowhere in it."""
+    provider = make()
+    async with sandbox_and_client(provider) as (sandbox, xoxo):
+        with pytest.raises(errors.CredentialsRejectedError) as caught:
+            await xoxo.account.get_balance()
+        shown = f"{caught.value} {caught.value!r} {caught.value.__cause__!r} {vars(caught.value)} {provider!r}"
+        assert "wrong secret" not in shown
+        assert REFRESH_TOKEN not in shown
+        assert sandbox.books().requests["token"] == 1
+
+
+async def test_a_spent_refresh_token_is_asked_about_once(tmp_path: Path) -> None:
+    """Fifty callers with a dead token: each is told that a person must act, and the vendor is asked once."""
+    async with sandbox_and_client(refreshing(tmp_path)) as (sandbox, xoxo):
+        sandbox.state.spend_refresh(REFRESH_TOKEN)
+        told = []
+
+        async def call() -> None:
+            with pytest.raises(errors.RefreshTokenDeadError, match="dashboard"):
+                await xoxo.account.get_balance()
+            told.append(1)
+
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(call)
+        assert len(told) == 50
+        assert sandbox.books().requests["token"] == 1
+
+
+async def test_a_throttled_token_endpoint_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vendor's throttle names no time: nobody asks again for a minute, however many call."""
+    async with Sandbox() as sandbox:
+        monkeypatch.setattr(sandbox.tokens, "issue", lambda *_: (429, {"message": "auth.request_limit_exceeded"}))
+        provider = ClientCredentials(CLIENT_ID, CLIENT_SECRET)
+        async with XoxoClient(provider, base_url=sandbox.base_url, retry=RetryPolicy(attempts=1)) as xoxo:
+            for _ in range(5):
+                with pytest.raises(errors.RateLimitedError) as caught:
+                    await xoxo.account.get_balance()
+                assert caught.value.retry_after_s == 60.0
+        assert sandbox.books().requests["token"] == 1

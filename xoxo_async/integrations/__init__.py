@@ -1,0 +1,1 @@
+"""One small module per neighbour, each imported only by who needs it."""
