@@ -50,6 +50,16 @@ class Answer(NamedTuple):
     token: Token | None
     retry_after: str | None
 
+    def __repr__(self) -> str:
+        return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
+
+
+class _Headers(dict[str, str]):
+    """Headers that show no token where an error report prints local variables."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} headers>"
+
 
 class Session:
     """Make single authorised attempts over one connection pool, with one token that all callers share.
@@ -93,7 +103,7 @@ class Session:
         # The token and what is known of it. Times are monotonic.
         self._lock: anyio.Lock | None = None
         self._token: Token | None = None
-        self._headers: dict[str, str] = {}
+        self._headers = _Headers()
         self._renew_at = 0.0
         self._dead_at = 0.0
         self._rejected: Token | None = None
@@ -220,12 +230,14 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._headers = {
-            "Authorization": f"Bearer {token.access.reveal()}",
-            "Content-Type": "application/json",
-            "Accept": "application/json",
-            "User-Agent": _USER_AGENT,
-        }
+        self._headers = _Headers(
+            {
+                "Authorization": f"Bearer {token.access.reveal()}",
+                "Content-Type": "application/json",
+                "Accept": "application/json",
+                "User-Agent": _USER_AGENT,
+            }
+        )
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:

@@ -1,0 +1,162 @@
+"""`evidence`: what each end of a send proves about a line, and nothing more."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from xoxo_async import errors
+from xoxo_async.bulk.evidence import change_from_error, change_from_order, codes_of, mismatch
+from xoxo_async.bulk.ledger import Delivery, Evidence, LedgerLine
+from xoxo_async.operation import EffectClass
+from xoxo_async.refusal import recognise
+from xoxo_async.services.orders import PLACE_ORDER, Order
+
+BODY = '{"productId":1001,"quantity":2,"denomination":100,"poNumber":"PO-1"}'
+LINE = LedgerLine(
+    seq=1, key="k", po_number="PO-1", digest="d", body=BODY, row=1, epoch=4, first_sent_at=1_700_000_000.0
+)
+
+
+def evidence(error: errors.XoxoError) -> Evidence:
+    return change_from_error(LINE, error).evidence
+
+
+NOT_PROCESSED = [
+    errors.ConnectError("x"),
+    errors.RateLimitedError("x"),
+    errors.TokenRejectedError("x", retryable=True),
+    errors.CredentialsRejectedError("x"),
+    errors.ReplyLostError("token endpoint", effect="none"),
+    errors.ConfigError("closed"),
+]
+
+
+@pytest.mark.parametrize("error", NOT_PROCESSED, ids=lambda e: type(e).__name__)
+def test_proof_of_nothing_sends_the_line_back(error: errors.XoxoError) -> None:
+    """T2: the server was not reached, or refused before it processed anything."""
+    assert evidence(error) is Evidence.NOT_PROCESSED
+
+
+DOUBT = [
+    errors.ReplyTimeoutError("x"),
+    errors.ReplyLostError("x"),
+    errors.DecodeError("x"),
+    errors.ServerError("x"),
+    errors.OutcomeUnknownError("x"),
+    errors.AuthError("a 401 nobody knows", effect="possible"),
+]
+
+
+@pytest.mark.parametrize("error", DOUBT, ids=lambda e: type(e).__name__)
+def test_no_answer_is_doubt(error: errors.XoxoError) -> None:
+    """T6: timeout, reset, 5xx, unreadable answer, unknown code."""
+    assert evidence(error) is Evidence.OUTCOME_LOST
+
+
+@pytest.mark.parametrize("error_id", sorted(errors.ERROR_IDS))
+@pytest.mark.parametrize("status", [200, 400, 404, 422, 502])
+def test_every_error_id_has_one_end(error_id: str, status: int) -> None:
+    """Only ids after which no order can exist refuse a line, under whatever status."""
+    error = recognise(msgspec.json.encode({"code": status, "errorId": error_id}), status, effect=EffectClass.KEYED)
+    expected = {
+        errors.OrderMayExist.NO: {Evidence.REFUSED_NO_ORDER},
+        errors.OrderMayExist.LOOK_UP: {Evidence.OUTCOME_LOST, Evidence.REFUSED_UNCLEAR},
+        errors.OrderMayExist.YES: {Evidence.OUTCOME_LOST},
+    }
+    assert evidence(error) in expected[errors.ERROR_IDS[error_id].order]
+    assert (error_id == "PLE10004") == (evidence(error) is Evidence.REFUSED_UNCLEAR)
+
+
+UNREADABLE = [
+    (b"", 200),
+    (b"", 400),
+    (b"<html>", 200),
+    (b"<html>", 403),
+    (b"<html>", 502),
+    (b"{}", 200),
+    (b'{"data": {"placeOrder": {"status": 0, "message": "no"}}}', 200),
+    (b'{"error": "x"}', 400),
+    (b'{"errorId": "PLE99999"}', 400),
+    (b"", 307),
+    (b'{"error": "Unauthorized"}', 401),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), UNREADABLE)
+def test_no_unclear_answer_refuses_a_line(body: bytes, status: int) -> None:
+    """HTML, empty, foreign and unclassified refusals are unknown or conflict, never rejected and never unsent."""
+    error = recognise(body, status, effect=EffectClass.KEYED)
+    assert evidence(error) in {Evidence.OUTCOME_LOST, Evidence.REFUSED_UNCLEAR}
+
+
+def order(**fields: object) -> Order:
+    data = {"orderId": 7, "deliveryStatus": "delivered", "quantity": 2, "amountCharged": 200, "currencyCode": "INR"}
+    body = {"data": {"placeOrder": {"status": 1, "data": data | fields}}}
+    found = PLACE_ORDER.read(msgspec.json.encode(body))
+    assert found is not None
+    return found
+
+
+VOUCHER = {"productId": 1001, "voucherCode": "C", "pin": "P", "validity": "2028-01-31", "amount": 100}
+
+
+@pytest.mark.parametrize(
+    ("fields", "delivery"),
+    [
+        ({"vouchers": [VOUCHER, VOUCHER]}, Delivery.DELIVERED),
+        ({"vouchers": [VOUCHER]}, Delivery.PENDING),
+        ({"vouchers": [VOUCHER, VOUCHER], "deliveryStatus": "pending"}, Delivery.DELIVERED),
+        ({"deliveryStatus": "pending"}, Delivery.PENDING),
+        ({"deliveryStatus": "Pending", "vouchers": None}, Delivery.PENDING),
+        ({"deliveryStatus": "Delivered"}, Delivery.DELIVERED),  # merchandise and top-ups have no codes
+        ({"deliveryStatus": "canceled"}, Delivery.CANCELLED),
+        ({"deliveryStatus": "brand new word"}, Delivery.PENDING),
+        ({"deliveryStatus": ""}, Delivery.PENDING),
+    ],
+)
+def test_delivery_needs_all_codes(fields: dict[str, object], delivery: Delivery) -> None:
+    """An order is issued when every piece has its code, whatever `orderStatus` says."""
+    change = change_from_order(LINE, order(orderStatus="complete", **fields), Evidence.ANSWERED_PLACED)
+    assert (change.evidence, change.delivery) == (Evidence.ANSWERED_PLACED, delivery)
+
+
+def test_codes_are_kept_whole_and_never_shown() -> None:
+    """Both spellings end in the ledger; the change's repr has none of it."""
+    odd = {"code": "D", "pin": 0, "validTo": "2028-02-29", "amount": "50"}
+    change = change_from_order(LINE, order(vouchers=[VOUCHER, odd]), Evidence.ANSWERED_PLACED)
+    first, second = codes_of(change.codes)
+    assert (first.code, first.pin, first.valid_to, first.amount) == ("C", "P", "2028-01-31", "100")
+    assert (second.code, second.pin, second.valid_to) == ("D", "0", "2028-02-29")
+    assert (change.order_id, change.amount_charged, change.currency) == (7, Decimal(200), "INR")
+    assert "'C'" not in repr(change) + repr(first)
+
+
+@pytest.mark.parametrize("order_id", [0, -1])
+def test_an_order_without_an_id_is_doubt(order_id: int) -> None:
+    """Nothing but an id proves an order."""
+    assert change_from_order(LINE, order(orderId=order_id), Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
+
+
+DETAIL = {"productId": 1001, "denomination": 100}
+
+
+@pytest.mark.parametrize(
+    ("fields", "word"),
+    [
+        ({}, ""),
+        ({"vouchers": [VOUCHER], "voucherDetails": [DETAIL]}, ""),
+        ({"voucherDetails": [DETAIL | {"denomination": "100.00"}]}, ""),
+        ({"voucherDetails": [DETAIL | {"productId": 1002}]}, "product"),
+        ({"voucherDetails": [DETAIL | {"denomination": 50}]}, "denomination"),
+        ({"quantity": 1}, "quantity"),
+        ({"orderDate": "2023-11-14 22:00:00"}, ""),
+        ({"orderDate": "2023-11-13 22:13:20"}, ""),  # a day earlier may be a time zone
+        ({"orderDate": "2023-11-10 00:00:00"}, "before this row was first sent"),
+    ],
+)
+def test_an_order_is_adopted_only_when_it_is_ours(fields: dict[str, object], word: str) -> None:
+    """Another product, denomination or quantity, or an order older than the row's first send, is somebody else's."""
+    found = mismatch(LINE, order(**fields))
+    assert bool(found) == bool(word)
+    assert word in found
