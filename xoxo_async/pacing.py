@@ -101,6 +101,11 @@ class Pacer:
         self._blocked[operation] = max(at, self._blocked.get(operation, at))
         self._due[operation] = max(at, min(self._due.get(operation, at), at))
 
+    def is_blocked(self, operation: str) -> bool:
+        """Return whether a penalty holds an operation back now."""
+        until = self._blocked.get(operation)
+        return until is not None and until > self._clock()
+
     def interval_s(self, operation: str) -> float:
         """Return the seconds between two slots of an operation, 0 without a limit."""
         return self._interval_of(operation)

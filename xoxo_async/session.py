@@ -213,11 +213,10 @@ class Session:
         try:
             token = await self._provider.obtain(self._exchange, self._rejected)
         except XoxoError as error:
-            error.effect = "none"  # whatever became of the token request, the call itself was never sent
             wait = error.retry_after_s if isinstance(error, RateLimitedError) and error.retry_after_s else None
             self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
-            self._failure = error
-            raise
+            self._failure = _as_own(error)
+            raise self._failure from error
         self._failure = None
         self._adopt(token)
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
@@ -340,6 +339,18 @@ def retry_after_s(header: str | None, now: float) -> float | None:
     except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), 3600.0)
+
+
+def _as_own(error: XoxoError) -> XoxoError:
+    """Return what a failed token request means for the call that needed the token: it was never sent.
+
+    The endpoint's own troubles become an `AuthError` that may be tried again; left as they were, a 502 of the token
+    endpoint would read as the vendor's answer to an order.
+    """
+    if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
+        error.effect = "none"
+        return error
+    return AuthError(f"no token could be had: {error.message}", retryable=True, status=error.status)
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import uuid
 from pathlib import Path
 
 import anyio
@@ -75,6 +76,12 @@ def provider(first: str, store: TokenStore | None = None, *, clock: Clock | None
 @pytest.fixture
 def store(tmp_path: Path) -> FileTokenStore:
     return FileTokenStore(tmp_path / "pair.json")
+
+
+@pytest.fixture
+def unique() -> str:
+    """A refresh token no other test has: providers without a store share their pair by it."""
+    return uuid.uuid4().hex
 
 
 # Whose pair a store holds.
@@ -160,16 +167,16 @@ async def test_a_clock_set_back_only_costs_a_refusal(store: FileTokenStore) -> N
     assert (await provider("first", store, clock=clock).obtain(vendor, dead)).access.reveal() == "a2"
 
 
-async def test_a_token_that_is_expired_at_birth_means_a_wrong_clock() -> None:
+@pytest.mark.parametrize(("expires_in", "expires_at"), [("60", NOW + 60), (None, None), (int(NOW) - 5, None)])
+async def test_a_token_that_is_expired_at_birth_means_a_wrong_clock(expires_in: object, expires_at: object) -> None:
     """With a clock weeks ahead, the stated end is past: the duration counts instead, else every call would renew."""
-    expiry = {"access_token_expiry": str(int((NOW - 99) * 1000))}
+    reply = {"access_token": "a", "access_token_expiry": str(int((NOW - 99) * 1000)), "expires_in": expires_in}
 
     async def answer(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
-        return ExchangeAnswer(200, msgspec.json.encode({"access_token": "a", **expiry, **more}))
+        return ExchangeAnswer(200, msgspec.json.encode(reply))
 
-    for more, expires_at in (({"expires_in": "60"}, NOW + 60), ({}, None), ({"expires_in": int(NOW) - 5}, None)):
-        token = await ClientCredentials("id", "secret", clock=Clock()).obtain(answer, None)
-        assert token.expires_at == expires_at
+    token = await ClientCredentials("id", "secret", clock=Clock()).obtain(answer, None)
+    assert token.expires_at == expires_at
 
 
 # Lost answers, dead tokens.
@@ -192,6 +199,57 @@ async def test_after_a_lost_answer_the_old_token_is_tried_again(lost: errors.Xox
             continue
         with pytest.raises(errors.RefreshTokenDeadError, match=r"dashboard.*earlier renewal was lost"):
             await renewing.obtain(vendor, None)
+
+
+async def test_a_pair_that_could_not_be_stored_is_stored_later(
+    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk must not cost the account: the pair waits in memory, unused, and no second renewal is made."""
+    vendor, renewing = Vendor("first"), provider("first", store)
+
+    def fail(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        for _ in range(2):
+            with pytest.raises(errors.AuthError, match="No space left"):
+                await renewing.obtain(vendor, None)
+    assert await store.load() is None
+    token = await renewing.obtain(vendor, None)
+    assert (token.access.reveal(), vendor.sent) == ("a1", ["first"])
+    assert await store.load() == token
+
+
+async def test_an_unsaved_pair_gives_way_to_an_imported_one(
+    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person has put into the store since is not written over."""
+    vendor, renewing = Vendor("first", "imported"), provider("first", store)
+
+    async def fail(_token: Token, /) -> None:
+        raise errors.AuthError("full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileTokenStore, "save", lambda _self, token: fail(token))
+        with pytest.raises(errors.AuthError, match="full"):
+            await renewing.obtain(vendor, None)
+    await store.save(Token(Secret("a"), 1.0, Secret("imported")))
+    assert (await renewing.obtain(vendor, None)).access.reveal() == "a2"
+    assert vendor.sent == ["first", "imported"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(12345, "12345"), ("r", "r"), ("", "first"), (None, "first"), ([], "first")]
+)
+async def test_an_odd_refresh_token_does_not_lose_the_pair(sent: object, kept: str) -> None:
+    """A number is taken as its text; where none came, the old one is kept."""
+
+    async def answer(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
+        return ExchangeAnswer(200, msgspec.json.encode({"access_token": "a", "refresh_token": sent}))
+
+    token = await provider("first", MemoryTokenStore()).obtain(answer, None)
+    assert token.refresh == Secret(kept)
 
 
 async def test_a_server_never_reached_lost_nothing() -> None:
@@ -275,10 +333,10 @@ async def test_a_throttle_without_a_time_lasts_a_minute(body: bytes) -> None:
 # Sharing.
 
 
-async def test_providers_of_one_credential_share_a_pair_without_a_store() -> None:
+async def test_providers_of_one_credential_share_a_pair_without_a_store(unique: str) -> None:
     """Fifty clients of a process, one refresh token: one renewal; another token or client id is another pair."""
-    vendor = Vendor("first", "other")
-    providers = [provider("first") for _ in range(50)]
+    vendor = Vendor(unique, f"{unique}-other")
+    providers = [provider(unique) for _ in range(50)]
     tokens: set[str] = set()
 
     async def obtain(one: RefreshToken) -> None:
@@ -288,26 +346,26 @@ async def test_providers_of_one_credential_share_a_pair_without_a_store() -> Non
         for one in providers:
             group.start_soon(obtain, one)
     assert tokens == {"a1"}
-    assert (await provider("other").obtain(vendor, None)).access.reveal() == "a2"
+    assert (await provider(f"{unique}-other").obtain(vendor, None)).access.reveal() == "a2"
     with pytest.raises(errors.RefreshTokenDeadError):
-        await provider("first", client_id="another-client-id").obtain(vendor, None)
+        await provider(unique, client_id="another-client-id").obtain(vendor, None)
 
 
-async def test_the_shared_pair_ends_with_its_last_provider() -> None:
+async def test_the_shared_pair_ends_with_its_last_provider(unique: str) -> None:
     """Nothing of a credential stays in the process once nobody uses it."""
-    vendor = Vendor("first")
-    one = provider("first")
+    vendor = Vendor(unique)
+    one = provider(unique)
     await one.obtain(vendor, None)
     del one
     gc.collect()
     with pytest.raises(errors.RefreshTokenDeadError):
-        await provider("first").obtain(vendor, None)
+        await provider(unique).obtain(vendor, None)
 
 
-def test_event_loops_in_threads_share_a_pair() -> None:
+def test_event_loops_in_threads_share_a_pair(unique: str) -> None:
     """A client belongs to its loop; the pair belongs to all of them, and one loop renews it."""
-    vendor = Vendor("first")
-    providers = [provider("first") for _ in range(8)]
+    vendor = Vendor(unique)
+    providers = [provider(unique) for _ in range(8)]
     tokens: list[str] = []
 
     def run(one: RefreshToken) -> None:
@@ -325,18 +383,18 @@ def test_event_loops_in_threads_share_a_pair() -> None:
     assert vendor.renewals == 1
 
 
-async def test_a_cancelled_holder_lets_go() -> None:
+async def test_a_cancelled_holder_lets_go(unique: str) -> None:
     """Cancelled while the vendor is silent, a provider leaves the lock to the next one."""
 
     async def silence(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
         await anyio.sleep_forever()
         raise AssertionError
 
-    one, two = provider("first"), provider("first")
+    one, two = provider(unique), provider(unique)
     with anyio.move_on_after(0.01):
         await one.obtain(silence, None)
     with anyio.fail_after(10):
-        assert (await two.obtain(Vendor("first"), None)).access.reveal() == "a1"
+        assert (await two.obtain(Vendor(unique), None)).access.reveal() == "a1"
 
 
 async def test_whoever_cancels_a_save_does_not_lose_the_pair(store: FileTokenStore) -> None:

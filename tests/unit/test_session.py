@@ -393,12 +393,13 @@ async def test_a_cancelled_caller_does_not_cancel_the_renewal() -> None:
 
 
 async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
-    """A lost token answer is effect none for the order behind it."""
-    provider = Renewing(fail=errors.ReplyLostError("gone"))
-    async with echoing_token() as url, session_on(url, provider) as session:
-        with pytest.raises(errors.ReplyLostError) as caught:
-            await post(session)
-    assert caught.value.effect == "none"
+    """A token answer that was lost, broken or a 502 is no answer to the order behind it: nothing was sent."""
+    for fail in (errors.ReplyLostError("gone"), errors.ServerError("502"), errors.DecodeError("what")):
+        provider = Renewing(fail=fail)
+        async with echoing_token() as url, session_on(url, provider) as session:
+            with pytest.raises(errors.AuthError) as caught:
+                await post(session)
+        assert (caught.value.effect, caught.value.retryable) == ("none", True)
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,13 @@ class _Refused(NamedTuple):
     until: float
 
 
+class _Unsaved(NamedTuple):
+    """A pair that could not be stored, and the refresh token it cost."""
+
+    spent: Secret
+    token: Token
+
+
 class RefreshToken:
     """Tokens by a refresh token that rotates: the vendor's documented way.
 
@@ -124,6 +131,7 @@ class RefreshToken:
         "_refused",
         "_store",
         "_unanswered",
+        "_unsaved",
     )
 
     def __init__(
@@ -148,6 +156,7 @@ class RefreshToken:
         self._clock: Final = clock
         self._refused: Final[dict[Secret, _Refused]] = {}
         self._unanswered: Secret | None = None
+        self._unsaved: _Unsaved | None = None
 
     def __repr__(self) -> str:
         family = self._path.rpartition("/")[2]
@@ -165,7 +174,7 @@ class RefreshToken:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: The new pair could not be stored, and was not used.
+            AuthError: The new pair could not be stored, and was not used; the next call tries to store it again.
         """
         async with self._store.lock():
             stored = await self._store.load()
@@ -173,24 +182,35 @@ class RefreshToken:
             if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
                 return stored  # another client or process has renewed the pair meanwhile
             refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
-            try:
-                token = await self._renew(exchange, refresh)
-            except RefreshTokenDeadError as error:
-                if refresh == self._first:
-                    raise
-                # One more question before a person is called: the configured token may be newer than a pair that does
-                # not say where it comes from, and it is the living one of a sandbox that has been started anew.
-                try:
-                    token = await self._renew(exchange, self._first)
-                except RefreshTokenDeadError:
-                    raise error from None
-            before = stored.origins if stored is not None else ()
-            origins = before if self._origin in before else (*before, self._origin)
-            token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+            if self._unsaved is not None and self._unsaved.spent == refresh:
+                token = self._unsaved.token  # the disk was full, say; spent again, the old token would be found dead
+            else:
+                token = await self._renew_or_begin_anew(exchange, refresh)
+                before = stored.origins if stored is not None else ()
+                origins = before if self._origin in before else (*before, self._origin)
+                token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+            self._unsaved = _Unsaved(refresh, token)
             # The old refresh token is spent: whoever cancels now must not lose the new one.
             with anyio.CancelScope(shield=True):
                 await self._store.save(token)
+            self._unsaved = None
             return token
+
+    async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
+        """Renew; and before a person is called, ask once with the configured token.
+
+        It may be newer than a pair that does not say where it comes from, and it is the living one of a sandbox that
+        has been started anew.
+        """
+        try:
+            return await self._renew(exchange, refresh)
+        except RefreshTokenDeadError as error:
+            if refresh == self._first:
+                raise
+            try:
+                return await self._renew(exchange, self._first)
+            except RefreshTokenDeadError:
+                raise error from None
 
     def _goes_on_with(self, stored: Token | None) -> bool:
         """Return whether the stored pair goes before the configured refresh token.

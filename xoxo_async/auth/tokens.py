@@ -106,7 +106,7 @@ class _TokenReply(msgspec.Struct):
 
     access_token: str = ""
     expires_in: object = None
-    refresh_token: str | None = None
+    refresh_token: object = None
     access_token_expiry: object = None
     refresh_token_expiry: object = None
 
@@ -136,7 +136,7 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> 
             return Token(
                 Secret(header_value("access_token", reply.access_token, error=DecodeError)),
                 _expires_at(reply, now),
-                Secret(reply.refresh_token) if reply.refresh_token else None,
+                _refresh_token(reply.refresh_token),
                 _expiry(reply.refresh_token_expiry, now),
                 now,
             )
@@ -171,6 +171,11 @@ def _blames_the_client(error: XoxoError, body: bytes) -> bool:
         return _REFUSAL_DECODER.decode(body).error in {"invalid_client", "unauthorized_client"}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
         return False
+
+
+def _refresh_token(value: object) -> Secret | None:
+    """Take what can be one: over an odd type the whole pair would be lost, and the token it cost is spent."""
+    return Secret(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) and value else None
 
 
 def _expires_at(reply: _TokenReply, now: float) -> float | None:

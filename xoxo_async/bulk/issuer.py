@@ -33,7 +33,7 @@ class BulkIssuer:
             early.
         resend: `settled` sends again what is proven absent; `never` leaves it to a person.
         check: Whether rows are checked against the catalogue before anything is sent.
-        max_unreached_s: How long an unreachable server is waited for.
+        pause_limit_s: How long a dead server is waited for before the run pauses.
 
     Raises:
         ConfigError: When a setting makes no sense.
@@ -53,7 +53,7 @@ class BulkIssuer:
         settle_s: float = 150.0,
         resend: Literal["settled", "never"] = "settled",
         check: bool = True,
-        max_unreached_s: float = 60.0,
+        pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not isinstance(concurrency, int) or concurrency < 1:
@@ -72,7 +72,7 @@ class BulkIssuer:
             ledger,
             # The pool is never the queue: a request waiting there has its clock running.
             concurrency=min(concurrency, client.max_connections),
-            max_unreached_s=max_unreached_s,
+            pause_limit_s=pause_limit_s,
         )
         self._reconciler: Final = Reconciler(
             client,
@@ -80,7 +80,8 @@ class BulkIssuer:
             # Two look-ups that say absent, a tenth of the settling time apart.
             Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10),
             progress=self._runner.progress,
-            stopped=self._runner.stopped,
+            # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
+            stopped=self._runner.interrupted,
         )
 
     @property
@@ -167,7 +168,7 @@ class BulkIssuer:
             # What an earlier run left unknown is settled after the rest, without holding a sender's place.
             if send:
                 await runner.send_all()
-            if runner.pause is not Pause.INTERRUPTED:
+            if not runner.interrupted.is_set():
                 await reconciler.settle()
             if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
                 break

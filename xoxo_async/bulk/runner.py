@@ -1,32 +1,40 @@
 """Sends planned lines: bounded concurrency, an intent before each request, a result after each answer."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import anyio
 import msgspec
 from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
+from xoxo_async.bulk.circuit import Circuit, Flow
 from xoxo_async.bulk.evidence import change_from_error, change_from_order
 from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine
 from xoxo_async.bulk.report import Pause
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import (
+    ApiError,
     AuthError,
     ConfigError,
-    ConnectError,
+    DecodeError,
     InsufficientFundsError,
     LedgerError,
+    NotFoundError,
+    RateLimitedError,
+    ServerError,
+    TransportError,
     XoxoError,
 )
-from xoxo_async.retry import RetryPolicy
-from xoxo_async.services.orders import PLACE_ORDER
+from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup
 
 __all__ = ["Progress", "Runner"]
 
-_PROBING: Final = RetryPolicy(base_s=0.2, max_s=5.0)
-"""How an unreachable server is waited for."""
+_PROBE: Final = "xoxo-async-probe"
+"""A poNumber that no order has."""
+
+_TURN_S: Final = 0.02
+"""How often to look whether the one line that tries a server is back."""
 
 
 class Progress(msgspec.Struct):
@@ -58,7 +66,7 @@ class Runner:
         client: Sends.
         ledger: The truth.
         concurrency: Requests in flight at most.
-        max_unreached_s: How long an unreachable server is waited for before the run pauses.
+        pause_limit_s: How long a dead server is waited for before the run pauses.
         clock: A monotonic clock.
         wall: The wall clock, in epoch seconds; the ledger's.
     """
@@ -69,23 +77,22 @@ class Runner:
         ledger: Ledger,
         *,
         concurrency: int,
-        max_unreached_s: float = 60.0,
+        pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.progress: Final = Progress()
         self.pause = Pause.NONE
         self.reason = ""
-        self.stopped: Final = anyio.Event()
+        self.interrupted: Final = anyio.Event()
+        self._stopped: Final = anyio.Event()
         self._dispatcher: Final = client.dispatcher
         self._ledger: Final = ledger
         self._concurrency: Final = concurrency
-        self._max_unreached_s: Final = max_unreached_s
         self._clock: Final = clock
         self._wall: Final = wall
+        self._circuit: Final = Circuit(pause_limit_s, clock)
         self._left_over: Final[list[Change]] = []
-        self._unreached_since: float | None = None
-        self._probe_waits: Iterator[float] | None = None
         self._slot_due: float | None = None
 
     def stop(self, pause: Pause, reason: str) -> None:
@@ -97,7 +104,9 @@ class Runner:
         """
         if not self.pause:
             self.pause, self.reason = pause, reason
-            self.stopped.set()
+            self._stopped.set()
+        if pause is Pause.INTERRUPTED:
+            self.interrupted.set()
 
     async def send_all(self) -> None:
         """Send every planned line of the ledger, or as many as go until something stops the run.
@@ -140,14 +149,40 @@ class Runner:
     async def _feed(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> bool:
         fed = False
         while not self.pause:
-            buffered = to_workers.statistics().current_buffer_used
-            slots = await self._take_slots(max(1, self._concurrency - buffered))
+            wanted = await self._room(to_workers)
+            slots = await self._take_slots(wanted)
             lines = await self._ledger.claim(slots) if slots else []
             if not lines:
                 break
             fed = True
             await self._hand_over(lines, to_workers)
         return fed
+
+    async def _room(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> int:
+        """Return how many lines may be armed now; waits while the server is dead, and while one line tries it."""
+        while self._circuit.flow is not Flow.FULL and not self.pause:
+            if self._circuit.given_up:
+                self.stop(Pause.UNREACHABLE, self._circuit.reason)
+            elif self._circuit.flow is Flow.NONE:
+                await self._pause_for(self._circuit.next_wait())
+                await self._probe()
+            elif not self.progress.in_flight:
+                return 1
+            else:
+                await self._pause_for(_TURN_S)
+        return max(1, self._concurrency - to_workers.statistics().current_buffer_used)
+
+    async def _probe(self) -> None:
+        """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
+        try:
+            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=_PROBE))
+        except NotFoundError:
+            self._circuit.probed(alive=True)
+        except XoxoError as error:
+            alive = isinstance(error, ApiError) and not isinstance(error, ServerError)
+            self._circuit.probed(alive=alive)
+        else:
+            self._circuit.probed(alive=True)
 
     async def _hand_over(self, lines: list[LedgerLine], to_workers: MemoryObjectSendStream[LedgerLine]) -> None:
         """Give armed lines to the workers; when cut off, those not handed over go back."""
@@ -162,17 +197,12 @@ class Runner:
 
     async def _take_slots(self, wanted: int) -> int:
         """Take up to `wanted` rate slots that are due, waiting for the first; none once the run is stopped."""
-        if self._unreached_since is not None:
-            self._probe_waits = self._probe_waits or _PROBING.waits()
-            await self._pause_for(next(self._probe_waits))
-            wanted = 1  # one line probes whether the server is back
-        else:
-            self._probe_waits = None
-        slots = 0
+        pacer, slots = self._dispatcher.pacer, 0
         while slots < wanted and not self.pause:
             now = self._clock()
-            if self._slot_due is None:
-                self._slot_due = now + self._dispatcher.pacer.reserve(PLACE_ORDER.name)
+            if self._slot_due is None or pacer.is_blocked(PLACE_ORDER.name):
+                # A slot from before a penalty is worth nothing.
+                self._slot_due = now + pacer.reserve(PLACE_ORDER.name)
             if self._slot_due > now:
                 if slots:
                     break
@@ -184,15 +214,17 @@ class Runner:
 
     async def _pause_for(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
-            await self.stopped.wait()
+            await self._stopped.wait()
 
     # Sending.
 
     async def _carry(self, line: LedgerLine, sink: MemoryObjectSendStream[Change]) -> None:
         """Send one armed line and hand its result on, also when this task is cancelled on the way."""
         held_s = self._wall() - (line.last_sent_at or 0.0)
-        if self.pause or held_s > MAX_HOLD_S / 2:
-            # Never sent: the run stopped, or all workers were busy longer than recovery assumes a sender may take.
+        held_back = self._circuit.flow is Flow.NONE or self._dispatcher.pacer.is_blocked(PLACE_ORDER.name)
+        if self.pause or held_back or held_s > MAX_HOLD_S / 2:
+            # Never sent: the run stopped, the server is dead or has imposed a penalty, or all workers were busy longer
+            # than recovery assumes a sender may take.
             await sink.send(_unsent(line))
             return
         change = Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
@@ -221,23 +253,20 @@ class Runner:
             elif change.evidence is not Evidence.NOT_PROCESSED:
                 self.progress.in_doubt += 1
             return change
-        self._unreached_since = None
+        self._circuit.succeeded()
         self.progress.placed += 1
         return change_from_order(line, order, Evidence.ANSWERED_PLACED)
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
-        if isinstance(error, ConnectError):
-            now = self._clock()
-            self._unreached_since = self._unreached_since or now
-            if now - self._unreached_since >= self._max_unreached_s:
-                self.stop(Pause.UNREACHABLE, error.message)
-            return
-        self._unreached_since = None
         if isinstance(error, InsufficientFundsError):
             self.stop(Pause.FUNDS, f"the vendor refused for lack of funds: {error.message}")
         elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
             self.stop(Pause.CREDENTIALS, error.message)
+        elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
+            self._circuit.failed(error.message, reached=error.effect == "possible")
+        elif not isinstance(error, RateLimitedError):
+            self._circuit.succeeded()  # a refusal with a reason comes from a server at work
 
     # Writing down.
 

@@ -29,7 +29,7 @@ class Limiter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.refused = 0
-        self._limits: Final = dict(limits)
+        self.limits: Final = dict(limits)
         self._window: Final = window
         self._penalty_s: Final = penalty_s
         self._window_s: Final = window_s
@@ -40,7 +40,7 @@ class Limiter:
 
     def refuse(self, operation: str) -> float | None:
         """Count a request; return the penalty in seconds when it is refused."""
-        limit = self._limits.get(operation)
+        limit = self.limits.get(operation)
         if limit is None:
             return None
         now = self._clock()

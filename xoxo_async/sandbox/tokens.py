@@ -33,11 +33,13 @@ class Tokens:
     def __init__(self, state: State, ttl_s: float) -> None:
         self._state: Final = state
         self._ttl_s: Final = ttl_s
-        self._static = True
+        self.broken = False
         state.refresh.setdefault(REFRESH_TOKEN, True)
 
     def issue(self, path: str, body: bytes, content_type: str) -> tuple[int, Reply]:
         """Answer a token request."""
+        if self.broken:
+            return 502, {"code": 502, "error": "the token service is down"}
         try:
             fields = (
                 msgspec.json.decode(body, type=dict[str, str])
@@ -77,7 +79,7 @@ class Tokens:
         if header is None or not header.startswith("Bearer ") or len(header) < 8:
             return 400, {"error": "invalid_request", "error_description": "missing or malformed authorization header"}
         token = header.removeprefix("Bearer ")
-        if token == STATIC_TOKEN and self._static:
+        if token == STATIC_TOKEN:
             return None
         return None if self._state.access.get(token, 0.0) > self._state.clock() else _INVALID
 
