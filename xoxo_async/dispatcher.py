@@ -23,7 +23,7 @@ from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
-from xoxo_async.retry import RetryPolicy
+from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Answer, Session, retry_after_s
 
 __all__ = ["Dispatcher"]
@@ -63,6 +63,7 @@ class Dispatcher:
         self._session: Final = session
         self._pacer: Final = pacer
         self._retry: Final = retry
+        self._quota: Final = RetryQuota()
         self._timeouts: Final = timeouts
         self._hooks: Final = hooks
         self._clock: Final = clock
@@ -98,7 +99,7 @@ class Dispatcher:
                     continue
                 waits = waits or self._retry.waits()
                 wait = self._retry.wait_after(error, operation.effect, attempt, waits)
-                if wait is None or self._clock() + wait > deadline:
+                if wait is None or self._clock() + wait > deadline or not self._quota.take(error):
                     self._finished(operation.name, attempt, started, error)
                     outcome = as_outcome(error, operation.effect)
                     raise outcome from (error.__cause__ if outcome is error else error)
@@ -109,6 +110,7 @@ class Dispatcher:
                     notify(self._hooks, failed)
                 await anyio.sleep(wait)
             else:
+                self._quota.succeeded()
                 if self._hooks:
                     self._finished(operation.name, attempt, started, None)
                 return reply

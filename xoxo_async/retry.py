@@ -1,14 +1,19 @@
 """Whether and when a failed attempt is made again: a pure decision, on backoff's wait generators and jitter."""
 
 from collections.abc import Iterator
+from typing import Final
 
 import backoff
 import msgspec
 
-from xoxo_async.errors import ConfigError, RateLimitedError, ServerError, TransportError, XoxoError
+from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, ServerError, TransportError, XoxoError
 from xoxo_async.operation import EffectClass
 
-__all__ = ["RetryPolicy"]
+__all__ = ["RetryPolicy", "RetryQuota"]
+
+
+_RETRY_COST: Final = 5
+_RETRY_COST_SLOW: Final = 10
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,6 +67,41 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             # The vendor's penalty is a floor, not a hint: a call before its end starts another penalty.
             return error.retry_after_s + wait
         return wait
+
+
+class RetryQuota:
+    """A bucket of retries that a client's calls share: an outage is met with less traffic, not with more.
+
+    A retry costs more than a success gives back, so that retries can go on for as long as most calls succeed.
+
+    Args:
+        capacity: How full the bucket is at first, and at most.
+    """
+
+    __slots__ = ("_capacity", "_left")
+
+    def __init__(self, capacity: int = 500) -> None:
+        self._capacity: Final = capacity
+        self._left = capacity
+
+    def take(self, error: XoxoError) -> bool:
+        """Pay for a retry; return whether there was enough left.
+
+        Args:
+            error: What is to be tried again after. A rate limit is no outage, and its retry costs nothing.
+        """
+        if isinstance(error, RateLimitedError):
+            return True
+        cost = _RETRY_COST_SLOW if isinstance(error, ReplyTimeoutError) else _RETRY_COST
+        if cost > self._left:
+            return False
+        self._left -= cost
+        return True
+
+    def succeeded(self) -> None:
+        """Give a little back."""
+        if self._left < self._capacity:
+            self._left += 1
 
 
 def _may_repeat(error: XoxoError, effect: EffectClass) -> bool:

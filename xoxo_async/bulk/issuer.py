@@ -14,8 +14,12 @@ from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.runner import Progress, Runner
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.services.orders import PLACE_ORDER
 
 __all__ = ["BulkIssuer"]
+
+_UNPACED: Final = 64
+"""In flight without a rate limit: enough to keep a processor busy; more only queue at the server."""
 
 
 class BulkIssuer:
@@ -28,7 +32,9 @@ class BulkIssuer:
         client: Sends and looks up. Its rate limits pace the run.
         ledger: The job's ledger; one ledger holds one job.
         job: The job's name; poNumbers are derived from it and the rows' keys. Default: the ledger's job.
-        concurrency: Requests in flight at most, within the client's `max_connections`.
+        concurrency: Requests in flight at most, within the client's `max_connections`. `auto` lets a paced run have as
+            many as its allowance needs at the latency the server has (at 100 orders a minute and 120 s an answer, two
+            hundred), and a run without limits 64.
         settle_s: Seconds after a lost answer before "no such order" counts. Below the vendor's 120 s it may count too
             early.
         resend: `settled` sends again what is proven absent; `never` leaves it to a person.
@@ -49,15 +55,15 @@ class BulkIssuer:
         ledger: SqliteLedger,
         *,
         job: str = "",
-        concurrency: int = 64,
+        concurrency: int | Literal["auto"] = "auto",
         settle_s: float = 150.0,
         resend: Literal["settled", "never"] = "settled",
         check: bool = True,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if not isinstance(concurrency, int) or concurrency < 1:
-            raise ConfigError(f"concurrency must be a whole number from 1, not {concurrency!r}")
+        if concurrency != "auto" and (not isinstance(concurrency, int) or concurrency < 1):
+            raise ConfigError(f"concurrency must be 'auto' or a whole number from 1, not {concurrency!r}")
         if not 0 <= settle_s < float("inf"):
             raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
         if resend not in {"settled", "never"}:
@@ -70,8 +76,7 @@ class BulkIssuer:
         self._runner: Final = Runner(
             client,
             ledger,
-            # The pool is never the queue: a request waiting there has its clock running.
-            concurrency=min(concurrency, client.max_connections),
+            concurrency=_in_flight_limit(client, concurrency),
             pause_limit_s=pause_limit_s,
         )
         self._reconciler: Final = Reconciler(
@@ -198,3 +203,11 @@ class BulkIssuer:
             pause=pause,
             reason=reason,
         )
+
+
+def _in_flight_limit(client: XoxoClient, concurrency: int | Literal["auto"]) -> int:
+    """Return the most requests in flight. The pool is never the queue: there, a request has its clock running."""
+    if concurrency == "auto":
+        paced = client.dispatcher.pacer.interval_s(PLACE_ORDER.name) > 0
+        concurrency = client.max_connections if paced else _UNPACED
+    return min(concurrency, client.max_connections)

@@ -1,7 +1,8 @@
 """Sends planned lines: bounded concurrency, an intent before each request, a result after each answer."""
 
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
 from typing import Final, TypeVar
 
 import anyio
@@ -32,6 +33,9 @@ __all__ = ["Progress", "Runner"]
 
 _PROBE: Final = "xoxo-async-probe"
 """A poNumber that no order has."""
+
+_GATHER_S: Final = 0.005
+"""How long results are gathered into one transaction. A crash within it costs look-ups, not codes."""
 
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
@@ -86,6 +90,7 @@ class Runner:
         self.reason = ""
         self.interrupted: Final = anyio.Event()
         self._stopped: Final = anyio.Event()
+        self._low = anyio.Event()
         self._dispatcher: Final = client.dispatcher
         self._ledger: Final = ledger
         self._concurrency: Final = concurrency
@@ -105,6 +110,7 @@ class Runner:
         if not self.pause:
             self.pause, self.reason = pause, reason
             self._stopped.set()
+            self._low.set()
         if pause is Pause.INTERRUPTED:
             self.interrupted.set()
 
@@ -123,21 +129,28 @@ class Runner:
         """Arm, send and record until no line is planned; return whether there was any."""
         to_workers, armed = anyio.create_memory_object_stream[LedgerLine](self._concurrency)
         to_recorder, results = anyio.create_memory_object_stream[Change](self._concurrency)
-        fed = False
+        fed, workers = False, 0
 
         async def work(sink: MemoryObjectSendStream[Change]) -> None:
             async with sink:
                 async for line in armed:
+                    if armed.statistics().current_buffer_used <= self._concurrency // 2:
+                        self._low.set()
                     await self._carry(line, sink)
 
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._record, results)
-                async with to_recorder:
-                    for _ in range(self._concurrency):
-                        group.start_soon(work, to_recorder.clone())
-                async with to_workers:
-                    fed = await self._feed(to_workers)
+                async with to_recorder, to_workers:
+                    async for line in self._feed(to_workers):
+                        # A worker more whenever a line is due and nobody is free: that is as many in flight as the
+                        # allowance needs at the latency the server has now, and no more.
+                        waiting = to_workers.statistics().current_buffer_used
+                        if workers < self._concurrency and workers <= self.progress.in_flight + waiting:
+                            group.start_soon(work, to_recorder.clone())
+                            workers += 1
+                        await self._hand_over(line, to_workers)
+                        fed = True
         except BaseExceptionGroup as error:
             raise _single(error) from None
         finally:
@@ -146,17 +159,19 @@ class Runner:
 
     # Arming.
 
-    async def _feed(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> bool:
-        fed = False
-        while not self.pause:
-            wanted = await self._room(to_workers)
-            slots = await self._take_slots(wanted)
-            lines = await self._ledger.claim(slots) if slots else []
-            if not lines:
-                break
-            fed = True
-            await self._hand_over(lines, to_workers)
-        return fed
+    async def _feed(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> AsyncGenerator[LedgerLine]:
+        """Yield armed lines as their slots fall due; when cut off, those not handed over go back."""
+        lines: deque[LedgerLine] = deque()
+        try:
+            while not self.pause:
+                slots = await self._take_slots(await self._room(to_workers))
+                lines.extend(await self._ledger.claim(slots) if slots else [])
+                if not lines:
+                    return
+                while lines:
+                    yield lines.popleft()
+        finally:
+            self._left_over.extend(_unsent(line) for line in lines)
 
     async def _room(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> int:
         """Return how many lines may be armed now; waits while the server is dead, and while one line tries it."""
@@ -170,7 +185,14 @@ class Runner:
                 return 1
             else:
                 await self._pause_for(_TURN_S)
-        return max(1, self._concurrency - to_workers.statistics().current_buffer_used)
+        while not self.pause:
+            waiting = to_workers.statistics().current_buffer_used
+            if waiting <= self._concurrency // 2:
+                return self._concurrency - waiting
+            # Many lines in one transaction, or none: a claim costs the same for one line as for fifty.
+            self._low = anyio.Event()
+            await self._low.wait()
+        return 1
 
     async def _probe(self) -> None:
         """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
@@ -184,15 +206,11 @@ class Runner:
         else:
             self._circuit.probed(alive=True)
 
-    async def _hand_over(self, lines: list[LedgerLine], to_workers: MemoryObjectSendStream[LedgerLine]) -> None:
-        """Give armed lines to the workers; when cut off, those not handed over go back."""
-        handed = 0
+    async def _hand_over(self, line: LedgerLine, to_workers: MemoryObjectSendStream[LedgerLine]) -> None:
         try:
-            for line in lines:
-                await to_workers.send(line)
-                handed += 1
+            await to_workers.send(line)
         except BaseException:
-            self._left_over.extend(_unsent(line) for line in lines[handed:])
+            self._left_over.append(_unsent(line))
             raise
 
     async def _take_slots(self, wanted: int) -> int:
@@ -274,6 +292,7 @@ class Runner:
         """Write results as they come, all that are there in one transaction."""
         async with results:
             async for first in results:
+                await anyio.sleep(_GATHER_S)
                 batch = [first]
                 while results.statistics().current_buffer_used:
                     batch.append(results.receive_nowait())

@@ -35,6 +35,21 @@ class _Rate(click.ParamType[float]):
         return number
 
 
+class _Concurrency(click.ParamType[int | str]):
+    """A whole number from 1, or `auto`."""
+
+    name = "concurrency"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """Read it."""
+        if value == "auto":
+            return "auto"
+        text = str(value)
+        if not text.isdigit() or not 1 <= int(text) <= 4096:
+            self.fail(f"{value!r} is not a whole number from 1 to 4096, nor 'auto'", param, ctx)
+        return int(text)
+
+
 class _Seconds(click.ParamType[float]):
     """Seconds, from 0."""
 
@@ -65,7 +80,8 @@ def _work_options(command: Command) -> Command:
     options = [
         _ledger_option,
         click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's own]."),
-        click.option("--concurrency", type=click.IntRange(1, 4096), default=64, show_default=True, help="In flight."),
+        click.option("--concurrency", type=_Concurrency(), default="auto", show_default=True, metavar="N|auto",
+                     help="Orders in flight at most; auto has as many as the allowance needs."),
         click.option("--rate", type=_Rate(), metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
         click.option("--settle", type=_Seconds(), metavar="S", help="Seconds until a lost order counts as absent."),
         click.option("--resend", type=click.Choice(["settled", "never"]), default="settled", show_default=True,
@@ -163,7 +179,7 @@ def _work(action: str, given: dict[str, Any], orders: str = "") -> int:
         sandbox=given.pop("sandbox"),
         books=books_of(given["ledger"]),
         rate=given.pop("rate"),
-        connections=given["concurrency"],
+        connections=given["concurrency"] if given["concurrency"] != "auto" else 0,
     )
     return run_work(Work(action=action, orders=orders, connection=connection, **given))
 

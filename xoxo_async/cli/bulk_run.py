@@ -41,7 +41,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Path
     connection: Connection
     job: str = ""
-    concurrency: int = 64
+    concurrency: int | Literal["auto"] = "auto"
     settle: float | None = None
     resend: Literal["settled", "never"] = "settled"
     no_codes: bool = False
@@ -65,7 +65,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         """
         command = ["bulk", action, *([self.orders] if action == "run" else []), "--ledger", str(self.ledger)]
         command += ["--job", self.job] if self.job else []
-        command += ["--concurrency", str(self.concurrency)] if self.concurrency != 64 else []
+        command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
         command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
         command += ["--settle", _number(self.settle)] if self.settle is not None else []
         command += ["--resend", self.resend] if self.resend != "settled" else []

@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, ClassVar
 
 import anyio
 import pytest
@@ -445,3 +445,26 @@ async def test_an_order_of_the_sandbox_is_read_back_with_its_codes(callback: Cal
     assert delivery.order is not None
     assert delivery.order.vouchers[0].code == placed.vouchers[0].code
     assert placed.vouchers[0].code.reveal() not in repr(delivery)
+
+
+async def test_aiohttp_stops_reading_at_the_limit(receiver: WebhookReceiver) -> None:
+    """A body without end costs no more memory than the limit and a chunk."""
+
+    class Endless:
+        method = "POST"
+        headers: ClassVar = {"x-api-key": KEY}
+        read = 0
+
+        @property
+        def content(self) -> "Endless":
+            return self
+
+        async def iter_any(self) -> AsyncIterator[bytes]:
+            while True:
+                self.read += 40_000
+                assert self.read < 400_000
+                yield b"x" * 40_000
+
+    request = Endless()
+    assert (await receiver.aiohttp_handler(request)).status == 413  # type: ignore[arg-type]
+    assert request.read == 80_000
