@@ -13,7 +13,8 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -197,7 +198,7 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
     with server(tmp_path, "--latency-ms", "1500") as env:
         where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
         with started("bulk", "run", orders, *where, cwd=tmp_path, **env) as process:
-            wait_until(lambda: "sending" in _states(ledger))
+            wait_until(lambda: _requests(env) >= 8)
             process.send_signal(signal.SIGINT)
             assert process.stderr is not None
             wait_until(lambda: "SIGINT" in process.stderr.readline())
@@ -213,12 +214,10 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         assert last_json(resumed)["issued"] == ROWS
 
 
-def _states(ledger: Path) -> set[str]:
-    try:
-        with closing(sqlite3.connect(f"file:{ledger}?mode=ro", uri=True)) as db:
-            return {state for (state,) in db.execute("SELECT DISTINCT state FROM lines")}
-    except sqlite3.Error:
-        return set()
+def _requests(env: Mapping[str, str]) -> int:
+    """Return how many orders a server has received, answered or not."""
+    with urllib.request.urlopen(env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books"), timeout=10) as answer:  # noqa: S310 - our own, on loopback
+        return int(json.load(answer)["requests"].get("placeOrder", 0))
 
 
 COLUMNS = [
@@ -484,16 +483,65 @@ def test_single_questions_are_answered_for_people_and_programs(tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "links.txt").stat().st_mode) == 0o600
 
 
-def test_a_budget_refuses_before_anything_is_sent(tmp_path: Path) -> None:
-    """A job that may cost more than --max-spend is exit 2, nothing booked; within it, it runs."""
+def test_a_budget_pauses_the_run_before_it_is_overspent(tmp_path: Path) -> None:
+    """At --max-spend the run pauses with exit 5 and the command that continues; with more, it goes on."""
     orders, ledger = write_orders(tmp_path, 6), tmp_path / "march.db"
-    poor = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--max-spend", "1000", cwd=tmp_path)
-    assert poor.returncode == 2
-    assert "--max-spend" in poor.stderr
-    assert booked(ledger) == 0
+    poor = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--max-spend", "1000", "--json", cwd=tmp_path)
+    assert poor.returncode == 5
+    assert "row 3 (key EMP-001) may cost 1500, and 500 is left of the 1000 that may be spent" in poor.stderr
+    assert "bulk resume --ledger" in poor.stderr
+    assert last_json(poor)["charged"] == {"INR": 500}
+    assert booked(ledger) == 1
     rich = xoxo("bulk", "resume", "--ledger", ledger, "--sandbox", "--max-spend", "100000", cwd=tmp_path)
     assert rich.returncode == 0, rich.stderr
     assert booked(ledger) == 6
+
+
+def test_packed_rows_survive_kill_9_and_are_exported_each_with_its_own_code(tmp_path: Path) -> None:
+    """Killed in mid-run and resumed: as few orders as can be, and in the export one code a row, none twice."""
+    orders, ledger = tmp_path / "orders.csv", tmp_path / "march.db"
+    rows = 400
+    orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1001,100\n" for n in range(rows)))
+    where = ("--ledger", ledger, "--sandbox", "--rate", "1200", "--pack")
+    with started("bulk", "run", orders, *where, cwd=tmp_path) as process:
+        wait_until(lambda: booked(ledger) >= 10)
+        process.kill()
+        process.wait(20)
+    done = xoxo("bulk", "run", orders, *where, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (last_json(done)["issued"], last_json(done)["orders"]) == (rows, rows // 10)
+    assert (books(ledger).orders, books(ledger).duplicates) == (rows // 10, {})
+    exported = xoxo("bulk", "export", "--ledger", ledger, "--sandbox", "--out", "c.csv", "--reveal", cwd=tmp_path)
+    assert exported.returncode == 0
+    with (tmp_path / "c.csv").open(newline="") as file:
+        told = list(csv.DictReader(file))
+    assert [row["key"] for row in told] == [f"E{n}" for n in range(rows)]
+    assert len({row["code"] for row in told}) == rows
+
+
+def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
+    """With --skip-invalid the good rows are issued, the bad ones named, and the exit code says that some are missing."""
+    orders = tmp_path / "orders.csv"
+    orders.write_text("key,product_id,denomination\nA,1001,100\nB,1001,333\nC,1001,x\nD,1001,250\n")
+    plan = xoxo("bulk", "plan", orders, "--sandbox", "--skip-invalid", "--json", cwd=tmp_path)
+    assert (plan.returncode, last_json(plan)["rows"], last_json(plan)["skipped"]) == (3, 2, 2)
+    done = xoxo("bulk", "run", orders, "--ledger", "l.db", "--sandbox", "--skip-invalid", "--json", cwd=tmp_path)
+    assert done.returncode == 3
+    assert "row 3, column denomination" in done.stderr
+    assert "row 4, column denomination" in done.stderr
+    assert (last_json(done)["rows"], last_json(done)["issued"], last_json(done)["skipped"]) == (2, 2, 2)
+
+
+def test_a_plan_says_how_long_it_takes_and_what_it_costs(tmp_path: Path) -> None:
+    """Orders, time at the limit, cost and balance; packed, there are fewer orders."""
+    orders = tmp_path / "orders.csv"
+    orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1003,200\n" for n in range(100)))
+    alone = last_json(xoxo("bulk", "plan", orders, "--sandbox", "--rate", "100", "--json", cwd=tmp_path))
+    assert (alone["orders"], alone["cost_expected"], alone["cost_at_most"]) == (100, 19000, 20000)
+    assert 60 <= alone["expected_s"] <= 61
+    packed = xoxo("bulk", "plan", orders, "--sandbox", "--rate", "100", "--pack", cwd=tmp_path)
+    assert packed.returncode == 0
+    assert "10 orders for 100 rows to send, about 0:06" in packed.stderr
 
 
 def test_a_closed_pipe_and_odd_streams_end_no_run(tmp_path: Path) -> None:

@@ -4,8 +4,9 @@ from xoxo_async.bulk.intake import OrderLine, OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.plan import PlanTotals, derive_po_number
+from xoxo_async.bulk.plan import derive_po_number
 from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.totals import PlanTotals, ProductTotals
 
 __all__ = [
     "BulkIssuer",
@@ -17,6 +18,7 @@ __all__ = [
     "OrdersFile",
     "Pause",
     "PlanTotals",
+    "ProductTotals",
     "Report",
     "SqliteLedger",
     "derive_po_number",

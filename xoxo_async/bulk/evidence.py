@@ -64,6 +64,7 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         amount_charged=order.amount_charged,
         currency=order.currency_code or "",
         codes=msgspec.json.encode(stored_codes(order)) if order.vouchers else None,
+        held=len(order.vouchers),
     )
 
 
@@ -121,7 +122,8 @@ def _delivery(line: LedgerLine, order: Order) -> Delivery:
         return Delivery.CANCELLED
     # Accepted is not delivered, and `delivered` without all its codes is not either.
     wanted = _REQUEST.decode(line.request).quantity
-    if status == "delivered" and (not order.vouchers or len(order.vouchers) >= wanted):
+    # (Merchandise is delivered without any; lines that share an order all want codes.)
+    if status == "delivered" and not order.vouchers and line.lines == 1:
         return Delivery.DELIVERED
     return Delivery.DELIVERED if len(order.vouchers) >= wanted else Delivery.PENDING
 

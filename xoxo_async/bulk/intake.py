@@ -47,6 +47,8 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
         notify_admin: Have the vendor e-mail the account's administrator.
         po_number: The poNumber; derived from job and key unless given.
         details: What lounges, airmiles, top-ups and merchandise need besides.
+        currency: The currency you take the denomination to be in, `INR`: checked against the product, never sent.
+        country: The country you take the product to be good in, `IN` or `India`: checked likewise.
     """
 
     key: str
@@ -60,25 +62,45 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     notify_admin: bool = False
     po_number: str | None = None
     details: Details | None = None
+    currency: str | None = None
+    country: str | None = None
 
 
 class Problems:
-    """Collects what is wrong with rows: the first twenty in full, the rest as a count."""
+    """Collects what is wrong with rows: the first twenty in full, the rest as a count.
+
+    Attributes:
+        total: How many problems there are.
+        rows: How many rows have one. A row's problems are noted one after another.
+    """
 
     def __init__(self) -> None:
         self.total = 0
+        self.rows = 0
+        self._last_row = 0
         self._shown: Final[list[str]] = []
 
-    def add(self, where: str, what: str) -> None:
+    def add(self, row: int, what: str, *, column: str = "", key: str = "") -> None:
         """Note one problem.
 
         Args:
-            where: Row and column, for example `row 7, column quantity`.
+            row: The row's number.
             what: What is wrong there.
+            column: Which column, where it is one's.
+            key: The row's key, where the problem is the whole row's.
         """
         self.total += 1
+        if row != self._last_row:
+            self.rows, self._last_row = self.rows + 1, row
         if len(self._shown) < _SHOWN:
-            self._shown.append(f"{where}: {what}")
+            where = f", column {column}" if column else f" (key {key})" if key else ""
+            self._shown.append(f"row {row}{where}: {what}")
+
+    def listing(self) -> str:
+        """Return the problems, one a line."""
+        more = self.total - len(self._shown)
+        lines = [f"  {problem}" for problem in self._shown]
+        return "\n".join([*lines, f"  … and {more} more"] if more else lines)
 
     def raise_if_any(self, source: str) -> None:
         """Raise `PlanError` when there was any problem.
@@ -86,17 +108,12 @@ class Problems:
         Args:
             source: What was read.
         """
-        if not self.total:
-            return
-        more = self.total - len(self._shown)
-        listing = "\n".join(f"  {problem}" for problem in self._shown)
-        if more:
-            listing += f"\n  … and {more} more"
-        raise PlanError(
-            f"{source}: {self.total} problem{'s' if self.total > 1 else ''}, nothing was sent\n{listing}",
-            problems=tuple(self._shown),
-            total=self.total,
-        )
+        if self.total:
+            raise PlanError(
+                f"{source}: {self.total} problem{'s' if self.total > 1 else ''}, nothing was sent\n{self.listing()}",
+                problems=tuple(self._shown),
+                total=self.total,
+            )
 
 
 class Rows:
@@ -236,7 +253,7 @@ def _checked(rows: Iterable[tuple[int, OrderLine]], problems: Problems) -> Itera
 def _is_line(row: int, line: object, problems: Problems) -> bool:
     if isinstance(line, OrderLine):
         return True
-    problems.add(f"row {row}", f"is a {type(line).__name__}, not an OrderLine")
+    problems.add(row, f"is a {type(line).__name__}, not an OrderLine")
     return False
 
 
@@ -262,7 +279,7 @@ def _parse_csv(lines: Iterator[str], skipped: int, source: str, problems: Proble
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(header):
-            problems.add(f"row {number}", f"has {len(cells)} cells under {len(header)} columns")
+            problems.add(number, f"has {len(cells)} cells under {len(header)} columns")
             continue
         fields = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
         line = _line(number, fields, problems)
@@ -299,6 +316,8 @@ class _JsonLine(msgspec.Struct, forbid_unknown_fields=True):
     notify_admin: object = None
     po_number: object = None
     details: object = None
+    currency: object = None
+    country: object = None
 
 
 _JSON_LINE: Final = msgspec.json.Decoder(_JsonLine, float_hook=Decimal)
@@ -313,7 +332,7 @@ def _parse_jsonl(
         try:
             row = _JSON_LINE.decode(text)
         except (msgspec.MsgspecError, RecursionError) as error:
-            problems.add(f"row {number}", f"not one JSON object of order fields ({error})")
+            problems.add(number, f"not one JSON object of order fields ({error})")
             continue
         fields = {
             name: value.strip() if isinstance(value, str) else value
@@ -330,7 +349,7 @@ def _line(number: int, fields: Mapping[str, object], problems: Problems) -> Orde
     before = problems.total
 
     def bad(column: str, what: str) -> None:
-        problems.add(f"row {number}, column {column}", what)
+        problems.add(number, what, column=column)
 
     key = _text(fields, "key") or _text(fields, "po_number")
     if not key:
@@ -363,6 +382,8 @@ def _line(number: int, fields: Mapping[str, object], problems: Problems) -> Orde
         tag=_text(fields, "tag") or None,
         po_number=_text(fields, "po_number") or None,
         details=details,
+        currency=_text(fields, "currency") or None,
+        country=_text(fields, "country") or None,
         **flags,
     )
 

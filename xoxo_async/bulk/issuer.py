@@ -5,19 +5,23 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from decimal import Decimal
 from typing import Final, Literal
 
+from xoxo_async.bulk.catalogue import Catalogue
 from xoxo_async.bulk.intake import OrderLine, OrdersFile, rows_of
 from xoxo_async.bulk.ledger import LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.plan import Catalogue, Planner, PlanTotals
+from xoxo_async.bulk.plan import Planner
 from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.runner import Progress, Runner
+from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
-from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.errors import ApiError, AuthError, ConfigError
+from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
 
 __all__ = ["BulkIssuer"]
 
+_TOO_MUCH: Final = Decimal(10) ** 12
 _UNPACED: Final = 64
 """In flight without a rate limit: enough to keep a processor busy; more only queue at the server."""
 
@@ -39,6 +43,12 @@ class BulkIssuer:
             early.
         resend: `settled` sends again what is proven absent; `never` leaves it to a person.
         check: Whether rows are checked against the catalogue before anything is sent.
+        skip_invalid: Whether bad rows are left out; otherwise one of them spoils the plan, and nothing is sent.
+        pack: Whether lines that want nothing but codes (no `email`, `po_number` or `details` of their own) may share an
+            order of the same product and denomination, up to the product's limit: up to ten times the vouchers a
+            minute. Each line still gets its own codes. Needs a ledger that keeps codes.
+        max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when
+            its intent is written, and settled when its charge is known; the run pauses before it could go over.
         pause_limit_s: How long a dead server is waited for before the run pauses.
 
     Raises:
@@ -59,8 +69,12 @@ class BulkIssuer:
         settle_s: float = 150.0,
         resend: Literal["settled", "never"] = "settled",
         check: bool = True,
+        skip_invalid: bool = False,
+        pack: bool = False,
+        max_spend: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
     ) -> None:
         if concurrency != "auto" and (not isinstance(concurrency, int) or concurrency < 1):
             raise ConfigError(f"concurrency must be 'auto' or a whole number from 1, not {concurrency!r}")
@@ -68,16 +82,28 @@ class BulkIssuer:
             raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
         if resend not in {"settled", "never"}:
             raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
+        if max_spend is not None and not (isinstance(max_spend, Decimal | int) and Decimal(0) <= max_spend < _TOO_MUCH):
+            raise ConfigError(f"max_spend must be a Decimal from 0, not {max_spend!r}")
+        if max_spend is not None and not check:
+            raise ConfigError("max_spend needs check=True: what a row may cost is in the catalogue")
+        if pack and not ledger.keeps_codes:
+            raise ConfigError("pack needs a ledger that keeps codes: they are dealt out to the lines of an order once")
         self._client: Final = client
         self._ledger: Final = ledger
         self._job: Final = job
         self._check: Final = check
+        self._skip_invalid: Final = skip_invalid
+        self._pack: Final = pack
+        self._max_spend: Final = max_spend
         self._clock: Final = clock
+        self._wall: Final = wall
         self._runner: Final = Runner(
             client,
             ledger,
             concurrency=_in_flight_limit(client, concurrency),
+            budget=None if max_spend is None else Decimal(max_spend),
             pause_limit_s=pause_limit_s,
+            wall=wall,
         )
         self._reconciler: Final = Reconciler(
             client,
@@ -87,6 +113,7 @@ class BulkIssuer:
             progress=self._runner.progress,
             # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
             stopped=self._runner.interrupted,
+            wall=wall,
         )
 
     @property
@@ -124,25 +151,55 @@ class BulkIssuer:
         await self.plan(orders)
         return await self._work(started, send=True)
 
+    async def issue(self) -> Report:
+        """Issue what is planned and not issued yet: `run` without its first half. Moves money.
+
+        Returns:
+            The report, also when the run paused.
+
+        Raises:
+            LedgerError: When the ledger fails.
+        """
+        return await self._work(self._clock(), send=True)
+
     async def plan(self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> PlanTotals:
-        """Write all rows into the ledger as planned, or none. Moves no money.
+        """Write all rows into the ledger as planned, or none. Moves no money; one getBalance call.
 
         Args:
             orders: As for `run`.
 
         Returns:
-            What the rows add up to.
+            What the rows add up to, beside the balance.
 
         Raises:
             PlanError: As for `run`.
             LedgerConflictError: As for `run`.
+            ConfigError: The job has no name, or `max_spend` cannot be held to: a product's currency has no known rate.
         """
         job = self._job or self._ledger.job
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
-        planner = Planner(job, Catalogue(self._client) if self._check else None)
-        await self._ledger.plan(job, planner.plan(rows_of(orders)))
-        return planner.totals
+        balance = await self._balance() if self._check else None
+        catalogue = Catalogue(self._client, balance.currency if balance is not None else "") if self._check else None
+        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)
+        planned = await self._ledger.plan(job, planner.plan(rows_of(orders)))
+        totals = planner.totals
+        totals.balance, totals.orders = balance, planned.orders
+        interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
+        totals.expected_s = planned.orders * interval_s if interval_s else None
+        if self._max_spend is not None and totals.cost_at_most is None:
+            raise ConfigError(
+                "max_spend cannot be held to: the vendor gives no exchange rate for some products; nothing was sent"
+            )
+        return totals
+
+    async def _balance(self) -> Balance | None:
+        try:
+            return await self._client.account.get_balance()
+        except ApiError:
+            if self._max_spend is not None:
+                raise
+            return None  # the plan is checked without it
 
     async def resume(self) -> Report:
         """Go on with the ledger's job: settle what is unknown, send what is planned. Moves money.
@@ -169,6 +226,11 @@ class BulkIssuer:
     async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
         runner, reconciler = self._runner, self._reconciler
         await self._ledger.recover()
+        counts = await self._ledger.counts()
+        if counts.orders < counts.rows and not self._ledger.keeps_codes:
+            raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
+        if send:
+            await self._pace_on()
         while True:
             # What an earlier run left unknown is settled after the rest, without holding a sender's place.
             if send:
@@ -180,6 +242,14 @@ class BulkIssuer:
         if pending and not runner.pause:
             await reconciler.refresh_pending()
         return await self._report(started)
+
+    async def _pace_on(self) -> None:
+        """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
+        pacer = self._client.dispatcher.pacer
+        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_meta("last_slot")
+        wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
+        if 0 < wait_s <= interval_s:  # a clock that was set back must hold nobody up
+            pacer.penalise(PLACE_ORDER.name, wait_s)
 
     async def _report(self, started: float) -> Report:
         counts = await self._ledger.counts()
@@ -198,6 +268,7 @@ class BulkIssuer:
             unknown=counts.unknown,
             not_sent=counts.not_sent,
             charged=dict[str, Decimal](counts.charged),
+            orders=counts.orders,
             placed_now=runner.progress.placed,
             elapsed_s=self._clock() - started,
             pause=pause,

@@ -19,6 +19,7 @@ from xoxo_async.bulk.ledger_lines import (
     Ledger,
     LedgerLine,
     LineState,
+    PackedLine,
     Planned,
     PlannedLine,
     Rules,
@@ -38,6 +39,7 @@ __all__ = [
     "LineState",
     "Moment",
     "Outcome",
+    "PackedLine",
     "Planned",
     "PlannedLine",
     "Rules",
@@ -291,6 +293,8 @@ def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
         facts["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():
         facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}
+    if change.held > line.held:
+        facts["held"] = change.held
     return facts
 
 

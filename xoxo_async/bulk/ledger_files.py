@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 APPLICATION_ID: Final = 0x584F584F  # "XOXO"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 MODE: Final = 0o600
 
 _MAGIC: Final = b"SQLite format 3\x00"
@@ -159,7 +159,7 @@ def _refuse_foreign(path: Path, header: Header) -> None:
             f"{path} was written by a newer xoxo-async (schema {header.version}, this one knows {SCHEMA_VERSION})"
         )
     if header.version != SCHEMA_VERSION:
-        raise LedgerError(f"{path} has the unknown schema {header.version}")
+        raise LedgerError(f"{path} has schema {header.version}, which no release has written")
 
 
 def create_private(path: Path) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "Ledger",
     "LedgerLine",
     "LineState",
+    "PackedLine",
     "Planned",
     "PlannedLine",
     "Rules",
@@ -76,6 +77,9 @@ class PlannedLine(msgspec.Struct, frozen=True):
         digest: Of `request`.
         request: The canonical JSON of the order line.
         row: The row's number in the input, from 1.
+        worth: What it may cost at most, in the account's currency; None where nobody knows.
+        pieces: Vouchers wanted.
+        room: Pieces that one order of its kind may hold, where it may travel with others; 0: it travels alone.
     """
 
     key: str
@@ -83,10 +87,44 @@ class PlannedLine(msgspec.Struct, frozen=True):
     digest: str
     request: bytes
     row: int
+    worth: Decimal | None = None
+    pieces: int = 1
+    room: int = 0
+
+
+class PackedLine(msgspec.Struct, frozen=True, array_like=True):
+    """An order line that travels with others in one order, and which of its vouchers are its own.
+
+    Attributes:
+        pack: The `seq` of the order it travels in.
+        first: Its first voucher's place among the order's, from 0.
+        pieces: How many it gets.
+        key: The caller's row key.
+        po_number: The poNumber it would have alone, and gets when its pack is refused.
+        digest: Of its own request.
+        body: Its own request.
+        row: Row number in the input.
+        worth: In ten-thousandths, see `LedgerLine`.
+    """
+
+    pack: int
+    first: int
+    pieces: int
+    key: str
+    po_number: str
+    digest: str
+    body: str
+    row: int
+    worth: int | None = None
+
+    @property
+    def end(self) -> int:
+        """The place after its last voucher."""
+        return self.first + self.pieces
 
 
 class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
-    """An order line as the ledger holds it.
+    """An order as the ledger holds it: of one order line, or of several that are packed into it.
 
     Attributes:
         seq: Its number in the ledger, in planning order.
@@ -94,7 +132,9 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
         po_number: Its poNumber.
         digest: Of `request`.
         body: `request` as text.
-        row: Row number in the input.
+        row: Row number in the input; of the first line of a pack.
+        lines: How many order lines travel in it.
+        worth: What it may cost at most, in ten-thousandths of the account's currency; None where nobody knows.
         state: Where it stands.
         attempts: How often it was claimed for sending.
         suspect: Whether some send ended without proof; sticky.
@@ -110,6 +150,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
         error_id: The last refusal's error id.
         error: The last refusal or doubt, in words.
         evidence: What moved it last.
+        held: How many voucher codes have been seen of it.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
 
@@ -119,6 +160,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
     digest: str
     body: str
     row: int
+    lines: int = 1
+    worth: int | None = None
     state: LineState = LineState.PLANNED
     attempts: int = 0
     suspect: bool = False
@@ -134,6 +177,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
     error_id: str = ""
     error: str = ""
     evidence: str = ""
+    held: int = 0
     codes: bytes | None = None
 
     @property
@@ -163,7 +207,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         error_id: The refusal's error id.
         error: The refusal or doubt, in words.
         reason: Why a person, or the program, decided so; kept in the journal.
-        codes: The voucher codes as JSON, opaque to the ledger. Bearer cash: not in the repr.
+        codes: The voucher codes: a JSON list of objects with `code` and `pin`. Bearer cash: not in the repr.
+        held: How many they are.
     """
 
     seq: int
@@ -178,6 +223,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     reason: str = ""
     codes: bytes | None = None
+    held: int = 0
 
     def __repr__(self) -> str:
         codes = "None" if self.codes is None else "***"
@@ -213,14 +259,18 @@ class Planned(NamedTuple):
     Attributes:
         added: Lines new to the ledger.
         known: Lines it had already.
+        orders: Orders the new lines travel in.
     """
 
     added: int
     known: int
+    orders: int
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger in numbers: `issued + pending + rejected + unknown + not_sent == rows`, at every moment.
+
+    Order lines are counted, also those packed into one order: each by itself.
 
     Attributes:
         rows: Lines.
@@ -232,6 +282,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         delivery_cancelled: Of the pending ones, those whose delivery the vendor cancelled.
         states: Lines by state.
         charged: What placed orders cost, by currency.
+        orders: Orders; fewer than lines where lines are packed.
     """
 
     rows: int
@@ -243,6 +294,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     delivery_cancelled: int = 0
     states: dict[LineState, int] = {}
     charged: dict[str, Decimal] = {}
+    orders: int = 0
 
 
 class Ledger(Protocol):
@@ -263,11 +315,16 @@ class Ledger(Protocol):
         """
         ...
 
-    async def claim(self, limit: int) -> list[LedgerLine]:
+    async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable when it returns.
 
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+            budget: What the job may cost. A claim reserves what its lines may cost at most; an answer settles that to
+                what was charged, and a certain refusal frees it.
+
+        Raises:
+            BudgetError: When the next line may cost more than is left of the budget; nothing was taken.
         """
         ...
 

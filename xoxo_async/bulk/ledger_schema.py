@@ -23,6 +23,8 @@ CREATE TABLE lines (
     digest TEXT NOT NULL,
     body TEXT NOT NULL,
     row INTEGER NOT NULL,
+    lines INTEGER NOT NULL DEFAULT 1,
+    worth INTEGER,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
     suspect INTEGER NOT NULL DEFAULT 0,
@@ -37,8 +39,22 @@ CREATE TABLE lines (
     currency TEXT NOT NULL DEFAULT '',
     error_id TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '',
-    evidence TEXT NOT NULL DEFAULT ''
+    evidence TEXT NOT NULL DEFAULT '',
+    held INTEGER NOT NULL DEFAULT 0
 ) STRICT;
+CREATE TABLE packed_lines (
+    pack INTEGER NOT NULL REFERENCES lines (seq),
+    first INTEGER NOT NULL,
+    pieces INTEGER NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    po_number TEXT NOT NULL UNIQUE,
+    digest TEXT NOT NULL,
+    body TEXT NOT NULL,
+    row INTEGER NOT NULL,
+    worth INTEGER,
+    unpacked INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (pack, first)
+) STRICT, WITHOUT ROWID;
 CREATE INDEX lines_by_state ON lines (state);
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
@@ -55,8 +71,11 @@ CREATE TABLE journal (
     reason TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE codes (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
-CREATE TRIGGER lines_fixed BEFORE UPDATE OF key, po_number, digest, body ON lines
+CREATE TRIGGER lines_fixed BEFORE UPDATE OF key, po_number, digest, body, lines ON lines
     BEGIN SELECT raise(ABORT, 'what was planned never changes'); END;
+CREATE TRIGGER packed_fixed BEFORE UPDATE OF pack, first, pieces, key, po_number, digest, body ON packed_lines
+    BEGIN SELECT raise(ABORT, 'what was packed never changes'); END;
+CREATE TRIGGER packed_kept BEFORE DELETE ON packed_lines BEGIN SELECT raise(ABORT, 'lines are kept'); END;
 CREATE TRIGGER lines_kept BEFORE DELETE ON lines BEGIN SELECT raise(ABORT, 'lines are kept'); END;
 CREATE TRIGGER journal_fixed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER journal_kept BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;

@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.budget import amount, commitment
 from xoxo_async.bulk.ledger import (
     Change,
     Evidence,
@@ -18,25 +19,36 @@ from xoxo_async.bulk.ledger import (
     decide,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
+from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs, unpack
 from xoxo_async.bulk.ledger_store import (
     Move,
+    clash_message,
     get_meta,
     insert_planned,
     last_seq,
+    note_planned,
+    read_codes,
+    read_committed,
     read_lines,
     read_state,
+    repeated_rows,
     set_meta,
+    set_metas,
     write_codes,
     write_moves,
 )
+from xoxo_async.bulk.packing import Pack, Packer, merged_codes
 from xoxo_async.errors import LedgerConflictError, LedgerError
 
-__all__ = ["ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
+__all__ = ["LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 500
 _MAX_ORDER_ID: Final = 2**63 - 1
 _SHOWN: Final = 3
+
+LAST_SLOT: Final = "run.last_slot"
+"""The fact that says when the last line was claimed, in epoch seconds: the next run paces on from there."""
 
 
 class RecordOrder:
@@ -61,13 +73,16 @@ class ClaimOrder:
 
     Args:
         limit: How many at most.
+        budget: What the job may cost, in ten-thousandths; None is no bound.
     """
 
-    __slots__ = ("limit", "lines")
+    __slots__ = ("budget", "limit", "lines", "short")
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, budget: int | None) -> None:
         self.limit: Final = limit
+        self.budget: Final = budget
         self.lines: list[LedgerLine] = []
+        self.short = ""
 
 
 class LedgerSession:
@@ -84,6 +99,9 @@ class LedgerSession:
         self.since = 0
         self._epoch = 0
         self._planned_before = 0
+        self._packer = Packer()
+        self._packs = False
+        self._committed: int | None = None
         self._box: Final = box
         self._clock: Final = clock
 
@@ -108,6 +126,10 @@ class LedgerSession:
         """From here on this holder writes; called once its mark is durable."""
         self.since = self._epoch
 
+    def forget(self) -> None:
+        """Take nothing for known that a failed transaction may have changed."""
+        self._committed = None
+
     def plan(self, job: str) -> None:
         """Keep the job's name, or refuse another one."""
         known = get_meta(self.connection, "job")
@@ -116,10 +138,82 @@ class LedgerSession:
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
         self._planned_before = last_seq(self.connection)
+        self._packer, self._packs = Packer(), has_packs(self.connection)
 
-    def add(self, lines: Sequence[PlannedLine]) -> int:
-        """Add planned lines; return how many were new."""
-        return insert_planned(self.connection, lines, self.now(), self._planned_before)
+    def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
+        """Add planned lines.
+
+        Args:
+            lines: Of one plan, a piece.
+            last: Whether no more come: packs that are not full are closed then.
+
+        Returns:
+            How many of them were new, and how many orders the whole plan has added.
+        """
+        if self._packs or any(line.room for line in lines):
+            added = self._add_packable(lines)
+        else:
+            added = insert_planned(self.connection, lines, self.now(), self._planned_before)
+        if last:
+            self._insert(tuple(self._packer.rest()))
+        return added, last_seq(self.connection) - self._planned_before
+
+    def _add_packable(self, lines: Sequence[PlannedLine]) -> int:
+        """Add lines of which some may share an order, and find those that do so already."""
+        self._packs = True
+        known = self._known(lines)
+        fresh: dict[str, PlannedLine] = {}
+        alone: list[PlannedLine] = []
+        packs: list[Pack] = []
+        repeated: list[tuple[str, int, int]] = []
+        for place, line in enumerate(lines):
+            twin = self._packer.open.get(line.key) or fresh.get(line.key)
+            if place in known:
+                continue
+            if twin is not None:
+                if twin.digest != line.digest:
+                    raise LedgerConflictError(clash_message(line.key, line.row, twin.key, twin.row, 0))
+                repeated.append((line.key, line.row, twin.row))
+                continue
+            fresh[line.key] = line
+            if not line.room:
+                alone.append(line)
+            elif (pack := self._packer.add(line)) is not None:
+                packs.append(pack)
+        if repeated:
+            raise repeated_rows(repeated)
+        if alone:
+            insert_planned(self.connection, alone, self.now(), self._planned_before)
+        self._insert(packs)
+        return len(fresh)
+
+    def _known(self, lines: Sequence[PlannedLine]) -> set[int]:
+        """Return the places of the lines the ledger has; refuse contradictions, and rows of this plan said twice."""
+        known: set[int] = set()
+        repeated: list[tuple[str, int, int]] = []
+        for found in find_known(self.connection, lines):
+            line = lines[found.place]
+            if (found.key, found.po_number, found.digest) != (line.key, line.po_number, line.digest):
+                same_po = found.po_number == line.po_number
+                raise LedgerConflictError(clash_message(line.key, line.row, found.key, found.row, same_po))
+            if found.seq > self._planned_before and found.row != line.row:
+                repeated.append((line.key, line.row, found.row))
+            known.add(found.place)
+        if repeated:
+            raise repeated_rows(repeated)
+        return known
+
+    def _insert(self, packs: Sequence[Pack]) -> None:
+        """Add finished packs; one of a single line is that line."""
+        now = self.now()
+        alone = [pack.order for pack in packs if len(pack.lines) == 1]
+        if alone:
+            insert_planned(self.connection, alone, now, self._planned_before)
+        shared = [pack for pack in packs if len(pack.lines) > 1]
+        if shared:
+            last = last_seq(self.connection)
+            insert_packs(self.connection, shared, last)
+            note_planned(self.connection, now, last)
 
     def work(self, records: Sequence[RecordOrder], claims: Sequence[ClaimOrder]) -> None:
         """Record facts, then claim lines, for any number of callers.
@@ -166,6 +260,12 @@ class LedgerSession:
         self._write(moves, now)
         if codes:
             write_codes(self.connection, list(codes.items()))
+        refused = [move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1]
+        if refused:
+            # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
+            last = last_seq(self.connection)
+            unpack(self.connection, refused)
+            note_planned(self.connection, now, last)
 
     def _decide(
         self,
@@ -186,6 +286,8 @@ class LedgerSession:
         if change.order_id is not None and not 0 < change.order_id <= _MAX_ORDER_ID:
             order.refused.append(f"line {line.seq} (key {line.key}): no order has the id {change.order_id}")
             return
+        if change.codes is not None and line.lines > 1 and self._box is not None:
+            change = self._dealt(change, line, codes, self._box)
         outcome = decide(line, change, moment)
         if outcome.refusal:
             order.refused.append(f"line {line.seq} (key {line.key}): {outcome.refusal}")
@@ -200,29 +302,60 @@ class LedgerSession:
             with suppress(UnicodeError):  # an order is not lost over codes that are no text
                 codes[line.seq] = self._box.seal(change.codes, line.seq)
 
+    def _dealt(self, change: Change, line: LedgerLine, codes: dict[int, str], box: CodeBox) -> Change:
+        """Return a fact about a pack with its codes behind those dealt already: a code never changes hands."""
+        stored = codes.get(line.seq) or read_codes(self.connection, [line.seq]).get(line.seq)
+        if stored is None or change.codes is None:
+            return change
+        merged, held = merged_codes(box.open(stored, line.seq), change.codes)
+        return msgspec.structs.replace(change, codes=merged, held=held)
+
     def _claim(self, claims: Sequence[ClaimOrder]) -> None:
         wanted = sum(order.limit for order in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
         self._epoch += 1
-        set_meta(self.connection, "epoch", str(self._epoch))
         moment = self._moment(Rules())
-        taken: list[LedgerLine] = []
+        set_metas(self.connection, {"epoch": str(self._epoch), LAST_SLOT: f"{moment.now}"})
         moves: list[Move] = []
-        for line in planned:
-            change = Change(seq=line.seq, evidence=Evidence.SLOT_IN_HAND, epoch=line.epoch)
-            outcome = decide(line, change, moment)
-            if outcome.transition is not None:
-                taken.append(outcome.line)
-                moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
-        self._write(moves, moment.now)
-        start = 0
+        reserved = 0
+        ahead = iter(planned)
+        line = next(ahead, None)
         for order in claims:
-            order.lines = taken[start : start + order.limit]
-            start += order.limit
+            order.lines, order.short = [], ""
+            while line is not None and len(order.lines) < order.limit:
+                change = Change(seq=line.seq, evidence=Evidence.SLOT_IN_HAND, epoch=line.epoch)
+                outcome = decide(line, change, moment)
+                if outcome.transition is not None:
+                    if order.budget is not None and (short := self._short(outcome.line, order.budget, reserved)):
+                        order.short = short
+                        break
+                    reserved += commitment(outcome.line)
+                    order.lines.append(outcome.line)
+                    moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+                line = next(ahead, None)
+        self._write(moves, moment.now)
+
+    def _short(self, line: LedgerLine, budget: int, reserved: int) -> str:
+        """Say why a line does not fit into a budget; empty when it does."""
+        if line.worth is None:
+            return f"row {line.row} (key {line.key}): what it may cost is not known, so no budget can hold it"
+        if self._committed is None:
+            self._committed = read_committed(self.connection)
+        left = budget - self._committed - reserved
+        if line.worth <= left:
+            return ""
+        return (
+            f"row {line.row} (key {line.key}) may cost {amount(line.worth):f}, and {amount(left):f} is left of the"
+            f" {amount(budget):f} that may be spent"
+        )
 
     def _write(self, moves: Sequence[Move], now: float) -> None:
-        if moves and not write_moves(self.connection, moves, now):
+        if not moves:
+            return
+        if not write_moves(self.connection, moves, now):
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
+        if self._committed is not None:
+            self._committed += sum(commitment(move.after) - commitment(move.before) for move in moves)
 
 
 def refusal(order: RecordOrder) -> LedgerConflictError | None:

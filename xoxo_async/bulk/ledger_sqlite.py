@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -14,18 +15,21 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger import (
     DEFAULT_RULES,
     Change,
     Counts,
     LedgerLine,
     LineState,
+    PackedLine,
     Planned,
     PlannedLine,
     Rules,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_files import FileLock, create_private, publish, read_header, sidecar
+from xoxo_async.bulk.ledger_packs import pack_of, read_packed
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_session import LedgerSession
 from xoxo_async.bulk.ledger_store import (
@@ -34,6 +38,7 @@ from xoxo_async.bulk.ledger_store import (
     get_meta,
     read_codes,
     read_journal,
+    read_key,
     read_state,
     set_meta,
 )
@@ -111,6 +116,11 @@ class SqliteLedger:
         """The job this ledger holds, None before its first plan."""
         return self._job
 
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether voucher codes are kept."""
+        return self._store_codes
+
     async def __aenter__(self) -> Self:
         await self.open()
         return self
@@ -166,21 +176,23 @@ class SqliteLedger:
         self._job = job
         return planned
 
-    async def claim(self, limit: int) -> list[LedgerLine]:
+    async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
 
         When the caller is cancelled meanwhile, the lines go back by themselves.
 
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+            budget: What the job may cost, in the account's currency. A claim reserves what its lines may cost at most.
 
         Raises:
+            BudgetError: When the next line may cost more than is left of the budget; nothing was taken.
             LedgerError: When the intent cannot be written: nothing may be sent.
         """
         writer = self._writer()
         if limit < 1:
             return []
-        future = writer.claim(limit)
+        future = writer.claim(limit, units(budget))
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -241,6 +253,30 @@ class SqliteLedger:
             if len(chunk) < _READ_CHUNK:
                 return
             after = chunk[-1].seq
+
+    async def find(self, key: str) -> LedgerLine | None:
+        """Return the order that the line of a key is, or travels in; None when there is no such line.
+
+        Args:
+            key: The caller's row key.
+        """
+
+        def read(connection: sqlite3.Connection) -> LedgerLine | None:
+            return read_key(connection, key, pack_of(connection, key))
+
+        return await self._read(read)
+
+    async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
+        """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
+
+        Args:
+            orders: The orders; those of a single line have no entry.
+        """
+        seqs = [order.seq for order in orders if order.lines > 1]
+        found: dict[int, list[PackedLine]] = {}
+        for line in await self._read(lambda connection: read_packed(connection, seqs)) if seqs else ():
+            found.setdefault(line.pack, []).append(line)
+        return found
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot; reads every line."""
@@ -366,7 +402,7 @@ class SqliteLedger:
 
 
 async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
-    total = added = 0
+    total = added = orders = 0
     done = False
     try:
         await writer.plan(lambda session: session.plan(job))
@@ -375,19 +411,22 @@ async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine
             chunk.append(line)
             if len(chunk) == _PLAN_CHUNK:
                 total += len(chunk)
-                added += await _add(writer, chunk, last=False)
+                new, orders = await _add(writer, chunk, last=False)
+                added += new
                 chunk = []
         total += len(chunk)
         done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
-        added += await _add(writer, chunk, last=True)
+        new, orders = await _add(writer, chunk, last=True)
+        added += new
     finally:
         if not done:
             writer.plan(None)
-    return Planned(added=added, known=total - added)
+    return Planned(added=added, known=total - added, orders=orders)
 
 
-async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> int:
-    return int(await writer.plan(lambda session: session.add(lines), last=last))
+async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
+    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last), last=last)
+    return added
 
 
 def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:

@@ -8,35 +8,44 @@ hundred lines for half a second. SQLite reads and writes the JSON with the lock 
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
 import sqlite3
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
 import msgspec
 
+from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger_packs import count_packed
 from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = [
     "JournalRow",
     "Move",
+    "clash_message",
     "count",
     "get_meta",
     "insert_planned",
+    "last_seq",
+    "note_planned",
     "read_codes",
+    "read_committed",
     "read_journal",
+    "read_key",
     "read_lines",
     "read_state",
+    "repeated_rows",
     "set_meta",
+    "set_metas",
     "write_codes",
     "write_moves",
 ]
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
-_FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row")
+_FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth")
 _MOVING: Final = (
     "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
-    "order_id", "amount_charged", "currency", "error_id", "error", "evidence",
+    "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held",
 )  # fmt: skip
 _JOURNAL: Final = (
     "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
@@ -68,6 +77,14 @@ _READ_CODES: Final = (
     "SELECT CAST('[' || coalesce(group_concat(json_array(seq, body)), '') || ']' AS BLOB) FROM codes"
     " WHERE seq IN (SELECT value FROM json_each(?))"
 )
+_SET_METAS: Final = (
+    f"INSERT INTO meta SELECT {_fields(('name', 'value'))} FROM json_each(?) WHERE true"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_COMMITTED: Final = (
+    "SELECT state, worth, amount_charged, count(*) FROM lines WHERE state NOT IN ('planned', 'rejected', 'cancelled')"
+    " GROUP BY state, worth, amount_charged"
+)
 _PLAN: Final = (
     f"INSERT INTO lines ({', '.join(_FIXED[1:])}, state) SELECT {_fields(_FIXED[1:])}, 'planned' FROM json_each(?)"
     " WHERE true ON CONFLICT DO NOTHING"
@@ -87,9 +104,10 @@ _REPEATED: Final = (
     f"SELECT new.key, new.row, old.row FROM (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
     " JOIN lines AS old ON old.key = new.key WHERE old.seq > ? AND old.row <> new.row ORDER BY new.row LIMIT 20"
 )
+# A pack of lines is none of them: its lines are counted by themselves, see `ledger_packs`.
 _COUNT: Final = (
-    "SELECT state, delivery, currency, amount_charged, count(*) FROM lines"
-    " GROUP BY state, delivery, currency, amount_charged"
+    "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
+    " GROUP BY state, delivery, currency, amount_charged, lines = 1"
 )
 
 
@@ -169,6 +187,11 @@ def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
     )
 
 
+def set_metas(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
+    """Keep several facts about the ledger, in one statement."""
+    connection.execute(_SET_METAS, (_encode(list(facts.items())),))
+
+
 def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine], now: float, since: int) -> int:
     """Add lines that are new, and refuse those that contradict what is there, or repeat a row of the same plan.
 
@@ -187,22 +210,45 @@ def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine],
         LedgerConflictError: Naming the first contradiction.
         PlanError: Naming the rows that repeat another one.
     """
-    rows = _encode([(line.key, line.po_number, line.digest, line.request.decode(), line.row) for line in lines])
+    rows = rows_of(lines)
     last = last_seq(connection)
     added = connection.execute(_PLAN, (rows,)).rowcount
     if added < len(lines):
         clash: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
         if clash:
-            raise LedgerConflictError(_clash_message(*clash))
+            raise LedgerConflictError(clash_message(*clash))
         repeated: list[tuple[str, int, int]] = connection.execute(_REPEATED, (rows, since)).fetchall()
         if repeated:
-            problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in repeated)
-            raise PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
-    connection.execute(_NOTE_PLANNED, (now, last))
+            raise repeated_rows(repeated)
+    note_planned(connection, now, last)
     return added
 
 
-def _clash_message(key: str, row: int, old_key: str, old_row: int, same_po: int) -> str:
+def rows_of(lines: Sequence[PlannedLine]) -> bytes:
+    """Return planned lines as the JSON that statements take."""
+    return _encode(
+        [
+            (line.key, line.po_number, line.digest, line.request.decode(), line.row, 1, units(line.worth))
+            for line in lines
+        ]
+    )
+
+
+def note_planned(connection: sqlite3.Connection, now: float, after: int) -> None:
+    """Write the journal rows (T0) of every line with a greater `seq`."""
+    connection.execute(_NOTE_PLANNED, (now, after))
+
+
+def clash_message(key: str, row: int, old_key: str, old_row: int, same_po: int) -> str:
+    """Say in what a planned line contradicts one that is there.
+
+    Args:
+        key: The new line's key.
+        row: The new line's row.
+        old_key: The other one's key.
+        old_row: The other one's row.
+        same_po: Whether their poNumbers are the same.
+    """
     if key != old_key and same_po:
         return f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
     return f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
@@ -216,6 +262,13 @@ def last_seq(connection: sqlite3.Connection) -> int:
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
     """Return lines by number, in no order; unknown numbers are left out."""
     return _LINES.decode(connection.execute(_READ_SEQS, (_encode(list(seqs)),)).fetchone()[0])
+
+
+def read_key(connection: sqlite3.Connection, key: str, pack: int | None) -> LedgerLine | None:
+    """Return the order of a key, or the pack its line travels in; None when there is neither."""
+    row: tuple[int] | None = connection.execute("SELECT seq FROM lines WHERE key = ?", (key,)).fetchone()
+    seq = pack if pack is not None else row[0] if row else None
+    return read_lines(connection, [seq])[0] if seq is not None else None
 
 
 def read_state(connection: sqlite3.Connection, states: Sequence[LineState], after: int, limit: int) -> list[LedgerLine]:
@@ -270,7 +323,7 @@ def _moving(line: LedgerLine) -> tuple[object, ...]:
     return (
         line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
         line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
-        line.error, line.evidence,
+        line.error, line.evidence, line.held,
     )  # fmt: skip
 
 
@@ -282,6 +335,15 @@ def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
     """Return what is stored for some lines' codes."""
     return dict(_CODES.decode(connection.execute(_READ_CODES, (_encode(list(seqs)),)).fetchone()[0]))
+
+
+def read_committed(connection: sqlite3.Connection) -> int:
+    """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths."""
+    total = 0
+    for state, worth, charged, lines in connection.execute(_COMMITTED):
+        spent = units(Decimal(charged)) if state == LineState.PLACED and charged is not None else worth
+        total += (spent or 0) * lines
+    return total
 
 
 def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:
@@ -301,19 +363,51 @@ def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, li
     return [JournalRow(*row) for row in rows]
 
 
+def repeated_rows(rows: Iterable[tuple[str, int, int]]) -> PlanError:
+    """Return the error for rows that repeat another one of their plan.
+
+    Args:
+        rows: (key, row, the row it repeats).
+    """
+    problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in rows)
+    return PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
+
+
 def count(connection: sqlite3.Connection) -> Counts:
     """Return the ledger in numbers, from one snapshot."""
     reported: dict[str, int] = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
     states: dict[LineState, int] = {}
     charged: dict[str, Decimal] = {}
-    cancelled = 0
-    for state_text, delivery, currency, amount, lines in connection.execute(_COUNT).fetchall():
-        state = LineState(state_text)
+    orders = cancelled = packs = 0
+
+    def tally(state: LineState, delivery: str, lines: int, *, dealt: bool = False) -> None:
+        nonlocal cancelled
         states[state] = states.get(state, 0) + lines
-        delivered = delivery == Delivery.DELIVERED
+        delivered = dealt or delivery == Delivery.DELIVERED
         reported[REPORTED_AS.get(state) or ("issued" if delivered else "pending")] += lines
-        if state is LineState.PLACED:
-            cancelled += lines if delivery == Delivery.CANCELLED else 0
-            if amount is not None:
+        if state is LineState.PLACED and delivery == Delivery.CANCELLED and not dealt:
+            cancelled += lines
+
+    connection.execute("BEGIN")
+    try:
+        for state_text, delivery, currency, amount, single, lines in connection.execute(_COUNT).fetchall():
+            state = LineState(state_text)
+            orders += lines
+            if single:
+                tally(state, delivery, lines)
+            else:
+                packs += lines
+            if state is LineState.PLACED and amount is not None:
                 charged[currency] = charged.get(currency, Decimal(0)) + Decimal(amount) * lines
-    return Counts(rows=sum(states.values()), delivery_cancelled=cancelled, states=states, charged=charged, **reported)
+        for state_text, delivery, dealt, lines in count_packed(connection) if packs else ():
+            tally(LineState(state_text), delivery, lines, dealt=bool(dealt))
+    finally:
+        connection.execute("ROLLBACK")
+    return Counts(
+        rows=sum(states.values()),
+        delivery_cancelled=cancelled,
+        states=states,
+        charged=charged,
+        orders=orders,
+        **reported,
+    )

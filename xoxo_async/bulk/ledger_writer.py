@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger_files import create_private, sidecar
 from xoxo_async.bulk.ledger_schema import connect
 from xoxo_async.bulk.ledger_session import ClaimOrder, LedgerSession, RecordOrder, refusal
 from xoxo_async.bulk.ledger_store import set_meta
-from xoxo_async.errors import BulkError, LedgerError
+from xoxo_async.errors import BudgetError, BulkError, LedgerError
 
 __all__ = ["LedgerWriter", "failure"]
 
@@ -114,10 +114,10 @@ class LedgerWriter:
 
     # On the event loop.
 
-    def claim(self, limit: int) -> "asyncio.Future[list[LedgerLine]]":
+    def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
         """Ask for lines to send; those that no one is left to send go back by themselves."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
-        self._queue.put(_Claim(future, ClaimOrder(limit)))
+        self._queue.put(_Claim(future, ClaimOrder(limit, budget)))
         return future
 
     def record(self, changes: Sequence[Change], rules: Rules) -> "asyncio.Future[list[LedgerLine]]":
@@ -200,7 +200,7 @@ class LedgerWriter:
             self._kept += [_returned(task.order.lines) for task in claims if task.order.lines]
             for claim in claims:
                 claim.error = failure(self._path, error)
-                claim.order.lines = []
+                claim.order.lines, claim.order.short = [], ""
             error = self._try([task.order for task in records], [])
         for record in records:
             if error is not None:
@@ -211,6 +211,9 @@ class LedgerWriter:
                 )
             else:
                 record.error = refusal(record.order)
+        for claim in claims:
+            if claim.order.short and not claim.order.lines:
+                claim.error = BudgetError(claim.order.short)
         for task in group:
             task.result = task.order.lines
         self._answer(group)
@@ -312,6 +315,7 @@ class LedgerWriter:
             self._trusted = False
 
     def _distrust(self) -> None:
+        self._session.forget()
         self._roll_back()
         self._trusted = False
 

@@ -182,7 +182,7 @@ class Reconciler:
                 epoch=line.epoch,
                 error=f"order {order.order_id} has this poNumber, but {difference}",
             )
-        self._progress.placed += 1
+        self._progress.placed += line.lines
         return change_from_order(line, order, Evidence.LOOKUP_MATCHED)
 
     async def _in_history(self, line: LedgerLine) -> Order | None:

@@ -35,7 +35,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         unknown: May have been placed; a look-up or a person will tell.
         not_sent: Not placed and nothing in flight.
         charged: What placed orders cost, by currency.
-        placed_now: Orders this run placed, or found placed.
+        orders: Orders they travel in; fewer than rows where lines share them.
+        placed_now: Order lines this run placed, or found placed.
         elapsed_s: How long this run took.
         pause: Why it stopped early, empty when it did not.
         reason: The same in words.
@@ -50,6 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     not_sent: int
     charged: dict[str, Decimal]
+    orders: int = 0
     placed_now: int = 0
     elapsed_s: float = 0.0
     pause: Pause = Pause.NONE

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
+from decimal import Decimal
 from typing import Final, TypeVar
 
 import anyio
@@ -17,6 +18,7 @@ from xoxo_async.client import XoxoClient
 from xoxo_async.errors import (
     ApiError,
     AuthError,
+    BudgetError,
     ConfigError,
     DecodeError,
     InsufficientFundsError,
@@ -45,7 +47,7 @@ class Progress(msgspec.Struct):
     """What the run at hand has done so far; read by a progress display, never decided on.
 
     Attributes:
-        placed: Orders this run placed, or found placed.
+        placed: Order lines this run placed, or found placed.
         rejected: Rows refused for certain.
         in_doubt: Rows that ended without proof.
         in_flight: Requests under way.
@@ -70,6 +72,7 @@ class Runner:
         client: Sends.
         ledger: The truth.
         concurrency: Requests in flight at most.
+        budget: What the job may cost, in the account's currency.
         pause_limit_s: How long a dead server is waited for before the run pauses.
         clock: A monotonic clock.
         wall: The wall clock, in epoch seconds; the ledger's.
@@ -81,6 +84,7 @@ class Runner:
         ledger: Ledger,
         *,
         concurrency: int,
+        budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
@@ -98,6 +102,9 @@ class Runner:
         self._wall: Final = wall
         self._circuit: Final = Circuit(pause_limit_s, clock)
         self._left_over: Final[list[Change]] = []
+        self._budget: Final = budget
+        self._armed = 0
+        self._settled = anyio.Event()
         self._slot_due: float | None = None
 
     def stop(self, pause: Pause, reason: str) -> None:
@@ -165,13 +172,29 @@ class Runner:
         try:
             while not self.pause:
                 slots = await self._take_slots(await self._room(to_workers))
-                lines.extend(await self._ledger.claim(slots) if slots else [])
+                lines.extend(await self._claim(slots) if slots else [])
                 if not lines:
                     return
                 while lines:
                     yield lines.popleft()
         finally:
             self._left_over.extend(_unsent(line) for line in lines)
+
+    async def _claim(self, limit: int) -> list[LedgerLine]:
+        """Arm lines; where the budget is all reserved, wait for charges to settle it, and pause when none can."""
+        while not self.pause:
+            settled = self._settled = anyio.Event()
+            try:
+                lines = await self._ledger.claim(limit, budget=self._budget)
+            except BudgetError as error:
+                if not self._armed:
+                    self.stop(Pause.BUDGET, error.message)
+                    return []
+                await settled.wait()
+            else:
+                self._armed += len(lines)
+                return lines
+        return []
 
     async def _room(self, to_workers: MemoryObjectSendStream[LedgerLine]) -> int:
         """Return how many lines may be armed now; waits while the server is dead, and while one line tries it."""
@@ -267,12 +290,12 @@ class Runner:
             self._learn(error)
             change = change_from_error(line, error)
             if change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
-                self.progress.rejected += 1
+                self.progress.rejected += line.lines == 1  # the lines of a refused pack get orders of their own
             elif change.evidence is not Evidence.NOT_PROCESSED:
-                self.progress.in_doubt += 1
+                self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
-        self.progress.placed += 1
+        self.progress.placed += line.lines
         return change_from_order(line, order, Evidence.ANSWERED_PLACED)
 
     def _learn(self, error: XoxoError) -> None:
@@ -301,6 +324,8 @@ class Runner:
                 except BaseException:
                     self._left_over.extend(batch)
                     raise
+                self._armed -= len(batch)
+                self._settled.set()
 
     async def _write_down_what_was_cut_off(
         self, armed: MemoryObjectReceiveStream[LedgerLine], results: MemoryObjectReceiveStream[Change]
@@ -308,6 +333,7 @@ class Runner:
         """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""
         changes = list(self._left_over)
         self._left_over.clear()
+        self._armed = 0
         changes.extend(_unsent(line) for line in _drained(armed))
         changes.extend(_drained(results))
         if changes:

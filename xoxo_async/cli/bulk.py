@@ -87,6 +87,8 @@ def _work_options(command: Command) -> Command:
         click.option("--resend", type=click.Choice(["settled", "never"]), default="settled", show_default=True,
                      help="Whether what is proven absent is placed again, or left to a person."),
         click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
+        click.option("--pause-limit", type=_Seconds(), default=60.0, show_default=True, metavar="S",
+                     help="Seconds a dead server is waited for before the run pauses (exit 5)."),
         click.option("--grace", type=_Seconds(), default=30.0, show_default=True, metavar="S",
                      help="Seconds that requests in flight get after Ctrl-C."),
         json_option,
@@ -101,10 +103,25 @@ def _spend_options(command: Command) -> Command:
     """Add the flags of commands that place orders."""
     options = [
         click.option(
-            "--max-spend", type=AMOUNT, metavar="N", help="Refuse to begin if the job may cost more than this."
+            "--max-spend",
+            type=AMOUNT,
+            metavar="N",
+            help="What the job may cost, in the account's currency; it pauses before it could go over.",
         ),
         click.option("--yes", is_flag=True, help="Do not ask, also where it is real money."),
     ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _row_options(command: Command) -> Command:
+    """Add the flags that say how rows become orders."""
+    options = [
+        click.option("--pack", is_flag=True,
+                     help="Let rows of one product and value that want only codes share orders, up to its limit."),
+        click.option("--skip-invalid", is_flag=True, help="Leave bad rows out (exit 3) instead of sending nothing."),
+    ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
@@ -119,19 +136,22 @@ def bulk() -> None:
     """
 
 
-@bulk.command(epilog="Example:  xoxo bulk plan orders.csv")
+@bulk.command(epilog="Example:  xoxo bulk plan orders.csv --pack")
 @click.argument("orders")
+@_row_options
+@click.option("--rate", type=_Rate(), metavar="N|none", help="Orders a minute [default: the vendor's 100].")
 @json_option
 @connection_options
-def plan(orders: str, as_json: bool, **where: Any) -> int:
+def plan(orders: str, pack: bool, skip_invalid: bool, as_json: bool, **where: Any) -> int:
     """Check every row of ORDERS against the catalogue and the balance. Moves no money.
 
     ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
-    email, contact, tag, notify_receiver, notify_admin, po_number.
+    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are checked against
+    the product and not sent.
     """
-    from xoxo_async.cli.bulk_plan import run_plan
+    from xoxo_async.cli.bulk_plan import Asked, run_plan
 
-    return run_plan(orders, Connection(**where), as_json=as_json)
+    return run_plan(Asked(orders, Connection(**where), pack=pack, skip_invalid=skip_invalid), as_json=as_json)
 
 
 @bulk.command(
@@ -144,13 +164,14 @@ Examples:
 Ctrl-C ends it in order: what is in flight is waited for and written down, and the command that continues is printed."""
 )
 @click.argument("orders")
+@_row_options
 @_work_options
 @_spend_options
 def run(orders: str, **given: Any) -> int:
     """Issue the vouchers of ORDERS (CSV, JSONL, - for standard input). Moves money.
 
-    Every row is checked before the first is sent; a bad one, and nothing is sent. Running it again issues only what is
-    not issued yet.
+    Every row is checked before the first is sent; a bad one, and nothing is sent, unless --skip-invalid. Running it
+    again issues only what is not issued yet.
     """
     return _work("run", given, orders=orders)
 

@@ -53,6 +53,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
             "rejected",
             "unknown",
             "not_sent",
+            "orders",
             "delivery_cancelled",
             "states",
             "charged",
@@ -188,10 +189,12 @@ def decide(path: Path, key: str, decision: Decision, *, as_json: bool) -> None:
 
 
 async def _find(ledger: SqliteLedger, key: str) -> LedgerLine:
-    async for line in ledger.lines():
-        if line.key == key:
-            return line
-    raise ConfigError(f"{ledger.path} holds no line with the key {key!r}")
+    line = await ledger.find(key)
+    if line is None:
+        raise ConfigError(f"{ledger.path} holds no line with the key {key!r}")
+    if line.lines > 1:
+        say(f"{key} shares an order with {line.lines - 1} other rows: this decides all of them")
+    return line
 
 
 def _not_manual(line: LedgerLine, path: Path) -> str:

@@ -1,7 +1,7 @@
 """`xoxo bulk export`: a row for every voucher, into a file that nobody else can read."""
 
 import csv
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
@@ -11,7 +11,7 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.evidence import StoredCode, codes_of, stored_codes
-from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import scrub
@@ -150,8 +150,10 @@ class _Export:
         async with AsyncExitStack() as stack:
             async for chunk in self._chunks():
                 fetched = await self._fetch([line for line in chunk if _has_codes_elsewhere(line)], stack)
+                packed = await self._ledger.packed(chunk)
                 for line in chunk:
-                    for row in self._rows(line, fetched.get(line.seq) or codes_of(line.codes)):
+                    codes = fetched.get(line.seq) or codes_of(line.codes)
+                    for row in self._rows(line, codes, packed.get(line.seq, [])):
                         write(row)
         return self._done
 
@@ -189,17 +191,28 @@ class _Export:
         self._done.fetched += len(lines)
         return codes
 
-    def _rows(self, line: LedgerLine, codes: Iterable[StoredCode]) -> Iterable[Row]:
-        ordered = _ORDERED.decode(line.request)
-        for code in tuple(codes) or (StoredCode(""),):
+    def _rows(self, line: LedgerLine, codes: tuple[StoredCode, ...], packed: Sequence[PackedLine]) -> Iterable[Row]:
+        """Return the rows of an order: its own, or those of the lines that share it, each with its own codes."""
+        if line.lines == 1 or (codes and not packed):
+            yield from self._rows_of(line, line.key, line.request, codes, line.delivery)
+        for one in packed:
+            dealt = codes[one.first : one.end]
+            delivery = Delivery.DELIVERED if len(dealt) == one.pieces else line.delivery
+            yield from self._rows_of(line, one.key, one.body.encode(), dealt, delivery)
+
+    def _rows_of(
+        self, line: LedgerLine, key: str, request: bytes, codes: tuple[StoredCode, ...], delivery: Delivery
+    ) -> Iterable[Row]:
+        ordered = _ORDERED.decode(request)
+        for code in codes or (StoredCode(""),):
             self._done.rows += 1
             self._done.codes += bool(code.code)
             yield Row(
-                key=line.key,
+                key=key,
                 po_number=line.po_number,
                 order_id=line.order_id,
                 state=line.state.value,
-                delivery=line.delivery.value,
+                delivery=delivery.value,
                 product_id=ordered.product_id,
                 denomination=f"{ordered.denomination:f}",
                 quantity=ordered.quantity,

@@ -18,12 +18,11 @@ from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
-from xoxo_async.cli.bulk_plan import check_budget, show_cost, show_totals, totals_of
+from xoxo_async.cli.bulk_plan import Asked, facts, show_totals, totals_of
 from xoxo_async.cli.connect import SERVER, Connection, is_real_money, open_client, run_async, server_of
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, json_text, out, say
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["Work", "interrupted_report", "run_work"]
@@ -46,6 +45,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     resend: Literal["settled", "never"] = "settled"
     no_codes: bool = False
     max_spend: Decimal | None = None
+    pack: bool = False
+    skip_invalid: bool = False
+    pause_limit: float = 60.0
     grace: float = 30.0
     yes: bool = False
     as_json: bool = False
@@ -64,12 +66,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             action: `run`, `resume` or `reconcile`.
         """
         command = ["bulk", action, *([self.orders] if action == "run" else []), "--ledger", str(self.ledger)]
+        if action == "run":
+            command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
         command += ["--job", self.job] if self.job else []
         command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
         command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
         command += ["--settle", _number(self.settle)] if self.settle is not None else []
         command += ["--resend", self.resend] if self.resend != "settled" else []
         command += ["--no-codes"] if self.no_codes else []
+        command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
         command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
         command += self.connection.flags
         if action != "reconcile":
@@ -92,6 +97,7 @@ class Ended(msgspec.Struct):
         began: Whether anything may have been sent.
         idle: Whether there was nothing to do.
         manual: Lines that wait for a person.
+        skipped: Bad rows that were left out.
     """
 
     report: Report | None = None
@@ -99,6 +105,7 @@ class Ended(msgspec.Struct):
     began: bool = False
     idle: bool = False
     manual: int = 0
+    skipped: int = 0
 
 
 def run_work(work: Work) -> int:
@@ -125,9 +132,10 @@ def _agree(work: Work) -> None:
     asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
     what = f"issue the orders of {work.orders or work.ledger}"
     if asks and work.action == "run":
-        totals, balance, cost = totals_of(work.orders, work.connection)
+        totals = totals_of(Asked(work.orders, work.connection, pack=work.pack, skip_invalid=work.skip_invalid))
         show_totals(totals)
-        show_cost(balance, cost)
+        for fact in facts(totals):
+            say(fact)
         what = f"issue {totals.pieces:,} vouchers, face value {amounts(totals.face)}"
     confirm_spending(work.connection, what, yes=False)
 
@@ -176,6 +184,10 @@ class _Shift:
                 concurrency=work.concurrency,
                 settle_s=work.settle_s,
                 resend=work.resend,
+                pack=work.pack,
+                skip_invalid=work.skip_invalid,
+                max_spend=work.max_spend,
+                pause_limit_s=work.pause_limit,
             )
             await self._bind(ledger)
             before = await ledger.counts()
@@ -183,7 +195,7 @@ class _Shift:
             try:
                 async with shown(issuer, ledger, self._first_words()):
                     with self._sending:
-                        self._ended.report = await self._act(issuer, client, ledger)
+                        self._ended.report = await self._act(issuer)
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._look_back(issuer, ledger, before)
@@ -212,17 +224,16 @@ class _Shift:
         follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
         return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
-    async def _act(self, issuer: BulkIssuer, client: XoxoClient, ledger: SqliteLedger) -> Report:
-        work = self._work
-        if work.action == "reconcile":
+    async def _act(self, issuer: BulkIssuer) -> Report:
+        if self._work.action == "reconcile":
             return await issuer.reconcile()
-        if work.action == "run" and work.max_spend is None:
-            return await issuer.run(UniqueOrders(work.orders))
-        if work.action == "run":
-            await issuer.plan(UniqueOrders(work.orders))
-        if work.max_spend is not None:
-            await check_budget(client, ledger, work.max_spend)
-        return await issuer.resume()
+        if self._work.action == "resume":
+            return await issuer.resume()
+        totals = await issuer.plan(UniqueOrders(self._work.orders))
+        self._ended.skipped = totals.skipped
+        for fact in facts(totals):
+            say(fact)
+        return await issuer.issue()
 
     async def _look_back(self, issuer: BulkIssuer, ledger: SqliteLedger, before: Counts) -> None:
         """Read what the ledger says once the work has ended, however it ended."""
@@ -283,6 +294,7 @@ def interrupted_report(ledger: SqliteLedger, counts: Counts) -> Report:
         unknown=counts.unknown,
         not_sent=counts.not_sent,
         charged=counts.charged,
+        orders=counts.orders,
         pause=Pause.INTERRUPTED,
         reason="cut off",
     )
@@ -290,7 +302,7 @@ def interrupted_report(ledger: SqliteLedger, counts: Counts) -> Report:
 
 def _tell(work: Work, report: Report, ended: Ended) -> int:
     """Print a report, and what to do next; return its exit code."""
-    code = report.exit_code
+    code = report.exit_code or (exits.REJECTED if ended.skipped else 0)
     follow = _follow(work, report, ended, code)
     write = say if work.as_json else out
     if ended.idle and code == 0:
@@ -298,6 +310,8 @@ def _tell(work: Work, report: Report, ended: Ended) -> int:
         write(f"nothing left to do: {delivered}" + (f", {report.pending:,} pending delivery" if report.pending else ""))
     for line in summary(report):
         write(line)
+    if ended.skipped:
+        write(f"  skipped  {ended.skipped:>10,} bad rows, not in the ledger")
     if report.pause:
         say(f"paused ({report.pause.value}): {exits.scrub(report.reason)}")
     if follow:
@@ -311,7 +325,7 @@ def _tell(work: Work, report: Report, ended: Ended) -> int:
         )
     if work.as_json:
         told = msgspec.to_builtins(report, builtin_types=(Decimal,))
-        out(json_text({**told, "exit_code": code, "continue_with": follow}))
+        out(json_text({**told, "skipped": ended.skipped, "exit_code": code, "continue_with": follow}))
     return code
 
 
@@ -322,7 +336,8 @@ def summary(report: Report) -> list[str]:
         report: The report.
     """
     names = ("issued", "pending", "rejected", "unknown", "not_sent")
-    lines = [f"job {report.job} · {report.rows:,} rows · ledger {report.ledger} · {report.elapsed_s:.1f} s"]
+    shared = f" in {report.orders:,} orders" if report.orders != report.rows else ""
+    lines = [f"job {report.job} · {report.rows:,} rows{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"]
     lines += [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
     return [*lines, f"  charged   {amounts(report.charged)}"]
 
@@ -333,6 +348,8 @@ def _follow(work: Work, report: Report, ended: Ended, code: int) -> str:
         return ""
     if code == exits.INTERRUPTED and not ended.began:
         return work.continued_by(work.action)
+    if code == exits.REJECTED and not report.rejected:
+        return ""  # only rows that were left out
     if code == exits.REJECTED or (report.unknown and ended.manual == report.unknown and not report.not_sent):
         return exits.command("bulk", "status", "--ledger", work.ledger)
     if work.action == "reconcile" and not report.not_sent:

@@ -25,10 +25,10 @@ class UniqueOrders(OrdersFile):
         for row, line in super().rows(problems):
             first = keys.setdefault(line.key, row)
             if first != row:
-                problems.add(f"row {row}, column key", f"{line.key} stands in row {first} already")
+                problems.add(row, f"{line.key} stands in row {first} already", column="key")
                 continue
             first = po_numbers.setdefault(line.po_number, row) if line.po_number else row
             if first != row:
-                problems.add(f"row {row}, column po_number", f"{line.po_number} stands in row {first} already")
+                problems.add(row, f"{line.po_number} stands in row {first} already", column="po_number")
                 continue
             yield row, line

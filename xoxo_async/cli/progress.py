@@ -11,7 +11,7 @@ import anyio
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.cli.render import amounts, is_terminal, say
+from xoxo_async.cli.render import amounts, duration, is_terminal, say
 from xoxo_async.errors import LedgerError
 
 __all__ = ["Pace", "shown"]
@@ -83,9 +83,7 @@ class Pace:
         left, pace = self.rows - self.done, self.per_minute
         if not left or pace <= 0:
             return "-"
-        minutes, seconds = divmod(round(left * 60 / pace), 60)
-        hours, minutes = divmod(minutes, 60)
-        return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+        return duration(left * 60 / pace)
 
     @property
     def line(self) -> str:

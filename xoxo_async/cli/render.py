@@ -14,7 +14,20 @@ import msgspec
 
 from xoxo_async.wire import Secret
 
-__all__ = ["MASK", "amounts", "count", "is_terminal", "json_text", "mask", "money", "out", "public", "say", "table"]
+__all__ = [
+    "MASK",
+    "amounts",
+    "count",
+    "duration",
+    "is_terminal",
+    "json_text",
+    "mask",
+    "money",
+    "out",
+    "public",
+    "say",
+    "table",
+]
 
 MASK: Final = "****"
 
@@ -105,6 +118,13 @@ def amounts(by_currency: Mapping[str, Decimal]) -> str:
 def count(number: int, word: str) -> str:
     """Return a number with its noun: `1 row`, `1,000 rows`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: `0:07`, `17:05`, `16:50:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 def public(value: Any, *, reveal: bool = False) -> Any:

@@ -28,6 +28,7 @@ For `xoxo sandbox --faults FILE` both stand in a JSON file:
 | empty_body | yes | HTTP 200 without a body |
 | wrong_types | yes | the order, its fields of wrong types |
 | no_order_id | yes | the order without its orderId |
+| short_answer | yes | the order, pending, with half of its vouchers; a look-up has them all |
 | error_in_200 | no | HTTP 200 with a failure inside |
 | duplicate_answer | yes | PLE10004, as if the poNumber were used |
 | lagging_lookup | - | look-ups say PLE10016 for `seconds` after the order; name the operation getOrderDetails |
@@ -61,6 +62,7 @@ AFTER_COMMIT: Final = frozenset(
         "empty_body",
         "wrong_types",
         "no_order_id",
+        "short_answer",
         "duplicate_answer",
         "oversize",
         "gzip_bomb",

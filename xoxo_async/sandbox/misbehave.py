@@ -88,6 +88,12 @@ def _changed(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
     return fault
 
 
+def _short(order: dict[str, object]) -> dict[str, object]:
+    vouchers = order.get("vouchers")
+    half = vouchers[: len(vouchers) // 2] if isinstance(vouchers, list) else []
+    return {**order, "vouchers": half, "deliveryStatus": "pending"}
+
+
 _HTML: Final = "<html><head><title>502 Bad Gateway</title></head><body><center>cloud edge</center></body></html>"
 
 
@@ -121,6 +127,7 @@ _FAULTS: Final[dict[str, Fault]] = {
     "wrong_types": _changed(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
     "no_order_id": _changed(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
     "error_in_200": _always(_failed_inside),
+    "short_answer": _changed(_short),
     "duplicate_answer": _always(lambda _rule: refused(Refusal("PLE10004"))),
     "revoke_token": _always(
         lambda _rule: reply({"error": "invalid_token", "error_description": "invalid/expired token"}, 401)

@@ -10,6 +10,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.services import checks
 
 __all__ = [
+    "MAX_QUANTITY",
     "AirmilesDetails",
     "Details",
     "LoungeDetails",

@@ -249,7 +249,7 @@ async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(ledger.plan("march", endless()), 0.05)
         assert (await ledger.counts()).rows == 0
-        assert await ledger.plan("april", each(late)) == (2499, 0)
+        assert await ledger.plan("april", each(late)) == (2499, 0, 2499)
         with pytest.raises(LedgerError, match="holds the job 'april'"):
             await ledger.plan("march", each([line(1)]))
         assert ledger.job == "april"
@@ -272,7 +272,7 @@ async def test_claims_wait_for_a_plan_to_end(tmp_path: Path) -> None:
         await asyncio.wait([claiming], timeout=0.05)
         assert not claiming.done()
         go_on.set()
-        assert await planning == (2, 0)
+        assert await planning == (2, 0, 2)
         assert [one.seq for one in await claiming] == [1, 2]
 
 

@@ -1,0 +1,133 @@
+"""`budget`: reserved before an order may leave, settled by its charge, freed by a certain refusal."""
+
+import random
+from collections.abc import AsyncIterator, Iterable
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.unit.bulk.test_packing import planned
+from xoxo_async.bulk.budget import amount, commitment, units
+from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, PlannedLine
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.errors import BudgetError
+
+pytestmark = pytest.mark.anyio
+
+
+async def each(lines: Iterable[PlannedLine]) -> AsyncIterator[PlannedLine]:
+    """Yield lines."""
+    for line in lines:
+        yield line
+
+
+def fact(line: LedgerLine, evidence: Evidence, charged: int | None = None) -> Change:
+    """Return a fact about a line."""
+    return Change(
+        seq=line.seq,
+        evidence=evidence,
+        epoch=line.epoch,
+        order_id=line.seq if evidence is Evidence.ANSWERED_PLACED else None,
+        delivery=Delivery.DELIVERED if evidence is Evidence.ANSWERED_PLACED else Delivery.NONE,
+        amount_charged=None if charged is None else Decimal(charged),
+    )
+
+
+def alone(count: int) -> list[PlannedLine]:
+    """Return lines worth 100 each."""
+    return [planned(number, room=0) for number in range(count)]
+
+
+async def drained(ledger: SqliteLedger, budget: Decimal) -> None:
+    """Claim and settle until the budget says no; lines cost what they may at most."""
+    while lines := await ledger.claim(1, budget=budget):
+        await ledger.record([fact(lines[0], Evidence.ANSWERED_PLACED, charged=100)])
+
+
+def test_amounts_are_whole_and_rounded_up() -> None:
+    """A budget is never undercut by rounding."""
+    assert units(Decimal("0.00001")) == 1
+    assert units(Decimal("12.5")) == 125_000
+    assert units(None) is None
+    assert amount(125_000) == Decimal("12.5")
+
+
+async def test_a_claim_takes_what_fits_and_says_what_does_not(tmp_path: Path) -> None:
+    """250 hold two lines of 100; the third is refused by row, key and amounts, and nothing is taken."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each(alone(4)))
+        assert len(await ledger.claim(10, budget=Decimal(250))) == 2
+        with pytest.raises(BudgetError, match=r"row 3 \(key k2\) may cost 100, and 50 is left of the 250"):
+            await ledger.claim(10, budget=Decimal(250))
+        assert len(await ledger.claim(10)) == 2  # without a budget there is no bound
+
+
+async def test_charges_settle_and_refusals_free(tmp_path: Path) -> None:
+    """An order charged less than reserved, and a certain refusal, make room; doubt keeps its reserve."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each(alone(6)))
+        budget = Decimal(300)
+        first, second, third = await ledger.claim(10, budget=budget)
+        await ledger.record([fact(first, Evidence.OUTCOME_LOST)])
+        with pytest.raises(BudgetError):
+            await ledger.claim(1, budget=budget)
+        await ledger.record([fact(second, Evidence.REFUSED_NO_ORDER)])
+        assert len(await ledger.claim(10, budget=budget)) == 1
+        await ledger.record([fact(third, Evidence.ANSWERED_PLACED, charged=0)])
+        assert len(await ledger.claim(10, budget=budget)) == 1
+
+
+async def test_what_is_committed_survives_a_restart(tmp_path: Path) -> None:
+    """Another holder of the ledger starts from what its lines say, not from nothing."""
+    path, budget = tmp_path / "l.db", Decimal(250)
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each(alone(4)))
+        line, _ = await ledger.claim(10, budget=budget)
+        await ledger.record([fact(line, Evidence.ANSWERED_PLACED, charged=90)])
+    async with SqliteLedger(path) as ledger:
+        await ledger.recover()
+        with pytest.raises(BudgetError, match="60 is left"):
+            await ledger.claim(10, budget=budget)
+
+
+async def test_a_line_of_unknown_worth_fits_no_budget(tmp_path: Path) -> None:
+    """Where nobody knows what a row may cost, nothing is sent under a budget."""
+    unknown = msgspec.structs.replace(planned(0, room=0), worth=None)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([unknown]))
+        with pytest.raises(BudgetError, match="not known"):
+            await ledger.claim(1, budget=Decimal(10**9))
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_the_running_sum_is_the_sum_of_the_lines(tmp_path: Path, seed: int) -> None:
+    """After any mix of facts, what a budget counts is what the lines themselves add up to, and never over it."""
+    dice, budget = random.Random(seed), Decimal(1000)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each(alone(260)))
+        flying: list[LedgerLine] = []
+        for _ in range(200):
+            try:
+                flying += await ledger.claim(dice.randint(1, 4), budget=budget)
+            except BudgetError:
+                if not flying:
+                    break
+            if flying:
+                line = flying.pop(dice.randrange(len(flying)))
+                choice = dice.choice(
+                    [
+                        fact(line, Evidence.NOT_PROCESSED),
+                        fact(line, Evidence.REFUSED_NO_ORDER),
+                        fact(line, Evidence.ANSWERED_PLACED, charged=dice.randint(0, 100)),
+                        fact(line, Evidence.ANSWERED_PLACED),
+                        fact(line, Evidence.OUTCOME_LOST),
+                    ]
+                )
+                await ledger.record([choice])
+            committed = sum([commitment(one) async for one in ledger.lines()])
+            assert committed <= units(budget)  # type: ignore[operator]
+        with pytest.raises(BudgetError, match="is left of the 1000"):
+            await drained(ledger, budget)
+        assert sum([commitment(one) async for one in ledger.lines()]) <= 1000 * 10_000

@@ -1,0 +1,146 @@
+"""What a plan adds up to: by product and currency, with fees and discounts, beside the balance."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.intake import OrderLine
+from xoxo_async.services.account import Balance
+from xoxo_async.services.catalog import Voucher
+
+__all__ = ["PlanTotals", "ProductTotals"]
+
+_CENT: Final = Decimal("0.01")
+
+
+class ProductTotals(msgspec.Struct):
+    """One product's share of a plan.
+
+    Attributes:
+        name: Its name; empty where products were not looked up.
+        currency: Its values' currency.
+        lines: Order lines.
+        pieces: Vouchers.
+        face: Their value, in `currency`.
+        rate: What a unit of `currency` is in the account's; None where the vendor does not say.
+        fee: The vendor's fee, in percent.
+        discount: The vendor's discount, in percent.
+    """
+
+    name: str = ""
+    currency: str = ""
+    lines: int = 0
+    pieces: int = 0
+    face: Decimal = Decimal(0)
+    rate: Decimal | None = None
+    fee: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+
+    @classmethod
+    def of(cls, product: Voucher | None, currency: str) -> "ProductTotals":
+        """Return the empty share of a product.
+
+        Args:
+            product: The product; None where products were not looked up.
+            currency: The account's; empty where it is not known.
+        """
+        if product is None:
+            return cls()
+        rate = product.exchange_rate
+        if currency and product.currency_code == currency:
+            rate = Decimal(1)
+        return cls(
+            name=product.name,
+            currency=product.currency_code,
+            rate=rate if currency and rate is not None and rate > 0 else None,
+            fee=product.fee or Decimal(0),
+            discount=product.discount or Decimal(0),
+        )
+
+    def at_most(self, face: Decimal) -> Decimal | None:
+        """Return what some value of it costs before any discount, in the account's currency; None when unknown."""
+        return None if self.rate is None else face * self.rate * (1 + self.fee / 100)
+
+    @property
+    def expected(self) -> Decimal | None:
+        """What its share costs after the catalogue's discount; None when unknown."""
+        most = self.at_most(self.face)
+        if most is None or self.rate is None:
+            return None
+        return (most - self.face * self.rate * self.discount / 100).quantize(_CENT, ROUND_HALF_UP)
+
+
+class PlanTotals(msgspec.Struct):
+    """What a plan adds up to.
+
+    Attributes:
+        lines: Order lines.
+        pieces: Vouchers.
+        by_product: Each product's share.
+        orders: Orders that are new to the ledger; fewer than lines where lines share them.
+        skipped: Bad rows that were left out.
+        problems: What is wrong with them.
+        balance: The account's; None where it was not asked for.
+        expected_s: How long sending takes at the present limits; None without a limit.
+    """
+
+    lines: int = 0
+    pieces: int = 0
+    by_product: dict[int, ProductTotals] = msgspec.field(default_factory=dict)
+    orders: int = 0
+    skipped: int = 0
+    problems: str = ""
+    balance: Balance | None = None
+    expected_s: float | None = None
+
+    def add(self, line: OrderLine, product: Voucher | None, currency: str) -> Decimal | None:
+        """Count one line in.
+
+        Args:
+            line: The line.
+            product: Its product.
+            currency: The account's.
+
+        Returns:
+            What it may cost at most, in the account's currency; None when that is not known.
+        """
+        totals = self.by_product.get(line.product_id)
+        if totals is None:
+            totals = self.by_product[line.product_id] = ProductTotals.of(product, currency)
+        face = line.denomination * line.quantity
+        self.lines += 1
+        self.pieces += line.quantity
+        totals.lines += 1
+        totals.pieces += line.quantity
+        totals.face += face
+        return totals.at_most(face)
+
+    @property
+    def face(self) -> dict[str, Decimal]:
+        """Face value by the products' currencies."""
+        sums: dict[str, Decimal] = {}
+        for totals in self.by_product.values():
+            sums[totals.currency] = sums.get(totals.currency, Decimal(0)) + totals.face
+        return sums
+
+    @property
+    def cost_at_most(self) -> Decimal | None:
+        """What all of it costs before any discount, in the account's currency; None when a rate is not known."""
+        return _sum([totals.at_most(totals.face) for totals in self.by_product.values()])
+
+    @property
+    def cost_expected(self) -> Decimal | None:
+        """What all of it costs after the catalogue's discounts; None when a rate is not known."""
+        return _sum([totals.expected for totals in self.by_product.values()])
+
+    @property
+    def covered(self) -> bool:
+        """Whether the balance covers what it is expected to cost; also where nobody can tell."""
+        cost = self.cost_expected
+        return cost is None or self.balance is None or cost <= self.balance.value
+
+
+def _sum(costs: list[Decimal | None]) -> Decimal | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)).quantize(_CENT, ROUND_HALF_UP) if len(known) == len(costs) else None
