@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.bulk.intake import OrderLine, Problems
+from xoxo_async.bulk.order_lines import OrderLine, Problems
 from xoxo_async.client import XoxoClient
 from xoxo_async.services.catalog import Category, Voucher
 from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, ShippingDetails, TopUpDetails

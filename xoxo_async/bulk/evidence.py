@@ -1,16 +1,24 @@
 """What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
-from xoxo_async.services.orders import Order, VoucherCode
+from xoxo_async.services.orders import Order, VoucherCode, differs
+from xoxo_async.services.placing import PlaceOrder
 
-__all__ = ["StoredCode", "change_from_error", "change_from_order", "codes_of", "mismatch", "stored_codes"]
+__all__ = [
+    "StoredCode",
+    "change_from_error",
+    "change_from_order",
+    "codes_of",
+    "mismatch",
+    "ordered",
+    "stored_codes",
+]
 
 _OLDER_BY: Final = timedelta(hours=36)
 """The vendor's order dates bear no zone; past this no zone and no clock error explains an earlier date."""
@@ -33,15 +41,12 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True):
 _CODES: Final = msgspec.json.Decoder(tuple[StoredCode, ...])
 
 
-class _Request(msgspec.Struct):
-    """What a stored request says was ordered."""
-
-    productId: int  # noqa: N815 - the wire's name
-    denomination: Decimal
-    quantity: int = 1
+_REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 
 
-_REQUEST: Final = msgspec.json.Decoder(_Request)
+def ordered(request: bytes) -> PlaceOrder:
+    """Return what a stored request says was ordered."""
+    return _REQUEST.decode(request)
 
 
 def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Change:
@@ -121,7 +126,7 @@ def _delivery(line: LedgerLine, order: Order) -> Delivery:
     if status == "cancelled":
         return Delivery.CANCELLED
     # Accepted is not delivered, and `delivered` without all its codes is not either.
-    wanted = _REQUEST.decode(line.request).quantity
+    wanted = ordered(line.request).quantity
     # (Merchandise is delivered without any; lines that share an order all want codes.)
     if status == "delivered" and not order.vouchers and line.lines == 1:
         return Delivery.DELIVERED
@@ -138,16 +143,9 @@ def mismatch(line: LedgerLine, order: Order) -> str:
         line: The line.
         order: The order found.
     """
-    wanted = _REQUEST.decode(line.request)
-    products = {v.product_id for v in order.vouchers if v.product_id}
-    products |= {d.product_id for d in order.voucher_details if d.product_id}
-    if products and products != {wanted.productId}:
-        return f"it is for product {sorted(products)}, not {wanted.productId}"
-    values = {v.denomination for v in order.voucher_details if v.denomination}
-    if values and values != {wanted.denomination}:
-        return f"its denomination is {sorted(values)}, not {wanted.denomination}"
-    if order.quantity and order.quantity != wanted.quantity:
-        return f"its quantity is {order.quantity}, not {wanted.quantity}"
+    difference = differs(order, ordered(line.request))
+    if difference:
+        return difference
     if order.order_date is not None and line.first_sent_at is not None:
         first_sent = datetime.fromtimestamp(line.first_sent_at, UTC).replace(tzinfo=None)
         if order.order_date < first_sent - _OLDER_BY:

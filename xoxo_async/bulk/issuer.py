@@ -5,10 +5,14 @@ from collections.abc import AsyncIterable, Callable, Iterable
 from decimal import Decimal
 from typing import Final, Literal
 
+import msgspec
+
 from xoxo_async.bulk.catalogue import Catalogue
-from xoxo_async.bulk.intake import OrderLine, OrdersFile, rows_of
+from xoxo_async.bulk.intake import rows_of
 from xoxo_async.bulk.ledger import LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.order_lines import OrderLine
+from xoxo_async.bulk.orders_file import OrdersFile
 from xoxo_async.bulk.plan import Planner
 from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
@@ -258,22 +262,9 @@ class BulkIssuer:
         if not pause and failure is not None and counts.unknown:
             pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
             reason = f"look-ups fail: {failure.message}"
-        return Report(
-            job=self._ledger.job or self._job,
-            ledger=str(self._ledger.path),
-            rows=counts.rows,
-            issued=counts.issued,
-            pending=counts.pending,
-            rejected=counts.rejected,
-            unknown=counts.unknown,
-            not_sent=counts.not_sent,
-            charged=dict[str, Decimal](counts.charged),
-            orders=counts.orders,
-            placed_now=runner.progress.placed,
-            elapsed_s=self._clock() - started,
-            pause=pause,
-            reason=reason,
-        )
+        report = Report.of(self._ledger, counts, pause=pause, reason=reason)
+        now = {"placed_now": runner.progress.placed, "elapsed_s": self._clock() - started}
+        return msgspec.structs.replace(report, **now)
 
 
 def _in_flight_limit(client: XoxoClient, concurrency: int | Literal["auto"]) -> int:

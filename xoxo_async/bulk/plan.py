@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from xoxo_async.bulk.catalogue import Catalogue, check_product
-from xoxo_async.bulk.intake import OrderLine, Problems, Rows
+from xoxo_async.bulk.intake import Rows
 from xoxo_async.bulk.ledger import PlannedLine
+from xoxo_async.bulk.order_lines import OrderLine, Problems
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.catalog import Voucher

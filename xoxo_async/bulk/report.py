@@ -5,6 +5,9 @@ from enum import StrEnum
 
 import msgspec
 
+from xoxo_async.bulk.ledger import Counts
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+
 __all__ = ["Pause", "Report"]
 
 
@@ -56,6 +59,31 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
     pause: Pause = Pause.NONE
     reason: str = ""
+
+    @classmethod
+    def of(cls, ledger: SqliteLedger, counts: Counts, *, pause: Pause, reason: str) -> "Report":
+        """Return the report of a ledger's job.
+
+        Args:
+            ledger: The ledger.
+            counts: What it says.
+            pause: Why work on it stopped early.
+            reason: The same in words.
+        """
+        return cls(
+            job=ledger.job or "",
+            ledger=str(ledger.path),
+            rows=counts.rows,
+            issued=counts.issued,
+            pending=counts.pending,
+            rejected=counts.rejected,
+            unknown=counts.unknown,
+            not_sent=counts.not_sent,
+            charged=dict(counts.charged),
+            orders=counts.orders,
+            pause=pause,
+            reason=reason,
+        )
 
     @property
     def exit_code(self) -> int:

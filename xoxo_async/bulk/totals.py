@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.intake import OrderLine
+from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.services.account import Balance
 from xoxo_async.services.catalog import Voucher
 

@@ -3,14 +3,13 @@
 import csv
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
-from decimal import Decimal
 from pathlib import Path
 from typing import Final, TextIO
 
 import anyio
 import msgspec
 
-from xoxo_async.bulk.evidence import StoredCode, codes_of, stored_codes
+from xoxo_async.bulk.evidence import StoredCode, codes_of, ordered, stored_codes
 from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli.connect import Connection, open_client, run_async
@@ -46,16 +45,6 @@ class Row(msgspec.Struct):
     error: str
 
 
-class _Ordered(msgspec.Struct, rename="camel"):
-    """What a stored request says was ordered."""
-
-    product_id: int
-    denomination: Decimal
-    quantity: int = 1
-    email: str | None = None
-
-
-_ORDERED: Final = msgspec.json.Decoder(_Ordered)
 Codes = dict[int, tuple[StoredCode, ...]]
 
 
@@ -203,7 +192,7 @@ class _Export:
     def _rows_of(
         self, line: LedgerLine, key: str, request: bytes, codes: tuple[StoredCode, ...], delivery: Delivery
     ) -> Iterable[Row]:
-        ordered = _ORDERED.decode(request)
+        wanted = ordered(request)
         for code in codes or (StoredCode(""),):
             self._done.rows += 1
             self._done.codes += bool(code.code)
@@ -213,10 +202,10 @@ class _Export:
                 order_id=line.order_id,
                 state=line.state.value,
                 delivery=delivery.value,
-                product_id=ordered.product_id,
-                denomination=f"{ordered.denomination:f}",
-                quantity=ordered.quantity,
-                email=ordered.email or "",
+                product_id=wanted.product_id,
+                denomination=f"{wanted.denomination:f}",
+                quantity=wanted.quantity,
+                email=wanted.email or "",
                 code=mask(code.code, reveal=self._reveal),
                 pin=mask(code.pin, reveal=self._reveal),
                 valid_to=code.valid_to,

@@ -25,7 +25,7 @@ from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, json_text, out, say
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
-__all__ = ["Work", "interrupted_report", "run_work"]
+__all__ = ["Work", "run_work"]
 
 _SANDBOX_SETTLE_S: Final = 1.0
 """The sandbox ends with its command: no order of an earlier one can still be on its way."""
@@ -246,7 +246,7 @@ class _Shift:
         ended.idle = counts == before
         ended.manual = counts.states.get(LineState.MANUAL, 0)
         if ended.report is None:
-            ended.report = interrupted_report(ledger, counts)
+            ended.report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
 
     async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Stop in order at the first signal, at once at the second, and without any ado at the third."""
@@ -275,29 +275,6 @@ class _Shift:
     async def _cut_off(self) -> None:
         await anyio.sleep(self._work.grace)
         self._sending.cancel()
-
-
-def interrupted_report(ledger: SqliteLedger, counts: Counts) -> Report:
-    """Return the report of work that was cut off.
-
-    Args:
-        ledger: The ledger.
-        counts: What it says.
-    """
-    return Report(
-        job=ledger.job or "",
-        ledger=str(ledger.path),
-        rows=counts.rows,
-        issued=counts.issued,
-        pending=counts.pending,
-        rejected=counts.rejected,
-        unknown=counts.unknown,
-        not_sent=counts.not_sent,
-        charged=counts.charged,
-        orders=counts.orders,
-        pause=Pause.INTERRUPTED,
-        reason="cut off",
-    )
 
 
 def _tell(work: Work, report: Report, ended: Ended) -> int:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from xoxo_async.bulk.intake import OrderLine, OrdersFile, Problems
+from xoxo_async.bulk.order_lines import OrderLine, Problems
+from xoxo_async.bulk.orders_file import OrdersFile
 
 __all__ = ["UniqueOrders"]
 
