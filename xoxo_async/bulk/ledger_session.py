@@ -19,25 +19,22 @@ from xoxo_async.bulk.ledger import (
     decide,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
-from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs, unpack
+from xoxo_async.bulk.ledger_packs import unpack
+from xoxo_async.bulk.ledger_planning import Planning, note_planned
 from xoxo_async.bulk.ledger_store import (
     Move,
-    clash_message,
     get_meta,
-    insert_planned,
     last_seq,
-    note_planned,
     read_codes,
     read_committed,
     read_lines,
     read_state,
-    repeated_rows,
     set_meta,
     set_metas,
     write_codes,
     write_moves,
 )
-from xoxo_async.bulk.packing import Pack, Packer, merged_codes
+from xoxo_async.bulk.packing import merged_codes
 from xoxo_async.errors import LedgerConflictError, LedgerError
 
 __all__ = ["LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
@@ -98,9 +95,7 @@ class LedgerSession:
         self.connection = connection
         self.since = 0
         self._epoch = 0
-        self._planned_before = 0
-        self._packer = Packer()
-        self._packs = False
+        self._planning: Planning | None = None
         self._committed: int | None = None
         self._box: Final = box
         self._clock: Final = clock
@@ -137,83 +132,13 @@ class LedgerSession:
             set_meta(self.connection, "job", job)
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
-        self._planned_before = last_seq(self.connection)
-        self._packer, self._packs = Packer(), has_packs(self.connection)
+        self._planning = Planning(self.connection, self.now())
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
-        """Add planned lines.
-
-        Args:
-            lines: Of one plan, a piece.
-            last: Whether no more come: packs that are not full are closed then.
-
-        Returns:
-            How many of them were new, and how many orders the whole plan has added.
-        """
-        if self._packs or any(line.room for line in lines):
-            added = self._add_packable(lines)
-        else:
-            added = insert_planned(self.connection, lines, self.now(), self._planned_before)
-        if last:
-            self._insert(tuple(self._packer.rest()))
-        return added, last_seq(self.connection) - self._planned_before
-
-    def _add_packable(self, lines: Sequence[PlannedLine]) -> int:
-        """Add lines of which some may share an order, and find those that do so already."""
-        self._packs = True
-        known = self._known(lines)
-        fresh: dict[str, PlannedLine] = {}
-        alone: list[PlannedLine] = []
-        packs: list[Pack] = []
-        repeated: list[tuple[str, int, int]] = []
-        for place, line in enumerate(lines):
-            twin = self._packer.open.get(line.key) or fresh.get(line.key)
-            if place in known:
-                continue
-            if twin is not None:
-                if twin.digest != line.digest:
-                    raise LedgerConflictError(clash_message(line.key, line.row, twin.key, twin.row, 0))
-                repeated.append((line.key, line.row, twin.row))
-                continue
-            fresh[line.key] = line
-            if not line.room:
-                alone.append(line)
-            elif (pack := self._packer.add(line)) is not None:
-                packs.append(pack)
-        if repeated:
-            raise repeated_rows(repeated)
-        if alone:
-            insert_planned(self.connection, alone, self.now(), self._planned_before)
-        self._insert(packs)
-        return len(fresh)
-
-    def _known(self, lines: Sequence[PlannedLine]) -> set[int]:
-        """Return the places of the lines the ledger has; refuse contradictions, and rows of this plan said twice."""
-        known: set[int] = set()
-        repeated: list[tuple[str, int, int]] = []
-        for found in find_known(self.connection, lines):
-            line = lines[found.place]
-            if (found.key, found.po_number, found.digest) != (line.key, line.po_number, line.digest):
-                same_po = found.po_number == line.po_number
-                raise LedgerConflictError(clash_message(line.key, line.row, found.key, found.row, same_po))
-            if found.seq > self._planned_before and found.row != line.row:
-                repeated.append((line.key, line.row, found.row))
-            known.add(found.place)
-        if repeated:
-            raise repeated_rows(repeated)
-        return known
-
-    def _insert(self, packs: Sequence[Pack]) -> None:
-        """Add finished packs; one of a single line is that line."""
-        now = self.now()
-        alone = [pack.order for pack in packs if len(pack.lines) == 1]
-        if alone:
-            insert_planned(self.connection, alone, now, self._planned_before)
-        shared = [pack for pack in packs if len(pack.lines) > 1]
-        if shared:
-            last = last_seq(self.connection)
-            insert_packs(self.connection, shared, last)
-            note_planned(self.connection, now, last)
+        """Add planned lines, after `plan`; see `Planning.add`."""
+        if self._planning is None:
+            raise LedgerError("no plan was begun")
+        return self._planning.add(lines, last=last)
 
     def work(self, records: Sequence[RecordOrder], claims: Sequence[ClaimOrder]) -> None:
         """Record facts, then claim lines, for any number of callers.
