@@ -59,8 +59,10 @@ class BulkIssuer:
         ConfigError: When a setting makes no sense.
 
     Example:
+        ```python
         async with SqliteLedger("march.db") as ledger:
             report = await BulkIssuer(xoxo, ledger, job="march").run(read_orders("orders.csv"))
+        ```
     """
 
     def __init__(
