@@ -45,7 +45,7 @@ $(DOCS_STAMP): $(STAMP)
 
 docs: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors; and run every block of it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
-	$(BIN)/python -m pytest -n auto tests/test_readme.py
+	$(BIN)/python -m pytest -n 4 tests/test_readme.py  # most of it is waiting
 
 clean:
 	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
