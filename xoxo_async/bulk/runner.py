@@ -295,8 +295,12 @@ class Runner:
                 self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
-        self.progress.placed += line.lines
-        return change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        if change.evidence is Evidence.ANSWERED_PLACED:
+            self.progress.placed += line.lines
+        else:
+            self.progress.in_doubt += line.lines
+        return change
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
