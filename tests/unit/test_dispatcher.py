@@ -43,6 +43,7 @@ class PlayedBack:
 
     def __init__(self, *ends: object) -> None:
         self.ends = list(ends)
+        self.has_token = True
         self.sent: list[tuple[str, str, bytes, str, float]] = []
         self.rejected: list[Token | None] = []
 

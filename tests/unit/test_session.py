@@ -102,7 +102,7 @@ async def test_an_answer_comes_back_whole_and_the_token_goes_out() -> None:
     async with serving(talk) as url, session_on(url) as session:
         await post(session)
         answer = await post(session)
-    assert (answer.status, answer.body, answer.retry_after) == (418, b"hi", "7")
+    assert (answer.status, answer.body, answer.retry_after_s) == (418, b"hi", 7.0)
     head, body = seen[1]
     assert b"Authorization: Bearer tok" in head
     assert b"Content-Type: application/json" in head
@@ -403,17 +403,20 @@ async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
+    ("header", "date", "seconds"),
     [
-        (None, None),
-        ("7", 7.0),
-        ("-1", None),
-        ("soon", None),
-        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
-        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
-        ("9" * 400, 3600.0),
+        ("7", None, 7.0),
+        (" 1.5 ", None, 1.5),
+        ("-1", None, None),
+        ("nan", None, None),
+        ("soon", None, None),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", None, 91.0),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", None, 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", "Thu, 01 Jan 1970 00:01:30 GMT", 11.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", "yesterday", 91.0),
+        ("9" * 400, None, 3600.0),
     ],
 )
-def test_retry_after_is_read_in_seconds_and_as_a_date(header: str | None, seconds: float | None) -> None:
-    """Both forms of the header, and rubbish, come out as bounded seconds or None."""
-    assert retry_after_s(header, now=10.0) == seconds
+def test_retry_after_is_read_in_seconds_and_as_a_date(header: str, date: str | None, seconds: float | None) -> None:
+    """Both forms of the header, and rubbish, come out as bounded seconds or None; a date by the server's clock."""
+    assert retry_after_s(header, date, now=10.0) == seconds
