@@ -260,6 +260,7 @@ async def test_a_throttled_token_endpoint_is_left_alone_by_every_client_of_the_a
                     await anyio.sleep(0.05)
                     with anyio.move_on_after(0.3):
                         await one.account.get_balance()
+                await anyio.sleep(0.6)  # now both tokens are dead
                 async with anyio.create_task_group() as group:
                     for client in (one, two):
                         for _ in range(5):

@@ -375,6 +375,23 @@ async def test_a_failed_early_renewal_harms_nobody() -> None:
         await session.aclose()
 
 
+async def test_a_remembered_throttle_says_what_is_left_of_it() -> None:
+    """Whoever asks later waits less; nobody asks the endpoint."""
+    provider, clock = Renewing(fail=errors.RateLimitedError("slow", retry_after_s=50)), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        for now, left in ((0.0, 50), (20.0, 30)):
+            clock[0] = now
+            with pytest.raises(errors.RateLimitedError) as caught:
+                await session.authorise()
+            assert caught.value.retry_after_s == left
+        assert (provider.asked, session.has_token) == (1, False)
+        clock[0], provider.fail = 50.0, None
+        await session.authorise()
+        assert session.has_token
+        await session.aclose()
+
+
 async def test_a_cancelled_caller_does_not_cancel_the_renewal() -> None:
     """The pair a renewal brings is kept, and the next caller uses it, though the first one left."""
     provider = Renewing()
