@@ -108,8 +108,14 @@ async def issue(client: XoxoClient, path: Path, lines: int, seconds: float) -> N
 
 
 def used(times: list[float], per_minute: float, start: float, end: float) -> float:
-    """Return the share of the allowance used between two moments."""
-    return (bisect_left(times, end) - bisect_left(times, start)) / ((end - start) * per_minute / 60)
+    """Return the share of the allowance used, from the first request after one moment to the first after another.
+
+    Counted in a span of time instead, at ten requests a second one more or less would be 3 % of three seconds.
+    """
+    first, last = bisect_left(times, start), bisect_left(times, end)
+    if last == len(times):  # nothing came afterwards: then the span itself is what there was
+        return (last - first) / ((end - start) * per_minute / 60)
+    return (last - first) / ((times[last] - times[first]) * per_minute / 60)
 
 
 def fullest(times: list[float], per_minute: float, window_s: float) -> float:
@@ -302,11 +308,11 @@ def shown(rows: list[Row]) -> str:
     """Return the table; rows that measure the same things stand under one head."""
     lines: list[str] = []
     for names, group in itertools.groupby(rows, key=lambda row: tuple(row.measures)):
-        lines += ["", f"{'':<42}" + "".join(f"{name:>{len(name) + 3}}" for name in names)]
+        lines += ["", f"{'':<52}" + "".join(f"{name:>{len(name) + 3}}" for name in names)]
         for row in group:
             cells = (f"{value:.3f}" if isinstance(value, float) else str(value) for value in row.measures.values())
             lines.append(
-                f"{row.case:<42}" + "".join(f"{cell:>{len(name) + 3}}" for name, cell in zip(names, cells, strict=True))
+                f"{row.case:<52}" + "".join(f"{cell:>{len(name) + 3}}" for name, cell in zip(names, cells, strict=True))
             )
     return "\n".join(lines[1:])
 
