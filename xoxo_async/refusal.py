@@ -86,7 +86,7 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
         return _rate_limited(shape, retry_after_s)
     error_id = _text(shape.errorId).upper()
     if error_id:
-        return _from_error_id(error_id, shape, status)
+        return _from_error_id(error_id, shape, status, retry_after_s)
     if shape.error in _TOKEN_ERRORS or shape.error_message_id in _TOKEN_ERRORS:
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if shape.error in ("invalid_client", "unauthorized_client", "invalid_grant"):
@@ -101,7 +101,7 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
     return _from_status(status, text, retry_after_s) if text else None
 
 
-def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
+def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: float | None) -> XoxoError:
     if error_id == "PIPE10013":
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
@@ -109,7 +109,7 @@ def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
     text = _text(shape.errorInfo) or _text(shape.error) or _text(shape.message)
     known = ERROR_IDS.get(error_id)
     if known is None:
-        error = _from_status(status, text, None)
+        error = _from_status(status, text, retry_after_s)
         error.error_id = error_id
         error.effect = "possible"
         return error

@@ -24,6 +24,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 
 __all__ = ["Answer", "Session"]
 
@@ -32,6 +33,7 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 
 _RENEW_MARGIN_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 1.0
+_MAX_RETRY_AFTER_S: Final = 3600.0
 _USER_AGENT: Final = "xoxo_async"
 
 
@@ -42,13 +44,13 @@ class Answer(NamedTuple):
         status: The HTTP status.
         body: The whole body, decompressed.
         token: The token it was sent with, to be named when it was refused.
-        retry_after: The `Retry-After` header as it came.
+        retry_after_s: What the `Retry-After` header says, in seconds; None without one.
     """
 
     status: int
     body: bytes
     token: Token | None
-    retry_after: str | None
+    retry_after_s: float | None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -71,6 +73,7 @@ class Session:
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
         hooks: Who wants to know of renewals.
+        pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
         wall: The wall clock, in epoch seconds.
     """
@@ -84,6 +87,7 @@ class Session:
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
         hooks: Sequence[Hook] = (),
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -93,6 +97,7 @@ class Session:
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
         self._hooks: Final = hooks
+        self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
@@ -140,6 +145,23 @@ class Session:
             self._headers if content_type == "application/json" else {**self._headers, "Content-Type": content_type}
         )
         return await self._attempt(method, path, body, headers, total_s, token)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether an attempt made now would have a token without waiting for one."""
+        return self._token is not None and self._clock() < self._dead_at
+
+    async def authorise(self) -> None:
+        """Get a token, unless a living one is there; `send` does so itself, but then within a rate slot.
+
+        Raises:
+            ConfigError: As for `send`.
+            AuthError: No token could be had.
+            RateLimitedError: The token endpoint has imposed a penalty.
+        """
+        self._check_open()
+        if not self.has_token:
+            await self._fresh_token()
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -196,12 +218,18 @@ class Session:
             self._token = None
             if self._failure is not None and self._clock() < self._failed_until:
                 # Remembered for a moment: the vendor invalidates tokens when its token endpoint is hammered.
-                raise copy.copy(self._failure).with_traceback(None)
+                raise self._remembered(self._failure)
             # A task of its own, shielded: a cancelled caller must not lose a rotated pair or fail the others.
             await asyncio.shield(self._start_renewal())
         if self._token is None:
             raise AuthError("the token was refused as soon as it was renewed")
         return self._token
+
+    def _remembered(self, failure: XoxoError) -> XoxoError:
+        error = copy.copy(failure).with_traceback(None)
+        if isinstance(error, RateLimitedError):
+            error.retry_after_s = max(self._failed_until - self._clock(), 0.0)
+        return error
 
     def _start_renewal(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
@@ -215,6 +243,8 @@ class Session:
         except XoxoError as error:
             wait = error.retry_after_s if isinstance(error, RateLimitedError) and error.retry_after_s else None
             self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
+            if wait and self._pacer is not None:
+                self._pacer.penalise(TOKEN_REQUEST, wait)
             self._failure = _as_own(error)
             raise self._failure from error
         self._failure = None
@@ -240,9 +270,13 @@ class Session:
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
+        blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
+        if blocked_s:
+            # Imposed on another client of the account, or on this one before it closed.
+            raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
         headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": _USER_AGENT}
         answer = await self._attempt("POST", path, body, headers, self._timeouts.token_s, None)
-        return ExchangeAnswer(answer.status, answer.body, retry_after_s(answer.retry_after, self._wall()))
+        return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
 
@@ -264,7 +298,9 @@ class Session:
                 method, url, data=payload, headers=headers, timeout=limit, allow_redirects=False
             )
             try:
-                return Answer(response.status, await _read(response), token, response.headers.get("Retry-After"))
+                after = response.headers.get("Retry-After")
+                after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
+                return Answer(response.status, await _read(response), token, after_s)
             except BaseException:
                 response.close()
                 raise
@@ -323,22 +359,33 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def retry_after_s(header: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date; None for none or rubbish.
+def retry_after_s(header: str, date: str | None, now: float) -> float | None:
+    """Read a `Retry-After` header, in seconds or as a date; None for rubbish.
 
     Args:
         header: The header's value.
-        now: Epoch seconds.
+        date: The answer's `Date` header: a date is meant by the server's clock, and ours may be wrong.
+        now: Epoch seconds, where there is no such header.
     """
-    if header is None:
-        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        until = _epoch(header)
+        if until is None:
+            return None
+        sent_at = _epoch(date) if date else None
+        # Dates have whole seconds; one more, or the difference may be short by one.
+        seconds = max(until + 1 - (now if sent_at is None else sent_at), 0.0)
+    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+def _epoch(date: str) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a rare road, and a slow import
 
     try:
-        seconds = float(header) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - now
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), 3600.0)
 
 
 def _as_own(error: XoxoError) -> XoxoError:
