@@ -9,10 +9,12 @@ from typing import Any, Final, NamedTuple
 import aiohttp
 import anyio
 from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.config import Timeouts
+from xoxo_async.deadlines import Deadlines
 from xoxo_async.errors import (
     AuthError,
     ConfigError,
@@ -54,7 +56,7 @@ class Answer(NamedTuple):
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
-class _Headers(dict[str, str]):
+class _Headers(CIMultiDict[str]):
     """Headers that show no token where an error report prints local variables."""
 
     def __repr__(self) -> str:
@@ -96,7 +98,9 @@ class Session:
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
-        self._limits: Final[dict[float, aiohttp.ClientTimeout]] = {}
+        self._deadlines: Final[dict[float, Deadlines]] = {}
+        # aiohttp's own timer is left to the connecting: on a pooled connection it sets none.
+        self._connect: Final = aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s)
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
@@ -136,10 +140,7 @@ class Session:
         token = self._token
         if token is None or self._clock() >= self._renew_at:
             token = await self._fresh_token()
-        headers = (
-            self._headers if content_type == "application/json" else {**self._headers, "Content-Type": content_type}
-        )
-        return await self._attempt(method, path, body, headers, total_s, token)
+        return await self._attempt(method, path, _Body(body, content_type), self._headers, total_s, token)
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -232,7 +233,6 @@ class Session:
         self._headers = _Headers(
             {
                 "Authorization": f"Bearer {token.access.reveal()}",
-                "Content-Type": "application/json",
                 "Accept": "application/json",
                 "User-Agent": _USER_AGENT,
             }
@@ -240,48 +240,73 @@ class Session:
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
-        headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": _USER_AGENT}
-        answer = await self._attempt("POST", path, body, headers, self._timeouts.token_s, None)
+        headers = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
+        answer = await self._attempt("POST", path, _Body(body, content_type), headers, self._timeouts.token_s, None)
         return ExchangeAnswer(answer.status, answer.body, retry_after_s(answer.retry_after, self._wall()))
 
     # The attempt.
 
     async def _attempt(
-        self, method: str, path: str, body: bytes, headers: dict[str, str], total_s: float, token: Token | None
+        self, method: str, path: str, body: "_Body", headers: _Headers, total_s: float, token: Token | None
     ) -> Answer:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self._base_url + path)
-        limit = self._limits.get(total_s)
-        if limit is None:
-            limit = aiohttp.ClientTimeout(total=total_s, connect=min(self._timeouts.connect_s, total_s))
-            if len(self._limits) < 16:
-                self._limits[total_s] = limit
-        payload = _Body(body) if method != "GET" else None
+        deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         assert self._http is not None  # noqa: S101 - made with the loop
         try:
-            response = await self._http.request(
-                method, url, data=payload, headers=headers, timeout=limit, allow_redirects=False
-            )
-            try:
-                return Answer(response.status, await _read(response), token, response.headers.get("Retry-After"))
-            except BaseException:
-                response.close()
-                raise
+            with deadlines.watch():
+                response = await self._http.request(
+                    method,
+                    url,
+                    data=body if method != "GET" else None,
+                    headers=headers,
+                    timeout=self._connect,
+                    allow_redirects=False,
+                )
+                try:
+                    return Answer(response.status, await _read(response), token, response.headers.get("Retry-After"))
+                except BaseException:
+                    response.close()
+                    raise
         except XoxoError:
             raise
         except Exception as error:
-            raise _translate(error, sent=payload is None or payload.started, total_s=total_s) from error
+            raise _translate(error, sent=method == "GET" or body.started, total_s=total_s) from error
+
+    def _deadlines_of(self, total_s: float) -> Deadlines:
+        """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""
+        deadlines = Deadlines(total_s, asyncio.get_running_loop())
+        if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
+            self._deadlines[total_s] = deadlines
+        return deadlines
 
 
 class _Body(BytesPayload):
-    """A body that knows whether any of it may have left: before that, a failure proves that nothing happened."""
+    """A body that knows whether any of it may have left: before that, a failure proves that nothing happened.
+
+    Args:
+        value: The bytes.
+        content_type: Their type.
+    """
 
     started = False
 
-    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+    def __init__(self, value: bytes, content_type: str) -> None:
+        # Not by way of the bases, which make a mapping of headers for every body.
+        headers = _BODY_HEADERS.get(content_type)
+        if headers is None:
+            headers = CIMultiDict({"Content-Type": content_type})
+        self._headers = headers
+        self._value = value
+        self._size = len(value)
+
+    async def write_with_length(self, writer: Any, content_length: int | None) -> None:  # noqa: ARG002 - it is ours
         self.started = True
-        await super().write_with_length(writer, content_length)
+        await writer.write(self._value)
+
+
+_BODY_HEADERS: Final = {"application/json": CIMultiDict({"Content-Type": "application/json"})}
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
