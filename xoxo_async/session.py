@@ -3,12 +3,11 @@
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import anyio
-from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -26,6 +25,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.sending import REQUEST_CLASS, Body
 
 __all__ = ["Answer", "Session"]
 
@@ -61,6 +61,9 @@ class _Headers(CIMultiDict[str]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} headers>"
+
+
+_PLAIN_HEADERS: Final = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
 
 
 class Session:
@@ -107,7 +110,7 @@ class Session:
         # The token and what is known of it. Times are monotonic.
         self._lock: anyio.Lock | None = None
         self._token: Token | None = None
-        self._headers = _Headers()
+        self._headers: _Headers | None = None
         self._renew_at = 0.0
         self._dead_at = 0.0
         self._rejected: Token | None = None
@@ -115,7 +118,9 @@ class Session:
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
 
-    async def send(self, method: str, path: str, body: bytes, content_type: str, total_s: float) -> Answer:
+    def send(
+        self, method: str, path: str, body: bytes, content_type: str, total_s: float
+    ) -> Coroutine[Any, Any, Answer]:
         """Make one authorised attempt.
 
         Args:
@@ -136,11 +141,18 @@ class Session:
             DecodeError: When the answer is larger than any real one.
             AuthError: When no token could be had; nothing was sent.
         """
-        self._check_open()
+        # Not `async`: with a fresh token this is but a look at the clock, and a coroutine less to go through.
+        if self._loop is not asyncio.get_running_loop() or self._closed:
+            self._check_open()
+        sent = Body(body, content_type)
         token = self._token
         if token is None or self._clock() >= self._renew_at:
-            token = await self._fresh_token()
-        return await self._attempt(method, path, _Body(body, content_type), self._headers, total_s, token)
+            return self._send_with_fresh_token(method, path, sent, total_s)
+        return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
+
+    async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
+        token = await self._fresh_token()
+        return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -177,7 +189,8 @@ class Session:
             connector=aiohttp.TCPConnector(limit=self._max_connections),
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeouts.read_s, connect=self._timeouts.connect_s),
+            timeout=self._connect,
+            request_class=REQUEST_CLASS,
         )
 
     # The token.
@@ -230,33 +243,46 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._headers = _Headers(
-            {
-                "Authorization": f"Bearer {token.access.reveal()}",
-                "Accept": "application/json",
-                "User-Agent": _USER_AGENT,
-            }
-        )
+        headers = _Headers(_PLAIN_HEADERS, Authorization=f"Bearer {token.access.reveal()}")
+        if self._http is None or self._http is self._callers_http:
+            self._headers = headers
+        else:
+            self._http.headers.update(headers)  # our own session has them ready for every request
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
-        headers = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
-        answer = await self._attempt("POST", path, _Body(body, content_type), headers, self._timeouts.token_s, None)
+        assert self._http is not None  # noqa: S101 - made with the loop
+        sent = Body(body, content_type)
+        if self._http is self._callers_http:
+            answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
+        else:
+            # Over the same connections, but not with the old token, which our own session has for every request.
+            async with aiohttp.ClientSession(
+                connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+            ) as http:
+                answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
         return ExchangeAnswer(answer.status, answer.body, retry_after_s(answer.retry_after, self._wall()))
 
     # The attempt.
 
     async def _attempt(
-        self, method: str, path: str, body: "_Body", headers: _Headers, total_s: float, token: Token | None
+        self,
+        http: aiohttp.ClientSession | None,
+        method: str,
+        path: str,
+        body: Body,
+        headers: CIMultiDict[str] | None,
+        total_s: float,
+        token: Token | None,
     ) -> Answer:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self._base_url + path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
-        assert self._http is not None  # noqa: S101 - made with the loop
+        assert http is not None  # noqa: S101 - made with the loop
         try:
             with deadlines.watch():
-                response = await self._http.request(
+                response = await http.request(
                     method,
                     url,
                     data=body if method != "GET" else None,
@@ -265,7 +291,8 @@ class Session:
                     allow_redirects=False,
                 )
                 try:
-                    return Answer(response.status, await _read(response), token, response.headers.get("Retry-After"))
+                    content = await (response.read() if _is_small(response) else _read(response))
+                    return Answer(response.status, content, token, response.headers.get("Retry-After"))
                 except BaseException:
                     response.close()
                     raise
@@ -282,38 +309,14 @@ class Session:
         return deadlines
 
 
-class _Body(BytesPayload):
-    """A body that knows whether any of it may have left: before that, a failure proves that nothing happened.
-
-    Args:
-        value: The bytes.
-        content_type: Their type.
-    """
-
-    started = False
-
-    def __init__(self, value: bytes, content_type: str) -> None:
-        # Not by way of the bases, which make a mapping of headers for every body.
-        headers = _BODY_HEADERS.get(content_type)
-        if headers is None:
-            headers = CIMultiDict({"Content-Type": content_type})
-        self._headers = headers
-        self._value = value
-        self._size = len(value)
-
-    async def write_with_length(self, writer: Any, content_length: int | None) -> None:  # noqa: ARG002 - it is ours
-        self.started = True
-        await writer.write(self._value)
-
-
-_BODY_HEADERS: Final = {"application/json": CIMultiDict({"Content-Type": "application/json"})}
+def _is_small(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes."""
+    length = response.content_length
+    return length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, but never more than any real answer holds: a small gzip may hide gigabytes."""
-    length = response.content_length
-    if length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers:
-        return await response.read()
+    """Read the body, but never more than any real answer holds."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():

@@ -249,8 +249,10 @@ def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: fro
 def _hook(kind: type, value: object) -> object:
     """Build the types msgspec has no notion of, on both paths."""
     if kind is Secret:
+        if type(value) is str:
+            return Secret(value)
         # A numeric code loses no digit: integers and fractions keep their text.
-        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return Secret(str(value))
         if value is None:
             return Secret("")
