@@ -135,6 +135,11 @@ def catalogue_page(products: int, first: int = 1) -> bytes:
     return json.dumps({"data": {"getVouchers": {"status": 1, "data": page}}}, separators=(",", ":")).encode()
 
 
+def one_odd_product(page: bytes) -> bytes:
+    """The same page with one product whose quantity limit is blank: what only the tolerant road can read."""
+    return page.replace(b'"orderQuantityLimit":10', b'"orderQuantityLimit":""', 1)
+
+
 def token_reply(lifetime_s: float) -> dict[str, object]:
     """A token endpoint's answer."""
     return {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": lifetime_s}
@@ -156,6 +161,7 @@ class _Stub(asyncio.Protocol):
     latency_s = 0.0
     token_latency_s = 0.0
     token_lifetime_s = TOKEN_LIFETIME_S
+    odd_products = False
     orders = 0
     tokens = 0
 
@@ -191,7 +197,8 @@ class _Stub(asyncio.Protocol):
             return _answer(json.dumps({"orders": _Stub.orders, "tokens": _Stub.tokens}).encode()), 0.0
         if b"getVouchers" in body:
             limit = _LIMIT.search(body)
-            return _answer(catalogue_page(int(limit[1]) if limit else 100)), self.latency_s
+            page = catalogue_page(int(limit[1]) if limit else 100)
+            return _answer(one_odd_product(page) if self.odd_products else page), self.latency_s
         _Stub.orders += 1
         return (b"%d" % (_FIRST_ORDER + _Stub.orders)).join(_PIECES), self.latency_s
 
@@ -211,10 +218,19 @@ def _serve(port: "Connection", settings: dict[str, float]) -> None:
 
 @contextmanager
 def stub_server(
-    latency_s: float = 0.0, *, token_latency_s: float = 0.0, token_lifetime_s: float = TOKEN_LIFETIME_S
+    latency_s: float = 0.0,
+    *,
+    token_latency_s: float = 0.0,
+    token_lifetime_s: float = TOKEN_LIFETIME_S,
+    odd_products: bool = False,
 ) -> Iterator[str]:
     """Run the server; yield its base URL. `GET {url}/counts` tells how many orders and tokens it has given."""
-    settings = {"latency_s": latency_s, "token_latency_s": token_latency_s, "token_lifetime_s": token_lifetime_s}
+    settings = {
+        "latency_s": latency_s,
+        "token_latency_s": token_latency_s,
+        "token_lifetime_s": token_lifetime_s,
+        "odd_products": odd_products,
+    }
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
