@@ -3,16 +3,17 @@
 import asyncio
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import anyio
-from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.config import Timeouts
+from xoxo_async.deadlines import Deadlines
 from xoxo_async.errors import (
     AuthError,
     ConfigError,
@@ -25,6 +26,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.sending import REQUEST_CLASS, Body
 
 __all__ = ["Answer", "Session"]
 
@@ -56,11 +58,14 @@ class Answer(NamedTuple):
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
-class _Headers(dict[str, str]):
+class _Headers(CIMultiDict[str]):
     """Headers that show no token where an error report prints local variables."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} headers>"
+
+
+_PLAIN_HEADERS: Final = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
 
 
 class Session:
@@ -101,14 +106,16 @@ class Session:
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
-        self._limits: Final[dict[float, aiohttp.ClientTimeout]] = {}
+        self._deadlines: Final[dict[float, Deadlines]] = {}
+        # aiohttp's own timer is left to the connecting: on a pooled connection it sets none.
+        self._connect: Final = aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s)
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         # The token and what is known of it. Times are monotonic.
         self._lock: anyio.Lock | None = None
         self._token: Token | None = None
-        self._headers = _Headers()
+        self._headers: _Headers | None = None
         self._renew_at = 0.0
         self._dead_at = 0.0
         self._rejected: Token | None = None
@@ -116,7 +123,9 @@ class Session:
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
 
-    async def send(self, method: str, path: str, body: bytes, content_type: str, total_s: float) -> Answer:
+    def send(
+        self, method: str, path: str, body: bytes, content_type: str, total_s: float
+    ) -> Coroutine[Any, Any, Answer]:
         """Make one authorised attempt.
 
         Args:
@@ -137,14 +146,18 @@ class Session:
             DecodeError: When the answer is larger than any real one.
             AuthError: When no token could be had; nothing was sent.
         """
-        self._check_open()
+        # Not `async`: with a fresh token this is but a look at the clock, and a coroutine less to go through.
+        if self._loop is not asyncio.get_running_loop() or self._closed:
+            self._check_open()
+        sent = Body(body, content_type)
         token = self._token
         if token is None or self._clock() >= self._renew_at:
-            token = await self._fresh_token()
-        headers = (
-            self._headers if content_type == "application/json" else {**self._headers, "Content-Type": content_type}
-        )
-        return await self._attempt(method, path, body, headers, total_s, token)
+            return self._send_with_fresh_token(method, path, sent, total_s)
+        return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
+
+    async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
+        token = await self._fresh_token()
+        return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
 
     @property
     def has_token(self) -> bool:
@@ -198,7 +211,8 @@ class Session:
             connector=aiohttp.TCPConnector(limit=self._max_connections),
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeouts.read_s, connect=self._timeouts.connect_s),
+            timeout=self._connect,
+            request_class=REQUEST_CLASS,
         )
 
     # The token.
@@ -259,14 +273,11 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._headers = _Headers(
-            {
-                "Authorization": f"Bearer {token.access.reveal()}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "User-Agent": _USER_AGENT,
-            }
-        )
+        headers = _Headers(_PLAIN_HEADERS, Authorization=f"Bearer {token.access.reveal()}")
+        if self._http is None or self._http is self._callers_http:
+            self._headers = headers
+        else:
+            self._http.headers.update(headers)  # our own session has them ready for every request
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
@@ -274,57 +285,74 @@ class Session:
         if blocked_s:
             # Imposed on another client of the account, or on this one before it closed.
             raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
-        headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": _USER_AGENT}
-        answer = await self._attempt("POST", path, body, headers, self._timeouts.token_s, None)
+        assert self._http is not None  # noqa: S101 - made with the loop
+        sent = Body(body, content_type)
+        if self._http is self._callers_http:
+            answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
+        else:
+            # Over the same connections, but not with the old token, which our own session has for every request.
+            async with aiohttp.ClientSession(
+                connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+            ) as http:
+                answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
         return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
 
     async def _attempt(
-        self, method: str, path: str, body: bytes, headers: dict[str, str], total_s: float, token: Token | None
+        self,
+        http: aiohttp.ClientSession | None,
+        method: str,
+        path: str,
+        body: Body,
+        headers: CIMultiDict[str] | None,
+        total_s: float,
+        token: Token | None,
     ) -> Answer:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self._base_url + path)
-        limit = self._limits.get(total_s)
-        if limit is None:
-            limit = aiohttp.ClientTimeout(total=total_s, connect=min(self._timeouts.connect_s, total_s))
-            if len(self._limits) < 16:
-                self._limits[total_s] = limit
-        payload = _Body(body) if method != "GET" else None
-        assert self._http is not None  # noqa: S101 - made with the loop
+        deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
+        assert http is not None  # noqa: S101 - made with the loop
         try:
-            response = await self._http.request(
-                method, url, data=payload, headers=headers, timeout=limit, allow_redirects=False
-            )
-            try:
-                after = response.headers.get("Retry-After")
-                after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
-                return Answer(response.status, await _read(response), token, after_s)
-            except BaseException:
-                response.close()
-                raise
+            with deadlines.watch():
+                response = await http.request(
+                    method,
+                    url,
+                    data=body if method != "GET" else None,
+                    headers=headers,
+                    timeout=self._connect,
+                    allow_redirects=False,
+                )
+                try:
+                    content = await (response.read() if _is_small(response) else _read(response))
+                    after = response.headers.get("Retry-After")
+                    after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
+                    return Answer(response.status, content, token, after_s)
+                except BaseException:
+                    response.close()
+                    raise
         except XoxoError:
             raise
         except Exception as error:
-            raise _translate(error, sent=payload is None or payload.started, total_s=total_s) from error
+            raise _translate(error, sent=method == "GET" or body.started, total_s=total_s) from error
+
+    def _deadlines_of(self, total_s: float) -> Deadlines:
+        """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""
+        deadlines = Deadlines(total_s, asyncio.get_running_loop())
+        if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
+            self._deadlines[total_s] = deadlines
+        return deadlines
 
 
-class _Body(BytesPayload):
-    """A body that knows whether any of it may have left: before that, a failure proves that nothing happened."""
-
-    started = False
-
-    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
-        self.started = True
-        await super().write_with_length(writer, content_length)
+def _is_small(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes."""
+    length = response.content_length
+    return length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, but never more than any real answer holds: a small gzip may hide gigabytes."""
-    length = response.content_length
-    if length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers:
-        return await response.read()
+    """Read the body, but never more than any real answer holds."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():
