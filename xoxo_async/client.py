@@ -12,7 +12,7 @@ from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, Sta
 from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url, default_token_file
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, OrderInDoubt, notify
+from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
@@ -196,8 +196,8 @@ class XoxoClient:
 
 
 def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Record an order whose outcome its caller left open: to the hooks, and where there are none to the log."""
-    if not hooks:
+    """Record an order whose outcome its caller left open: to the hooks, and to the log unless one of them logs."""
+    if not any(isinstance(hook, LoggingHook) for hook in hooks):
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 

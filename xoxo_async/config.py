@@ -175,6 +175,8 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
     Raises:
         ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
     """
+    if not isinstance(base_url, str):
+        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         host, _port = parts.hostname, parts.port

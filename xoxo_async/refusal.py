@@ -75,6 +75,10 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, _text(shape.message) if shape else "", retry_after_s)
+    if error.effect == "none" and shape is not None and _claims_success(shape.data):
+        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
+        error.error_id = _text(shape.errorId).upper()
     error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
@@ -136,6 +140,15 @@ def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoErr
         # Followed, a 307 would hand the order and its bearer token to another host.
         return RefusedError(f"answered with a redirect (HTTP {status}), which is never followed")
     return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
+
+
+def _claims_success(data: object) -> bool:
+    """Return whether an inner object says that it worked, and holds something to show for it."""
+    inner = [value for value in data.values() if isinstance(value, dict)] if isinstance(data, dict) else []
+    return any(
+        (value.get("status") in (1, "1") or value.get("success") in (1, "1")) and bool(value.get("data"))
+        for value in inner
+    )
 
 
 def _is_rate_limit(shape: _Body) -> bool:
