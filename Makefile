@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 .PHONY: demo test exhaustive lint types bench bench-peers docs clean
 
@@ -46,8 +47,13 @@ bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check build/peers/plum_openapi \
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
-docs: $(STAMP)  ## README, docs and examples are run as tests
-	$(BIN)/python -m pytest tests/test_readme.py
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors; and run every block of it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest -n auto tests/test_readme.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

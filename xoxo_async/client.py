@@ -60,8 +60,10 @@ class XoxoClient:
         ConfigError: When a setting makes no sense.
 
     Example:
-        async with XoxoClient(ClientCredentials("id", "secret"), base_url=PRODUCTION) as xoxo:
+        ```python
+        async with XoxoClient(ClientCredentials("client-id", "client-secret"), base_url=PRODUCTION) as xoxo:
             print(await xoxo.account.get_balance())
+        ```
     """
 
     def __init__(

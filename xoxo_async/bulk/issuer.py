@@ -60,8 +60,10 @@ class BulkIssuer:
         ConfigError: When a setting makes no sense.
 
     Example:
+        ```python
         async with SqliteLedger("march.db") as ledger:
             report = await BulkIssuer(xoxo, ledger, job="march").run(read_orders("orders.csv"))
+        ```
     """
 
     def __init__(

@@ -62,8 +62,12 @@ class Sandbox:
         delivery_delay_s: How long delayed products take.
 
     Example:
+        ```python
         async with Sandbox() as sandbox:
-            client = XoxoClient(sandbox.credentials, base_url=sandbox.base_url)
+            credentials = ClientCredentials(sandbox.client_id, sandbox.client_secret)
+            async with XoxoClient(credentials, base_url=sandbox.base_url) as xoxo:
+                print(await xoxo.account.get_balance())
+        ```
     """
 
     client_id: Final = CLIENT_ID

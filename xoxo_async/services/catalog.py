@@ -344,7 +344,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             groups = await xoxo.catalog.list_filters("country")
+            ```
         """
         code = checks.text("group_code", group_code) or ""
         groups = await self._dispatch(GET_FILTERS, FiltersRequest(filter_group_code=code))
@@ -388,7 +390,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
+            ```
         """
         check_page(page, limit)
         if category is not None and category not in get_args(Category):
@@ -447,8 +451,10 @@ class CatalogService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for product in xoxo.catalog.iterate_vouchers(currency="USD"):
                 print(product.product_id, product.name)
+            ```
         """
 
         async def fetch(page: int) -> Page[Voucher]:
@@ -482,7 +488,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             product = await xoxo.catalog.get_voucher(1001)
+            ```
         """
         for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
             if product.product_id == product_id:
@@ -503,7 +511,9 @@ class CatalogService:
             XoxoError: The call failed, or the vendor does not know the number.
 
         Example:
+            ```python
             operator = await xoxo.catalog.lookup_mobile_number("+12125550100")
+            ```
         """
         return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(checks.e164("number", number)))
 
