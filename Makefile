@@ -6,7 +6,7 @@ DEMO ?= demo
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test exhaustive lint types bench docs clean
+.PHONY: demo test exhaustive lint types bench bench-peers docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -36,8 +36,16 @@ types: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(STAMP)  ## one table a benchmark; see benchmarks/README.md
-	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+bench: $(STAMP)  ## one table a benchmark, in some twenty minutes; ARGS=--quick for one; see benchmarks/README.md
+	@for bench in benchmarks/bench_*.py; do timeout 900 $(BIN)/python $$bench $(ARGS) || exit 1; done
+
+bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client needs Java
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check httpx orjson pydantic requests openapi-generator-cli
+	rm -rf build/peers && mkdir -p build/peers
+	$(BIN)/openapi-generator-cli generate -i benchmarks/plum_openapi.yml -g python --library asyncio \
+	  --package-name plum_openapi -o build/peers/plum_openapi > build/peers/log 2>&1 \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check build/peers/plum_openapi \
+	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
 $(DOCS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'

@@ -48,7 +48,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls a minute and operation, one allowance per client; None is unlimited.
+    """Calls a minute and operation, shared by the clients of one account that have the same limits; None is unlimited.
 
     The defaults are the vendor's documented limits (its older page allows 20 placeOrder a minute: where an account
     is held to that, say `RateLimits(place_order=20)`). Operations the vendor states no limit for are not paced.
@@ -175,6 +175,8 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
     Raises:
         ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
     """
+    if not isinstance(base_url, str):
+        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         host, _port = parts.hostname, parts.port

@@ -75,6 +75,10 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, _text(shape.message) if shape else "", retry_after_s)
+    if error.effect == "none" and shape is not None and _claims_success(shape.data):
+        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
+        error.error_id = _text(shape.errorId).upper()
     error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
@@ -86,7 +90,7 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
         return _rate_limited(shape, retry_after_s)
     error_id = _text(shape.errorId).upper()
     if error_id:
-        return _from_error_id(error_id, shape, status)
+        return _from_error_id(error_id, shape, status, retry_after_s)
     if shape.error in _TOKEN_ERRORS or shape.error_message_id in _TOKEN_ERRORS:
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if shape.error in ("invalid_client", "unauthorized_client", "invalid_grant"):
@@ -101,7 +105,7 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
     return _from_status(status, text, retry_after_s) if text else None
 
 
-def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
+def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: float | None) -> XoxoError:
     if error_id == "PIPE10013":
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
@@ -109,7 +113,7 @@ def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
     text = _text(shape.errorInfo) or _text(shape.error) or _text(shape.message)
     known = ERROR_IDS.get(error_id)
     if known is None:
-        error = _from_status(status, text, None)
+        error = _from_status(status, text, retry_after_s)
         error.error_id = error_id
         error.effect = "possible"
         return error
@@ -136,6 +140,15 @@ def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoErr
         # Followed, a 307 would hand the order and its bearer token to another host.
         return RefusedError(f"answered with a redirect (HTTP {status}), which is never followed")
     return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
+
+
+def _claims_success(data: object) -> bool:
+    """Return whether an inner object says that it worked, and holds something to show for it."""
+    inner = [value for value in data.values() if isinstance(value, dict)] if isinstance(data, dict) else []
+    return any(
+        (value.get("status") in (1, "1") or value.get("success") in (1, "1")) and bool(value.get("data"))
+        for value in inner
+    )
 
 
 def _is_rate_limit(shape: _Body) -> bool:

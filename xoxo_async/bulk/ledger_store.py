@@ -31,6 +31,7 @@ __all__ = [
     "read_journal",
     "read_key",
     "read_lines",
+    "read_owners",
     "read_state",
     "set_meta",
     "set_metas",
@@ -80,6 +81,7 @@ _SET_METAS: Final = (
     f"INSERT INTO meta SELECT {fields(('name', 'value'))} FROM json_each(?) WHERE true"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, count(*) FROM lines WHERE state NOT IN ('planned', 'rejected', 'cancelled')"
     " GROUP BY state, worth, amount_charged"
@@ -253,6 +255,11 @@ def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
     """Return what is stored for some lines' codes."""
     return dict(_CODES.decode(connection.execute(_READ_CODES, (_encode(list(seqs)),)).fetchone()[0]))
+
+
+def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
+    """Return whose some orders are: the line's `seq` by order id."""
+    return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
 
 
 def read_committed(connection: sqlite3.Connection) -> int:

@@ -39,6 +39,8 @@ _PROBE: Final = "xoxo-async-probe"
 _GATHER_S: Final = 0.005
 """How long results are gathered into one transaction. A crash within it costs look-ups, not codes."""
 
+_MAX_PENALTIES: Final = 5
+
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
 
@@ -87,7 +89,7 @@ class Runner:
         budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
     ) -> None:
         self.progress: Final = Progress()
         self.pause = Pause.NONE
@@ -100,12 +102,15 @@ class Runner:
         self._concurrency: Final = concurrency
         self._clock: Final = clock
         self._wall: Final = wall
-        self._circuit: Final = Circuit(pause_limit_s, clock)
+        self._circuit: Final = Circuit(pause_limit_s, clock, most=concurrency)
         self._left_over: Final[list[Change]] = []
         self._budget: Final = budget
         self._armed = 0
+        self._penalties = 0
+        self._penalty_until = 0.0
         self._settled = anyio.Event()
         self._slot_due: float | None = None
+        self._held_back = False
 
     def stop(self, pause: Pause, reason: str) -> None:
         """Take no more lines; those in flight end and are written down. The first reason stays.
@@ -144,6 +149,8 @@ class Runner:
                     if armed.statistics().current_buffer_used <= self._concurrency // 2:
                         self._low.set()
                     await self._carry(line, sink)
+                    if self._held_back:
+                        self._low.set()
 
         try:
             async with anyio.create_task_group() as group:
@@ -171,6 +178,7 @@ class Runner:
         lines: deque[LedgerLine] = deque()
         try:
             while not self.pause:
+                await self._authorised()
                 slots = await self._take_slots(await self._room(to_workers))
                 lines.extend(await self._claim(slots) if slots else [])
                 if not lines:
@@ -210,12 +218,33 @@ class Runner:
                 await self._pause_for(_TURN_S)
         while not self.pause:
             waiting = to_workers.statistics().current_buffer_used
-            if waiting <= self._concurrency // 2:
+            limit = self._circuit.limit
+            # A server in distress has less in flight; 0 when it has died meanwhile: then a line given back costs least.
+            self._held_back = 0 < limit < self._concurrency
+            if self._held_back:
+                if waiting + self.progress.in_flight < limit:
+                    return limit - waiting - self.progress.in_flight
+            elif waiting <= self._concurrency // 2:
                 return self._concurrency - waiting
             # Many lines in one transaction, or none: a claim costs the same for one line as for fifty.
             self._low = anyio.Event()
             await self._low.wait()
         return 1
+
+    async def _authorised(self) -> None:
+        """Have a token before slots are taken: a renewal within them would let all of them go at once.
+
+        While the token endpoint imposes a penalty, nothing is claimed at all.
+        """
+        while not self.pause:
+            try:
+                await self._dispatcher.authorise()
+            except RateLimitedError as error:
+                await self._pause_for(error.retry_after_s or 1.0)
+            except XoxoError:
+                return  # the next line's own attempt meets it, and says what it means
+            else:
+                return
 
     async def _probe(self) -> None:
         """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
@@ -295,8 +324,13 @@ class Runner:
                 self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
-        self.progress.placed += line.lines
-        return change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        self._penalties = 0
+        change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        if change.evidence is Evidence.ANSWERED_PLACED:
+            self.progress.placed += line.lines
+        else:
+            self.progress.in_doubt += line.lines
+        return change
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
@@ -305,9 +339,23 @@ class Runner:
         elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
             self.stop(Pause.CREDENTIALS, error.message)
         elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
-            self._circuit.failed(error.message, reached=error.effect == "possible")
-        elif not isinstance(error, RateLimitedError):
+            reached = error.effect == "possible"
+            self._circuit.failed(error.message, reached=reached, in_flight=self.progress.in_flight)
+        elif isinstance(error, RateLimitedError):
+            self._circuit.throttled(self.progress.in_flight)
+            self._count_penalty(error)
+        else:
             self._circuit.succeeded()  # a refusal with a reason comes from a server at work
+
+    def _count_penalty(self, error: RateLimitedError) -> None:
+        """Pause once one penalty has followed another so often that nothing comes of going on."""
+        now = self._clock()
+        if now < self._penalty_until:
+            return  # sent before the penalty was known
+        self._penalties += 1
+        self._penalty_until = now + (error.retry_after_s or 0.0) * 0.9  # it began before its answer was read
+        if self._penalties >= _MAX_PENALTIES:
+            self.stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
 
     # Writing down.
 
