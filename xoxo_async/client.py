@@ -105,7 +105,9 @@ class XoxoClient:
         )
         self.account: Final = AccountService(self._dispatcher)
         self.catalog: Final = CatalogService(self._dispatcher)
-        self.orders: Final = OrderService(self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)))
+        self.orders: Final = OrderService(
+            self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)), call_s=timeouts.call_s
+        )
         self.points: Final = PointService(self._dispatcher)
         self.links: Final = LinkService(self._dispatcher)
 

@@ -29,8 +29,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         read_s: One attempt of anything but an order, from the connection wait to the last byte.
         order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a rate slot, and every attempt. After an order whose answer
-            was lost, up to half a minute of look-ups follows.
+        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups (half a minute at
+            most) after an order whose answer was lost.
 
     Raises:
         ConfigError: When a value is not a positive finite number.

@@ -252,3 +252,12 @@ async def test_a_large_refusal_does_not_block_the_loop() -> None:
                 dispatcher.recognise = known
     assert threads
     assert threads[0] != threading.main_thread().name
+
+
+async def test_the_deadline_is_over_the_look_ups_as_well() -> None:
+    """With two seconds for a call and a server that says nothing, nobody waits for half a minute of look-ups."""
+    async with answering(lambda _operation, _number: []) as (url, _):
+        timeouts = Timeouts(order_s=0.5, read_s=0.5, call_s=2)
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, timeouts=timeouts) as client:
+            with anyio.fail_after(8), pytest.raises(errors.OutcomeUnknownError, match="no answer"):
+                await client.orders.place(product_id=1001, denomination=100, po_number="A")

@@ -16,7 +16,7 @@ import msgspec
 
 from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger_packs import count_packed
+from xoxo_async.bulk.ledger_packs import count_packed, count_packs
 
 __all__ = [
     "FIXED",
@@ -307,8 +307,8 @@ def count(connection: sqlite3.Connection) -> Counts:
     try:
         for state_text, delivery, currency, amount, single, lines in connection.execute(_COUNT).fetchall():
             state = LineState(state_text)
-            orders += lines
             if single:
+                orders += lines
                 tally(state, delivery, lines)
             else:
                 packs += lines
@@ -316,6 +316,7 @@ def count(connection: sqlite3.Connection) -> Counts:
                 charged[currency] = charged.get(currency, Decimal(0)) + Decimal(amount) * lines
         for state_text, delivery, dealt, lines in count_packed(connection) if packs else ():
             tally(LineState(state_text), delivery, lines, dealt=bool(dealt))
+        orders += count_packs(connection) if packs else 0
     finally:
         connection.execute("ROLLBACK")
     return Counts(

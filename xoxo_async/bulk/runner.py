@@ -12,7 +12,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from xoxo_async.bulk.circuit import Circuit, Flow
 from xoxo_async.bulk.evidence import change_from_error, change_from_order
-from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine
+from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine, LineState
 from xoxo_async.bulk.report import Pause
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import (
@@ -106,6 +106,7 @@ class Runner:
         self._left_over: Final[list[Change]] = []
         self._budget: Final = budget
         self._armed = 0
+        self._planned = 0
         self._penalties = 0
         self._penalty_until = 0.0
         self._settled = anyio.Event()
@@ -134,14 +135,17 @@ class Runner:
         """
         self.progress.phase = "sending"
         # A wave ends when the ledger has no planned line; lines given back during it make another.
-        while not self.pause and await self._wave():
-            pass
+        while not self.pause:
+            self._planned = (await self._ledger.counts()).states.get(LineState.PLANNED, 0)
+            if not self._planned:
+                return
+            await self._wave()
 
-    async def _wave(self) -> bool:
-        """Arm, send and record until no line is planned; return whether there was any."""
+    async def _wave(self) -> None:
+        """Arm, send and record until no line is planned."""
         to_workers, armed = anyio.create_memory_object_stream[LedgerLine](self._concurrency)
         to_recorder, results = anyio.create_memory_object_stream[Change](self._concurrency)
-        fed, workers = False, 0
+        workers = 0
 
         async def work(sink: MemoryObjectSendStream[Change]) -> None:
             async with sink:
@@ -164,12 +168,10 @@ class Runner:
                             group.start_soon(work, to_recorder.clone())
                             workers += 1
                         await self._hand_over(line, to_workers)
-                        fed = True
         except BaseExceptionGroup as error:
             raise _single(error) from None
         finally:
             await self._write_down_what_was_cut_off(armed, results)
-        return fed
 
     # Arming.
 
@@ -177,7 +179,7 @@ class Runner:
         """Yield armed lines as their slots fall due; when cut off, those not handed over go back."""
         lines: deque[LedgerLine] = deque()
         try:
-            while not self.pause:
+            while self._planned > 0 and not self.pause:  # no slot is waited for that nothing is left for
                 await self._authorised()
                 slots = await self._take_slots(await self._room(to_workers))
                 lines.extend(await self._claim(slots) if slots else [])
@@ -201,6 +203,7 @@ class Runner:
                 await settled.wait()
             else:
                 self._armed += len(lines)
+                self._planned -= sum(line.lines for line in lines)
                 return lines
         return []
 
@@ -373,6 +376,7 @@ class Runner:
                     self._left_over.extend(batch)
                     raise
                 self._armed -= len(batch)
+                self._planned += sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
                 self._settled.set()
 
     async def _write_down_what_was_cut_off(

@@ -9,6 +9,7 @@ from typing import Any, Final
 import anyio
 import msgspec
 
+from xoxo_async.config import Timeouts
 from xoxo_async.errors import (
     ERROR_IDS,
     ApiError,
@@ -335,6 +336,7 @@ class OrderService:
     Args:
         dispatch: Runs operations.
         doubt: Told of every order whose outcome its caller left open.
+        call_s: The deadline of placing an order, its look-ups included.
         clock: A monotonic clock.
     """
 
@@ -343,8 +345,10 @@ class OrderService:
         dispatch: Dispatch,
         *,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
+        call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._call_s: Final = call_s
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
@@ -413,13 +417,14 @@ class OrderService:
             notify_admin=notify_admin,
             details=details,
         )
+        deadline = self._clock() + self._call_s
         try:
             order = _named(await self._dispatch(PLACE_ORDER, request), po_number)
             return self._believed(order, request)
         except XoxoError as error:
             if error.effect == "none":
                 raise
-            return await self._after_doubt(request, error)
+            return await self._after_doubt(request, error, deadline)
         except BaseException:
             # Cancelled: the order may exist, and nobody is left to ask. Whoever listens has the poNumber.
             self._doubt(po_number, "its caller was cancelled")
@@ -569,12 +574,15 @@ class OrderService:
             del self._answered[next(iter(self._answered))]
         return order
 
-    async def _after_doubt(self, request: PlaceOrder, error: XoxoError) -> Order:
-        """Look for an order that may exist; return it, or raise what is then known."""
+    async def _after_doubt(self, request: PlaceOrder, error: XoxoError, deadline: float) -> Order:
+        """Look for an order that may exist, within the call's time; return it, or raise what is then known."""
         # After an answer the vendor has done what it will do, and only look-ups lag; after silence it may be at it.
         answered = isinstance(error, ApiError)
+        order = None
+        left = deadline - self._clock()
         try:
-            order = await self._look_for(request.po_number, _LAG_S if answered else _SETTLE_FOR_S)
+            with anyio.move_on_after(max(left, 0.0)):
+                order = await self._look_for(request.po_number, min(_LAG_S if answered else _SETTLE_FOR_S, left))
         except XoxoError as failed:
             self._doubt(request.po_number, f"its look-up failed: {failed.message}")
             raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
