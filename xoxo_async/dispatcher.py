@@ -15,6 +15,7 @@ from xoxo_async.errors import (
     DecodeError,
     OutcomeUnknownError,
     RateLimitedError,
+    RefusedError,
     TokenRejectedError,
     TransportError,
     XoxoError,
@@ -212,6 +213,8 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         error.effect = "none"
         return error
     no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
+    if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
+        return error  # of an order the same words leave doubt: it can be looked up
     if error.effect == "none" or not no_answer:
         return error
     return OutcomeUnknownError(

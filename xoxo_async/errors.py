@@ -250,9 +250,14 @@ class ServerError(ApiError):
 
 
 class RefusedError(ApiError):
-    """Refused for a reason the SDK has no name for; the order may exist."""
+    """Refused for a reason the SDK has no name for; the order may exist.
+
+    Attributes:
+        in_words: Whether the answer itself says no, by its own success flag, so that it is not a guess by the status.
+    """
 
     effect: Effect = "possible"
+    in_words: bool = False
 
 
 class OutcomeUnknownError(XoxoError):

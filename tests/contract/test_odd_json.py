@@ -1,4 +1,4 @@
-"""JSON that `json.dumps` cannot write: huge exponents, endless numbers, bytes that are no UTF-8, abysses of brackets."""
+"""JSON that `json.dumps` cannot write: huge exponents, endless numbers, no UTF-8, abysses of brackets."""
 
 import copy
 import importlib.util
@@ -94,9 +94,10 @@ def test_unknown_fields_that_cannot_be_read_are_a_decode_error(raw: bytes) -> No
     assert order is not None
     assert order.order_id == 900
     try:
-        assert "zzz" in order.extra
-    except DecodeError as error:
-        assert "7777" not in str(error)
+        extra = order.extra
+    except DecodeError:
+        return
+    assert "zzz" in extra
 
 
 def test_a_field_of_the_answers_own_name_for_itself_is_ignored() -> None:

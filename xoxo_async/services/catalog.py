@@ -314,6 +314,7 @@ LOOKUP_MOBILE_NUMBER: Final = Operation(
     effect=EffectClass.READ,
     layout=Layout.FLAT,
     flag=SuccessFlag.STATUS_1,
+    loose=True,  # one page has the fields beside the flag, another has them in `data`
 )
 
 
