@@ -135,7 +135,7 @@ class Session:
         self._check_open()
         token = self._token
         if token is None or self._clock() >= self._renew_at:
-            token = await self._fresh_token()
+            token = await self._token_within(total_s)
         headers = (
             self._headers if content_type == "application/json" else {**self._headers, "Content-Type": content_type}
         )
@@ -180,6 +180,24 @@ class Session:
         )
 
     # The token.
+
+    async def _token_within(self, total_s: float) -> Token:
+        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
+
+        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
+        """
+        limits = self._timeouts
+        patience = min(limits.token_s, limits.call_s)
+        if total_s < min(limits.read_s, limits.order_s):
+            patience = min(patience, total_s)  # the call's deadline is nearer than an attempt is long
+        try:
+            with anyio.fail_after(patience):
+                return await self._fresh_token()
+        except TimeoutError:
+            raise AuthError(
+                f"no token within {patience:g} s: the renewal has not ended, or another process holds the token store",
+                retryable=True,
+            ) from None
 
     async def _fresh_token(self) -> Token:
         """Return a usable token; the slow side of `send`'s check."""

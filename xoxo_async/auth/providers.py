@@ -4,6 +4,7 @@ import copy
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,7 +12,16 @@ import anyio
 import msgspec
 
 from xoxo_async.auth.stores import shared_memory
-from xoxo_async.auth.tokens import Exchange, Token, TokenStore, given, header_value, read_token, still_good
+from xoxo_async.auth.tokens import (
+    Exchange,
+    Reserving,
+    Token,
+    TokenStore,
+    given,
+    header_value,
+    read_token,
+    still_good,
+)
 from xoxo_async.errors import (
     ConfigError,
     ConnectError,
@@ -174,7 +184,8 @@ class RefreshToken:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: The new pair could not be stored, and was not used; the next call tries to store it again.
+            AuthError: No pair could be stored, so that none was asked for; or the new pair could not be stored, and
+                was not used: the next call tries to store it again. Or the store's lock was held for too long.
         """
         async with self._store.lock():
             stored = await self._store.load()
@@ -182,19 +193,20 @@ class RefreshToken:
             if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
                 return stored  # another client or process has renewed the pair meanwhile
             refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
-            if self._unsaved is not None and self._unsaved.spent == refresh:
-                token = self._unsaved.token  # the disk was full, say; spent again, the old token would be found dead
-            else:
-                token = await self._renew_or_begin_anew(exchange, refresh)
-                before = stored.origins if stored is not None else ()
-                origins = before if self._origin in before else (*before, self._origin)
-                token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
-            self._unsaved = _Unsaved(refresh, token)
-            # The old refresh token is spent: whoever cancels now must not lose the new one.
-            with anyio.CancelScope(shield=True):
-                await self._store.save(token)
-            self._unsaved = None
-            return token
+            async with _room_in(self._store):
+                if self._unsaved is not None and self._unsaved.spent == refresh:
+                    token = self._unsaved.token  # saving failed; spent again, the old token would be found dead
+                else:
+                    token = await self._renew_or_begin_anew(exchange, refresh)
+                    before = stored.origins if stored is not None else ()
+                    origins = before if self._origin in before else (*before, self._origin)
+                    token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+                self._unsaved = _Unsaved(refresh, token)
+                # The old refresh token is spent: whoever cancels now must not lose the new one.
+                with anyio.CancelScope(shield=True):
+                    await self._store.save(token)
+                self._unsaved = None
+                return token
 
     async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
         """Renew; and before a person is called, ask once with the configured token.
@@ -261,6 +273,11 @@ class RefreshToken:
                 "client_secret": self._client_secret.reveal(),
             }
         )
+
+
+def _room_in(store: TokenStore) -> AbstractAsyncContextManager[None]:
+    """Make sure that the next pair can be kept, where the store can tell beforehand."""
+    return store.reserve() if isinstance(store, Reserving) else nullcontext()
 
 
 def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
