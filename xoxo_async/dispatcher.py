@@ -87,13 +87,15 @@ class Dispatcher:
         body = operation.encode(request)
         started = self._clock()
         deadline = started + self._timeouts.call_s
-        attempt, waits, renewed = 0, None, False
+        attempt, waits, renewed, before = 0, None, False, None
         while True:
             attempt += 1
             try:
                 await self._pacer.slot(operation.name, deadline)
                 reply = await self._attempt(operation, body, deadline)
             except XoxoError as error:
+                if before is not None and isinstance(error, RateLimitedError) and error.status is None:
+                    error = before  # no slot was left for another try: what the last one met says more
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
                 if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
@@ -109,6 +111,7 @@ class Dispatcher:
                         operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
                     )
                     notify(self._hooks, failed)
+                before = error
                 await anyio.sleep(wait)
             else:
                 self._quota.succeeded()

@@ -1,5 +1,7 @@
 """`auth`: stores that cannot be written, endpoints that talk rubbish, locks that are held, clocks that are wrong."""
 
+# ruff: noqa: ASYNC240 - a temporary folder is looked at, nobody else waits
+
 import errno
 import fcntl
 import os
