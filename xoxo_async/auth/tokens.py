@@ -1,6 +1,7 @@
 """The token itself, the seams around it, and how a token endpoint's answer is read."""
 
 import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -224,6 +225,29 @@ def _expires_at(reply: _TokenReply, now: float) -> float | None:
         if at is not None and at > now:
             return at
     return None
+
+
+def pair_of(fields: Mapping[str, object], now: float) -> Token:
+    """Read a pair that a person brings: the vendor's token reply, or the same fields by hand.
+
+    Args:
+        fields: `refresh_token`; `access_token` and when it expires, in any form the vendor has, if there is one.
+        now: Epoch seconds, to turn lifetimes into times.
+
+    Raises:
+        ConfigError: There is no refresh token, or a token is none; the message repeats no value.
+    """
+    refresh, access = _refresh_token(fields.get("refresh_token")), fields.get("access_token") or ""
+    if refresh is None:
+        raise ConfigError("there is no refresh token in it")
+    header_value("the refresh token", refresh.reveal())
+    token = Token(Secret(header_value("the access token", cast("str", access)) if access else ""), refresh=refresh)
+    # Unlike a token just issued, this one may well be past its end.
+    ends = [_expiry(fields.get(name), now) for name in ("access_token_expiry", "expires_at", "expires_in")]
+    expires_at = next((at for at in ends if at is not None), None) if access else None
+    return token._replace(
+        expires_at=expires_at, refresh_expires_at=_expiry(fields.get("refresh_token_expiry"), now), issued_at=now
+    )
 
 
 def _is_duration(value: object) -> bool:
