@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_ar
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import RawReply, ReplyDecoder, fit, read_untyped
+from xoxo_async.wire import RawReply, ReplyDecoder, Rows, fit, read_untyped
 
 __all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag", "says_no"]
 
@@ -181,7 +181,7 @@ class Operation(Generic[Request, Reply]):
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return cast("Reply", reply)
+        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -203,7 +203,7 @@ class Operation(Generic[Request, Reply]):
             raise DecodeError("the answer cannot be read") from None
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return cast("Reply", reply)
+        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""
@@ -250,6 +250,13 @@ class Operation(Generic[Request, Reply]):
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+def _with_answer(rows: tuple[Any, ...], body: bytes) -> Any:
+    """Keep the answer beside its rows: a page is asked for what it does not know of them, and what stands around."""
+    kept = Rows(rows)
+    kept.raw = RawReply(body)
+    return kept
 
 
 def _fields(reply: object) -> tuple[str, ...]:

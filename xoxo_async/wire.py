@@ -16,10 +16,12 @@ from xoxo_async.errors import ConfigError, DecodeError
 
 __all__ = [
     "DeliveryStatus",
+    "Masked",
     "OpenEnum",
     "OrderStatus",
     "RawReply",
     "ReplyDecoder",
+    "Rows",
     "Secret",
     "ValueType",
     "VoucherType",
@@ -247,6 +249,55 @@ class RawReply:
         raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
 
 
+class Masked:
+    """A value of any form with something in it that must not be seen: shown only by `reveal()`.
+
+    Args:
+        value: As decoded.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value: Final = value
+
+    def reveal(self) -> object:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Masked(<{type(self._value).__name__}>)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Masked) and bool(self._value == other.reveal())
+
+    __hash__ = None  # type: ignore[assignment] # the value may have none
+
+    def __reduce__(self) -> tuple[type["Masked"], tuple[str]]:
+        if isinstance(self._value, str):
+            return Masked, (self._value,)
+        raise TypeError("a masked value may be bearer cash, it cannot be pickled: reveal() it where it must go")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+class Rows(tuple[T, ...]):  # noqa: SLOT001 - a tuple with a slot cannot be
+    """The rows of a list reply, with the answer they came in.
+
+    Attributes:
+        raw: The answer's bytes; None where the rows came from elsewhere.
+    """
+
+    raw: RawReply | None = None
+
+    def __reduce__(self) -> tuple[type[tuple[T, ...]], tuple[tuple[T, ...]]]:
+        return tuple, (tuple(self),)  # pickled without the answer
+
+
 def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
     """Return the fields of a raw reply that its struct does not know.
 
@@ -278,6 +329,8 @@ def _hook(kind: type, value: object) -> object:
         raise ValueError("expected a text")
     if kind is object:
         return value  # a caller's own struct says `object` where msgspec's word is `Any`
+    if kind is Masked:
+        return Masked(value)
     if kind is RawReply:
         return RawReply(b"")  # a field of the answer with our own name for the answer itself, which comes afterwards
     raise NotImplementedError(kind)
