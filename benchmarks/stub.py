@@ -7,12 +7,20 @@ import asyncio
 import json
 import multiprocessing
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing.connection import Connection
+from typing import Final
+
+ORDER_ID: Final = 987654321
+"""The order id in `order_reply`, unless another one is asked for."""
+
+TOKEN_LIFETIME_S: Final = 1_296_000.0
 
 
-def order_reply(order_id: int = 1) -> dict[str, object]:
+def order_reply(order_id: int = ORDER_ID) -> dict[str, object]:
     """A placeOrder answer as the vendor's pages print it, about 1 KB."""
     voucher = {
         "productId": 1001,
@@ -56,7 +64,85 @@ def order_reply(order_id: int = 1) -> dict[str, object]:
     return {"data": {"placeOrder": {"status": 1, "data": order}}}
 
 
-TOKEN = {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": 1296000}
+_CURRENCIES: Final = (
+    ("IN", "India", "INR", "rupees"),
+    ("US", "USA", "USD", "Dollar"),
+    ("GB", "United Kingdom", "GBP", "Pound"),
+    ("DE", "Germany", "EUR", "Euro"),
+)
+
+
+def product(number: int) -> dict[str, object]:
+    """A product of the catalogue with every field the vendor documents, about 2 KB, texts as HTML with CRLF."""
+    code, country, currency, currency_name = _CURRENCIES[number % len(_CURRENCIES)]
+    is_open = number % 3 == 0
+    shop = f"Corner Shop {number}"
+    return {
+        "productId": 1000 + number,
+        "name": f"{shop} Gift Card",
+        "description": f"<p>{shop} has sold <b>everything for the home &amp; garden</b> since 1987.</p>\r\n" * 3,
+        "termsAndConditionsInstructions": "<ul>\r\n"
+        + "<li>Good in every shop and on the web site; no cash is given back.</li>\r\n" * 6
+        + "</ul>",
+        "expiryAndValidity": "<p>12 months from the date of issue.</p>\r\n",
+        "redemptionInstructions": "<p>Show the code at the till, or enter it at check-out.</p>\r\n" * 2,
+        "categories": "Shopping,Home &amp; Living,Gift Cards",
+        "lastUpdateDate": "2026-01-06 10:23:24",
+        "imageUrl": f"https://images.example.com/vouchers/{1000 + number}.png",
+        "currencyCode": currency,
+        "currencyName": currency_name,
+        "countryName": country,
+        "countryCode": code,
+        "countries": [{"code": code, "name": country}],
+        "exchangeRate": 83.25 if number % 5 == 0 else None,
+        "exchangeRateRule": 1.5,
+        "valueType": "open_value" if is_open else "fixed_denomination",
+        "maxValue": 10000 if is_open else 0,
+        "minValue": 100.5 if is_open else 0,
+        "valueDenominations": "500,100,250,1000,2000",
+        "tatInDays": "1 - 7" if number % 7 == 0 else 0,
+        "usageType": "both",
+        "deliveryType": "realtime",
+        "fee": 2.5 if number % 4 == 0 else 0,
+        "discount": 3.75 if number % 6 == 0 else 0,
+        "orderQuantityLimit": 10,
+        "isPhoneNumberMandatory": number % 9 == 0,
+        "isRecommended": 0,
+        "isDummyProduct": 0,
+        "is_free": 0,
+        "showDiscountPercent": 1,
+        "isCommon": "0",
+        "filterGroupCode": "voucher_category",
+        "loyaltyName": None,
+        "loyaltyConversion": None,
+        "parentProductId": None,
+        "brand": [],
+        "productImages": [],
+        "variants": None,
+        "productMeta": '{"fields":[{"name":"email","required":true},{"name":"contact","required":false}]}',
+        "metaData": None,
+        "redemptionFee": 0,
+        "redemptionFeeType": "percentage",
+        "redemptionFeeBorneByUser": False,
+        "redemptionFeeTax": 0,
+    }
+
+
+@cache
+def catalogue_page(products: int, first: int = 1) -> bytes:
+    """A getVouchers answer of full products, as bytes."""
+    page = [product(number) for number in range(first, first + products)]
+    return json.dumps({"data": {"getVouchers": {"status": 1, "data": page}}}, separators=(",", ":")).encode()
+
+
+def one_odd_product(page: bytes) -> bytes:
+    """The same page with one product whose quantity limit is blank: what only the tolerant road can read."""
+    return page.replace(b'"orderQuantityLimit":10', b'"orderQuantityLimit":""', 1)
+
+
+def token_reply(lifetime_s: float) -> dict[str, object]:
+    """A token endpoint's answer."""
+    return {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": lifetime_s}
 
 
 def _answer(body: bytes) -> bytes:
@@ -64,12 +150,20 @@ def _answer(body: bytes) -> bytes:
     return head % len(body) + body
 
 
+_PIECES: Final = _answer(json.dumps(order_reply()).encode()).split(str(ORDER_ID).encode())
+_FIRST_ORDER: Final = 100_000_000  # as many digits as ORDER_ID: the answer's length is fixed
+_LIMIT: Final = re.compile(rb'"limit":(\d+)')
+
+
 class _Stub(asyncio.Protocol):
-    """Answer each request on a connection; the token endpoint by its path, everything else with an order."""
+    """Answer each request on a connection: tokens and counts by their path, products by the query, else an order."""
 
     latency_s = 0.0
-    token = _answer(json.dumps(TOKEN).encode())
-    order = _answer(json.dumps(order_reply()).encode())
+    token_latency_s = 0.0
+    token_lifetime_s = TOKEN_LIFETIME_S
+    odd_products = False
+    orders = 0
+    tokens = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -86,19 +180,34 @@ class _Stub(asyncio.Protocol):
             length = int(self.buffer[start + 15 : self.buffer.find(b"\r\n", start)]) if start >= 0 else 0
             if len(self.buffer) < end + 4 + length:
                 return
-            is_token = b"/oauth/token" in self.buffer[: self.buffer.find(b"\r\n")]
+            line = self.buffer[: self.buffer.find(b"\r\n")]
+            body = self.buffer[end + 4 : end + 4 + length]
             self.buffer = self.buffer[end + 4 + length :]
-            answer = self.token if is_token else self.order
-            if self.latency_s:
-                asyncio.get_running_loop().call_later(self.latency_s, self.transport.write, answer)
+            answer, latency_s = self.answer(line, body)
+            if latency_s:
+                asyncio.get_running_loop().call_later(latency_s, self.transport.write, answer)
             else:
                 self.transport.write(answer)
 
+    def answer(self, line: bytes, body: bytes) -> tuple[bytes, float]:
+        if b"/oauth/token" in line:
+            _Stub.tokens += 1
+            return _answer(json.dumps(token_reply(self.token_lifetime_s)).encode()), self.token_latency_s
+        if b"/counts" in line:
+            return _answer(json.dumps({"orders": _Stub.orders, "tokens": _Stub.tokens}).encode()), 0.0
+        if b"getVouchers" in body:
+            limit = _LIMIT.search(body)
+            page = catalogue_page(int(limit[1]) if limit else 100)
+            return _answer(one_odd_product(page) if self.odd_products else page), self.latency_s
+        _Stub.orders += 1
+        return (b"%d" % (_FIRST_ORDER + _Stub.orders)).join(_PIECES), self.latency_s
 
-def _serve(port: "Connection", latency_s: float) -> None:
+
+def _serve(port: "Connection", settings: dict[str, float]) -> None:
     async def main() -> None:
-        _Stub.latency_s = latency_s
-        server = await asyncio.get_running_loop().create_server(_Stub, "127.0.0.1", 0, backlog=1024)
+        for name, value in settings.items():
+            setattr(_Stub, name, value)
+        server = await asyncio.get_running_loop().create_server(_Stub, "127.0.0.1", 0, backlog=4096)
         port.send(server.sockets[0].getsockname()[1])
         parent = os.getppid()
         while os.getppid() == parent:  # end with the benchmark, however it ends
@@ -108,11 +217,23 @@ def _serve(port: "Connection", latency_s: float) -> None:
 
 
 @contextmanager
-def stub_server(latency_s: float = 0.0) -> Iterator[str]:
-    """Run the server; yield its base URL."""
+def stub_server(
+    latency_s: float = 0.0,
+    *,
+    token_latency_s: float = 0.0,
+    token_lifetime_s: float = TOKEN_LIFETIME_S,
+    odd_products: bool = False,
+) -> Iterator[str]:
+    """Run the server; yield its base URL. `GET {url}/counts` tells how many orders and tokens it has given."""
+    settings = {
+        "latency_s": latency_s,
+        "token_latency_s": token_latency_s,
+        "token_lifetime_s": token_lifetime_s,
+        "odd_products": odd_products,
+    }
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, latency_s), daemon=True)
+    process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
     process.start()
     try:
         yield f"http://127.0.0.1:{ours.recv()}/chef"

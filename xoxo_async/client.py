@@ -49,11 +49,15 @@ class XoxoClient:
     Make one per event loop and keep it. Constructing it does nothing yet and needs no running loop; the first call
     opens the connections, `aclose()` (or `async with`) closes them.
 
+    The vendor counts by account. So clients of one process with the same address, the same account (client id, static
+    token, or provider object) and equal rate limits share one allowance, also across event loops; with different rate
+    limits each has its own. The vendor's penalties hold for all of them.
+
     Args:
         credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
         base_url: The address. STAGING unless given: production is always asked for by name.
         timeouts: How long attempts and calls may take.
-        rate_limits: The account's allowance; the vendor's documented limits unless given.
+        rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits unless given.
         retry: How often a failed attempt is repeated, where that is safe.
         max_connections: The size of the connection pool.
         session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
@@ -88,6 +92,7 @@ class XoxoClient:
             raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         timeouts = timeouts or Timeouts()
+        pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._session: Final = Session(
             credentials,
@@ -96,10 +101,11 @@ class XoxoClient:
             max_connections=max_connections,
             http=session,
             hooks=tuple(hooks),
+            pacer=pacer,
         )
         self._dispatcher: Final = Dispatcher(
             self._session,
-            pacer=Pacer(rate_limits or RateLimits()),
+            pacer=pacer,
             retry=retry or RetryPolicy(),
             timeouts=timeouts,
             hooks=tuple(hooks),

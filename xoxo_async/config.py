@@ -58,7 +58,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls a minute and operation, one allowance per client; None is unlimited.
+    """Calls a minute and operation, shared by the clients of one account that have the same limits; None is unlimited.
 
     The defaults are the vendor's documented limits (its older page allows 20 placeOrder a minute: where an account
     is held to that, say `RateLimits(place_order=20)`). Operations the vendor states no limit for are not paced.

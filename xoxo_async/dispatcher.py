@@ -25,7 +25,7 @@ from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
-from xoxo_async.session import Answer, Session, retry_after_s
+from xoxo_async.session import Answer, Session
 
 __all__ = ["Dispatcher"]
 
@@ -37,6 +37,10 @@ _LARGE: Final = 64 * 1024
 
 _DEFAULT_PENALTY_S: Final = 60.0
 """What the vendor's page shows where a refusal names no penalty: a minute, its window."""
+
+
+_SAYS_WHEN: Final = frozenset({429, 503})
+"""With these statuses `Retry-After` is about the operation, whatever else the answer says."""
 
 
 class Dispatcher:
@@ -91,7 +95,7 @@ class Dispatcher:
         while True:
             attempt += 1
             try:
-                await self._pacer.slot(operation.name, deadline)
+                await self._turn(operation.name, deadline)
                 reply = await self._attempt(operation, body, deadline)
             except XoxoError as error:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:
@@ -112,7 +116,8 @@ class Dispatcher:
                     )
                     notify(self._hooks, failed)
                 before = error
-                await anyio.sleep(wait)
+                if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
+                    await anyio.sleep(wait)
             else:
                 self._quota.succeeded()
                 if self._hooks:
@@ -145,10 +150,39 @@ class Dispatcher:
             self._finished(operation.name, 1, started, None)
         return reply
 
+    async def authorise(self) -> None:
+        """Get a token unless a living one is there: for callers of `once`, before they take a rate slot.
+
+        Raises:
+            AuthError: No token could be had.
+            RateLimitedError: The token endpoint has imposed a penalty; `retry_after_s` says how long.
+        """
+        if not self._session.has_token:
+            await self._session.authorise()
+
     @property
     def pacer(self) -> Pacer:
         """Who may go when, shared by everything that uses this client."""
         return self._pacer
+
+    async def _turn(self, operation: str, deadline: float) -> None:
+        """Wait for a token and then for a rate slot.
+
+        In the other order all whose slots fell into a renewal would leave at once when it ends, maybe into a penalty.
+        """
+        while True:
+            if not self._session.has_token:
+                await self._session.authorise(deadline - self._clock())
+            await self._pacer.slot(operation, deadline)
+            if self._session.has_token:
+                return
+
+    def _is_queued(self, operation: str) -> bool:
+        """Return whether the pacer spaces the calls after a penalty: then a refused one need not wait before it asks.
+
+        Else it sleeps, and its jitter does the spacing.
+        """
+        return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
     async def _attempt(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Reply:
         limit = self._timeouts.order_s if operation.effect is EffectClass.KEYED else self._timeouts.read_s
@@ -176,15 +210,17 @@ class Dispatcher:
         self, operation: Operation[Request, Reply], answer: Answer, undecoded: DecodeError | None
     ) -> XoxoError:
         """Say what an answer that is no success means, and let pacer and session know."""
-        after = retry_after_s(answer.retry_after, time.time())
+        after = answer.retry_after_s
         error = recognise(answer.body, answer.status, effect=operation.effect, retry_after_s=after)
         if isinstance(error, RateLimitedError):
             if error.retry_after_s is None:
                 error.retry_after_s = _DEFAULT_PENALTY_S
             self._pacer.penalise(operation.name, error.retry_after_s)
-        elif isinstance(error, TokenRejectedError):
+        elif after is not None and answer.status in _SAYS_WHEN:
+            self._pacer.penalise(operation.name, after)
+        if isinstance(error, TokenRejectedError):
             self._session.reject(answer.token)
-        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError):
+        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
             return undecoded

@@ -112,8 +112,8 @@ class XoxoError(Exception):
             self.effect = effect
         if retryable is not None:
             self.retryable = retryable
-        self.operation = operation
-        self.attempts = attempts
+        self.operation: str = operation
+        self.attempts: int = attempts
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
@@ -291,7 +291,7 @@ class PlanError(BulkError):
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), total: int = 0) -> None:
         super().__init__(message)
         self.problems = problems
-        self.total = total or len(problems)
+        self.total: int = total or len(problems)
 
 
 class LedgerError(BulkError):

@@ -1,8 +1,9 @@
 """The typed record of how one vendor operation differs from the next: `Operation`, and the `Dispatch` seam."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -128,11 +129,18 @@ class Operation(Generic[Request, Reply]):
         self._prefix, self._suffix = _envelope(query, tag, root)
         if layout is Layout.FLAT and flag is not SuccessFlag.NONE and flag.value not in _fields(reply):
             raise ConfigError(f"operation {name}: a flat reply declares its flag, {reply!r} has no {flag.value!r}")
+        # What `read` asks of every answer, asked once.
         self._keeps_raw: Final = "raw" in _fields(reply)
         self._loose: Final = loose
         self._proof: Final = proof
         # Nobody can look up what became of these: a success is believed only where nothing in the answer denies it.
         self._wary: Final = layout is not Layout.PLAIN and (loose or effect is EffectClass.UNKEYED)
+        self._enveloped: Final = layout is not Layout.PLAIN
+        self._nested: Final = layout is Layout.NESTED
+        self._success: Final = _FAILED_NOT if flag is SuccessFlag.ERROR_FALSE else _SUCCEEDED
+        self._flag_of: Final[Callable[[Any], object] | None] = (
+            None if flag is SuccessFlag.NONE else attrgetter("flag" if self._nested else flag.value)
+        )
 
     def encode(self, request: Request | msgspec.Raw) -> bytes:
         """Return the body to send.
@@ -163,20 +171,18 @@ class Operation(Generic[Request, Reply]):
         """
         if self._wary:
             return self._read_warily(body)
-        decoded = self._decoder.decode(body)
-        if self.layout is Layout.PLAIN:
-            reply = decoded
-        else:
-            data = decoded.data
+        reply = self._decoder.decode(body)
+        if self._enveloped:
+            data = reply.data
             inner = None if data is None else (data.reply if data.reply is not None else data.also)
             if inner is None:
                 return None
-            if self.layout is Layout.FLAT:
-                reply, flag = inner, getattr(inner, self.flag.value) if self.flag.value else None
-            else:
-                reply, flag = inner.data, inner.flag
-            if not _succeeded(self.flag, flag):
-                return None
+            reply = inner.data if self._nested else inner
+            flag_of = self._flag_of
+            if flag_of is not None:
+                flag = flag_of(inner)
+                if flag not in self._success and not _succeeded(self.flag, flag):
+                    return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
@@ -263,6 +269,10 @@ def _fields(reply: object) -> tuple[str, ...]:
     return getattr(reply, "__struct_fields__", ())
 
 
+_SUCCEEDED: Final = (1, "1", "success", "true")
+"""What a success flag says when it worked, as the vendor's pages print it (true equals 1)."""
+_FAILED_NOT: Final = (False, "false", "0", "")
+"""What `error` says then; absent or null, it says nothing."""
 _YES: Final = ("1", "success", "true")
 _NO: Final = ("0", "false", "fail", "failed", "failure", "error")
 

@@ -116,7 +116,7 @@ def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoEr
         return _rate_limited(said, retry_after_s)
     error_id = _text(said.errorId).upper()
     if error_id:
-        return _from_error_id(error_id, said, status)
+        return _from_error_id(error_id, said, status, retry_after_s)
     if not words.isdisjoint(_TOKEN_ERRORS):
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if not words.isdisjoint(_CREDENTIAL_ERRORS):
@@ -143,7 +143,7 @@ def _own_status(shape: _Body, status: int) -> int:
     return int(text) if len(text) == 3 and text.isdecimal() and 400 <= int(text) < 600 else status
 
 
-def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
+def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: float | None) -> XoxoError:
     if error_id == "PIPE10013":
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
@@ -151,7 +151,7 @@ def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
     text = _text(shape.errorInfo) or _text(shape.error) or _text(shape.message)
     known = ERROR_IDS.get(error_id)
     if known is None:
-        error = _from_status(_own_status(shape, status), text or "an error id that is in no table", None)
+        error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
         error.error_id = error_id
         error.effect = "possible"
         return error

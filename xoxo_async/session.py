@@ -2,17 +2,19 @@
 
 import asyncio
 import copy
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
 
 import aiohttp
 import anyio
-from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.config import Timeouts
+from xoxo_async.deadlines import Deadlines
 from xoxo_async.errors import (
     AuthError,
     ConfigError,
@@ -24,6 +26,8 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.sending import REQUEST_CLASS, Body
 
 __all__ = ["Answer", "Session"]
 
@@ -32,6 +36,7 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 
 _RENEW_MARGIN_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 1.0
+_MAX_RETRY_AFTER_S: Final = 3600.0
 _USER_AGENT: Final = "xoxo_async"
 
 
@@ -42,23 +47,26 @@ class Answer(NamedTuple):
         status: The HTTP status.
         body: The whole body, decompressed.
         token: The token it was sent with, to be named when it was refused.
-        retry_after: The `Retry-After` header as it came.
+        retry_after_s: What the `Retry-After` header says, in seconds; None without one.
     """
 
     status: int
     body: bytes
     token: Token | None
-    retry_after: str | None
+    retry_after_s: float | None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
-class _Headers(dict[str, str]):
+class _Headers(CIMultiDict[str]):
     """Headers that show no token where an error report prints local variables."""
 
     def __repr__(self) -> str:
         return f"<{len(self)} headers>"
+
+
+_PLAIN_HEADERS: Final = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
 
 
 class Session:
@@ -71,6 +79,7 @@ class Session:
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
         hooks: Who wants to know of renewals.
+        pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
         wall: The wall clock, in epoch seconds.
     """
@@ -84,6 +93,7 @@ class Session:
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
         hooks: Sequence[Hook] = (),
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -93,17 +103,20 @@ class Session:
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
         self._hooks: Final = hooks
+        self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
-        self._limits: Final[dict[float, aiohttp.ClientTimeout]] = {}
+        self._deadlines: Final[dict[float, Deadlines]] = {}
+        # aiohttp's own timer is left to the connecting: on a pooled connection it sets none.
+        self._connect: Final = aiohttp.ClientTimeout(total=None, connect=timeouts.connect_s)
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
         # The token and what is known of it. Times are monotonic.
         self._lock: anyio.Lock | None = None
         self._token: Token | None = None
-        self._headers = _Headers()
+        self._headers: _Headers | None = None
         self._renew_at = 0.0
         self._dead_at = 0.0
         self._rejected: Token | None = None
@@ -111,7 +124,9 @@ class Session:
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
 
-    async def send(self, method: str, path: str, body: bytes, content_type: str, total_s: float) -> Answer:
+    def send(
+        self, method: str, path: str, body: bytes, content_type: str, total_s: float
+    ) -> Coroutine[Any, Any, Answer]:
         """Make one authorised attempt.
 
         Args:
@@ -132,14 +147,38 @@ class Session:
             DecodeError: When the answer is larger than any real one.
             AuthError: When no token could be had; nothing was sent.
         """
-        self._check_open()
+        # Not `async`: with a fresh token this is but a look at the clock, and a coroutine less to go through.
+        if self._loop is not asyncio.get_running_loop() or self._closed:
+            self._check_open()
+        sent = Body(body, content_type)
         token = self._token
         if token is None or self._clock() >= self._renew_at:
-            token = await self._token_within(total_s)
-        headers = (
-            self._headers if content_type == "application/json" else {**self._headers, "Content-Type": content_type}
-        )
-        return await self._attempt(method, path, body, headers, total_s, token)
+            return self._send_with_fresh_token(method, path, sent, total_s)
+        return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
+
+    async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
+        token = await self._token_within(math.inf)
+        return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether an attempt made now would have a token without waiting for one."""
+        return self._token is not None and self._clock() < self._dead_at
+
+    async def authorise(self, within_s: float = math.inf) -> None:
+        """Get a token, unless a living one is there; `send` does so itself, but then within a rate slot.
+
+        Args:
+            within_s: Seconds to wait for one at most; a token request's own time is the other bound.
+
+        Raises:
+            ConfigError: As for `send`.
+            AuthError: No token could be had.
+            RateLimitedError: The token endpoint has imposed a penalty.
+        """
+        self._check_open()
+        if not self.has_token:
+            await self._token_within(within_s)
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -176,20 +215,18 @@ class Session:
             connector=aiohttp.TCPConnector(limit=self._max_connections),
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=self._timeouts.read_s, connect=self._timeouts.connect_s),
+            timeout=self._connect,
+            request_class=REQUEST_CLASS,
         )
 
     # The token.
 
-    async def _token_within(self, total_s: float) -> Token:
+    async def _token_within(self, within_s: float) -> Token:
         """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
 
         Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
         """
-        limits = self._timeouts
-        patience = min(limits.token_s, limits.call_s)
-        if total_s < min(limits.read_s, limits.order_s):
-            patience = min(patience, total_s)  # the call's deadline is nearer than an attempt is long
+        patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
         try:
             with anyio.fail_after(patience):
                 return await self._fresh_token()
@@ -214,12 +251,18 @@ class Session:
             self._token = None
             if self._failure is not None and self._clock() < self._failed_until:
                 # Remembered for a moment: the vendor invalidates tokens when its token endpoint is hammered.
-                raise copy.copy(self._failure).with_traceback(None)
+                raise self._remembered(self._failure)
             # A task of its own, shielded: a cancelled caller must not lose a rotated pair or fail the others.
             await asyncio.shield(self._start_renewal())
         if self._token is None:
             raise AuthError("the token was refused as soon as it was renewed")
         return self._token
+
+    def _remembered(self, failure: XoxoError) -> XoxoError:
+        error = copy.copy(failure).with_traceback(None)
+        if isinstance(error, RateLimitedError):
+            error.retry_after_s = max(self._failed_until - self._clock(), 0.0)
+        return error
 
     def _start_renewal(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
@@ -233,6 +276,8 @@ class Session:
         except XoxoError as error:
             wait = error.retry_after_s if isinstance(error, RateLimitedError) and error.retry_after_s else None
             self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
+            if wait and self._pacer is not None:
+                self._pacer.penalise(TOKEN_REQUEST, wait)
             self._failure = _as_own(error)
             raise self._failure from error
         self._failure = None
@@ -247,66 +292,86 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._headers = _Headers(
-            {
-                "Authorization": f"Bearer {token.access.reveal()}",
-                "Content-Type": "application/json",
-                "Accept": "application/json",
-                "User-Agent": _USER_AGENT,
-            }
-        )
+        headers = _Headers(_PLAIN_HEADERS, Authorization=f"Bearer {token.access.reveal()}")
+        if self._http is None or self._http is self._callers_http:
+            self._headers = headers
+        else:
+            self._http.headers.update(headers)  # our own session has them ready for every request
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
-        headers = {"Content-Type": content_type, "Accept": "application/json", "User-Agent": _USER_AGENT}
-        answer = await self._attempt("POST", path, body, headers, self._timeouts.token_s, None)
-        return ExchangeAnswer(answer.status, answer.body, retry_after_s(answer.retry_after, self._wall()))
+        blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
+        if blocked_s:
+            # Imposed on another client of the account, or on this one before it closed.
+            raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
+        assert self._http is not None  # noqa: S101 - made with the loop
+        sent = Body(body, content_type)
+        if self._http is self._callers_http:
+            answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
+        else:
+            # Over the same connections, but not with the old token, which our own session has for every request.
+            async with aiohttp.ClientSession(
+                connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
+            ) as http:
+                answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
+        return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
 
     async def _attempt(
-        self, method: str, path: str, body: bytes, headers: dict[str, str], total_s: float, token: Token | None
+        self,
+        http: aiohttp.ClientSession | None,
+        method: str,
+        path: str,
+        body: Body,
+        headers: CIMultiDict[str] | None,
+        total_s: float,
+        token: Token | None,
     ) -> Answer:
         url = self._urls.get(path)
         if url is None:
             url = self._urls[path] = URL(self._base_url + path)
-        limit = self._limits.get(total_s)
-        if limit is None:
-            limit = aiohttp.ClientTimeout(total=total_s, connect=min(self._timeouts.connect_s, total_s))
-            if len(self._limits) < 16:
-                self._limits[total_s] = limit
-        payload = _Body(body) if method != "GET" else None
-        assert self._http is not None  # noqa: S101 - made with the loop
+        deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
+        assert http is not None  # noqa: S101 - made with the loop
         try:
-            response = await self._http.request(
-                method, url, data=payload, headers=headers, timeout=limit, allow_redirects=False
-            )
-            try:
-                return Answer(response.status, await _read(response), token, response.headers.get("Retry-After"))
-            except BaseException:
-                response.close()
-                raise
+            with deadlines.watch():
+                response = await http.request(
+                    method,
+                    url,
+                    data=body if method != "GET" else None,
+                    headers=headers,
+                    timeout=self._connect,
+                    allow_redirects=False,
+                )
+                try:
+                    content = await (response.read() if _is_small(response) else _read(response))
+                    after = response.headers.get("Retry-After")
+                    after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
+                    return Answer(response.status, content, token, after_s)
+                except BaseException:
+                    response.close()
+                    raise
         except XoxoError:
             raise
         except Exception as error:
-            raise _translate(error, sent=payload is None or payload.started, total_s=total_s) from error
+            raise _translate(error, sent=method == "GET" or body.started, total_s=total_s) from error
+
+    def _deadlines_of(self, total_s: float) -> Deadlines:
+        """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""
+        deadlines = Deadlines(total_s, asyncio.get_running_loop())
+        if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
+            self._deadlines[total_s] = deadlines
+        return deadlines
 
 
-class _Body(BytesPayload):
-    """A body that knows whether any of it may have left: before that, a failure proves that nothing happened."""
-
-    started = False
-
-    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
-        self.started = True
-        await super().write_with_length(writer, content_length)
+def _is_small(response: aiohttp.ClientResponse) -> bool:
+    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes."""
+    length = response.content_length
+    return length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, but never more than any real answer holds: a small gzip may hide gigabytes."""
-    length = response.content_length
-    if length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers:
-        return await response.read()
+    """Read the body, but never more than any real answer holds."""
     chunks: list[bytes] = []
     size = 0
     async for chunk in response.content.iter_any():
@@ -341,22 +406,33 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def retry_after_s(header: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date; None for none or rubbish.
+def retry_after_s(header: str, date: str | None, now: float) -> float | None:
+    """Read a `Retry-After` header, in seconds or as a date; None for rubbish.
 
     Args:
         header: The header's value.
-        now: Epoch seconds.
+        date: The answer's `Date` header: a date is meant by the server's clock, and ours may be wrong.
+        now: Epoch seconds, where there is no such header.
     """
-    if header is None:
-        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        until = _epoch(header)
+        if until is None:
+            return None
+        sent_at = _epoch(date) if date else None
+        # Dates have whole seconds; one more, or the difference may be short by one.
+        seconds = max(until + 1 - (now if sent_at is None else sent_at), 0.0)
+    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+def _epoch(date: str) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a rare road, and a slow import
 
     try:
-        seconds = float(header) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - now
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), 3600.0)
 
 
 def _as_own(error: XoxoError) -> XoxoError:

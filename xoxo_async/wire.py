@@ -3,6 +3,7 @@
 import hmac
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -36,6 +37,7 @@ __all__ = [
 T = TypeVar("T")
 
 _MAX_EXPONENT: Final = 30
+_LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
 
 
 class Secret:
@@ -157,6 +159,8 @@ def to_decimal(value: object) -> Decimal | None:
     Raises:
         DecodeError: For anything else, NaN and absurd magnitudes included; the value itself is not repeated.
     """
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return Decimal(value)  # most amounts of a catalogue; what follows says the same of it, slowly
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
@@ -321,8 +325,10 @@ def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: fro
 def _hook(kind: type, value: object) -> object:
     """Build the types msgspec has no notion of, on both paths."""
     if kind is Secret:
+        if type(value) is str:
+            return Secret(value)
         # A numeric code loses no digit: integers and fractions keep their text.
-        if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return Secret(str(value))
         if value is None:
             return Secret("")
@@ -542,7 +548,20 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
         items = cast("list[object]", value)
     else:
         raise _unfit(path, "list", value)
-    return tuple(fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return tuple(fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
+    check = _money_check(kind, {})
+    return tuple(_fit_item(item, kind, f"{path}[{index}]", check) for index, item in enumerate(items))
+
+
+def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: _Check | None) -> object:
+    """Take an item as declared where it can be: one odd product must not send a page of a thousand the slow road."""
+    with suppress(msgspec.ValidationError, _Implausible, ValueError, TypeError, ArithmeticError):
+        item = msgspec.convert(value, kind, strict=False, dec_hook=_hook)
+        if check is not None:
+            check(item)
+        return item
+    return fit(value, kind, path)  # outside the handler: msgspec's messages may quote a value
 
 
 def _fit_fixed(value: object, kind: Any, path: str) -> tuple[object, ...]:

@@ -51,6 +51,8 @@ class Road:
         self.sent += 1
         return Answer(self.status, self.body, Token(Secret("t")), None)
 
+    has_token = True
+
     def reject(self, token: Token | None) -> None:
         pass
 

@@ -520,7 +520,7 @@ def test_packed_rows_survive_kill_9_and_are_exported_each_with_its_own_code(tmp_
 
 
 def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
-    """With --skip-invalid the good rows are issued, the bad ones named, and the exit code says that rows are missing."""
+    """With --skip-invalid good rows are issued, bad ones named, and the exit code says that rows are missing."""
     orders = tmp_path / "orders.csv"
     orders.write_text("key,product_id,denomination\nA,1001,100\nB,1001,333\nC,1001,x\nD,1001,250\n")
     plan = xoxo("bulk", "plan", orders, "--sandbox", "--skip-invalid", "--json", cwd=tmp_path)

@@ -1,7 +1,7 @@
 """A bulk run on a bad day: a server that dies, fails, throttles, or refuses tokens in mid-run."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -150,3 +150,27 @@ async def test_an_empty_purse_pauses_the_run_and_a_top_up_finishes_it(tmp_path: 
             report = await issuer.run(lines())
         assert (report.issued, report.exit_code) == (ROWS, 0)
         assert sandbox.books().duplicates == {}
+
+
+async def test_a_throttled_token_endpoint_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In mid-run the token dies and its renewal is throttled: few lines are claimed in vain, and all are issued."""
+    async with Sandbox(latency_ms=5) as sandbox:
+        issue, asked = sandbox.tokens.issue, 0
+
+        def throttled(path: str, body: bytes, content_type: str) -> tuple[int, Mapping[str, object]]:
+            nonlocal asked
+            asked += 1
+            refusal = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 1.5}]}
+            return (429, refusal) if asked == 2 else issue(path, body, content_type)
+
+        monkeypatch.setattr(sandbox.tokens, "issue", throttled)
+        sandbox.script("revoke_token", nth=100)
+        started = time.monotonic()
+        async with issuing(sandbox, tmp_path / "l.db") as issuer:
+            report = await issuer.run(lines())
+        assert (report.issued, report.rejected) == (ROWS, 0)
+        assert time.monotonic() - started > 1.4
+        assert asked == 3
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            attempts = [line.attempts async for line in ledger.lines()]
+        assert sum(attempts) < ROWS + 60

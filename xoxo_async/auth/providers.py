@@ -48,10 +48,11 @@ class StaticToken:
         ConfigError: When it is empty, or cannot be a header value.
     """
 
-    __slots__ = ("_token",)
+    __slots__ = ("_token", "account")
 
     def __init__(self, access_token: str) -> None:
         self._token: Final = Token(Secret(header_value("access_token", access_token)))
+        self.account: Final = _digest("token", access_token)
 
     def __repr__(self) -> str:
         return "StaticToken(***)"
@@ -76,7 +77,7 @@ class ClientCredentials:
         ConfigError: When either is empty.
     """
 
-    __slots__ = ("_body", "_client_id", "_clock")
+    __slots__ = ("_body", "_client_id", "_clock", "account")
 
     def __init__(self, client_id: str, client_secret: str, *, clock: Callable[[], float] = time.time) -> None:
         fields = {
@@ -85,6 +86,7 @@ class ClientCredentials:
             "client_secret": given("client_secret", client_secret),
         }
         self._client_id: Final = client_id
+        self.account: Final = _digest("client", client_id)
         self._body: Final = Secret(urlencode(fields))
         self._clock: Final = clock
 
@@ -143,6 +145,7 @@ class RefreshToken:
         "_store",
         "_unanswered",
         "_unsaved",
+        "account",
     )
 
     def __init__(
@@ -160,6 +163,7 @@ class RefreshToken:
         self._client_id: Final = given("client_id", client_id)
         self._client_secret: Final = Secret(given("client_secret", client_secret))
         self._first: Final = Secret(given("refresh_token", refresh_token)) if refresh_token is not None else None
+        self.account: Final = _digest("client", client_id)
         self._client: Final = client_digest(family, client_id)
         self._origin: Final = _digest(family, client_id, refresh_token) if refresh_token is not None else ""
         if store is None and refresh_token is None:

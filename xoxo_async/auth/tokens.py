@@ -69,7 +69,11 @@ class Exchange(Protocol):
 
 
 class TokenProvider(Protocol):
-    """Where a session gets its access token from."""
+    """Where a session gets its access token from.
+
+    May have one more attribute, `account`: a string that is the same for all providers of one account, a hash, never a
+    secret. Clients of one account share its rate limits; without the attribute only those with the same provider do.
+    """
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
         """Return a token that is not the rejected one.

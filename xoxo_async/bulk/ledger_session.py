@@ -9,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.budget import amount, commitment
 from xoxo_async.bulk.ledger import (
+    MAX_ORDER_ID,
     Change,
     Evidence,
     LedgerLine,
@@ -19,33 +20,31 @@ from xoxo_async.bulk.ledger import (
     decide,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
-from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs, unpack
+from xoxo_async.bulk.ledger_packs import unpack
+from xoxo_async.bulk.ledger_planning import Planning, note_planned
 from xoxo_async.bulk.ledger_store import (
     Move,
-    clash_message,
     get_meta,
-    insert_planned,
     last_seq,
-    note_planned,
     read_codes,
     read_committed,
     read_lines,
+    read_owners,
     read_state,
-    repeated_rows,
     set_meta,
     set_metas,
     write_codes,
     write_moves,
 )
-from xoxo_async.bulk.packing import Pack, Packer, merged_codes
+from xoxo_async.bulk.packing import merged_codes
 from xoxo_async.errors import LedgerConflictError, LedgerError
 
 __all__ = ["LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 500
-_MAX_ORDER_ID: Final = 2**63 - 1
 _SHOWN: Final = 3
+_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.LATE_PROOF})
 
 LAST_SLOT: Final = "run.last_slot"
 """The fact that says when the last line was claimed, in epoch seconds: the next run paces on from there."""
@@ -82,7 +81,7 @@ class ClaimOrder:
         self.limit: Final = limit
         self.budget: Final = budget
         self.lines: list[LedgerLine] = []
-        self.short = ""
+        self.short: str = ""
 
 
 class LedgerSession:
@@ -96,11 +95,9 @@ class LedgerSession:
 
     def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: Callable[[], float]) -> None:
         self.connection = connection
-        self.since = 0
+        self.since: int = 0
         self._epoch = 0
-        self._planned_before = 0
-        self._packer = Packer()
-        self._packs = False
+        self._planning: Planning | None = None
         self._committed: int | None = None
         self._box: Final = box
         self._clock: Final = clock
@@ -137,83 +134,13 @@ class LedgerSession:
             set_meta(self.connection, "job", job)
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
-        self._planned_before = last_seq(self.connection)
-        self._packer, self._packs = Packer(), has_packs(self.connection)
+        self._planning = Planning(self.connection, self.now())
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
-        """Add planned lines.
-
-        Args:
-            lines: Of one plan, a piece.
-            last: Whether no more come: packs that are not full are closed then.
-
-        Returns:
-            How many of them were new, and how many orders the whole plan has added.
-        """
-        if self._packs or any(line.room for line in lines):
-            added = self._add_packable(lines)
-        else:
-            added = insert_planned(self.connection, lines, self.now(), self._planned_before)
-        if last:
-            self._insert(tuple(self._packer.rest()))
-        return added, last_seq(self.connection) - self._planned_before
-
-    def _add_packable(self, lines: Sequence[PlannedLine]) -> int:
-        """Add lines of which some may share an order, and find those that do so already."""
-        self._packs = True
-        known = self._known(lines)
-        fresh: dict[str, PlannedLine] = {}
-        alone: list[PlannedLine] = []
-        packs: list[Pack] = []
-        repeated: list[tuple[str, int, int]] = []
-        for place, line in enumerate(lines):
-            twin = self._packer.open.get(line.key) or fresh.get(line.key)
-            if place in known:
-                continue
-            if twin is not None:
-                if twin.digest != line.digest:
-                    raise LedgerConflictError(clash_message(line.key, line.row, twin.key, twin.row, 0))
-                repeated.append((line.key, line.row, twin.row))
-                continue
-            fresh[line.key] = line
-            if not line.room:
-                alone.append(line)
-            elif (pack := self._packer.add(line)) is not None:
-                packs.append(pack)
-        if repeated:
-            raise repeated_rows(repeated)
-        if alone:
-            insert_planned(self.connection, alone, self.now(), self._planned_before)
-        self._insert(packs)
-        return len(fresh)
-
-    def _known(self, lines: Sequence[PlannedLine]) -> set[int]:
-        """Return the places of the lines the ledger has; refuse contradictions, and rows of this plan said twice."""
-        known: set[int] = set()
-        repeated: list[tuple[str, int, int]] = []
-        for found in find_known(self.connection, lines):
-            line = lines[found.place]
-            if (found.key, found.po_number, found.digest) != (line.key, line.po_number, line.digest):
-                same_po = found.po_number == line.po_number
-                raise LedgerConflictError(clash_message(line.key, line.row, found.key, found.row, same_po))
-            if found.seq > self._planned_before and found.row != line.row:
-                repeated.append((line.key, line.row, found.row))
-            known.add(found.place)
-        if repeated:
-            raise repeated_rows(repeated)
-        return known
-
-    def _insert(self, packs: Sequence[Pack]) -> None:
-        """Add finished packs; one of a single line is that line."""
-        now = self.now()
-        alone = [pack.order for pack in packs if len(pack.lines) == 1]
-        if alone:
-            insert_planned(self.connection, alone, now, self._planned_before)
-        shared = [pack for pack in packs if len(pack.lines) > 1]
-        if shared:
-            last = last_seq(self.connection)
-            insert_packs(self.connection, shared, last)
-            note_planned(self.connection, now, last)
+        """Add planned lines, after `plan`; see `Planning.add`."""
+        if self._planning is None:
+            raise LedgerError("no plan was begun")
+        return self._planning.add(lines, last=last)
 
     def work(self, records: Sequence[RecordOrder], claims: Sequence[ClaimOrder]) -> None:
         """Record facts, then claim lines, for any number of callers.
@@ -247,17 +174,15 @@ class LedgerSession:
         return Moment(now=self.now(), epoch=self._epoch, since=self.since, rules=rules)
 
     def _record(self, records: Sequence[RecordOrder]) -> None:
-        seqs = {change.seq for order in records for change in order.changes}
-        lines = {line.seq: line for line in read_lines(self.connection, seqs)}
-        moves: list[Move] = []
-        codes: dict[int, str] = {}
         now = self.now()
-        for order in records:
-            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
-            order.lines, order.refused = [], []
-            for given in order.changes:
-                self._decide(_clean(given), order, lines, moves, codes, moment)
-        self._write(moves, now)
+        try:
+            moves, codes = self._decide_all(records, now, None)
+            self._write(moves, now)
+        except sqlite3.IntegrityError:
+            # Two lines claim one order. Who has it is only asked then: each statement costs the busy loop a turn.
+            claimed = [change.order_id for order in records for change in order.changes if change.order_id]
+            moves, codes = self._decide_all(records, now, read_owners(self.connection, claimed))
+            self._write(moves, now)
         if codes:
             write_codes(self.connection, list(codes.items()))
         refused = [move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1]
@@ -266,6 +191,37 @@ class LedgerSession:
             last = last_seq(self.connection)
             unpack(self.connection, refused)
             note_planned(self.connection, now, last)
+
+    def _decide_all(
+        self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
+    ) -> tuple[list[Move], dict[int, str]]:
+        """Let the table decide about every fact.
+
+        Args:
+            records: The facts.
+            now: Epoch seconds.
+            owners: Whose the orders are that the facts name; None before there was reason to ask.
+
+        Returns:
+            What moved, and the codes to keep.
+        """
+        seqs = {change.seq for order in records for change in order.changes}
+        lines = {line.seq: line for line in read_lines(self.connection, seqs)}
+        moves: list[Move] = []
+        codes: dict[int, str] = {}
+        for order in records:
+            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
+            order.lines, order.refused = [], []
+            for given in order.changes:
+                change = _clean(given)
+                if owners is not None and change.order_id is not None:
+                    owner = owners.setdefault(change.order_id, change.seq)
+                    if owner != change.seq and change.evidence in _SAID_BY_PERSONS:
+                        order.refused.append(f"order {change.order_id} is line {owner}'s, not line {change.seq}'s")
+                        continue
+                    change = change if owner == change.seq else _of_another(change, owner)
+                self._decide(change, order, lines, moves, codes, moment)
+        return moves, codes
 
     def _decide(
         self,
@@ -283,7 +239,7 @@ class LedgerSession:
         if change.evidence in {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED}:
             order.refused.append(f"line {change.seq}: {change.evidence.value} is for claim and recover to say")
             return
-        if change.order_id is not None and not 0 < change.order_id <= _MAX_ORDER_ID:
+        if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
             order.refused.append(f"line {line.seq} (key {line.key}): no order has the id {change.order_id}")
             return
         if change.codes is not None and line.lines > 1 and self._box is not None:
@@ -365,6 +321,14 @@ def refusal(order: RecordOrder) -> LedgerConflictError | None:
     more = len(order.refused) - _SHOWN
     shown = "; ".join(order.refused[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
     return LedgerConflictError(f"the ledger refused {len(order.refused)} of {len(order.changes)} changes: {shown}")
+
+
+def _of_another(change: Change, owner: int) -> Change:
+    """Return what a proof is worth that names an order another line has: an answer to somebody else's question."""
+    told = f"it names order {change.order_id}, which is line {owner}'s"
+    if change.evidence is Evidence.ANSWERED_PLACED:
+        return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
+    return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
 
 
 def _clean(change: Change) -> Change:

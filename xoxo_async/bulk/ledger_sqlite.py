@@ -28,10 +28,8 @@ from xoxo_async.bulk.ledger import (
     Rules,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
-from xoxo_async.bulk.ledger_files import FileLock, create_private, publish, read_header, sidecar
+from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
-from xoxo_async.bulk.ledger_schema import build, connect
-from xoxo_async.bulk.ledger_session import LedgerSession
 from xoxo_async.bulk.ledger_store import (
     JournalRow,
     count,
@@ -51,18 +49,6 @@ T = TypeVar("T")
 
 _PLAN_CHUNK: Final = 1000
 _READ_CHUNK: Final = 500
-_OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
-_CHECK_BELOW: Final = 16 * 1024 * 1024
-"""Files up to this size are checked at every open (some tens of milliseconds); larger ones after an unclean end."""
-
-
-class _Opened(msgspec.Struct):
-    """What an open ledger has."""
-
-    writer: LedgerWriter
-    reader: sqlite3.Connection
-    lock: FileLock
-    reading: anyio.Lock
 
 
 class SqliteLedger:
@@ -107,7 +93,7 @@ class SqliteLedger:
         self._key: Final = codes_key
         self._store_codes: Final = store_codes
         self._must_exist: Final = must_exist
-        self._opened: _Opened | None = None
+        self._opened: Opened | None = None
         self._job: str | None = None
         self._planning: Final = anyio.Lock()
 
@@ -140,7 +126,10 @@ class SqliteLedger:
         if self._opened is not None:
             raise LedgerError(f"{self.path} is open already")
         with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
-            self._opened, self._job = await anyio.to_thread.run_sync(self._open, asyncio.get_running_loop())
+            box = self._box() if self._store_codes else None
+            file = LedgerFile(self.path, self._file, box, must_exist=self._must_exist)
+            self._opened = await anyio.to_thread.run_sync(file.open, self._clock, asyncio.get_running_loop())
+            self._job = self._opened.job
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
@@ -338,67 +327,6 @@ class SqliteLedger:
                 return await anyio.to_thread.run_sync(run, self._opened.reader)
             except (sqlite3.Error, msgspec.MsgspecError) as error:
                 raise failure(self.path, error) from error
-
-    def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[_Opened, str | None]:
-        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
-            raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
-        box = self._box() if self._store_codes else None
-        lock = FileLock(self._file)
-        lock.take()
-        connections: list[sqlite3.Connection] = []
-        try:
-            had_wal = self._make_or_check()
-            connections.append(connect(self._file))
-            self._check_contents(connections[0], box, had_wal=had_wal)
-            connections.append(connect(self._file, query_only=True))
-            job = get_meta(connections[1], "job")
-        except BaseException as error:
-            for connection in connections:
-                connection.close()
-            lock.release()
-            if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
-                raise failure(self.path, error) from error
-            if isinstance(error, sqlite3.Error | ValueError):
-                raise LedgerError(f"{self.path} is damaged: {error}") from error
-            raise
-        session = LedgerSession(connections[0], box, self._clock)
-        writer = LedgerWriter(self._file, session, loop)
-        return _Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock()), job
-
-    def _make_or_check(self) -> bool:
-        """Make the file, or refuse what it is; return whether a `-wal` was there."""
-        header = read_header(self._file)
-        wal = sidecar(self._file, "-wal")
-        had_wal = wal.exists()
-        if header is not None:
-            if not header.complete and not had_wal:
-                raise LedgerError(f"{self.path} is cut off: it is shorter than its own header says")
-            return had_wal
-        if self._must_exist:
-            raise LedgerError(f"there is no ledger at {self.path}")
-        if had_wal:
-            raise LedgerError(
-                f"{self.path} is gone, and its {wal.name} is still here: bring the ledger back, or move both"
-            )
-        built = sidecar(self._file, ".new")
-        create_private(built)
-        build(built)
-        publish(built, self._file)
-        return False
-
-    def _check_contents(self, connection: sqlite3.Connection, box: CodeBox | None, *, had_wal: bool) -> None:
-        if get_meta(connection, "wal_needed") and not had_wal:
-            raise LedgerError(
-                f"{self.path} is incomplete: it was copied, or left by a crash, without its {self._file.name}-wal,"
-                " which holds the latest orders"
-            )
-        unclean = bool(get_meta(connection, "holder"))
-        if unclean or self._file.stat().st_size <= _CHECK_BELOW:
-            verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-            if verdict != "ok":
-                raise LedgerError(f"{self.path} is damaged: {verdict}")
-        if box is not None:
-            box.require(get_meta(connection, "key_check") or "")
 
 
 async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:

@@ -15,26 +15,24 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.budget import units
-from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_packs import count_packed
-from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = [
+    "FIXED",
     "JournalRow",
     "Move",
-    "clash_message",
     "count",
+    "fields",
     "get_meta",
-    "insert_planned",
     "last_seq",
-    "note_planned",
     "read_codes",
     "read_committed",
     "read_journal",
     "read_key",
     "read_lines",
+    "read_owners",
     "read_state",
-    "repeated_rows",
     "set_meta",
     "set_metas",
     "write_codes",
@@ -42,7 +40,8 @@ __all__ = [
 ]
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
-_FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth")
+# They never change once planned.
+FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth")
 _MOVING: Final = (
     "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
     "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held",
@@ -51,11 +50,12 @@ _JOURNAL: Final = (
     "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
     "reason",
 )  # fmt: skip
-_AS_JSON: Final = f"json_array({', '.join(_FIXED + _MOVING)}) AS line"
+_AS_JSON: Final = f"json_array({', '.join(FIXED + _MOVING)}) AS line"
 _GATHER: Final = "SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
 
 
-def _fields(names: Iterable[str], first: int = 0) -> str:
+def fields(names: Iterable[str], first: int = 0) -> str:
+    """Return the SQL that reads the items of a JSON array under some names."""
     return ", ".join(f"json_extract(value, '$[{i}]') AS {name}" for i, name in enumerate(names, first))
 
 
@@ -65,12 +65,12 @@ _READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq > ? ORDER
 # A compare-and-set: the line must still be what the decision was made on.
 _MOVE: Final = (
     f"UPDATE lines SET {', '.join(f'{name} = new.{name}' for name in _MOVING)} FROM"
-    f" (SELECT {_fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
+    f" (SELECT {fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
     " WHERE lines.seq = new.seq AND lines.state = new.was_state AND lines.epoch = new.was_epoch"
 )
-_NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {_fields(_JOURNAL)} FROM json_each(?)"
+_NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {fields(_JOURNAL)} FROM json_each(?)"
 _KEEP_CODES: Final = (
-    f"INSERT INTO codes (seq, body) SELECT {_fields(('seq', 'body'))} FROM json_each(?) WHERE true"
+    f"INSERT INTO codes (seq, body) SELECT {fields(('seq', 'body'))} FROM json_each(?) WHERE true"
     " ON CONFLICT (seq) DO UPDATE SET body = excluded.body"
 )
 _READ_CODES: Final = (
@@ -78,31 +78,13 @@ _READ_CODES: Final = (
     " WHERE seq IN (SELECT value FROM json_each(?))"
 )
 _SET_METAS: Final = (
-    f"INSERT INTO meta SELECT {_fields(('name', 'value'))} FROM json_each(?) WHERE true"
+    f"INSERT INTO meta SELECT {fields(('name', 'value'))} FROM json_each(?) WHERE true"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, count(*) FROM lines WHERE state NOT IN ('planned', 'rejected', 'cancelled')"
     " GROUP BY state, worth, amount_charged"
-)
-_PLAN: Final = (
-    f"INSERT INTO lines ({', '.join(_FIXED[1:])}, state) SELECT {_fields(_FIXED[1:])}, 'planned' FROM json_each(?)"
-    " WHERE true ON CONFLICT DO NOTHING"
-)
-_NOTE_PLANNED: Final = (
-    "INSERT INTO journal (seq, at, from_state, to_state, transition, evidence, attempts, epoch)"
-    " SELECT seq, ?, '', 'planned', 'T0', 'planned', 0, 0 FROM lines WHERE seq > ? ORDER BY seq"
-)
-_CLASH: Final = (
-    f"SELECT new.key, new.row, old.key, old.row, old.po_number = new.po_number FROM"
-    f" (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
-    " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
-    " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
-)
-# Rows of this plan hold the row number they came with: who meets one under another number is a second row.
-_REPEATED: Final = (
-    f"SELECT new.key, new.row, old.row FROM (SELECT {_fields(_FIXED[1:])} FROM json_each(?)) AS new"
-    " JOIN lines AS old ON old.key = new.key WHERE old.seq > ? AND old.row <> new.row ORDER BY new.row LIMIT 20"
 )
 # A pack of lines is none of them: its lines are counted by themselves, see `ledger_packs`.
 _COUNT: Final = (
@@ -192,68 +174,6 @@ def set_metas(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
     connection.execute(_SET_METAS, (_encode(list(facts.items())),))
 
 
-def insert_planned(connection: sqlite3.Connection, lines: Sequence[PlannedLine], now: float, since: int) -> int:
-    """Add lines that are new, and refuse those that contradict what is there, or repeat a row of the same plan.
-
-    A row planned before is the same row, said again. Twice in one plan, it may be two gifts for one person.
-
-    Args:
-        connection: In a transaction.
-        lines: The lines.
-        now: For the journal.
-        since: The last `seq` before this plan.
-
-    Returns:
-        How many were new.
-
-    Raises:
-        LedgerConflictError: Naming the first contradiction.
-        PlanError: Naming the rows that repeat another one.
-    """
-    rows = rows_of(lines)
-    last = last_seq(connection)
-    added = connection.execute(_PLAN, (rows,)).rowcount
-    if added < len(lines):
-        clash: tuple[str, int, str, int, int] | None = connection.execute(_CLASH, (rows,)).fetchone()
-        if clash:
-            raise LedgerConflictError(clash_message(*clash))
-        repeated: list[tuple[str, int, int]] = connection.execute(_REPEATED, (rows, since)).fetchall()
-        if repeated:
-            raise repeated_rows(repeated)
-    note_planned(connection, now, last)
-    return added
-
-
-def rows_of(lines: Sequence[PlannedLine]) -> bytes:
-    """Return planned lines as the JSON that statements take."""
-    return _encode(
-        [
-            (line.key, line.po_number, line.digest, line.request.decode(), line.row, 1, units(line.worth))
-            for line in lines
-        ]
-    )
-
-
-def note_planned(connection: sqlite3.Connection, now: float, after: int) -> None:
-    """Write the journal rows (T0) of every line with a greater `seq`."""
-    connection.execute(_NOTE_PLANNED, (now, after))
-
-
-def clash_message(key: str, row: int, old_key: str, old_row: int, same_po: int) -> str:
-    """Say in what a planned line contradicts one that is there.
-
-    Args:
-        key: The new line's key.
-        row: The new line's row.
-        old_key: The other one's key.
-        old_row: The other one's row.
-        same_po: Whether their poNumbers are the same.
-    """
-    if key != old_key and same_po:
-        return f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
-    return f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
-
-
 def last_seq(connection: sqlite3.Connection) -> int:
     """Return the number of the last line, 0 without one."""
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0])
@@ -337,6 +257,11 @@ def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[in
     return dict(_CODES.decode(connection.execute(_READ_CODES, (_encode(list(seqs)),)).fetchone()[0]))
 
 
+def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
+    """Return whose some orders are: the line's `seq` by order id."""
+    return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
+
+
 def read_committed(connection: sqlite3.Connection) -> int:
     """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths."""
     total = 0
@@ -361,16 +286,6 @@ def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, li
     else:
         rows = connection.execute(f"{columns} AND seq = ? ORDER BY id LIMIT ?", (after, seq, limit))
     return [JournalRow(*row) for row in rows]
-
-
-def repeated_rows(rows: Iterable[tuple[str, int, int]]) -> PlanError:
-    """Return the error for rows that repeat another one of their plan.
-
-    Args:
-        rows: (key, row, the row it repeats).
-    """
-    problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in rows)
-    return PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
 
 
 def count(connection: sqlite3.Connection) -> Counts:

@@ -90,8 +90,8 @@ class Runner:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self.progress: Final = Progress()
-        self.pause = Pause.NONE
-        self.reason = ""
+        self.pause: Pause = Pause.NONE
+        self.reason: str = ""
         self.interrupted: Final = anyio.Event()
         self._stopped: Final = anyio.Event()
         self._low = anyio.Event()
@@ -100,12 +100,13 @@ class Runner:
         self._concurrency: Final = concurrency
         self._clock: Final = clock
         self._wall: Final = wall
-        self._circuit: Final = Circuit(pause_limit_s, clock)
+        self._circuit: Final = Circuit(pause_limit_s, clock, most=concurrency)
         self._left_over: Final[list[Change]] = []
         self._budget: Final = budget
         self._armed = 0
         self._settled = anyio.Event()
         self._slot_due: float | None = None
+        self._held_back = False
 
     def stop(self, pause: Pause, reason: str) -> None:
         """Take no more lines; those in flight end and are written down. The first reason stays.
@@ -144,6 +145,8 @@ class Runner:
                     if armed.statistics().current_buffer_used <= self._concurrency // 2:
                         self._low.set()
                     await self._carry(line, sink)
+                    if self._held_back:
+                        self._low.set()
 
         try:
             async with anyio.create_task_group() as group:
@@ -171,6 +174,7 @@ class Runner:
         lines: deque[LedgerLine] = deque()
         try:
             while not self.pause:
+                await self._authorised()
                 slots = await self._take_slots(await self._room(to_workers))
                 lines.extend(await self._claim(slots) if slots else [])
                 if not lines:
@@ -210,12 +214,33 @@ class Runner:
                 await self._pause_for(_TURN_S)
         while not self.pause:
             waiting = to_workers.statistics().current_buffer_used
-            if waiting <= self._concurrency // 2:
+            limit = self._circuit.limit
+            # A server in distress has less in flight; 0 when it has died meanwhile: then a line given back costs least.
+            self._held_back = 0 < limit < self._concurrency
+            if self._held_back:
+                if waiting + self.progress.in_flight < limit:
+                    return limit - waiting - self.progress.in_flight
+            elif waiting <= self._concurrency // 2:
                 return self._concurrency - waiting
             # Many lines in one transaction, or none: a claim costs the same for one line as for fifty.
             self._low = anyio.Event()
             await self._low.wait()
         return 1
+
+    async def _authorised(self) -> None:
+        """Have a token before slots are taken: a renewal within them would let all of them go at once.
+
+        While the token endpoint imposes a penalty, nothing is claimed at all.
+        """
+        while not self.pause:
+            try:
+                await self._dispatcher.authorise()
+            except RateLimitedError as error:
+                await self._pause_for(error.retry_after_s or 1.0)
+            except XoxoError:
+                return  # the next line's own attempt meets it, and says what it means
+            else:
+                return
 
     async def _probe(self) -> None:
         """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
@@ -295,8 +320,12 @@ class Runner:
                 self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
-        self.progress.placed += line.lines
-        return change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        if change.evidence is Evidence.ANSWERED_PLACED:
+            self.progress.placed += line.lines
+        else:
+            self.progress.in_doubt += line.lines
+        return change
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
@@ -305,8 +334,11 @@ class Runner:
         elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
             self.stop(Pause.CREDENTIALS, error.message)
         elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
-            self._circuit.failed(error.message, reached=error.effect == "possible")
-        elif not isinstance(error, RateLimitedError):
+            reached = error.effect == "possible"
+            self._circuit.failed(error.message, reached=reached, in_flight=self.progress.in_flight)
+        elif isinstance(error, RateLimitedError):
+            self._circuit.throttled(self.progress.in_flight)
+        else:
             self._circuit.succeeded()  # a refusal with a reason comes from a server at work
 
     # Writing down.

@@ -28,6 +28,8 @@ def money(name: str, value: object) -> Decimal:
     Raises:
         ConfigError: When it is no positive number of a plausible size.
     """
+    if type(value) is int and 0 < value < 10**13:
+        return Decimal(value)  # most denominations; what follows says the same of it, slowly
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         raise ConfigError(f"{name} must be a number, not {type(value).__name__}")
     try:

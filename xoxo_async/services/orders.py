@@ -10,11 +10,14 @@ import anyio
 import msgspec
 
 from xoxo_async.errors import (
+    ERROR_IDS,
     ApiError,
     DecodeError,
     DuplicatePoNumberError,
     NotFoundError,
+    OrderMayExist,
     OutcomeUnknownError,
+    ReplyLostError,
     XoxoError,
 )
 from xoxo_async.operation import Dispatch, EffectClass, Operation
@@ -318,6 +321,11 @@ _ABSENT: Final = frozenset({"PLE10016", "PLE10028"})
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 15.0
 _SETTLE_FOR_S: Final = 30.0
+_LAG_S: Final = 8.0
+"""How long after a vendor's answer look-ups are given to show the order it may speak of."""
+
+_REMEMBERED: Final = 4096
+"""How many answered orders are remembered, to notice one that comes as the answer to another request."""
 _VENDORS_WORST_S: Final = 150.0
 
 
@@ -340,6 +348,7 @@ class OrderService:
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
+        self._answered: Final[dict[int, str]] = {}
 
     async def place(
         self,
@@ -358,8 +367,8 @@ class OrderService:
         """Place one order. Moves money, once for a poNumber, however often it is called with it.
 
         The request is never sent again once it may have arrived. When its answer is lost, or refuses in a way after
-        which an order may exist, the order is looked up by its poNumber for up to 30 seconds. So a redelivered
-        message, or a second click, gets the order of the first.
+        which an order may exist, the order is looked up by its poNumber for up to 30 seconds
+        after silence, and 8 after an answer. So a redelivered message, or a second click, gets the order of the first.
 
         Args:
             product_id: The product.
@@ -403,7 +412,8 @@ class OrderService:
             details=details,
         )
         try:
-            return _named(await self._dispatch(PLACE_ORDER, request), po_number)
+            order = _named(await self._dispatch(PLACE_ORDER, request), po_number)
+            return self._believed(order, request)
         except XoxoError as error:
             if error.effect == "none":
                 raise
@@ -534,12 +544,25 @@ class OrderService:
         """
         return iterate_pages(lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag))
 
+    def _believed(self, order: Order, request: PlaceOrder) -> Order:
+        """Return the order of an answer, unless it can be none to this request: on a connection that is out of step."""
+        known = self._answered.get(order.order_id)
+        difference = differs(order, request)
+        if known is not None and known != request.po_number:
+            difference = f"poNumber {known} was answered with it"
+        if difference:
+            raise ReplyLostError(f"the answer belongs to another request: it has order {order.order_id}, {difference}")
+        self._answered[order.order_id] = request.po_number
+        if len(self._answered) > _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        return order
+
     async def _after_doubt(self, request: PlaceOrder, error: XoxoError) -> Order:
         """Look for an order that may exist; return it, or raise what is then known."""
-        # After an answer the vendor has done what it will do: two looks tell. After silence it may still be at it.
+        # After an answer the vendor has done what it will do, and only look-ups lag; after silence it may be at it.
         answered = isinstance(error, ApiError)
         try:
-            order = await self._look_for(request.po_number, _FIRST_WAIT_S if answered else _SETTLE_FOR_S)
+            order = await self._look_for(request.po_number, _LAG_S if answered else _SETTLE_FOR_S)
         except XoxoError as failed:
             self._doubt(request.po_number, f"its look-up failed: {failed.message}")
             raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
@@ -547,10 +570,10 @@ class OrderService:
             self._doubt(request.po_number, "its caller was cancelled while it was looked up")
             raise
         if order is None:
-            if answered:
-                raise error
             self._doubt(request.po_number, error.message)
-            raise error if isinstance(error, OutcomeUnknownError) else _outcome(error, error.message)
+            if isinstance(error, OutcomeUnknownError) or (answered and not _may_well_exist(error)):
+                raise error
+            raise _outcome(error, error.message) from error
         difference = differs(order, request)
         if difference:
             raise DuplicatePoNumberError(
@@ -608,7 +631,18 @@ def _known(order: Order, po_number: str | None = None) -> Order:
     return order
 
 
+def _may_well_exist(error: XoxoError) -> bool:
+    """Whether an answer means that there is an order, whatever look-ups say so far."""
+    known = ERROR_IDS.get(error.error_id)
+    return known is None or known.order is OrderMayExist.YES
+
+
 def _outcome(error: XoxoError, message: str) -> XoxoError:
     return OutcomeUnknownError(
-        message, operation=error.operation, attempts=error.attempts, po_number=error.po_number, status=error.status
+        message,
+        operation=error.operation,
+        attempts=error.attempts,
+        po_number=error.po_number,
+        status=error.status,
+        error_id=error.error_id,
     )

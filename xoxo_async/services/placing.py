@@ -165,25 +165,23 @@ def place_order(
     """
     if notify_receiver and not email:
         raise ConfigError("notify_receiver needs an email")
-    return PlaceOrder(
+    order = PlaceOrder(
         product_id=checks.whole("product_id", product_id),
         quantity=checks.whole("quantity", quantity, high=MAX_QUANTITY),
         denomination=checks.money("denomination", denomination),
         po_number=checks.po_number(po_number),
-        email=checks.email("email", email),
-        contact=checks.text("contact", contact, longest=40),
-        tag=checks.text("tag", tag),
+        email=None if email is None else checks.email("email", email),
+        contact=None if contact is None else checks.text("contact", contact, longest=40),
+        tag=None if tag is None else checks.text("tag", tag),
         # Always said outright: what an absent flag means is documented nowhere, and a mail cannot be called back.
         notify_receiver_email=int(notify_receiver),
         notify_admin_email=int(notify_admin),
-        **_details(details),
     )
+    return order if details is None else msgspec.structs.replace(order, **_details(details))
 
 
 def _details(details: object) -> dict[str, Any]:
     """Return the fields a category adds."""
-    if details is None:
-        return {}
     if isinstance(details, LoungeDetails):
         day = checks.day("details.flight_departure_date", details.flight_departure_date)
         first, last = _needed(details, "first_name"), _needed(details, "last_name")

@@ -398,3 +398,26 @@ async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: P
         assert (await ledger.counts()).rows == 0
         await ledger.plan("job", each(lines))
         assert (await ledger.plan("job", each([again]))).known == 1
+
+
+async def test_an_order_belongs_to_one_line(tmp_path: Path) -> None:
+    """An answer that names another line's order is doubt, a look-up a mismatch, a person's word an error."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2), line(3)]))
+        first, second, third = await ledger.claim(3)
+        one, other = await ledger.record([placed(first, 7), placed(second, 7)])
+        assert (one.state, other.state, other.order_id) == (LineState.PLACED, LineState.UNKNOWN, None)
+        assert "order 7" in other.error
+        (other,) = await ledger.record([placed(third, 7)])
+        assert other.state is LineState.UNKNOWN
+        found = Change(seq=second.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=second.epoch, order_id=7)
+        (other,) = await ledger.record([found])
+        assert other.state is LineState.MANUAL
+        word = Change(seq=second.seq, evidence=Evidence.PERSON_PLACED, epoch=second.epoch, order_id=7, reason="r")
+        with pytest.raises(LedgerConflictError, match="order 7 is line 1's"):
+            await ledger.record([word])
+        right = msgspec.structs.replace(word, order_id=8)
+        (other,) = await ledger.record([right])
+        assert other.state is LineState.PLACED
+        codes = [one.codes async for one in ledger.lines(with_codes=True)]
+        assert codes[1:] == [None, None]

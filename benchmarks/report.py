@@ -1,0 +1,129 @@
+"""The one table of a benchmark, its goals beside their ratios, and the same as JSON."""
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from rounds import Spread
+
+
+def options(description: str, *more: tuple[str, dict[str, Any]]) -> argparse.Namespace:
+    """The options every benchmark has, and its own."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument("--quick", action="store_true", help="a run of a few seconds that shows it works, no figures")
+    for name, settings in more:
+        parser.add_argument(name, **settings)
+    return parser.parse_args()
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One goal beside what was measured.
+
+    Attributes:
+        what: What is compared.
+        value: The figure, a ratio unless `unit` says otherwise.
+        goal: What it should be.
+        sense: Whether that is a ceiling or a floor.
+        spread: The figure's quartiles.
+        noise: How far the control was from 1; None where the figure has no noise to speak of.
+        unit: What the figure is counted in.
+    """
+
+    what: str
+    value: float
+    goal: float
+    sense: Literal["<=", ">=", "<"]
+    spread: Spread | None = None
+    noise: float | None = None
+    unit: str = "x"
+
+    @property
+    def reached(self) -> bool:
+        return {"<=": self.value <= self.goal, ">=": self.value >= self.goal, "<": self.value < self.goal}[self.sense]
+
+    @property
+    def remark(self) -> str:
+        """Whether the control says that the figure, or its distance from the goal, means nothing."""
+        if self.noise is None or self.unit != "x":
+            return ""
+        if abs(self.value - 1) <= self.noise:
+            return f"the difference is inside the control (±{self.noise:.3f})"
+        if abs(self.value / self.goal - 1) <= self.noise:
+            return f"closer to the goal than the control's ±{self.noise:.3f}"
+        return ""
+
+    def __str__(self) -> str:
+        spread = f" [{self.spread.low:.3f} - {self.spread.high:.3f}]" if self.spread else ""
+        verdict = "reached" if self.reached else "NOT reached"
+        remark = f"; {self.remark}" if self.remark else ""
+        return f"{self.what}: {self.value:.3g} {self.unit}{spread}, goal {self.sense} {self.goal:g}: {verdict}{remark}"
+
+
+def show(
+    name: str,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    goals: Sequence[Goal],
+    *,
+    control: Sequence[object],
+    asked: argparse.Namespace,
+    notes: Sequence[str] = (),
+) -> None:
+    """Print a benchmark's result.
+
+    Args:
+        name: The benchmark.
+        columns: The table's head.
+        rows: The table.
+        goals: What it should reach.
+        control: The A/A row: the baseline beside itself.
+        asked: The options.
+        notes: What the reader should know besides.
+    """
+    if asked.json:
+        print(
+            json.dumps(
+                {
+                    "bench": name,
+                    "quick": asked.quick,
+                    "python": platform.python_version(),
+                    "columns": list(columns),
+                    "rows": [list(row) for row in rows],
+                    "control": list(control),
+                    "goals": [{**asdict(goal), "reached": goal.reached, "remark": goal.remark} for goal in goals],
+                    "notes": list(notes),
+                }
+            )
+        )
+        return
+    texts = [[_text(cell) for cell in row] for row in (columns, *rows, control)]
+    widths = [max(len(row[at]) for row in texts) for at in range(len(columns))]
+    print(f"\n{name} (Python {platform.python_version()} on {sys.platform})")
+    for at, row in enumerate(texts):
+        cells = [
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        print("  ".join(cells).rstrip() + ("   <- A/A control" if at == len(texts) - 1 else ""))
+        if at == 0:
+            print("  ".join("-" * width for width in widths))
+    for goal in goals:
+        print(f"* {goal}")
+    for note in notes:
+        print(f"  {note}")
+    if asked.quick:
+        print("  --quick: these figures mean nothing")
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, Spread):
+        return f"{cell.median:.3f} [{cell.low:.3f} - {cell.high:.3f}]"
+    return f"{cell:.4g}" if isinstance(cell, float) else str(cell)

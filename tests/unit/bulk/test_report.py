@@ -1,0 +1,32 @@
+"""`report`: one exit code for every way a run can end."""
+
+import pytest
+
+from xoxo_async.bulk.report import Pause, Report
+
+
+def report(pause: Pause = Pause.NONE, **counts: int) -> Report:
+    """Return a report with some counts."""
+    zero = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
+    parts = zero | counts
+    return Report(job="j", ledger="l.db", rows=sum(parts.values()), charged={}, pause=pause, **parts)
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        (report(), 0),
+        (report(issued=2, pending=1), 0),
+        (report(issued=2, rejected=1), 3),
+        (report(issued=2, rejected=1, unknown=1), 4),
+        (report(Pause.FUNDS, issued=2, unknown=1, not_sent=1), 5),
+        (report(Pause.FUNDS, issued=2, unknown=1), 4),
+        (report(Pause.UNREACHABLE, issued=2), 0),
+        (report(issued=2, not_sent=1), 5),
+        (report(Pause.INTERRUPTED, issued=2, not_sent=1), 130),
+        (report(Pause.INTERRUPTED, issued=2), 130),
+    ],
+)
+def test_the_exit_code_says_what_is_left(told: Report, code: int) -> None:
+    """Interrupted before all else; paused only where rows are left; then doubt, then refusals."""
+    assert told.exit_code == code

@@ -1,0 +1,129 @@
+"""How a ledger's file is opened: its lock taken, its contents checked or made, its writer started."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+
+from xoxo_async.bulk.ledger_codes import CodeBox
+from xoxo_async.bulk.ledger_files import FileLock, create_private, publish, read_header, sidecar
+from xoxo_async.bulk.ledger_schema import build, connect
+from xoxo_async.bulk.ledger_session import LedgerSession
+from xoxo_async.bulk.ledger_store import get_meta
+from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
+from xoxo_async.errors import LedgerError
+
+__all__ = ["LedgerFile", "Opened"]
+
+_OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
+_CHECK_BELOW: Final = 16 * 1024 * 1024
+"""Files up to this size are checked at every open (some tens of milliseconds); larger ones after an unclean end."""
+
+
+class Opened(msgspec.Struct):
+    """What an open ledger has.
+
+    Attributes:
+        writer: The one thread that writes.
+        reader: A connection that only reads.
+        lock: Keeps other processes out.
+        reading: Keeps readers of this process apart.
+        job: The job it holds, None before its first plan.
+    """
+
+    writer: LedgerWriter
+    reader: sqlite3.Connection
+    lock: FileLock
+    reading: anyio.Lock
+    job: str | None
+
+
+class LedgerFile:
+    """A ledger's file on disk.
+
+    Args:
+        path: As the caller named it, for messages.
+        file: As it really is.
+        box: Seals voucher codes; None keeps none.
+        must_exist: Whether a missing file is an error.
+    """
+
+    def __init__(self, path: Path, file: Path, box: CodeBox | None, *, must_exist: bool) -> None:
+        self._path: Final = path
+        self._file: Final = file
+        self._box: Final = box
+        self._must_exist: Final = must_exist
+
+    def open(self, clock: Callable[[], float], loop: asyncio.AbstractEventLoop) -> Opened:
+        """Take the lock, check the file (or make it), and start its writer; blocks, so call it in a thread.
+
+        Args:
+            clock: The time in epoch seconds.
+            loop: Where those who ask the writer wait.
+
+        Raises:
+            LedgerLockedError: When another process holds the ledger, or this one has it open already.
+            LedgerError: When the file cannot be used; the message says what it is.
+        """
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
+        lock = FileLock(self._file)
+        lock.take()
+        connections: list[sqlite3.Connection] = []
+        try:
+            had_wal = self._make_or_check()
+            connections.append(connect(self._file))
+            self._check_contents(connections[0], had_wal=had_wal)
+            connections.append(connect(self._file, query_only=True))
+            job = get_meta(connections[1], "job")
+        except BaseException as error:
+            for connection in connections:
+                connection.close()
+            lock.release()
+            if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
+                raise failure(self._path, error) from error
+            if isinstance(error, sqlite3.Error | ValueError):
+                raise LedgerError(f"{self._path} is damaged: {error}") from error
+            raise
+        session = LedgerSession(connections[0], self._box, clock)
+        writer = LedgerWriter(self._file, session, loop)
+        return Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock(), job=job)
+
+    def _make_or_check(self) -> bool:
+        """Make the file, or refuse what it is; return whether a `-wal` was there."""
+        header = read_header(self._file)
+        wal = sidecar(self._file, "-wal")
+        had_wal = wal.exists()
+        if header is not None:
+            if not header.complete and not had_wal:
+                raise LedgerError(f"{self._path} is cut off: it is shorter than its own header says")
+            return had_wal
+        if self._must_exist:
+            raise LedgerError(f"there is no ledger at {self._path}")
+        if had_wal:
+            raise LedgerError(
+                f"{self._path} is gone, and its {wal.name} is still here: bring the ledger back, or move both"
+            )
+        built = sidecar(self._file, ".new")
+        create_private(built)
+        build(built)
+        publish(built, self._file)
+        return False
+
+    def _check_contents(self, connection: sqlite3.Connection, *, had_wal: bool) -> None:
+        if get_meta(connection, "wal_needed") and not had_wal:
+            raise LedgerError(
+                f"{self._path} is incomplete: it was copied, or left by a crash, without its {self._file.name}-wal,"
+                " which holds the latest orders"
+            )
+        unclean = bool(get_meta(connection, "holder"))
+        if unclean or self._file.stat().st_size <= _CHECK_BELOW:
+            verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise LedgerError(f"{self._path} is damaged: {verdict}")
+        if self._box is not None:
+            self._box.require(get_meta(connection, "key_check") or "")
