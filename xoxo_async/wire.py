@@ -275,7 +275,8 @@ class Masked:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Masked) and bool(self._value == other.reveal())
 
-    __hash__ = None  # type: ignore[assignment] # the value may have none
+    def __hash__(self) -> int:
+        return hash(Masked)  # the value may have none
 
     def __reduce__(self) -> tuple[type["Masked"], tuple[str]]:
         if isinstance(self._value, str):
