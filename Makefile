@@ -4,8 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test exhaustive lint types bench docs clean
+.PHONY: demo test exhaustive lint types bench bench-peers docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -40,11 +41,24 @@ types: $(STAMP)
 	if PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$copy" pyright --ignoreexternal --verifytypes xoxo_async > report; \
 	then grep "completeness" report; else cat report; exit 1; fi
 
-bench: $(STAMP)  ## one table a benchmark; see benchmarks/README.md
-	@for bench in benchmarks/bench_*.py; do $(BIN)/python $$bench || exit 1; done
+bench: $(STAMP)  ## one table a benchmark, in some twenty minutes; ARGS=--quick for one; see benchmarks/README.md
+	@for bench in benchmarks/bench_*.py; do timeout 900 $(BIN)/python $$bench $(ARGS) || exit 1; done
 
-docs: $(STAMP)  ## README, docs and examples are run as tests
-	$(BIN)/python -m pytest tests/test_readme.py
+bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client needs Java
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check httpx orjson pydantic requests openapi-generator-cli
+	rm -rf build/peers && mkdir -p build/peers
+	$(BIN)/openapi-generator-cli generate -i benchmarks/plum_openapi.yml -g python --library asyncio \
+	  --package-name plum_openapi -o build/peers/plum_openapi > build/peers/log 2>&1 \
+	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check build/peers/plum_openapi \
+	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors; and run every block of it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest -n auto tests/test_readme.py
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -94,8 +94,8 @@ def show(
                     "quick": asked.quick,
                     "python": platform.python_version(),
                     "columns": list(columns),
-                    "rows": [list(row) for row in rows],
-                    "control": list(control),
+                    "rows": [[_plain(cell) for cell in row] for row in rows],
+                    "control": [_plain(cell) for cell in control],
                     "goals": [{**asdict(goal), "reached": goal.reached, "remark": goal.remark} for goal in goals],
                     "notes": list(notes),
                 }
@@ -119,6 +119,10 @@ def show(
         print(f"  {note}")
     if asked.quick:
         print("  --quick: these figures mean nothing")
+
+
+def _plain(cell: object) -> object:
+    return asdict(cell) if isinstance(cell, Spread) else cell
 
 
 def _text(cell: object) -> str:

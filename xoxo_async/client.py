@@ -21,7 +21,7 @@ from xoxo_async.config import (
 )
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, OrderInDoubt, notify
+from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
@@ -69,8 +69,10 @@ class XoxoClient:
         ConfigError: When a setting makes no sense.
 
     Example:
-        async with XoxoClient(ClientCredentials("id", "secret"), base_url=PRODUCTION) as xoxo:
+        ```python
+        async with XoxoClient(ClientCredentials("client-id", "client-secret"), base_url=PRODUCTION) as xoxo:
             print(await xoxo.account.get_balance())
+        ```
     """
 
     def __init__(
@@ -206,8 +208,8 @@ class XoxoClient:
 
 
 def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Record an order whose outcome its caller left open: to the hooks, and where there are none to the log."""
-    if not hooks:
+    """Record an order whose outcome its caller left open: to the hooks, and to the log unless one of them logs."""
+    if not any(isinstance(hook, LoggingHook) for hook in hooks):
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 

@@ -39,8 +39,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         read_s: One attempt of anything but an order, from the connection wait to the last byte.
         order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups after a lost
-            answer.
+        call_s: The deadline of a whole call: waiting for a rate slot, and every attempt. After an order whose answer
+            was lost, up to half a minute of look-ups follows.
 
     Raises:
         ConfigError: When a value is not a positive finite number.
@@ -236,6 +236,8 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
     Raises:
         ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
     """
+    if not isinstance(base_url, str):
+        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         host, _port = parts.hostname, parts.port

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -34,6 +35,9 @@ Reply = TypeVar("Reply")
 
 _LARGE: Final = 64 * 1024
 """Bodies from this size are decoded in a thread: read with tolerance, a thousand products take a tenth of a second."""
+
+_LEAST_PENALTY_S: Final = 1.0
+"""What a penalty of no time at all is taken for: asked again at once, such a server would be asked without end."""
 
 _DEFAULT_PENALTY_S: Final = 60.0
 """What the vendor's page shows where a refusal names no penalty: a minute, its window."""
@@ -190,31 +194,34 @@ class Dispatcher:
         answer = await self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )
+        undecoded: DecodeError | None = None
         if answer.status < 300:
             try:
                 reply = (
-                    operation.read(answer.body)
-                    if len(answer.body) < _LARGE
-                    else await anyio.to_thread.run_sync(operation.read, answer.body)
+                    await anyio.to_thread.run_sync(operation.read, answer.body)
+                    if len(answer.body) >= _LARGE
+                    else operation.read(answer.body)
                 )
             except DecodeError as error:
-                raise self._refusal(operation, answer, error) from None
-            if reply is not None:
-                return reply
-        refusal = self._refusal(operation, answer, None)
+                undecoded = error.with_traceback(None)  # its frames hold the answer, codes included
+            else:
+                if reply is not None:
+                    return reply
+        refusal = self._refusal(operation, answer, await _recognised(answer, operation.effect), undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
 
     def _refusal(
-        self, operation: Operation[Request, Reply], answer: Answer, undecoded: DecodeError | None
+        self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None
     ) -> XoxoError:
-        """Say what an answer that is no success means, and let pacer and session know."""
+        """Let pacer and session know what an answer that is no success means, and choose the error to raise."""
         after = answer.retry_after_s
-        error = recognise(answer.body, answer.status, effect=operation.effect, retry_after_s=after)
         if isinstance(error, RateLimitedError):
             if error.retry_after_s is None:
                 error.retry_after_s = _DEFAULT_PENALTY_S
+            elif error.retry_after_s <= 0:
+                error.retry_after_s = _LEAST_PENALTY_S
             self._pacer.penalise(operation.name, error.retry_after_s)
         elif after is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation.name, after)
@@ -236,6 +243,12 @@ class Dispatcher:
                 status=error.status if error is not None else 200,
             )
             notify(self._hooks, event)
+
+
+async def _recognised(answer: Answer, effect: EffectClass) -> XoxoError:
+    """Read an answer that is no success; a large one in a thread."""
+    read = partial(recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s)
+    return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()
 
 
 def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:

@@ -194,7 +194,10 @@ class Operation(Generic[Request, Reply]):
 
         None where a flag of any family refuses, and where none says that it worked.
         """
-        inner = self._inner(read_untyped(body))
+        answer = read_untyped(body)
+        if isinstance(answer, dict) and says_no(cast("dict[str, object]", answer)):
+            return None
+        inner = self._inner(answer)
         if isinstance(inner, list):
             found: object = inner  # a bare list: nothing failed, and nothing says so
         elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or _holds(inner, self._proof)):

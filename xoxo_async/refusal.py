@@ -76,6 +76,10 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, _text(shape.message) if shape else "", retry_after_s)
+    if error.effect == "none" and shape is not None and _claims_success(shape.data):
+        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
+        error.error_id = _text(shape.errorId).upper()
     error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
@@ -184,6 +188,18 @@ def _words(said: _Body) -> set[str]:
     """Return what the fields that hold machine words say; which of them does, differs from page to page."""
     values = [said.error, said.error_message_id, said.message, *(item.get("message") for item in _items(said))]
     return {value.strip().lower() for value in values if isinstance(value, str)}
+
+
+def _claims_success(data: object) -> bool:
+    """Return whether an inner object says that it worked, and does not say that it has nothing to show for it."""
+    if not isinstance(data, dict):
+        return False
+    inner = [value for value in cast("dict[str, object]", data).values() if isinstance(value, dict)]
+    return any(
+        (value.get("status") in (1, "1") or value.get("success") in (1, "1") or value.get("error") in (False, "false"))
+        and bool(value.get("data", True))
+        for value in inner
+    )
 
 
 def _items(said: _Body) -> list[dict[str, object]]:

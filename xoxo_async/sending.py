@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["REQUEST_CLASS", "Body"]
+__all__ = ["REQUEST_CLASS", "Body", "Connector"]
 
 _JSON: Final = "application/json"
 _JSON_HEADERS: Final = CIMultiDict({"Content-Type": _JSON})
@@ -45,6 +45,23 @@ class Body(BytesPayload):
         """Write the bytes; from here on, nobody knows how many have left."""
         self.started = True
         await writer.write(self._value)
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool that gives out no connection on which something came while nobody had asked.
+
+    A proxy's late 408, or an answer sent twice, would else be read as the answer to the next request: somebody else's
+    order.
+    """
+
+    async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
+        """Return a connection with nothing unread on it."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
+                return connection
+            connection.close()
 
 
 class _DirectRequest(aiohttp.ClientRequest):

@@ -27,7 +27,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
-from xoxo_async.sending import REQUEST_CLASS, Body
+from xoxo_async.sending import REQUEST_CLASS, Body, Connector
 
 __all__ = ["Answer", "Session"]
 
@@ -36,6 +36,8 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 
 _RENEW_MARGIN_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 1.0
+_LAST_WAIT_S: Final = 5.0
+"""How long closing waits for a renewal under way."""
 _MAX_RETRY_AFTER_S: Final = 3600.0
 _USER_AGENT: Final = "xoxo_async"
 
@@ -193,11 +195,15 @@ class Session:
     async def aclose(self) -> None:
         """Close what this session opened; a renewal under way is first let end, since its pair must not be lost."""
         self._closed = True
-        if self._renewal is not None and not self._renewal.done():
-            await asyncio.wait([self._renewal], timeout=self._timeouts.token_s)
-            self._renewal.cancel()
-        if self._http is not None and self._http is not self._callers_http:
-            await self._http.close()
+        try:
+            if self._renewal is not None and not self._renewal.done():
+                with anyio.CancelScope(shield=True):  # also where the caller is cancelled: a pair is not had twice
+                    await asyncio.wait([self._renewal], timeout=min(self._timeouts.token_s, _LAST_WAIT_S))
+                self._renewal.cancel()
+        finally:
+            if self._http is not None and self._http is not self._callers_http:
+                with anyio.CancelScope(shield=True):
+                    await self._http.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -212,7 +218,7 @@ class Session:
 
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            connector=Connector(limit=self._max_connections),
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
@@ -278,8 +284,9 @@ class Session:
             self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
             if wait and self._pacer is not None:
                 self._pacer.penalise(TOKEN_REQUEST, wait)
-            self._failure = _as_own(error)
-            raise self._failure from error
+            # Without its frames: they hold the client secret.
+            self._failure = _as_own(error.with_traceback(None))
+            raise self._failure from None
         self._failure = None
         self._adopt(token)
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
@@ -353,8 +360,10 @@ class Session:
                     raise
         except XoxoError:
             raise
-        except Exception as error:
-            raise _translate(error, sent=method == "GET" or body.started, total_s=total_s) from error
+        except Exception as error:  # noqa: BLE001 - translated below
+            failure = _translate(error, sent=method == "GET" or body.started, total_s=total_s)
+        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer with its codes.
+        raise failure
 
     def _deadlines_of(self, total_s: float) -> Deadlines:
         """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""
@@ -389,7 +398,10 @@ def _translate(error: Exception, *, sent: bool, total_s: float) -> XoxoError:
     if isinstance(error, aiohttp.InvalidURL):
         return ConfigError("the address is invalid")
     if not sent or isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        return ConnectError(f"the server was not reached: {_reason(error)}")
+        failure = ConnectError(f"the server was not reached: {_reason(error)}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            failure.__cause__ = error.os_error.with_traceback(None)
+        return failure
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError(f"no answer within {total_s:g} s")
     return ReplyLostError(f"the answer was lost: {kind}")

@@ -218,6 +218,26 @@ async def test_an_error_id_inside_the_envelope_is_the_vendors(name: str) -> None
 
 
 @pytest.mark.parametrize(
+    "told",
+    [
+        {"errorId": "PLE10001", "code": 400},
+        {"message": "auth.request_limit_exceeded", "success": 0},
+        {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]},
+        {"error": "invalid_token"},
+    ],
+    ids=json.dumps,
+)
+@pytest.mark.parametrize("name", UNKEYED)
+async def test_a_refusal_around_a_success_is_in_doubt_and_never_sent_again(name: str, told: dict[str, object]) -> None:
+    """Half yes and half no proves neither: not a success, and no reason to send the points a second time."""
+    flag: dict[str, object] = {"success": 1} if name.startswith("generate") else {"error": False}
+    road = Road({**told, **inside(name, **flag)})
+    with pytest.raises(errors.XoxoError) as caught:
+        await UNKEYED[name](road)
+    assert (caught.value.effect, caught.value.retryable, road.sent) == (POSSIBLE, False, 1)
+
+
+@pytest.mark.parametrize(
     "body",
     [
         inside("sendBalance", error=False, message="points sent"),

@@ -1,6 +1,5 @@
 """Settles what is unknown: looks orders up by poNumber, and never sends one."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -44,7 +43,7 @@ class Reconciler:
         *,
         progress: Progress,
         stopped: anyio.Event,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
     ) -> None:
         self._client: Final = client
         self._ledger: Final = ledger

@@ -39,6 +39,8 @@ _PROBE: Final = "xoxo-async-probe"
 _GATHER_S: Final = 0.005
 """How long results are gathered into one transaction. A crash within it costs look-ups, not codes."""
 
+_MAX_PENALTIES: Final = 5
+
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
 
@@ -87,7 +89,7 @@ class Runner:
         budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
     ) -> None:
         self.progress: Final = Progress()
         self.pause: Pause = Pause.NONE
@@ -104,6 +106,8 @@ class Runner:
         self._left_over: Final[list[Change]] = []
         self._budget: Final = budget
         self._armed = 0
+        self._penalties = 0
+        self._penalty_until = 0.0
         self._settled = anyio.Event()
         self._slot_due: float | None = None
         self._held_back = False
@@ -320,6 +324,7 @@ class Runner:
                 self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
+        self._penalties = 0
         change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
         if change.evidence is Evidence.ANSWERED_PLACED:
             self.progress.placed += line.lines
@@ -338,8 +343,19 @@ class Runner:
             self._circuit.failed(error.message, reached=reached, in_flight=self.progress.in_flight)
         elif isinstance(error, RateLimitedError):
             self._circuit.throttled(self.progress.in_flight)
+            self._count_penalty(error)
         else:
             self._circuit.succeeded()  # a refusal with a reason comes from a server at work
+
+    def _count_penalty(self, error: RateLimitedError) -> None:
+        """Pause once one penalty has followed another so often that nothing comes of going on."""
+        now = self._clock()
+        if now < self._penalty_until:
+            return  # sent before the penalty was known
+        self._penalties += 1
+        self._penalty_until = now + (error.retry_after_s or 0.0) * 0.9  # it began before its answer was read
+        if self._penalties >= _MAX_PENALTIES:
+            self.stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
 
     # Writing down.
 

@@ -62,8 +62,12 @@ class Sandbox:
         delivery_delay_s: How long delayed products take.
 
     Example:
+        ```python
         async with Sandbox() as sandbox:
-            client = XoxoClient(sandbox.credentials, base_url=sandbox.base_url)
+            credentials = ClientCredentials(sandbox.client_id, sandbox.client_secret)
+            async with XoxoClient(credentials, base_url=sandbox.base_url) as xoxo:
+                print(await xoxo.account.get_balance())
+        ```
     """
 
     client_id: Final = CLIENT_ID
@@ -108,6 +112,7 @@ class Sandbox:
         self._lag_s: Final = lookup_lag_s
         self._runner: web.AppRunner | None = None
         self._later: Final[set[asyncio.Task[None]]] = set()
+        self._comeback: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -200,6 +205,13 @@ class Sandbox:
             await self._runner.cleanup()
             self._runner = None
 
+    async def _end(self) -> None:
+        """Stop for good, also in the middle of a restart."""
+        if self._comeback is not None:
+            self._comeback.cancel()
+            await asyncio.gather(self._comeback, return_exceptions=True)
+        await self.stop()
+
     async def restart(self, down_s: float = 0.1) -> None:
         """Go away for a moment and come back on the same port with the same books.
 
@@ -215,7 +227,7 @@ class Sandbox:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self.stop()
+        await self._end()
         self.state.close()
 
     @contextmanager
@@ -235,7 +247,7 @@ class Sandbox:
                 return
             started.set()
             loop.run_forever()
-            loop.run_until_complete(self.stop())
+            loop.run_until_complete(self._end())
             loop.run_until_complete(loop.shutdown_asyncgens())
 
         thread = threading.Thread(target=serve, name="xoxo-sandbox", daemon=True)
@@ -341,6 +353,8 @@ class Sandbox:
                 await self._stopping.wait()
         if rule.kind == "revoke_token":
             self.tokens.revoke_all()
+        if rule.kind == "restart":
+            self._comeback = asyncio.get_running_loop().create_task(self.restart(rule.seconds))
         if rule.kind == "throttle":
             return self._limited(rule.seconds)
         if rule.kind == "lagging_lookup":

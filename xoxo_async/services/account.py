@@ -282,8 +282,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             balance = await xoxo.account.get_balance()
             print(balance.value, balance.currency)
+            ```
         """
         return await self._dispatch(GET_BALANCE, NoArguments())
 
@@ -304,7 +306,9 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.account.list_payments(date(2026, 3, 1), date(2026, 3, 31))
+            ```
         """
         check_page(page, limit)
         first, last = checks.check_dates(start, end)
@@ -327,8 +331,10 @@ class AccountService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for payment in xoxo.account.iterate_payments(date(2026, 3, 1), date(2026, 3, 31)):
                 print(payment.date, payment.reason, payment.adjusted_amount)
+            ```
         """
         return iterate_pages(lambda page: self.list_payments(start, end, page=page, limit=limit))
 
@@ -343,7 +349,9 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             info = await xoxo.account.check_token()
+            ```
         """
         return await self._dispatch(CHECK_TOKEN, NoArguments())
 
@@ -364,8 +372,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             pair = await xoxo.account.create_user_token("admin@example.com")
             credentials = StaticToken(pair.access_token.reveal())
+            ```
         """
         address = checks.email("email", email)
         if address is None:
@@ -402,8 +412,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             login = await xoxo.account.create_storefront_token("jane@example.com", unique_id="42", auth_token=key)
             url = base_url + login.redirect_path.reveal()
+            ```
         """
         if otp not in get_args(Otp):
             raise ConfigError(f"otp must be one of {', '.join(get_args(Otp))}")

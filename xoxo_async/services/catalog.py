@@ -390,7 +390,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             groups = await xoxo.catalog.list_filters("country")
+            ```
         """
         code = checks.text("group_code", group_code) or ""
         included, excluded = _codes("include", include), _codes("exclude", exclude)
@@ -437,7 +439,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
+            ```
         """
         check_page(page, limit)
         if category is not None and category not in get_args(Category):
@@ -496,8 +500,10 @@ class CatalogService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for product in xoxo.catalog.iterate_vouchers(currency="USD"):
                 print(product.product_id, product.name)
+            ```
         """
 
         async def fetch(page: int) -> Page[Voucher]:
@@ -531,7 +537,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             product = await xoxo.catalog.get_voucher(1001)
+            ```
         """
         for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
             if product.product_id == product_id:
@@ -552,7 +560,9 @@ class CatalogService:
             XoxoError: The call failed, or the vendor does not know the number.
 
         Example:
+            ```python
             operator = await xoxo.catalog.lookup_mobile_number("+12125550100")
+            ```
         """
         return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(checks.e164("number", number)))
 

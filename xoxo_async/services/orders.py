@@ -396,8 +396,10 @@ class OrderService:
             TransportError: The server was not reached; nothing was sent.
 
         Example:
+            ```python
             order = await xoxo.orders.place(product_id=1001, denomination=500, po_number="INV-1")
             codes = [voucher.code.reveal() for voucher in order.vouchers]
+            ```
         """
         request = place_order(
             product_id=product_id,
@@ -439,7 +441,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             order = await xoxo.orders.get(po_number="INV-1")
+            ```
         """
         checks.one_of(("order_id", "po_number"), order_id, po_number)
         if order_id is not None:
@@ -463,7 +467,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             order = await xoxo.orders.find("INV-1")
+            ```
         """
         try:
             return await self.get(po_number=po_number)
@@ -488,7 +494,9 @@ class OrderService:
             XoxoError: A look-up failed for good; nothing is known then.
 
         Example:
+            ```python
             order = await xoxo.orders.settle("INV-1")
+            ```
         """
         return await self._look_for(checks.po_number(po_number), absent_after_s)
 
@@ -512,7 +520,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.orders.list_history(date(2026, 3, 1), date(2026, 3, 31))
+            ```
         """
         check_page(page, limit)
         first, last = checks.check_dates(start, end)
@@ -539,8 +549,10 @@ class OrderService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for order in xoxo.orders.iterate_history(date(2026, 3, 1), date(2026, 3, 31)):
                 print(order.order_id, order.po_number)
+            ```
         """
         return iterate_pages(lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag))
 

@@ -1,0 +1,150 @@
+"""BulkIssuer with its durable SQLite ledger, end to end, beside the same orders without a ledger."""
+
+import asyncio
+import gc
+import random
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Final
+
+import report
+from placers import IN_FLIGHT, TOKEN
+from report import Goal
+from rounds import AGAIN, Series, Spread, band, ratio
+from stub import stub_server
+
+from xoxo_async import RateLimits, StaticToken, XoxoClient
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, LedgerLine, Rules
+
+NONE: Final = "no ledger"
+PLAN: Final = "BulkIssuer, planning"
+SEND: Final = "BulkIssuer, sending"
+WHOLE: Final = "BulkIssuer, end to end"
+
+_COLUMNS: Final = ("run", "answers in", "orders/s", "of no ledger", "CPU us/order", "CPU of no ledger", "most armed")
+
+
+class CountingLedger(SqliteLedger):
+    """A ledger that knows how many lines were armed at once: each would be a look-up after a crash."""
+
+    armed = 0
+    most_armed = 0
+
+    async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
+        lines = await super().claim(limit, budget=budget)
+        self.armed += len(lines)
+        self.most_armed = max(self.most_armed, self.armed)
+        return lines
+
+    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+        lines = await super().record(changes, rules=rules)
+        self.armed -= len(changes)
+        return lines
+
+
+def lines_of(orders: int) -> Iterator[OrderLine]:
+    """Order lines, made as they are asked for."""
+    for number in range(orders):
+        yield OrderLine(key=f"row-{number}", product_id=1001, denomination=Decimal(500), email="someone@example.com")
+
+
+async def _without_ledger(xoxo: XoxoClient, orders: int) -> None:
+    lines = lines_of(orders)
+
+    async def work() -> None:
+        for line in lines:
+            await xoxo.orders.place(
+                product_id=line.product_id,
+                denomination=line.denomination,
+                quantity=line.quantity,
+                po_number=f"bench-{line.key}",
+                email=line.email,
+            )
+
+    await asyncio.gather(*[work() for _ in range(IN_FLIGHT)])
+
+
+async def _timed(series: Series, orders: int, run: Callable[[], Awaitable[object]]) -> None:
+    wall, cpu = time.perf_counter(), time.process_time()
+    await run()
+    series.wall_s.append((time.perf_counter() - wall) / orders)
+    series.cpu_s.append((time.process_time() - cpu) / orders)
+
+
+async def _with_ledger(xoxo: XoxoClient, orders: int, path: Path, series: dict[str, Series]) -> int:
+    async with CountingLedger(path) as ledger:
+        issuer = BulkIssuer(xoxo, ledger, job="bench", concurrency=IN_FLIGHT, check=False)
+
+        async def send() -> None:
+            done = await issuer.resume()
+            assert (done.rows, done.issued) == (orders, orders), done
+
+        await _timed(series[PLAN], orders, lambda: issuer.plan(lines_of(orders)))
+        await _timed(series[SEND], orders, send)
+    for clock in ("cpu", "wall"):
+        series[WHOLE].of(clock).append(series[PLAN].of(clock)[-1] + series[SEND].of(clock)[-1])
+    return ledger.most_armed
+
+
+async def _measure(url: str, orders: int, rounds: int, folder: Path) -> tuple[dict[str, Series], int]:
+    series = {name: Series(name) for name in (NONE, NONE + AGAIN, PLAN, SEND, WHOLE)}
+    most_armed = 0
+    dice = random.Random(1)
+    names = [NONE, NONE + AGAIN, WHOLE]
+    async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as xoxo:
+        await _without_ledger(xoxo, 2 * IN_FLIGHT)
+        for number in range(rounds):
+            dice.shuffle(names)
+            for name in names:
+                gc.collect()
+                if name == WHOLE:
+                    armed = await _with_ledger(xoxo, orders, folder / f"{number}.db", series)
+                    most_armed = max(most_armed, armed)
+                else:
+                    await _timed(series[name], orders, lambda: _without_ledger(xoxo, orders))
+    return series, most_armed
+
+
+def main() -> None:
+    """Measure and print."""
+    asked = report.options(
+        __doc__ or "",
+        ("--rounds", {"type": int, "default": 7, "help": "rounds counted"}),
+        ("--orders", {"type": int, "default": 6400, "help": "order lines a run"}),
+        ("--folder", {"help": "where the ledgers are made; their disk is part of what is measured"}),
+    )
+    orders, rounds = (256, 1) if asked.quick else (asked.orders, asked.rounds)
+    rows: list[list[object]] = []
+    goals: list[Goal] = []
+    control: list[object] = []
+    for latency_s, goal in ((0.02, 0.90), (0.0, 0.75)):
+        with stub_server(latency_s) as url, tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+            series, armed = asyncio.run(_measure(url, orders, rounds, Path(folder)))
+        what = f"{latency_s * 1000:g} ms" if latency_s else "at once"
+
+        def row(name: str, series: dict[str, Series] = series, what: str = what, armed: int = armed) -> list[object]:
+            one, base = series[name], series[NONE]
+            speed = 1 / Spread.over(one.wall_s).median
+            cpu = Spread.over([value * 1e6 for value in one.cpu_s]).median
+            most = armed if name == SEND else None
+            return [name, what, speed, ratio(base, one, "wall"), cpu, ratio(one, base), most]
+
+        rows.extend(row(name) for name in (NONE, PLAN, SEND, WHOLE))
+        if latency_s:
+            rows.append(row(NONE + AGAIN))
+        control = row(NONE + AGAIN)
+        noise = band(ratio(series[NONE + AGAIN], series[NONE], "wall"))
+        for name in (WHOLE, SEND):
+            found = ratio(series[NONE], series[name], "wall")
+            goals.append(Goal(f"throughput of {name} to {NONE}, {what}", found.median, goal, ">=", found, noise))
+        goals.append(Goal(f"lines armed at once, {what}", armed / IN_FLIGHT, 2, "<=", unit="x those in flight"))
+    notes = [f"{orders} orders, {IN_FLIGHT} in flight; fsync before each send and after each answer, in groups"]
+    report.show("bench_bulk", _COLUMNS, rows, goals, control=control, asked=asked, notes=notes)
+
+
+if __name__ == "__main__":
+    main()
