@@ -1,6 +1,7 @@
 """`XoxoClient`: builds the road once, offers the services, closes it."""
 
 import logging
+import os
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
@@ -9,7 +10,15 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url, default_token_file
+from xoxo_async.config import (
+    STAGING,
+    Environment,
+    RateLimits,
+    Timeouts,
+    check_base_url,
+    default_token_file,
+    made_folder,
+)
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
@@ -124,9 +133,10 @@ class XoxoClient:
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
-        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN` with client id and
-        secret; client id and secret. A refresh token rotates, and its pairs are kept in `XOXO_TOKEN_FILE`, or in a
-        file of the account's own under `$XDG_STATE_HOME/xoxo`.
+        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
+        `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
+        its pairs are kept in `XOXO_TOKEN_FILE`, or in a file of the account's own under `$XDG_STATE_HOME/xoxo`.
+        `XOXO_TOKEN_FAMILY=company` says that they are of the kind that points and the storefront need.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -140,7 +150,7 @@ class XoxoClient:
             The client.
 
         Raises:
-            ConfigError: When no credentials are there, naming the variables.
+            ConfigError: When no credentials are there, naming the variables, or their file has no place.
         """
         environment = Environment.read()
         return cls(
@@ -221,10 +231,13 @@ def credentials_from(environment: Environment) -> TokenProvider:
         missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
-    if environment.refresh_token:
-        path = default_token_file(environment)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    family, path = environment.family, default_token_file(environment)
+    if environment.refresh_token or os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
         return RefreshToken(
-            environment.client_id, environment.client_secret, environment.refresh_token, store=FileTokenStore(path)
+            environment.client_id,
+            environment.client_secret,
+            environment.refresh_token or None,
+            store=FileTokenStore(made_folder(path)),
+            family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)

@@ -16,6 +16,7 @@ from xoxo_async.errors import (
     DecodeError,
     OutcomeUnknownError,
     RateLimitedError,
+    RefusedError,
     TokenRejectedError,
     TransportError,
     XoxoError,
@@ -94,13 +95,15 @@ class Dispatcher:
         body = operation.encode(request)
         started = self._clock()
         deadline = started + self._timeouts.call_s
-        attempt, waits, renewed = 0, None, False
+        attempt, waits, renewed, before = 0, None, False, None
         while True:
             attempt += 1
             try:
                 await self._turn(operation.name, deadline)
                 reply = await self._attempt(operation, body, deadline)
             except XoxoError as error:
+                if before is not None and isinstance(error, RateLimitedError) and error.status is None:
+                    error = before  # no slot was left for another try: what the last one met says more
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
                 if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
@@ -116,6 +119,7 @@ class Dispatcher:
                         operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
                     )
                     notify(self._hooks, failed)
+                before = error
                 if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
                     await anyio.sleep(wait)
             else:
@@ -172,7 +176,7 @@ class Dispatcher:
         """
         while True:
             if not self._session.has_token:
-                await self._session.authorise()
+                await self._session.authorise(deadline - self._clock())
             await self._pacer.slot(operation, deadline)
             if self._session.has_token:
                 return
@@ -261,6 +265,8 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         error.effect = "none"
         return error
     no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
+    if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
+        return error  # of an order the same words leave doubt: it can be looked up
     if error.effect == "none" or not no_answer:
         return error
     return OutcomeUnknownError(

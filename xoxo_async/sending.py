@@ -27,7 +27,7 @@ class Body(BytesPayload):
         content_type: Their type.
     """
 
-    started = False
+    started: bool = False
     _size: int
 
     def __init__(self, value: bytes, content_type: str) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
@@ -158,7 +159,7 @@ class Session:
         return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
 
     async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
-        token = await self._fresh_token()
+        token = await self._token_within(math.inf)
         return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
 
     @property
@@ -166,8 +167,11 @@ class Session:
         """Whether an attempt made now would have a token without waiting for one."""
         return self._token is not None and self._clock() < self._dead_at
 
-    async def authorise(self) -> None:
+    async def authorise(self, within_s: float = math.inf) -> None:
         """Get a token, unless a living one is there; `send` does so itself, but then within a rate slot.
+
+        Args:
+            within_s: Seconds to wait for one at most; a token request's own time is the other bound.
 
         Raises:
             ConfigError: As for `send`.
@@ -176,7 +180,7 @@ class Session:
         """
         self._check_open()
         if not self.has_token:
-            await self._fresh_token()
+            await self._token_within(within_s)
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -222,6 +226,21 @@ class Session:
         )
 
     # The token.
+
+    async def _token_within(self, within_s: float) -> Token:
+        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
+
+        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
+        """
+        patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
+        try:
+            with anyio.fail_after(patience):
+                return await self._fresh_token()
+        except TimeoutError:
+            raise AuthError(
+                f"no token within {patience:g} s: the renewal has not ended, or another process holds the token store",
+                retryable=True,
+            ) from None
 
     async def _fresh_token(self) -> Token:
         """Return a usable token; the slow side of `send`'s check."""

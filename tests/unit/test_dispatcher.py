@@ -230,6 +230,19 @@ async def test_a_slot_after_the_deadline_fails_at_once() -> None:
     assert caught.value.effect == "none"
 
 
+async def test_no_slot_for_another_try_does_not_hide_what_failed() -> None:
+    """Where pacing leaves no time for a retry, the error is the one that called for it."""
+    session = PlayedBack(errors.AuthError("no token within 1 s", retryable=True))
+    call = Dispatcher(
+        session,  # type: ignore[arg-type]
+        pacer=Pacer(RateLimits(other=1)),
+        retry=RetryPolicy(attempts=3, base_s=0, max_s=0),
+        timeouts=Timeouts(call_s=5),
+    )
+    with anyio.fail_after(8), pytest.raises(errors.AuthError, match="no token"):
+        await call(operation(), Ask())
+
+
 async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An observer's exception is logged, and the call goes on."""
 
@@ -258,7 +271,7 @@ class Road(PlayedBack):
         self.interval_s = lambda _operation: interval_s
         self.is_blocked = lambda _operation: self.blocked
 
-    async def authorise(self) -> None:
+    async def authorise(self, _within_s: float = 0) -> None:
         self.asked.append("token")
         self.has_token = True
 

@@ -123,8 +123,8 @@ class Circuit:
     """
 
     def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic, *, most: int = 1_000_000) -> None:
-        self.flow = Flow.FULL
-        self.reason = ""
+        self.flow: Flow = Flow.FULL
+        self.reason: str = ""
         self._limit_s: Final = limit_s
         self._clock: Final = clock
         self._in_flight: Final = InFlight(most, clock)

@@ -51,7 +51,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path: Final = path
         self._fd: int | None = None
-        self.wal_bytes = 0
+        self.wal_bytes: int = 0
 
     def take(self) -> None:
         """Take the lock, and write down who has it.

@@ -81,7 +81,7 @@ class ClaimOrder:
         self.limit: Final = limit
         self.budget: Final = budget
         self.lines: list[LedgerLine] = []
-        self.short = ""
+        self.short: str = ""
 
 
 class LedgerSession:
@@ -95,7 +95,7 @@ class LedgerSession:
 
     def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: Callable[[], float]) -> None:
         self.connection = connection
-        self.since = 0
+        self.since: int = 0
         self._epoch = 0
         self._planning: Planning | None = None
         self._committed: int | None = None

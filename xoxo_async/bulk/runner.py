@@ -92,8 +92,8 @@ class Runner:
         wall: Callable[[], float],
     ) -> None:
         self.progress: Final = Progress()
-        self.pause = Pause.NONE
-        self.reason = ""
+        self.pause: Pause = Pause.NONE
+        self.reason: str = ""
         self.interrupted: Final = anyio.Event()
         self._stopped: Final = anyio.Event()
         self._low = anyio.Event()

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule
 from xoxo_async.sandbox.handlers import HANDLERS, Refusal
-from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS, ROOTS
+from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS, ROOTS, as_openapi
 from xoxo_async.sandbox.limits import Limiter
 from xoxo_async.sandbox.misbehave import misbehave, refused, reply
 from xoxo_async.sandbox.state import BookedOrder, Books, State
@@ -299,7 +299,7 @@ class Sandbox:
             return reply(refusal[1], refusal[0])
         operation, data = _parse(raw)
         if operation is None:
-            return reply({"code": 400, "errorId": "PLE10001", "errorInfo": "", "error": "payload is not valid"}, 400)
+            return refused(Refusal("PLE10001"), openapi=self._openapi)
         self.requests.append(Received(operation, data, raw, request.path))
         self.state.requests[operation] += 1
         penalty = self.limiter.refuse(operation)
@@ -320,13 +320,14 @@ class Sandbox:
         flat = FLAT_HANDLERS.get(operation)
         if flat is not None:
             key = "generateLink" if operation == "generateLinkEmail" else operation
-            return reply({"data": {key: flat(self.state, data)}})
+            answer = flat(self.state, data)
+            return reply({"data": {key: as_openapi(operation, answer) if self._openapi else answer}})
         if operation == "getOrderDetails" and self._lags(str(data.get("poNumber") or ""), self._lag_s):
-            return refused(Refusal("PLE10016"))
+            return refused(Refusal("PLE10016"), openapi=self._openapi)
         try:
             inner = HANDLERS[operation](self.state, data, self._openapi)
         except Refusal as refusal:
-            return refused(refusal)
+            return refused(refusal, openapi=self._openapi)
         # Asked by one name, the payment report answers under the other.
         key = "getPaymentReport" if operation == "paymentHistory" and not self._openapi else operation
         return reply({"data": {key: {"status": 1, "data": inner}}})

@@ -176,6 +176,7 @@ GENERATE_LINKS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.UNKEYED,
+    loose=True,  # links are shown once: a level deeper than documented they must not be lost
     path="/v1/oauth/api/generateLink",
 )
 

@@ -190,6 +190,8 @@ SEND_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
+    loose=True,  # the playground's answer is flat
+    proof="unique_id",  # the field table has a credit's fields, and no flag
 )
 
 CANCEL_POINTS: Final = Operation(
@@ -202,6 +204,7 @@ CANCEL_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
+    loose=True,
 )
 
 
