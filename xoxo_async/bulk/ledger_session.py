@@ -214,13 +214,17 @@ class LedgerSession:
             order.lines, order.refused = [], []
             for given in order.changes:
                 change = _clean(given)
-                if owners is not None and change.order_id is not None:
-                    owner = owners.setdefault(change.order_id, change.seq)
-                    if owner != change.seq and change.evidence in _SAID_BY_PERSONS:
+                line = lines.get(change.seq)
+                if owners is not None and line is not None and line.order_id is None and change.order_id in owners:
+                    owner = owners[change.order_id]
+                    if change.evidence in _SAID_BY_PERSONS:
                         order.refused.append(f"order {change.order_id} is line {owner}'s, not line {change.seq}'s")
                         continue
-                    change = change if owner == change.seq else _of_another(change, owner)
+                    change = _of_another(change, owner)
                 self._decide(change, order, lines, moves, codes, moment)
+                after = lines.get(change.seq)
+                if owners is not None and after is not None and after.order_id is not None:
+                    owners[after.order_id] = after.seq
         return moves, codes
 
     def _decide(
@@ -328,7 +332,9 @@ def _of_another(change: Change, owner: int) -> Change:
     told = f"it names order {change.order_id}, which is line {owner}'s"
     if change.evidence is Evidence.ANSWERED_PLACED:
         return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
-    return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
+    if change.evidence is Evidence.LOOKUP_MATCHED:
+        return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
+    return change
 
 
 def _clean(change: Change) -> Change:

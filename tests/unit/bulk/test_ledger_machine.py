@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -195,8 +196,20 @@ class LedgerMachine(RuleBasedStateMachine):
                     codes=b'["%d-%d"]' % (seq, next(self.serial)) if order else None,
                 )
             )
-        taken = [self.rows[c.seq].told(c, self.now, fresh=ok) for c, ok in zip(changes, fresh, strict=True)]
+        taken = [self.told(change, fresh=ok) for change, ok in zip(changes, fresh, strict=True)]
         assert self.run(self.offer(changes, together=together)) == (taken if together else [all(taken)])
+
+    def told(self, change: Change, *, fresh: bool) -> bool:
+        """Tell a row a fact; one that names another row's order is worth less, or nothing."""
+        row = self.rows[change.seq]
+        owners = [seq for seq, other in self.rows.items() if other.order_id == change.order_id is not None]
+        if row.order_id is None and owners:
+            if change.evidence in {E.PERSON_PLACED, E.LATE_PROOF}:
+                return False
+            less = {E.ANSWERED_PLACED: E.OUTCOME_LOST, E.LOOKUP_MATCHED: E.LOOKUP_MISMATCHED}.get(change.evidence)
+            if less is not None:
+                change = msgspec.structs.replace(change, evidence=less, order_id=None, codes=None)
+        return row.told(change, self.now, fresh=fresh)
 
     async def offer(self, changes: Sequence[Change], *, together: bool) -> list[bool]:
         batches = [[change] for change in changes] if together else [list(changes)]
