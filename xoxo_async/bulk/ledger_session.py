@@ -256,8 +256,9 @@ class LedgerSession:
             return
         lines[line.seq] = outcome.line
         order.lines.append(outcome.line)
-        if outcome.transition is not None:
-            moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+        if outcome.transition is None:
+            return  # told twice
+        moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
         if change.codes is not None and self._box is not None and outcome.line.state is LineState.PLACED:
             with suppress(UnicodeError):  # an order is not lost over codes that are no text
                 codes[line.seq] = self._box.seal(change.codes, line.seq)
