@@ -214,10 +214,23 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         assert last_json(resumed)["issued"] == ROWS
 
 
-def _requests(env: Mapping[str, str]) -> int:
-    """Return how many orders a server has received, answered or not."""
+def _requests(env: Mapping[str, str], operation: str = "placeOrder") -> int:
+    """Return how many calls of an operation a server has received, answered or not."""
     with urllib.request.urlopen(env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books"), timeout=10) as answer:  # noqa: S310 - our own, on loopback
-        return int(json.load(answer)["requests"].get("placeOrder", 0))
+        return int(json.load(answer)["requests"].get(operation, 0))
+
+
+def test_an_interrupted_call_without_a_key_is_not_to_be_run_again(tmp_path: Path) -> None:
+    """Ctrl-C while points are being sent is exit 130, names the dashboard, and prints no command that sends again."""
+    send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
+    with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
+        wait_until(lambda: _requests(env, "sendBalance"))
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "dashboard" in stderr
+    assert "continue with" not in stderr
+    assert json.loads(stdout.splitlines()[-1])["continue_with"] == ""
 
 
 COLUMNS = [

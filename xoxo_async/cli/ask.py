@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
-from xoxo_async.cli.exits import DeclinedError
+from xoxo_async.cli.exits import DeclinedError, StoppedError
 from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
@@ -84,7 +84,7 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         yes: Whether `--yes` was given.
 
     Raises:
-        DeclinedError: Nobody agreed; nothing was sent.
+        DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when a person ended it at the question.
     """
     if yes or not is_real_money(connection):
         return
@@ -92,7 +92,11 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         raise DeclinedError(
             f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
         )
-    if not click.confirm(f"{connection.address} is real money. {what}?", err=True):
+    try:
+        agreed = click.confirm(f"{connection.address} is real money. {what}?", err=True)
+    except click.Abort:
+        raise StoppedError("interrupted, nothing was sent") from None
+    if not agreed:
         raise DeclinedError("declined, nothing was sent")
 
 
