@@ -152,3 +152,27 @@ def test_links_that_cannot_be_written_are_shown(
     assert "No space left on device" in ended.err
     assert "cash" in ended.err
     assert "nothing was sent" not in ended.err
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "\u0661\u0660"])
+def test_a_number_on_the_command_line_is_plain_digits(command: Command, number: str) -> None:
+    """Underscores and digits of other scripts are exit 2 wherever a number is given."""
+    for flag, rest in (
+        ("--denomination", ("order", "place", "--product-id", "1", "--po-number", "P")),
+        ("--quantity", ("order", "place", "--product-id", "1", "--po-number", "P", "--denomination", "5")),
+        ("--rate", ("bulk", "plan", "orders.csv")),
+        ("--max-spend", ("bulk", "resume", "--ledger", "l.db")),
+        ("--concurrency", ("bulk", "resume", "--ledger", "l.db")),
+    ):
+        ended = command(*rest, flag, number)
+        assert ended.code == 2
+        assert f"for '{flag}'" in ended.err
+    assert command(*CANCEL[:2], number).code == 2
+
+
+def test_a_closed_standard_input_is_said(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders from a standard input that is closed are exit 2, in one line."""
+    monkeypatch.setattr("sys.stdin", None)
+    ended = command("bulk", "run", "-", "--ledger", "l.db")
+    assert ended.code == 2
+    assert ended.err.splitlines() == ["error: standard input: cannot be read (it is closed)"]

@@ -21,6 +21,7 @@ from xoxo_async.bulk.runner import Progress, Runner
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ApiError, AuthError, ConfigError
+from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
 
@@ -186,6 +187,7 @@ class BulkIssuer:
         job = self._job or self._ledger.job
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
+        checks.needed("job", job)
         balance = await self._balance() if self._check else None
         catalogue = Catalogue(self._client, balance.currency if balance is not None else "") if self._check else None
         planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)

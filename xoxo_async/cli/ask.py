@@ -3,13 +3,13 @@
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
 
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
 from xoxo_async.cli.exits import DeclinedError, StoppedError
+from xoxo_async.cli.numbers import AMOUNT, Whole
 from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
@@ -19,25 +19,6 @@ from xoxo_async.services.orders import Order
 __all__ = ["ask", "balance", "catalog", "confirm_spending", "day", "order", "takers"]
 
 T = TypeVar("T")
-
-
-class _Amount(click.ParamType[Decimal]):
-    """A positive amount of money."""
-
-    name = "amount"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read it, exactly as written."""
-        try:
-            number = Decimal(value)
-        except (InvalidOperation, TypeError, ValueError):
-            number = Decimal(0)
-        if not number.is_finite() or number <= 0:
-            self.fail(f"{value!r} is not a number above 0", param, ctx)
-        return number
-
-
-AMOUNT = _Amount()
 
 
 def day(value: datetime | None) -> date | None:
@@ -131,8 +112,8 @@ def catalog_filters(group: str, as_json: bool, **where: Any) -> None:
 @catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country india --limit 20")
 @click.option("--country", help="Only products good there, by filter code.")
 @click.option("--currency", help="Only products in this currency.")
-@click.option("--product-id", "product_ids", type=int, multiple=True, help="Only this product; may be repeated.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--product-id", "product_ids", type=Whole(1), multiple=True, help="Only this product; may be repeated.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
 def catalog_vouchers(
@@ -187,9 +168,9 @@ Example:
   xoxo order place --product-id 1001 --denomination 500 --po-number INV-17 --yes
 The same poNumber never buys twice: after a lost answer, run the same command again.""",
 )
-@click.option("--product-id", type=int, required=True, help="The product.")
+@click.option("--product-id", type=Whole(1), required=True, help="The product.")
 @click.option("--denomination", type=AMOUNT, required=True, help="The value of one piece.")
-@click.option("--quantity", type=click.IntRange(1), default=1, show_default=True, help="Pieces.")
+@click.option("--quantity", type=Whole(1), default=1, show_default=True, help="Pieces.")
 @click.option("--po-number", required=True, help="Your own number of this order, unique for ever.")
 @click.option("--email", help="The receiver's address.")
 @click.option("--contact", help="The receiver's phone, +CC-NUMBER.")
@@ -215,7 +196,7 @@ def _connection(given: dict[str, Any]) -> Connection:
 
 
 @order.command("get", epilog="Example:  xoxo order get --po-number INV-17 --reveal")
-@click.option("--order-id", type=click.IntRange(1), help="The vendor's id of it, or")
+@click.option("--order-id", type=Whole(1), help="The vendor's id of it, or")
 @click.option("--po-number", help="your poNumber.")
 @click.option("--reveal", is_flag=True, help="Show the codes.")
 @json_option
@@ -257,7 +238,7 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
     "--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="The last day; tomorrow, for time zones, unless given."
 )
 @click.option("--tag", help="Only orders with this tag.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
 def order_history(

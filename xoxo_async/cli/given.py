@@ -79,4 +79,6 @@ def no_facts(*, job: str, ledger: str, elapsed_s: float) -> dict[str, object]:
         ledger: Its ledger.
         elapsed_s: How long the command took.
     """
-    return {**dict.fromkeys(COUNTS, 0), "job": job, "ledger": ledger, "elapsed_s": elapsed_s}
+    facts: dict[str, object] = {"job": job, "ledger": ledger, "elapsed_s": elapsed_s}
+    facts.update(dict.fromkeys(COUNTS, 0))
+    return facts

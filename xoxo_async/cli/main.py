@@ -135,6 +135,7 @@ def _interrupted(given: Given) -> dict[str, object]:
 
 def _failed(error: BaseException, given: Given) -> tuple[int, dict[str, object]]:
     exits.show_origin(error)
+    facts: dict[str, object]
     if isinstance(error, XoxoError):
         code, message = exits.exit_code_of(error, bulk=given.in_bulk), exits.say_error(error)
         facts = exits.told(error, code)
@@ -142,7 +143,8 @@ def _failed(error: BaseException, given: Given) -> tuple[int, dict[str, object]]
     else:
         # A fault of ours. Its text may hold anything, so that only its kind is shown unless asked.
         code, message = exits.PAUSED, f"internal fault, {type(error).__name__}; run it with --debug to see where"
-        facts, in_doubt = {"error": message, "exit_code": code}, True
+        facts = {"error": message, "exit_code": code}
+        in_doubt = True
     say(message if code == exits.INTERRUPTED else f"error: {message}")
     if given.unkeyed:
         if in_doubt:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xoxo_async.cli.ask import AMOUNT, ask, confirm_spending, takers
+from xoxo_async.cli.ask import ask, confirm_spending, takers
 from xoxo_async.cli.connect import Connection, connection_options, json_option
 from xoxo_async.cli.exits import REJECTED, UNKNOWN
+from xoxo_async.cli.numbers import AMOUNT, Whole
 from xoxo_async.cli.render import count, json_text, money, out, public, say, table
 from xoxo_async.client import XoxoClient
 
@@ -51,7 +52,7 @@ def points_balance(email: str | None, phone: str | None, as_json: bool, **where:
 @click.option("--name", required=True, help="The receiver's name.")
 @click.option("--amount", type=AMOUNT, required=True, help="How many points.")
 @click.option("--citation", default="", help="What for.")
-@click.option("--expiry-month", type=click.IntRange(1), help="After how many months they expire.")
+@click.option("--expiry-month", type=Whole(1), help="After how many months they expire.")
 @click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
 @json_option
 @connection_options
@@ -84,7 +85,7 @@ def points_send(
 
 
 @points.command("cancel")
-@click.argument("unique_ids", type=int, nargs=-1, required=True)
+@click.argument("unique_ids", type=Whole(1), nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
 @json_option
 @connection_options
@@ -108,7 +109,7 @@ def links() -> None:
 
 @links.command("campaigns")
 @click.option("--name", default="", help="Only campaigns with this in their name.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
 def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
@@ -130,8 +131,8 @@ def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
     "generate",
     epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt",
 )
-@click.option("--campaign-id", type=int, required=True, help="The campaign.")
-@click.option("--quantity", type=click.IntRange(1), required=True, help="How many links.")
+@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
+@click.option("--quantity", type=Whole(1), required=True, help="How many links.")
 @click.option("--expires-on", type=_DAY, required=True, help="Their last day.")
 @click.option(
     "--out",
@@ -224,7 +225,7 @@ def _rescue(batch: "LinkBatch", error: BaseException, file: "ReservedFile | None
 
 
 @links.command("send")
-@click.option("--campaign-id", type=int, required=True, help="The campaign.")
+@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
 @click.option("--email", "emails", multiple=True, required=True, help="Who gets one; may be repeated.")
 @click.option("--expires-on", type=_DAY, required=True, help="Their last day.")
 @click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
