@@ -105,7 +105,7 @@ def test_a_refused_call_without_a_key_is_not_to_be_run_again(command: Command, s
 def test_an_order_may_be_placed_again_under_its_own_number(command: Command, sandbox: Sandbox) -> None:
     """Doubt about an order prints the same command, its poNumber included; what it prints buys nothing twice."""
     sandbox.script("commit_then_reset", first=1)
-    sandbox.script("throttle", operation="getOrderDetails", seconds=3600)
+    sandbox.script("not_json", operation="getOrderDetails")
     ended = command(*PLACE, "--json")
     assert ended.code == 4, ended.err
     again = shlex.split(ended.told["continue_with"])
