@@ -84,7 +84,7 @@ class LedgerFile:
             raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
         if self._must_exist and not self._file.exists():
             raise LedgerError(f"there is no ledger at {self._path}")
-        lock = FileLock(self._file)
+        lock, had_lock = FileLock(self._file), sidecar(self._file, ".lock").exists()
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
@@ -97,7 +97,7 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release(clean=False)
+            lock.release(clean=False, remove=not had_lock)  # beside what is no ledger there is no use for one
             if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
