@@ -209,6 +209,7 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         assert process.returncode == 130
         report = json.loads(stdout.splitlines()[-1])
         assert report["unknown"] >= 8
+        assert report["placed_now"] == report["issued"]
         resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
         assert resumed.returncode == 0, resumed.stderr
         assert last_json(resumed)["issued"] == ROWS
@@ -384,15 +385,24 @@ def test_status_tells_what_needs_a_look_and_a_person_decides(tmp_path: Path) -> 
     assert nobody.returncode == 2
 
 
-def test_a_held_ledger_names_its_holder(tmp_path: Path) -> None:
-    """While a run holds the ledger, status is refused with the run's pid."""
+def test_a_running_job_can_be_looked_at(tmp_path: Path) -> None:
+    """While a run holds the ledger, status tells its counts and its pid; a second run is refused with the pid."""
     ledger = tmp_path / "march.db"
     orders = write_orders(tmp_path)
     with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "600", cwd=tmp_path) as process:
         wait_until(lambda: booked(ledger) >= 1)
-        done = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
-        assert done.returncode == 2
-        assert str(process.pid) in done.stderr
+        status = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
+        assert status.returncode == 0, status.stderr
+        assert f"process {process.pid} is working on it" in status.stdout
+        assert "continue with" not in status.stderr
+        told = last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path))
+        assert told["holder_pid"] == process.pid
+        assert told["rows"] == ROWS == sum(told[name] for name in ("issued", "pending", "unknown", "not_sent"))
+        second = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", cwd=tmp_path)
+        assert second.returncode == 2
+        assert str(process.pid) in second.stderr
+        assert process.wait(60) == 0
+    assert books(ledger).orders == ROWS
 
 
 @pytest.mark.parametrize("command", [["bulk", "run", "orders.csv"], ["bulk", "resume"]])

@@ -3,8 +3,10 @@
 import json
 import shlex
 import signal
+import sqlite3
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -176,3 +178,185 @@ def test_a_closed_standard_input_is_said(command: Command, sandbox: Sandbox, mon
     ended = command("bulk", "run", "-", "--ledger", "l.db")
     assert ended.code == 2
     assert ended.err.splitlines() == ["error: standard input: cannot be read (it is closed)"]
+
+
+# Runs.
+
+KEYS = {"rows", "issued", "pending", "rejected", "unknown", "not_sent", "job", "ledger", "elapsed_s"}
+HEADER = "key,product_id,denomination"
+
+
+def orders(*rows: str, name: str = "orders.csv") -> str:
+    """Write an orders file."""
+    Path(name).write_text("\n".join([HEADER, *rows]) + "\n")
+    return name
+
+
+def files() -> set[str]:
+    """Return what lies in the folder."""
+    return {path.name for path in Path().iterdir()}
+
+
+def deliver(books: Path) -> None:
+    """Have a sandbox deliver what is still to come."""
+    with closing(sqlite3.connect(books)) as db, db:
+        for number, body in db.execute("SELECT id, body FROM entry WHERE kind = 'order'").fetchall():
+            order = json.dumps(json.loads(body) | {"due_at": 0.0}).encode()
+            db.execute("UPDATE entry SET body = ? WHERE id = ?", (order, number))
+
+
+def test_running_again_collects_what_was_pending(command: Command) -> None:
+    """At exit 0 the command that collects late codes is printed; it, and the same run again, fetch them."""
+    orders("A,1010,500", "B,1001,500")
+    run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
+    first = command(*run_it, "--json")
+    assert (first.code, first.told["pending"]) == (0, 1), first.err
+    collect = first.told["continue_with"]
+    assert "bulk reconcile --ledger l.db --sandbox" in collect
+    assert f"collect them with: {collect}" in first.err
+    exported = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv")
+    assert "1 order waits for its codes" in exported.err
+    assert "bulk reconcile --ledger l.db --sandbox" in exported.err
+    status = command("bulk", "status", "--ledger", "l.db", "--json")
+    assert "bulk reconcile" in status.told["continue_with"]
+    deliver(Path("l.db.sandbox"))
+    second = command(*run_it, "--json")
+    assert (second.code, second.told["pending"], second.told["issued"]) == (0, 0, 2), second.err
+    assert second.told["continue_with"] == ""
+
+
+@pytest.mark.parametrize("ledger", ["", ".", "no/folder/l.db", "file/l.db", "folder"])
+@pytest.mark.parametrize("where", [[], ["--sandbox"]])
+def test_an_unusable_ledger_path_is_wrong_usage(
+    command: Command, sandbox: Sandbox, ledger: str, where: list[str]
+) -> None:
+    """A ledger that cannot be where it should is exit 2 and one clear line, also with the sandbox's books beside it."""
+    orders("A,1001,500")
+    Path("file").touch()
+    Path("folder").mkdir()
+    ended = command("bulk", "run", "orders.csv", "--ledger", ledger, *where, "--json")
+    assert ended.code == 2, ended.err
+    assert ended.err.startswith("error: ")
+    assert "internal fault" not in ended.err
+    assert ended.told.keys() >= KEYS
+    assert files() == {"orders.csv", "file", "folder"}
+
+
+def test_unusable_books_are_wrong_usage(command: Command) -> None:
+    """A sandbox that cannot keep its books where it should is exit 2."""
+    Path("text").write_text("no database " * 99)
+    for path in ("no/folder/books", "text", ""):
+        ended = command("sandbox", "--port", "0", "--books", path)
+        assert ended.code == 2, ended.err
+        assert len(ended.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("where", [[], ["--sandbox"]])
+def test_a_refused_run_leaves_nothing_behind(command: Command, sandbox: Sandbox, where: list[str]) -> None:
+    """After bad rows there is no ledger, no lock, no sandbox; after a look at a missing ledger neither."""
+    orders("A,1001,333")
+    assert command("bulk", "run", "orders.csv", "--ledger", "l.db", *where).code == 2
+    assert files() == {"orders.csv"}
+    for action in (["status"], ["resume"], ["reconcile"], ["export", "--out", "c.csv"]):
+        ended = command("bulk", *action, "--ledger", "l.db", "--json")
+        assert ended.code == 2
+        assert "no ledger at l.db" in ended.err
+    assert files() == {"orders.csv"}
+
+
+def test_a_ledger_belongs_to_a_server_once_it_has_rows(command: Command, sandbox: Sandbox) -> None:
+    """An empty ledger is bound to no server, a sandbox's own is not this machine's, and a port may change."""
+    orders("A,1001,333", name="bad.csv")
+    orders("A,1001,500")
+    run_it = ("bulk", "run", "orders.csv", "--ledger")
+    assert command("bulk", "run", "bad.csv", "--ledger", "l.db", "--sandbox").code == 2
+    assert command(*run_it, "l.db").code == 0
+    refused = command(*run_it, "l.db", "--sandbox")
+    assert (refused.code, sandbox.books().orders) == (2, 1), refused.err
+    assert "begun against http://127.0.0.1" in refused.err
+    assert command(*run_it, "l.db", "--base-url", sandbox.base_url.replace("127.0.0.1", "localhost")).code == 0
+    assert command(*run_it, "s.db", "--sandbox").code == 0
+    refused = command(*run_it, "s.db")
+    assert refused.code == 2
+    assert "begun against sandbox" in refused.err
+
+
+def test_json_has_the_same_keys_however_a_command_ends(command: Command) -> None:
+    """Whatever ends a command over a ledger, its JSON tells the counts, the job, the ledger and the time."""
+    orders("A,1001,500")
+    orders("A,1001,333", name="bad.csv")
+    endings = [
+        (2, ("run", "bad.csv", "--ledger", "l.db")),
+        (2, ("run", "nowhere.csv", "--ledger", "l.db", "--job", "march")),
+        (2, ("run", "orders.csv", "--ledger", "l.db", "--rate", "fast")),
+        (2, ("run", "orders.csv", "--ledger=l.db", "--client-id")),
+        (2, ("status", "--ledger", "l.db")),
+        (2, ("resume", "--ledger", "l.db")),
+        (2, ("plan", "bad.csv")),
+        (0, ("plan", "orders.csv")),
+        (0, ("run", "orders.csv", "--ledger", "l.db")),
+        (0, ("run", "orders.csv", "--ledger", "l.db")),
+        (2, ("run", "bad.csv", "--ledger", "l.db")),
+        (2, ("resume", "--ledger", "l.db", "--job", "april")),
+        (0, ("reconcile", "--ledger", "l.db")),
+        (0, ("status", "--ledger", "l.db")),
+    ]
+    for code, arguments in endings:
+        ended = command("bulk", *arguments, *([] if "status" in arguments else ["--sandbox"]), "--json")
+        assert ended.code == code, (arguments, ended.err)
+        told = ended.told
+        assert told.keys() >= KEYS, arguments
+        assert told["rows"] == sum(told[name] for name in ("issued", "pending", "rejected", "unknown", "not_sent"))
+        assert told["ledger"] == ("" if arguments[0] == "plan" else "l.db")
+
+
+def test_what_follows_a_refusal_is_useful(command: Command) -> None:
+    """After rejected rows the printed command tells which and why; after rows left out it is the run itself."""
+    orders("A,1001,500", "B,1001,333")
+    left_out = command("bulk", "run", "orders.csv", "--ledger", "l.db", "--skip-invalid", "--sandbox")
+    assert left_out.code == 3
+    assert "1 bad row," in left_out.out
+    assert "job l · 1 row · " in left_out.out
+    again = shlex.split(left_out.err.split("continue with: ")[1])
+    orders("A,1001,500", "B,1001,250")
+    assert command(*again[again.index("bulk") :]).code == 0
+    assert command("bulk", "status", "--ledger", "l.db", "--json").told["issued"] == 2
+
+
+def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None:
+    """An older export of the same name gives way to a new one; any other file is left alone, with exit 2."""
+    orders("A,1001,500")
+    command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
+    export = ("bulk", "export", "--ledger", "l.db", "--out")
+    for name in ("codes.csv", "codes.jsonl"):
+        assert command(*export, name).code == 0
+        assert command(*export, name, "--reveal").code == 0
+        assert "SBX-" in Path(name).read_text()
+    before = Path("orders.csv").read_text()
+    ended = command(*export, "orders.csv")
+    assert ended.code == 2
+    assert "not overwritten" in ended.err
+    assert Path("orders.csv").read_text() == before
+
+
+def test_a_command_that_tries_again_says_so(command: Command, sandbox: Sandbox) -> None:
+    """A person who waits hears that something is tried again."""
+    sandbox.script("reset_before_commit", operation="user_balance", first=1)
+    ended = command("points", "balance", "--email", "a@example.com")
+    assert (ended.code, ended.out) == (0, "0 points\n"), ended.err
+    assert "trying again" in ended.err
+
+
+def test_without_a_command_there_is_help(command: Command) -> None:
+    """A group alone shows its help, and calls it no error."""
+    for words in ((), ("bulk",), ("links",)):
+        ended = command(*words)
+        assert "error:" not in ended.err
+        assert "Commands:" in ended.out + ended.err
+
+
+def test_the_vendor_s_words_read_as_words(command: Command, sandbox: Sandbox) -> None:
+    """Names in tables show `&` where the vendor wrote `&amp;`."""
+    ended = command("catalog", "filters")
+    assert ended.code == 0
+    assert "&amp;" not in ended.out

@@ -10,7 +10,7 @@ import click
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
 from xoxo_async.cli.exits import DeclinedError, StoppedError
 from xoxo_async.cli.numbers import AMOUNT, Whole
-from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table
+from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table, words
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
@@ -105,7 +105,9 @@ def catalog_filters(group: str, as_json: bool, **where: Any) -> None:
     if as_json:
         out(json_text({"filters": public(groups)}))
         return
-    rows = [(g.filter_group_code, f.filter_value_code, f.filter_value, f.iso_code) for g in groups for f in g.filters]
+    rows = [
+        (g.filter_group_code, f.filter_value_code, words(f.filter_value), f.iso_code) for g in groups for f in g.filters
+    ]
     table(("group", "code", "value", "iso"), rows)
 
 
@@ -141,7 +143,15 @@ def catalog_vouchers(
     table(
         header,
         (
-            (v.product_id, v.name, v.country_code, v.currency_code, _values(v), v.delivery_type, v.order_quantity_limit)
+            (
+                v.product_id,
+                words(v.name),
+                v.country_code,
+                v.currency_code,
+                _values(v),
+                v.delivery_type,
+                v.order_quantity_limit,
+            )
             for v in found
         ),
     )

@@ -14,9 +14,19 @@ __all__ = ["bulk"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+class _LedgerPath(click.Path):
+    """A file's path: not empty, and not that of a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        if not str(value).strip() or not Path(value).name:
+            self.fail(f"{str(value)!r} is not a file's name", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 _ledger_option = click.option(
     "--ledger",
-    type=click.Path(path_type=Path),
+    type=_LedgerPath(path_type=Path),
     required=True,
     metavar="FILE",
     help="The job's ledger: the truth about it.",
@@ -140,7 +150,8 @@ def reconcile(**given: Any) -> int:
 
 
 def _work(action: str, given: dict[str, Any], orders: str = "") -> int:
-    from xoxo_async.cli.bulk_run import Work, run_work
+    from xoxo_async.cli.bulk_run import run_work
+    from xoxo_async.cli.bulk_work import Work
 
     connection = Connection(
         base_url=given.pop("base_url"),
@@ -162,7 +173,7 @@ def books_of(ledger: Path) -> Path:
 @_ledger_option
 @json_option
 def status(ledger: Path, as_json: bool) -> None:
-    """Show where a job stands, and what needs a look. Asks nobody, needs no credentials."""
+    """Show where a job stands, and what needs a look; also while it runs. Asks nobody, needs no credentials."""
     from xoxo_async.cli.bulk_books import show_status
 
     show_status(ledger, as_json=as_json)
@@ -176,7 +187,7 @@ Examples:
 )
 @_ledger_option
 @click.option("--out", "path", type=click.Path(path_type=Path), required=True, metavar="FILE",
-              help="Where to: .csv or .jsonl. The file is readable by you alone.")  # fmt: skip
+              help="Where to: .csv or .jsonl, for you alone. Replaces an older export, no other file.")  # fmt: skip
 @click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
 @json_option
 @connection_options

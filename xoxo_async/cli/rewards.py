@@ -13,7 +13,7 @@ from xoxo_async.cli.ask import ask, confirm_spending, takers
 from xoxo_async.cli.connect import Connection, connection_options, json_option
 from xoxo_async.cli.exits import REJECTED, UNKNOWN
 from xoxo_async.cli.numbers import AMOUNT, Whole
-from xoxo_async.cli.render import count, json_text, money, out, public, say, table
+from xoxo_async.cli.render import count, json_text, money, out, public, say, table, words
 from xoxo_async.client import XoxoClient
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
         out(json_text({"campaigns": public(found)}))
         return
     rows = (
-        (c.campaign_id, c.campaign_name, money(c.denomination_value, c.currency_code), c.country_name) for c in found
+        (c.campaign_id, words(c.campaign_name), money(c.denomination_value, c.currency_code), c.country_name)
+        for c in found
     )
     table(("id", "name", "value", "country"), rows)
 
