@@ -209,15 +209,29 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         assert process.returncode == 130
         report = json.loads(stdout.splitlines()[-1])
         assert report["unknown"] >= 8
+        assert report["placed_now"] == report["issued"]
         resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
         assert resumed.returncode == 0, resumed.stderr
         assert last_json(resumed)["issued"] == ROWS
 
 
-def _requests(env: Mapping[str, str]) -> int:
-    """Return how many orders a server has received, answered or not."""
+def _requests(env: Mapping[str, str], operation: str = "placeOrder") -> int:
+    """Return how many calls of an operation a server has received, answered or not."""
     with urllib.request.urlopen(env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books"), timeout=10) as answer:  # noqa: S310 - our own, on loopback
-        return int(json.load(answer)["requests"].get("placeOrder", 0))
+        return int(json.load(answer)["requests"].get(operation, 0))
+
+
+def test_an_interrupted_call_without_a_key_is_not_to_be_run_again(tmp_path: Path) -> None:
+    """Ctrl-C while points are being sent is exit 130, names the dashboard, and prints no command that sends again."""
+    send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
+    with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
+        wait_until(lambda: _requests(env, "sendBalance"))
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "dashboard" in stderr
+    assert "continue with" not in stderr
+    assert json.loads(stdout.splitlines()[-1])["continue_with"] == ""
 
 
 COLUMNS = [
@@ -371,15 +385,24 @@ def test_status_tells_what_needs_a_look_and_a_person_decides(tmp_path: Path) -> 
     assert nobody.returncode == 2
 
 
-def test_a_held_ledger_names_its_holder(tmp_path: Path) -> None:
-    """While a run holds the ledger, status is refused with the run's pid."""
+def test_a_running_job_can_be_looked_at(tmp_path: Path) -> None:
+    """While a run holds the ledger, status tells its counts and its pid; a second run is refused with the pid."""
     ledger = tmp_path / "march.db"
     orders = write_orders(tmp_path)
     with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "600", cwd=tmp_path) as process:
         wait_until(lambda: booked(ledger) >= 1)
-        done = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
-        assert done.returncode == 2
-        assert str(process.pid) in done.stderr
+        status = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
+        assert status.returncode == 0, status.stderr
+        assert f"process {process.pid} is working on it" in status.stdout
+        assert "continue with" not in status.stderr
+        told = last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path))
+        assert told["holder_pid"] == process.pid
+        assert told["rows"] == ROWS == sum(told[name] for name in ("issued", "pending", "unknown", "not_sent"))
+        second = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", cwd=tmp_path)
+        assert second.returncode == 2
+        assert str(process.pid) in second.stderr
+        assert process.wait(60) == 0
+    assert books(ledger).orders == ROWS
 
 
 @pytest.mark.parametrize("command", [["bulk", "run", "orders.csv"], ["bulk", "resume"]])

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio.to_thread
 
-from xoxo_async.bulk.order_lines import OrderLine, Problems
+from xoxo_async.bulk.order_lines import OrderLine, Problems, checked
 from xoxo_async.bulk.orders_file import OrdersFile
 
 __all__ = ["Rows", "rows_of"]
@@ -42,29 +42,26 @@ def rows_of(orders: "OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]
     """
     problems = Problems()
     if isinstance(orders, OrdersFile):
-        return Rows(orders.source, _in_thread(orders.rows(problems)), problems)
+        return Rows(orders.source, _in_thread(_good(orders.rows(problems), problems)), problems)
     if isinstance(orders, AsyncIterable):
         return Rows("orders", _numbered(orders, problems), problems)
-    return Rows("orders", _in_thread(_checked(enumerate(orders, 1), problems)), problems)
+    return Rows("orders", _in_thread(_good(enumerate(orders, 1), problems)), problems)
 
 
 async def _numbered(orders: AsyncIterable[OrderLine], problems: Problems) -> AsyncIterator[tuple[int, OrderLine]]:
     row = 0
-    async for line in orders:
+    async for given in orders:
         row += 1
-        if _is_line(row, line, problems):
+        line = checked(row, given, problems)
+        if line is not None:
             yield row, line
 
 
-def _checked(rows: Iterable[tuple[int, OrderLine]], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
-    return ((row, line) for row, line in rows if _is_line(row, line, problems))
-
-
-def _is_line(row: int, line: object, problems: Problems) -> bool:
-    if isinstance(line, OrderLine):
-        return True
-    problems.add(row, f"is a {type(line).__name__}, not an OrderLine")
-    return False
+def _good(rows: Iterable[tuple[int, OrderLine]], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
+    for row, given in rows:
+        line = checked(row, given, problems)
+        if line is not None:
+            yield row, line
 
 
 async def _in_thread(rows: Iterator[tuple[int, OrderLine]]) -> AsyncIterator[tuple[int, OrderLine]]:

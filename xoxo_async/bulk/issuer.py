@@ -21,6 +21,7 @@ from xoxo_async.bulk.runner import Progress, Runner
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ApiError, AuthError, ConfigError
+from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
 
@@ -140,7 +141,8 @@ class BulkIssuer:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
         All rows are planned in one transaction before the first is sent: a bad row leaves ledger and account as they
-        were. Rows the ledger knows already are not planned again, so running again resumes.
+        were. Rows the ledger knows already are not planned again, so running again resumes: lines that waited for
+        their codes when it began are looked at once more, too.
 
         Args:
             orders: A file from `read_orders`, or any iterable of order lines.
@@ -159,7 +161,9 @@ class BulkIssuer:
         return await self._work(started, send=True)
 
     async def issue(self) -> Report:
-        """Issue what is planned and not issued yet: `run` without its first half. Moves money.
+        """Issue what is planned and not issued yet, and look at what waits for codes: `run` without its first half.
+
+        Moves money.
 
         Returns:
             The report, also when the run paused.
@@ -186,6 +190,7 @@ class BulkIssuer:
         job = self._job or self._ledger.job
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
+        checks.needed("job", job)
         balance = await self._balance() if self._check else None
         catalogue = Catalogue(self._client, balance.currency if balance is not None else "") if self._check else None
         planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)
@@ -246,7 +251,7 @@ class BulkIssuer:
                 await reconciler.settle()
             if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
                 break
-        if pending and not runner.pause:
+        if (pending or counts.pending) and not runner.pause:
             await reconciler.refresh_pending()
         return await self._report(started)
 

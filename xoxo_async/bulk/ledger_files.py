@@ -15,8 +15,13 @@ __all__ = [
     "FileLock",
     "Header",
     "create_private",
+    "holder_of",
+    "noted_wal",
     "publish",
     "read_header",
+    "refuse_incomplete",
+    "refuse_torn",
+    "remove",
     "sidecar",
 ]
 
@@ -39,7 +44,8 @@ def sidecar(path: Path, suffix: str) -> Path:
 class FileLock:
     """The one holder of a ledger: a kernel lock, gone the moment its process is, however it dies.
 
-    The lock file stays: removing it would let two processes lock two different files of one name.
+    The lock file stays with its ledger. Where it is removed, a process that waits at the old one notices, and takes the
+    new one: two must never hold two files of one name.
 
     Args:
         path: The ledger.
@@ -60,13 +66,20 @@ class FileLock:
             LedgerLockedError: When another process has it, or this one has it already.
             LedgerError: When the lock file cannot be made.
         """
-        lock = sidecar(self._path, ".lock")
+        while not self._took(sidecar(self._path, ".lock")):
+            pass
+
+    def _took(self, lock: Path) -> bool:
+        """Take the lock; return whether the file still is the one of that name."""
         try:
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
         except OSError as error:
             raise LedgerError(f"{lock} cannot be opened: {error.strerror}") from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not _is_named(fd, lock):
+                os.close(fd)
+                return False
             os.fchmod(fd, MODE)
             self.wal_bytes = _number_in(fd, _WAL_AT) or 0
             os.pwrite(fd, f"{os.getpid():<{_WAL_AT - 1}}\n".encode(), 0)
@@ -78,6 +91,7 @@ class FileLock:
             os.close(fd)
             raise LedgerError(f"{lock} cannot be locked: {error.strerror}") from error
         self._fd = fd
+        return True
 
     def note_wal(self, size: int) -> None:
         """Write down how long the `-wal` is after a commit; a shorter one has lost orders.
@@ -93,11 +107,12 @@ class FileLock:
                 if not size:
                     os.fdatasync(self._fd)
 
-    def release(self, *, clean: bool = True) -> None:
+    def release(self, *, clean: bool = True, remove: bool = False) -> None:
         """Let the next one in.
 
         Args:
             clean: Whether the ledger is whole without what was noted.
+            remove: Whether the lock file goes, too: with a ledger that is gone.
         """
         if self._fd is not None:
             with suppress(OSError):
@@ -105,6 +120,8 @@ class FileLock:
                     os.ftruncate(self._fd, 0)
                 else:
                     os.pwrite(self._fd, b" " * _WAL_AT, 0)
+                if remove:
+                    sidecar(self._path, ".lock").unlink()
             os.close(self._fd)
             self._fd = None
 
@@ -112,6 +129,66 @@ class FileLock:
         if holder == os.getpid():
             return f"{self._path} is open already, in this process"
         return f"{self._path} is in use by process {holder or 'unknown'}"
+
+
+def holder_of(path: Path) -> int | None:
+    """Return which process holds a ledger, None when none does; holds nothing and makes no file.
+
+    Args:
+        path: The ledger, as it really is.
+    """
+    try:
+        fd = os.open(sidecar(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        pid = _number_in(fd, 0)
+        # A number alone proves little: whoever had it may be dead, and another process have it now.
+        return pid if pid is not None and _is_alive(pid) and _is_locked(fd) else None
+    finally:
+        os.close(fd)
+
+
+def noted_wal(path: Path) -> int:
+    """Return how long a ledger's `-wal` was after the last commit of a holder that did not end cleanly.
+
+    Args:
+        path: The ledger, as it really is.
+    """
+    try:
+        fd = os.open(sidecar(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return 0
+    try:
+        return _number_in(fd, _WAL_AT) or 0
+    finally:
+        os.close(fd)
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    return False
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def _is_named(fd: int, path: Path) -> bool:
+    try:
+        named = path.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), named)
 
 
 def _number_in(fd: int, at: int) -> int | None:
@@ -137,11 +214,12 @@ class Header:
         self.is_sqlite: Final = raw.startswith(_MAGIC)
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: Path, *, mend: bool = True) -> Header | None:
     """Read what a file is, and refuse what is no ledger of ours.
 
     Args:
         path: The file.
+        mend: Whether to keep others from reading it where they could.
 
     Returns:
         Its header; None when there is no file.
@@ -162,7 +240,7 @@ def read_header(path: Path) -> Header | None:
             raise LedgerError(f"{path} is {what}, not a ledger")
         header = Header(os.pread(fd, _HEADER_BYTES, 0), info.st_size)
         _refuse_foreign(path, header)
-        if stat.S_IMODE(info.st_mode) & 0o077:
+        if mend and stat.S_IMODE(info.st_mode) & 0o077:
             # Restored from a backup or copied: it holds codes, so nobody else reads it from here on.
             os.fchmod(fd, MODE)
     except OSError as error:
@@ -187,6 +265,56 @@ def _refuse_foreign(path: Path, header: Header) -> None:
         )
     if header.version != SCHEMA_VERSION:
         raise LedgerError(f"{path} has schema {header.version}, which no release has written")
+
+
+def refuse_incomplete(path: Path, file: Path, wal_needed: str | None) -> None:
+    """Refuse a ledger that says its latest orders are in a `-wal`, where there is none.
+
+    Args:
+        path: The ledger, for the message.
+        file: As it really is.
+        wal_needed: What it says.
+
+    Raises:
+        LedgerError: When it says so.
+    """
+    if wal_needed:
+        raise LedgerError(
+            f"{path} is incomplete: it was copied, or left by a crash, without its {file.name}-wal,"
+            " which holds the latest orders"
+        )
+
+
+def refuse_torn(path: Path, file: Path, expected: int) -> None:
+    """Refuse a ledger whose `-wal` lost its end: SQLite would take what is left for all there was.
+
+    Args:
+        path: The ledger, for the message.
+        file: As it really is.
+        expected: How long the `-wal` was.
+
+    Raises:
+        LedgerError: When it is shorter.
+    """
+    wal = sidecar(file, "-wal")
+    size = wal.stat().st_size if wal.exists() else 0
+    if size < expected:
+        raise LedgerError(
+            f"{path} is torn: its {wal.name} has {size} bytes, and had {expected}. The latest orders are"
+            f" not in it, and would be placed again: bring the right file back"
+            f" (or, if nothing was sent since, remove {sidecar(file, '.lock').name})"
+        )
+
+
+def remove(path: Path) -> None:
+    """Remove a ledger's file and what SQLite keeps beside it. The lock is held.
+
+    Args:
+        path: The ledger.
+    """
+    for suffix in ("", "-wal", "-shm"):
+        with suppress(OSError):
+            sidecar(path, suffix).unlink()
 
 
 def create_private(path: Path) -> None:

@@ -10,10 +10,19 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.ledger_codes import CodeBox
-from xoxo_async.bulk.ledger_files import FileLock, create_private, publish, read_header, sidecar
+from xoxo_async.bulk.ledger_files import (
+    FileLock,
+    create_private,
+    publish,
+    read_header,
+    refuse_incomplete,
+    refuse_torn,
+    remove,
+    sidecar,
+)
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_session import LedgerSession
-from xoxo_async.bulk.ledger_store import get_meta
+from xoxo_async.bulk.ledger_store import get_meta, last_seq
 from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
 from xoxo_async.errors import LedgerError
 
@@ -33,6 +42,7 @@ class Opened(msgspec.Struct):
         lock: Keeps other processes out.
         reading: Keeps readers of this process apart.
         job: The job it holds, None before its first plan.
+        made: Whether the file was made by this opening.
     """
 
     writer: LedgerWriter
@@ -40,6 +50,7 @@ class Opened(msgspec.Struct):
     lock: FileLock
     reading: anyio.Lock
     job: str | None
+    made: bool
 
 
 class LedgerFile:
@@ -71,10 +82,13 @@ class LedgerFile:
         """
         if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
             raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
-        lock = FileLock(self._file)
+        if self._must_exist and not self._file.exists():
+            raise LedgerError(f"there is no ledger at {self._path}")
+        lock, had_lock = FileLock(self._file), sidecar(self._file, ".lock").exists()
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
+            made = not self._file.exists()
             had_wal = self._make_or_check(lock.wal_bytes)
             connections.append(connect(self._file))
             self._check_contents(connections[0], had_wal=had_wal)
@@ -83,7 +97,7 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release(clean=False)
+            lock.release(clean=False, remove=not had_lock)  # beside what is no ledger there is no use for one
             if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
@@ -91,7 +105,30 @@ class LedgerFile:
             raise
         session = LedgerSession(connections[0], self._box, clock)
         writer = LedgerWriter(self._file, session, lock, loop)
-        return Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock(), job=job)
+        return Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock(), job=job, made=made)
+
+    def close(self, opened: Opened, *, keep_unused: bool) -> None:
+        """Let the next holder in, once the writer has ended; blocks, so call it in a thread.
+
+        Args:
+            opened: What `open` gave.
+            keep_unused: Whether a ledger that it made stays where nothing was ever planned in it.
+        """
+        clean = opened.writer.ended_cleanly
+        unused = clean and opened.made and not keep_unused and self._is_unused()
+        if unused:
+            remove(self._file)
+        opened.lock.release(clean=clean, remove=unused)
+
+    def _is_unused(self) -> bool:
+        try:
+            connection = connect(self._file, query_only=True)
+            try:
+                return get_meta(connection, "job") is None and last_seq(connection) == 0
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return False
 
     def _make_or_check(self, wal_bytes: int) -> bool:
         """Make the file, or refuse what it is; return whether a `-wal` was there."""
@@ -101,7 +138,7 @@ class LedgerFile:
         if header is not None:
             if not header.complete and not had_wal:
                 raise LedgerError(f"{self._path} is cut off: it is shorter than its own header says")
-            self._check_wal(wal, wal_bytes)
+            refuse_torn(self._path, self._file, wal_bytes)
             return had_wal
         if self._must_exist:
             raise LedgerError(f"there is no ledger at {self._path}")
@@ -115,22 +152,9 @@ class LedgerFile:
         publish(built, self._file)
         return False
 
-    def _check_wal(self, wal: Path, expected: int) -> None:
-        """Refuse a `-wal` that lost its end: SQLite would take what is left for all there was."""
-        size = wal.stat().st_size if wal.exists() else 0
-        if size < expected:
-            raise LedgerError(
-                f"{self._path} is torn: its {wal.name} has {size} bytes, and had {expected}. The latest orders are"
-                f" not in it, and would be placed again: bring the right file back"
-                f" (or, if nothing was sent since, remove {sidecar(self._file, '.lock').name})"
-            )
-
     def _check_contents(self, connection: sqlite3.Connection, *, had_wal: bool) -> None:
-        if get_meta(connection, "wal_needed") and not had_wal:
-            raise LedgerError(
-                f"{self._path} is incomplete: it was copied, or left by a crash, without its {self._file.name}-wal,"
-                " which holds the latest orders"
-            )
+        if not had_wal:
+            refuse_incomplete(self._path, self._file, get_meta(connection, "wal_needed"))
         unclean = bool(get_meta(connection, "holder"))
         if unclean or self._file.stat().st_size <= _CHECK_BELOW:
             verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypeVar
@@ -28,6 +29,7 @@ from xoxo_async.bulk.ledger import (
     Rules,
 )
 from xoxo_async.bulk.ledger_codes import CodeBox
+from xoxo_async.bulk.ledger_files import holder_of
 from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
 from xoxo_async.bulk.ledger_store import (
@@ -40,6 +42,7 @@ from xoxo_async.bulk.ledger_store import (
     read_state,
     set_meta,
 )
+from xoxo_async.bulk.ledger_view import LedgerView
 from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
 from xoxo_async.errors import LedgerError
 
@@ -66,6 +69,9 @@ class SqliteLedger:
             empty, or unset there, keeps them in clear. A ledger begun with a key opens only with that key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and the key is not needed.
         must_exist: Whether a missing file is an error.
+        read_only: Whether to look only: no lock is taken, nothing is changed, and whoever works on the ledger goes on
+            doing so. Methods that write raise.
+        keep_unused: Whether a ledger that this opening made stays when nothing was planned in it.
 
     Raises:
         LedgerLockedError: On opening: another process holds the ledger, or this one has it open already.
@@ -86,6 +92,8 @@ class SqliteLedger:
         codes_key: str | None = None,
         store_codes: bool = True,
         must_exist: bool = False,
+        read_only: bool = False,
+        keep_unused: bool = True,
     ) -> None:
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
@@ -93,6 +101,10 @@ class SqliteLedger:
         self._key: Final = codes_key
         self._store_codes: Final = store_codes
         self._must_exist: Final = must_exist
+        self._keep_unused: Final = keep_unused
+        self._only_read: Final = LedgerView(self.path, self._file) if read_only else None
+        self._view: LedgerView | None = None
+        self._disk: LedgerFile | None = None
         self._opened: Opened | None = None
         self._job: str | None = None
         self._planning: Final = anyio.Lock()
@@ -101,6 +113,11 @@ class SqliteLedger:
     def job(self) -> str | None:
         """The job this ledger holds, None before its first plan."""
         return self._job
+
+    @property
+    def holder(self) -> int | None:
+        """The process that holds this ledger, None when none does; this one where it is open to write."""
+        return holder_of(self._file)
 
     @property
     def keeps_codes(self) -> bool:
@@ -123,25 +140,29 @@ class SqliteLedger:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
             LedgerError: When the file cannot be used; the message says what it is.
         """
-        if self._opened is not None:
+        if self._opened is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
+        if self._only_read is not None:
+            self._job = await anyio.to_thread.run_sync(self._only_read.job)
+            self._view = self._only_read
+            return
         with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
             box = self._box() if self._store_codes else None
-            file = LedgerFile(self.path, self._file, box, must_exist=self._must_exist)
-            self._opened = await anyio.to_thread.run_sync(file.open, self._clock, asyncio.get_running_loop())
+            self._disk = disk = LedgerFile(self.path, self._file, box, must_exist=self._must_exist)
+            self._opened = await anyio.to_thread.run_sync(disk.open, self._clock, asyncio.get_running_loop())
             self._job = self._opened.job
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
-        opened, self._opened = self._opened, None
-        if opened is None:
+        opened, self._opened, self._view = self._opened, None, None
+        if opened is None or self._disk is None:
             return
         with anyio.CancelScope(shield=True):
             async with opened.reading:
                 with suppress(sqlite3.Error):
                     await anyio.to_thread.run_sync(opened.reader.close)
             await opened.writer.stop()
-            opened.lock.release(clean=opened.writer.ended_cleanly)
+            await anyio.to_thread.run_sync(partial(self._disk.close, opened, keep_unused=self._keep_unused))
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
@@ -311,6 +332,8 @@ class SqliteLedger:
     # Behind it.
 
     def _writer(self) -> LedgerWriter:
+        if self._view is not None:
+            raise LedgerError(f"{self.path} is open to be read only")
         if self._opened is None:
             raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
         return self._opened.writer
@@ -320,6 +343,8 @@ class SqliteLedger:
         return CodeBox(key)
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        if self._view is not None:
+            return await anyio.to_thread.run_sync(self._view.read, run)
         if self._opened is None:
             raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
         async with self._opened.reading:

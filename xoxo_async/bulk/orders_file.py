@@ -1,22 +1,28 @@
 """Order lines from CSV, JSONL or standard input: streamed, and every bad row named by its number and column."""
 
 import csv
+import errno
+import itertools
 import os
+import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from xoxo_async.bulk.order_lines import OrderLine, Problems
 from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.services.checks import decimal
 from xoxo_async.services.placing import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
 __all__ = ["OrdersFile", "read_orders"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
+_TEXTS: Final = ("key", "email", "contact", "tag", "po_number", "currency", "country")
+_ESCAPED: Final = re.compile("[\udc80-\udcff]")
 _TRUE: Final = frozenset({"1", "true", "yes", "y"})
 _FALSE: Final = frozenset({"0", "false", "no", "n", ""})
 
@@ -49,42 +55,85 @@ class OrdersFile:
         except OSError as error:
             raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
         try:
-            yield from self._parse(file, problems)
-        except UnicodeDecodeError as error:
-            raise PlanError(
-                f"{self.source}: not UTF-8 (byte 0x{error.object[error.start]:02x}); save it as UTF-8, nothing was sent"
-            ) from None
-        except csv.Error as error:
-            raise PlanError(f"{self.source}: not a CSV file ({error})") from None
+            yield from self._parse(_decoded(file), problems)
         except OSError as error:
             raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
         finally:
             file.close()
 
     def _open(self) -> IO[str]:
-        # Standard input is duplicated: closing ours must not close the process's.
-        path = os.dup(sys.stdin.fileno()) if self._path is None else self._path
+        path: int | Path
+        if self._path is not None:
+            path = self._path
+        elif sys.stdin is None or sys.stdin.closed:
+            raise OSError(errno.EBADF, "it is closed")
+        else:
+            path = os.dup(sys.stdin.fileno())  # closing ours must not close the process's
         # utf-8-sig: spreadsheets write a byte order mark. newline="": a quoted field keeps its line ends.
-        return open(path, encoding="utf-8-sig", newline="")  # noqa: PTH123 - a descriptor, or a path
+        # surrogateescape: what is no UTF-8 is noticed in its row, see `_decoded`.
+        return open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: PTH123 - or a descriptor
 
-    def _parse(self, text: IO[str], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
-        first = ""
-        skipped = 0
-        for first in text:
-            if first.strip():
-                break
-            skipped += 1
-        if not first.strip():
-            raise PlanError(f"{self.source}: empty, there are no orders in it")
-        lines = _chained(first, text)
-        jsonl = self._format == "jsonl" if self._format else first.lstrip().startswith("{")
-        parse = _parse_jsonl if jsonl else _parse_csv
-        found = False
-        for row in parse(lines, skipped, self.source, problems):
-            found = True
-            yield row
+    def _parse(self, text: Iterator[str], problems: Problems) -> Iterator[tuple[int, OrderLine]]:
+        at = _Place()
+        try:
+            first = self._first(text, at)
+            jsonl = self._format == "jsonl" if self._format else first.lstrip().startswith("{")
+            parse = _parse_jsonl if jsonl else _parse_csv
+            found = False
+            for row in parse(itertools.chain([first], text), at, self.source, problems):
+                found = True
+                yield row
+        except _UnreadableError as error:
+            raise self._unreadable(at.row + 1, str(error), problems) from None
+        except csv.Error as error:
+            # An open quote is noticed at the end of the file, or of what a field may hold; it stands in this row.
+            open_quote = "unexpected end" in str(error) or "field limit" in str(error)
+            why = f"{error}: a quote in it is never closed" if open_quote else str(error)
+            raise self._unreadable(at.row + 1, f"not a CSV file ({why})", problems) from None
         if not found and not problems.total:
             raise PlanError(f"{self.source}: there are no orders in it")
+
+    def _first(self, text: Iterator[str], at: "_Place") -> str:
+        """Return the first line with anything in it, and count those before it."""
+        for line in text:
+            if "\0" in line:
+                raise _UnreadableError("not UTF-8 (it holds zero bytes, as UTF-16 does); save it as UTF-8")
+            if line.strip():
+                return line
+            at.row += 1
+        raise PlanError(f"{self.source}: empty, there are no orders in it")
+
+    def _unreadable(self, row: int, what: str, problems: Problems) -> PlanError:
+        """Return the error for a file that cannot be read beyond a row: no row after it may be taken for good."""
+        before = f"\n{problems.listing()}" if problems.total else ""
+        return PlanError(
+            f"{self.source}: row {row}: {what}; nothing was sent{before}",
+            problems=(*problems.shown(), f"row {row}: {what}"),
+            total=problems.total + 1,
+        )
+
+
+class _UnreadableError(Exception):
+    """The file cannot be read from here on."""
+
+
+class _Place:
+    """How far a file was read.
+
+    Attributes:
+        row: The last row that was read whole.
+    """
+
+    def __init__(self) -> None:
+        self.row = 0
+
+
+def _decoded(file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a file, up to one that is no UTF-8."""
+    for line in file:
+        if not line.isascii() and (bad := _ESCAPED.search(line)):
+            raise _UnreadableError(f"not UTF-8 (byte 0x{ord(bad[0]) - 0xDC00:02x}); save it as UTF-8")
+        yield line
 
 
 def read_orders(path: str | os.PathLike[str], *, format: str | None = None) -> OrdersFile:  # noqa: A002 - the field's word
@@ -109,23 +158,21 @@ def read_orders(path: str | os.PathLike[str], *, format: str | None = None) -> O
     return OrdersFile(path, format)
 
 
-def _chained(first: str, rest: Iterable[str]) -> Iterator[str]:
-    yield first
-    yield from rest
-
-
-def _parse_csv(lines: Iterator[str], skipped: int, source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
+def _parse_csv(lines: Iterator[str], at: _Place, source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
     reader = csv.reader(lines, strict=True)
     header = [_printable(name).strip().lower() for name in next(reader)]
     _check_columns(header, source)
-    for number, cells in enumerate(reader, 2 + skipped):
+    at.row += 1
+    named = "key" if "key" in header else "po_number"
+    for number, cells in enumerate(reader, at.row + 1):
+        at.row = number
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(header):
             problems.add(number, f"has {len(cells)} cells under {len(header)} columns")
             continue
         fields = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
-        line = _line(number, fields, problems)
+        line = _line(number, fields, problems, named)
         if line is not None:
             yield number, line
 
@@ -166,10 +213,9 @@ class _JsonLine(msgspec.Struct, forbid_unknown_fields=True):
 _JSON_LINE: Final = msgspec.json.Decoder(_JsonLine, float_hook=Decimal)
 
 
-def _parse_jsonl(
-    lines: Iterator[str], skipped: int, _source: str, problems: Problems
-) -> Iterator[tuple[int, OrderLine]]:
-    for number, text in enumerate(lines, 1 + skipped):
+def _parse_jsonl(lines: Iterator[str], at: _Place, _source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
+    for number, text in enumerate(lines, at.row + 1):
+        at.row = number
         if not text.strip():
             continue
         try:
@@ -182,21 +228,31 @@ def _parse_jsonl(
             for name in row.__struct_fields__
             if (value := getattr(row, name)) is not None and value != ""
         }
-        line = _line(number, fields, problems)
+        named = "key" if row.key is not None or row.po_number is None else "po_number"
+        line = _line(number, fields, problems, named)
         if line is not None:
             yield number, line
 
 
-def _line(number: int, fields: Mapping[str, object], problems: Problems) -> OrderLine | None:
-    """Check the fields of one row; note each problem by row and column, and return the line if there was none."""
+def _line(number: int, fields: Mapping[str, object], problems: Problems, named: str) -> OrderLine | None:
+    """Check the fields of one row; note each problem by row and column, and return the line if there was none.
+
+    Args:
+        number: The row's number.
+        fields: Its fields, without the empty ones.
+        problems: Where problems are noted.
+        named: Which column holds the key.
+    """
     before = problems.total
 
     def bad(column: str, what: str) -> None:
         problems.add(number, what, column=column)
 
-    key = _text(fields, "key") or _text(fields, "po_number")
+    texts = {column: _text(fields.get(column, ""), column, bad) for column in _TEXTS}
+    key = texts.pop("key") or texts["po_number"]
+    rest: dict[str, Any] = {column: text or None for column, text in texts.items()}
     if not key:
-        bad("key" if "key" in fields or "po_number" not in fields else "po_number", "is empty")
+        bad(named, "is empty")
     product_id = _whole(fields.get("product_id"))
     if product_id is None:
         bad("product_id", _shown(fields.get("product_id"), "a whole number"))
@@ -206,12 +262,11 @@ def _line(number: int, fields: Mapping[str, object], problems: Problems) -> Orde
     quantity = _whole(fields.get("quantity", 1))
     if quantity is None:
         bad("quantity", _shown(fields.get("quantity"), "a whole number from 1"))
-    flags = {}
     for column in ("notify_receiver", "notify_admin"):
         flag = _flag(fields.get(column, ""))
         if flag is None:
             bad(column, _shown(fields.get(column), "yes or no"))
-        flags[column] = bool(flag)
+        rest[column] = bool(flag)
     details = _details(fields.get("details"), bad)
     if problems.total > before or product_id is None or denomination is None or quantity is None:
         return None
@@ -220,14 +275,8 @@ def _line(number: int, fields: Mapping[str, object], problems: Problems) -> Orde
         product_id=product_id,
         denomination=denomination,
         quantity=quantity,
-        email=_text(fields, "email") or None,
-        contact=_text(fields, "contact") or None,
-        tag=_text(fields, "tag") or None,
-        po_number=_text(fields, "po_number") or None,
         details=details,
-        currency=_text(fields, "currency") or None,
-        country=_text(fields, "country") or None,
-        **flags,
+        **rest,
     )
 
 
@@ -246,9 +295,14 @@ def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
     return None
 
 
-def _text(fields: Mapping[str, object], name: str) -> str:
-    value = fields.get(name, "")
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+def _text(value: object, column: str, bad: Callable[[str, str], None]) -> str:
+    """Read a text; JSON may hold a number for one, and nothing else: what is dropped in silence is lost."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    bad(column, f"must be a text, not {type(value).__name__}")
+    return ""
 
 
 def _whole(value: object) -> int | None:
@@ -263,11 +317,8 @@ def _decimal(value: object) -> Decimal | None:
     """Read a positive number without separators; `1,000` may mean a thousand or one, so it is refused."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         return None
-    try:
-        number = Decimal(value)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() and number > 0 and abs(number.adjusted()) < 16 else None
+    number = decimal(value) if isinstance(value, str) else Decimal(value)
+    return number if number is not None and number.is_finite() and number > 0 and abs(number.adjusted()) < 16 else None
 
 
 def _printable(text: str) -> str:

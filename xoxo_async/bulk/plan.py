@@ -119,7 +119,8 @@ class Planner:
                 )
             )
         except ConfigError as error:
-            problems.add(row, error.message, key=line.key)
+            # All but the details was checked before it came here, column by column.
+            problems.add(row, error.message.removeprefix("details "), column="details")
             return None
         if problems.total > before:
             return None

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, TypeVar
 
 import click
 
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
-from xoxo_async.cli.exits import DeclinedError
-from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table
+from xoxo_async.cli.exits import DeclinedError, StoppedError
+from xoxo_async.cli.numbers import AMOUNT, Whole
+from xoxo_async.cli.render import amounts, is_terminal, json_text, mask, money, out, public, say, table, words
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
@@ -19,25 +19,6 @@ from xoxo_async.services.orders import Order
 __all__ = ["ask", "balance", "catalog", "confirm_spending", "day", "order", "takers"]
 
 T = TypeVar("T")
-
-
-class _Amount(click.ParamType[Decimal]):
-    """A positive amount of money."""
-
-    name = "amount"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read it, exactly as written."""
-        try:
-            number = Decimal(value)
-        except (InvalidOperation, TypeError, ValueError):
-            number = Decimal(0)
-        if not number.is_finite() or number <= 0:
-            self.fail(f"{value!r} is not a number above 0", param, ctx)
-        return number
-
-
-AMOUNT = _Amount()
 
 
 def day(value: datetime | None) -> date | None:
@@ -84,7 +65,7 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         yes: Whether `--yes` was given.
 
     Raises:
-        DeclinedError: Nobody agreed; nothing was sent.
+        DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when a person ended it at the question.
     """
     if yes or not is_real_money(connection):
         return
@@ -92,7 +73,11 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         raise DeclinedError(
             f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
         )
-    if not click.confirm(f"{connection.address} is real money. {what}?", err=True):
+    try:
+        agreed = click.confirm(f"{connection.address} is real money. {what}?", err=True)
+    except click.Abort:
+        raise StoppedError("interrupted, nothing was sent") from None
+    if not agreed:
         raise DeclinedError("declined, nothing was sent")
 
 
@@ -120,15 +105,17 @@ def catalog_filters(group: str, as_json: bool, **where: Any) -> None:
     if as_json:
         out(json_text({"filters": public(groups)}))
         return
-    rows = [(g.filter_group_code, f.filter_value_code, f.filter_value, f.iso_code) for g in groups for f in g.filters]
+    rows = [
+        (g.filter_group_code, f.filter_value_code, words(f.filter_value), f.iso_code) for g in groups for f in g.filters
+    ]
     table(("group", "code", "value", "iso"), rows)
 
 
 @catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country india --limit 20")
 @click.option("--country", help="Only products good there, by filter code.")
 @click.option("--currency", help="Only products in this currency.")
-@click.option("--product-id", "product_ids", type=int, multiple=True, help="Only this product; may be repeated.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--product-id", "product_ids", type=Whole(1), multiple=True, help="Only this product; may be repeated.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
 def catalog_vouchers(
@@ -156,7 +143,15 @@ def catalog_vouchers(
     table(
         header,
         (
-            (v.product_id, v.name, v.country_code, v.currency_code, _values(v), v.delivery_type, v.order_quantity_limit)
+            (
+                v.product_id,
+                words(v.name),
+                v.country_code,
+                v.currency_code,
+                _values(v),
+                v.delivery_type,
+                v.order_quantity_limit,
+            )
             for v in found
         ),
     )
@@ -183,9 +178,9 @@ Example:
   xoxo order place --product-id 1001 --denomination 500 --po-number INV-17 --yes
 The same poNumber never buys twice: after a lost answer, run the same command again.""",
 )
-@click.option("--product-id", type=int, required=True, help="The product.")
+@click.option("--product-id", type=Whole(1), required=True, help="The product.")
 @click.option("--denomination", type=AMOUNT, required=True, help="The value of one piece.")
-@click.option("--quantity", type=click.IntRange(1), default=1, show_default=True, help="Pieces.")
+@click.option("--quantity", type=Whole(1), default=1, show_default=True, help="Pieces.")
 @click.option("--po-number", required=True, help="Your own number of this order, unique for ever.")
 @click.option("--email", help="The receiver's address.")
 @click.option("--contact", help="The receiver's phone, +CC-NUMBER.")
@@ -211,7 +206,7 @@ def _connection(given: dict[str, Any]) -> Connection:
 
 
 @order.command("get", epilog="Example:  xoxo order get --po-number INV-17 --reveal")
-@click.option("--order-id", type=click.IntRange(1), help="The vendor's id of it, or")
+@click.option("--order-id", type=Whole(1), help="The vendor's id of it, or")
 @click.option("--po-number", help="your poNumber.")
 @click.option("--reveal", is_flag=True, help="Show the codes.")
 @json_option
@@ -253,7 +248,7 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
     "--to", "end", type=click.DateTime(["%Y-%m-%d"]), help="The last day; tomorrow, for time zones, unless given."
 )
 @click.option("--tag", help="Only orders with this tag.")
-@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
 @json_option
 @connection_options
 def order_history(

@@ -1,74 +1,32 @@
 """`xoxo bulk`: plan, run, resume, reconcile, status, export, resolve."""
 
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from xoxo_async.cli.ask import AMOUNT
 from xoxo_async.cli.connect import Connection, connection_options, json_option
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS, Whole
 
 __all__ = ["bulk"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _Rate(click.ParamType[float]):
-    """A number above 0, or `none`."""
+class _LedgerPath(click.Path):
+    """A file's path: not empty, and not that of a folder."""
 
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it; `none` is infinite."""
-        if isinstance(value, float):
-            return value
-        if str(value).lower() == "none":
-            return math.inf
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = 0.0
-        if not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a number above 0, nor 'none'", param, ctx)
-        return number
-
-
-class _Concurrency(click.ParamType[int | str]):
-    """A whole number from 1, or `auto`."""
-
-    name = "concurrency"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read it."""
-        if value == "auto":
-            return "auto"
-        text = str(value)
-        if not text.isdigit() or not 1 <= int(text) <= 4096:
-            self.fail(f"{value!r} is not a whole number from 1 to 4096, nor 'auto'", param, ctx)
-        return int(text)
-
-
-class _Seconds(click.ParamType[float]):
-    """Seconds, from 0."""
-
-    name = "seconds"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read them."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            number = -1.0
-        if not 0 <= number < math.inf:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        return number
+        if not str(value).strip() or not Path(value).name:
+            self.fail(f"{str(value)!r} is not a file's name", param, ctx)
+        return super().convert(value, param, ctx)
 
 
 _ledger_option = click.option(
     "--ledger",
-    type=click.Path(path_type=Path),
+    type=_LedgerPath(path_type=Path),
     required=True,
     metavar="FILE",
     help="The job's ledger: the truth about it.",
@@ -80,16 +38,16 @@ def _work_options(command: Command) -> Command:
     options = [
         _ledger_option,
         click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's own]."),
-        click.option("--concurrency", type=_Concurrency(), default="auto", show_default=True, metavar="N|auto",
+        click.option("--concurrency", type=CONCURRENCY, default="auto", show_default=True, metavar="N|auto",
                      help="Orders in flight at most; auto has as many as the allowance needs."),
-        click.option("--rate", type=_Rate(), metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
-        click.option("--settle", type=_Seconds(), metavar="S", help="Seconds until a lost order counts as absent."),
+        click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
+        click.option("--settle", type=SECONDS, metavar="S", help="Seconds until a lost order counts as absent."),
         click.option("--resend", type=click.Choice(["settled", "never"]), default="settled", show_default=True,
                      help="Whether what is proven absent is placed again, or left to a person."),
         click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
-        click.option("--pause-limit", type=_Seconds(), default=60.0, show_default=True, metavar="S",
+        click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
                      help="Seconds a dead server is waited for before the run pauses (exit 5)."),
-        click.option("--grace", type=_Seconds(), default=30.0, show_default=True, metavar="S",
+        click.option("--grace", type=SECONDS, default=30.0, show_default=True, metavar="S",
                      help="Seconds that requests in flight get after Ctrl-C."),
         json_option,
         connection_options,
@@ -139,7 +97,7 @@ def bulk() -> None:
 @bulk.command(epilog="Example:  xoxo bulk plan orders.csv --pack")
 @click.argument("orders")
 @_row_options
-@click.option("--rate", type=_Rate(), metavar="N|none", help="Orders a minute [default: the vendor's 100].")
+@click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100].")
 @json_option
 @connection_options
 def plan(orders: str, pack: bool, skip_invalid: bool, as_json: bool, **where: Any) -> int:
@@ -192,7 +150,8 @@ def reconcile(**given: Any) -> int:
 
 
 def _work(action: str, given: dict[str, Any], orders: str = "") -> int:
-    from xoxo_async.cli.bulk_run import Work, run_work
+    from xoxo_async.cli.bulk_run import run_work
+    from xoxo_async.cli.bulk_work import Work
 
     connection = Connection(
         base_url=given.pop("base_url"),
@@ -214,7 +173,7 @@ def books_of(ledger: Path) -> Path:
 @_ledger_option
 @json_option
 def status(ledger: Path, as_json: bool) -> None:
-    """Show where a job stands, and what needs a look. Asks nobody, needs no credentials."""
+    """Show where a job stands, and what needs a look; also while it runs. Asks nobody, needs no credentials."""
     from xoxo_async.cli.bulk_books import show_status
 
     show_status(ledger, as_json=as_json)
@@ -228,7 +187,7 @@ Examples:
 )
 @_ledger_option
 @click.option("--out", "path", type=click.Path(path_type=Path), required=True, metavar="FILE",
-              help="Where to: .csv or .jsonl. The file is readable by you alone.")  # fmt: skip
+              help="Where to: .csv or .jsonl, for you alone. Replaces an older export, no other file.")  # fmt: skip
 @click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
 @json_option
 @connection_options
@@ -248,7 +207,7 @@ Examples, once the vendor's dashboard has told what became of EMP-17:
 )
 @click.argument("key")
 @_ledger_option
-@click.option("--placed", type=click.IntRange(1), metavar="ORDERID", help="It exists, under this order id.")
+@click.option("--placed", type=Whole(1), metavar="ORDERID", help="It exists, under this order id.")
 @click.option("--resend", is_flag=True, help="It does not exist; place it again, under the same poNumber.")
 @click.option("--reject", is_flag=True, help="It does not exist, and is no longer wanted.")
 @click.option("--reason", default="", help="Why; kept in the journal. Needed for --reject.")

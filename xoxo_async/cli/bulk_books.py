@@ -11,10 +11,11 @@ from xoxo_async.bulk.ledger import Change, Counts, Delivery, Evidence, LedgerLin
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli import exits
 from xoxo_async.cli.connect import SANDBOX, SERVER, run_async
+from xoxo_async.cli.given import COUNTS, no_facts
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
 from xoxo_async.errors import ConfigError, LedgerConflictError
 
-__all__ = ["Decision", "decide", "show_status"]
+__all__ = ["Decision", "decide", "go_on", "show_status"]
 
 T = TypeVar("T")
 
@@ -22,66 +23,99 @@ _TROUBLED: Final = (LineState.MANUAL, LineState.CONFLICT, LineState.UNKNOWN, Lin
 _SHOWN: Final = 10
 
 
-def _with_ledger(path: Path, work: Callable[[SqliteLedger], Awaitable[T]]) -> T:
+def _with_ledger(ledger: SqliteLedger, work: Callable[[SqliteLedger], Awaitable[T]]) -> T:
     async def opened() -> T:
-        # Codes are not looked at here, so no key is needed.
-        async with SqliteLedger(path, store_codes=False, must_exist=True) as ledger:
+        async with ledger:
             return await work(ledger)
 
     return run_async(opened)
 
 
 def show_status(path: Path, *, as_json: bool) -> None:
-    """Print where a job stands, and its first lines that need a look.
+    """Print where a job stands, and its first lines that need a look; also of a job that is being worked on.
 
     Args:
         path: The ledger.
         as_json: Whether to print JSON.
     """
 
-    async def read(ledger: SqliteLedger) -> tuple[str, Counts, list[LedgerLine], str]:
-        return ledger.job or "", await ledger.counts(), await _troubled(ledger), await _resume(ledger)
+    async def read(ledger: SqliteLedger) -> tuple[Status, list[LedgerLine]]:
+        holder, counts = ledger.holder, await ledger.counts()
+        status = Status(ledger.job or "", path, counts, holder, await _follow(ledger, counts, holder))
+        return status, await _troubled(ledger, at_work=holder is not None)
 
-    job, counts, lines, follow = _with_ledger(path, read)
-    if not counts.not_sent and counts.unknown == counts.states.get(LineState.MANUAL, 0):
-        follow = ""
+    status, lines = _with_ledger(SqliteLedger(path, read_only=True), read)
     if as_json:
-        names = (
-            "rows",
-            "issued",
-            "pending",
-            "rejected",
-            "unknown",
-            "not_sent",
-            "orders",
-            "delivery_cancelled",
-            "states",
-            "charged",
-        )
-        told = {name: getattr(counts, name) for name in names}
-        problems = [_problem(line) for line in lines]
-        told |= {"job": job, "ledger": str(path), "elapsed_s": 0.0, "problems": problems, "continue_with": follow}
-        out(json_text(told))
+        out(json_text({**status.facts(), "problems": [_problem(line) for line in lines]}))
         return
-    out(f"job {job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {path}")
-    for name in ("issued", "pending", "rejected", "unknown", "not_sent"):
+    counts = status.counts
+    out(f"job {status.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {path}")
+    for name in COUNTS[1:]:
         out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
     out(f"  charged   {amounts(counts.charged)}")
-    _show_problems(lines, counts)
-    if follow:
-        say(f"continue with: {follow}")
+    if status.holder is not None:
+        in_flight = counts.states.get(LineState.SENDING, 0)
+        out(f"process {status.holder} is working on it; {in_flight:,} of the unknown are in flight")
+    _show_problems(status, lines)
+    if status.follow:
+        say(f"continue with: {status.follow}")
 
 
-async def _resume(ledger: SqliteLedger) -> str:
-    """Return the command that goes on with a ledger, at the server it was begun at."""
+class Status(msgspec.Struct, frozen=True):
+    """Where a job stands.
+
+    Attributes:
+        job: Its name.
+        path: Its ledger.
+        counts: The ledger in numbers.
+        holder: The process that works on it.
+        follow: The command that goes on with it; empty where nothing is left, or somebody is at it.
+    """
+
+    job: str
+    path: Path
+    counts: Counts
+    holder: int | None
+    follow: str
+
+    def facts(self) -> dict[str, object]:
+        """Return it as JSON tells it."""
+        told = no_facts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
+        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged"):
+            told[name] = getattr(self.counts, name)
+        return {**told, "holder_pid": self.holder, "continue_with": self.follow}
+
+
+async def _follow(ledger: SqliteLedger, counts: Counts, holder: int | None) -> str:
+    if holder is not None:
+        return ""
+    if counts.not_sent or counts.unknown > counts.states.get(LineState.MANUAL, 0):
+        return await go_on(ledger, "resume")
+    return await go_on(ledger, "reconcile") if counts.pending > counts.delivery_cancelled else ""
+
+
+async def go_on(ledger: SqliteLedger, action: str) -> str:
+    """Return the command that goes on with a ledger, at the server it was begun at.
+
+    Args:
+        ledger: The ledger.
+        action: `resume` or `reconcile`.
+    """
     sandbox = await ledger.get_meta(SERVER) == SANDBOX
-    return exits.command("bulk", "resume", "--ledger", ledger.path, *(["--sandbox"] if sandbox else []))
+    return exits.command("bulk", action, "--ledger", ledger.path, *(["--sandbox"] if sandbox else []))
 
 
-async def _troubled(ledger: SqliteLedger) -> list[LedgerLine]:
-    """Return the first lines of each state that needs a look; what a person must decide comes first."""
+async def _troubled(ledger: SqliteLedger, *, at_work: bool) -> list[LedgerLine]:
+    """Return the first lines of each state that needs a look; what a person must decide comes first.
+
+    Args:
+        ledger: The ledger.
+        at_work: Whether somebody is working on it: then what is being sent needs no look.
+    """
     found: list[LedgerLine] = []
     for state in _TROUBLED:
+        if at_work and state is LineState.SENDING:
+            continue
         left = _SHOWN
         async for line in ledger.lines(states=(state,)):
             found.append(line)
@@ -103,17 +137,23 @@ def _problem(line: LedgerLine) -> dict[str, object]:
     }
 
 
-def _show_problems(lines: list[LedgerLine], counts: Counts) -> None:
+def _show_problems(status: Status, lines: list[LedgerLine]) -> None:
     if not lines:
         return
     out("")
     rows = [(line.state.value, line.key, line.row, line.error_id, exits.scrub(line.error)) for line in lines]
     table(("state", "key", "row", "error id", "why"), rows)
-    more = sum(counts.states.get(state, 0) for state in _TROUBLED) - len(lines)
-    if more:
+    states = status.counts.states
+    in_flight = states.get(LineState.SENDING, 0) if status.holder is not None else 0
+    more = sum(states.get(state, 0) for state in _TROUBLED) - in_flight - len(lines)
+    if more > 0:
         out(f"… and {more:,} more")
-    if counts.states.get(LineState.MANUAL):
-        say("manual lines are a person's to decide, see: xoxo bulk resolve --help")
+    if lines[0].state is LineState.MANUAL:
+        resolve = exits.command("bulk", "resolve", "--ledger", status.path)
+        say(
+            f"{count(states[LineState.MANUAL], 'row')} only a person can decide. Look for the poNumber in the vendor's"
+            f" dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"
+        )
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -174,9 +214,10 @@ def decide(path: Path, key: str, decision: Decision, *, as_json: bool) -> None:
             (after,) = await ledger.record([decision.change(line)])
         except LedgerConflictError as error:
             raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
-        return after, await _resume(ledger)
+        return after, await go_on(ledger, "resume")
 
-    after, follow = _with_ledger(path, record)
+    # Codes are not looked at here, so no key is needed.
+    after, follow = _with_ledger(SqliteLedger(path, store_codes=False, must_exist=True), record)
     if after.state is LineState.REJECTED:
         follow = ""
     if as_json:

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
@@ -12,6 +12,7 @@ import msgspec
 from xoxo_async.bulk.evidence import StoredCode, codes_of, mismatch, ordered, stored_codes
 from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.cli.bulk_books import go_on
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import scrub
 from xoxo_async.cli.files import private_file
@@ -56,16 +57,18 @@ class Exported(msgspec.Struct):
         codes: Of them, those with a code.
         fetched: Orders whose codes were fetched from the vendor.
         missing: Delivered orders whose codes are not in the ledger.
+        waiting: Orders whose codes are still to be delivered.
     """
 
     rows: int = 0
     codes: int = 0
     fetched: int = 0
     missing: int = 0
+    waiting: int = 0
 
 
 def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool, as_json: bool) -> None:
-    """Write the ledger's lines and codes to a file.
+    """Write the ledger's lines and codes to a file; an older export of that name is replaced, since this one has more.
 
     Args:
         ledger: The ledger.
@@ -83,21 +86,46 @@ def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool
         raise ConfigError(f"--out must end in .csv or .jsonl, not {path.suffix or 'nothing'}")
     if path.resolve() == ledger.resolve():
         raise ConfigError("--out must not be the ledger")
+    _keep_what_is_no_export(path)
 
-    async def work() -> Exported:
+    async def work() -> tuple[Exported, str]:
         async with SqliteLedger(ledger, must_exist=True) as opened:
             with private_file(path) as file:
                 write = _csv_writer(file) if kind == ".csv" else _jsonl_writer(file)
-                return await _Export(opened, connection, reveal=reveal).write(write)
+                done = await _Export(opened, connection, reveal=reveal).write(write)
+            return done, await go_on(opened, "reconcile") if done.waiting else ""
 
-    done = run_async(work)
+    done, collect = run_async(work)
     if as_json:
-        out(json_text({"out": str(path), **msgspec.to_builtins(done), "revealed": reveal}))
+        told = {"out": str(path), **msgspec.to_builtins(done), "revealed": reveal, "continue_with": collect}
+        out(json_text(told))
         return
     shown = "in clear" if reveal else "masked; --reveal writes them"
     say(f"{count(done.rows, 'row')} in {path}, {count(done.codes, 'code')} {shown}")
+    if done.waiting:
+        waits = "order waits for its codes" if done.waiting == 1 else "orders wait for their codes"
+        say(f"{done.waiting:,} {waits}; collect them, and export again\ncollect them with: {collect}")
     if done.missing:
         say(f"{count(done.missing, 'delivered order')} without codes in this ledger; --reveal fetches them")
+
+
+def _keep_what_is_no_export(path: Path) -> None:
+    """Refuse to replace a file that is no older export: what such a file holds can be had again, no other's can."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(4096)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
+    names = Row.__struct_fields__
+    if first.strip() == ",".join(names).encode() or not first:
+        return
+    with suppress(msgspec.MsgspecError):
+        row = msgspec.json.decode(first)
+        if isinstance(row, dict) and tuple(row) == names:
+            return
+    raise ConfigError(f"{path} is there already and is no older export, so it is not overwritten")
 
 
 def _csv_writer(file: TextIO) -> Callable[[Row], None]:
@@ -141,6 +169,7 @@ class _Export:
                 fetched = await self._fetch([line for line in chunk if _has_codes_elsewhere(line)], stack)
                 packed = await self._ledger.packed(chunk)
                 for line in chunk:
+                    self._done.waiting += line.state is LineState.PLACED and line.delivery is Delivery.PENDING
                     codes = fetched.get(line.seq) or codes_of(line.codes)
                     for row in self._rows(line, codes, packed.get(line.seq, [])):
                         write(row)

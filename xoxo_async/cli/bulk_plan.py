@@ -1,6 +1,8 @@
 """Before money moves: what the rows add up to, whether the balance covers it, and how long it takes."""
 
+import math
 import tempfile
+import time
 from pathlib import Path
 
 import msgspec
@@ -8,10 +10,12 @@ import msgspec
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.totals import PlanTotals
+from xoxo_async.cli import exits
 from xoxo_async.cli.connect import Connection, open_client, run_async
-from xoxo_async.cli.exits import PAUSED
+from xoxo_async.cli.exits import PAUSED, REJECTED
+from xoxo_async.cli.given import no_facts
 from xoxo_async.cli.orders import UniqueOrders
-from xoxo_async.cli.render import amounts, count, duration, json_text, money, out, say, table
+from xoxo_async.cli.render import amounts, count, duration, json_text, money, out, say, table, words
 
 __all__ = ["Asked", "facts", "run_plan", "show_totals", "totals_of"]
 
@@ -42,18 +46,30 @@ def run_plan(asked: Asked, *, as_json: bool) -> int:
     Returns:
         The exit code: 0; 3 when bad rows were left out; 5 when the balance falls short.
     """
+    started = time.monotonic()
     totals = totals_of(asked)
-    if as_json:
-        out(json_text(_as_json(totals)))
-    else:
+    if not as_json:
         show_totals(totals)
     for fact in facts(totals):
         say(fact)
-    if totals.skipped:
-        say("all other rows are good; nothing was sent")
-        return 3
-    say("every row is good; nothing was sent")
-    return 0 if totals.covered else PAUSED
+    say(f"{'all other rows are' if totals.skipped else 'every row is'} good; nothing was sent")
+    code = REJECTED if totals.skipped else 0 if totals.covered else PAUSED
+    follow = _again(asked, as_json=as_json) if code else ""
+    if follow:
+        say(f"continue with: {follow}")
+    if as_json:
+        known = no_facts(job=_job_of(asked.orders), ledger="", elapsed_s=time.monotonic() - started)
+        known |= {"not_sent": totals.lines, **_as_json(totals)}
+        out(json_text({**known, "exit_code": code, "continue_with": follow}))
+    return code
+
+
+def _again(asked: Asked, *, as_json: bool) -> str:
+    """Return the same command: for when rows are mended, or funds added."""
+    flags = [flag for flag, on in (("--pack", asked.pack), ("--skip-invalid", asked.skip_invalid)) if on]
+    rate = asked.connection.rate
+    flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
+    return exits.command("bulk", "plan", asked.orders, *flags, *asked.connection.flags, *["--json"] * as_json)
 
 
 def totals_of(asked: Asked) -> PlanTotals:
@@ -147,7 +163,7 @@ def show_totals(totals: PlanTotals) -> None:
     rows = [
         (
             product_id,
-            product.name,
+            words(product.name),
             f"{product.lines:,}",
             f"{product.pieces:,}",
             money(product.face, product.currency),

@@ -1,12 +1,10 @@
-"""Run, resume, reconcile: the work itself, the signals that end it, and what is said afterwards."""
+"""Run, resume, reconcile: the work itself, and the signals that end it."""
 
 import os
 import signal
 import sys
 import time
-from decimal import Decimal
-from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import anyio
 import anyio.abc
@@ -18,94 +16,16 @@ from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
+from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_plan import Asked, facts, show_totals, totals_of
-from xoxo_async.cli.connect import SERVER, Connection, is_real_money, open_client, run_async, server_of
+from xoxo_async.cli.bulk_work import Ended, Work
+from xoxo_async.cli.connect import SERVER, is_real_money, open_client, run_async, server_of
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
-from xoxo_async.cli.render import amounts, json_text, out, say
+from xoxo_async.cli.render import amounts, count, say
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
-__all__ = ["Work", "run_work"]
-
-_SANDBOX_SETTLE_S: Final = 1.0
-"""The sandbox ends with its command: no order of an earlier one can still be on its way."""
-_SETTLE_S: Final = 150.0
-
-
-class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """One `xoxo bulk run`, `resume` or `reconcile`, as it was asked for."""
-
-    action: str
-    orders: str
-    ledger: Path
-    connection: Connection
-    job: str = ""
-    concurrency: int | Literal["auto"] = "auto"
-    settle: float | None = None
-    resend: Literal["settled", "never"] = "settled"
-    no_codes: bool = False
-    max_spend: Decimal | None = None
-    pack: bool = False
-    skip_invalid: bool = False
-    pause_limit: float = 60.0
-    grace: float = 30.0
-    yes: bool = False
-    as_json: bool = False
-
-    @property
-    def settle_s(self) -> float:
-        """Seconds after a lost answer before absence counts."""
-        if self.settle is not None:
-            return self.settle
-        return _SANDBOX_SETTLE_S if self.connection.sandbox else _SETTLE_S
-
-    def continued_by(self, action: str) -> str:
-        """Return the command line that goes on with this work under the same settings.
-
-        Args:
-            action: `run`, `resume` or `reconcile`.
-        """
-        command = ["bulk", action, *([self.orders] if action == "run" else []), "--ledger", str(self.ledger)]
-        if action == "run":
-            command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
-        command += ["--job", self.job] if self.job else []
-        command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
-        command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
-        command += ["--settle", _number(self.settle)] if self.settle is not None else []
-        command += ["--resend", self.resend] if self.resend != "settled" else []
-        command += ["--no-codes"] if self.no_codes else []
-        command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
-        command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
-        command += self.connection.flags
-        if action != "reconcile":
-            command += ["--max-spend", f"{self.max_spend:f}"] if self.max_spend is not None else []
-            command += ["--yes"] if self.yes else []
-        command += ["--json"] if self.as_json else []
-        return exits.command(*command)
-
-
-def _number(value: float | None) -> str:
-    return "none" if value == float("inf") else f"{value:g}"
-
-
-class Ended(msgspec.Struct):
-    """How the work ended.
-
-    Attributes:
-        report: The job's state; None when no ledger was reached.
-        error: What ended it, None for an end in order.
-        began: Whether anything may have been sent.
-        idle: Whether there was nothing to do.
-        manual: Lines that wait for a person.
-        skipped: Bad rows that were left out.
-    """
-
-    report: Report | None = None
-    error: XoxoError | None = None
-    began: bool = False
-    idle: bool = False
-    manual: int = 0
-    skipped: int = 0
+__all__ = ["run_work"]
 
 
 def run_work(work: Work) -> int:
@@ -120,8 +40,8 @@ def run_work(work: Work) -> int:
     ended = run_async(lambda: _Shift(work).work())
     elapsed = time.monotonic() - started
     if ended.report is not None and ended.error is None:
-        return _tell(work, msgspec.structs.replace(ended.report, elapsed_s=elapsed), ended)
-    return _tell_failure(work, ended)
+        return tell(work, msgspec.structs.replace(ended.report, elapsed_s=elapsed), ended)
+    return tell_failure(work, ended, elapsed)
 
 
 def _agree(work: Work) -> None:
@@ -136,7 +56,7 @@ def _agree(work: Work) -> None:
         show_totals(totals)
         for fact in facts(totals):
             say(fact)
-        what = f"issue {totals.pieces:,} vouchers, face value {amounts(totals.face)}"
+        what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
     confirm_spending(work.connection, what, yes=False)
 
 
@@ -174,8 +94,10 @@ class _Shift:
     async def _do(self) -> None:
         work = self._work
         async with (
-            open_client(work.connection) as client,
-            SqliteLedger(work.ledger, store_codes=not work.no_codes, must_exist=work.action != "run") as ledger,
+            open_client(work.connection, aloud=False) as client,
+            SqliteLedger(
+                work.ledger, store_codes=not work.no_codes, must_exist=work.action != "run", keep_unused=False
+            ) as ledger,
         ):
             issuer = BulkIssuer(
                 client,
@@ -189,13 +111,13 @@ class _Shift:
                 max_spend=work.max_spend,
                 pause_limit_s=work.pause_limit,
             )
-            await self._bind(ledger)
             before = await ledger.counts()
+            await self._check_server(ledger, before)
             self._issuer = issuer
             try:
                 async with shown(issuer, ledger, self._first_words()):
                     with self._sending:
-                        self._ended.report = await self._act(issuer)
+                        self._ended.report = await self._act(issuer, ledger)
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._look_back(issuer, ledger, before)
@@ -208,10 +130,12 @@ class _Shift:
             raise ConfigError(f"{ledger.path} holds no job yet: begin it with `xoxo bulk run ORDERS --ledger …`")
         return known or asked or ledger.path.stem
 
-    async def _bind(self, ledger: SqliteLedger) -> None:
+    async def _check_server(self, ledger: SqliteLedger, before: Counts) -> None:
         """Keep a job with the server it was begun at: at another one, every order of it would look absent."""
         address = self._work.connection.address
         known = await ledger.get_meta(SERVER)
+        if not before.rows:
+            return  # a ledger without rows belongs to nobody yet
         if known is None:
             await ledger.set_meta(SERVER, address)
         elif known != address and server_of(known) != server_of(address):
@@ -224,13 +148,15 @@ class _Shift:
         follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
         return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
-    async def _act(self, issuer: BulkIssuer) -> Report:
+    async def _act(self, issuer: BulkIssuer, ledger: SqliteLedger) -> Report:
         if self._work.action == "reconcile":
             return await issuer.reconcile()
         if self._work.action == "resume":
             return await issuer.resume()
         totals = await issuer.plan(UniqueOrders(self._work.orders))
         self._ended.skipped = totals.skipped
+        # Rows are planned, none is sent: from here on the ledger belongs to this server.
+        await ledger.set_meta(SERVER, self._work.connection.address)
         for fact in facts(totals):
             say(fact)
         return await issuer.issue()
@@ -245,8 +171,10 @@ class _Shift:
             return
         ended.idle = counts == before
         ended.manual = counts.states.get(LineState.MANUAL, 0)
+        ended.cancelled = counts.delivery_cancelled
         if ended.report is None:
-            ended.report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
+            report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
+            ended.report = msgspec.structs.replace(report, placed_now=issuer.progress.placed)
 
     async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Stop in order at the first signal, at once at the second, and without any ado at the third."""
@@ -275,86 +203,3 @@ class _Shift:
     async def _cut_off(self) -> None:
         await anyio.sleep(self._work.grace)
         self._sending.cancel()
-
-
-def _tell(work: Work, report: Report, ended: Ended) -> int:
-    """Print a report, and what to do next; return its exit code."""
-    code = report.exit_code or (exits.REJECTED if ended.skipped else 0)
-    follow = _follow(work, report, ended, code)
-    write = say if work.as_json else out
-    if ended.idle and code == 0:
-        delivered = f"{report.issued:,} of {report.rows:,} issued"
-        write(f"nothing left to do: {delivered}" + (f", {report.pending:,} pending delivery" if report.pending else ""))
-    for line in summary(report):
-        write(line)
-    if ended.skipped:
-        write(f"  skipped  {ended.skipped:>10,} bad rows, not in the ledger")
-    if report.pause:
-        say(f"paused ({report.pause.value}): {exits.scrub(report.reason)}")
-    if follow:
-        say(f"continue with: {follow}")
-    elif report.issued and not work.as_json:
-        elsewhere = work.connection.flags if work.no_codes else []
-        target = f"{work.ledger.stem}-codes.csv"
-        say(
-            "the codes: "
-            + exits.command("bulk", "export", "--ledger", work.ledger, *elsewhere, "--out", target, "--reveal")
-        )
-    if work.as_json:
-        told = msgspec.to_builtins(report, builtin_types=(Decimal,))
-        out(json_text({**told, "skipped": ended.skipped, "exit_code": code, "continue_with": follow}))
-    return code
-
-
-def summary(report: Report) -> list[str]:
-    """Return a report in lines for people.
-
-    Args:
-        report: The report.
-    """
-    names = ("issued", "pending", "rejected", "unknown", "not_sent")
-    shared = f" in {report.orders:,} orders" if report.orders != report.rows else ""
-    lines = [f"job {report.job} · {report.rows:,} rows{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"]
-    lines += [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
-    return [*lines, f"  charged   {amounts(report.charged)}"]
-
-
-def _follow(work: Work, report: Report, ended: Ended, code: int) -> str:
-    """Return the command that continues; empty when nothing is left to continue."""
-    if code == 0:
-        return ""
-    if code == exits.INTERRUPTED and not ended.began:
-        return work.continued_by(work.action)
-    if code == exits.REJECTED and not report.rejected:
-        return ""  # only rows that were left out
-    if code == exits.REJECTED or (report.unknown and ended.manual == report.unknown and not report.not_sent):
-        return exits.command("bulk", "status", "--ledger", work.ledger)
-    if work.action == "reconcile" and not report.not_sent:
-        return work.continued_by("reconcile")
-    return work.continued_by("resume")
-
-
-def _tell_failure(work: Work, ended: Ended) -> int:
-    """Print what ended the work before it was done; return the exit code."""
-    error = ended.error
-    if error is None:
-        code = exits.INTERRUPTED
-        told: dict[str, object] = {"error": "interrupted, nothing was sent", "exit_code": code}
-        say("interrupted, nothing was sent")
-    else:
-        # Once orders were sent, a ledger that fails is no wrong usage: the run goes on when it is mended.
-        code = exits.PAUSED if ended.began else exits.exit_code_of(error, bulk=True)
-        told = exits.told(error, code)
-        exits.show_origin(error)
-        say(f"error: {exits.say_error(error)}")
-    if ended.began and ended.report is not None:
-        told |= msgspec.to_builtins(ended.report, builtin_types=(Decimal,))
-        for line in summary(ended.report):
-            say(line)
-    if code > exits.USAGE:
-        follow = work.continued_by("resume" if ended.began and work.action == "run" else work.action)
-        told["continue_with"] = follow
-        say(f"continue with: {follow}")
-    if work.as_json:
-        out(json_text(told))
-    return code

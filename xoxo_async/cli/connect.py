@@ -13,8 +13,11 @@ import click
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, TokenProvider
+from xoxo_async.cli.render import say
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import Environment, RateLimits, is_loopback
+from xoxo_async.errors import ConfigError
+from xoxo_async.hooks import AttemptFailed, Event
 
 __all__ = [
     "SANDBOX",
@@ -34,6 +37,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 SANDBOX: Final = "sandbox"
 SERVER: Final = "server"
 """What a ledger's fact is called that says where its job was begun."""
+
+_LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
 
 SANDBOX_CLIENT: Final = "sandbox-client"
 SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbox`; it opens nothing else
@@ -93,13 +98,15 @@ def json_option(command: Command) -> Command:
 
 
 def server_of(address: str) -> str:
-    """Return which server an address means: the host, or this machine, whose ports change.
+    """Return which server an address means: the host; this machine, whose ports change; or the sandbox of a ledger.
 
     Args:
         address: A `Connection.address`.
     """
     host = urlsplit(address).hostname or ""
-    return "this machine" if address == SANDBOX or is_loopback(host) else host
+    if address == SANDBOX:  # a server of this ledger's own, which no address leads to
+        return SANDBOX
+    return "this machine" if is_loopback(host) else host
 
 
 def is_real_money(connection: Connection) -> bool:
@@ -115,22 +122,20 @@ def is_real_money(connection: Connection) -> bool:
 
 
 @asynccontextmanager
-async def open_client(connection: Connection) -> AsyncGenerator[XoxoClient]:
+async def open_client(connection: Connection, *, aloud: bool = True) -> AsyncGenerator[XoxoClient]:
     """Open a client, and the sandbox before it where that is asked for; both end with the block.
 
     Args:
         connection: Where to send to.
+        aloud: Whether look-ups that are tried again are told as well: one a person waits for, not one of thousands.
 
     Raises:
         ConfigError: When credentials are missing, naming the variables, or the address makes no sense.
     """
     async with AsyncExitStack() as stack:
         if connection.sandbox:
-            from xoxo_async.sandbox import Sandbox
-
-            sandbox = await stack.enter_async_context(Sandbox(path=connection.books))
+            base_url = await stack.enter_async_context(_own_sandbox(connection.books))
             credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
-            base_url = sandbox.base_url
         else:
             credentials, base_url = _from_environment(connection)
         client = XoxoClient(
@@ -138,8 +143,50 @@ async def open_client(connection: Connection) -> AsyncGenerator[XoxoClient]:
             base_url=base_url,
             rate_limits=_limits(connection),
             max_connections=max(256, connection.connections),
+            hooks=(_tell if aloud else _tell_but_lookups,),
         )
         yield await stack.enter_async_context(client)
+
+
+@asynccontextmanager
+async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
+    """Run a sandbox, and yield its address; books that this made and no order was written in go again."""
+    from xoxo_async.sandbox import Sandbox
+
+    made = _is_missing(books)
+    try:
+        sandbox = Sandbox(path=books)
+        await sandbox.start()
+    except OSError as error:
+        raise ConfigError(f"the sandbox cannot start: {error}") from error
+    try:
+        yield sandbox.base_url
+    finally:
+        with anyio.CancelScope(shield=True):
+            await sandbox.__aexit__(None, None, None)
+        if books is not None and made and not sandbox.state.orders:
+            _remove(books)
+
+
+def _is_missing(path: Path | None) -> bool:
+    return path is not None and not path.exists()
+
+
+def _remove(books: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        books.with_name(books.name + suffix).unlink(missing_ok=True)
+
+
+def _tell(event: Event) -> None:
+    """Say that something is tried again: a person who waits wants to know for what."""
+    if isinstance(event, AttemptFailed):
+        after = f" in {event.wait_s:.0f} s" if event.wait_s >= 1.5 else ""
+        say(f"{event.operation} failed ({event.error}), trying again{after} …")
+
+
+def _tell_but_lookups(event: Event) -> None:
+    if isinstance(event, AttemptFailed) and event.operation not in _LOOKUPS:
+        _tell(event)
 
 
 def _from_environment(connection: Connection) -> tuple[TokenProvider, str]:

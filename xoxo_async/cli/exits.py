@@ -31,6 +31,7 @@ __all__ = [
     "UNKNOWN",
     "USAGE",
     "DeclinedError",
+    "StoppedError",
     "command",
     "exit_code_of",
     "one_error",
@@ -54,6 +55,10 @@ class DeclinedError(XoxoError):
     """A person, or the lack of `--yes`, kept a command from moving money."""
 
 
+class StoppedError(DeclinedError):
+    """A person ended a command at its question: nothing was sent."""
+
+
 def exit_code_of(error: XoxoError, *, bulk: bool = False) -> int:
     """Return the exit code for an error that ended a command.
 
@@ -63,6 +68,8 @@ def exit_code_of(error: XoxoError, *, bulk: bool = False) -> int:
             pause, not a refusal.
     """
     match error:
+        case StoppedError():
+            return INTERRUPTED
         case ConfigError() | BulkError() | DeclinedError():
             return USAGE
         case OutcomeUnknownError():

@@ -2,10 +2,11 @@
 
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
 
@@ -13,6 +14,7 @@ import xoxo_async
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import balance, catalog, order
 from xoxo_async.cli.bulk import bulk
+from xoxo_async.cli.given import Given
 from xoxo_async.cli.render import json_text, out, say
 from xoxo_async.cli.rewards import links, points
 from xoxo_async.cli.sandbox import sandbox
@@ -20,6 +22,12 @@ from xoxo_async.cli.token import token
 from xoxo_async.errors import XoxoError
 
 __all__ = ["run", "xoxo"]
+
+_NOBODY_KNOWS: Final = (
+    "nobody knows whether it took effect, and run again it could do so twice: look in the vendor's dashboard"
+)
+_NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""A group alone: since click 8.2 an error, whose text is the help."""
 
 
 @click.group(
@@ -56,25 +64,38 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = Given(sys.argv[1:] if arguments is None else arguments)
     _prepare()
+    started = time.monotonic()
+
+    def told(facts: dict[str, object]) -> None:
+        if given.as_json:
+            out(json_text({**given.facts(time.monotonic() - started), **facts}))
+
     try:
-        result = xoxo.main(given, prog_name="xoxo", standalone_mode=False)
+        result = xoxo.main(list(given.arguments), prog_name="xoxo", standalone_mode=False)
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.ClickException as error:
-        _tell_usage(error, given)
+        told(_tell_usage(error))
         return exits.USAGE
     except (KeyboardInterrupt, click.Abort):
-        return _interrupted(given)
+        told(_interrupted(given))
+        return exits.INTERRUPTED
     except BrokenPipeError:
         return 0
     except BaseExceptionGroup as errors:
         one = exits.one_error(errors)
-        return _interrupted(given) if isinstance(one, KeyboardInterrupt) else _failed(one, given)
+        if isinstance(one, KeyboardInterrupt):
+            told(_interrupted(given))
+            return exits.INTERRUPTED
+        code, facts = _failed(one, given)
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
-        return _failed(error, given)
-    return result if isinstance(result, int) else 0
+        code, facts = _failed(error, given)
+    else:
+        return result if isinstance(result, int) else 0
+    told(facts)
+    return code
 
 
 def _prepare() -> None:
@@ -91,37 +112,47 @@ def _prepare() -> None:
             signal.signal(number, stop)
 
 
-def _tell_usage(error: click.ClickException, given: Sequence[str]) -> None:
-    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "xoxo"
+def _tell_usage(error: click.ClickException) -> dict[str, object]:
     message = exits.scrub(error.format_message())
+    if isinstance(error, _NO_COMMAND):
+        say(message)
+        return {"error": "no command was given", "exit_code": exits.USAGE}
+    where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "xoxo"
     say(f"error: {message}\ntry: {where} --help")
-    if "--json" in given:
-        out(json_text({"error": message, "exit_code": exits.USAGE}))
+    return {"error": message, "exit_code": exits.USAGE}
 
 
-def _interrupted(given: Sequence[str]) -> int:
-    """A run that had begun says more, see `bulk_run`; here the command itself is what continues."""
-    again = exits.command(*given)
-    unsure = given[:1] in (["points"], ["links"])
-    say(f"interrupted{': look in the dashboard whether it took effect' if unsure else ''}\ncontinue with: {again}")
-    if "--json" in given:
-        out(json_text({"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": again}))
-    return exits.INTERRUPTED
+def _interrupted(given: Given) -> dict[str, object]:
+    """A run that had begun says more, see `bulk_run`; here the command itself is what continues, if it has a key."""
+    facts: dict[str, object] = {"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": ""}
+    if given.unkeyed:
+        say(f"interrupted: {_NOBODY_KNOWS}")
+        return {**facts, "error": f"interrupted: {_NOBODY_KNOWS}"}
+    again = exits.command(*given.arguments)
+    say(f"interrupted\ncontinue with: {again}")
+    return {**facts, "continue_with": again}
 
 
-def _failed(error: BaseException, given: Sequence[str]) -> int:
+def _failed(error: BaseException, given: Given) -> tuple[int, dict[str, object]]:
     exits.show_origin(error)
+    facts: dict[str, object]
     if isinstance(error, XoxoError):
-        code, message = exits.exit_code_of(error, bulk=given[:1] == ["bulk"]), exits.say_error(error)
+        code, message = exits.exit_code_of(error, bulk=given.in_bulk), exits.say_error(error)
+        facts = exits.told(error, code)
+        in_doubt = code == exits.UNKNOWN or (code == exits.PAUSED and error.effect == "possible")
     else:
         # A fault of ours. Its text may hold anything, so that only its kind is shown unless asked.
         code, message = exits.PAUSED, f"internal fault, {type(error).__name__}; run it with --debug to see where"
-    say(f"error: {message}")
-    told = exits.told(error, code) if isinstance(error, XoxoError) else {"error": message, "exit_code": code}
+        facts = {"error": message, "exit_code": code}
+        in_doubt = True
+    say(message if code == exits.INTERRUPTED else f"error: {message}")
+    if given.unkeyed:
+        if in_doubt:
+            code = exits.UNKNOWN
+            say(_NOBODY_KNOWS)
+        return code, {**facts, "exit_code": code, "continue_with": ""}
     # A refusal stays one when asked again; what continues is said where something is left to continue.
-    if code == exits.UNKNOWN or (code > exits.USAGE and given[:1] == ["bulk"]):
-        told["continue_with"] = exits.command(*given)
-        say(f"continue with: {told['continue_with']}")
-    if "--json" in given:
-        out(json_text(told))
-    return code
+    if code == exits.UNKNOWN or (code > exits.USAGE and (given.in_bulk or (given.keyed and code != exits.REJECTED))):
+        facts["continue_with"] = exits.command(*given.arguments)
+        say(f"continue with: {facts['continue_with']}")
+    return code, facts

@@ -36,10 +36,14 @@ class Pace:
         self._first: tuple[float, int] | None = None
         self._next_count = 0.0
 
-    async def refresh(self) -> None:
-        """Read the ledger's counts, seldom enough to cost nothing: counting reads every line."""
+    async def refresh(self, *, at_once: bool = False) -> None:
+        """Read the ledger's counts, seldom enough to cost nothing: counting reads every line.
+
+        Args:
+            at_once: Whether to read them now, for the last word.
+        """
         now = time.monotonic()
-        if self.phase == "planning" or now < self._next_count:
+        if self.phase == "planning" or (now < self._next_count and not at_once):
             return
         with suppress(LedgerError):  # the run itself says so, better
             self.counts = await self._ledger.counts()
@@ -144,18 +148,26 @@ async def _bar(pace: Pace) -> None:
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}", markup=False),
         TextColumn("{task.fields[facts]}", markup=False),
     )
-    bar = Progress(*columns, console=Console(file=sys.stderr), auto_refresh=False, transient=True)
+    bar = Progress(*columns, console=Console(file=sys.stderr), auto_refresh=False)
     task = bar.add_task("planning", total=1, facts="")
+
+    def draw() -> None:
+        with suppress(OSError, ValueError):
+            bar.update(task, description=pace.phase, total=pace.rows or 1, completed=pace.done, facts=_facts(pace))
+            bar.refresh()
+
     try:
         with suppress(OSError, ValueError):  # a terminal that went away ends no run
             bar.start()
         while True:
             await pace.refresh()
-            with suppress(OSError, ValueError):
-                bar.update(task, description=pace.phase, total=pace.rows or 1, completed=pace.done, facts=_facts(pace))
-                bar.refresh()
+            draw()
             await anyio.sleep(_BAR_EVERY_S)
     finally:
+        with anyio.CancelScope(shield=True):
+            await pace.refresh(at_once=True)  # what stays on the screen is how it ended
+        draw()
+        bar.live.transient = not pace.rows
         with suppress(OSError, ValueError):
             bar.stop()
 

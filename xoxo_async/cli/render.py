@@ -1,5 +1,6 @@
 """What is shown: tables, JSON, money, masks. Nothing here may fail because a terminal is odd or a pipe is broken."""
 
+import html
 import os
 import re
 import sys
@@ -28,6 +29,7 @@ __all__ = [
     "public",
     "say",
     "table",
+    "words",
 ]
 
 MASK: Final = "****"
@@ -114,6 +116,11 @@ def money(value: Decimal | None, currency: str | None = "") -> str:
 def amounts(by_currency: Mapping[str, Decimal]) -> str:
     """Return sums by currency: `INR 1,250, USD 40`."""
     return ", ".join(money(value, currency) for currency, value in sorted(by_currency.items())) or "nothing"
+
+
+def words(text: str | None) -> str:
+    """Return the vendor's words as they read: its catalogue writes `&amp;` for `&`."""
+    return html.unescape(text or "")
 
 
 def count(number: int, word: str) -> str:

@@ -281,9 +281,18 @@ def _day(at: float) -> str:
 def _open(path: Path | None) -> "sqlite3.Connection | None":
     if path is None:
         return None
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"its books cannot be kept in {path}: there is no folder {path.parent}")
     # Autocommit: each order is in the file before its answer leaves. Survives kill -9; a power cut it need not.
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    db.execute("PRAGMA journal_mode=WAL")
-    db.execute("PRAGMA synchronous=OFF")
-    db.executescript(_SCHEMA)
+    try:
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode=WAL")
+            db.execute("PRAGMA synchronous=OFF")
+            db.executescript(_SCHEMA)
+        except BaseException:
+            db.close()
+            raise
+    except sqlite3.Error as error:
+        raise OSError(f"its books cannot be kept in {path}: {error}") from error
     return db

@@ -2,14 +2,15 @@
 
 import re
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["check_dates", "day", "e164", "email", "money", "needed", "one_of", "po_number", "text", "whole"]
+__all__ = ["check_dates", "day", "decimal", "e164", "email", "money", "needed", "one_of", "po_number", "text", "whole"]
 
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
@@ -18,6 +19,14 @@ def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
     return value
+
+
+def decimal(text: str) -> Decimal | None:
+    """Return the number a text is, None when it is none: ASCII digits, no separators, nothing around them.
+
+    Python would also read `1_0` as ten, and the digits of every script; neither is what a person meant to spend.
+    """
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
 
 
 def money(name: str, value: object) -> Decimal:
@@ -32,10 +41,9 @@ def money(name: str, value: object) -> Decimal:
         return Decimal(value)  # most denominations; what follows says the same of it, slowly
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         raise ConfigError(f"{name} must be a number, not {type(value).__name__}")
-    try:
-        number = Decimal(repr(value) if isinstance(value, float) else value)
-    except InvalidOperation:
-        raise ConfigError(f"{name} must be a number, not {value!r}") from None
+    number = decimal(value) if isinstance(value, str) else Decimal(repr(value) if isinstance(value, float) else value)
+    if number is None:
+        raise ConfigError(f"{name} must be a number, not {value!r}")
     if not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
         raise ConfigError(f"{name} must be above 0, not {value!r}")
     # As plain digits: 5E+2 is a number to us and a syntax nobody has seen the vendor take.

@@ -10,6 +10,7 @@ import pytest
 from xoxo_async import AirmilesDetails, errors
 from xoxo_async.bulk import OrderLine, read_orders
 from xoxo_async.bulk.intake import rows_of
+from xoxo_async.bulk.order_lines import Problems
 
 pytestmark = pytest.mark.anyio
 
@@ -84,6 +85,14 @@ BAD_ROWS = {
     "json garbage": ('{"key": "a", "product_id": 1, "denomination": 1}\n{nonsense\n', "row 2"),
     "json field": ('{"key": "a", "product_id": 1, "denomination": 1, "colour": 2}', "row 1"),
     "json details": ('{"key": "a", "product_id": 1, "denomination": 1, "details": {"x": 1}}', "column details"),
+    "underscores": (HEAD + "a,1,5_00,1\n", "row 2, column denomination"),
+    "fullwidth digit": (HEAD + "a,1,10,\uff11\n", "row 2, column quantity"),
+    "arabic digits": (HEAD + "a,\u0661\u0662,10,1\n", "row 2, column product_id"),
+    "underscores in json": ('{"key": "a", "product_id": 1, "denomination": "1_0"}', "row 1, column denomination"),
+    "json list for text": ('{"key": "a", "product_id": 1, "denomination": 1, "email": ["x"]}', "row 1, column email"),
+    "json flag for text": ('{"key": true, "product_id": 1, "denomination": 1}', "row 1, column key"),
+    "empty poNumber as key": ("po_number,product_id,denomination\nP,1,1\n,1,1\n", "row 3, column po_number"),
+    "empty poNumber in json": ('{"po_number": "", "product_id": 1, "denomination": 1}', "row 1, column po_number"),
     "deep json": ('{"key": ' + "[" * 100_000, "row 1"),
 }
 
@@ -104,7 +113,20 @@ BAD_FILES = {
     "column twice": (b"key,key,product_id,denomination\na,b,1,10\n", "more than once"),
     "latin-1": (HEAD.encode() + "a,1,10,ü\n".encode("latin-1"), "not UTF-8"),
     "utf-16": (HEAD.encode("utf-16"), "not UTF-8"),
-    "open quote": (HEAD.encode() + b'a,1,10,"1\n', "not a CSV file"),
+    "utf-16 without a mark": (HEAD.encode("utf-16-le"), "not UTF-8"),
+    "utf-16, the other way round": (HEAD.encode("utf-16-be"), "not UTF-8"),
+    "latin-1 in a later row": (
+        HEAD.encode() + b"a,1,10,1\n" * 3 + b"\xe9,1,10,1\n" * 2,
+        "row 5: not UTF-8 (byte 0xe9)",
+    ),
+    "latin-1 in a long row": (HEAD[:-1].encode() + b',tag\na,1,1,1,"x\n\xe9"\n', "row 2: not UTF-8 (byte 0xe9)"),
+    "latin-1 in json": (b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "\xe9"}', "row 2: not UTF-8"),
+    "open quote": (HEAD.encode() + b'a,1,10,"1\n', "row 2: not a CSV file"),
+    "open quote in a later row": (
+        HEAD.encode() + b'a,1,10,1\nb,1,10,"1\n' + b"c,1,10,1\n" * 9,
+        "row 3: not a CSV file",
+    ),
+    "endless field": (HEAD.encode() + b'a,1,10,1\nb,1,10,"' + b"1" * 200_000, "row 3: not a CSV file"),
     "binary": (bytes(range(256)), "not UTF-8"),
     "other binary": (b"\x89PNG\r\n", "not UTF-8"),
 }
@@ -140,6 +162,13 @@ def test_twenty_problems_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
     assert "and 30 more" in text
 
 
+def test_an_unreadable_row_does_not_hide_the_bad_ones_before_it(tmp_path: Path) -> None:
+    """What is wrong with rows before the one where reading ends is told with it."""
+    text = problem(tmp_path / "o.csv", HEAD + 'a,1,10,x\nb,1,10,"1\n')
+    assert "row 2, column quantity" in text
+    assert "row 3: not a CSV file" in text
+
+
 async def collect(orders: object) -> list[OrderLine]:
     return [line async for _, line in rows_of(orders)]  # type: ignore[arg-type]
 
@@ -168,3 +197,69 @@ async def test_what_is_no_order_line_is_named() -> None:
     assert [line.key async for _, line in rows] == ["a"]
     with pytest.raises(errors.PlanError, match="row 2"):
         rows.problems.raise_if_any("orders")
+
+
+GOOD = OrderLine(key="good", product_id=1, denomination=Decimal(1))
+WRONG = {
+    "key, a number": ({"key": 5}, "key"),
+    "key, none": ({"key": None}, "key"),
+    "key, empty": ({"key": ""}, "key"),
+    "key, blank": ({"key": " "}, "key"),
+    "key, half a character": ({"key": "\ud800"}, "key"),
+    "key, zero byte": ({"key": "a\0b"}, "key"),
+    "key, line end": ({"key": "a\nrow 7: b"}, "key"),
+    "product, a list": ({"product_id": [1]}, "product_id"),
+    "product, none": ({"product_id": None}, "product_id"),
+    "product, negative": ({"product_id": -1}, "product_id"),
+    "product, absurd": ({"product_id": 10**30}, "product_id"),
+    "denomination, none": ({"denomination": None}, "denomination"),
+    "denomination, in words": ({"denomination": "ten"}, "denomination"),
+    "denomination, with underscore": ({"denomination": "1_0"}, "denomination"),
+    "denomination, no number": ({"denomination": float("nan")}, "denomination"),
+    "quantity, a text": ({"quantity": "2"}, "quantity"),
+    "quantity, a flag": ({"quantity": True}, "quantity"),
+    "quantity, too many": ({"quantity": 99999}, "quantity"),
+    "email, a list": ({"email": ["a@b.c"]}, "email"),
+    "email, none": ({"email": "nobody"}, "email"),
+    "contact, long": ({"contact": "1" * 41}, "contact"),
+    "tag, control character": ({"tag": "a\x07"}, "tag"),
+    "tag, half a character": ({"tag": "\udfff"}, "tag"),
+    "flag, a word": ({"notify_admin": "no"}, "notify_admin"),
+    "mail to nobody": ({"notify_receiver": True}, "notify_receiver"),
+    "poNumber, empty": ({"po_number": ""}, "po_number"),
+    "poNumber, odd": ({"po_number": "PO;1"}, "po_number"),
+    "currency, a number": ({"currency": 5}, "currency"),
+}
+
+
+@pytest.mark.parametrize(("fields", "column"), WRONG.values(), ids=list(WRONG))
+async def test_what_a_program_gives_is_checked_field_by_field(fields: dict[str, object], column: str) -> None:
+    """Whatever stands in a field of an OrderLine, it is a problem of its row and column, once, and never a crash."""
+    bad = OrderLine(**{"key": "bad", "product_id": 1, "denomination": Decimal(1), **fields})  # type: ignore[arg-type]
+    rows = rows_of([GOOD, bad])
+    assert [line.key async for _, line in rows] == ["good"]
+    assert rows.problems.total == 1
+    with pytest.raises(errors.PlanError, match=f"row 2, column {column}: "):
+        rows.problems.raise_if_any("orders")
+
+
+@pytest.mark.parametrize("value", [10, "10", 10.0, Decimal(10)])
+async def test_a_denomination_may_be_any_exact_number(value: object) -> None:
+    """Whole numbers, texts and floats are taken as the Decimal that they show."""
+    line = OrderLine(key="k", product_id=1, denomination=value)  # type: ignore[arg-type]
+    (read,) = await collect([line])
+    assert isinstance(read.denomination, Decimal)
+    assert read.denomination == 10
+
+
+def test_the_first_problems_are_those_of_the_first_rows() -> None:
+    """Rows found bad later than others stand in their order all the same, and each column counts once a row."""
+    problems = Problems()
+    for row in range(100, 130):
+        problems.add(row, "x", column="quantity")
+        problems.add(row, "y", column="quantity")
+    for row in (7, 5, 6):
+        problems.add(row, "z", column="product_id")
+    assert problems.total == 33
+    assert [text.split(",")[0] for text in problems.shown()[:4]] == ["row 5", "row 6", "row 7", "row 100"]
+    assert len(problems.shown()) == 20

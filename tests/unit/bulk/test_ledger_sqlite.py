@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger_files import FileLock, holder_of
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError, LedgerError, LedgerLockedError, PlanError
 
@@ -60,6 +61,7 @@ async def one_placed(path: Path, key: str = "") -> None:
 
 HOLDER = """
 import asyncio, sys
+from xoxo_async.bulk.ledger_files import FileLock, holder_of
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 async def main():
     async with SqliteLedger(sys.argv[1]) as ledger:
@@ -161,10 +163,10 @@ async def test_what_is_no_sound_ledger_is_refused_and_left_alone(tmp_path: Path,
 
 
 async def test_a_missing_ledger_is_not_made_when_it_must_exist(tmp_path: Path) -> None:
-    """Nothing is made but the lock."""
+    """Nothing is made, not even its lock."""
     with pytest.raises(LedgerError, match="no ledger"):
         await SqliteLedger(tmp_path / "march.db", must_exist=True).open()
-    assert not (tmp_path / "march.db").exists()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
 
 
 async def test_a_copy_without_its_wal_is_refused_and_one_with_it_is_complete(tmp_path: Path) -> None:
@@ -455,6 +457,8 @@ async def test_a_wal_that_lost_its_end_is_refused(tmp_path: Path, left: str) -> 
     with pytest.raises(LedgerError, match="torn"):
         async with SqliteLedger(path):
             pass
+    with pytest.raises(LedgerError, match="torn"):
+        await SqliteLedger(path, read_only=True).open()
     with pytest.raises(LedgerError, match="torn"):  # and it stays refused
         async with SqliteLedger(path):
             pass
@@ -470,3 +474,119 @@ async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
     path.unlink()
     async with SqliteLedger(path) as ledger:  # a new ledger beside the old one's lock file
         assert (await ledger.counts()).rows == 0
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return what stands in a ledger's files, SQLite's own notes of who reads aside."""
+    return {file.name: file.read_bytes() for file in folder.iterdir() if not file.name.endswith("-shm")}
+
+
+async def test_a_ledger_at_work_can_be_looked_at_and_nothing_changes(tmp_path: Path) -> None:
+    """Reading only takes no lock, sees what is committed, names the holder, and leaves every byte as it was."""
+    path = tmp_path / "march.db"
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE) as holder:  # noqa: ASYNC220
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        before = contents(tmp_path)
+        async with SqliteLedger(path, read_only=True) as view:
+            assert await view.get_meta("a") == "b"
+            assert view.holder == holder.pid
+            with pytest.raises(LedgerError, match="read only"):
+                await view.set_meta("a", "c")
+        assert contents(tmp_path) == before
+        holder.send_signal(signal.SIGKILL)
+        holder.wait()
+    async with SqliteLedger(path, read_only=True) as view:
+        assert await view.get_meta("a") == "b"
+        assert view.holder is None
+    assert contents(tmp_path) == before
+    async with SqliteLedger(path) as ledger:
+        assert await ledger.get_meta("a") == "b"
+
+
+async def test_a_ledger_at_rest_is_looked_at_without_a_trace(tmp_path: Path) -> None:
+    """No file is made beside it, and its permissions stay; also in a folder that cannot be written."""
+    path = tmp_path / "march.db"
+    await one_placed(path)
+    path.chmod(0o644)
+    before = contents(tmp_path)
+    os.chmod(tmp_path, 0o500)  # noqa: PTH101
+    try:
+        async with SqliteLedger(path, read_only=True) as view:
+            assert view.job == "march"
+            assert (await view.counts()).rows == 1
+    finally:
+        os.chmod(tmp_path, 0o700)  # noqa: PTH101
+    assert contents(tmp_path) == before
+    assert len(list(tmp_path.iterdir())) == len(before)  # noqa: ASYNC240
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+
+
+async def test_one_process_may_look_at_the_ledger_it_holds(tmp_path: Path) -> None:
+    """A view beside the open ledger sees each commit, and lets the ledger go on."""
+    path = tmp_path / "march.db"
+    async with SqliteLedger(path) as ledger, SqliteLedger(path, read_only=True) as view:
+        assert view.holder == os.getpid()
+        await ledger.plan("march", each([line(1)]))
+        assert (await view.counts()).rows == 1
+        await ledger.claim(1)
+        assert (await view.counts()).unknown == 1
+
+
+async def test_what_is_no_ledger_is_not_looked_at(tmp_path: Path) -> None:
+    """A missing file, another kind of file and a copy without its latest part are refused, and no file is made."""
+    path = tmp_path / "march.db"
+    with pytest.raises(LedgerError, match="no ledger"):
+        await SqliteLedger(path, read_only=True).open()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+    await one_placed(path)
+    spoil(path, "text")
+    with pytest.raises(LedgerError, match="is not a ledger"):
+        await SqliteLedger(path, read_only=True).open()
+
+
+async def test_an_unused_ledger_goes_as_it_came_where_that_is_asked_for(tmp_path: Path) -> None:
+    """A ledger made for a plan that was refused leaves nothing behind; one that was there, or has lines, stays."""
+    path = tmp_path / "march.db"
+
+    async def refused() -> AsyncIterator[PlannedLine]:
+        yield line(1)
+        raise PlanError("bad row")
+
+    async with SqliteLedger(path, keep_unused=False) as ledger:
+        with pytest.raises(PlanError):
+            await ledger.plan("march", refused())
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+    async with SqliteLedger(path):
+        pass
+    async with SqliteLedger(path, keep_unused=False):
+        pass
+    assert path.exists()
+    path.unlink()
+    async with SqliteLedger(path, keep_unused=False) as ledger:
+        await ledger.plan("march", each([line(1)]))
+    async with SqliteLedger(path, must_exist=True) as ledger:
+        assert (await ledger.counts()).rows == 1
+
+
+def test_a_lock_whose_file_is_gone_is_taken_at_the_new_one(tmp_path: Path) -> None:
+    """Who opened the lock file before it was removed with its ledger never holds the removed one."""
+    path = tmp_path / "march.db"
+    first, second = FileLock(path), FileLock(path)
+    first.take()
+    old = os.open(f"{path}.lock", os.O_RDWR)
+    first.release(remove=True)
+    real_open = os.open
+    opened = iter([old])
+
+    def late(*arguments: object, **options: object) -> int:
+        return next(opened, None) or real_open(*arguments, **options)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xoxo_async.bulk.ledger_files.os.open", late)
+        second.take()
+    assert holder_of(path) == os.getpid()
+    with pytest.raises(LedgerLockedError):
+        FileLock(path).take()
+    second.release()
+    assert holder_of(path) is None

@@ -26,7 +26,29 @@ def test_money_is_exact(value: object, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [0, -5, "0", "x", "", "NaN", "Infinity", float("nan"), float("inf"), "1e99", "1e-99", True, None, [], b"5"]
+    "value",
+    [
+        0,
+        -5,
+        "0",
+        "x",
+        "",
+        "NaN",
+        "Infinity",
+        float("nan"),
+        float("inf"),
+        "1e99",
+        "1e-99",
+        "1_0",
+        "5_00",
+        "\uff11",
+        "\u0661",
+        " 5",
+        True,
+        None,
+        [],
+        b"5",
+    ],
 )
 def test_money_is_positive_and_plausible(value: object) -> None:
     """Nothing that is no amount to pay gets through."""

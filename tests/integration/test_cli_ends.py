@@ -1,0 +1,362 @@
+"""How single commands end when something goes wrong: what may be run again, and what must not be lost."""
+
+import json
+import shlex
+import signal
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from xoxo_async.cli.main import run
+from xoxo_async.sandbox import Sandbox
+
+SEND = ("points", "send", "--sender", "admin@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
+CANCEL = ("points", "cancel", "987654")
+GENERATE = ("links", "generate", "--campaign-id", "7001", "--quantity", "3", "--expires-on", "2099-01-01")
+MAIL = ("links", "send", "--campaign-id", "7001", "--email", "a@example.com", "--expires-on", "2099-01-01")
+PLACE = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The object on the last line of standard output."""
+        return json.loads(self.out.splitlines()[-1])
+
+
+Command = Callable[..., Ended]
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Put back what a command does with signals."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Ended]:
+    """Return the command itself, run in this process and in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str | Path) -> Ended:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Ended(code, *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
+    """Run a sandbox that the environment leads to."""
+    with Sandbox().run_in_thread() as running:
+        monkeypatch.setenv("XOXO_BASE_URL", running.base_url)
+        monkeypatch.setenv("XOXO_CLIENT_ID", running.client_id)
+        monkeypatch.setenv("XOXO_CLIENT_SECRET", running.client_secret)
+        yield running
+
+
+UNKEYED = {
+    "sendBalance": SEND,
+    "cancelBalance": CANCEL,
+    "generateLink": (*GENERATE, "--out", "links.txt"),
+    "generateLinkEmail": MAIL,
+}
+
+
+@pytest.mark.parametrize("operation", UNKEYED)
+def test_after_doubt_about_a_call_without_a_key_nobody_is_told_to_repeat_it(
+    command: Command, sandbox: Sandbox, operation: str
+) -> None:
+    """A lost answer of a call without a key is exit 4, names the dashboard, and prints no command that sends again."""
+    sandbox.script("commit_then_reset", operation=operation, first=2)
+    for flags in ((), ("--json",)):
+        ended = command(*UNKEYED[operation], *flags)
+        assert ended.code == 4, ended.err
+        assert "dashboard" in ended.err
+        assert "continue with" not in ended.err
+        assert " ".join(UNKEYED[operation][:2]) not in ended.err
+    assert ended.told["exit_code"] == 4
+    assert ended.told["continue_with"] == ""
+    assert not Path("links.txt").exists()
+
+
+def test_a_refused_call_without_a_key_is_not_to_be_run_again(command: Command, sandbox: Sandbox) -> None:
+    """A plain refusal is exit 3, without a command that sends again."""
+    ended = command("points", "cancel", "1", "--json")
+    assert ended.code == 3, ended.err
+    assert "continue with" not in ended.err
+
+
+def test_an_order_may_be_placed_again_under_its_own_number(command: Command, sandbox: Sandbox) -> None:
+    """Doubt about an order prints the same command, its poNumber included; what it prints buys nothing twice."""
+    sandbox.script("commit_then_reset", first=1)
+    sandbox.script("not_json", operation="getOrderDetails")
+    ended = command(*PLACE, "--json")
+    assert ended.code == 4, ended.err
+    again = shlex.split(ended.told["continue_with"])
+    assert again[again.index("--po-number") + 1] == "INV-1"
+    sandbox.faults.rules.clear()
+    assert command(*again[again.index("order") :]).code == 0
+    assert sandbox.books().orders == 1
+
+
+def test_a_file_is_never_overwritten_with_links(command: Command, sandbox: Sandbox) -> None:
+    """Where the file for the links is there already, or cannot be made, it is exit 2 before any link is made."""
+    Path("links.txt").write_text("older links")
+    for path in ("links.txt", ".", "no/such/folder.txt"):
+        ended = command(*GENERATE, "--out", path)
+        assert ended.code == 2, ended.err
+        assert "nothing was sent" in ended.err
+    assert Path("links.txt").read_text() == "older links"
+    assert not sandbox.books().requests.get("generateLink")
+
+
+def test_links_are_kept_privately(command: Command, sandbox: Sandbox) -> None:
+    """Links go to a new file that nobody else can read, and are shown only where that was asked for."""
+    ended = command(*GENERATE, "--out", "links.txt", "--json")
+    assert ended.code == 0, ended.err
+    made = Path("links.txt").read_text().splitlines()
+    assert len(made) == 3
+    assert not any(link in ended.out + ended.err for link in made)
+    assert stat.S_IMODE(Path("links.txt").stat().st_mode) == 0o600
+
+
+def test_links_that_cannot_be_written_are_shown(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Links that were made and cannot be kept are shown as a last resort, and never called not sent."""
+
+    def full(*_arguments: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xoxo_async.cli.files.os.write", full)
+    ended = command(*GENERATE, "--out", "links.txt")
+    monkeypatch.undo()
+    assert ended.code == 4, ended.err
+    assert sorted(ended.out.split()) == sorted(url for _, url in sandbox.state.links)
+    assert "No space left on device" in ended.err
+    assert "cash" in ended.err
+    assert "nothing was sent" not in ended.err
+
+
+@pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "\u0661\u0660"])
+def test_a_number_on_the_command_line_is_plain_digits(command: Command, number: str) -> None:
+    """Underscores and digits of other scripts are exit 2 wherever a number is given."""
+    for flag, rest in (
+        ("--denomination", ("order", "place", "--product-id", "1", "--po-number", "P")),
+        ("--quantity", ("order", "place", "--product-id", "1", "--po-number", "P", "--denomination", "5")),
+        ("--rate", ("bulk", "plan", "orders.csv")),
+        ("--max-spend", ("bulk", "resume", "--ledger", "l.db")),
+        ("--concurrency", ("bulk", "resume", "--ledger", "l.db")),
+    ):
+        ended = command(*rest, flag, number)
+        assert ended.code == 2
+        assert f"for '{flag}'" in ended.err
+    assert command(*CANCEL[:2], number).code == 2
+
+
+def test_a_closed_standard_input_is_said(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Orders from a standard input that is closed are exit 2, in one line."""
+    monkeypatch.setattr("sys.stdin", None)
+    ended = command("bulk", "run", "-", "--ledger", "l.db")
+    assert ended.code == 2
+    assert ended.err.splitlines() == ["error: standard input: cannot be read (it is closed)"]
+
+
+# Runs.
+
+KEYS = {"rows", "issued", "pending", "rejected", "unknown", "not_sent", "job", "ledger", "elapsed_s"}
+HEADER = "key,product_id,denomination"
+
+
+def orders(*rows: str, name: str = "orders.csv") -> str:
+    """Write an orders file."""
+    Path(name).write_text("\n".join([HEADER, *rows]) + "\n")
+    return name
+
+
+def files() -> set[str]:
+    """Return what lies in the folder."""
+    return {path.name for path in Path().iterdir()}
+
+
+def deliver(books: Path) -> None:
+    """Have a sandbox deliver what is still to come."""
+    with closing(sqlite3.connect(books)) as db, db:
+        for number, body in db.execute("SELECT id, body FROM entry WHERE kind = 'order'").fetchall():
+            order = json.dumps(json.loads(body) | {"due_at": 0.0}).encode()
+            db.execute("UPDATE entry SET body = ? WHERE id = ?", (order, number))
+
+
+def test_running_again_collects_what_was_pending(command: Command) -> None:
+    """At exit 0 the command that collects late codes is printed; it, and the same run again, fetch them."""
+    orders("A,1010,500", "B,1001,500")
+    run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
+    first = command(*run_it, "--json")
+    assert (first.code, first.told["pending"]) == (0, 1), first.err
+    collect = first.told["continue_with"]
+    assert "bulk reconcile --ledger l.db --sandbox" in collect
+    assert f"collect them with: {collect}" in first.err
+    exported = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv")
+    assert "1 order waits for its codes" in exported.err
+    assert "bulk reconcile --ledger l.db --sandbox" in exported.err
+    status = command("bulk", "status", "--ledger", "l.db", "--json")
+    assert "bulk reconcile" in status.told["continue_with"]
+    deliver(Path("l.db.sandbox"))
+    second = command(*run_it, "--json")
+    assert (second.code, second.told["pending"], second.told["issued"]) == (0, 0, 2), second.err
+    assert second.told["continue_with"] == ""
+
+
+@pytest.mark.parametrize("ledger", ["", ".", "no/folder/l.db", "file/l.db", "folder"])
+@pytest.mark.parametrize("where", [[], ["--sandbox"]])
+def test_an_unusable_ledger_path_is_wrong_usage(
+    command: Command, sandbox: Sandbox, ledger: str, where: list[str]
+) -> None:
+    """A ledger that cannot be where it should is exit 2 and one clear line, also with the sandbox's books beside it."""
+    orders("A,1001,500")
+    Path("file").touch()
+    Path("folder").mkdir()
+    ended = command("bulk", "run", "orders.csv", "--ledger", ledger, *where, "--json")
+    assert ended.code == 2, ended.err
+    assert ended.err.startswith("error: ")
+    assert "internal fault" not in ended.err
+    assert ended.told.keys() >= KEYS
+    assert files() == {"orders.csv", "file", "folder"}
+
+
+def test_unusable_books_are_wrong_usage(command: Command) -> None:
+    """A sandbox that cannot keep its books where it should is exit 2."""
+    Path("text").write_text("no database " * 99)
+    for path in ("no/folder/books", "text", ""):
+        ended = command("sandbox", "--port", "0", "--books", path)
+        assert ended.code == 2, ended.err
+        assert len(ended.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize("where", [[], ["--sandbox"]])
+def test_a_refused_run_leaves_nothing_behind(command: Command, sandbox: Sandbox, where: list[str]) -> None:
+    """After bad rows there is no ledger, no lock, no sandbox; after a look at a missing ledger neither."""
+    orders("A,1001,333")
+    assert command("bulk", "run", "orders.csv", "--ledger", "l.db", *where).code == 2
+    assert files() == {"orders.csv"}
+    for action in (["status"], ["resume"], ["reconcile"], ["export", "--out", "c.csv"]):
+        ended = command("bulk", *action, "--ledger", "l.db", "--json")
+        assert ended.code == 2
+        assert "no ledger at l.db" in ended.err
+    assert files() == {"orders.csv"}
+
+
+def test_a_ledger_belongs_to_a_server_once_it_has_rows(command: Command, sandbox: Sandbox) -> None:
+    """An empty ledger is bound to no server, a sandbox's own is not this machine's, and a port may change."""
+    orders("A,1001,333", name="bad.csv")
+    orders("A,1001,500")
+    run_it = ("bulk", "run", "orders.csv", "--ledger")
+    assert command("bulk", "run", "bad.csv", "--ledger", "l.db", "--sandbox").code == 2
+    assert command(*run_it, "l.db").code == 0
+    refused = command(*run_it, "l.db", "--sandbox")
+    assert (refused.code, sandbox.books().orders) == (2, 1), refused.err
+    assert "begun against http://127.0.0.1" in refused.err
+    assert command(*run_it, "l.db", "--base-url", sandbox.base_url.replace("127.0.0.1", "localhost")).code == 0
+    assert command(*run_it, "s.db", "--sandbox").code == 0
+    refused = command(*run_it, "s.db")
+    assert refused.code == 2
+    assert "begun against sandbox" in refused.err
+
+
+def test_json_has_the_same_keys_however_a_command_ends(command: Command) -> None:
+    """Whatever ends a command over a ledger, its JSON tells the counts, the job, the ledger and the time."""
+    orders("A,1001,500")
+    orders("A,1001,333", name="bad.csv")
+    endings = [
+        (2, ("run", "bad.csv", "--ledger", "l.db")),
+        (2, ("run", "nowhere.csv", "--ledger", "l.db", "--job", "march")),
+        (2, ("run", "orders.csv", "--ledger", "l.db", "--rate", "fast")),
+        (2, ("run", "orders.csv", "--ledger=l.db", "--client-id")),
+        (2, ("status", "--ledger", "l.db")),
+        (2, ("resume", "--ledger", "l.db")),
+        (2, ("plan", "bad.csv")),
+        (0, ("plan", "orders.csv")),
+        (0, ("run", "orders.csv", "--ledger", "l.db")),
+        (0, ("run", "orders.csv", "--ledger", "l.db")),
+        (2, ("run", "bad.csv", "--ledger", "l.db")),
+        (2, ("resume", "--ledger", "l.db", "--job", "april")),
+        (0, ("reconcile", "--ledger", "l.db")),
+        (0, ("status", "--ledger", "l.db")),
+    ]
+    for code, arguments in endings:
+        ended = command("bulk", *arguments, *([] if "status" in arguments else ["--sandbox"]), "--json")
+        assert ended.code == code, (arguments, ended.err)
+        told = ended.told
+        assert told.keys() >= KEYS, arguments
+        assert told["rows"] == sum(told[name] for name in ("issued", "pending", "rejected", "unknown", "not_sent"))
+        assert told["ledger"] == ("" if arguments[0] == "plan" else "l.db")
+
+
+def test_what_follows_a_refusal_is_useful(command: Command) -> None:
+    """After rejected rows the printed command tells which and why; after rows left out it is the run itself."""
+    orders("A,1001,500", "B,1001,333")
+    left_out = command("bulk", "run", "orders.csv", "--ledger", "l.db", "--skip-invalid", "--sandbox")
+    assert left_out.code == 3
+    assert "1 bad row," in left_out.out
+    assert "job l · 1 row · " in left_out.out
+    again = shlex.split(left_out.err.split("continue with: ")[1])
+    orders("A,1001,500", "B,1001,250")
+    assert command(*again[again.index("bulk") :]).code == 0
+    assert command("bulk", "status", "--ledger", "l.db", "--json").told["issued"] == 2
+
+
+def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None:
+    """An older export of the same name gives way to a new one; any other file is left alone, with exit 2."""
+    orders("A,1001,500")
+    command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
+    export = ("bulk", "export", "--ledger", "l.db", "--out")
+    for name in ("codes.csv", "codes.jsonl"):
+        assert command(*export, name).code == 0
+        assert command(*export, name, "--reveal").code == 0
+        assert "SBX-" in Path(name).read_text()
+    before = Path("orders.csv").read_text()
+    ended = command(*export, "orders.csv")
+    assert ended.code == 2
+    assert "not overwritten" in ended.err
+    assert Path("orders.csv").read_text() == before
+
+
+def test_a_command_that_tries_again_says_so(command: Command, sandbox: Sandbox) -> None:
+    """A person who waits hears that something is tried again."""
+    sandbox.script("reset_before_commit", operation="user_balance", first=1)
+    ended = command("points", "balance", "--email", "a@example.com")
+    assert (ended.code, ended.out) == (0, "0 points\n"), ended.err
+    assert "trying again" in ended.err
+
+
+def test_without_a_command_there_is_help(command: Command) -> None:
+    """A group alone shows its help, and calls it no error."""
+    for words in ((), ("bulk",), ("links",)):
+        ended = command(*words)
+        assert "error:" not in ended.err
+        assert "Commands:" in ended.out + ended.err
+
+
+def test_the_vendor_s_words_read_as_words(command: Command, sandbox: Sandbox) -> None:
+    """Names in tables show `&` where the vendor wrote `&amp;`."""
+    ended = command("catalog", "filters")
+    assert ended.code == 0
+    assert "&amp;" not in ended.out

@@ -1,0 +1,82 @@
+"""A look at a ledger that somebody else may be working on: no lock, no writer, and not a byte of it changed."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from xoxo_async.bulk.ledger_files import holder_of, noted_wal, read_header, refuse_incomplete, refuse_torn, sidecar
+from xoxo_async.bulk.ledger_store import get_meta
+from xoxo_async.bulk.ledger_writer import failure
+from xoxo_async.errors import LedgerError
+
+__all__ = ["LedgerView"]
+
+T = TypeVar("T")
+
+_TURNS: Final = 5
+_BUSY_S: Final = 5.0
+
+
+class LedgerView:
+    """Reads a ledger's file, anew each time: between two reads its holder may write, end, or begin.
+
+    Args:
+        path: As the caller named it, for messages.
+        file: As it really is.
+    """
+
+    def __init__(self, path: Path, file: Path) -> None:
+        self._path: Final = path
+        self._file: Final = file
+        self._wal: Final = sidecar(file, "-wal")
+
+    def job(self) -> str | None:
+        """Return the job the ledger holds; blocks, so call it in a thread.
+
+        Raises:
+            LedgerError: When the file is no ledger, or cannot be read.
+        """
+        holder = holder_of(self._file)
+        # Closing a file gives up all locks this process has on it, those of an open ledger of its own as well.
+        if holder != os.getpid() and read_header(self._file, mend=False) is None:
+            raise LedgerError(f"there is no ledger at {self._path}")
+        if holder is None:
+            refuse_torn(self._path, self._file, noted_wal(self._file))
+        return self.read(lambda connection: get_meta(connection, "job"))
+
+    def read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a read on one snapshot; blocks, so call it in a thread.
+
+        Args:
+            run: The read.
+
+        Raises:
+            LedgerError: When the file cannot be read.
+        """
+        for turn in range(_TURNS):
+            # Without a `-wal` the file is complete by itself, and SQLite must not make one to read it.
+            at_rest = not self._wal.exists()
+            try:
+                found = self._once(run, at_rest=at_rest)
+            except (sqlite3.Error, msgspec.MsgspecError, LedgerError) as error:
+                if at_rest == self._wal.exists() and turn < _TURNS - 1:
+                    continue  # somebody began, or ended, in the midst of it
+                raise failure(self._path, error) from error
+            if not at_rest or not self._wal.exists():
+                return found
+        raise LedgerError(f"{self._path} failed: it is opened and closed all the time")
+
+    def _once(self, run: Callable[[sqlite3.Connection], T], *, at_rest: bool) -> T:
+        address = f"file:{quote(str(self._file))}?mode=ro{'&immutable=1' if at_rest else ''}"
+        connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None)
+        try:
+            if at_rest:
+                refuse_incomplete(self._path, self._file, get_meta(connection, "wal_needed"))
+            return run(connection)
+        finally:
+            connection.close()

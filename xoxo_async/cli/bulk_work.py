@@ -1,0 +1,105 @@
+"""One `xoxo bulk run`, `resume` or `reconcile`: as it was asked for, and how it ended."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from xoxo_async.bulk.report import Report
+from xoxo_async.cli import exits
+from xoxo_async.cli.connect import Connection
+from xoxo_async.cli.given import no_facts
+from xoxo_async.errors import XoxoError
+
+__all__ = ["Ended", "Work"]
+
+_SANDBOX_SETTLE_S: Final = 1.0
+"""The sandbox ends with its command: no order of an earlier one can still be on its way."""
+_SETTLE_S: Final = 150.0
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """One `xoxo bulk run`, `resume` or `reconcile`, as it was asked for."""
+
+    action: str
+    orders: str
+    ledger: Path
+    connection: Connection
+    job: str = ""
+    concurrency: int | Literal["auto"] = "auto"
+    settle: float | None = None
+    resend: Literal["settled", "never"] = "settled"
+    no_codes: bool = False
+    max_spend: Decimal | None = None
+    pack: bool = False
+    skip_invalid: bool = False
+    pause_limit: float = 60.0
+    grace: float = 30.0
+    yes: bool = False
+    as_json: bool = False
+
+    @property
+    def settle_s(self) -> float:
+        """Seconds after a lost answer before absence counts."""
+        if self.settle is not None:
+            return self.settle
+        return _SANDBOX_SETTLE_S if self.connection.sandbox else _SETTLE_S
+
+    def facts(self, elapsed_s: float) -> dict[str, object]:
+        """Return what JSON tells of it while nothing is known of its ledger.
+
+        Args:
+            elapsed_s: How long it took.
+        """
+        return no_facts(job=self.job, ledger=str(self.ledger), elapsed_s=elapsed_s)
+
+    def continued_by(self, action: str) -> str:
+        """Return the command line that goes on with this work under the same settings.
+
+        Args:
+            action: `run`, `resume` or `reconcile`.
+        """
+        command = ["bulk", action, *([self.orders] if action == "run" else []), "--ledger", str(self.ledger)]
+        if action == "run":
+            command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
+        command += ["--job", self.job] if self.job else []
+        command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
+        command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
+        command += ["--settle", _number(self.settle)] if self.settle is not None else []
+        command += ["--resend", self.resend] if self.resend != "settled" else []
+        command += ["--no-codes"] if self.no_codes else []
+        command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
+        command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
+        command += self.connection.flags
+        if action != "reconcile":
+            command += ["--max-spend", f"{self.max_spend:f}"] if self.max_spend is not None else []
+            command += ["--yes"] if self.yes else []
+        command += ["--json"] if self.as_json else []
+        return exits.command(*command)
+
+
+def _number(value: float | None) -> str:
+    return "none" if value == float("inf") else f"{value:g}"
+
+
+class Ended(msgspec.Struct):
+    """How the work ended.
+
+    Attributes:
+        report: The job's state; None when no ledger was reached.
+        error: What ended it, None for an end in order.
+        began: Whether anything may have been sent.
+        idle: Whether there was nothing to do.
+        manual: Lines that wait for a person.
+        cancelled: Lines whose codes will never come: the vendor cancelled their delivery.
+        skipped: Bad rows that were left out.
+    """
+
+    report: Report | None = None
+    error: XoxoError | None = None
+    began: bool = False
+    idle: bool = False
+    manual: int = 0
+    cancelled: int = 0
+    skipped: int = 0
