@@ -25,7 +25,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
-from xoxo_async.sending import REQUEST_CLASS, Body
+from xoxo_async.sending import Body
 
 __all__ = ["Answer", "Session"]
 
@@ -190,7 +190,6 @@ class Session:
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
-            request_class=REQUEST_CLASS,
         )
 
     # The token.
