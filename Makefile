@@ -4,6 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 .PHONY: demo test exhaustive lint types bench bench-peers docs clean
 
@@ -33,7 +34,12 @@ lint: $(STAMP)
 
 types: $(STAMP)
 	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	@# Every public name has a type. Of a copy, since pyright finds no package that is installed as a link.
+	@set -e; copy=$$(mktemp -d); trap 'rm -rf "$$copy"' EXIT; cp -r xoxo_async "$$copy"; cd "$$copy"; \
+	if PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$copy" pyright --ignoreexternal --verifytypes xoxo_async > report; \
+	then grep "completeness" report; else cat report; exit 1; fi
 
 bench: $(STAMP)  ## one table a benchmark, in some twenty minutes; ARGS=--quick for one; see benchmarks/README.md
 	@for bench in benchmarks/bench_*.py; do timeout 900 $(BIN)/python $$bench $(ARGS) || exit 1; done
@@ -46,8 +52,13 @@ bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client
 	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check build/peers/plum_openapi \
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
-docs: $(STAMP)  ## README, docs and examples are run as tests
-	$(BIN)/python -m pytest tests/test_readme.py
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
+	@touch $@
+
+docs: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors; and run every block of it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python -m pytest -n 4 tests/test_readme.py  # most of it is waiting
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -29,6 +29,8 @@ async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message,
             po_number=f"msg-{message.id}",
             email=message.email,
         )
+    except (errors.AuthError, errors.ConfigError):
+        raise  # not this message's fault: no message can be worked on until a person has looked
     except errors.XoxoError as error:
         if error.effect == "possible" or error.retryable:
             return False  # let the queue deliver it again: the same poNumber settles it
@@ -43,6 +45,10 @@ async def work(queue: "asyncio.Queue[Message]", deliver: Callable[[Message, Orde
     async with XoxoClient.from_env() as xoxo:
         while True:
             message = await queue.get()
-            if not await handle(xoxo, message, deliver):
-                await queue.put(message)
-            queue.task_done()
+            acknowledged = False
+            try:
+                acknowledged = await handle(xoxo, message, deliver)
+            finally:
+                if not acknowledged:
+                    queue.put_nowait(message)
+                queue.task_done()

@@ -1,6 +1,7 @@
 """`XoxoClient`: builds the road once, offers the services, closes it."""
 
 import logging
+import os
 from collections.abc import Sequence
 from functools import partial
 from types import TracebackType
@@ -9,10 +10,18 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.config import STAGING, Environment, RateLimits, Timeouts, check_base_url, default_token_file
+from xoxo_async.config import (
+    STAGING,
+    Environment,
+    RateLimits,
+    Timeouts,
+    check_base_url,
+    default_token_file,
+    made_folder,
+)
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, OrderInDoubt, notify
+from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
@@ -40,11 +49,15 @@ class XoxoClient:
     Make one per event loop and keep it. Constructing it does nothing yet and needs no running loop; the first call
     opens the connections, `aclose()` (or `async with`) closes them.
 
+    The vendor counts by account. So clients of one process with the same address, the same account (client id, static
+    token, or provider object) and equal rate limits share one allowance, also across event loops; with different rate
+    limits each has its own. The vendor's penalties hold for all of them.
+
     Args:
         credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
         base_url: The address. STAGING unless given: production is always asked for by name.
         timeouts: How long attempts and calls may take.
-        rate_limits: The account's allowance; the vendor's documented limits unless given.
+        rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits unless given.
         retry: How often a failed attempt is repeated, where that is safe.
         max_connections: The size of the connection pool.
         session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
@@ -56,8 +69,10 @@ class XoxoClient:
         ConfigError: When a setting makes no sense.
 
     Example:
-        async with XoxoClient(ClientCredentials("id", "secret"), base_url=PRODUCTION) as xoxo:
+        ```python
+        async with XoxoClient(ClientCredentials("client-id", "client-secret"), base_url=PRODUCTION) as xoxo:
             print(await xoxo.account.get_balance())
+        ```
     """
 
     def __init__(
@@ -79,6 +94,7 @@ class XoxoClient:
             raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         timeouts = timeouts or Timeouts()
+        pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._session: Final = Session(
             credentials,
@@ -87,17 +103,20 @@ class XoxoClient:
             max_connections=max_connections,
             http=session,
             hooks=tuple(hooks),
+            pacer=pacer,
         )
         self._dispatcher: Final = Dispatcher(
             self._session,
-            pacer=Pacer(rate_limits or RateLimits()),
+            pacer=pacer,
             retry=retry or RetryPolicy(),
             timeouts=timeouts,
             hooks=tuple(hooks),
         )
         self.account: Final = AccountService(self._dispatcher)
         self.catalog: Final = CatalogService(self._dispatcher)
-        self.orders: Final = OrderService(self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)))
+        self.orders: Final = OrderService(
+            self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)), call_s=timeouts.call_s
+        )
         self.points: Final = PointService(self._dispatcher)
         self.links: Final = LinkService(self._dispatcher)
 
@@ -114,9 +133,10 @@ class XoxoClient:
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
-        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN` with client id and
-        secret; client id and secret. A refresh token rotates, and its pairs are kept in `XOXO_TOKEN_FILE`, or in a
-        file of the account's own under `$XDG_STATE_HOME/xoxo`.
+        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
+        `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
+        its pairs are kept in `XOXO_TOKEN_FILE`, or in a file of the account's own under `$XDG_STATE_HOME/xoxo`.
+        `XOXO_TOKEN_FAMILY=company` says that they are of the kind that points and the storefront need.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -130,7 +150,7 @@ class XoxoClient:
             The client.
 
         Raises:
-            ConfigError: When no credentials are there, naming the variables.
+            ConfigError: When no credentials are there, naming the variables, or their file has no place.
         """
         environment = Environment.read()
         return cls(
@@ -190,8 +210,8 @@ class XoxoClient:
 
 
 def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Record an order whose outcome its caller left open: to the hooks, and where there are none to the log."""
-    if not hooks:
+    """Record an order whose outcome its caller left open: to the hooks, and to the log unless one of them logs."""
+    if not any(isinstance(hook, LoggingHook) for hook in hooks):
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 
@@ -211,10 +231,13 @@ def credentials_from(environment: Environment) -> TokenProvider:
         missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
-    if environment.refresh_token:
-        path = default_token_file(environment)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    family, path = environment.family, default_token_file(environment)
+    if environment.refresh_token or os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
         return RefreshToken(
-            environment.client_id, environment.client_secret, environment.refresh_token, store=FileTokenStore(path)
+            environment.client_id,
+            environment.client_secret,
+            environment.refresh_token or None,
+            store=FileTokenStore(made_folder(path)),
+            family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)

@@ -5,14 +5,24 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
 from urllib.parse import urlsplit
 
 import msgspec
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["PRODUCTION", "STAGING", "Environment", "RateLimits", "Timeouts", "check_base_url", "default_token_file"]
+__all__ = [
+    "PRODUCTION",
+    "STAGING",
+    "Environment",
+    "RateLimits",
+    "Timeouts",
+    "TokenFamily",
+    "check_base_url",
+    "default_token_file",
+    "made_folder",
+]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
 """The vendor's production host: real money. Always asked for by name."""
@@ -29,8 +39,8 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         read_s: One attempt of anything but an order, from the connection wait to the last byte.
         order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups after a lost
-            answer.
+        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups (half a minute at
+            most) after an order whose answer was lost.
 
     Raises:
         ConfigError: When a value is not a positive finite number.
@@ -48,7 +58,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls a minute and operation, one allowance per client; None is unlimited.
+    """Calls a minute and operation, shared by the clients of one account that have the same limits; None is unlimited.
 
     The defaults are the vendor's documented limits (its older page allows 20 placeOrder a minute: where an account
     is held to that, say `RateLimits(place_order=20)`). Operations the vendor states no limit for are not paced.
@@ -115,6 +125,10 @@ _LIMIT_OF: Final = {
 }
 
 
+TokenFamily = Literal["user", "company"]
+"""Which of an account's two credential sets: rewards and links, or points and storefront."""
+
+
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """What the `XOXO_*` variables say; read once, kept out of reprs."""
 
@@ -124,13 +138,32 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     refresh_token: str = ""
     access_token: str = ""
     token_file: str = ""
+    token_family: str = ""
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
 
+    @property
+    def family(self) -> TokenFamily:
+        """The credential set; rewards and links unless said otherwise.
+
+        Raises:
+            ConfigError: `XOXO_TOKEN_FAMILY` is neither.
+        """
+        match self.token_family.lower():
+            case "" | "user":
+                return "user"
+            case "company":
+                return "company"
+            case _:
+                raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
+
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN` and `_TOKEN_FILE`.
+        """Read the `XOXO_*` variables.
+
+        They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE` and
+        `_TOKEN_FAMILY`.
 
         Args:
             variables: Where to read them from; the process environment by default.
@@ -152,13 +185,41 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
     Args:
         environment: The settings; another account or address has another file.
         variables: Where `XDG_STATE_HOME` is read from.
+
+    Raises:
+        ConfigError: There is no home folder to keep it in.
     """
     source = os.environ if variables is None else variables
     if environment.token_file:
         return Path(environment.token_file)
-    state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
+    try:
+        state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
+    except RuntimeError as error:
+        raise ConfigError(f"no place for the token file ({error}): set XOXO_TOKEN_FILE") from None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
+    if environment.family == "company":
+        account += "\ncompany"
     return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+
+
+def made_folder(path: Path) -> Path:
+    """Return a token file's path, its folder made where it was not there (0700).
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: The folder cannot be made.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"the folder of the token file {path} cannot be made ({reason}): set XOXO_TOKEN_FILE to a file that can be "
+            "written"
+        ) from None
+    return path
 
 
 def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
@@ -175,6 +236,8 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
     Raises:
         ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
     """
+    if not isinstance(base_url, str):
+        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
         host, _port = parts.hostname, parts.port

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -15,6 +16,7 @@ from xoxo_async.errors import (
     DecodeError,
     OutcomeUnknownError,
     RateLimitedError,
+    RefusedError,
     TokenRejectedError,
     TransportError,
     XoxoError,
@@ -24,7 +26,7 @@ from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
-from xoxo_async.session import Answer, Session, retry_after_s
+from xoxo_async.session import Answer, Session
 
 __all__ = ["Dispatcher"]
 
@@ -34,8 +36,15 @@ Reply = TypeVar("Reply")
 _LARGE: Final = 64 * 1024
 """Bodies from this size are decoded in a thread: read with tolerance, a thousand products take a tenth of a second."""
 
+_LEAST_PENALTY_S: Final = 1.0
+"""What a penalty of no time at all is taken for: asked again at once, such a server would be asked without end."""
+
 _DEFAULT_PENALTY_S: Final = 60.0
 """What the vendor's page shows where a refusal names no penalty: a minute, its window."""
+
+
+_SAYS_WHEN: Final = frozenset({429, 503})
+"""With these statuses `Retry-After` is about the operation, whatever else the answer says."""
 
 
 class Dispatcher:
@@ -86,13 +95,15 @@ class Dispatcher:
         body = operation.encode(request)
         started = self._clock()
         deadline = started + self._timeouts.call_s
-        attempt, waits, renewed = 0, None, False
+        attempt, waits, renewed, before = 0, None, False, None
         while True:
             attempt += 1
             try:
-                await self._pacer.slot(operation.name, deadline)
+                await self._turn(operation.name, deadline)
                 reply = await self._attempt(operation, body, deadline)
             except XoxoError as error:
+                if before is not None and isinstance(error, RateLimitedError) and error.status is None:
+                    error = before  # no slot was left for another try: what the last one met says more
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
                 if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
@@ -108,7 +119,9 @@ class Dispatcher:
                         operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
                     )
                     notify(self._hooks, failed)
-                await anyio.sleep(wait)
+                before = error
+                if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
+                    await anyio.sleep(wait)
             else:
                 self._quota.succeeded()
                 if self._hooks:
@@ -141,10 +154,39 @@ class Dispatcher:
             self._finished(operation.name, 1, started, None)
         return reply
 
+    async def authorise(self) -> None:
+        """Get a token unless a living one is there: for callers of `once`, before they take a rate slot.
+
+        Raises:
+            AuthError: No token could be had.
+            RateLimitedError: The token endpoint has imposed a penalty; `retry_after_s` says how long.
+        """
+        if not self._session.has_token:
+            await self._session.authorise()
+
     @property
     def pacer(self) -> Pacer:
         """Who may go when, shared by everything that uses this client."""
         return self._pacer
+
+    async def _turn(self, operation: str, deadline: float) -> None:
+        """Wait for a token and then for a rate slot.
+
+        In the other order all whose slots fell into a renewal would leave at once when it ends, maybe into a penalty.
+        """
+        while True:
+            if not self._session.has_token:
+                await self._session.authorise(deadline - self._clock())
+            await self._pacer.slot(operation, deadline)
+            if self._session.has_token:
+                return
+
+    def _is_queued(self, operation: str) -> bool:
+        """Return whether the pacer spaces the calls after a penalty: then a refused one need not wait before it asks.
+
+        Else it sleeps, and its jitter does the spacing.
+        """
+        return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
     async def _attempt(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Reply:
         limit = self._timeouts.order_s if operation.effect is EffectClass.KEYED else self._timeouts.read_s
@@ -152,35 +194,40 @@ class Dispatcher:
         answer = await self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )
+        undecoded: DecodeError | None = None
         if answer.status < 300:
             try:
                 reply = (
-                    operation.read(answer.body)
-                    if len(answer.body) < _LARGE
-                    else await anyio.to_thread.run_sync(operation.read, answer.body)
+                    await anyio.to_thread.run_sync(operation.read, answer.body)
+                    if len(answer.body) >= _LARGE
+                    else operation.read(answer.body)
                 )
             except DecodeError as error:
-                raise self._refusal(operation, answer, error) from None
-            if reply is not None:
-                return reply
-        refusal = self._refusal(operation, answer, None)
+                undecoded = error.with_traceback(None)  # its frames hold the answer, codes included
+            else:
+                if reply is not None:
+                    return reply
+        refusal = self._refusal(operation, answer, await _recognised(answer, operation.effect), undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
 
     def _refusal(
-        self, operation: Operation[Request, Reply], answer: Answer, undecoded: DecodeError | None
+        self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None
     ) -> XoxoError:
-        """Say what an answer that is no success means, and let pacer and session know."""
-        after = retry_after_s(answer.retry_after, time.time())
-        error = recognise(answer.body, answer.status, effect=operation.effect, retry_after_s=after)
+        """Let pacer and session know what an answer that is no success means, and choose the error to raise."""
+        after = answer.retry_after_s
         if isinstance(error, RateLimitedError):
             if error.retry_after_s is None:
                 error.retry_after_s = _DEFAULT_PENALTY_S
+            elif error.retry_after_s <= 0:
+                error.retry_after_s = _LEAST_PENALTY_S
             self._pacer.penalise(operation.name, error.retry_after_s)
-        elif isinstance(error, TokenRejectedError):
+        elif after is not None and answer.status in _SAYS_WHEN:
+            self._pacer.penalise(operation.name, after)
+        if isinstance(error, TokenRejectedError):
             self._session.reject(answer.token)
-        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError):
+        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
             return undecoded
@@ -198,6 +245,12 @@ class Dispatcher:
             notify(self._hooks, event)
 
 
+async def _recognised(answer: Answer, effect: EffectClass) -> XoxoError:
+    """Read an answer that is no success; a large one in a thread."""
+    read = partial(recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s)
+    return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()
+
+
 def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
     """Return what to raise for a call's last error.
 
@@ -212,6 +265,8 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         error.effect = "none"
         return error
     no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
+    if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
+        return error  # of an order the same words leave doubt: it can be looked up
     if error.effect == "none" or not no_answer:
         return error
     return OutcomeUnknownError(

@@ -112,8 +112,8 @@ class XoxoError(Exception):
             self.effect = effect
         if retryable is not None:
             self.retryable = retryable
-        self.operation = operation
-        self.attempts = attempts
+        self.operation: str = operation
+        self.attempts: int = attempts
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
@@ -250,9 +250,14 @@ class ServerError(ApiError):
 
 
 class RefusedError(ApiError):
-    """Refused for a reason the SDK has no name for; the order may exist."""
+    """Refused for a reason the SDK has no name for; the order may exist.
+
+    Attributes:
+        in_words: Whether the answer itself says no, by its own success flag, so that it is not a guess by the status.
+    """
 
     effect: Effect = "possible"
+    in_words: bool = False
 
 
 class OutcomeUnknownError(XoxoError):
@@ -286,7 +291,7 @@ class PlanError(BulkError):
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), total: int = 0) -> None:
         super().__init__(message)
         self.problems = problems
-        self.total = total or len(problems)
+        self.total: int = total or len(problems)
 
 
 class LedgerError(BulkError):

@@ -1,17 +1,17 @@
 """The typed record of how one vendor operation differs from the next: `Operation`, and the `Dispatch` seam."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_origin
+from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import RawReply, ReplyDecoder
+from xoxo_async.wire import RawReply, ReplyDecoder, Rows, fit, read_untyped
 
-__all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag"]
+__all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag", "says_no"]
 
 API_PATH: Final = "/v1/oauth/api"
 """The one address of nearly all operations; the `query` inside the body tells them apart."""
@@ -49,6 +49,7 @@ class SuccessFlag(Enum):
     STATUS_1 = "status"
     SUCCESS_1 = "success"
     ERROR_FALSE = "error"
+    """Must be there and say no: an answer without it proves nothing."""
     NONE = ""
 
 
@@ -74,6 +75,9 @@ class Operation(Generic[Request, Reply]):
         empty_on: Error ids that mean "nothing there" rather than failure.
         empty: The reply to return for those.
         content_type: The request's content type.
+        loose: Whether the vendor's pages show the reply in more places than `layout` names: without its key, or with
+            its fields one level deeper.
+        proof: A field that only a success has, at the top or in a list: it will do where no flag came.
 
     Raises:
         ConfigError: When the combination makes no sense.
@@ -98,6 +102,8 @@ class Operation(Generic[Request, Reply]):
         empty_on: frozenset[str] = frozenset(),
         empty: Reply | None = None,
         content_type: str = "application/json",
+        loose: bool = False,
+        proof: str = "",
     ) -> None:
         if not name:
             raise ConfigError("an operation needs a name")
@@ -125,6 +131,10 @@ class Operation(Generic[Request, Reply]):
             raise ConfigError(f"operation {name}: a flat reply declares its flag, {reply!r} has no {flag.value!r}")
         # What `read` asks of every answer, asked once.
         self._keeps_raw: Final = "raw" in _fields(reply)
+        self._loose: Final = loose
+        self._proof: Final = proof
+        # Nobody can look up what became of these: a success is believed only where nothing in the answer denies it.
+        self._wary: Final = layout is not Layout.PLAIN and (loose or effect is EffectClass.UNKEYED)
         self._enveloped: Final = layout is not Layout.PLAIN
         self._nested: Final = layout is Layout.NESTED
         self._success: Final = _FAILED_NOT if flag is SuccessFlag.ERROR_FALSE else _SUCCEEDED
@@ -159,6 +169,8 @@ class Operation(Generic[Request, Reply]):
         Raises:
             DecodeError: When it is no JSON, or has a shape that neither the contract nor the vendor's pages know.
         """
+        if self._wary:
+            return self._read_warily(body)
         reply = self._decoder.decode(body)
         if self._enveloped:
             data = reply.data
@@ -167,13 +179,59 @@ class Operation(Generic[Request, Reply]):
                 return None
             reply = inner.data if self._nested else inner
             flag_of = self._flag_of
-            if flag_of is not None and flag_of(inner) not in self._success:
-                return None
+            if flag_of is not None:
+                flag = flag_of(inner)
+                if flag not in self._success and not _succeeded(self.flag, flag):
+                    return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return cast("Reply", reply)
+        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+
+    def _read_warily(self, body: bytes) -> Reply | None:
+        """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
+
+        None where a flag of any family refuses, and where none says that it worked.
+        """
+        answer = read_untyped(body)
+        if isinstance(answer, dict) and says_no(cast("dict[str, object]", answer)):
+            return None
+        inner = self._inner(answer)
+        if isinstance(inner, list):
+            found: object = inner  # a bare list: nothing failed, and nothing says so
+        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or _holds(inner, self._proof)):
+            return None
+        else:
+            found = inner if self.layout is Layout.FLAT else inner.get("data")
+            if found is None and get_origin(self.reply) is not tuple:
+                raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
+        try:
+            reply: Any = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
+        except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
+            raise DecodeError("the answer cannot be read") from None
+        if self._keeps_raw:
+            msgspec.structs.force_setattr(reply, "raw", RawReply(body))
+        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+
+    def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
+        """Return the object with the flag; of a loose operation, wherever its pages show it."""
+        whole = cast("dict[str, object]", answer) if isinstance(answer, dict) else {}
+        data = whole.get("data")
+        places = [data.get(key) for key in self.reply_keys] if isinstance(data, dict) else []
+        if self._loose:
+            places += [data, whole]
+        for place in places:
+            if isinstance(place, list) and self._loose and get_origin(self.reply) is tuple:
+                return cast("list[object]", place)
+            if not isinstance(place, dict) or (place is not places[0] and not _has_flag(place)):
+                continue
+            inner = cast("dict[str, object]", place)
+            deeper = inner.get("data")
+            if self._loose and self.layout is Layout.FLAT and isinstance(deeper, dict):
+                return {**cast("dict[str, object]", deeper), **{k: v for k, v in inner.items() if v is not None}}
+            return inner
+        return None
 
     @cached_property
     def _decoder(self) -> ReplyDecoder[Any]:
@@ -183,7 +241,7 @@ class Operation(Generic[Request, Reply]):
         inner: Any = self.reply
         if self.layout is Layout.NESTED:
             # A list may be absent, null or blank where the vendor has nothing: all of that is the empty one.
-            listed = get_origin(self.reply) is tuple
+            listed = get_origin(self.reply) is tuple and get_args(self.reply)[1:] == (Ellipsis,)
             reply: Any = self.reply
             fields: list[Any] = [("data", reply, ()) if listed else ("data", reply | None, None)]
             if self.flag is not SuccessFlag.NONE:
@@ -203,14 +261,68 @@ class Operation(Generic[Request, Reply]):
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
+def _with_answer(rows: tuple[Any, ...], body: bytes) -> Any:
+    """Keep the answer beside its rows: a page is asked for what it does not know of them, and what stands around."""
+    kept = Rows(rows)
+    kept.raw = RawReply(body)
+    return kept
+
+
 def _fields(reply: object) -> tuple[str, ...]:
     return getattr(reply, "__struct_fields__", ())
 
 
 _SUCCEEDED: Final = (1, "1", "success", "true")
 """What a success flag says when it worked, as the vendor's pages print it (true equals 1)."""
-_FAILED_NOT: Final = (False, None, "false", "0", "")
-"""What `error` says then."""
+_FAILED_NOT: Final = (False, "false", "0", "")
+"""What `error` says then; absent or null, it says nothing."""
+_YES: Final = ("1", "success", "true")
+_NO: Final = ("0", "false", "fail", "failed", "failure", "error")
+
+
+def _succeeded(flag: SuccessFlag, value: object) -> bool:
+    """Read a success flag as the vendor's pages print it: 1, "1", true or "success"; for `error`, its opposite."""
+    if flag is SuccessFlag.NONE:
+        return True
+    word = value.strip().lower() if isinstance(value, str) else None
+    if flag is SuccessFlag.ERROR_FALSE:
+        return value is False or value == 0 or word in ("false", "0", "")
+    return value == 1 or word in _YES
+
+
+def _says_yes(inner: Mapping[str, object], flag: SuccessFlag) -> bool:
+    """Whether the operation's own flag says that it worked; another family's will do where that one is absent."""
+    if flag is SuccessFlag.NONE or inner.get(flag.value) is not None:
+        return _succeeded(flag, inner.get(flag.value))
+    return any(inner.get(other.value) is not None and _succeeded(other, inner[other.value]) for other in SuccessFlag)
+
+
+def says_no(inner: Mapping[str, object]) -> bool:
+    """Whether an answer's object refuses, by a success flag of any family or by an error of its own.
+
+    Args:
+        inner: The object, as decoded.
+    """
+    for flag in (SuccessFlag.STATUS_1, SuccessFlag.SUCCESS_1):
+        value = inner.get(flag.value)
+        word = value.strip().lower() if isinstance(value, str) else None
+        if value is False or (value is not None and value == 0) or word in _NO:
+            return True
+    error = inner.get("error")
+    if error not in (None, [], {}) and not _succeeded(SuccessFlag.ERROR_FALSE, error):
+        return True
+    return any(inner.get(name) for name in ("errorId", "error_message_id", "errors"))
+
+
+def _holds(inner: Mapping[str, object], name: str) -> bool:
+    """Whether a field is there, at the top or in the rows of a list."""
+    lists = [cast("list[object]", value) for value in inner.values() if isinstance(value, list)]
+    rows = [row for items in lists for row in items if isinstance(row, dict)]
+    return bool(name) and any(cast("Mapping[str, object]", row).get(name) for row in (inner, *rows))
+
+
+def _has_flag(inner: object) -> bool:
+    return isinstance(inner, dict) and any(flag.value in inner for flag in SuccessFlag if flag.value)
 
 
 def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:

@@ -1,15 +1,21 @@
-"""Per-operation rate limits and penalties: who may go when."""
+"""Per-operation rate limits and penalties: who may go when, for everybody who shares an account."""
 
+import threading
 import time
 from collections.abc import Callable
-from typing import Final
+from heapq import heappop, heappush
+from typing import Final, Self
+from weakref import WeakSet, WeakValueDictionary
 
 import anyio
 
 from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
 
-__all__ = ["Pacer"]
+__all__ = ["TOKEN_REQUEST", "Pacer"]
+
+TOKEN_REQUEST: Final = "token"  # noqa: S105 - a name
+"""The name under which the token endpoint's penalties are kept: it is throttled, too."""
 
 _WINDOW_S: Final = 60.0
 _HEADROOM_S: Final = 0.6
@@ -21,29 +27,98 @@ _CATCH_UP_S: Final = 0.25
 made-up calls never overfill a window either."""
 
 
+class _Lane:
+    """One operation's plan.
+
+    A ticket is a planned time, and the plan may slip: a ticket's slot is its time plus `slip`. So a penalty moves all
+    who wait at once, and nobody's place in the line.
+    """
+
+    __slots__ = ("due", "freed", "held_until", "interval", "slip")
+
+    def __init__(self, interval: float, now: float, held_until: float) -> None:
+        self.interval: Final = interval
+        self.due = max(now, held_until)
+        self.slip = 0.0
+        self.held_until = held_until  # 0.0 when nothing holds the operation back
+        self.freed: Final[list[float]] = []  # tickets of callers who gave up, a heap
+
+    def hold(self, until: float, now: float) -> None:
+        """Let the plan slip by what `until` adds to the present wait; who comes into an empty line gets `until`."""
+        self.slip += max(until - max(now, self.held_until), 0.0)
+        self.held_until = max(self.held_until, until)
+        self.due = max(self.due, self.held_until - self.slip)
+
+
+class _Account:
+    """What the pacers of one account have in common: the lock and the penalties."""
+
+    __slots__ = ("__weakref__", "held_until", "lock", "pacers", "provider")
+
+    def __init__(self, provider: object = None) -> None:
+        # Not an anyio lock: clients of several event loops, in several threads, may share an account. Nobody waits
+        # while holding it.
+        self.lock: Final = threading.Lock()
+        self.held_until: Final[dict[str, float]] = {}
+        self.pacers: Final[WeakSet[Pacer]] = WeakSet()
+        self.provider: Final = provider  # kept, so that nobody else gets its identity
+
+
 class Pacer:
-    """Hand out evenly spaced slots, operation by operation, to everyone who shares the client.
+    """Hand out evenly spaced slots, operation by operation, to everyone who shares it.
 
     All operations share one URL, so the vendor counts by what the body asks for, and so does this. Slots are given in
-    the order of asking, one interval apart: no burst at a window's edge, right for a fixed and for a sliding window. A
-    slot taken by a caller who is then cancelled is spent.
+    the order of asking, one interval apart: no burst at a window's edge, right for a fixed and for a sliding window.
+    Who asks for one slot at a time, as a bulk run does, is never more than one slot ahead of the next caller. May be
+    used from any thread.
 
     Args:
         limits: Calls a minute and operation.
         clock: A monotonic clock, in seconds.
     """
 
-    __slots__ = ("_blocked", "_clock", "_due", "_interval", "_limits")
+    __slots__ = ("__weakref__", "_account", "_clock", "_lanes", "_limits")
 
-    def __init__(self, limits: RateLimits, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, limits: RateLimits, *, clock: Callable[[], float] = time.monotonic, account: _Account | None = None
+    ) -> None:
         self._limits: Final = limits
         self._clock: Final = clock
-        self._interval: Final[dict[str, float]] = {}
-        self._due: Final[dict[str, float]] = {}
-        self._blocked: Final[dict[str, float]] = {}
+        self._account: Final = account or _Account()
+        self._lanes: Final[dict[str, _Lane]] = {}
+        with self._account.lock:
+            self._account.pacers.add(self)
+
+    @classmethod
+    def shared(cls, base_url: str, provider: object, limits: RateLimits) -> Self:
+        """Return the pacer that all clients of one account with these limits share, in this process.
+
+        Clients with other limits have one of their own: how an allowance is to be divided, only the caller knows. A
+        penalty is the account's, and holds for them all.
+
+        Args:
+            base_url: The address, checked.
+            provider: The token provider. Says in its `account` attribute, a string, which account it is for; without
+                one, only clients with this very object are one account.
+            limits: Calls a minute and operation.
+        """
+        name = getattr(provider, "account", None)
+        key = (base_url, name if isinstance(name, str) else f"object {id(provider)}")
+        with _ACCOUNTS_LOCK:
+            account = _ACCOUNTS.get(key)
+            if account is None:
+                account = _ACCOUNTS[key] = _Account(None if isinstance(name, str) else provider)
+            with account.lock:
+                pacers = list(account.pacers)
+            for pacer in pacers:
+                if pacer._limits == limits and isinstance(pacer, cls):  # noqa: SLF001 - of this class
+                    return pacer
+            return cls(limits, account=account)
 
     def reserve(self, operation: str, deadline: float | None = None) -> float:
-        """Take the next slot of an operation.
+        """Take the next slot of an operation, for a caller who does the waiting.
+
+        Whoever waits so looks at `is_blocked` before sending: a penalty may have come in between.
 
         Args:
             operation: The operation's name.
@@ -55,35 +130,43 @@ class Pacer:
         Raises:
             RateLimitedError: When the slot would come after the deadline; no slot is taken.
         """
-        interval = self._interval_of(operation)
-        blocked = self._blocked.get(operation)
-        if not interval and blocked is None:
+        lane = self._lanes.get(operation) or self._open(operation)
+        if not lane.interval and not lane.held_until:
             return 0.0
-        now = self._clock()
-        slot = max(self._due.get(operation, now), now - _CATCH_UP_S)
-        if blocked is not None:
-            if blocked <= now:
-                del self._blocked[operation]
-            slot = max(slot, blocked)
-        if deadline is not None and slot > deadline:
-            raise RateLimitedError(
-                f"the next {operation} slot comes in {slot - now:.1f} s, after the call's deadline",
-                retry_after_s=slot - now,
-            )
-        if interval:
-            self._due[operation] = slot + interval
-        return max(slot - now, 0.0)
+        with self._account.lock:
+            ticket = self._take(lane, operation, deadline)
+            return max(max(ticket + lane.slip, lane.held_until) - self._clock(), 0.0)
 
     async def slot(self, operation: str, deadline: float | None = None) -> None:
-        """Wait for a slot of an operation, however many penalties come between; see `reserve`."""
-        wait = self.reserve(operation, deadline)
-        while wait:
-            await anyio.sleep(wait)
-            # A penalty imposed meanwhile holds back those who were waiting, too.
-            wait = self.reserve(operation, deadline) if operation in self._blocked else 0.0
+        """Wait for a slot of an operation, however many penalties come between.
+
+        A caller who is cancelled meanwhile gives the slot back.
+
+        Args:
+            operation: The operation's name.
+            deadline: The clock time by which the slot must come.
+
+        Raises:
+            RateLimitedError: As soon as it is known that the slot would come after the deadline.
+        """
+        lane = self._lanes.get(operation) or self._open(operation)
+        if not lane.interval and not lane.held_until:
+            return
+        with self._account.lock:
+            ticket = self._take(lane, operation, deadline)
+        try:
+            while wait := self._wait(lane, ticket, operation, deadline):  # noqa: ASYNC110 - only time can wake it
+                await anyio.sleep(wait)
+        except BaseException:
+            with self._account.lock:
+                heappush(lane.freed, ticket)
+            raise
 
     def penalise(self, operation: str, seconds: float) -> None:
         """Keep every caller of an operation back until the vendor's penalty has ended; others go on.
+
+        Those who wait for a slot already wait longer by it, in the order in which they came. Holds for every pacer of
+        the account.
 
         Args:
             operation: The operation's name.
@@ -92,28 +175,87 @@ class Pacer:
         self.not_before(operation, self._clock() + seconds)
 
     def not_before(self, operation: str, at: float) -> None:
-        """Give no slot of an operation before a moment, for everyone who shares the client.
+        """Give no slot of an operation before a moment, for everyone who shares the account.
 
         Args:
             operation: The operation's name.
             at: The clock time.
         """
-        self._blocked[operation] = max(at, self._blocked.get(operation, at))
-        self._due[operation] = max(at, min(self._due.get(operation, at), at))
+        now = self._clock()
+        with self._account.lock:
+            held = self._account.held_until
+            if at <= max(now, held.get(operation, 0.0)):
+                return
+            held[operation] = at
+            for pacer in self._account.pacers:
+                lane = pacer._lanes.get(operation)  # noqa: SLF001 - of this class
+                if lane is not None:
+                    lane.hold(at, now)
 
     def is_blocked(self, operation: str) -> bool:
         """Return whether a penalty holds an operation back now."""
-        until = self._blocked.get(operation)
-        return until is not None and until > self._clock()
+        return self.blocked_s(operation) > 0
+
+    def blocked_s(self, operation: str) -> float:
+        """Return for how many seconds a penalty still holds an operation back, 0 without one."""
+        until = self._account.held_until.get(operation)
+        return 0.0 if until is None else max(until - self._clock(), 0.0)
 
     def interval_s(self, operation: str) -> float:
         """Return the seconds between two slots of an operation, 0 without a limit."""
-        return self._interval_of(operation)
+        return (self._lanes.get(operation) or self._open(operation)).interval
 
-    def _interval_of(self, operation: str) -> float:
-        interval = self._interval.get(operation)
-        if interval is None:
-            per_minute = self._limits.per_minute(operation)
-            interval = (_WINDOW_S + _HEADROOM_S) / per_minute if per_minute else 0.0
-            self._interval[operation] = interval
-        return interval
+    def _open(self, operation: str) -> _Lane:
+        per_minute = self._limits.per_minute(operation)
+        interval = (_WINDOW_S + _HEADROOM_S) / per_minute if per_minute else 0.0
+        with self._account.lock:
+            held_until = self._account.held_until.get(operation, 0.0)
+            return self._lanes.setdefault(operation, _Lane(interval, self._clock(), held_until))
+
+    def _take(self, lane: _Lane, operation: str, deadline: float | None) -> float:
+        """Take a ticket: one that was given back, else the next one. The lock is held."""
+        now = self._clock()
+        if lane.held_until <= now:
+            lane.held_until = 0.0
+        earliest = now - lane.slip - _CATCH_UP_S
+        freed = lane.freed
+        while freed and freed[0] < earliest:
+            heappop(freed)
+        again = bool(freed) and lane.interval > 0
+        ticket = freed[0] if again else max(lane.due, earliest)
+        slot = max(ticket + lane.slip, lane.held_until)
+        if deadline is not None and slot > deadline:
+            raise _too_late(operation, slot - now)
+        if again:
+            heappop(freed)
+        else:
+            lane.due = ticket + lane.interval
+        return ticket
+
+    def _wait(self, lane: _Lane, ticket: float, operation: str, deadline: float | None) -> float:
+        """Return how long a ticket's holder has to wait; at 0 the slot is used."""
+        with self._account.lock:
+            now = self._clock()
+            planned = ticket + lane.slip
+            slot = max(planned, lane.held_until)
+            if slot > now:
+                if deadline is not None and slot > deadline:
+                    raise _too_late(operation, slot - now)
+                return slot - now
+            lane.held_until = 0.0
+            if lane.interval:
+                # Came too late, by a stalled loop: those behind are moved, or all of them would go at once.
+                lane.slip += max(now - planned - _CATCH_UP_S, 0.0)
+            return 0.0
+
+
+# Module state, as in `auth/stores.py` and for the same reason: the vendor counts by account, not by client object. Two
+# clients of one account, each with an allowance of its own, would together be penalised. Weak: ends with the last one.
+_ACCOUNTS: Final["WeakValueDictionary[tuple[str, str], _Account]"] = WeakValueDictionary()
+_ACCOUNTS_LOCK: Final = threading.Lock()
+
+
+def _too_late(operation: str, wait_s: float) -> RateLimitedError:
+    return RateLimitedError(
+        f"the next {operation} slot comes in {wait_s:.1f} s, after the call's deadline", retry_after_s=wait_s
+    )

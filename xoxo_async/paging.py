@@ -1,11 +1,12 @@
 """One page, and the iterator over all of them, which stops where the vendor stops."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.wire import RawReply, Rows, read_untyped, to_decimal
 
 __all__ = ["Page", "check_page", "iterate_pages"]
 
@@ -13,7 +14,7 @@ T = TypeVar("T")
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list. No reply says how many there are in all.
+    """One page of a list. No reply but the campaigns' says how many there are in all.
 
     Attributes:
         items: What is on it.
@@ -30,11 +31,59 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         """Whether it is shorter than asked for, which is how the vendor ends a list."""
         return len(self.items) < self.limit
 
+    @property
+    def raw(self) -> RawReply | None:
+        """The answer it came in, for as long as the page is kept."""
+        return self.items.raw if isinstance(self.items, Rows) else None
+
+    @property
+    def extra(self) -> tuple[dict[str, object], ...]:
+        """Fields of each item that the SDK does not know yet, in the order of `items`; the answer is read again.
+
+        Raises:
+            DecodeError: When something in the answer that no field asked for cannot be read.
+        """
+        rows = _rows(self._around()) if self.raw is not None else []
+        found = [_unknown(item, row) for item, row in zip(self.items, rows, strict=False)]
+        return tuple(found + [{}] * (len(self.items) - len(found)))
+
+    @property
+    def count(self) -> int | None:
+        """How many there are in all, where the vendor says: of campaigns only."""
+        around = self._around() if self.raw is not None else {}
+        value = around.get("count") if isinstance(around, dict) else None
+        try:
+            number = to_decimal(value)
+        except DecodeError:
+            return None
+        return int(number) if number is not None else None
+
+    def _around(self) -> object:
+        """The object with the flag, or the bare list."""
+        answer = read_untyped(self.raw.reveal()) if self.raw is not None else None
+        data = cast("dict[str, object]", answer).get("data") if isinstance(answer, dict) else None
+        if not isinstance(data, dict):
+            return data
+        inner = [value for value in cast("dict[str, object]", data).values() if value is not None]
+        return inner[0] if inner else None
+
     def __iter__(self) -> Iterator[T]:
         return iter(self.items)
 
     def __len__(self) -> int:
         return len(self.items)
+
+
+def _rows(around: object) -> list[object]:
+    rows = cast("dict[str, object]", around).get("data") if isinstance(around, dict) else around
+    return cast("list[object]", rows) if isinstance(rows, list) else []
+
+
+def _unknown(item: object, row: object) -> dict[str, object]:
+    if not isinstance(item, msgspec.Struct) or not isinstance(row, dict):
+        return {}
+    known = {field.encode_name for field in msgspec.structs.fields(type(item))}
+    return {name: value for name, value in cast("dict[str, object]", row).items() if name not in known}
 
 
 def check_page(page: object, limit: object) -> None:

@@ -4,7 +4,7 @@ The shapes share no discriminator and come under any HTTP status, 200 included; 
 own pages. So: first the rate limit, then the error id, then the OAuth fields, and the status only when nothing spoke.
 """
 
-from typing import Final
+from typing import Final, cast
 
 import msgspec
 
@@ -24,12 +24,14 @@ from xoxo_async.errors import (
     TokenRejectedError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass
+from xoxo_async.operation import EffectClass, says_no
+from xoxo_async.wire import read_untyped
 
 __all__ = ["recognise"]
 
-_LIMIT_MESSAGES: Final = ("auth.request_limit_exceeded", "rate_limit_exceeded")
-_TOKEN_ERRORS: Final = ("invalid_token", "auth.token_error")
+_LIMIT_MESSAGES: Final = frozenset({"auth.request_limit_exceeded", "rate_limit_exceeded"})
+_TOKEN_ERRORS: Final = frozenset({"invalid_token", "auth.token_error"})
+_CREDENTIAL_ERRORS: Final = frozenset({"invalid_client", "unauthorized_client", "invalid_grant"})
 _ACCOUNT_ERROR_IDS: Final = {
     "PIPE10015": "the user is disabled",
     "PIPE10016": "the company is disabled",
@@ -42,6 +44,8 @@ _MAX_TEXT: Final = 200
 class _Body(msgspec.Struct):
     """Every field any of the shapes has; `object`, since the vendor's types vary."""
 
+    status: object = None
+    success: object = None
     code: object = None
     errorId: object = None  # noqa: N815 - the wire's name
     errorInfo: object = None  # noqa: N815
@@ -51,9 +55,6 @@ class _Body(msgspec.Struct):
     errors: object = None
     message: object = None
     data: object = None
-
-
-_DECODER: Final = msgspec.json.Decoder(_Body)
 
 
 def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: float | None = None) -> XoxoError:
@@ -69,39 +70,84 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
         The error. Its `effect` is `none` only for a read, or where the vendor's answer proves that nothing happened.
     """
     try:
-        shape = _DECODER.decode(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        shape = _body(read_untyped(body))
+    except DecodeError:
         shape = None  # HTML from an edge server, an empty or a broken body
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, _text(shape.message) if shape else "", retry_after_s)
+    if error.effect == "none" and shape is not None and _claims_success(shape.data):
+        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
+        error.error_id = _text(shape.errorId).upper()
     error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
     return error
 
 
+def _body(value: object) -> _Body | None:
+    """Take the fields out of an object; None for anything else."""
+    if not isinstance(value, dict):
+        return None
+    fields = cast("dict[str, object]", value)
+    return _Body(**{name: fields.get(name) for name in _Body.__struct_fields__})
+
+
 def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
-    if _is_rate_limit(shape):
-        return _rate_limited(shape, retry_after_s)
-    error_id = _text(shape.errorId).upper()
-    if error_id:
-        return _from_error_id(error_id, shape, status)
-    if shape.error in _TOKEN_ERRORS or shape.error_message_id in _TOKEN_ERRORS:
-        return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
-    if shape.error in ("invalid_client", "unauthorized_client", "invalid_grant"):
-        return CredentialsRejectedError(f"the vendor refused the credentials ({shape.error})")
-    if shape.error == "invalid_request" and shape.error_description is not None:
-        # Shape B: the OAuth layer in front of every operation refused; nothing was processed.
-        return AuthError(f"the request was refused before it was processed: {_text(shape.error_description)}")
-    inner = _inner_message(shape.data)
+    inner = _inner(shape.data)
+    for said in (shape, _body(shape.error), inner):  # the same words have been nested under `error` and in the envelope
+        if said is not None:
+            error = _from_words(said, status, retry_after_s)
+            if error is not None:
+                return error
     if inner is not None:
-        return RefusedError(inner or "the vendor refused without a reason")
+        return _from_flags(inner)
     text = _text(shape.errorInfo) or _text(shape.message) or _text(shape.error)
-    return _from_status(status, text, retry_after_s) if text else None
+    status = _own_status(shape, status)
+    if not text and status < 300:
+        return None
+    error = _from_status(status, text, retry_after_s)
+    if isinstance(error, RefusedError):
+        error.in_words = status < 300 and says_no(msgspec.structs.asdict(shape))
+    return error
 
 
-def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
+def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
+    """Read what names the failure: a rate limit, an error id, the words of the OAuth layer."""
+    words = _words(said)
+    if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(said)):
+        return _rate_limited(said, retry_after_s)
+    error_id = _text(said.errorId).upper()
+    if error_id:
+        return _from_error_id(error_id, said, status, retry_after_s)
+    if not words.isdisjoint(_TOKEN_ERRORS):
+        return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
+    if not words.isdisjoint(_CREDENTIAL_ERRORS):
+        return CredentialsRejectedError(f"the vendor refused the credentials ({_text(said.error)})")
+    if "invalid_request" in words and said.error_description is not None:
+        # Shape B: the OAuth layer in front of every operation refused; nothing was processed.
+        return AuthError(f"the request was refused before it was processed: {_text(said.error_description)}")
+    return None
+
+
+def _from_flags(inner: _Body) -> XoxoError:
+    """Read an operation's object that does not say that it worked: it says no, or it says nothing."""
+    text = _text(inner.message) or _text(inner.errorInfo) or _text(inner.error)
+    if not says_no(msgspec.structs.asdict(inner)):
+        return DecodeError(f"the answer neither says that it worked nor refuses{f' ({text})' if text else ''}")
+    refused = RefusedError(text or "the vendor refused without a reason")
+    refused.in_words = True
+    return refused
+
+
+def _own_status(shape: _Body, status: int) -> int:
+    """Return the status the body gives itself where that is one of an error; the two are known to differ."""
+    text = _text(shape.code)
+    return int(text) if len(text) == 3 and text.isdecimal() and 400 <= int(text) < 600 else status
+
+
+def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: float | None) -> XoxoError:
     if error_id == "PIPE10013":
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
@@ -109,7 +155,7 @@ def _from_error_id(error_id: str, shape: _Body, status: int) -> XoxoError:
     text = _text(shape.errorInfo) or _text(shape.error) or _text(shape.message)
     known = ERROR_IDS.get(error_id)
     if known is None:
-        error = _from_status(status, text, None)
+        error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
         error.error_id = error_id
         error.effect = "possible"
         return error
@@ -138,22 +184,35 @@ def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoErr
     return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
 
 
-def _is_rate_limit(shape: _Body) -> bool:
-    if any(text in _LIMIT_MESSAGES for text in (shape.message, shape.error) if isinstance(text, str)):
-        return True
+def _words(said: _Body) -> set[str]:
+    """Return what the fields that hold machine words say; which of them does, differs from page to page."""
+    values = [said.error, said.error_message_id, said.message, *(item.get("message") for item in _items(said))]
+    return {value.strip().lower() for value in values if isinstance(value, str)}
+
+
+def _claims_success(data: object) -> bool:
+    """Return whether an inner object says that it worked, and does not say that it has nothing to show for it."""
+    if not isinstance(data, dict):
+        return False
+    inner = [value for value in cast("dict[str, object]", data).values() if isinstance(value, dict)]
     return any(
-        "penaltySeconds" in item or item.get("message") in _LIMIT_MESSAGES
-        for item in (shape.errors if isinstance(shape.errors, list) else ())
-        if isinstance(item, dict)
+        (value.get("status") in (1, "1") or value.get("success") in (1, "1") or value.get("error") in (False, "false"))
+        and bool(value.get("data", True))
+        for value in inner
     )
 
 
-def _rate_limited(shape: _Body, retry_after_s: float | None) -> ApiError:
-    for item in shape.errors if isinstance(shape.errors, list) else ():
-        if isinstance(item, dict):
-            penalty = _seconds(item.get("penaltySeconds"))
-            if penalty is not None:
-                retry_after_s = penalty
+def _items(said: _Body) -> list[dict[str, object]]:
+    """Return the objects in `errors`, which has been one object as well."""
+    items = cast("list[object]", said.errors) if isinstance(said.errors, list) else [said.errors]
+    return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
+
+
+def _rate_limited(said: _Body, retry_after_s: float | None) -> ApiError:
+    for item in _items(said):
+        penalty = _seconds(item.get("penaltySeconds"))
+        if penalty is not None:
+            retry_after_s = penalty
     return RateLimitedError("over the rate limit", retry_after_s=retry_after_s)
 
 
@@ -165,13 +224,14 @@ def _seconds(value: object) -> float | None:
     return min(seconds, _MAX_PENALTY_S) if seconds >= 0 else None
 
 
-def _inner_message(data: object) -> str | None:
-    """Return the message of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`)."""
+def _inner(data: object) -> _Body | None:
+    """Return the object of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`)."""
     if not isinstance(data, dict):
         return None
-    for inner in data.values():
-        if isinstance(inner, dict):
-            return _text(inner.get("message")) or _text(inner.get("errorInfo")) or _text(inner.get("error"))
+    for value in cast("dict[str, object]", data).values():
+        inner = _body(value)
+        if inner is not None:
+            return inner
     return None
 
 

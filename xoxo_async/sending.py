@@ -1,11 +1,15 @@
-"""What goes out: a body that knows whether any of it may have left."""
+"""What goes out: a body that knows whether any of it may have left; and over which connections."""
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+import aiohttp
 from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
 
-__all__ = ["Body"]
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
+__all__ = ["Body", "Connector"]
 
 _JSON: Final = "application/json"
 _JSON_HEADERS: Final = CIMultiDict({"Content-Type": _JSON})
@@ -19,7 +23,7 @@ class Body(BytesPayload):
         content_type: Their type.
     """
 
-    started = False
+    started: bool = False
 
     def __init__(self, value: bytes, content_type: str) -> None:
         # Not by way of the bases, which make a mapping of headers for every body.
@@ -31,3 +35,20 @@ class Body(BytesPayload):
         """Write the bytes; from here on, nobody knows how many have left."""
         self.started = True
         await writer.write(self._value)
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool that gives out no connection on which something came while nobody had asked.
+
+    A proxy's late 408, or an answer sent twice, would else be read as the answer to the next request: somebody else's
+    order.
+    """
+
+    async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
+        """Return a connection with nothing unread on it."""
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            protocol = connection.protocol
+            if protocol is None or not protocol.should_close:
+                return connection
+            connection.close()

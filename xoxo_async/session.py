@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final, NamedTuple
@@ -25,7 +26,8 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
-from xoxo_async.sending import Body
+from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.sending import Body, Connector
 
 __all__ = ["Answer", "Session"]
 
@@ -34,6 +36,9 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 
 _RENEW_MARGIN_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 1.0
+_LAST_WAIT_S: Final = 5.0
+"""How long closing waits for a renewal under way."""
+_MAX_RETRY_AFTER_S: Final = 3600.0
 _USER_AGENT: Final = "xoxo_async"
 
 
@@ -44,13 +49,13 @@ class Answer(NamedTuple):
         status: The HTTP status.
         body: The whole body, decompressed.
         token: The token it was sent with, to be named when it was refused.
-        retry_after: The `Retry-After` header as it came.
+        retry_after_s: What the `Retry-After` header says, in seconds; None without one.
     """
 
     status: int
     body: bytes
     token: Token | None
-    retry_after: str | None
+    retry_after_s: float | None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -76,6 +81,7 @@ class Session:
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
         hooks: Who wants to know of renewals.
+        pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
         wall: The wall clock, in epoch seconds.
     """
@@ -89,6 +95,7 @@ class Session:
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
         hooks: Sequence[Hook] = (),
+        pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
@@ -98,6 +105,7 @@ class Session:
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
         self._hooks: Final = hooks
+        self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
@@ -151,8 +159,28 @@ class Session:
         return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
 
     async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
-        token = await self._fresh_token()
+        token = await self._token_within(math.inf)
         return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
+
+    @property
+    def has_token(self) -> bool:
+        """Whether an attempt made now would have a token without waiting for one."""
+        return self._token is not None and self._clock() < self._dead_at
+
+    async def authorise(self, within_s: float = math.inf) -> None:
+        """Get a token, unless a living one is there; `send` does so itself, but then within a rate slot.
+
+        Args:
+            within_s: Seconds to wait for one at most; a token request's own time is the other bound.
+
+        Raises:
+            ConfigError: As for `send`.
+            AuthError: No token could be had.
+            RateLimitedError: The token endpoint has imposed a penalty.
+        """
+        self._check_open()
+        if not self.has_token:
+            await self._token_within(within_s)
 
     def reject(self, token: Token | None) -> None:
         """Forget a token the vendor refused, if it is still the current one.
@@ -167,11 +195,15 @@ class Session:
     async def aclose(self) -> None:
         """Close what this session opened; a renewal under way is first let end, since its pair must not be lost."""
         self._closed = True
-        if self._renewal is not None and not self._renewal.done():
-            await asyncio.wait([self._renewal], timeout=self._timeouts.token_s)
-            self._renewal.cancel()
-        if self._http is not None and self._http is not self._callers_http:
-            await self._http.close()
+        try:
+            if self._renewal is not None and not self._renewal.done():
+                with anyio.CancelScope(shield=True):  # also where the caller is cancelled: a pair is not had twice
+                    await asyncio.wait([self._renewal], timeout=min(self._timeouts.token_s, _LAST_WAIT_S))
+                self._renewal.cancel()
+        finally:
+            if self._http is not None and self._http is not self._callers_http:
+                with anyio.CancelScope(shield=True):
+                    await self._http.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -186,13 +218,28 @@ class Session:
 
     def _open(self) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._max_connections),
+            connector=Connector(limit=self._max_connections),
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
         )
 
     # The token.
+
+    async def _token_within(self, within_s: float) -> Token:
+        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
+
+        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
+        """
+        patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
+        try:
+            with anyio.fail_after(patience):
+                return await self._fresh_token()
+        except TimeoutError:
+            raise AuthError(
+                f"no token within {patience:g} s: the renewal has not ended, or another process holds the token store",
+                retryable=True,
+            ) from None
 
     async def _fresh_token(self) -> Token:
         """Return a usable token; the slow side of `send`'s check."""
@@ -209,12 +256,18 @@ class Session:
             self._token = None
             if self._failure is not None and self._clock() < self._failed_until:
                 # Remembered for a moment: the vendor invalidates tokens when its token endpoint is hammered.
-                raise copy.copy(self._failure).with_traceback(None)
+                raise self._remembered(self._failure)
             # A task of its own, shielded: a cancelled caller must not lose a rotated pair or fail the others.
             await asyncio.shield(self._start_renewal())
         if self._token is None:
             raise AuthError("the token was refused as soon as it was renewed")
         return self._token
+
+    def _remembered(self, failure: XoxoError) -> XoxoError:
+        error = copy.copy(failure).with_traceback(None)
+        if isinstance(error, RateLimitedError):
+            error.retry_after_s = max(self._failed_until - self._clock(), 0.0)
+        return error
 
     def _start_renewal(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
@@ -228,8 +281,11 @@ class Session:
         except XoxoError as error:
             wait = error.retry_after_s if isinstance(error, RateLimitedError) and error.retry_after_s else None
             self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
-            self._failure = _as_own(error)
-            raise self._failure from error
+            if wait and self._pacer is not None:
+                self._pacer.penalise(TOKEN_REQUEST, wait)
+            # Without its frames: they hold the client secret.
+            self._failure = _as_own(error.with_traceback(None))
+            raise self._failure from None
         self._failure = None
         self._adopt(token)
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
@@ -250,6 +306,10 @@ class Session:
         self._token = token
 
     async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
+        blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
+        if blocked_s:
+            # Imposed on another client of the account, or on this one before it closed.
+            raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
         assert self._http is not None  # noqa: S101 - made with the loop
         sent = Body(body, content_type)
         if self._http is self._callers_http:
@@ -260,7 +320,7 @@ class Session:
                 connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
             ) as http:
                 answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, self._timeouts.token_s, None)
-        return ExchangeAnswer(answer.status, answer.body, retry_after_s(answer.retry_after, self._wall()))
+        return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
 
@@ -291,14 +351,18 @@ class Session:
                 )
                 try:
                     content = await (response.read() if _is_small(response) else _read(response))
-                    return Answer(response.status, content, token, response.headers.get("Retry-After"))
+                    after = response.headers.get("Retry-After")
+                    after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
+                    return Answer(response.status, content, token, after_s)
                 except BaseException:
                     response.close()
                     raise
         except XoxoError:
             raise
-        except Exception as error:
-            raise _translate(error, sent=method == "GET" or body.started, total_s=total_s) from error
+        except Exception as error:  # noqa: BLE001 - translated below
+            failure = _translate(error, sent=method == "GET" or body.started, total_s=total_s)
+        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer with its codes.
+        raise failure
 
     def _deadlines_of(self, total_s: float) -> Deadlines:
         """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""
@@ -333,7 +397,10 @@ def _translate(error: Exception, *, sent: bool, total_s: float) -> XoxoError:
     if isinstance(error, aiohttp.InvalidURL):
         return ConfigError("the address is invalid")
     if not sent or isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        return ConnectError(f"the server was not reached: {_reason(error)}")
+        failure = ConnectError(f"the server was not reached: {_reason(error)}")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            failure.__cause__ = error.os_error.with_traceback(None)
+        return failure
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError(f"no answer within {total_s:g} s")
     return ReplyLostError(f"the answer was lost: {kind}")
@@ -350,22 +417,33 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
-def retry_after_s(header: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date; None for none or rubbish.
+def retry_after_s(header: str, date: str | None, now: float) -> float | None:
+    """Read a `Retry-After` header, in seconds or as a date; None for rubbish.
 
     Args:
         header: The header's value.
-        now: Epoch seconds.
+        date: The answer's `Date` header: a date is meant by the server's clock, and ours may be wrong.
+        now: Epoch seconds, where there is no such header.
     """
-    if header is None:
-        return None
+    try:
+        seconds = float(header)
+    except ValueError:
+        until = _epoch(header)
+        if until is None:
+            return None
+        sent_at = _epoch(date) if date else None
+        # Dates have whole seconds; one more, or the difference may be short by one.
+        seconds = max(until + 1 - (now if sent_at is None else sent_at), 0.0)
+    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
+
+
+def _epoch(date: str) -> float | None:
     from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a rare road, and a slow import
 
     try:
-        seconds = float(header) if header.strip().isdigit() else parsedate_to_datetime(header).timestamp() - now
+        return parsedate_to_datetime(date).timestamp()
     except (ValueError, TypeError, OverflowError):
         return None
-    return min(max(seconds, 0.0), 3600.0)
 
 
 def _as_own(error: XoxoError) -> XoxoError:

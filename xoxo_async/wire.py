@@ -13,20 +13,24 @@ from typing import Any, Final, Generic, NoReturn, Self, TypeVar, Union, cast, ge
 
 import msgspec
 
-from xoxo_async.errors import DecodeError
+from xoxo_async.errors import ConfigError, DecodeError
 
 __all__ = [
     "DeliveryStatus",
+    "Masked",
     "OpenEnum",
     "OrderStatus",
     "RawReply",
     "ReplyDecoder",
+    "Rows",
     "Secret",
     "ValueType",
     "VoucherType",
     "extra_fields",
+    "fit",
     "parse_date",
     "parse_datetime",
+    "read_untyped",
     "to_decimal",
 ]
 
@@ -204,6 +208,22 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor
 _UNTYPED: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 
+def read_untyped(body: bytes | str) -> object:
+    """Decode JSON into plain values, fractions as Decimal.
+
+    Args:
+        body: The JSON.
+
+    Raises:
+        DecodeError: When it is no valid JSON, or holds what Python has no value for (an exponent beyond all bounds, a
+            number of thousands of digits, bytes that are no UTF-8); the content is not repeated.
+    """
+    try:
+        return _UNTYPED.decode(body)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, ArithmeticError):
+        raise DecodeError("the answer is no valid JSON") from None
+
+
 class RawReply:
     """The bytes of an answer, codes included: shown only by `reveal()`, as a `Secret`.
 
@@ -233,6 +253,56 @@ class RawReply:
         raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
 
 
+class Masked:
+    """A value of any form with something in it that must not be seen: shown only by `reveal()`.
+
+    Args:
+        value: As decoded.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value: Final = value
+
+    def reveal(self) -> object:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Masked(<{type(self._value).__name__}>)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Masked) and bool(self._value == other.reveal())
+
+    def __hash__(self) -> int:
+        return hash(Masked)  # the value may have none
+
+    def __reduce__(self) -> tuple[type["Masked"], tuple[str]]:
+        if isinstance(self._value, str):
+            return Masked, (self._value,)
+        raise TypeError("a masked value may be bearer cash, it cannot be pickled: reveal() it where it must go")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+class Rows(tuple[T, ...]):  # noqa: SLOT001 - a tuple with a slot cannot be
+    """The rows of a list reply, with the answer they came in.
+
+    Attributes:
+        raw: The answer's bytes; None where the rows came from elsewhere.
+    """
+
+    raw: RawReply | None = None
+
+    def __reduce__(self) -> tuple[type[tuple[T, ...]], tuple[tuple[T, ...]]]:
+        return tuple, (tuple(self),)  # pickled without the answer
+
+
 def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
     """Return the fields of a raw reply that its struct does not know.
 
@@ -240,10 +310,13 @@ def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: fro
         raw: The answer's bytes.
         path: Where in it the reply lies.
         known: The wire names the struct has.
+
+    Raises:
+        DecodeError: When something in the answer that no field asked for cannot be read.
     """
     if raw is None:
         return {}
-    value: object = _UNTYPED.decode(raw.reveal() if isinstance(raw, RawReply) else raw)
+    value = read_untyped(raw.reveal() if isinstance(raw, RawReply) else raw)
     for key in path:
         value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
     fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
@@ -263,6 +336,10 @@ def _hook(kind: type, value: object) -> object:
         raise ValueError("expected a text")
     if kind is object:
         return value  # a caller's own struct says `object` where msgspec's word is `Any`
+    if kind is Masked:
+        return Masked(value)
+    if kind is RawReply:
+        return RawReply(b"")  # a field of the answer with our own name for the answer itself, which comes afterwards
     raise NotImplementedError(kind)
 
 
@@ -271,14 +348,20 @@ class ReplyDecoder(Generic[T]):
 
     Args:
         kind: The type.
+
+    Raises:
+        ConfigError: When the type is none that JSON can be read into.
     """
 
     __slots__ = ("_check", "_fast", "_kind")
 
     def __init__(self, kind: type[T]) -> None:
         self._kind: Final = kind
-        self._fast: Final = msgspec.json.Decoder(kind, strict=False, dec_hook=_hook, float_hook=Decimal)
-        self._check: Final = _money_check(kind)
+        try:
+            self._fast: Final = msgspec.json.Decoder(kind, strict=False, dec_hook=_hook, float_hook=Decimal)
+            self._check: Final = _money_check(kind, {})
+        except (TypeError, NameError, RecursionError, NotImplementedError) as error:
+            raise ConfigError(f"answers cannot be read as {kind!r}: {error}") from error
 
     def decode(self, body: bytes) -> T:
         """Decode one answer.
@@ -309,7 +392,7 @@ class ReplyDecoder(Generic[T]):
 
     def _decode_tolerantly(self, body: bytes) -> T:
         try:
-            return cast("T", _fit(_UNTYPED.decode(body), self._kind, "$"))
+            return cast("T", fit(_UNTYPED.decode(body), self._kind, "$"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
             raise DecodeError("the answer cannot be read") from None
 
@@ -318,20 +401,42 @@ class _Implausible(Exception):  # noqa: N818 - never leaves this module
     """An amount of money that no account has."""
 
 
-def _money_check(kind: Any) -> Callable[[Any], None] | None:
+_Check = Callable[[Any], None]
+
+
+def _money_check(kind: Any, known: dict[Any, "_Check | None"]) -> _Check | None:
     """Return what raises `_Implausible` for money no account has; None for a type without money.
 
     msgspec itself takes "NaN" and 1E+999999999 for a Decimal. This runs after every answer with money in it.
+
+    Args:
+        kind: The type.
+        known: The checks of the structs around it: one that holds itself is met again.
     """
     if get_origin(kind) in (Union, types.UnionType):
-        found = [check for inner in get_args(kind) if (check := _money_check(inner)) is not None]
+        found = [check for inner in get_args(kind) if (check := _money_check(inner, known)) is not None]
         return found[0] if found else None  # an optional one: every check takes None
     if get_origin(kind) is tuple:
-        each = _money_check(get_args(kind)[0])
-        return None if each is None else partial(_check_items, each)
+        each = [_money_check(inner, known) for inner in get_args(kind) if inner is not Ellipsis]
+        if _is_list(kind):
+            return None if each[0] is None else partial(_check_items, each[0])
+        return partial(_check_fixed, each) if any(each) else None
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-        return _struct_check(kind)
+        if kind not in known:
+            known[kind] = lambda struct: _check_again(known[kind], struct)
+            known[kind] = _struct_check(kind, known)
+        return known[kind]
     return _check_amount if kind is Decimal else None
+
+
+def _check_again(check: _Check | None, struct: Any) -> None:
+    if check is not None:
+        check(struct)
+
+
+def _is_list(kind: Any) -> bool:
+    """Whether a tuple type has any number of one kind of item."""
+    return get_args(kind)[1:] == (Ellipsis,)
 
 
 def _check_amount(amount: Decimal | None) -> None:
@@ -344,8 +449,14 @@ def _check_items(each: Callable[[Any], None], items: tuple[Any, ...] | None) -> 
         each(item)
 
 
-def _struct_check(kind: type[msgspec.Struct]) -> Callable[[Any], None] | None:
-    checks = [(field.name, check) for field in msgspec.structs.fields(kind) if (check := _money_check(field.type))]
+def _check_fixed(each: list[_Check | None], items: tuple[Any, ...] | None) -> None:
+    for check, item in zip(each, items or (), strict=False):
+        _check_again(check, item)
+
+
+def _struct_check(kind: type[msgspec.Struct], known: dict[Any, _Check | None]) -> _Check | None:
+    fields = msgspec.structs.fields(kind)
+    checks = [(field.name, check) for field in fields if (check := _money_check(field.type, known)) is not None]
     money = [name for name, check in checks if check is _check_amount]
     nested = [(attrgetter(name), check) for name, check in checks if check is not _check_amount]
     if not checks:
@@ -365,15 +476,24 @@ def _struct_check(kind: type[msgspec.Struct]) -> Callable[[Any], None] | None:
     return check_struct
 
 
-def _fit(value: object, kind: Any, path: str) -> object:
-    """Make a plain value fit a type, in every way the vendor's pages show; the slow road."""
+def fit(value: object, kind: Any, path: str) -> object:
+    """Make a plain value fit a type, in every way the vendor's pages show; the slow road.
+
+    Args:
+        value: As `read_untyped` gives it.
+        kind: The type.
+        path: Where in the answer it stood, for the error.
+
+    Raises:
+        DecodeError: When it does not fit; names the place, never the value.
+    """
     if kind is object or kind is Any:
         return value
     origin = get_origin(kind)
     if origin in (Union, types.UnionType):
         return _fit_optional(value, get_args(kind), path)
     if origin is tuple:
-        return _fit_items(value, get_args(kind)[0], path)
+        return _fit_items(value, get_args(kind)[0], path) if _is_list(kind) else _fit_fixed(value, kind, path)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return _fit_struct(value, kind, path)
     fit = _SCALARS.get(kind)
@@ -405,10 +525,10 @@ def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
         return None
     for kind in inner[:-1]:
         try:
-            return _fit(value, kind, path)
+            return fit(value, kind, path)
         except DecodeError:
             continue
-    return _fit(value, inner[-1], path)
+    return fit(value, inner[-1], path)
 
 
 def _takes_blank(value: object, kinds: list[Any]) -> bool:
@@ -430,19 +550,27 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
     else:
         raise _unfit(path, "list", value)
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
-        return tuple(_fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
-    check = _money_check(kind)
+        return tuple(fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
+    check = _money_check(kind, {})
     return tuple(_fit_item(item, kind, f"{path}[{index}]", check) for index, item in enumerate(items))
 
 
-def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: Callable[[Any], None] | None) -> object:
+def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: _Check | None) -> object:
     """Take an item as declared where it can be: one odd product must not send a page of a thousand the slow road."""
     with suppress(msgspec.ValidationError, _Implausible, ValueError, TypeError, ArithmeticError):
         item = msgspec.convert(value, kind, strict=False, dec_hook=_hook)
         if check is not None:
             check(item)
         return item
-    return _fit(value, kind, path)  # outside the handler: msgspec's messages may quote a value
+    return fit(value, kind, path)  # outside the handler: msgspec's messages may quote a value
+
+
+def _fit_fixed(value: object, kind: Any, path: str) -> tuple[object, ...]:
+    kinds = get_args(kind)
+    if not isinstance(value, list) or len(cast("list[object]", value)) != len(kinds):
+        raise _unfit(path, f"list of {len(kinds)}", value)
+    items = cast("list[object]", value)
+    return tuple(fit(item, kinds[index], f"{path}[{index}]") for index, item in enumerate(items))
 
 
 def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec.Struct:
@@ -458,7 +586,7 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
                 continue  # null where the vendor has nothing: the default says the same
-            fitted[field.name] = _fit(item, field.type, place)
+            fitted[field.name] = fit(item, field.type, place)
         elif field.required:
             raise DecodeError(f"the answer lacks {path}.{field.encode_name}")
     return kind(**fitted)

@@ -54,14 +54,14 @@ def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
 @pytest.mark.timeout(900)
 def test_a_run_survives_a_fault_at_any_write_or_sync(tmp_path: Path, call: str, fault: str) -> None:
     """Whichever call fails, running again ends with fifty orders, none twice, all with their codes in the ledger."""
-    with Sandbox(latency_ms=1).run_in_thread() as sandbox:
+    with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
         count = calls_of_a_run(sandbox, tmp_path / "count.db", call)
     # All of them with XOXO_EXHAUSTIVE=1 (`make exhaustive`, some ten minutes); else another sixth of them each time.
     step = 1 if os.environ.get("XOXO_EXHAUSTIVE") else 6
     points = range(random.SystemRandom().randint(1, step), count + 2, step)
     ends = Counter[int]()
     for point in points:
-        with Sandbox(latency_ms=1).run_in_thread() as sandbox:
+        with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
             path = tmp_path / f"{point}.db"
             inject = f"inject={call}:{fault}:when={point}"
             ended = traced(sandbox, path, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)

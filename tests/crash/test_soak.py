@@ -14,7 +14,7 @@ import anyio
 import pytest
 
 from xoxo_async.bulk import LedgerLine, LineState, SqliteLedger
-from xoxo_async.sandbox import Faults, Sandbox
+from xoxo_async.sandbox import Faults, Rule, Sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -84,7 +84,11 @@ def test_nothing_is_lost_and_nothing_bought_twice(tmp_path: Path, seed: int) -> 
     orders, ledger = tmp_path / "orders.csv", tmp_path / "run.db"
     write_orders(orders)
     faults = Faults(mix=MIX, seed=seed)
-    with Sandbox(seed=seed, path=tmp_path / "books", faults=faults, latency_ms=5).run_in_thread() as sandbox:
+    faults.rules.append(Rule(kind="lagging_lookup", operation="getOrderDetails", every=3, seconds=0.5))
+    faults.rules.append(Rule(kind="restart", nth=dice.randint(50, 300), seconds=0.3))
+    # A server that takes a repeated poNumber would book it twice: nothing but the ledger prevents that.
+    sandbox = Sandbox(seed=seed, path=tmp_path / "books", faults=faults, latency_ms=5, unique_po_numbers=False)
+    with sandbox.run_in_thread():
         options = ("--ledger", str(ledger), "--settle", "1", "--concurrency", "16", "--rate", "none")
         kills, report, output = dice.randint(1, 3), None, ""
         for attempt in range(12):

@@ -268,7 +268,23 @@ async def test_packs_through_every_fault_lose_and_double_nothing(tmp_path: Path,
         assert not sandbox.books().duplicates
 
 
-# Restarts.
+# Pace and restarts.
+
+
+async def test_a_paced_run_waits_for_no_slot_that_nothing_is_left_for(tmp_path: Path) -> None:
+    """One row at six a minute is done at once, not ten seconds later."""
+    async with Sandbox() as sandbox, connected(sandbox, RateLimits(place_order=6)) as client:
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            with anyio.fail_after(5):
+                report = await BulkIssuer(client, ledger, job="j").run(lines(1))
+    assert report.issued == 1
+
+
+async def test_a_refused_pack_counts_as_no_order(tmp_path: Path) -> None:
+    """Three rows whose shared order was refused are three orders, refused each."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        report = await BulkIssuer(client, ledger, job="j", pack=True).run(lines(3, product_id=1012, value=500))
+    assert (report.rows, report.rejected, report.orders) == (3, 3, 3)
 
 
 async def test_runs_begun_one_after_another_keep_the_distance(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A bulk run on a bad day: a server that dies, fails, throttles, or refuses tokens in mid-run."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -65,7 +65,7 @@ class Trouble:
 
 async def test_a_restart_in_mid_run_is_waited_for(tmp_path: Path) -> None:
     """Nobody listens for a second: the run goes on afterwards, and every line is issued once."""
-    async with Sandbox(latency_ms=5) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         report = await run_with_trouble(sandbox, tmp_path / "l.db", Trouble(None, 1.0))
         assert (report.issued, report.pause) == (ROWS, Pause.NONE)
         assert (sandbox.books().orders, sandbox.books().duplicates) == (ROWS, {})
@@ -74,7 +74,7 @@ async def test_a_restart_in_mid_run_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["error_5xx_before", "html_502", "reset_before_commit", "html_502_after"])
 async def test_an_outage_costs_few_lines_their_proof(tmp_path: Path, kind: str) -> None:
     """A failing server is probed with look-ups and single lines, not with the whole file."""
-    async with Sandbox(latency_ms=5) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         trouble = Trouble(Rule(kind=kind, operation=""), 1.5)
         report = await run_with_trouble(sandbox, tmp_path / "l.db", trouble)
         assert (report.issued, report.unknown, report.pause) == (ROWS, 0, Pause.NONE)
@@ -84,7 +84,7 @@ async def test_an_outage_costs_few_lines_their_proof(tmp_path: Path, kind: str) 
 
 async def test_a_dead_server_pauses_the_run(tmp_path: Path) -> None:
     """Past the limit the run stops, says why, and leaves the rest unsent; a later run finishes it."""
-    async with Sandbox(latency_ms=5) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         trouble = Trouble(None, 3.0)
         report = await run_with_trouble(sandbox, tmp_path / "l.db", trouble, pause_limit_s=0.5)
         assert (report.pause, report.exit_code, report.rejected) == (Pause.UNREACHABLE, 5, 0)
@@ -98,7 +98,7 @@ async def test_a_dead_server_pauses_the_run(tmp_path: Path) -> None:
 
 async def test_a_penalty_is_served(tmp_path: Path) -> None:
     """While a penalty lasts no order is sent; afterwards the run goes on."""
-    async with Sandbox(latency_ms=5, limits={"placeOrder": 100}, penalty_s=0.8) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False, limits={"placeOrder": 100}, penalty_s=0.8) as sandbox:
         started = time.monotonic()
         async with issuing(sandbox, tmp_path / "l.db") as issuer, anyio.create_task_group() as group:
 
@@ -117,7 +117,7 @@ async def test_a_penalty_is_served(tmp_path: Path) -> None:
 
 async def test_a_revoked_token_in_mid_run_costs_one_renewal(tmp_path: Path) -> None:
     """Every token dies once: the lines go again with a new one, and none is lost."""
-    async with Sandbox(latency_ms=5) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         sandbox.script("revoke_token", nth=100)
         async with issuing(sandbox, tmp_path / "l.db") as issuer:
             report = await issuer.run(lines())
@@ -127,7 +127,7 @@ async def test_a_revoked_token_in_mid_run_costs_one_renewal(tmp_path: Path) -> N
 
 async def test_a_failing_token_endpoint_rejects_no_line(tmp_path: Path) -> None:
     """A token that can be had no more is no vendor's answer to an order: lines stay unsent."""
-    async with Sandbox(latency_ms=5, token_ttl_s=1) as sandbox:
+    async with Sandbox(latency_ms=5, unique_po_numbers=False, token_ttl_s=1) as sandbox:
         async with issuing(sandbox, tmp_path / "l.db", pause_limit_s=0.5) as issuer:
             await issuer.plan(lines())
             sandbox.tokens.broken = True
@@ -150,3 +150,27 @@ async def test_an_empty_purse_pauses_the_run_and_a_top_up_finishes_it(tmp_path: 
             report = await issuer.run(lines())
         assert (report.issued, report.exit_code) == (ROWS, 0)
         assert sandbox.books().duplicates == {}
+
+
+async def test_a_throttled_token_endpoint_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In mid-run the token dies and its renewal is throttled: few lines are claimed in vain, and all are issued."""
+    async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
+        issue, asked = sandbox.tokens.issue, 0
+
+        def throttled(path: str, body: bytes, content_type: str) -> tuple[int, Mapping[str, object]]:
+            nonlocal asked
+            asked += 1
+            refusal = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 1.5}]}
+            return (429, refusal) if asked == 2 else issue(path, body, content_type)
+
+        monkeypatch.setattr(sandbox.tokens, "issue", throttled)
+        sandbox.script("revoke_token", nth=100)
+        started = time.monotonic()
+        async with issuing(sandbox, tmp_path / "l.db") as issuer:
+            report = await issuer.run(lines())
+        assert (report.issued, report.rejected) == (ROWS, 0)
+        assert time.monotonic() - started > 1.4
+        assert asked == 3
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            attempts = [line.attempts async for line in ledger.lines()]
+        assert sum(attempts) < ROWS + 60

@@ -306,10 +306,17 @@ async def test_a_refused_client_is_not_a_dead_refresh_token(body: bytes) -> None
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"error": "invalid_token"}', b'{"success": 0, "error_message_id": "auth.token_error"}', b'{"error": []}']
+    "body",
+    [
+        b'{"error": "invalid_token"}',
+        b'{"error": "Invalid_Grant", "error_description": "x"}',
+        b'{"success": 0, "error_message_id": "auth.token_error"}',
+        b'{"error": "invalid_request", "error_description": "The refresh token is invalid."}',
+        b'{"error": "bad", "message": "Expired refresh_token"}',
+    ],
 )
-async def test_every_other_refusal_of_a_refresh_calls_for_a_person(body: bytes) -> None:
-    """The vendor's words for a dead refresh token, and those nobody has seen."""
+async def test_the_words_for_a_dead_refresh_token_call_for_a_person(body: bytes) -> None:
+    """The vendor's words for a dead refresh token, and sentences that name it."""
 
     async def refuse(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
         return ExchangeAnswer(401, body)

@@ -1,5 +1,6 @@
 """`dispatcher`: the road of one call, over a session that plays back answers."""
 
+import time
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -43,6 +44,7 @@ class PlayedBack:
 
     def __init__(self, *ends: object) -> None:
         self.ends = list(ends)
+        self.has_token = True
         self.sent: list[tuple[str, str, bytes, str, float]] = []
         self.rejected: list[Token | None] = []
 
@@ -51,8 +53,8 @@ class PlayedBack:
         end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]
         if isinstance(end, BaseException):
             raise end
-        status, body = end if isinstance(end, tuple) else (200, end)
-        return Answer(status, body, TOKEN, None)
+        status, body, retry_after_s = (*end, None)[:3] if isinstance(end, tuple) else (200, end, None)
+        return Answer(status, body, TOKEN, retry_after_s)
 
     def reject(self, token: Token | None) -> None:
         self.rejected.append(token)
@@ -228,6 +230,19 @@ async def test_a_slot_after_the_deadline_fails_at_once() -> None:
     assert caught.value.effect == "none"
 
 
+async def test_no_slot_for_another_try_does_not_hide_what_failed() -> None:
+    """Where pacing leaves no time for a retry, the error is the one that called for it."""
+    session = PlayedBack(errors.AuthError("no token within 1 s", retryable=True))
+    call = Dispatcher(
+        session,  # type: ignore[arg-type]
+        pacer=Pacer(RateLimits(other=1)),
+        retry=RetryPolicy(attempts=3, base_s=0, max_s=0),
+        timeouts=Timeouts(call_s=5),
+    )
+    with anyio.fail_after(8), pytest.raises(errors.AuthError, match="no token"):
+        await call(operation(), Ask())
+
+
 async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """An observer's exception is logged, and the call goes on."""
 
@@ -243,3 +258,88 @@ async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) ->
     )
     assert await call(operation(), Ask()) == Reply(7)
     assert "failed on CallFinished" in caplog.text
+
+
+class Road(PlayedBack):
+    """A session and a pacer in one, that note in which order they were asked."""
+
+    def __init__(self, *ends: object, interval_s: float = 1.0) -> None:
+        super().__init__(*ends)
+        self.asked: list[str] = []
+        self.lost_tokens = 0
+        self.blocked = False
+        self.interval_s = lambda _operation: interval_s
+        self.is_blocked = lambda _operation: self.blocked
+
+    async def authorise(self, _within_s: float = 0) -> None:
+        self.asked.append("token")
+        self.has_token = True
+
+    async def slot(self, _operation: str, _deadline: float | None = None) -> None:
+        self.asked.append("slot")
+        self.blocked = False
+        self.has_token = self.has_token and self.lost_tokens == 0
+        self.lost_tokens = max(self.lost_tokens - 1, 0)
+
+    def penalise(self, operation: str, seconds: float) -> None:
+        self.asked.append(f"penalty {operation} {seconds:g}")
+        self.blocked = True
+
+    async def send(self, *arguments: object) -> Answer:  # type: ignore[override]
+        self.asked.append("send")
+        return await super().send(*arguments)  # type: ignore[arg-type]
+
+    def dispatcher(self, base_s: float = 0.0) -> Dispatcher:
+        retry = RetryPolicy(attempts=2, base_s=base_s, max_s=base_s)
+        return Dispatcher(self, pacer=self, retry=retry, timeouts=Timeouts())  # type: ignore[arg-type]
+
+
+async def test_the_token_comes_before_the_slot() -> None:
+    """Whoever waits for a token within a slot leaves late, in a crowd with all others who did."""
+    road = Road(FINE)
+    road.has_token = False
+    await road.dispatcher()(operation(), Ask())
+    assert road.asked == ["token", "slot", "send"]
+
+
+async def test_a_token_that_dies_during_the_wait_costs_the_slot() -> None:
+    """A new token, then a new slot."""
+    road = Road(FINE)
+    road.lost_tokens = 2
+    await road.dispatcher()(operation(), Ask())
+    assert road.asked == ["slot", "token", "slot", "token", "slot", "send"]
+
+
+@pytest.mark.parametrize(
+    ("end", "penalty"),
+    [
+        ((503, b"{}", 7.0), ["penalty ask 7"]),
+        ((429, b'{"errorId": "PLE99999", "error": "x"}', 7.0), ["penalty ask 7"]),
+        ((429, b"{}", None), ["penalty ask 60"]),
+        ((200, b'{"message": "auth.request_limit_exceeded"}', None), ["penalty ask 60"]),
+        ((500, b"{}", 7.0), []),
+        ((503, b"{}", None), []),
+    ],
+)
+async def test_what_an_answer_imposes(end: object, penalty: list[str]) -> None:
+    """A rate refusal, or a Retry-After under 429 and 503, holds the operation back for everybody."""
+    road = Road(end)
+    with pytest.raises(errors.ApiError):
+        await road.dispatcher().once(operation(), Ask())
+    assert road.asked == ["send", *penalty]
+
+
+async def test_a_refused_call_stands_in_line_at_once() -> None:
+    """Slept out first, the penalty would put it behind everybody who came meanwhile."""
+    road = Road((200, b'{"errors": [{"penaltySeconds": 30}]}'), FINE)
+    with anyio.fail_after(5):
+        assert await road.dispatcher(base_s=20)(operation(), Ask()) == Reply(7)
+    assert road.asked == ["slot", "send", "penalty ask 30", "slot", "send"]
+
+
+async def test_without_a_limit_a_refused_call_waits_with_jitter() -> None:
+    """No pacer spaces those; the vendor's penalty is waited for, and a little more."""
+    road = Road((200, b'{"errors": [{"penaltySeconds": 0.2}]}'), FINE, interval_s=0)
+    started = time.monotonic()
+    await road.dispatcher()(operation(), Ask())
+    assert time.monotonic() - started >= 0.19

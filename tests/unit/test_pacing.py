@@ -1,8 +1,19 @@
 """`pacing`: who may go when."""
 
-import pytest
+import gc
+import heapq
+import itertools
+import random
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
-from xoxo_async import RateLimits, errors
+import anyio
+import anyio.lowlevel
+import pytest
+from anyio.abc import TaskGroup
+
+from xoxo_async import ClientCredentials, RateLimits, RefreshToken, StaticToken, errors, pacing
 from xoxo_async.pacing import Pacer
 
 
@@ -69,3 +80,296 @@ def test_a_penalty_holds_everybody_of_that_operation(limits: dict[str, float]) -
     assert pacer.reserve("getFilters") == 0
     clock[0] = 40.0
     assert pacer.reserve("placeOrder") == 0
+
+
+class Time:
+    """A clock, and a sleep whose sleepers wake as the clock is moved: in order, and without waiting."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.stalled = False
+        self._sleepers: list[tuple[float, int, anyio.Event]] = []
+        self._count = itertools.count()
+        monkeypatch.setattr(pacing, "anyio", SimpleNamespace(sleep=self.sleep))
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        woken = anyio.Event()
+        heapq.heappush(self._sleepers, (self.now + seconds, next(self._count), woken))
+        await woken.wait()
+
+    async def pass_to(self, end: float) -> None:
+        """Let time pass, waking each sleeper at its time."""
+        await settled()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            at, _, woken = heapq.heappop(self._sleepers)
+            self.now = max(self.now, at)
+            woken.set()
+            await settled()
+        self.now = end
+
+    async def stall(self, seconds: float) -> None:
+        """Let time pass while nobody runs; then everybody whose time it was wakes at once."""
+        await settled()
+        self.now += seconds
+        await self.pass_to(self.now)
+
+
+async def settled() -> None:
+    """Let every task run until it waits."""
+    for _ in range(8):
+        await anyio.lowlevel.checkpoint()
+
+
+class Callers:
+    """Tasks that wait for slots of placeOrder, and note when they went."""
+
+    def __init__(self, pacer: Pacer, time: Time, group: TaskGroup) -> None:
+        self.pacer, self.time, self.group = pacer, time, group
+        self.went: list[tuple[str, float]] = []
+        self.refused: list[str] = []
+        self.scopes: dict[str, anyio.CancelScope] = {}
+
+    async def ask(self, *names: str, deadline: float | None = None) -> None:
+        for name in names:
+            self.group.start_soon(self._ask, name, deadline)
+            await settled()
+
+    async def _ask(self, name: str, deadline: float | None) -> None:
+        with anyio.CancelScope() as self.scopes[name]:
+            try:
+                await self.pacer.slot("placeOrder", deadline)
+            except errors.RateLimitedError:
+                self.refused.append(name)
+            else:
+                self.went.append((name, self.time.now - 1000.0))
+
+    @property
+    def order(self) -> str:
+        return "".join(name for name, _ in self.went)
+
+    @property
+    def times(self) -> list[float]:
+        return [at for _, at in self.went]
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Time:
+    return Time(monkeypatch)
+
+
+@pytest.fixture
+async def callers(time: Time) -> AsyncIterator[Callers]:
+    """Callers at 60 a minute: one every 1.01 s."""
+    async with anyio.create_task_group() as group:
+        yield Callers(Pacer(RateLimits(place_order=60), clock=time), time, group)
+        group.cancel_scope.cancel()
+
+
+@pytest.mark.anyio
+async def test_waiters_go_in_order_one_interval_apart(time: Time, callers: Callers) -> None:
+    """First come, first served."""
+    await callers.ask(*"abcd")
+    await time.pass_to(1010.0)
+    assert callers.order == "abcd"
+    assert callers.times == pytest.approx([0, 1.01, 2.02, 3.03])
+
+
+@pytest.mark.anyio
+async def test_a_penalty_moves_those_who_wait_and_nobodys_place(time: Time, callers: Callers) -> None:
+    """Whoever held a slot in it goes after it, in order; then one interval apart as before, newcomers last."""
+    await callers.ask(*"abcdefgh")
+    await time.pass_to(1002.5)
+    callers.pacer.penalise("placeOrder", 3)
+    await callers.ask("n")
+    await time.pass_to(1005.4)
+    assert callers.order == "abc"
+    await time.pass_to(1030.0)
+    assert callers.order == "abcdefghn"
+    assert callers.times[3:] == pytest.approx([6.03 + 1.01 * n for n in range(6)])
+
+
+@pytest.mark.anyio
+async def test_a_penalty_within_a_penalty_adds_only_what_is_longer(time: Time, callers: Callers) -> None:
+    """Every call in flight is refused, and each names the same end; the last one counts."""
+    await callers.ask(*"abcd")
+    await time.pass_to(1000.5)
+    for seconds in (5, 1, 5, 6):
+        callers.pacer.penalise("placeOrder", seconds)
+    await time.pass_to(1030.0)
+    assert callers.times == pytest.approx([0, 7.01, 8.02, 9.03])
+
+
+@pytest.mark.anyio
+async def test_after_a_penalty_nobody_waited_for_there_is_no_burst(time: Time, callers: Callers) -> None:
+    """Its length is no idle time to be made up, nor is what was before it."""
+    await callers.ask("a")
+    await time.pass_to(1100.0)
+    callers.pacer.penalise("placeOrder", 30)
+    await time.pass_to(1110.0)
+    await callers.ask(*"bcd")
+    await time.pass_to(1150.0)
+    assert callers.times == pytest.approx([0, 130, 131.01, 132.02])
+
+
+@pytest.mark.anyio
+async def test_a_late_waiter_does_not_slip_into_a_penalty(time: Time, callers: Callers) -> None:
+    """Its slot had come before the penalty, but it had not gone yet."""
+    await callers.ask(*"abc")
+    time.now += 1.2
+    callers.pacer.penalise("placeOrder", 3)
+    await time.pass_to(1020.0)
+    assert callers.times == pytest.approx([0, 4.2, 5.02])
+
+
+@pytest.mark.anyio
+async def test_who_waits_past_a_deadline_because_of_a_penalty_is_told_and_gives_way(
+    time: Time, callers: Callers
+) -> None:
+    """Its slot goes to the next who asks."""
+    await callers.ask("a", "b")
+    await callers.ask("c", deadline=1003.0)
+    await callers.ask("d")
+    await time.pass_to(1000.5)
+    callers.pacer.penalise("placeOrder", 2)
+    await time.pass_to(1003.0)
+    assert (callers.order, callers.refused) == ("a", ["c"])
+    await callers.ask("e")
+    await time.pass_to(1010.0)
+    assert callers.order == "abed"
+    assert callers.times == pytest.approx([0, 3.01, 4.02, 5.03])
+
+
+@pytest.mark.anyio
+async def test_a_cancelled_waiter_gives_its_slot_back(time: Time, callers: Callers) -> None:
+    """A web server's clients hang up; the allowance is not lost with them."""
+    await callers.ask(*"abcd")
+    callers.scopes["b"].cancel()
+    await settled()
+    await callers.ask("e")
+    await time.pass_to(1010.0)
+    assert callers.order == "aecd"
+    assert callers.times == pytest.approx([0, 1.01, 2.02, 3.03])
+
+
+@pytest.mark.anyio
+async def test_a_slot_given_back_too_late_is_lost(time: Time, callers: Callers) -> None:
+    """What nobody took in its time is not added to what comes later."""
+    await callers.ask(*"abcd")
+    for name in "bcd":
+        callers.scopes[name].cancel()
+    await time.pass_to(1020.0)
+    assert [callers.pacer.reserve("placeOrder") for _ in range(3)] == pytest.approx([0, 0.76, 1.77])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("per_minute", [600, 6000])
+async def test_a_stalled_loop_lets_go_no_crowd(time: Time, per_minute: int) -> None:
+    """After three seconds without a turn a quarter of a second is made up for; the others are spaced as ever."""
+    interval = 60.6 / per_minute
+    async with anyio.create_task_group() as group:
+        callers = Callers(Pacer(RateLimits(place_order=per_minute), clock=time), time, group)
+        waiting = round(5 / interval)
+        await callers.ask(*(str(n) for n in range(waiting)))
+        await time.pass_to(1000.5)
+        await time.stall(3.0)
+        await time.pass_to(1020.0)
+    assert len(callers.went) == waiting
+    crowd = sum(1 for at in callers.times if 3.4 < at < 3.6)
+    assert crowd <= (0.25 + 0.1) / interval + 1
+    late = [at for at in callers.times if at > 3.6]
+    assert all(b - a == pytest.approx(interval) for a, b in itertools.pairwise(late))
+    assert callers.order == "".join(str(n) for n in range(waiting))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_happens_no_minute_holds_more_than_the_limit(time: Time, seed: int) -> None:
+    """Crowds, quiet times, hang-ups, stalls and penalties in any order; nothing goes within a penalty."""
+    chance = random.Random(seed)
+    held = [(0.0, 0.0)]
+    async with anyio.create_task_group() as group:
+        callers = Callers(Pacer(RateLimits(place_order=120), clock=time), time, group)
+        for step in range(120):
+            match chance.randrange(6):
+                case 0 | 1:
+                    await callers.ask(*(f"{step}.{n}" for n in range(chance.randrange(12))))
+                case 2:
+                    await time.pass_to(time.now + chance.choice([0.01, 0.3, 3, 30]))
+                case 3:
+                    await time.stall(chance.choice([0.1, 0.3, 5]))
+                case 4 if callers.scopes:
+                    callers.scopes[chance.choice(list(callers.scopes))].cancel()
+                case _:
+                    seconds = chance.choice([0.2, 2, 20])
+                    callers.pacer.penalise("placeOrder", seconds)
+                    held.append((time.now - 1000, time.now - 1000 + seconds))
+        await time.pass_to(time.now + 600)
+    times = callers.times
+    assert all(later - earlier >= 60 for earlier, later in zip(times, times[120:], strict=False))
+    assert not [at for at in times for begin, end in held if begin < at < end - 1e-9]
+
+
+# One account, many clients.
+
+
+class Own:
+    """A token provider that does not say whose it is."""
+
+
+def shared(provider: object, base_url: str = "https://a/chef", **limits: float) -> Pacer:
+    return Pacer.shared(base_url, provider, RateLimits(**limits))
+
+
+def test_clients_of_one_account_share_a_pacer() -> None:
+    """By client id, by static token, by provider object; at one address."""
+    one = shared(ClientCredentials("id", "secret"))
+    assert shared(ClientCredentials("id", "other")) is one
+    assert shared(RefreshToken("id", "secret", "refresh", family="company")) is one
+    assert shared(ClientCredentials("id2", "secret")) is not one
+    assert shared(ClientCredentials("id", "secret"), "https://b/chef") is not one
+    fixed = shared(StaticToken("token"))
+    assert shared(StaticToken("token")) is fixed
+    assert shared(StaticToken("other")) is not fixed
+    own = Own()
+    mine = shared(own)
+    assert shared(own) is mine
+    assert shared(Own()) is not mine
+
+
+def test_an_account_tells_no_secret() -> None:
+    """What names an account is a hash."""
+    providers = ClientCredentials("c-id", "c-secret"), RefreshToken("c-id", "c-secret", "r-token"), StaticToken("token")
+    assert not [p for p in providers for word in ("c-id", "c-secret", "r-token", "token") if word in p.account]
+
+
+def test_other_limits_are_another_allowance_and_the_same_penalties() -> None:
+    """Who divides an allowance by hand keeps the parts; the vendor's penalty is the account's, past and to come."""
+    one, two = shared(StaticToken("t"), place_order=60), shared(StaticToken("t"), place_order=40)
+    assert one is not two
+    assert [one.reserve("placeOrder"), two.reserve("placeOrder")] == [0, 0]
+    two.penalise("placeOrder", 30)
+    three = shared(StaticToken("t"), place_order=20)
+    assert [round(p.reserve("placeOrder")) for p in (one, two, three, three)] == [31, 32, 30, 33]
+    assert all(p.is_blocked("placeOrder") and not p.is_blocked("getBalance") for p in (one, two, three))
+
+
+def test_a_shared_pacer_ends_with_its_last_client() -> None:
+    """Nothing of an account stays behind in a long-lived process."""
+    before = len(pacing._ACCOUNTS)
+    one, two = shared(StaticToken("short-lived")), shared(StaticToken("short-lived"))
+    one.penalise("placeOrder", 30)
+    del one, two
+    gc.collect()
+    assert len(pacing._ACCOUNTS) == before
+    assert shared(StaticToken("short-lived")).reserve("placeOrder") == 0
+
+
+def test_threads_share_a_pacer_without_sharing_a_slot() -> None:
+    """Clients of several event loops, in several threads: every slot is given once."""
+    pacer = paced([0.0], place_order=60)
+    with ThreadPoolExecutor(8) as threads:
+        waits = list(threads.map(lambda _: pacer.reserve("placeOrder"), range(4000)))
+    assert sorted(waits) == pytest.approx([1.01 * n for n in range(4000)])

@@ -140,3 +140,19 @@ def test_any_json_ends_as_one_of_our_errors(body: dict[str, object], status: int
 def test_any_bytes_end_as_one_of_our_errors(body: bytes, status: int) -> None:
     """Rubbish is recognised as rubbish."""
     assert isinstance(_recognise(body, status), errors.XoxoError)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"errorId": "PLE10001"},
+        {"error": "invalid_token"},
+        {"message": "rate_limit_exceeded"},
+        {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 1}]},
+    ],
+)
+def test_an_answer_that_says_yes_and_no_proves_nothing(told: dict[str, object]) -> None:
+    """A refusal beside an order that says it was placed may hide a success: never `none`, never sent again."""
+    inner = {"placeOrder": {"status": 1, "data": {"orderId": "abc", "vouchers": []}}}
+    error = recognise(msgspec.json.encode({**told, "data": inner}), 200, effect=EffectClass.KEYED)
+    assert (error.effect, error.retryable) == ("possible", False)

@@ -102,7 +102,7 @@ async def test_an_answer_comes_back_whole_and_the_token_goes_out() -> None:
     async with serving(talk) as url, session_on(url) as session:
         await post(session)
         answer = await post(session)
-    assert (answer.status, answer.body, answer.retry_after) == (418, b"hi", "7")
+    assert (answer.status, answer.body, answer.retry_after_s) == (418, b"hi", 7.0)
     head, body = seen[1]
     assert b"Authorization: Bearer tok" in head
     assert b"Content-Type: application/json" in head
@@ -375,6 +375,23 @@ async def test_a_failed_early_renewal_harms_nobody() -> None:
         await session.aclose()
 
 
+async def test_a_remembered_throttle_says_what_is_left_of_it() -> None:
+    """Whoever asks later waits less; nobody asks the endpoint."""
+    provider, clock = Renewing(fail=errors.RateLimitedError("slow", retry_after_s=50)), [0.0]
+    async with echoing_token() as url:
+        session = timed_session(url, provider, clock)
+        for now, left in ((0.0, 50), (20.0, 30)):
+            clock[0] = now
+            with pytest.raises(errors.RateLimitedError) as caught:
+                await session.authorise()
+            assert caught.value.retry_after_s == left
+        assert (provider.asked, session.has_token) == (1, False)
+        clock[0], provider.fail = 50.0, None
+        await session.authorise()
+        assert session.has_token
+        await session.aclose()
+
+
 async def test_a_cancelled_caller_does_not_cancel_the_renewal() -> None:
     """The pair a renewal brings is kept, and the next caller uses it, though the first one left."""
     provider = Renewing()
@@ -403,17 +420,20 @@ async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "seconds"),
+    ("header", "date", "seconds"),
     [
-        (None, None),
-        ("7", 7.0),
-        ("-1", None),
-        ("soon", None),
-        ("Thu, 01 Jan 1970 00:01:40 GMT", 90.0),
-        ("Thu, 01 Jan 1970 00:00:01 GMT", 0.0),
-        ("9" * 400, 3600.0),
+        ("7", None, 7.0),
+        (" 1.5 ", None, 1.5),
+        ("-1", None, None),
+        ("nan", None, None),
+        ("soon", None, None),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", None, 91.0),
+        ("Thu, 01 Jan 1970 00:00:01 GMT", None, 0.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", "Thu, 01 Jan 1970 00:01:30 GMT", 11.0),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", "yesterday", 91.0),
+        ("9" * 400, None, 3600.0),
     ],
 )
-def test_retry_after_is_read_in_seconds_and_as_a_date(header: str | None, seconds: float | None) -> None:
-    """Both forms of the header, and rubbish, come out as bounded seconds or None."""
-    assert retry_after_s(header, now=10.0) == seconds
+def test_retry_after_is_read_in_seconds_and_as_a_date(header: str, date: str | None, seconds: float | None) -> None:
+    """Both forms of the header, and rubbish, come out as bounded seconds or None; a date by the server's clock."""
+    assert retry_after_s(header, date, now=10.0) == seconds

@@ -4,6 +4,7 @@ import copy
 import hashlib
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
@@ -11,7 +12,16 @@ import anyio
 import msgspec
 
 from xoxo_async.auth.stores import shared_memory
-from xoxo_async.auth.tokens import Exchange, Token, TokenStore, given, header_value, read_token, still_good
+from xoxo_async.auth.tokens import (
+    Exchange,
+    Reserving,
+    Token,
+    TokenStore,
+    given,
+    header_value,
+    read_token,
+    still_good,
+)
 from xoxo_async.errors import (
     ConfigError,
     ConnectError,
@@ -22,7 +32,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.wire import Secret
 
-__all__ = ["ClientCredentials", "RefreshToken", "StaticToken"]
+__all__ = ["ClientCredentials", "RefreshToken", "StaticToken", "client_digest"]
 
 _DEAD_REMEMBERED_S: Final = 60.0
 _MAX_ORIGINS: Final = 16
@@ -38,10 +48,11 @@ class StaticToken:
         ConfigError: When it is empty, or cannot be a header value.
     """
 
-    __slots__ = ("_token",)
+    __slots__ = ("_token", "account")
 
     def __init__(self, access_token: str) -> None:
         self._token: Final = Token(Secret(header_value("access_token", access_token)))
+        self.account: Final = _digest("token", access_token)
 
     def __repr__(self) -> str:
         return "StaticToken(***)"
@@ -66,7 +77,7 @@ class ClientCredentials:
         ConfigError: When either is empty.
     """
 
-    __slots__ = ("_body", "_client_id", "_clock")
+    __slots__ = ("_body", "_client_id", "_clock", "account")
 
     def __init__(self, client_id: str, client_secret: str, *, clock: Callable[[], float] = time.time) -> None:
         fields = {
@@ -75,6 +86,7 @@ class ClientCredentials:
             "client_secret": given("client_secret", client_secret),
         }
         self._client_id: Final = client_id
+        self.account: Final = _digest("client", client_id)
         self._body: Final = Secret(urlencode(fields))
         self._clock: Final = clock
 
@@ -111,7 +123,8 @@ class RefreshToken:
         client_id: The client id.
         client_secret: The client secret.
         refresh_token: The first refresh token. A store that already holds a pair descended from it goes on with that;
-            one that holds a pair descended from others gives way: a person has made a new token since.
+            one that holds a pair descended from others gives way: a person has made a new token since. None leaves
+            it to the store alone, where `xoxo token import` has put a pair.
         store: Where pairs rest. Without one they rest in memory, shared by all providers of this process with the
             same values; at exit they are lost, and with them the access to the account: use `FileTokenStore`.
         family: `user` for the rewards and links API, `company` for points and storefront.
@@ -132,13 +145,14 @@ class RefreshToken:
         "_store",
         "_unanswered",
         "_unsaved",
+        "account",
     )
 
     def __init__(
         self,
         client_id: str,
         client_secret: str,
-        refresh_token: str,
+        refresh_token: str | None = None,
         *,
         store: TokenStore | None = None,
         family: Literal["user", "company"] = "user",
@@ -148,9 +162,12 @@ class RefreshToken:
             raise ConfigError(f"family must be 'user' or 'company', not {family!r}")
         self._client_id: Final = given("client_id", client_id)
         self._client_secret: Final = Secret(given("client_secret", client_secret))
-        self._first: Final = Secret(given("refresh_token", refresh_token))
-        self._client: Final = _digest(family, client_id)
-        self._origin: Final = _digest(family, client_id, refresh_token)
+        self._first: Final = Secret(given("refresh_token", refresh_token)) if refresh_token is not None else None
+        self.account: Final = _digest("client", client_id)
+        self._client: Final = client_digest(family, client_id)
+        self._origin: Final = _digest(family, client_id, refresh_token) if refresh_token is not None else ""
+        if store is None and refresh_token is None:
+            raise ConfigError("refresh_token is missing, and there is no store that could hold one")
         self._store: Final[TokenStore] = shared_memory(self._origin) if store is None else store
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
@@ -174,7 +191,8 @@ class RefreshToken:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: The new pair could not be stored, and was not used; the next call tries to store it again.
+            AuthError: No pair could be stored, so that none was asked for; or the new pair could not be stored, and
+                was not used: the next call tries to store it again. Or the store's lock was held for too long.
         """
         async with self._store.lock():
             stored = await self._store.load()
@@ -182,19 +200,25 @@ class RefreshToken:
             if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
                 return stored  # another client or process has renewed the pair meanwhile
             refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
-            if self._unsaved is not None and self._unsaved.spent == refresh:
-                token = self._unsaved.token  # the disk was full, say; spent again, the old token would be found dead
-            else:
-                token = await self._renew_or_begin_anew(exchange, refresh)
-                before = stored.origins if stored is not None else ()
-                origins = before if self._origin in before else (*before, self._origin)
-                token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
-            self._unsaved = _Unsaved(refresh, token)
-            # The old refresh token is spent: whoever cancels now must not lose the new one.
-            with anyio.CancelScope(shield=True):
-                await self._store.save(token)
-            self._unsaved = None
-            return token
+            if refresh is None:
+                raise ConfigError(
+                    f"{self._store!r} holds no refresh token and none is configured: store one with xoxo token import"
+                )
+            async with _room_in(self._store):
+                if self._unsaved is not None and self._unsaved.spent == refresh:
+                    token = self._unsaved.token  # saving failed; spent again, the old token would be found dead
+                else:
+                    token = await self._renew_or_begin_anew(exchange, refresh)
+                    before = stored.origins if stored is not None else ()
+                    known = not self._origin or self._origin in before
+                    origins = before if known else (*before, self._origin)
+                    token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+                self._unsaved = _Unsaved(refresh, token)
+                # The old refresh token is spent: whoever cancels now must not lose the new one.
+                with anyio.CancelScope(shield=True):
+                    await self._store.save(token)
+                self._unsaved = None
+                return token
 
     async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
         """Renew; and before a person is called, ask once with the configured token.
@@ -205,7 +229,7 @@ class RefreshToken:
         try:
             return await self._renew(exchange, refresh)
         except RefreshTokenDeadError as error:
-            if refresh == self._first:
+            if self._first is None or refresh == self._first:
                 raise
             try:
                 return await self._renew(exchange, self._first)
@@ -226,7 +250,7 @@ class RefreshToken:
                 f"{self._store!r} holds the pair of another client id or family; writing over it would lose that pair: "
                 "give each its own store"
             )
-        return not stored.origins or self._origin in stored.origins
+        return not stored.origins or not self._origin or self._origin in stored.origins
 
     async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
         """Spend a refresh token for the next pair."""
@@ -263,6 +287,11 @@ class RefreshToken:
         )
 
 
+def _room_in(store: TokenStore) -> AbstractAsyncContextManager[None]:
+    """Make sure that the next pair can be kept, where the store can tell beforehand."""
+    return store.reserve() if isinstance(store, Reserving) else nullcontext()
+
+
 def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
     """Say what most likely happened: the vendor's grace of six hours is documented on one page and denied on others."""
     return RefreshTokenDeadError(
@@ -270,6 +299,16 @@ def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
         status=error.status,
         error_id=error.error_id,
     )
+
+
+def client_digest(family: str, client_id: str) -> str:
+    """Return what a stored pair names its owner by.
+
+    Args:
+        family: `user` or `company`.
+        client_id: The client id.
+    """
+    return _digest(family, client_id)
 
 
 def _digest(*parts: str) -> str:

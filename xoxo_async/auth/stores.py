@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, NoReturn, Self
 from weakref import WeakValueDictionary
@@ -15,24 +15,31 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth.tokens import Token
+from xoxo_async.auth.tokens import Token, header_value
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.wire import Secret
 
 __all__ = ["FileTokenStore", "MemoryTokenStore", "shared_memory"]
 
 _STALE_S: Final = 60.0
+_LOCK_TIMEOUT_S: Final = 60.0
+_ROOM: Final = 16 * 1024
+"""What a reserved file takes; a pair has about 1 KiB."""
 
 
 class MemoryTokenStore:
     """Keeps a pair in memory, for any number of clients, threads and event loops of this process.
 
     `RefreshToken` without a store finds the one of its credential by itself. At exit the pair is lost.
+
+    Args:
+        lock_timeout_s: How long to wait for another client's renewal.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_token")
+    __slots__ = ("__weakref__", "_lock", "_timeout_s", "_token")
 
-    def __init__(self) -> None:
+    def __init__(self, *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
+        self._timeout_s: Final = lock_timeout_s
         # Not an anyio lock: clients of several event loops, in several threads, may share this.
         self._lock: Final = threading.Lock()
         self._token: Token | None = None
@@ -47,8 +54,15 @@ class MemoryTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Let one renew at a time."""
-        while not self._lock.acquire(blocking=False):  # noqa: ASYNC110 - another loop's holder has no event for us
+        """Let one renew at a time.
+
+        Raises:
+            AuthError: Another one has been at it for too long; may be tried again.
+        """
+        end = time.monotonic() + self._timeout_s
+        while not self._lock.acquire(blocking=False):
+            if time.monotonic() >= end:
+                raise _held(repr(self), "another client of this process", self._timeout_s)
             await anyio.sleep(0.005)
         try:
             yield
@@ -102,13 +116,16 @@ class FileTokenStore:
 
     Args:
         path: The file. Its folder must exist and allow a lock file beside it, on a file system with working locks.
+        lock_timeout_s: How long to wait for another process that renews.
     """
 
-    __slots__ = ("_path",)
+    __slots__ = ("_path", "_reserved", "_timeout_s")
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
         # Resolved: by whatever link and from whatever folder a process comes, it must meet the same lock.
         self._path: Final = Path(os.path.realpath(path))
+        self._timeout_s: Final = lock_timeout_s
+        self._reserved: str | None = None
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"
@@ -131,15 +148,56 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Let one process and one client renew at a time."""
+        """Let one process and one client renew at a time.
+
+        Raises:
+            AuthError: Another process has held it for too long; may be tried again.
+            ConfigError: The lock file cannot be made, or its file system has no locks.
+        """
         descriptor = self._open_lock()
         try:
-            while not _try_lock(descriptor):  # noqa: ASYNC110 - another process holds it
+            end = time.monotonic() + self._timeout_s
+            while not self._try_lock(descriptor):
+                if time.monotonic() >= end:
+                    raise _held(f"token store {self._path}", "another process", self._timeout_s)
                 # flock cannot be awaited, and a thread blocked in it could not be cancelled.
                 await anyio.sleep(0.02)
             yield
         finally:
             os.close(descriptor)
+
+    @asynccontextmanager
+    async def reserve(self) -> AsyncGenerator[None]:
+        """Take the room for a pair before it is asked for; called with the lock held.
+
+        Raises:
+            AuthError: No pair could be written: no room, no right. Nothing was spent.
+        """
+        self._reserved = await anyio.to_thread.run_sync(self._reserve)
+        try:
+            yield
+        finally:
+            left, self._reserved = self._reserved, None
+            if left is not None:
+                _remove(left)
+
+    def _reserve(self) -> str:
+        """Write a file as large as a pair beside the store's, in every step that saving one will take."""
+        try:
+            # mkstemp makes the file 0600 whatever the umask.
+            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+            try:
+                _write(descriptor, bytes(_ROOM))
+                _sync_folder(self._path.parent)
+            except BaseException:
+                Path(name).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise AuthError(
+                f"token store {self._path} cannot be written ({error.strerror}); no new pair was asked for, and the "
+                "refresh token is not spent"
+            ) from None
+        return name
 
     def _open_lock(self) -> int:
         try:
@@ -158,6 +216,8 @@ class FileTokenStore:
             pair = msgspec.json.decode(content, type=_StoredPair)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise ConfigError(f"token store {self._path} is no token file") from None
+        if pair.access_token:  # a pair that a person has imported may have none yet
+            header_value(f"token store {self._path}: its access_token", pair.access_token)
         refresh = Secret(pair.refresh_token) if pair.refresh_token else None
         return Token(
             Secret(pair.access_token),
@@ -187,24 +247,21 @@ class FileTokenStore:
             ) from None
 
     def _replace(self, content: bytes) -> None:
-        # mkstemp makes the file 0600 whatever the umask.
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        name, self._reserved = self._reserved, None
+        if name is None:
+            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        else:
+            descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            _write(descriptor, content)
             Path(name).replace(self._path)
         except BaseException:
             Path(name).unlink(missing_ok=True)
             raise
         # Without this, a power cut may bring back the old name's old file: the dead pair.
-        folder = os.open(self._path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        self._sweep()
+        _sync_folder(self._path.parent)
+        with suppress(OSError):
+            self._sweep()
 
     @property
     def _prefix(self) -> str:
@@ -220,10 +277,40 @@ class FileTokenStore:
                 except OSError:
                     continue  # another process swept it; or the next save will
 
+    def _try_lock(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise ConfigError(
+                f"token store {self._path}: its lock cannot be taken ({error.strerror}); it must be on a file system "
+                "with working locks"
+            ) from None
+        return True
 
-def _try_lock(descriptor: int) -> bool:
+
+def _remove(name: str) -> None:
+    with suppress(OSError):
+        Path(name).unlink()
+
+
+def _write(descriptor: int, content: bytes) -> None:
+    """Write a file whole, over whatever room was taken for it, and close it."""
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        file.truncate()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _held(store: str, holder: str, timeout_s: float) -> AuthError:
+    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token could be had", retryable=True)

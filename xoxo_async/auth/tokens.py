@@ -1,7 +1,9 @@
 """The token itself, the seams around it, and how a token endpoint's answer is read."""
 
+import re
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
 import msgspec
 
@@ -12,13 +14,14 @@ from xoxo_async.errors import (
     DecodeError,
     RateLimitedError,
     RefreshTokenDeadError,
+    ServerError,
     XoxoError,
 )
 from xoxo_async.operation import EffectClass
 from xoxo_async.refusal import recognise
-from xoxo_async.wire import Secret
+from xoxo_async.wire import Secret, read_untyped
 
-__all__ = ["Exchange", "ExchangeAnswer", "Token", "TokenProvider", "TokenStore"]
+__all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 
 _MARGIN_S: Final = 330.0
 _MARGIN_SHARE: Final = 0.25
@@ -66,7 +69,11 @@ class Exchange(Protocol):
 
 
 class TokenProvider(Protocol):
-    """Where a session gets its access token from."""
+    """Where a session gets its access token from.
+
+    May have one more attribute, `account`: a string that is the same for all providers of one account, a hash, never a
+    secret. Clients of one account share its rate limits; without the attribute only those with the same provider do.
+    """
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
         """Return a token that is not the rejected one.
@@ -101,6 +108,18 @@ class TokenStore(Protocol):
         ...
 
 
+@runtime_checkable
+class Reserving(Protocol):
+    """What a store has besides when it can make sure of its room before a refresh token is spent."""
+
+    def reserve(self) -> AbstractAsyncContextManager[None]:
+        """Make sure that a pair can be saved within the block, or raise; called with the lock held.
+
+        A pair that cannot be saved is lost, and with it the access to the account: better not to ask for one.
+        """
+        ...
+
+
 class _TokenReply(msgspec.Struct):
     """The token endpoint's success; `object` where the vendor sends numbers as strings or the other way round."""
 
@@ -111,12 +130,16 @@ class _TokenReply(msgspec.Struct):
     refresh_token_expiry: object = None
 
 
-class _TokenRefusal(msgspec.Struct):
-    error: object = None
-
-
 _TOKEN_DECODER: Final = msgspec.json.Decoder(_TokenReply)
-_REFUSAL_DECODER: Final = msgspec.json.Decoder(_TokenRefusal)
+
+_DEAD_WORDS: Final = frozenset({"invalid_grant", "invalid_token", "auth.token_error", "token_expired", "expired_token"})
+_CLIENT_WORDS: Final = frozenset(
+    {"invalid_client", "unauthorized_client", "unsupported_grant_type", "access_denied", "invalid_scope"}
+)
+_DEAD_SENTENCE: Final = re.compile(
+    r"(invalid|expired|revoked|unknown)\W+refresh[ _-]?token"
+    r"|refresh[ _-]?token\W+((is|was|has|been)\W+)*(invalid|expired|revoked|unknown|not valid)"
+)
 
 
 def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> Token:
@@ -145,32 +168,46 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> 
 
 
 def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnswer) -> XoxoError:
+    """Say what a refusal means for the credentials: nothing, unless it names them.
+
+    Much stands between us and the vendor. An edge server's page, a redirect or a table of an operation's errors says
+    nothing about a refresh token, and a person called to the dashboard for it would find nothing wrong there.
+    """
     if isinstance(error, RateLimitedError):
         # The vendor invalidates tokens when this endpoint is hammered, and its refusal (shape E) names no time.
         error.retry_after_s = error.retry_after_s or _THROTTLED_S
         return error
-    if answer.status >= 500:
-        return error  # the endpoint is down; the credentials may be fine
-    if isinstance(error, DecodeError):
+    if isinstance(error, DecodeError) and not _words(answer.body):
         return DecodeError("the token endpoint answered without a token", effect="none", status=answer.status)
-    if dead is RefreshTokenDeadError and not _blames_the_client(error, answer.body):
+    words, refresh = _words(answer.body), dead is RefreshTokenDeadError
+    if words & _CLIENT_WORDS or (error.error_id.startswith("PIPE1001") and error.error_id != "PIPE10013"):
+        message = f"the client id or secret was refused ({error.message})"
+        return CredentialsRejectedError(message, status=answer.status, error_id=error.error_id)
+    if refresh and (words & _DEAD_WORDS or any(_DEAD_SENTENCE.search(word) for word in words)):
         message = (
             f"the refresh token was refused ({error.message}); a person must generate new tokens in the dashboard "
             "(Settings, API, Generate New Tokens)"
         )
         return dead(message, status=answer.status, error_id=error.error_id)
-    message = f"the client id or secret was refused ({error.message})"
-    return CredentialsRejectedError(message, status=answer.status, error_id=error.error_id)
+    if answer.status >= 500 or isinstance(error, ServerError):
+        return error  # the endpoint is down; the credentials may be fine
+    if not refresh and answer.status in {400, 401, 403} and words and not error.error_id:
+        # Client credentials are all that was sent: whatever the word is, it is about them.
+        return dead(f"the client id or secret was refused ({error.message})", status=answer.status)
+    message = f"the token endpoint refused, and does not say that the credentials are wrong ({error.message})"
+    return AuthError(message, retryable=True, status=answer.status, error_id=error.error_id)
 
 
-def _blames_the_client(error: XoxoError, body: bytes) -> bool:
-    """Return whether id, secret, account or IP address were refused: a new refresh token would not help then."""
-    if error.error_id.startswith("PIPE1001") and error.error_id != "PIPE10013":
-        return True
+def _words(body: bytes) -> set[str]:
+    """Return what the fields of an OAuth refusal say, in lower case."""
     try:
-        return _REFUSAL_DECODER.decode(body).error in {"invalid_client", "unauthorized_client"}
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError):
-        return False
+        answer = read_untyped(body)
+    except DecodeError:
+        return set()
+    fields = cast("dict[str, object]", answer) if isinstance(answer, dict) else {}
+    named = ("error", "error_message_id", "error_description", "message", "errorInfo")
+    values = [fields.get(name) for name in named]
+    return {value.strip().lower() for value in values if isinstance(value, str) and value.strip()}
 
 
 def _refresh_token(value: object) -> Secret | None:
@@ -181,14 +218,44 @@ def _refresh_token(value: object) -> Secret | None:
 def _expires_at(reply: _TokenReply, now: float) -> float | None:
     """Return when a new access token expires: by `access_token_expiry`, else by `expires_in`.
 
-    A token that has just been issued is not past its end. Where it seems to be, our clock is wrong: then only a
-    duration helps, and without one the token is used until it is refused. Else every call would ask for a new one.
+    A token that has just been issued is not past its end, nor near it. Where it seems to be, our clock is wrong: then
+    only a duration helps, and without one the token is used until it is refused. Else every call, or one every few
+    seconds, would ask for a new one.
     """
-    for value in (reply.access_token_expiry, reply.expires_in):
-        at = _expiry(value, now)
+    stated, lasts = _expiry(reply.access_token_expiry, now), _expiry(reply.expires_in, now)
+    if stated is not None and lasts is not None and _is_duration(reply.expires_in) and stated < (now + lasts) / 2:
+        return lasts  # by our clock, less than half of its life is left at birth
+    for at in (stated, lasts):
         if at is not None and at > now:
             return at
     return None
+
+
+def pair_of(fields: Mapping[str, object], now: float) -> Token:
+    """Read a pair that a person brings: the vendor's token reply, or the same fields by hand.
+
+    Args:
+        fields: `refresh_token`; `access_token` and when it expires, in any form the vendor has, if there is one.
+        now: Epoch seconds, to turn lifetimes into times.
+
+    Raises:
+        ConfigError: There is no refresh token, or a token is none; the message repeats no value.
+    """
+    refresh, access = _refresh_token(fields.get("refresh_token")), fields.get("access_token") or ""
+    if refresh is None:
+        raise ConfigError("there is no refresh token in it")
+    header_value("the refresh token", refresh.reveal())
+    token = Token(Secret(header_value("the access token", cast("str", access)) if access else ""), refresh=refresh)
+    # Unlike a token just issued, this one may well be past its end.
+    ends = [_expiry(fields.get(name), now) for name in ("access_token_expiry", "expires_at", "expires_in")]
+    expires_at = next((at for at in ends if at is not None), None) if access else None
+    return token._replace(
+        expires_at=expires_at, refresh_expires_at=_expiry(fields.get("refresh_token_expiry"), now), issued_at=now
+    )
+
+
+def _is_duration(value: object) -> bool:
+    return _expiry(value, 0.0) != _expiry(value, 1.0)
 
 
 def _expiry(value: object, now: float) -> float | None:
@@ -219,7 +286,7 @@ def still_good(token: Token, rejected: Token | None, now: float) -> bool:
         rejected: The token the vendor has just refused, None where none was.
         now: Epoch seconds.
     """
-    if rejected is not None and token.access == rejected.access:
+    if not token.access or (rejected is not None and token.access == rejected.access):
         return False
     if token.expires_at is None:
         return True

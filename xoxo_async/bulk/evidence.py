@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
 from xoxo_async.services.orders import Order, VoucherCode, differs
 from xoxo_async.services.placing import PlaceOrder
@@ -57,19 +57,24 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         order: The order, from its answer or from a look-up.
         evidence: Which of the two.
     """
-    if order.order_id <= 0:
-        doubt = "the answer has no order id"
-        return Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error=doubt)
+    doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or one that can be none"
+    if not doubt and evidence is Evidence.ANSWERED_PLACED:
+        # On a connection that is out of step, an answer may belong to another request.
+        doubt = mismatch(line, order)
+    if doubt:
+        lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
+        return Change(seq=line.seq, evidence=lost, epoch=line.epoch, error=f"order {order.order_id}: {doubt}")
+    codes = stored_codes(order)
     return Change(
         seq=line.seq,
         evidence=evidence,
         epoch=line.epoch,
         order_id=order.order_id,
-        delivery=_delivery(line, order),
+        delivery=_delivery(line, order, len(codes), looked_up=evidence is not Evidence.ANSWERED_PLACED),
         amount_charged=order.amount_charged,
         currency=order.currency_code or "",
-        codes=msgspec.json.encode(stored_codes(order)) if order.vouchers else None,
-        held=len(order.vouchers),
+        codes=msgspec.json.encode(codes) if codes else None,
+        held=len(codes),
     )
 
 
@@ -106,8 +111,8 @@ def codes_of(codes: bytes | None) -> tuple[StoredCode, ...]:
 
 
 def stored_codes(order: Order) -> tuple[StoredCode, ...]:
-    """Return an order's vouchers in the ledger's form."""
-    return tuple(_stored(code) for code in order.vouchers)
+    """Return an order's vouchers in the ledger's form; those whose code is still to come are left out."""
+    return tuple(_stored(voucher) for voucher in order.vouchers if voucher.code or voucher.pin)
 
 
 def _stored(code: VoucherCode) -> StoredCode:
@@ -121,16 +126,20 @@ def _stored(code: VoucherCode) -> StoredCode:
     )
 
 
-def _delivery(line: LedgerLine, order: Order) -> Delivery:
+def _delivery(line: LedgerLine, order: Order, codes: int, *, looked_up: bool) -> Delivery:
+    """Say whether the codes have come: accepted is not delivered, nor is `delivered` without all of the codes."""
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED
-    # Accepted is not delivered, and `delivered` without all its codes is not either.
-    wanted = ordered(line.request).quantity
-    # (Merchandise is delivered without any; lines that share an order all want codes.)
-    if status == "delivered" and not order.vouchers and line.lines == 1:
+    wanted = ordered(line.request)
+    if codes >= wanted.quantity:
         return Delivery.DELIVERED
-    return Delivery.DELIVERED if len(order.vouchers) >= wanted else Delivery.PENDING
+    # Top-ups, miles, goods and gifts to charity come without codes. Of a gift card that is believed once a look-up says
+    # it again; lines that share an order all want codes.
+    codeless = wanted.user_meta is not None or wanted.shipping_address1 is not None or looked_up
+    if status == "delivered" and not order.vouchers and codeless and line.lines == 1:
+        return Delivery.DELIVERED
+    return Delivery.PENDING
 
 
 def mismatch(line: LedgerLine, order: Order) -> str:

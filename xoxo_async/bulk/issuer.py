@@ -8,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.catalogue import Catalogue
+from xoxo_async.bulk.clock import SteadyClock
 from xoxo_async.bulk.intake import rows_of
 from xoxo_async.bulk.ledger import LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
@@ -59,8 +60,10 @@ class BulkIssuer:
         ConfigError: When a setting makes no sense.
 
     Example:
+        ```python
         async with SqliteLedger("march.db") as ledger:
             report = await BulkIssuer(xoxo, ledger, job="march").run(read_orders("orders.csv"))
+        ```
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class BulkIssuer:
         max_spend: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float] | None = None,
     ) -> None:
         if concurrency != "auto" and (not isinstance(concurrency, int) or concurrency < 1):
             raise ConfigError(f"concurrency must be 'auto' or a whole number from 1, not {concurrency!r}")
@@ -100,14 +103,14 @@ class BulkIssuer:
         self._pack: Final = pack
         self._max_spend: Final = max_spend
         self._clock: Final = clock
-        self._wall: Final = wall
+        self._wall: Final = wall or SteadyClock().now
         self._runner: Final = Runner(
             client,
             ledger,
             concurrency=_in_flight_limit(client, concurrency),
             budget=None if max_spend is None else Decimal(max_spend),
             pause_limit_s=pause_limit_s,
-            wall=wall,
+            wall=self._wall,
         )
         self._reconciler: Final = Reconciler(
             client,
@@ -117,7 +120,7 @@ class BulkIssuer:
             progress=self._runner.progress,
             # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
             stopped=self._runner.interrupted,
-            wall=wall,
+            wall=self._wall,
         )
 
     @property

@@ -28,6 +28,7 @@ from xoxo_async.bulk.ledger_lines import (
 __all__ = [
     "DEFAULT_RULES",
     "MAX_HOLD_S",
+    "MAX_ORDER_ID",
     "REPORTED_AS",
     "TRANSITIONS",
     "Change",
@@ -47,6 +48,9 @@ __all__ = [
     "decide",
     "next_look",
 ]
+
+MAX_ORDER_ID: Final = 2**63 - 1
+"""The greatest order id a database holds; the vendor's have eleven digits at most."""
 
 MAX_HOLD_S: Final = 60.0
 """A claimed line is sent within this, or given back (`Evidence.NOT_PROCESSED`).
@@ -288,7 +292,11 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
     """What a proof tells of the order; a later, poorer answer never unsays a richer one."""
-    facts: dict[str, object] = {"order_id": change.order_id or line.order_id, "error_id": "", "error": ""}
+    facts: dict[str, object] = {
+        "order_id": change.order_id or line.order_id,
+        "error_id": change.error_id,
+        "error": change.error,
+    }
     if change.delivery and not (line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING):
         facts["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():

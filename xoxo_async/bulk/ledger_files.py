@@ -27,6 +27,8 @@ MODE: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
 _LARGEST_PAGE: Final = 65536
+_WAL_AT: Final = 32
+"""Where in the lock file the length of the `-wal` stands, behind the holder's pid."""
 
 
 def sidecar(path: Path, suffix: str) -> Path:
@@ -41,11 +43,15 @@ class FileLock:
 
     Args:
         path: The ledger.
+
+    Attributes:
+        wal_bytes: Once taken: how long the `-wal` was after the last commit of a holder that did not end cleanly.
     """
 
     def __init__(self, path: Path) -> None:
         self._path: Final = path
         self._fd: int | None = None
+        self.wal_bytes: int = 0
 
     def take(self) -> None:
         """Take the lock, and write down who has it.
@@ -62,10 +68,10 @@ class FileLock:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.fchmod(fd, MODE)
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
+            self.wal_bytes = _number_in(fd, _WAL_AT) or 0
+            os.pwrite(fd, f"{os.getpid():<{_WAL_AT - 1}}\n".encode(), 0)
         except BlockingIOError:
-            holder = _pid_in(fd)
+            holder = _number_in(fd, 0)
             os.close(fd)
             raise LedgerLockedError(self._refusal(holder), holder_pid=holder) from None
         except OSError as error:
@@ -73,11 +79,32 @@ class FileLock:
             raise LedgerError(f"{lock} cannot be locked: {error.strerror}") from error
         self._fd = fd
 
-    def release(self) -> None:
-        """Let the next one in."""
+    def note_wal(self, size: int) -> None:
+        """Write down how long the `-wal` is after a commit; a shorter one has lost orders.
+
+        Synced only when it is emptied: so a power cut can make the note too small, which says nothing, never too great.
+
+        Args:
+            size: In bytes; 0 before it is emptied.
+        """
         if self._fd is not None:
             with suppress(OSError):
-                os.ftruncate(self._fd, 0)
+                os.pwrite(self._fd, f"{size:<{_WAL_AT - 1}}\n".encode(), _WAL_AT)
+                if not size:
+                    os.fdatasync(self._fd)
+
+    def release(self, *, clean: bool = True) -> None:
+        """Let the next one in.
+
+        Args:
+            clean: Whether the ledger is whole without what was noted.
+        """
+        if self._fd is not None:
+            with suppress(OSError):
+                if clean:
+                    os.ftruncate(self._fd, 0)
+                else:
+                    os.pwrite(self._fd, b" " * _WAL_AT, 0)
             os.close(self._fd)
             self._fd = None
 
@@ -87,8 +114,8 @@ class FileLock:
         return f"{self._path} is in use by process {holder or 'unknown'}"
 
 
-def _pid_in(fd: int) -> int | None:
-    text = os.pread(fd, 32, 0).strip()
+def _number_in(fd: int, at: int) -> int | None:
+    text = os.pread(fd, _WAL_AT, at).strip()
     return int(text) if text.isdigit() else None
 
 

@@ -75,7 +75,7 @@ class LedgerFile:
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
-            had_wal = self._make_or_check()
+            had_wal = self._make_or_check(lock.wal_bytes)
             connections.append(connect(self._file))
             self._check_contents(connections[0], had_wal=had_wal)
             connections.append(connect(self._file, query_only=True))
@@ -83,17 +83,17 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release()
+            lock.release(clean=False)
             if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
                 raise LedgerError(f"{self._path} is damaged: {error}") from error
             raise
         session = LedgerSession(connections[0], self._box, clock)
-        writer = LedgerWriter(self._file, session, loop)
+        writer = LedgerWriter(self._file, session, lock, loop)
         return Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock(), job=job)
 
-    def _make_or_check(self) -> bool:
+    def _make_or_check(self, wal_bytes: int) -> bool:
         """Make the file, or refuse what it is; return whether a `-wal` was there."""
         header = read_header(self._file)
         wal = sidecar(self._file, "-wal")
@@ -101,6 +101,7 @@ class LedgerFile:
         if header is not None:
             if not header.complete and not had_wal:
                 raise LedgerError(f"{self._path} is cut off: it is shorter than its own header says")
+            self._check_wal(wal, wal_bytes)
             return had_wal
         if self._must_exist:
             raise LedgerError(f"there is no ledger at {self._path}")
@@ -113,6 +114,16 @@ class LedgerFile:
         build(built)
         publish(built, self._file)
         return False
+
+    def _check_wal(self, wal: Path, expected: int) -> None:
+        """Refuse a `-wal` that lost its end: SQLite would take what is left for all there was."""
+        size = wal.stat().st_size if wal.exists() else 0
+        if size < expected:
+            raise LedgerError(
+                f"{self._path} is torn: its {wal.name} has {size} bytes, and had {expected}. The latest orders are"
+                f" not in it, and would be placed again: bring the right file back"
+                f" (or, if nothing was sent since, remove {sidecar(self._file, '.lock').name})"
+            )
 
     def _check_contents(self, connection: sqlite3.Connection, *, had_wal: bool) -> None:
         if get_meta(connection, "wal_needed") and not had_wal:

@@ -12,7 +12,17 @@ from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger_lines import PackedLine, PlannedLine
 from xoxo_async.bulk.packing import Pack
 
-__all__ = ["Known", "count_packed", "find_known", "has_packs", "insert_packs", "pack_of", "read_packed", "unpack"]
+__all__ = [
+    "Known",
+    "count_packed",
+    "count_packs",
+    "find_known",
+    "has_packs",
+    "insert_packs",
+    "pack_of",
+    "read_packed",
+    "unpack",
+]
 
 _encode: Final = msgspec.json.Encoder().encode
 _PACKED: Final = msgspec.json.Decoder(list[PackedLine])
@@ -123,6 +133,11 @@ def pack_of(connection: sqlite3.Connection, key: str) -> int | None:
     """Return the order that the line of a key travels in, None when it travels alone or is not there."""
     row = connection.execute("SELECT pack FROM packed_lines WHERE key = ? AND unpacked = 0", (key,)).fetchone()
     return int(row[0]) if row else None
+
+
+def count_packs(connection: sqlite3.Connection) -> int:
+    """Count the orders that lines travel in; one that was refused, and gave its lines back, is none."""
+    return int(connection.execute("SELECT count(DISTINCT pack) FROM packed_lines WHERE unpacked = 0").fetchone()[0])
 
 
 def count_packed(connection: sqlite3.Connection) -> list[tuple[str, str, int, int]]:

@@ -56,6 +56,7 @@ CREATE TABLE packed_lines (
     PRIMARY KEY (pack, first)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX lines_by_state ON lines (state);
+CREATE UNIQUE INDEX lines_by_order ON lines (order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE journal (
     id INTEGER PRIMARY KEY,
     seq INTEGER NOT NULL,

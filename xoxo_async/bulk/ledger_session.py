@@ -9,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.budget import amount, commitment
 from xoxo_async.bulk.ledger import (
+    MAX_ORDER_ID,
     Change,
     Evidence,
     LedgerLine,
@@ -28,6 +29,7 @@ from xoxo_async.bulk.ledger_store import (
     read_codes,
     read_committed,
     read_lines,
+    read_owners,
     read_state,
     set_meta,
     set_metas,
@@ -41,8 +43,8 @@ __all__ = ["LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 500
-_MAX_ORDER_ID: Final = 2**63 - 1
 _SHOWN: Final = 3
+_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.LATE_PROOF})
 
 LAST_SLOT: Final = "run.last_slot"
 """The fact that says when the last line was claimed, in epoch seconds: the next run paces on from there."""
@@ -79,7 +81,7 @@ class ClaimOrder:
         self.limit: Final = limit
         self.budget: Final = budget
         self.lines: list[LedgerLine] = []
-        self.short = ""
+        self.short: str = ""
 
 
 class LedgerSession:
@@ -93,7 +95,7 @@ class LedgerSession:
 
     def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: Callable[[], float]) -> None:
         self.connection = connection
-        self.since = 0
+        self.since: int = 0
         self._epoch = 0
         self._planning: Planning | None = None
         self._committed: int | None = None
@@ -172,17 +174,15 @@ class LedgerSession:
         return Moment(now=self.now(), epoch=self._epoch, since=self.since, rules=rules)
 
     def _record(self, records: Sequence[RecordOrder]) -> None:
-        seqs = {change.seq for order in records for change in order.changes}
-        lines = {line.seq: line for line in read_lines(self.connection, seqs)}
-        moves: list[Move] = []
-        codes: dict[int, str] = {}
         now = self.now()
-        for order in records:
-            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
-            order.lines, order.refused = [], []
-            for given in order.changes:
-                self._decide(_clean(given), order, lines, moves, codes, moment)
-        self._write(moves, now)
+        try:
+            moves, codes = self._decide_all(records, now, None)
+            self._write(moves, now)
+        except sqlite3.IntegrityError:
+            # Two lines claim one order. Who has it is only asked then: each statement costs the busy loop a turn.
+            claimed = [change.order_id for order in records for change in order.changes if change.order_id]
+            moves, codes = self._decide_all(records, now, read_owners(self.connection, claimed))
+            self._write(moves, now)
         if codes:
             write_codes(self.connection, list(codes.items()))
         refused = [move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1]
@@ -191,6 +191,37 @@ class LedgerSession:
             last = last_seq(self.connection)
             unpack(self.connection, refused)
             note_planned(self.connection, now, last)
+
+    def _decide_all(
+        self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
+    ) -> tuple[list[Move], dict[int, str]]:
+        """Let the table decide about every fact.
+
+        Args:
+            records: The facts.
+            now: Epoch seconds.
+            owners: Whose the orders are that the facts name; None before there was reason to ask.
+
+        Returns:
+            What moved, and the codes to keep.
+        """
+        seqs = {change.seq for order in records for change in order.changes}
+        lines = {line.seq: line for line in read_lines(self.connection, seqs)}
+        moves: list[Move] = []
+        codes: dict[int, str] = {}
+        for order in records:
+            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
+            order.lines, order.refused = [], []
+            for given in order.changes:
+                change = _clean(given)
+                if owners is not None and change.order_id is not None:
+                    owner = owners.setdefault(change.order_id, change.seq)
+                    if owner != change.seq and change.evidence in _SAID_BY_PERSONS:
+                        order.refused.append(f"order {change.order_id} is line {owner}'s, not line {change.seq}'s")
+                        continue
+                    change = change if owner == change.seq else _of_another(change, owner)
+                self._decide(change, order, lines, moves, codes, moment)
+        return moves, codes
 
     def _decide(
         self,
@@ -208,7 +239,7 @@ class LedgerSession:
         if change.evidence in {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED}:
             order.refused.append(f"line {change.seq}: {change.evidence.value} is for claim and recover to say")
             return
-        if change.order_id is not None and not 0 < change.order_id <= _MAX_ORDER_ID:
+        if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
             order.refused.append(f"line {line.seq} (key {line.key}): no order has the id {change.order_id}")
             return
         if change.codes is not None and line.lines > 1 and self._box is not None:
@@ -290,6 +321,14 @@ def refusal(order: RecordOrder) -> LedgerConflictError | None:
     more = len(order.refused) - _SHOWN
     shown = "; ".join(order.refused[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
     return LedgerConflictError(f"the ledger refused {len(order.refused)} of {len(order.changes)} changes: {shown}")
+
+
+def _of_another(change: Change, owner: int) -> Change:
+    """Return what a proof is worth that names an order another line has: an answer to somebody else's question."""
+    told = f"it names order {change.order_id}, which is line {owner}'s"
+    if change.evidence is Evidence.ANSWERED_PLACED:
+        return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
+    return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
 
 
 def _clean(change: Change) -> Change:

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sqlite3
-import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import suppress
 from decimal import Decimal
@@ -16,6 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.bulk.budget import units
+from xoxo_async.bulk.clock import SteadyClock
 from xoxo_async.bulk.ledger import (
     DEFAULT_RULES,
     Change,
@@ -61,7 +61,7 @@ class SqliteLedger:
 
     Args:
         path: The file; made when it is not there, unless `must_exist`.
-        clock: The time in epoch seconds.
+        clock: The time in epoch seconds; one that goes on evenly however the wall clock is set, unless given.
         codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
             empty, or unset there, keeps them in clear. A ledger begun with a key opens only with that key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and the key is not needed.
@@ -82,14 +82,14 @@ class SqliteLedger:
         self,
         path: str | os.PathLike[str],
         *,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         codes_key: str | None = None,
         store_codes: bool = True,
         must_exist: bool = False,
     ) -> None:
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
-        self._clock: Final = clock
+        self._clock: Final = clock or SteadyClock().latest
         self._key: Final = codes_key
         self._store_codes: Final = store_codes
         self._must_exist: Final = must_exist
@@ -141,7 +141,7 @@ class SqliteLedger:
                 with suppress(sqlite3.Error):
                     await anyio.to_thread.run_sync(opened.reader.close)
             await opened.writer.stop()
-            opened.lock.release()
+            opened.lock.release(clean=opened.writer.ended_cleanly)
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.

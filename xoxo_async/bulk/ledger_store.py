@@ -16,7 +16,7 @@ import msgspec
 
 from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger_packs import count_packed
+from xoxo_async.bulk.ledger_packs import count_packed, count_packs
 
 __all__ = [
     "FIXED",
@@ -31,6 +31,7 @@ __all__ = [
     "read_journal",
     "read_key",
     "read_lines",
+    "read_owners",
     "read_state",
     "set_meta",
     "set_metas",
@@ -80,6 +81,7 @@ _SET_METAS: Final = (
     f"INSERT INTO meta SELECT {fields(('name', 'value'))} FROM json_each(?) WHERE true"
     " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 )
+_OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, count(*) FROM lines WHERE state NOT IN ('planned', 'rejected', 'cancelled')"
     " GROUP BY state, worth, amount_charged"
@@ -255,6 +257,11 @@ def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[in
     return dict(_CODES.decode(connection.execute(_READ_CODES, (_encode(list(seqs)),)).fetchone()[0]))
 
 
+def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
+    """Return whose some orders are: the line's `seq` by order id."""
+    return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
+
+
 def read_committed(connection: sqlite3.Connection) -> int:
     """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths."""
     total = 0
@@ -300,8 +307,8 @@ def count(connection: sqlite3.Connection) -> Counts:
     try:
         for state_text, delivery, currency, amount, single, lines in connection.execute(_COUNT).fetchall():
             state = LineState(state_text)
-            orders += lines
             if single:
+                orders += lines
                 tally(state, delivery, lines)
             else:
                 packs += lines
@@ -309,6 +316,7 @@ def count(connection: sqlite3.Connection) -> Counts:
                 charged[currency] = charged.get(currency, Decimal(0)) + Decimal(amount) * lines
         for state_text, delivery, dealt, lines in count_packed(connection) if packs else ():
             tally(LineState(state_text), delivery, lines, dealt=bool(dealt))
+        orders += count_packs(connection) if packs else 0
     finally:
         connection.execute("ROLLBACK")
     return Counts(

@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, Evidence, LedgerLine, Rules
-from xoxo_async.bulk.ledger_files import create_private, sidecar
+from xoxo_async.bulk.ledger_files import FileLock, create_private, sidecar
 from xoxo_async.bulk.ledger_schema import connect
 from xoxo_async.bulk.ledger_session import ClaimOrder, LedgerSession, RecordOrder, refusal
 from xoxo_async.bulk.ledger_store import set_meta
@@ -94,12 +94,14 @@ class LedgerWriter:
     Args:
         path: The ledger.
         session: What a transaction does; its connection belongs to the writer from here on.
+        lock: Where the length of the `-wal` is noted.
         loop: Where the askers wait.
     """
 
-    def __init__(self, path: Path, session: LedgerSession, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path, session: LedgerSession, lock: FileLock, loop: asyncio.AbstractEventLoop) -> None:
         self._path: Final = path
         self._session: Final = session
+        self._lock: Final = lock
         self._loop: Final = loop
         self._queue: Final[SimpleQueue[_Task]] = SimpleQueue()
         self._wal: Final = sidecar(path, "-wal")
@@ -154,6 +156,11 @@ class LedgerWriter:
         future: asyncio.Future[None] = self._loop.create_future()
         self._queue.put(_Stop(future))
         return future
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """Whether everything is in the file, once `stop` has ended."""
+        return self._released
 
     # In the thread.
 
@@ -245,6 +252,7 @@ class LedgerWriter:
                 if task.last:
                     self._session.connection.execute("COMMIT")
                     self._open_plan = False
+                    self._shorten_wal()
         except LedgerError as error:
             task.error = error
             self._roll_back()
@@ -275,7 +283,9 @@ class LedgerWriter:
     def _shorten_wal(self) -> None:
         """Move a long `-wal` into the file; a failure here concerns no task, its transaction is committed."""
         try:
-            if self._wal.stat().st_size > _LONG_WAL:
+            size = self._wal.stat().st_size
+            self._lock.note_wal(size)
+            if size > _LONG_WAL:
                 self._check_point()
         except (OSError, sqlite3.Error):
             self._distrust()
@@ -302,6 +312,7 @@ class LedgerWriter:
         After a failed fsync the kernel forgets that pages were not written; only writing them again helps, and this
         does.
         """
+        self._lock.note_wal(0)
         busy: int = self._session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise sqlite3.OperationalError("another program keeps reading the ledger")
@@ -330,6 +341,7 @@ class LedgerWriter:
                 self._begin()
                 session.let_go()
                 session.connection.execute("COMMIT")
+            self._lock.note_wal(0)
             self._released = True
         with suppress(sqlite3.Error):
             session.connection.close()

@@ -56,8 +56,8 @@ class Problems:
     """
 
     def __init__(self) -> None:
-        self.total = 0
-        self.rows = 0
+        self.total: int = 0
+        self.rows: int = 0
         self._last_row = 0
         self._shown: Final[list[str]] = []
 

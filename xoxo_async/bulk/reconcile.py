@@ -1,6 +1,5 @@
 """Settles what is unknown: looks orders up by poNumber, and never sends one."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -44,7 +43,7 @@ class Reconciler:
         *,
         progress: Progress,
         stopped: anyio.Event,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
     ) -> None:
         self._client: Final = client
         self._ledger: Final = ledger
@@ -182,8 +181,10 @@ class Reconciler:
                 epoch=line.epoch,
                 error=f"order {order.order_id} has this poNumber, but {difference}",
             )
-        self._progress.placed += line.lines
-        return change_from_order(line, order, Evidence.LOOKUP_MATCHED)
+        change = change_from_order(line, order, Evidence.LOOKUP_MATCHED)
+        if change.evidence is Evidence.LOOKUP_MATCHED:
+            self._progress.placed += line.lines
+        return change
 
     async def _in_history(self, line: LedgerLine) -> Order | None:
         """Search the days around the sends: the history is the one reply that carries the poNumber."""
@@ -200,8 +201,15 @@ class Reconciler:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
             return None
+        difference = mismatch(line, order)
+        if difference:
+            # A person named this order; its codes must not be handed to the wrong row.
+            error = f"order {order.order_id} is not this row's: {difference}"
+            return Change(
+                seq=line.seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, delivery=line.delivery, error=error
+            )
         change = change_from_order(line, order, Evidence.DELIVERY_SEEN)
-        return None if change.delivery is line.delivery else change
+        return None if change.delivery is line.delivery and change.held <= line.held else change
 
     async def _wait(self, seconds: float) -> None:
         with anyio.move_on_after(max(seconds, 0.0)):

@@ -12,7 +12,7 @@ from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStre
 
 from xoxo_async.bulk.circuit import Circuit, Flow
 from xoxo_async.bulk.evidence import change_from_error, change_from_order
-from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine
+from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine, LineState
 from xoxo_async.bulk.report import Pause
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import (
@@ -38,6 +38,8 @@ _PROBE: Final = "xoxo-async-probe"
 
 _GATHER_S: Final = 0.005
 """How long results are gathered into one transaction. A crash within it costs look-ups, not codes."""
+
+_MAX_PENALTIES: Final = 5
 
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
@@ -87,11 +89,11 @@ class Runner:
         budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
+        wall: Callable[[], float],
     ) -> None:
         self.progress: Final = Progress()
-        self.pause = Pause.NONE
-        self.reason = ""
+        self.pause: Pause = Pause.NONE
+        self.reason: str = ""
         self.interrupted: Final = anyio.Event()
         self._stopped: Final = anyio.Event()
         self._low = anyio.Event()
@@ -100,12 +102,16 @@ class Runner:
         self._concurrency: Final = concurrency
         self._clock: Final = clock
         self._wall: Final = wall
-        self._circuit: Final = Circuit(pause_limit_s, clock)
+        self._circuit: Final = Circuit(pause_limit_s, clock, most=concurrency)
         self._left_over: Final[list[Change]] = []
         self._budget: Final = budget
         self._armed = 0
+        self._planned = 0
+        self._penalties = 0
+        self._penalty_until = 0.0
         self._settled = anyio.Event()
         self._slot_due: float | None = None
+        self._held_back = False
 
     def stop(self, pause: Pause, reason: str) -> None:
         """Take no more lines; those in flight end and are written down. The first reason stays.
@@ -129,14 +135,17 @@ class Runner:
         """
         self.progress.phase = "sending"
         # A wave ends when the ledger has no planned line; lines given back during it make another.
-        while not self.pause and await self._wave():
-            pass
+        while not self.pause:
+            self._planned = (await self._ledger.counts()).states.get(LineState.PLANNED, 0)
+            if not self._planned:
+                return
+            await self._wave()
 
-    async def _wave(self) -> bool:
-        """Arm, send and record until no line is planned; return whether there was any."""
+    async def _wave(self) -> None:
+        """Arm, send and record until no line is planned."""
         to_workers, armed = anyio.create_memory_object_stream[LedgerLine](self._concurrency)
         to_recorder, results = anyio.create_memory_object_stream[Change](self._concurrency)
-        fed, workers = False, 0
+        workers = 0
 
         async def work(sink: MemoryObjectSendStream[Change]) -> None:
             async with sink:
@@ -144,6 +153,8 @@ class Runner:
                     if armed.statistics().current_buffer_used <= self._concurrency // 2:
                         self._low.set()
                     await self._carry(line, sink)
+                    if self._held_back:
+                        self._low.set()
 
         try:
             async with anyio.create_task_group() as group:
@@ -157,12 +168,10 @@ class Runner:
                             group.start_soon(work, to_recorder.clone())
                             workers += 1
                         await self._hand_over(line, to_workers)
-                        fed = True
         except BaseExceptionGroup as error:
             raise _single(error) from None
         finally:
             await self._write_down_what_was_cut_off(armed, results)
-        return fed
 
     # Arming.
 
@@ -170,7 +179,8 @@ class Runner:
         """Yield armed lines as their slots fall due; when cut off, those not handed over go back."""
         lines: deque[LedgerLine] = deque()
         try:
-            while not self.pause:
+            while self._planned > 0 and not self.pause:  # no slot is waited for that nothing is left for
+                await self._authorised()
                 slots = await self._take_slots(await self._room(to_workers))
                 lines.extend(await self._claim(slots) if slots else [])
                 if not lines:
@@ -193,6 +203,7 @@ class Runner:
                 await settled.wait()
             else:
                 self._armed += len(lines)
+                self._planned -= sum(line.lines for line in lines)
                 return lines
         return []
 
@@ -210,12 +221,33 @@ class Runner:
                 await self._pause_for(_TURN_S)
         while not self.pause:
             waiting = to_workers.statistics().current_buffer_used
-            if waiting <= self._concurrency // 2:
+            limit = self._circuit.limit
+            # A server in distress has less in flight; 0 when it has died meanwhile: then a line given back costs least.
+            self._held_back = 0 < limit < self._concurrency
+            if self._held_back:
+                if waiting + self.progress.in_flight < limit:
+                    return limit - waiting - self.progress.in_flight
+            elif waiting <= self._concurrency // 2:
                 return self._concurrency - waiting
             # Many lines in one transaction, or none: a claim costs the same for one line as for fifty.
             self._low = anyio.Event()
             await self._low.wait()
         return 1
+
+    async def _authorised(self) -> None:
+        """Have a token before slots are taken: a renewal within them would let all of them go at once.
+
+        While the token endpoint imposes a penalty, nothing is claimed at all.
+        """
+        while not self.pause:
+            try:
+                await self._dispatcher.authorise()
+            except RateLimitedError as error:
+                await self._pause_for(error.retry_after_s or 1.0)
+            except XoxoError:
+                return  # the next line's own attempt meets it, and says what it means
+            else:
+                return
 
     async def _probe(self) -> None:
         """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
@@ -295,8 +327,13 @@ class Runner:
                 self.progress.in_doubt += line.lines
             return change
         self._circuit.succeeded()
-        self.progress.placed += line.lines
-        return change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        self._penalties = 0
+        change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        if change.evidence is Evidence.ANSWERED_PLACED:
+            self.progress.placed += line.lines
+        else:
+            self.progress.in_doubt += line.lines
+        return change
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
@@ -305,9 +342,23 @@ class Runner:
         elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
             self.stop(Pause.CREDENTIALS, error.message)
         elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
-            self._circuit.failed(error.message, reached=error.effect == "possible")
-        elif not isinstance(error, RateLimitedError):
+            reached = error.effect == "possible"
+            self._circuit.failed(error.message, reached=reached, in_flight=self.progress.in_flight)
+        elif isinstance(error, RateLimitedError):
+            self._circuit.throttled(self.progress.in_flight)
+            self._count_penalty(error)
+        else:
             self._circuit.succeeded()  # a refusal with a reason comes from a server at work
+
+    def _count_penalty(self, error: RateLimitedError) -> None:
+        """Pause once one penalty has followed another so often that nothing comes of going on."""
+        now = self._clock()
+        if now < self._penalty_until:
+            return  # sent before the penalty was known
+        self._penalties += 1
+        self._penalty_until = now + (error.retry_after_s or 0.0) * 0.9  # it began before its answer was read
+        if self._penalties >= _MAX_PENALTIES:
+            self.stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
 
     # Writing down.
 
@@ -325,6 +376,7 @@ class Runner:
                     self._left_over.extend(batch)
                     raise
                 self._armed -= len(batch)
+                self._planned += sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
                 self._settled.set()
 
     async def _write_down_what_was_cut_off(

@@ -9,7 +9,7 @@ from typing import Final, TextIO
 import anyio
 import msgspec
 
-from xoxo_async.bulk.evidence import StoredCode, codes_of, ordered, stored_codes
+from xoxo_async.bulk.evidence import StoredCode, codes_of, mismatch, ordered, stored_codes
 from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli.connect import Connection, open_client, run_async
@@ -172,7 +172,8 @@ class _Export:
                     order = await client.orders.get(order_id=line.order_id)
                 except NotFoundError:
                     return
-            codes[line.seq] = stored_codes(order)
+            if not mismatch(line, order):
+                codes[line.seq] = stored_codes(order)
 
         async with anyio.create_task_group() as group:
             for line in lines:

@@ -11,11 +11,12 @@ import click
 
 import xoxo_async
 from xoxo_async.cli import exits
-from xoxo_async.cli.ask import balance, catalog, order, token
+from xoxo_async.cli.ask import balance, catalog, order
 from xoxo_async.cli.bulk import bulk
 from xoxo_async.cli.render import json_text, out, say
 from xoxo_async.cli.rewards import links, points
 from xoxo_async.cli.sandbox import sandbox
+from xoxo_async.cli.token import token
 from xoxo_async.errors import XoxoError
 
 __all__ = ["run", "xoxo"]
@@ -32,8 +33,9 @@ With one:
   xoxo bulk plan orders.csv
   xoxo bulk run orders.csv --ledger march.db
 
-Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN where the account has one, or from
-XOXO_ACCESS_TOKEN. Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
+Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN (or `xoxo token import`) where the
+account has one, or from XOXO_ACCESS_TOKEN. Points need the company's: XOXO_TOKEN_FAMILY=company.
+Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
 )
 @click.version_option(xoxo_async.__version__, prog_name="xoxo")
 @click.option("--debug", is_flag=True, help="Show where an error came from, secrets masked.")

@@ -12,6 +12,7 @@ from typing import Any, Final, TextIO, cast
 
 import msgspec
 
+from xoxo_async.errors import DecodeError
 from xoxo_async.wire import Secret
 
 __all__ = [
@@ -138,7 +139,7 @@ def public(value: Any, *, reveal: bool = False) -> Any:
         case Secret():
             return mask(value.reveal(), reveal=reveal)
         case msgspec.Struct():
-            return {name: public(getattr(value, name), reveal=reveal) for name in _names(type(value))}
+            return {name: public(_read(value, name), reveal=reveal) for name in _names(type(value))}
         case msgspec.Raw():
             return msgspec.json.decode(value)
         case Enum():
@@ -152,6 +153,14 @@ def public(value: Any, *, reveal: bool = False) -> Any:
             return [public(item, reveal=reveal) for item in cast("Sequence[object]", value)]
         case _:
             return None if isinstance(value, bytes) else value
+
+
+def _read(value: msgspec.Struct, name: str) -> Any:
+    """Return an attribute; None where it cannot be read: one odd product must not cost the whole list."""
+    try:
+        return getattr(value, name)
+    except DecodeError:
+        return None
 
 
 def _names(kind: type[msgspec.Struct]) -> list[str]:

@@ -24,7 +24,9 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         event_id: The vendor's id of this event, as text: it may have 20 digits.
         order_id: The order.
         po_number: Your poNumber; empty where the event has none, or after a read-back one that cannot be looked up.
-        delivery_status: The order's own status where it was read back; else what the event claims.
+        delivery_status: The order's own status, as read back through the API. None where nobody read it back, or the
+            API says none: then nothing is known.
+        claimed_status: What the event claims. Anyone can write an event: never act on this alone.
         order_date: When it was placed, without a zone (most likely IST).
         created_at: When the event was made, likewise.
         order: The order with its codes, as read back; None where the receiver has no `orders`, and then nothing of
@@ -34,7 +36,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str
     order_id: int
     po_number: str = ""
-    delivery_status: DeliveryStatus = DeliveryStatus.NONE
+    delivery_status: DeliveryStatus | None = None
+    claimed_status: DeliveryStatus = DeliveryStatus.NONE
     order_date: datetime | None = None
     created_at: datetime | None = None
     order: Order | None = None
@@ -65,7 +68,7 @@ def parse_delivery(body: bytes) -> Delivery:
         body: The request's body.
 
     Returns:
-        What it claims.
+        What it claims; its `delivery_status` is None, since nothing of it is verified.
 
     Raises:
         DecodeError: It is too large, no JSON, or no event of an order.
@@ -81,7 +84,7 @@ def parse_delivery(body: bytes) -> Delivery:
         event_id=event.id.strip(),
         order_id=event.data.order_id,
         po_number=(event.data.po_number or "").strip(),
-        delivery_status=event.data.delivery_status,
+        claimed_status=event.data.delivery_status,
         order_date=parse_datetime(event.data.order_date),
         created_at=parse_datetime(event.created_at),
     )
@@ -144,5 +147,7 @@ def keys_of(delivery: Delivery) -> tuple[str, ...]:
     Args:
         delivery: The event.
     """
-    by_state = f"order:{delivery.order_id}:{delivery.delivery_status}"
+    # Read back, an order counts as known under what was read alone: the claim may yet come true.
+    status = delivery.claimed_status if delivery.order is None else delivery.delivery_status or ""
+    by_state = f"order:{delivery.order_id}:{status}"
     return (f"event:{delivery.event_id}:{delivery.order_id}", by_state) if delivery.event_id else (by_state,)

@@ -81,7 +81,7 @@ class WebhookReceiver:
         api_key: The value of `x-api-key` set in the dashboard. None takes posts from anyone.
         on_delivery: Called with each new event, one at a time for an order.
         orders: Reads each order back (`client.orders`); the callback then gets what the vendor's API says, whatever
-            the body said. None hands out the body's claims.
+            the body said. With None, no status is handed out: `delivery_status` is None, and `claimed_status` a claim.
         seen: Remembers what was handled; in memory unless given.
         read_back_timeout_s: How long a read-back may take before the vendor is asked to post again.
 
@@ -217,7 +217,7 @@ class WebhookReceiver:
                 order.order_id,
             )
             return None
-        status = order.delivery_status or claimed.delivery_status
+        status = order.delivery_status or None  # never the claim instead
         return msgspec.structs.replace(claimed, order=order, po_number=po_number, delivery_status=status)
 
     @asynccontextmanager

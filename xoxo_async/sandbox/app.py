@@ -15,7 +15,7 @@ from aiohttp import web
 
 from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule
 from xoxo_async.sandbox.handlers import HANDLERS, Refusal
-from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS, ROOTS
+from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS, ROOTS, as_openapi
 from xoxo_async.sandbox.limits import Limiter
 from xoxo_async.sandbox.misbehave import misbehave, refused, reply
 from xoxo_async.sandbox.state import BookedOrder, Books, State
@@ -62,8 +62,12 @@ class Sandbox:
         delivery_delay_s: How long delayed products take.
 
     Example:
+        ```python
         async with Sandbox() as sandbox:
-            client = XoxoClient(sandbox.credentials, base_url=sandbox.base_url)
+            credentials = ClientCredentials(sandbox.client_id, sandbox.client_secret)
+            async with XoxoClient(credentials, base_url=sandbox.base_url) as xoxo:
+                print(await xoxo.account.get_balance())
+        ```
     """
 
     client_id: Final = CLIENT_ID
@@ -108,6 +112,7 @@ class Sandbox:
         self._lag_s: Final = lookup_lag_s
         self._runner: web.AppRunner | None = None
         self._later: Final[set[asyncio.Task[None]]] = set()
+        self._comeback: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -200,6 +205,13 @@ class Sandbox:
             await self._runner.cleanup()
             self._runner = None
 
+    async def _end(self) -> None:
+        """Stop for good, also in the middle of a restart."""
+        if self._comeback is not None:
+            self._comeback.cancel()
+            await asyncio.gather(self._comeback, return_exceptions=True)
+        await self.stop()
+
     async def restart(self, down_s: float = 0.1) -> None:
         """Go away for a moment and come back on the same port with the same books.
 
@@ -215,7 +227,7 @@ class Sandbox:
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
-        await self.stop()
+        await self._end()
         self.state.close()
 
     @contextmanager
@@ -235,7 +247,7 @@ class Sandbox:
                 return
             started.set()
             loop.run_forever()
-            loop.run_until_complete(self.stop())
+            loop.run_until_complete(self._end())
             loop.run_until_complete(loop.shutdown_asyncgens())
 
         thread = threading.Thread(target=serve, name="xoxo-sandbox", daemon=True)
@@ -287,7 +299,7 @@ class Sandbox:
             return reply(refusal[1], refusal[0])
         operation, data = _parse(raw)
         if operation is None:
-            return reply({"code": 400, "errorId": "PLE10001", "errorInfo": "", "error": "payload is not valid"}, 400)
+            return refused(Refusal("PLE10001"), openapi=self._openapi)
         self.requests.append(Received(operation, data, raw, request.path))
         self.state.requests[operation] += 1
         penalty = self.limiter.refuse(operation)
@@ -308,13 +320,14 @@ class Sandbox:
         flat = FLAT_HANDLERS.get(operation)
         if flat is not None:
             key = "generateLink" if operation == "generateLinkEmail" else operation
-            return reply({"data": {key: flat(self.state, data)}})
+            answer = flat(self.state, data)
+            return reply({"data": {key: as_openapi(operation, answer) if self._openapi else answer}})
         if operation == "getOrderDetails" and self._lags(str(data.get("poNumber") or ""), self._lag_s):
-            return refused(Refusal("PLE10016"))
+            return refused(Refusal("PLE10016"), openapi=self._openapi)
         try:
             inner = HANDLERS[operation](self.state, data, self._openapi)
         except Refusal as refusal:
-            return refused(refusal)
+            return refused(refusal, openapi=self._openapi)
         # Asked by one name, the payment report answers under the other.
         key = "getPaymentReport" if operation == "paymentHistory" and not self._openapi else operation
         return reply({"data": {key: {"status": 1, "data": inner}}})
@@ -340,6 +353,8 @@ class Sandbox:
                 await self._stopping.wait()
         if rule.kind == "revoke_token":
             self.tokens.revoke_all()
+        if rule.kind == "restart":
+            self._comeback = asyncio.get_running_loop().create_task(self.restart(rule.seconds))
         if rule.kind == "throttle":
             return self._limited(rule.seconds)
         if rule.kind == "lagging_lookup":

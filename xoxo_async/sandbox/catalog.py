@@ -19,6 +19,7 @@
 | 1023 | Garden Chair (merchandise) | 1500 |
 | 1024 | Ring Mobile (topup operator), 1025 its plan | 199 |
 | 1026 | Clean Rivers (charity) | 10 to 5000, open value |
+| 1031, 1032 | Studio Pass, Trail Maps (perks): a code, a link, there without an order | none |
 """
 
 import random
@@ -66,6 +67,7 @@ class Product(NamedTuple):
         trouble: The error id its orders get.
         delayed: Whether its codes come later.
         parent: The operator of a top-up plan.
+        perk: What a perk holds: its code, its link.
     """
 
     id: int
@@ -82,9 +84,12 @@ class Product(NamedTuple):
     trouble: str = ""
     delayed: bool = False
     parent: int | None = None
+    perk: tuple[str, str] = ("", "")
 
     def sells(self, value: Decimal) -> bool:
         """Return whether a piece of this value is on sale."""
+        if not self.values:
+            return False
         return self.values[0] <= value <= self.values[-1] if self.open_value else value in self.values
 
     def price(self, value: Decimal, quantity: int) -> tuple[Decimal, Decimal]:
@@ -118,6 +123,8 @@ _STABLE: Final = (
     Product(1024, "Ring Mobile", _IN, _values(199), category="topup", limit=1),
     Product(1025, "Ring Mobile 28 days", _IN, _values(199), category="topup", limit=1, parent=1024),
     Product(1026, "Clean Rivers", _IN, _values(10, 5000), open_value=True, category="charity"),
+    Product(1031, "Studio Pass", _US, (), category="offers", perk=("PERK-1031-CODE", "")),
+    Product(1032, "Trail Maps", _IN, (), category="offers", perk=("", "https://perks.example.com/1032")),
 )
 
 _FIRST: Final = ("Blue", "Green", "Golden", "Happy", "Northern", "Silver", "Sunny", "Urban", "Velvet", "Wild")

@@ -39,6 +39,7 @@ For `xoxo sandbox --faults FILE` both stand in a JSON file:
 | deep_json, bad_utf8 | yes | JSON nested 100,000 deep; bytes that are no UTF-8 |
 | redirect_307 | no | a redirect to another host |
 | slow_body | yes | the body, a byte at a time over `seconds` |
+| restart | no | the connection breaks, and nobody listens for `seconds`; then the same books again |
 """
 
 import random
@@ -47,6 +48,9 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+
+from xoxo_async.sandbox.handlers import HANDLERS
+from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS
 
 __all__ = ["AFTER_COMMIT", "KINDS", "FaultError", "Faults", "Rule", "load_faults"]
 
@@ -84,7 +88,12 @@ KINDS: Final = AFTER_COMMIT | {
     "throttle",
     "revoke_token",
     "redirect_307",
+    "restart",
 }
+
+
+OPERATIONS: Final = frozenset(HANDLERS) | frozenset(FLAT_HANDLERS)
+_NOT_DRAWN: Final = frozenset({"lagging_lookup", "restart"})
 
 
 class FaultError(ValueError):
@@ -120,6 +129,8 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise FaultError(f"kind: {self.kind!r} is unknown; known are {', '.join(sorted(KINDS))}")
+        if self.operation and self.operation not in OPERATIONS:
+            raise FaultError(f"operation: {self.operation!r} is unknown; known are {', '.join(sorted(OPERATIONS))}")
         if not 0 <= self.seconds < 86400:
             raise FaultError("seconds: must be from 0 to a day")
         if self.status is not None and not 400 <= self.status < 600:
@@ -165,6 +176,8 @@ class Faults:
         self._dice: Final = random.Random(seed)
         for kind, share in self._mix.items():
             Rule(kind=kind)
+            if kind in _NOT_DRAWN:
+                raise FaultError(f"mix: {kind} befalls no single order: name it in a rule")
             if not 0 <= share <= 1:
                 raise FaultError(f"mix: the share of {kind} must be from 0 to 1")
         if sum(self._mix.values()) > 1:

@@ -30,6 +30,7 @@ _REFUSALS: Final = {
     "PLE10031": (400, "Filter value is not valid"),
     "PLE10032": (400, "payload is not valid"),
     "PLE10033": (400, "payload is not valid"),
+    "PLE10034": (502, "Failed to resend the voucher mail"),
     "PLE10041": (409, "Quantity is over the limit"),
 }
 
@@ -61,12 +62,19 @@ def get_filters(_state: State, data: Data, _openapi: bool) -> object:
         ("Currency", "currencyCode", currencies),
         ("Category", "voucher_category", [{"filterValue": "Home &amp; Living", "isoCode": "", "filterValueCode": "1"}]),
     ]
+    # Honoured together with a group only.
+    included, excluded = (_codes(data, name) if wanted else None for name in ("includeFilters", "excludeFilters"))
     found = [
         {
             "filterGroupName": name,
             "filterGroupDescription": "",
             "filterGroupCode": code,
-            "filters": values,
+            "filters": [
+                value
+                for value in values
+                if (not included or value["filterValueCode"] in included)
+                and (not excluded or value["filterValueCode"] not in excluded)
+            ],
         }
         for name, code, values in groups
         if wanted in {"", code.lower()}
@@ -93,7 +101,9 @@ def get_vouchers(state: State, data: Data, openapi: bool) -> object:
 
 def _selected(state: State, data: Data) -> list[Product]:
     included, excluded = _ids(data, "includeProducts"), _ids(data, "excludeProducts")
-    category, parent = _text(data, "categoryType"), _int(data, "parentProductId", "PLE10033", 0)
+    # Perks alone are asked for by the plural.
+    category = "offers" if _text(data, "categoryTypes") == "offers" else _text(data, "categoryType")
+    parent = _int(data, "parentProductId", "PLE10033", 0)
     tests: list[Callable[[Product], bool]] = [lambda product: product.id not in excluded]
     if included:
         tests.append(lambda product: product.id in included)
@@ -102,8 +112,11 @@ def _selected(state: State, data: Data) -> list[Product]:
     else:
         tests.append(lambda product: product.category == category and product.parent is None)
     filters = data.get("filters")
-    for entry in filters if isinstance(filters, list) else []:
-        test = _filter(entry) if isinstance(entry, dict) else None
+    entries = [entry for entry in filters if isinstance(entry, dict)] if isinstance(filters, list) else []
+    in_a_currency = any(_text(entry, "key") == "currencyCode" for entry in entries)
+    for entry in entries:
+        test = _price(entry) if in_a_currency else None  # bounds without a currency are not applied
+        test = test or _filter(entry)
         if test is not None:
             tests.append(test)
     return [product for product in state.products.values() if all(test(product) for test in tests)]
@@ -119,7 +132,31 @@ def _filter(entry: Data) -> Callable[[Product], bool] | None:
         return lambda product: product.country.currency == value
     if key == "productName":
         return lambda product: value.lower() in product.name.lower()
+    if key == "deliveryType":
+        if value not in {"realtime", "delayed"}:
+            raise Refusal("PLE10031")
+        return lambda product: product.delayed == (value == "delayed")
+    if key == "voucher_category":
+        if value != "1":
+            raise Refusal("PLE10031")  # the one category that getFilters names
+        return lambda product: product.category == ""
     return None  # unknown keys are silently ignored, productId among them
+
+
+def _price(entry: Data) -> Callable[[Product], bool] | None:
+    """Return the test of a filter by value: the bounds, or one price."""
+    key, value = _text(entry, "key"), _text(entry, "value")
+    if key not in {"minPrice", "maxPrice", "price"}:
+        return None
+    try:
+        bound = Decimal(value)
+    except InvalidOperation:
+        raise Refusal("PLE10031") from None
+    if key == "minPrice":
+        return lambda product: bool(product.values) and product.values[-1] >= bound
+    if key == "maxPrice":
+        return lambda product: bool(product.values) and product.values[0] <= bound
+    return lambda product: product.sells(bound)
 
 
 def _product(product: Product, *, rated: bool, openapi: bool) -> dict[str, object]:
@@ -164,6 +201,10 @@ def _product(product: Product, *, rated: bool, openapi: bool) -> dict[str, objec
             "productMeta": json.dumps({"fields": []}),
             "parentProductId": product.parent,
         }
+    if product.category == "offers":
+        code, link = product.perk
+        held = {"categorytype": "offers", "type": "code" if code else "link", "code": code, "link": link}
+        reply |= {"valueDenominations": "0", "metadata": {**held, "expiryDate": "2099-12-31"}}
     return reply
 
 
@@ -228,6 +269,8 @@ def get_order_details(state: State, data: Data, openapi: bool) -> object:
     if order is None:
         raise Refusal("PLE10016")
     if _text(data, "sendMailToReceiver") == "1":
+        if not state.delivered(order):
+            raise Refusal("PLE10034")
         order.mails += 1
     return order_reply(state, order, details=True, openapi=openapi)
 
@@ -425,6 +468,10 @@ def _decimal(data: Data, name: str) -> Decimal:
     if not value.is_finite() or not 0 < value < 10**9:
         raise Refusal("PLE10018")
     return value
+
+
+def _codes(data: Data, name: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in _text(data, name).split(",") if part.strip())
 
 
 def _ids(data: Data, name: str) -> frozenset[int]:

@@ -6,7 +6,7 @@ from typing import Final
 
 from xoxo_async.sandbox.state import State
 
-__all__ = ["FLAT_HANDLERS", "ROOTS"]
+__all__ = ["FLAT_HANDLERS", "ROOTS", "as_openapi"]
 
 Data = Mapping[str, object]
 
@@ -14,7 +14,9 @@ _CAMPAIGNS: Final = (
     (7001, "Spring Thanks", 100, "INR", "India", ("Corner Shop", "Book Nook")),
     (7002, "Summer Rewards", 10, "USD", "USA", ("Main Street Market",)),
     (7003, "Founders Day", 20, "EUR", "Germany", ("Marktplatz",)),
+    (7004, "Last Year", 50, "GBP", "United Kingdom", ("High Street Card",)),
 )
+_SWITCHED_OFF: Final = frozenset({7004})
 _DAY: Final = re.compile(r"\d{2}-\d{2}-\d{4}")
 
 
@@ -67,8 +69,12 @@ def cancel_balance(state: State, data: Data) -> object:
 def campaign_list(_state: State, data: Data) -> object:
     """Return campaigns, by offset."""
     limit, offset = _number(data, "limit", 10), _number(data, "offset", 0)
-    name = str(data.get("name") or "").lower()
-    found = [campaign for campaign in _CAMPAIGNS if name in campaign[1].lower()]
+    name, enabled = str(data.get("name") or "").lower(), str(data.get("enabled", 1)) not in {"0", "False"}
+    found = [
+        campaign
+        for campaign in _CAMPAIGNS
+        if name in campaign[1].lower() and (campaign[0] not in _SWITCHED_OFF) == enabled
+    ]
     rows = [
         {
             "campaignId": number,
@@ -103,7 +109,8 @@ def campaign_details(_state: State, data: Data) -> object:
 
 def generate_link(state: State, data: Data) -> object:
     """Make links."""
-    campaign = next((c for c in _CAMPAIGNS if str(c[0]) == str(data.get("campaignId"))), None)
+    live = [campaign for campaign in _CAMPAIGNS if campaign[0] not in _SWITCHED_OFF]
+    campaign = next((c for c in live if str(c[0]) == str(data.get("campaignId"))), None)
     quantity = _number(data, "links_quantity", 0)
     if campaign is None or not 1 <= quantity <= 10_000 or not _DAY.fullmatch(str(data.get("link_expiry"))):
         return {"success": 0, "message": "invalid campaign, quantity or expiry", "links": []}
@@ -150,6 +157,21 @@ def lookup_mobile_number(_state: State, data: Data) -> object:
         "is_active": True,
         "parentProductId": 1024,
     }
+
+
+def as_openapi(operation: str, reply: object) -> object:
+    """Return a reply as the OpenAPI file has it: no more fields than it lists.
+
+    Args:
+        operation: What was asked.
+        reply: The vendor's form of it.
+    """
+    if operation != "sendBalance" or not isinstance(reply, dict):
+        return reply
+    listed = ("unique_id", "points", "name", "phone_code", "phone_number")
+    rows = reply.get("recipients")
+    recipients = [{name: row[name] for name in listed} for row in rows] if isinstance(rows, list) else []
+    return {**reply, "recipients": recipients}
 
 
 def _number(data: Data, name: str, default: int) -> int:

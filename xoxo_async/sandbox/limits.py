@@ -28,7 +28,7 @@ class Limiter:
         window_s: float = 60.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.refused = 0
+        self.refused: int = 0
         self.limits: Final = dict(limits)
         self._window: Final = window
         self._penalty_s: Final = penalty_s

@@ -20,9 +20,10 @@ def reply(body: object, status: int = 200) -> web.Response:
     return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")
 
 
-def refused(refusal: Refusal) -> web.Response:
-    """Answer with the vendor's application error."""
-    body = {"code": refusal.status, "errorId": refusal.error_id, "errorInfo": refusal.text, "error": refusal.text}
+def refused(refusal: Refusal, *, openapi: bool = False) -> web.Response:
+    """Answer with the vendor's application error; the OpenAPI file has its code as a string."""
+    code = str(refusal.status) if openapi else refusal.status
+    body = {"code": code, "errorId": refusal.error_id, "errorInfo": refusal.text, "error": refusal.text}
     return reply(body, refusal.status)
 
 

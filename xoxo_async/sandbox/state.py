@@ -123,7 +123,7 @@ class State:
     ) -> None:
         self.seed: Final = seed
         self.products: Final[dict[int, Product]] = make_products(seed)
-        self.balance = balance
+        self.balance: Decimal = balance
         self.orders: Final[dict[int, BookedOrder]] = {}
         self.by_po: Final[dict[str, list[int]]] = {}
         self.payments: Final[list[Entry]] = [Entry("OPENING", _day(clock()), "Funds added", balance, balance)]

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args
 
 import msgspec
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
@@ -32,6 +32,10 @@ __all__ = [
 
 Otp = Literal["primary_email", "primary_phone", "alternate_email", "none"]
 """Where the storefront sends its one-time password."""
+
+
+_NEVER: Final = 253_402_300_800
+"""The end of the year 9999: no calendar goes further."""
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,15 +102,19 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
             now: Epoch seconds of the answer; the present by default.
 
         Returns:
-            Epoch seconds, None when the vendor did not say.
+            Epoch seconds before the year 10000, None when the vendor did not say, or said what is no time.
         """
         for value in (self.access_token_expiry_, self.expires_in_):
-            number = to_decimal(value)
-            if number is not None and number > 0:
-                seconds = float(number)
-                if seconds < 1e8:
-                    return (time.time() if now is None else now) + seconds
-                return seconds if seconds < 1e11 else seconds / 1000
+            try:
+                number = to_decimal(value)
+            except DecodeError:
+                continue
+            if number is None or not 0 < number < _NEVER * 1000:
+                continue
+            seconds = float(number)
+            if seconds < 1e8:
+                return (time.time() if now is None else now) + seconds
+            return seconds if seconds < 1e11 else seconds / 1000
         return None
 
 
@@ -215,6 +223,7 @@ LIST_PAYMENTS: Final = Operation(
     reply=tuple[Payment, ...],
     effect=EffectClass.READ,
     also_under=("getPaymentReport",),  # asked by one name, answered under another
+    loose=True,  # the playground's answer is a bare list
     empty_on=frozenset({"PLE10027", "PLE10022"}),
     empty=(),
 )
@@ -273,8 +282,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             balance = await xoxo.account.get_balance()
             print(balance.value, balance.currency)
+            ```
         """
         return await self._dispatch(GET_BALANCE, NoArguments())
 
@@ -295,7 +306,9 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.account.list_payments(date(2026, 3, 1), date(2026, 3, 31))
+            ```
         """
         check_page(page, limit)
         first, last = checks.check_dates(start, end)
@@ -318,8 +331,10 @@ class AccountService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for payment in xoxo.account.iterate_payments(date(2026, 3, 1), date(2026, 3, 31)):
                 print(payment.date, payment.reason, payment.adjusted_amount)
+            ```
         """
         return iterate_pages(lambda page: self.list_payments(start, end, page=page, limit=limit))
 
@@ -334,7 +349,9 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             info = await xoxo.account.check_token()
+            ```
         """
         return await self._dispatch(CHECK_TOKEN, NoArguments())
 
@@ -355,8 +372,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             pair = await xoxo.account.create_user_token("admin@example.com")
             credentials = StaticToken(pair.access_token.reveal())
+            ```
         """
         address = checks.email("email", email)
         if address is None:
@@ -393,8 +412,10 @@ class AccountService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             login = await xoxo.account.create_storefront_token("jane@example.com", unique_id="42", auth_token=key)
             url = base_url + login.redirect_path.reveal()
+            ```
         """
         if otp not in get_args(Otp):
             raise ConfigError(f"otp must be one of {', '.join(get_args(Otp))}")

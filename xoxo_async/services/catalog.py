@@ -2,17 +2,17 @@
 
 import html
 from collections.abc import AsyncIterator, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal, cast, get_args
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.errors import ConfigError, DecodeError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.wire import ValueType, parse_datetime, to_decimal
+from xoxo_async.wire import Masked, Secret, ValueType, fit, parse_date, parse_datetime, read_untyped, to_decimal
 
 __all__ = [
     "GET_FILTERS",
@@ -24,6 +24,7 @@ __all__ = [
     "Filter",
     "FilterGroup",
     "MobileOperator",
+    "Perk",
     "Voucher",
 ]
 
@@ -66,6 +67,28 @@ class Country(msgspec.Struct, frozen=True, kw_only=True):
 
     code: str | None = None
     name: str | None = None
+
+
+class Perk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a perk holds at once, without an order: cash for whoever reads it.
+
+    Attributes:
+        code: The code; empty where there is none.
+        link: Where it is redeemed; empty where there is none.
+        type: What it holds.
+        category_type: `offers`.
+    """
+
+    code: Secret = Secret("")
+    link: Secret = Secret("")
+    type: str | None = None
+    category_type: str | None = msgspec.field(default=None, name="categorytype")
+    expiry_date_: str | None = msgspec.field(default=None, name="expiryDate")
+
+    @property
+    def expiry_date(self) -> date | None:
+        """The last day it is good."""
+        return parse_date(self.expiry_date_)
 
 
 class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -114,8 +137,10 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     redemption_fee_type: str | None = None
     redemption_fee_borne_by_user: bool | None = None
     is_common: str | None = None
-    meta_data: Any = None
-    metadata: Any = msgspec.field(default=None, name="metadata")
+    # Gift cards have a text or null in the one, perks an object with code and link in the other: never shown as they
+    # are, and never a reason to lose the page.
+    meta_data_: Masked | None = msgspec.field(default=None, name="metaData")
+    metadata_: Masked | None = msgspec.field(default=None, name="metadata")
     # Documented in several types each, or money, which may be blank: read on demand. So a page of a thousand products
     # decodes in one pass, and one product's odd fee never costs the page.
     min_value_: Any = msgspec.field(default=None, name="minValue")
@@ -205,14 +230,29 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def product_meta(self) -> Mapping[str, object]:
-        """The checkout fields the vendor sends as JSON in a string; empty where there are none or they are no JSON."""
+        """The checkout fields, sent as JSON in a string, fractions as Decimal; empty where there are none."""
         value = self.product_meta_
         if isinstance(value, str):
             try:
-                value = msgspec.json.decode(value)
-            except (msgspec.MsgspecError, RecursionError, UnicodeError):
+                value = read_untyped(value)
+            except DecodeError:
                 return {}
         return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+    @property
+    def meta_data(self) -> str | None:
+        """What gift cards have for metadata."""
+        value = self.meta_data_.reveal() if self.meta_data_ is not None else None
+        return value if isinstance(value, str) else None
+
+    @property
+    def metadata(self) -> Perk | None:
+        """What a perk holds; None for everything else."""
+        for masked in (self.metadata_, self.meta_data_):
+            value = masked.reveal() if masked is not None else None
+            if isinstance(value, dict) and value:
+                return cast("Perk", fit(cast("dict[str, object]", value), Perk, "$.metadata"))
+        return None
 
 
 class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -317,6 +357,7 @@ LOOKUP_MOBILE_NUMBER: Final = Operation(
     effect=EffectClass.READ,
     layout=Layout.FLAT,
     flag=SuccessFlag.STATUS_1,
+    loose=True,  # one page has the fields beside the flag, another has them in `data`
 )
 
 
@@ -330,24 +371,34 @@ class CatalogService:
     def __init__(self, dispatch: Dispatch) -> None:
         self._dispatch: Final = dispatch
 
-    async def list_filters(self, group_code: str = "") -> list[FilterGroup]:
+    async def list_filters(
+        self, group_code: str = "", *, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> list[FilterGroup]:
         """Read what products can be filtered by. Moves no money; one getFilters call.
 
         Args:
             group_code: One group (`country`, `currencyCode`, `voucher_category`); empty is all.
+            include: Only these values of the group, by `filter_value_code`.
+            exclude: Not these values of the group.
 
         Returns:
             The groups.
 
         Raises:
+            ConfigError: `include` or `exclude` without a group, where the vendor does not honour them.
             NotFoundError: There is no such group.
             XoxoError: The call failed.
 
         Example:
+            ```python
             groups = await xoxo.catalog.list_filters("country")
+            ```
         """
         code = checks.text("group_code", group_code) or ""
-        groups = await self._dispatch(GET_FILTERS, FiltersRequest(filter_group_code=code))
+        included, excluded = _codes("include", include), _codes("exclude", exclude)
+        if (included or excluded) and not code:
+            raise ConfigError("include and exclude are honoured with a group_code only")
+        groups = await self._dispatch(GET_FILTERS, FiltersRequest(code, included, excluded))
         return list(groups)
 
     async def list_vouchers(
@@ -388,7 +439,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
+            ```
         """
         check_page(page, limit)
         if category is not None and category not in get_args(Category):
@@ -447,8 +500,10 @@ class CatalogService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for product in xoxo.catalog.iterate_vouchers(currency="USD"):
                 print(product.product_id, product.name)
+            ```
         """
 
         async def fetch(page: int) -> Page[Voucher]:
@@ -482,7 +537,9 @@ class CatalogService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             product = await xoxo.catalog.get_voucher(1001)
+            ```
         """
         for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
             if product.product_id == product_id:
@@ -503,7 +560,9 @@ class CatalogService:
             XoxoError: The call failed, or the vendor does not know the number.
 
         Example:
+            ```python
             operator = await xoxo.catalog.lookup_mobile_number("+12125550100")
+            ```
         """
         return await self._dispatch(LOOKUP_MOBILE_NUMBER, MobileRequest(checks.e164("number", number)))
 
@@ -517,6 +576,12 @@ def _operator(parent_product_id: int | None, category: str | None) -> int | None
     if category != "topup":
         raise ConfigError('parent_product_id goes with category="topup"')
     return checks.whole("parent_product_id", parent_product_id)
+
+
+def _codes(name: str, codes: Sequence[str]) -> str:
+    if isinstance(codes, str):
+        raise ConfigError(f"{name} must be a list of texts")
+    return ",".join(checks.needed(name, code) for code in codes)
 
 
 def _ids(name: str, product_ids: Sequence[int]) -> str:

@@ -176,6 +176,7 @@ GENERATE_LINKS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.UNKEYED,
+    loose=True,  # links are shown once: a level deeper than documented they must not be lost
     path="/v1/oauth/api/generateLink",
 )
 
@@ -223,7 +224,9 @@ class LinkService:
             XoxoError: The call failed; see `effect`.
 
         Example:
+            ```python
             batch = await xoxo.links.generate(campaign_id=7001, quantity=5, expires_on=date(2027, 12, 31))
+            ```
         """
         request = GenerateRequest(
             campaign_id=checks.whole("campaign_id", campaign_id),
@@ -249,7 +252,9 @@ class LinkService:
             XoxoError: The call failed; see `effect`.
 
         Example:
+            ```python
             await xoxo.links.send(campaign_id=7001, emails=["jane@example.com"], expires_on=date(2027, 12, 31))
+            ```
         """
         if not emails or isinstance(emails, str):
             raise ConfigError("emails must be a list of at least one address")
@@ -279,7 +284,9 @@ class LinkService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.links.list_campaigns()
+            ```
         """
         check_page(page, limit)
         request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "", int(enabled))
@@ -302,8 +309,10 @@ class LinkService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for campaign in xoxo.links.iterate_campaigns():
                 print(campaign.campaign_id, campaign.campaign_name)
+            ```
         """
         return iterate_pages(lambda page: self.list_campaigns(page=page, limit=limit, name=name, enabled=enabled))
 
@@ -321,7 +330,9 @@ class LinkService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             campaign = await xoxo.links.get_campaign(7001)
+            ```
         """
         request = CampaignRequest(checks.whole("campaign_id", campaign_id))
         for campaign in await self._dispatch(GET_CAMPAIGN, request):

@@ -9,12 +9,16 @@ from typing import Any, Final
 import anyio
 import msgspec
 
+from xoxo_async.config import Timeouts
 from xoxo_async.errors import (
+    ERROR_IDS,
     ApiError,
     DecodeError,
     DuplicatePoNumberError,
     NotFoundError,
+    OrderMayExist,
     OutcomeUnknownError,
+    ReplyLostError,
     XoxoError,
 )
 from xoxo_async.operation import Dispatch, EffectClass, Operation
@@ -318,6 +322,11 @@ _ABSENT: Final = frozenset({"PLE10016", "PLE10028"})
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 15.0
 _SETTLE_FOR_S: Final = 30.0
+_LAG_S: Final = 8.0
+"""How long after a vendor's answer look-ups are given to show the order it may speak of."""
+
+_REMEMBERED: Final = 4096
+"""How many answered orders are remembered, to notice one that comes as the answer to another request."""
 _VENDORS_WORST_S: Final = 150.0
 
 
@@ -327,6 +336,7 @@ class OrderService:
     Args:
         dispatch: Runs operations.
         doubt: Told of every order whose outcome its caller left open.
+        call_s: The deadline of placing an order, its look-ups included.
         clock: A monotonic clock.
     """
 
@@ -335,11 +345,14 @@ class OrderService:
         dispatch: Dispatch,
         *,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
+        call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._call_s: Final = call_s
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
+        self._answered: Final[dict[int, str]] = {}
 
     async def place(
         self,
@@ -358,8 +371,8 @@ class OrderService:
         """Place one order. Moves money, once for a poNumber, however often it is called with it.
 
         The request is never sent again once it may have arrived. When its answer is lost, or refuses in a way after
-        which an order may exist, the order is looked up by its poNumber for up to 30 seconds. So a redelivered
-        message, or a second click, gets the order of the first.
+        which an order may exist, the order is looked up by its poNumber for up to 30 seconds
+        after silence, and 8 after an answer. So a redelivered message, or a second click, gets the order of the first.
 
         Args:
             product_id: The product.
@@ -387,8 +400,10 @@ class OrderService:
             TransportError: The server was not reached; nothing was sent.
 
         Example:
+            ```python
             order = await xoxo.orders.place(product_id=1001, denomination=500, po_number="INV-1")
             codes = [voucher.code.reveal() for voucher in order.vouchers]
+            ```
         """
         request = place_order(
             product_id=product_id,
@@ -402,12 +417,14 @@ class OrderService:
             notify_admin=notify_admin,
             details=details,
         )
+        deadline = self._clock() + self._call_s
         try:
-            return _named(await self._dispatch(PLACE_ORDER, request), po_number)
+            order = _named(await self._dispatch(PLACE_ORDER, request), po_number)
+            return self._believed(order, request)
         except XoxoError as error:
             if error.effect == "none":
                 raise
-            return await self._after_doubt(request, error)
+            return await self._after_doubt(request, error, deadline)
         except BaseException:
             # Cancelled: the order may exist, and nobody is left to ask. Whoever listens has the poNumber.
             self._doubt(po_number, "its caller was cancelled")
@@ -429,7 +446,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             order = await xoxo.orders.get(po_number="INV-1")
+            ```
         """
         checks.one_of(("order_id", "po_number"), order_id, po_number)
         if order_id is not None:
@@ -453,7 +472,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             order = await xoxo.orders.find("INV-1")
+            ```
         """
         try:
             return await self.get(po_number=po_number)
@@ -478,7 +499,9 @@ class OrderService:
             XoxoError: A look-up failed for good; nothing is known then.
 
         Example:
+            ```python
             order = await xoxo.orders.settle("INV-1")
+            ```
         """
         return await self._look_for(checks.po_number(po_number), absent_after_s)
 
@@ -502,7 +525,9 @@ class OrderService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             page = await xoxo.orders.list_history(date(2026, 3, 1), date(2026, 3, 31))
+            ```
         """
         check_page(page, limit)
         first, last = checks.check_dates(start, end)
@@ -529,17 +554,35 @@ class OrderService:
             XoxoError: A call failed.
 
         Example:
+            ```python
             async for order in xoxo.orders.iterate_history(date(2026, 3, 1), date(2026, 3, 31)):
                 print(order.order_id, order.po_number)
+            ```
         """
         return iterate_pages(lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag))
 
-    async def _after_doubt(self, request: PlaceOrder, error: XoxoError) -> Order:
-        """Look for an order that may exist; return it, or raise what is then known."""
-        # After an answer the vendor has done what it will do: two looks tell. After silence it may still be at it.
+    def _believed(self, order: Order, request: PlaceOrder) -> Order:
+        """Return the order of an answer, unless it can be none to this request: on a connection that is out of step."""
+        known = self._answered.get(order.order_id)
+        difference = differs(order, request)
+        if known is not None and known != request.po_number:
+            difference = f"poNumber {known} was answered with it"
+        if difference:
+            raise ReplyLostError(f"the answer belongs to another request: it has order {order.order_id}, {difference}")
+        self._answered[order.order_id] = request.po_number
+        if len(self._answered) > _REMEMBERED:
+            del self._answered[next(iter(self._answered))]
+        return order
+
+    async def _after_doubt(self, request: PlaceOrder, error: XoxoError, deadline: float) -> Order:
+        """Look for an order that may exist, within the call's time; return it, or raise what is then known."""
+        # After an answer the vendor has done what it will do, and only look-ups lag; after silence it may be at it.
         answered = isinstance(error, ApiError)
+        order = None
+        left = deadline - self._clock()
         try:
-            order = await self._look_for(request.po_number, _FIRST_WAIT_S if answered else _SETTLE_FOR_S)
+            with anyio.move_on_after(max(left, 0.0)):
+                order = await self._look_for(request.po_number, min(_LAG_S if answered else _SETTLE_FOR_S, left))
         except XoxoError as failed:
             self._doubt(request.po_number, f"its look-up failed: {failed.message}")
             raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
@@ -547,10 +590,10 @@ class OrderService:
             self._doubt(request.po_number, "its caller was cancelled while it was looked up")
             raise
         if order is None:
-            if answered:
-                raise error
             self._doubt(request.po_number, error.message)
-            raise error if isinstance(error, OutcomeUnknownError) else _outcome(error, error.message)
+            if isinstance(error, OutcomeUnknownError) or (answered and not _may_well_exist(error)):
+                raise error
+            raise _outcome(error, error.message) from error
         difference = differs(order, request)
         if difference:
             raise DuplicatePoNumberError(
@@ -608,7 +651,18 @@ def _known(order: Order, po_number: str | None = None) -> Order:
     return order
 
 
+def _may_well_exist(error: XoxoError) -> bool:
+    """Whether an answer means that there is an order, whatever look-ups say so far."""
+    known = ERROR_IDS.get(error.error_id)
+    return known is None or known.order is OrderMayExist.YES
+
+
 def _outcome(error: XoxoError, message: str) -> XoxoError:
     return OutcomeUnknownError(
-        message, operation=error.operation, attempts=error.attempts, po_number=error.po_number, status=error.status
+        message,
+        operation=error.operation,
+        attempts=error.attempts,
+        po_number=error.po_number,
+        status=error.status,
+        error_id=error.error_id,
     )

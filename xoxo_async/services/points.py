@@ -190,6 +190,8 @@ SEND_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
+    loose=True,  # the playground's answer is flat
+    proof="unique_id",  # the field table has a credit's fields, and no flag
 )
 
 CANCEL_POINTS: Final = Operation(
@@ -202,6 +204,7 @@ CANCEL_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
+    loose=True,
 )
 
 
@@ -231,7 +234,9 @@ class PointService:
             XoxoError: The call failed.
 
         Example:
+            ```python
             balance = await xoxo.points.get_balance(email="jane@example.com")
+            ```
         """
         checks.one_of(("email", "phone"), email, phone)
         request = PointsRequest(checks.email("email", email), checks.text("phone", phone, longest=40))
@@ -258,8 +263,10 @@ class PointService:
             XoxoError: The call failed; see `effect`.
 
         Example:
+            ```python
             await xoxo.points.send(sender_email="admin@example.com", recipients=[
                 PointsRecipient(name="Jane", email="jane@example.com", amount=500)])
+            ```
         """
         if not recipients:
             raise ConfigError("recipients must hold at least one")
@@ -285,7 +292,9 @@ class PointService:
             XoxoError: The call failed; see `effect`.
 
         Example:
+            ```python
             result = await xoxo.points.cancel([987654321])
+            ```
         """
         if not unique_ids or isinstance(unique_ids, str):
             raise ConfigError("unique_ids must be a list of at least one id")

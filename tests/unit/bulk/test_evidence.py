@@ -109,7 +109,12 @@ VOUCHER = {"productId": 1001, "voucherCode": "C", "pin": "P", "validity": "2028-
         ({"vouchers": [VOUCHER, VOUCHER], "deliveryStatus": "pending"}, Delivery.DELIVERED),
         ({"deliveryStatus": "pending"}, Delivery.PENDING),
         ({"deliveryStatus": "Pending", "vouchers": None}, Delivery.PENDING),
-        ({"deliveryStatus": "Delivered"}, Delivery.DELIVERED),  # merchandise and top-ups have no codes
+        ({"deliveryStatus": "Delivered"}, Delivery.PENDING),  # a gift card without its codes is not delivered
+        (
+            {"deliveryStatus": "delivered", "vouchers": [VOUCHER, {**VOUCHER, "voucherCode": "", "pin": ""}]},
+            Delivery.PENDING,
+        ),
+        ({"deliveryStatus": "delivered", "vouchers": [{"voucherCode": None}, {"voucherCode": None}]}, Delivery.PENDING),
         ({"deliveryStatus": "canceled"}, Delivery.CANCELLED),
         ({"deliveryStatus": "brand new word"}, Delivery.PENDING),
         ({"deliveryStatus": ""}, Delivery.PENDING),
@@ -119,6 +124,35 @@ def test_delivery_needs_all_codes(fields: dict[str, object], delivery: Delivery)
     """An order is issued when every piece has its code, whatever `orderStatus` says."""
     change = change_from_order(LINE, order(orderStatus="complete", **fields), Evidence.ANSWERED_PLACED)
     assert (change.evidence, change.delivery) == (Evidence.ANSWERED_PLACED, delivery)
+
+
+def test_what_has_no_codes_is_delivered_without_them() -> None:
+    """A top-up is delivered by its status alone; of a gift card a look-up has to say so again."""
+    delivered = order(deliveryStatus="delivered")
+    body = '{"productId":1001,"denomination":100,"quantity":2,"poNumber":"p","userMeta":{"topupPhoneNumber":"1"}}'
+    top_up = msgspec.structs.replace(LINE, body=body)
+    assert change_from_order(top_up, delivered, Evidence.ANSWERED_PLACED).delivery is Delivery.DELIVERED
+    assert change_from_order(LINE, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.DELIVERED
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"quantity": 50},
+        {"vouchers": [{**VOUCHER, "productId": 9}]},
+        {"voucherDetails": [{"productId": 1001, "denomination": 999}]},
+        {"orderId": 0},
+        {"orderId": -5},
+        {"orderId": 2**63},
+        {"orderId": 99999999999999999999},
+    ],
+)
+def test_an_answer_to_another_question_proves_nothing(fields: dict[str, object]) -> None:
+    """Another product, value or quantity, or an id that can be none, is doubt; from a look-up, a mismatch."""
+    answer = order(**fields)
+    assert change_from_order(LINE, answer, Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
+    if answer.order_id <= 0 or answer.order_id >= 2**63:
+        assert change_from_order(LINE, answer, Evidence.LOOKUP_MATCHED).evidence is Evidence.LOOKUP_MISMATCHED
 
 
 def test_codes_are_kept_whole_and_never_shown() -> None:

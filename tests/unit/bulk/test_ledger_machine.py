@@ -292,4 +292,4 @@ async def each(lines: Sequence[PlannedLine]) -> AsyncIterator[PlannedLine]:
 
 
 TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

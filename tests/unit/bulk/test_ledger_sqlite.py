@@ -398,3 +398,75 @@ async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: P
         assert (await ledger.counts()).rows == 0
         await ledger.plan("job", each(lines))
         assert (await ledger.plan("job", each([again]))).known == 1
+
+
+async def test_an_order_belongs_to_one_line(tmp_path: Path) -> None:
+    """An answer that names another line's order is doubt, a look-up a mismatch, a person's word an error."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2), line(3)]))
+        first, second, third = await ledger.claim(3)
+        one, other = await ledger.record([placed(first, 7), placed(second, 7)])
+        assert (one.state, other.state, other.order_id) == (LineState.PLACED, LineState.UNKNOWN, None)
+        assert "order 7" in other.error
+        (other,) = await ledger.record([placed(third, 7)])
+        assert other.state is LineState.UNKNOWN
+        found = Change(seq=second.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=second.epoch, order_id=7)
+        (other,) = await ledger.record([found])
+        assert other.state is LineState.MANUAL
+        word = Change(seq=second.seq, evidence=Evidence.PERSON_PLACED, epoch=second.epoch, order_id=7, reason="r")
+        with pytest.raises(LedgerConflictError, match="order 7 is line 1's"):
+            await ledger.record([word])
+        right = msgspec.structs.replace(word, order_id=8)
+        (other,) = await ledger.record([right])
+        assert other.state is LineState.PLACED
+        codes = [one.codes async for one in ledger.lines(with_codes=True)]
+        assert codes[1:] == [None, None]
+
+
+def killed(path: Path) -> None:
+    """Leave a ledger as kill -9 leaves it: placed lines in its `-wal`."""
+    script = f"""
+import asyncio, os
+from tests.unit.bulk.test_ledger_sqlite import each, line, placed
+from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+async def main():
+    async with SqliteLedger({str(path)!r}) as ledger:
+        await ledger.plan("march", each([line(n) for n in range(1, 9)]))
+        for n in range(1, 9):
+            (one,) = await ledger.claim(1)
+            await ledger.record([placed(one, n)])
+        os._exit(9)
+asyncio.run(main())
+"""
+    done = subprocess.run([sys.executable, "-c", script], check=False)
+    assert done.returncode == 9
+
+
+@pytest.mark.parametrize("left", ["half", "nothing", "gone"])
+async def test_a_wal_that_lost_its_end_is_refused(tmp_path: Path, left: str) -> None:
+    """SQLite takes what is left of it for all there was, and those orders would be placed again."""
+    path, wal = tmp_path / "l.db", tmp_path / "l.db-wal"
+    killed(path)
+    size = wal.stat().st_size
+    if left == "gone":
+        wal.unlink()
+    else:
+        os.truncate(wal, size // 2 if left == "half" else 0)
+    with pytest.raises(LedgerError, match="torn"):
+        async with SqliteLedger(path):
+            pass
+    with pytest.raises(LedgerError, match="torn"):  # and it stays refused
+        async with SqliteLedger(path):
+            pass
+
+
+async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
+    """What was committed is there, and the next clean end leaves nothing that a later opening trips over."""
+    path = tmp_path / "l.db"
+    killed(path)
+    for _ in range(2):
+        async with SqliteLedger(path) as ledger:
+            assert (await ledger.counts()).issued == 8
+    path.unlink()
+    async with SqliteLedger(path) as ledger:  # a new ledger beside the old one's lock file
+        assert (await ledger.counts()).rows == 0

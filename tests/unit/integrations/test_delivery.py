@@ -35,7 +35,7 @@ def test_the_documented_event_is_read() -> None:
     delivery = parse_delivery(event())
     assert delivery.event_id == "12345678901234567890"
     assert (delivery.order_id, delivery.po_number) == (6000001, "PO-1")
-    assert delivery.delivery_status == "delivered"
+    assert (delivery.claimed_status, delivery.delivery_status) == ("delivered", None)
     assert delivery.order_date == datetime(2026, 3, 1, 10, 11, 12)  # noqa: DTZ001 - naive, as the vendor writes it
     assert delivery.created_at == datetime(2026, 3, 1, 10, 12, 13)  # noqa: DTZ001
     assert delivery.order is None
@@ -47,7 +47,7 @@ def test_the_documented_event_is_read() -> None:
 )
 def test_statuses_are_folded_and_unknown_ones_kept(written: str, read: str) -> None:
     """The vendor's pages differ in case and spelling; a new word is no error."""
-    assert parse_delivery(event(deliveryStatus=written)).delivery_status == read
+    assert parse_delivery(event(deliveryStatus=written)).claimed_status == read
 
 
 @pytest.mark.parametrize("order_id", [6000001, "6000001", 6000001.0])

@@ -157,7 +157,7 @@ async def test_another_status_and_another_order_are_other_events(receiver: Webho
     await receiver.take(event())
     await receiver.take(event(status="canceled", number=2))
     await receiver.take(event(order_id=8, number=1))
-    assert [(d.order_id, d.delivery_status) for d in callback.got] == [
+    assert [(d.order_id, d.claimed_status) for d in callback.got] == [
         (7, "delivered"),
         (7, "cancelled"),
         (8, "delivered"),
@@ -232,6 +232,19 @@ async def test_the_callback_gets_the_order_as_the_api_has_it(callback: Callback)
     assert [d.delivery_status for d in callback.got] == ["pending", "delivered"]
     assert [d.order is not None and d.order.po_number for d in callback.got] == ["PO-7", "PO-7"]
     assert [request.po_number for request in road.asked] == ["PO-7", "PO-7"]
+
+
+async def test_a_status_that_was_not_read_back_is_never_handed_out(
+    receiver: WebhookReceiver, callback: Callback
+) -> None:
+    """Without a read-back, and where the API is silent, `delivery_status` is None: the claim stands apart from it."""
+    await receiver.take(event(status="canceled"))
+    reading_back, road = reading(order(status=DeliveryStatus.NONE), callback)
+    await reading_back.take(event(status="canceled"))
+    assert [(d.delivery_status, d.claimed_status) for d in callback.got] == [(None, "cancelled"), (None, "cancelled")]
+    road.answer = order(status=DeliveryStatus.CANCELLED)
+    await reading_back.take(event(status="canceled", number=2))
+    assert [d.delivery_status for d in callback.got] == [None, None, "cancelled"]
 
 
 @pytest.mark.parametrize("po_number", [None, "", "nö"])

@@ -1,0 +1,250 @@
+"""The documented oddities one by one, on the real operations: values, catalogues, histories, campaigns, tokens."""
+
+import json
+import pickle
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from xoxo_async.auth import ExchangeAnswer
+from xoxo_async.auth.tokens import read_token
+from xoxo_async.cli.render import json_text, public
+from xoxo_async.errors import ConfigError, DecodeError, RefreshTokenDeadError
+from xoxo_async.paging import Page
+from xoxo_async.services import account, catalog, links, orders
+from xoxo_async.services.catalog import CatalogService
+from xoxo_async.services.links import LinkService
+from xoxo_async.services.orders import OrderService
+from xoxo_async.wire import DeliveryStatus, VoucherType
+
+pytestmark = pytest.mark.anyio
+
+
+def reply(operation: Any, data: object, **flag: object) -> Any:
+    body = {"data": {operation.reply_keys[0]: {**(flag or {"status": 1}), "data": data}}}
+    return operation.read(json.dumps(body).encode())
+
+
+class Answering:
+    """A dispatch that gives one answer to whatever is asked, and keeps the request's body."""
+
+    def __init__(self, body: object) -> None:
+        self.body = json.dumps(body).encode()
+        self.sent: Any = None
+
+    async def __call__(self, operation: Any, request: Any, /) -> Any:
+        self.sent = json.loads(operation.encode(request))
+        return operation.read(self.body)
+
+
+# Orders
+
+
+@pytest.mark.parametrize("country", ["India", "IN", "IN,US", "", None])
+def test_a_vouchers_country_is_a_code_a_list_or_a_name(country: str | None) -> None:
+    """Given as it comes: nobody can tell a name from a code."""
+    order = reply(orders.PLACE_ORDER, {"orderId": 1, "vouchers": [{"voucherCode": "X", "country": country}]})
+    assert order.vouchers[0].country == country
+
+
+def test_the_order_id_inside_may_differ_from_the_one_outside() -> None:
+    """A voucher and a detail keep their own; the order's is the outer one."""
+    data = {"orderId": 9, "vouchers": [{"orderId": 70, "voucherCode": "X"}], "voucherDetails": [{"orderId": "71"}]}
+    order = reply(orders.PLACE_ORDER, data)
+    assert (order.order_id, order.vouchers[0].order_id, order.voucher_details[0].order_id) == (9, 70, 71)
+
+
+def test_a_product_status_of_two_words_is_kept() -> None:
+    """One table has "Cancelled Or Delivered" for a status: kept as it is, neither cancelled nor delivered."""
+    details = [{"productStatus": "Cancelled Or Delivered"}, {"productStatus": "Canceled"}]
+    first, second = reply(orders.GET_ORDER, {"orderId": 1, "voucherDetails": details}).voucher_details
+    assert first.product_status == "cancelled or delivered"
+    assert first.product_status not in {DeliveryStatus.CANCELLED, DeliveryStatus.DELIVERED}
+    assert second.product_status is DeliveryStatus.CANCELLED
+
+
+def test_complete_is_not_delivered() -> None:
+    """`orderStatus: complete` beside a pending delivery is a pending order."""
+    order = reply(orders.PLACE_ORDER, {"orderId": 1, "orderStatus": "complete", "deliveryStatus": "Pending"})
+    assert order.delivery_status is DeliveryStatus.PENDING
+
+
+@pytest.mark.parametrize(("kind", "member"), [("urlPin", VoucherType.URL_PIN), ("URL", VoucherType.URL), ("qr", None)])
+def test_a_voucher_type_in_any_case(kind: str, member: VoucherType | None) -> None:
+    """Known types in any case, unknown ones kept."""
+    (voucher,) = reply(orders.PLACE_ORDER, {"orderId": 1, "vouchers": [{"type": kind}]}).vouchers
+    assert voucher.type is member if member is not None else voucher.type == kind
+
+
+@pytest.mark.parametrize("po_number", ["", None, "PO-1"])
+async def test_a_history_row_may_have_no_po_number(po_number: str | None) -> None:
+    """Orders placed without one have `poNumber: ""`: told as it is, and never confused with another's."""
+    rows = [{"orderId": "5", "poNumber": po_number, "tag": None, "deliveryStatus": "Pending"}]
+    service = OrderService(Answering({"data": {"getOrderHistory": {"status": 1, "data": rows}}}))
+    (row,) = await service.list_history(date(2026, 3, 1), date(2026, 3, 2))
+    assert (row.order_id, row.po_number, row.tag) == (5, po_number, None)
+
+
+# The catalogue
+
+PERK = {
+    "productId": 3,
+    "valueDenominations": "0",
+    "metadata": {
+        "categorytype": "offers",
+        "type": "code",
+        "code": "BEARER-CASH-1",
+        "link": "https://perk.example/BEARER-CASH-2",
+        "expiryDate": "2030-01-02",
+        "brandNew": "BEARER-CASH-3",
+    },
+}
+
+
+def test_a_perks_code_and_link_are_masked() -> None:
+    """A perk holds its code before any order: readable by `reveal()`, in no repr, JSON or pickle."""
+    (product,) = reply(catalog.GET_VOUCHERS, [PERK])
+    assert product.metadata is not None
+    assert product.metadata.code.reveal() == "BEARER-CASH-1"
+    assert product.metadata.link.reveal() == "https://perk.example/BEARER-CASH-2"
+    assert (product.metadata.type, product.metadata.category_type) == ("code", "offers")
+    assert product.metadata.expiry_date == date(2030, 1, 2)
+    page = Page(reply(catalog.GET_VOUCHERS, [PERK]), 1, 10)
+    shown = f"{product!r} {product} {product.metadata} {page!r} {page} {json_text(public(product))}"
+    assert "BEARER-CASH" not in shown
+    assert product.denominations == ()
+    with pytest.raises(TypeError):
+        pickle.dumps(product)
+
+
+@pytest.mark.parametrize("metadata", [None, "", [], {}, "text", 5, {"code": 12345}])
+@pytest.mark.parametrize("name", ["metadata", "metaData"])
+def test_metadata_of_any_form_never_costs_the_page(name: str, metadata: object) -> None:
+    """Gift cards have a text or null there, PHP an empty list; the product is read all the same."""
+    products = reply(catalog.GET_VOUCHERS, [{"productId": 1, name: metadata}, {"productId": 2}])
+    assert [product.product_id for product in products] == [1, 2]
+    assert (products[0].metadata is not None) == (metadata == {"code": 12345})
+    assert products[0].meta_data == (metadata if name == "metaData" and isinstance(metadata, str) else None)
+
+
+def test_products_without_perks_can_be_pickled() -> None:
+    """A catalogue may go into a cache; the answer it came in does not."""
+    page = Page(reply(catalog.GET_VOUCHERS, [{"productId": 1, "metaData": "x"}]), 1, 10)
+    again = pickle.loads(pickle.dumps(page))  # noqa: S301 - our own
+    assert (again, again.raw) == (page, None)
+
+
+@pytest.mark.parametrize("wire", ['{"least":5870.02}', {"least": 5870.02}])
+def test_product_meta_keeps_money_exact(wire: object) -> None:
+    """JSON in a string is read like the JSON around it: fractions are Decimal."""
+    (product,) = reply(catalog.GET_VOUCHERS, [{"productId": 1, "productMeta": wire}])
+    assert product.product_meta == {"least": Decimal("5870.02")}
+    assert isinstance(product.product_meta["least"], Decimal)
+
+
+@pytest.mark.parametrize("meta", ['{"a":1e99999999999999999999}', '{"a":' + "9" * 5000 + "}"])
+def test_product_meta_that_nobody_can_read_is_none(meta: str) -> None:
+    """An absurd number in it is no checkout field, and no error."""
+    (product,) = reply(catalog.GET_VOUCHERS, [{"productId": 1, "productMeta": meta}])
+    assert product.product_meta == {}
+
+
+@pytest.mark.parametrize("value", [" Home &amp; Living", "Home & Living", "", None])
+def test_html_entities_and_blanks_in_filter_values_are_kept(value: str | None) -> None:
+    """A filter's value is sent back as it came, so it is given as it came; `filterValueCode` may be blank."""
+    group = {"filterGroupCode": "voucher_category", "filters": [{"filterValue": value, "filterValueCode": ""}]}
+    (found,) = reply(catalog.GET_FILTERS, [group])
+    assert (found.filters[0].filter_value, found.filters[0].filter_value_code) == (value, "")
+
+
+@pytest.mark.parametrize("code", ["Country", "country"])
+async def test_a_group_is_asked_for_as_given_and_answered_in_small(code: str) -> None:
+    """`Country` asked, `country` answered: the request keeps the caller's word."""
+    road = Answering({"data": {"getFilters": {"status": 1, "data": [{"filterGroupCode": "country", "filters": []}]}}})
+    (group,) = await CatalogService(road).list_filters(code)
+    assert road.sent["variables"]["data"] == {"filterGroupCode": code}
+    assert group.filter_group_code == "country"
+
+
+async def test_values_of_a_group_can_be_picked() -> None:
+    """Values to include and to exclude are comma lists, honoured with a group only."""
+    road = Answering({"data": {"getFilters": {"status": 1, "data": []}}})
+    await CatalogService(road).list_filters("country", include=["usa", "india"], exclude=["germany"])
+    assert road.sent["variables"]["data"] == {
+        "filterGroupCode": "country",
+        "includeFilters": "usa,india",
+        "excludeFilters": "germany",
+    }
+    for wrong in ({"include": ["usa"]}, {"exclude": ["usa"]}, {"group_code": "country", "include": "usa"}):
+        with pytest.raises(ConfigError):
+            await CatalogService(road).list_filters(**wrong)  # type: ignore[arg-type]
+
+
+# What no field knows
+
+
+async def test_unknown_fields_of_a_page_are_reachable() -> None:
+    """What the vendor adds to products or history rows tomorrow is in `Page.extra`, exact; the answer in `Page.raw`."""
+    rows = [{"productId": 1, "fee": 2, "carbon": 1.10}, {"productId": 2}, {"productId": 3, "deep": {"a": [1]}}]
+    road = Answering({"data": {"getVouchers": {"status": 1, "data": rows}}})
+    page = await CatalogService(road).list_vouchers()
+    assert page.extra == ({"carbon": Decimal("1.10")}, {}, {"deep": {"a": [1]}})
+    assert page.raw is not None
+    assert page.raw.reveal() == road.body
+    assert page.count is None
+    history = OrderService(Answering({"data": {"getOrderHistory": {"status": 1, "data": [{"orderId": 1, "x": "y"}]}}}))
+    assert (await history.list_history(date(2026, 3, 1), date(2026, 3, 2))).extra == ({"x": "y"},)
+
+
+def test_unknown_fields_that_nobody_can_read_are_a_decode_error() -> None:
+    """The page stands; only asking for what cannot be read says so."""
+    body = b'{"data":{"getVouchers":{"status":1,"data":[{"productId":1,"zzz":1e99999999999999999999}]}}}'
+    rows = catalog.GET_VOUCHERS.read(body)
+    assert rows is not None
+    page = Page(rows, 1, 10)
+    assert len(page) == 1
+    with pytest.raises(DecodeError):
+        _ = page.extra
+
+
+def test_a_page_of_ones_own_has_nothing_unknown() -> None:
+    """Made without an answer, a page has no raw reply and nothing extra."""
+    page = Page((1, 2), 1, 10)
+    assert (page.raw, page.extra, page.count) == (None, ({}, {}), None)
+
+
+@pytest.mark.parametrize(("count", "read"), [(57, 57), ("57", 57), (None, None), ("many", None)])
+async def test_how_many_campaigns_there_are_is_reachable(count: object, read: int | None) -> None:
+    """The campaigns' list alone says how many there are in all, beside `errors: null`."""
+    inner = {"success": 1, "errors": None, "count": count, "data": [{"campaignId": "7", "product_count": "3"}]}
+    page = await LinkService(Answering({"data": {"campaignList": inner}})).list_campaigns()
+    assert (page.count, page.items[0].campaign_id, page.items[0].product_count) == (read, 7, 3)
+
+
+# Tokens
+
+
+def test_a_token_reply_with_an_email() -> None:
+    """The company exchange adds `email`, others `success` and `status`: none of them is in the way."""
+    body = {"access_token": "a", "refresh_token": "r", "expires_in": "2592000", "email": "a@b.example", "success": 1}
+    token = read_token(ExchangeAnswer(200, json.dumps(body).encode()), 1000.0, dead=RefreshTokenDeadError)
+    assert (token.access.reveal(), token.expires_at) == ("a", 1000.0 + 2592000)
+
+
+def test_base64_tokens_are_opaque() -> None:
+    """Hundreds of bytes, `=` at the end: taken as they are, never decoded."""
+    access = "eyJ0b2tlbkNvbnRlbnQiOnt9fQ" * 40 + "=="
+    body = json.dumps({"access_token": access}).encode()
+    assert read_token(ExchangeAnswer(200, body), 0.0, dead=RefreshTokenDeadError).access.reveal() == access
+    info = account.CHECK_TOKEN.read(body)
+    assert info is not None
+    assert access not in repr(info)
+
+
+@pytest.mark.parametrize("campaign_id", [7, "7"])
+def test_a_campaigns_id_comes_as_number_or_text(campaign_id: object) -> None:
+    """The same id in either form is the same campaign."""
+    (campaign,) = reply(links.GET_CAMPAIGN, [{"campaignId": campaign_id}], success=1)
+    assert campaign.campaign_id == 7

@@ -1,0 +1,328 @@
+"""Pacing over real sockets: what a server sees of one account, in good times, in penalties and around renewals."""
+
+import asyncio
+import itertools
+import json
+import re
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from email.utils import formatdate
+from pathlib import Path
+from typing import NamedTuple
+
+import anyio
+import pytest
+
+from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, Timeouts, XoxoClient, errors
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+
+pytestmark = pytest.mark.anyio
+
+# Bounds below are for a loaded machine: a server that sees nothing of a pacer passes none of them.
+STALL_S = 0.25
+"""What a late caller may make up for; see `pacing._CATCH_UP_S`."""
+
+
+class Reply(NamedTuple):
+    status: int = 200
+    body: object = None
+    headers: str = ""
+
+
+class Server:
+    """Notes when each request came, and answers as a test wants."""
+
+    def __init__(self) -> None:
+        self.came: dict[str, list[float]] = defaultdict(list)
+        self.answer: Callable[[str, int], Reply | None] = lambda _operation, _nth: None
+        self.delay_s: Callable[[str, int], float] = lambda _operation, _nth: 0.0
+        self.url = ""
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                length = re.search(rb"content-length: *(\d+)", head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                query = re.search(rb'"query":"[\w.]*?(\w+)"', body)
+                operation = query[1].decode() if query else "token"
+                self.came[operation].append(time.monotonic())
+                nth = len(self.came[operation])
+                reply = self.answer(operation, nth) or self.success(operation)
+                await anyio.sleep(self.delay_s(operation, nth))
+                content = json.dumps(reply.body).encode()
+                lines = (
+                    f"HTTP/1.1 {reply.status} X\r\nContent-Length: {len(content)}\r\nDate: {formatdate(usegmt=True)}"
+                )
+                writer.write(f"{lines}\r\n{reply.headers}\r\n".encode() + content)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    def success(self, operation: str) -> Reply:
+        if operation == "token":
+            return Reply(body={"access_token": f"token{len(self.came['token'])}", "expires_in": 1_000_000})
+        if operation == "getBalance":
+            data: dict[str, object] = {"points": 1, "value": 1, "currency": "INR"}
+        else:
+            data = {"orderId": len(self.came[operation]), "deliveryStatus": "delivered", "vouchers": []}
+        return Reply(body={"data": {operation: {"status": 1, "data": data}}})
+
+    def between(self, operation: str, start: float, end: float) -> int:
+        return sum(1 for at in self.came[operation] if start <= at < end)
+
+    def fullest(self, operation: str, window_s: float, since: float = 0.0) -> int:
+        """The most requests that came in any window of this length."""
+        times = [at for at in self.came[operation] if at >= since]
+        return max(sum(1 for at in times[n:] if at < times[n] + window_s) for n in range(len(times)))
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Server]:
+    server = Server()
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        await server.talk(reader, writer)
+
+    listening = await asyncio.start_server(connected, "127.0.0.1", 0, backlog=512)
+    server.url = f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+    try:
+        yield server
+    finally:
+        listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def client_on(server: Server, account: str = "id", timeouts: Timeouts | None = None, **limits: float) -> XoxoClient:
+    return XoxoClient(
+        ClientCredentials(account, "secret"),
+        base_url=server.url,
+        rate_limits=RateLimits(**limits),
+        timeouts=timeouts,
+        retry=RetryPolicy(attempts=5, base_s=0.01, max_s=0.02),
+    )
+
+
+_NUMBERS = itertools.count()
+
+
+async def place(client: XoxoClient) -> None:
+    await client.orders.place(product_id=1001, denomination=500, po_number=f"PO-{next(_NUMBERS)}")
+
+
+async def get(client: XoxoClient) -> None:
+    await client.orders.get(order_id=next(_NUMBERS) + 1)
+
+
+async def warmed_up(client: XoxoClient) -> None:
+    """Get the token and a connection, so that what follows is the pacer's doing."""
+    await client.account.get_balance()
+
+
+async def test_the_allowance_is_used_and_not_exceeded() -> None:
+    """At 6,000 a minute for two seconds: nearly all of it, evenly."""
+    async with serving() as server, client_on(server, place_order=6000, balance=None) as client:
+        await warmed_up(client)
+
+        async def call() -> None:
+            while True:
+                await place(client)
+
+        with anyio.move_on_after(2.5):
+            async with anyio.create_task_group() as group:
+                for _ in range(20):
+                    group.start_soon(call)
+    first = server.came["placeOrder"][0]
+    assert 150 <= server.between("placeOrder", first, first + 2) <= 200 + 100 * STALL_S
+    assert server.fullest("placeOrder", 0.5) <= 50 + 100 * STALL_S + 10
+
+
+async def test_two_clients_of_one_account_share_it_across_threads() -> None:
+    """Each in an event loop of its own, in a thread of its own, both asked for all of it: together one allowance."""
+    done: list[int] = []
+
+    def use(server: Server) -> None:
+        async def main() -> None:
+            count = 0
+            async with client_on(server, place_order=1200) as client:
+                with anyio.move_on_after(2.0):
+                    while True:
+                        async with anyio.create_task_group() as group:
+                            for _ in range(5):
+                                group.start_soon(place, client)
+                        count += 5
+            done.append(count)
+
+        anyio.run(main)
+
+    async with serving() as server:
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(anyio.to_thread.run_sync, use, server)
+        assert threading.active_count() < 50
+    assert server.fullest("placeOrder", 1.0) <= 20 + 20 * STALL_S + 2
+    assert len(server.came["placeOrder"]) >= 25
+    assert min(done) >= 5
+
+
+def _over(seconds: object, status: int) -> Reply:
+    return Reply(status, {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": seconds}]})
+
+
+def _later(seconds: float) -> str:
+    return f"Retry-After: {formatdate(time.time() + seconds, usegmt=True)}\r\n"
+
+
+PENALTIES: dict[str, tuple[Callable[..., object], Callable[[], Reply]]] = {
+    "in the body, under 200": (place, lambda: _over(1, 200)),
+    "in the body, under 429": (place, lambda: _over("1", 429)),
+    "in the body, under 503": (place, lambda: _over(1.0, 503)),
+    "Retry-After in seconds": (place, lambda: Reply(429, {"message": "slow down"}, "Retry-After: 1\r\n")),
+    "Retry-After as a date": (place, lambda: Reply(429, {"message": "slow down"}, _later(1.0))),
+    "Retry-After of a look-up's 503": (get, lambda: Reply(503, {"message": "busy"}, "Retry-After: 1\r\n")),
+}
+
+
+@pytest.mark.parametrize("kind", PENALTIES)
+async def test_a_penalty_stops_that_operation_for_everyone_and_no_other(kind: str) -> None:
+    """Thirty callers wait, of two clients, when the fifth request is refused: silence, then on as before."""
+    call, refusal = PENALTIES[kind]
+    operation = "placeOrder" if call is place else "getOrderDetails"
+    refused_at = 0.0
+    async with (
+        serving() as server,
+        client_on(server, place_order=600, order_details=600, balance=None) as one,
+        client_on(server, place_order=600, order_details=600, balance=None) as two,
+    ):
+
+        def answer(asked: str, nth: int) -> Reply | None:
+            nonlocal refused_at
+            if (asked, nth) != (operation, 5):
+                return None
+            refused_at = time.monotonic()
+            return refusal()
+
+        await warmed_up(one)
+        await warmed_up(two)
+        server.answer = answer
+        async with anyio.create_task_group() as group:
+            for _ in range(15):
+                group.start_soon(call, one)
+                group.start_soon(call, two)
+            while not refused_at:
+                await anyio.sleep(0.005)
+            others = 0
+            with anyio.move_on_after(0.9):
+                while True:
+                    await one.account.get_balance()
+                    others += 1
+                    await anyio.sleep(0.02)
+    assert others >= 5
+    assert len(server.came[operation]) == 31  # all went through, the refused one twice
+    # One request may have been on its way, if the machine took more than an interval to tell.
+    assert server.between(operation, refused_at + 1e-6, refused_at + 1.0) <= 1
+    assert server.fullest(operation, 1.0, since=refused_at + 0.9) <= 10 + 10 * STALL_S + 2
+
+
+async def test_a_throttled_token_endpoint_is_left_alone_by_every_client_of_the_account() -> None:
+    """Both hold a dying token; the first to renew is throttled, and then nobody asks until the end of it."""
+    throttled_at = 0.0
+    async with serving() as server:
+
+        def answer(asked: str, nth: int) -> Reply | None:
+            nonlocal throttled_at
+            if asked != "token":
+                return None
+            if nth <= 2:
+                return Reply(body={"access_token": f"short{nth}", "expires_in": 0.5})
+            if nth == 3:
+                throttled_at = time.monotonic()
+                return Reply(429, {"message": "auth.request_limit_exceeded"}, "Retry-After: 1\r\n")
+            return None
+
+        server.answer = answer
+        async with client_on(server, balance=None) as one, client_on(server, balance=None) as two:
+            await warmed_up(one)
+            await warmed_up(two)
+            with anyio.fail_after(20):
+                while not throttled_at:
+                    await anyio.sleep(0.05)
+                    with anyio.move_on_after(0.3):
+                        await one.account.get_balance()
+                await anyio.sleep(0.6)  # now both tokens are dead
+                async with anyio.create_task_group() as group:
+                    for client in (one, two):
+                        for _ in range(5):
+                            group.start_soon(warmed_up, client)
+    assert server.between("token", throttled_at + 1e-6, throttled_at + 0.98) == 0
+    assert len(server.came["token"]) == 5  # afterwards each client renewed, once
+
+
+async def test_a_renewal_lets_go_no_crowd() -> None:
+    """The token dies in mid-run and the new one takes long: those whose slots fell into that go spaced, too."""
+    async with serving() as server, client_on(server, place_order=1200) as client:
+
+        def answer(asked: str, nth: int) -> Reply | None:
+            dead = asked == "placeOrder" and nth == 10
+            return Reply(401, {"error": "invalid_token", "error_description": "x"}) if dead else None
+
+        await warmed_up(client)
+        server.answer = answer
+        server.delay_s = lambda asked, _nth: 1.0 if asked == "token" else 0.0
+        async with anyio.create_task_group() as group:
+            for _ in range(50):
+                group.start_soon(place, client)
+    assert len(server.came["placeOrder"]) == 51
+    assert server.fullest("placeOrder", 0.2) <= 4 + 20 * STALL_S + 2
+
+
+async def test_a_web_request_does_not_stand_behind_a_bulk_run(tmp_path: Path) -> None:
+    """A run with a hundred lines to go at 600 a minute: a single order beside it goes within a few intervals."""
+    waits: list[float] = []
+    async with (
+        serving() as server,
+        client_on(server, place_order=600, order_details=None) as client,
+        SqliteLedger(tmp_path / "l.db") as ledger,
+        anyio.create_task_group() as group,
+    ):
+        issuer = BulkIssuer(client, ledger, job="j", check=False)
+        group.start_soon(
+            issuer.run, [OrderLine(key=str(n), product_id=1001, denomination=Decimal(500)) for n in range(100)]
+        )
+        with anyio.fail_after(20):
+            while len(server.came["placeOrder"]) < 5:
+                await anyio.sleep(0.01)
+        for _ in range(8):
+            started = time.monotonic()
+            await place(client)
+            waits.append(time.monotonic() - started)
+        placed = len(server.came["placeOrder"])
+        issuer.stop()
+    assert sorted(waits)[len(waits) // 2] < 0.4
+    assert max(waits) < 2.0
+    assert placed < 100, "the run was over before the web requests were"
+
+
+async def test_who_cannot_wait_is_told_at_once() -> None:
+    """A call whose slot comes after its deadline is not sent, and costs nobody a slot."""
+    async with serving() as server, client_on(server, timeouts=Timeouts(call_s=5), place_order=6) as client:
+        await place(client)
+        for _ in range(20):
+            started = time.monotonic()
+            with pytest.raises(errors.RateLimitedError) as caught:
+                await place(client)
+            assert time.monotonic() - started < 1.0
+            assert (caught.value.effect, caught.value.retryable) == ("none", True)
+    assert caught.value.retry_after_s == pytest.approx(10.1, abs=3)
+    assert len(server.came["placeOrder"]) == 1

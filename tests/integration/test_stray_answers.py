@@ -1,0 +1,263 @@
+"""Answers that nobody asked for, and what an error shows of an answer: over raw sockets."""
+
+import asyncio
+import json
+import threading
+import traceback
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+import anyio
+import pytest
+
+from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient, dispatcher, errors
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+
+pytestmark = pytest.mark.anyio
+
+TOKEN = "TOKENTOKENTOKEN"
+CODE = "SECRETCODE1"
+
+Answers = Callable[[str, int], list[tuple[float, bytes]]]
+
+
+def http(status: int, body: object) -> bytes:
+    """An answer on a connection that stays open."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(raw), raw)
+
+
+def placed(order_id: object, **other: object) -> dict[str, object]:
+    """A placeOrder answer."""
+    voucher = {"productId": 1001, "voucherCode": f"{CODE}-{order_id}", "pin": "1"}
+    order = {"orderId": order_id, "quantity": 1, "deliveryStatus": "delivered", "vouchers": [voucher], **other}
+    return {"data": {"placeOrder": {"status": 1, "data": order}}}
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Hang up, and wait until that is done."""
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+@asynccontextmanager
+async def answering(answers: Answers) -> AsyncIterator[tuple[str, list[str]]]:
+    """Serve; each request is answered with what `answers` says, at the times it says. Yields address and requests."""
+    requests: list[str] = []
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                body = json.loads(await reader.readexactly(length))
+                operation = body["query"].rsplit(".", 1)[-1]
+                requests.append(operation)
+                for wait_s, raw in answers(operation, requests.count(operation)):
+                    asyncio.get_running_loop().call_later(wait_s, writer.write, raw)
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass
+        finally:
+            await closed(writer)
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", requests
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def lines(count: int) -> list[OrderLine]:
+    """Return some lines."""
+    return [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(count)]
+
+
+STRAY = {
+    "the same again": lambda order: http(200, order),
+    "a proxy's 408": lambda _order: b"HTTP/1.1 408 Request Time-out\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", STRAY)
+async def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_order(tmp_path: Path, kind: str) -> None:
+    """Each line gets the order that was placed for it, though something stray lay between every two."""
+
+    def answers(_operation: str, number: int) -> list[tuple[float, bytes]]:
+        order = placed(1000 + number)
+        return [(0.0, http(200, order)), (0.02, STRAY[kind](order))]
+
+    limits = RateLimits(place_order=600, order_details=None, order_history=None)
+    async with answering(answers) as (url, requests):
+        client = XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=limits)
+        async with client, SqliteLedger(tmp_path / "l.db") as ledger:
+            report = await BulkIssuer(client, ledger, job="j", concurrency=1, check=False).run(lines(6))
+            ids = [line.order_id async for line in ledger.lines()]
+    assert (report.issued, requests.count("placeOrder")) == (6, 6)
+    assert ids == [1001 + n for n in range(6)]
+
+
+async def test_one_order_is_never_two_lines(tmp_path: Path) -> None:
+    """A server that answers every order with the same id issues one line; the others end with a person."""
+
+    def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
+        if operation == "getOrderDetails":
+            return [(0.0, http(200, {"data": {"getOrderDetails": placed(777)["data"]["placeOrder"]}}))]  # type: ignore[index]
+        return [(0.0, http(200, placed(777)))]
+
+    async with answering(answers) as (url, _):
+        client = XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited())
+        async with client, SqliteLedger(tmp_path / "l.db") as ledger:
+            issuer = BulkIssuer(client, ledger, job="j", concurrency=2, check=False, settle_s=0)
+            report = await issuer.run(lines(3))
+    assert (report.issued, report.unknown) == (1, 2)
+
+
+async def test_one_absurd_order_id_ends_no_run(tmp_path: Path) -> None:
+    """An id no database holds leaves its line to a person, and the others are issued."""
+
+    def answers(operation: str, number: int) -> list[tuple[float, bytes]]:
+        order = placed(10**20 if number == 2 or operation == "getOrderDetails" else 1000 + number)
+        key = operation
+        return [(0.0, http(200, {"data": {key: order["data"]["placeOrder"]}}))]  # type: ignore[index]
+
+    async with answering(answers) as (url, _):
+        client = XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited())
+        async with client, SqliteLedger(tmp_path / "l.db") as ledger:
+            issuer = BulkIssuer(client, ledger, job="j", concurrency=1, check=False, settle_s=0)
+            report = await issuer.run(lines(5))
+    assert (report.issued, report.unknown) == (4, 1)
+
+
+async def test_a_place_never_takes_another_orders_answer() -> None:
+    """An answer with an order that was answered before is doubt: it is looked up by poNumber."""
+
+    def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
+        if operation == "getOrderDetails":
+            return [(0.0, http(200, {"data": {"getOrderDetails": placed(2)["data"]["placeOrder"]}}))]  # type: ignore[index]
+        return [(0.0, http(200, placed(1)))]
+
+    async with answering(answers) as (url, requests):
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as client:
+            first = await client.orders.place(product_id=1001, denomination=100, po_number="A")
+            second = await client.orders.place(product_id=1001, denomination=100, po_number="B")
+    assert (first.order_id, second.order_id) == (1, 2)
+    assert requests == ["placeOrder", "placeOrder", "getOrderDetails"]
+
+
+async def test_penalties_without_end_pause_the_run(tmp_path: Path) -> None:
+    """A server that refuses for its rate limit for ever, without a time, is asked a few times, then the run pauses."""
+    refusal = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]}
+
+    async with answering(lambda _operation, _number: [(0.0, http(429, refusal))]) as (url, requests):
+        client = XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited())
+        async with client, SqliteLedger(tmp_path / "l.db") as ledger:
+            with anyio.fail_after(30):
+                report = await BulkIssuer(client, ledger, job="j", concurrency=1, check=False).run(lines(1))
+    assert (report.pause.value, report.exit_code) == ("rate", 5)
+    assert len(requests) < 12
+
+
+HALF = json.dumps(placed(1)).encode()
+SPOILT = {
+    "wrong type": http(200, placed("abc")),
+    "cut off": b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n" + HALF,
+    "no JSON": http(200, HALF + b"}}"),
+    "no HTTP": b"SSH-2.0-OpenSSH_9.2\r\n\r\n",
+    "half a gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\n\x1f\x8b\x08\x00",
+    "an error": http(500, placed(1)),
+}
+
+
+@pytest.mark.parametrize("kind", SPOILT)
+async def test_errors_show_neither_token_nor_code(kind: str) -> None:
+    """Not in reprs, causes or tracebacks, also where locals are captured, as error reporters do."""
+    shut = {"cut off", "no HTTP"}
+
+    def answers(_operation: str, _number: int) -> list[tuple[float, bytes]]:
+        return [(0.0, SPOILT[kind])]
+
+    seen: list[str] = []
+    async with answering(answers) as (url, _):
+        timeouts = Timeouts(order_s=0.3, read_s=0.3) if kind in shut else Timeouts()
+        limits = RateLimits.unlimited()
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=limits, timeouts=timeouts) as client:
+            for read in (client.orders.get(po_number="A"), client.account.get_balance()):
+                try:
+                    await read
+                except errors.XoxoError as error:
+                    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+                    seen.append("".join(told.format()))
+                    chain: BaseException | None = error
+                    while chain is not None:
+                        seen.append(f"{chain!r} {chain} {vars(chain)}")
+                        chain = chain.__cause__ or chain.__context__
+    text = "\n".join(line for line in "\n".join(seen).splitlines() if "SPOILT" not in line and "HALF" not in line)
+    assert seen
+    assert TOKEN not in text
+    assert CODE not in text
+
+
+async def test_a_client_closed_by_a_cancelled_scope_leaves_nothing_open() -> None:
+    """Also while a token request hangs: connections are closed, and no task is left."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()  # until the client hangs up
+        await closed(writer)
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    before = asyncio.all_tasks()
+    client = XoxoClient(
+        ClientCredentials("id", "secret"), base_url=f"http://127.0.0.1:{port}", timeouts=Timeouts(token_s=0.5)
+    )
+    with anyio.move_on_after(0.2):
+        async with client:
+            await client.account.get_balance()
+    ours = {task for task in asyncio.all_tasks() - before if "silent" not in repr(task)}
+    assert ours == set()
+    server.close()
+    await server.wait_closed()
+    while len(asyncio.all_tasks()) > len(before):  # the server's, which ends as the client has hung up
+        await asyncio.sleep(0)
+
+
+async def test_a_large_refusal_does_not_block_the_loop() -> None:
+    """Eight megabytes of an error are read aside: the loop goes on meanwhile."""
+    body = {"code": 400, "errorId": "PLE10001", "errorInfo": ["x" * 100] * 80_000}
+
+    async with answering(lambda _operation, _number: [(0.0, http(400, body))]) as (url, _):
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as client:
+            threads: list[str] = []
+            known = dispatcher.recognise
+
+            def watched(*given: object, **named: object) -> errors.XoxoError:
+                threads.append(threading.current_thread().name)
+                return known(*given, **named)  # type: ignore[arg-type]
+
+            dispatcher.recognise = watched  # type: ignore[assignment]
+            try:
+                with pytest.raises(errors.BadRequestError):
+                    await client.account.get_balance()
+            finally:
+                dispatcher.recognise = known
+    assert threads
+    assert threads[0] != threading.main_thread().name
+
+
+async def test_the_deadline_is_over_the_look_ups_as_well() -> None:
+    """With two seconds for a call and a server that says nothing, nobody waits for half a minute of look-ups."""
+    async with answering(lambda _operation, _number: []) as (url, _):
+        timeouts = Timeouts(order_s=0.5, read_s=0.5, call_s=2)
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, timeouts=timeouts) as client:
+            with anyio.fail_after(8), pytest.raises(errors.OutcomeUnknownError, match="no answer"):
+                await client.orders.place(product_id=1001, denomination=100, po_number="A")

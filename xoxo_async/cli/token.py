@@ -1,0 +1,163 @@
+"""`xoxo token`: how long the access token lives, and how a pair gets into the store. No token is ever shown."""
+
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, cast
+
+import click
+import msgspec
+
+from xoxo_async.auth import FileTokenStore, Token
+from xoxo_async.cli.ask import ask
+from xoxo_async.cli.connect import Connection, connection_options, json_option, run_async
+from xoxo_async.cli.render import json_text, out, say
+from xoxo_async.config import Environment, default_token_file, made_folder
+from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.wire import read_untyped
+
+__all__ = ["token"]
+
+_MAX_INPUT: Final = 64 * 1024
+
+
+@click.group(invoke_without_command=True)
+@json_option
+@connection_options
+@click.pass_context
+def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
+    """Ask the vendor whether the access token is good, and until when; or store a pair. No token is ever shown."""
+    if context.invoked_subcommand is not None:
+        return
+    info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
+    expires = _moment(info.expires_at())
+    if as_json:
+        out(json_text({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()}))
+        return
+    out(f"the token is good, {_until(expires)}")
+
+
+@token.command(
+    "import",
+    epilog="""\b
+Example:
+  xoxo token import < pair.json
+pair.json is the vendor's own token reply, or three lines: the refresh token, the access token, when that expires.""",
+)
+@click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING].")
+@click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID].")
+@json_option
+def token_import(base_url: str, client_id: str, as_json: bool) -> None:
+    """Store a pair made in the dashboard, from standard input or a prompt; never from the command line.
+
+    It goes to XOXO_TOKEN_FILE, or to the account's own file, 0600. Only the refresh token is needed. From then on
+    commands use and renew it; XOXO_REFRESH_TOKEN need not be set.
+    """
+    environment = Environment.read()
+    given = {"base_url": base_url, "client_id": client_id}
+    environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
+    if not environment.client_id and not environment.token_file:
+        raise ConfigError("whose pair is it? Set XOXO_CLIENT_ID (or XOXO_TOKEN_FILE)")
+    path = default_token_file(environment)
+    pair = _read_pair()
+    if environment.client_id:
+        from xoxo_async.auth.providers import client_digest
+
+        pair = pair._replace(client=client_digest(environment.family, environment.client_id))
+    run_async(lambda: _store(made_folder(path), pair))
+    expires, refresh_until = _moment(pair.expires_at), _moment(pair.refresh_expires_at)
+    if environment.access_token:
+        say("XOXO_ACCESS_TOKEN is set and goes first: unset it, or this pair is never used")
+    if as_json:
+        told = {"expires_at": expires, "refresh_expires_at": refresh_until}
+        stamps = {name: moment and moment.isoformat() for name, moment in told.items()}
+        out(json_text({"stored": str(path), "has_access_token": bool(pair.access), **stamps}))
+        return
+    out(f"stored in {path}")
+    out(f"its access token is good {_until(expires)}" if pair.access else "its access token comes with the first call")
+    if refresh_until is not None:
+        out(f"its refresh token is good {_until(refresh_until)}")
+
+
+async def _store(path: Path, pair: Token) -> None:
+    store = FileTokenStore(path)
+    async with store.lock():
+        before = await store.load()
+        if before is not None and before.client and pair.client and before.client != pair.client:
+            raise ConfigError(
+                f"{path} holds the pair of another client id or family, which would be lost: move it away, or set "
+                "XOXO_TOKEN_FILE to another file"
+            )
+        await store.save(pair)
+
+
+def _read_pair() -> Token:
+    from xoxo_async.auth.tokens import pair_of
+
+    if sys.stdin is not None and sys.stdin.isatty():
+        fields: dict[str, object] = {
+            "refresh_token": click.prompt("Refresh token", hide_input=True, err=True).strip(),
+            "access_token": click.prompt(
+                "Access token (Enter for none)", hide_input=True, default="", show_default=False, err=True
+            ).strip(),
+        }
+        if fields["access_token"]:
+            fields["expires_at"] = _given_time(
+                click.prompt("It expires at (Enter if not known)", default="", show_default=False, err=True)
+            )
+        return pair_of(fields, time.time())
+    text = sys.stdin.read(_MAX_INPUT) if sys.stdin is not None else ""
+    if not text.strip():
+        raise ConfigError("there is no pair on standard input")
+    return pair_of(_fields(text), time.time())
+
+
+def _fields(text: str) -> dict[str, object]:
+    """Read a JSON object, or lines."""
+    if text.lstrip().startswith(("{", "[")):
+        try:
+            given = read_untyped(text)
+        except DecodeError:
+            given = None
+        if not isinstance(given, dict):
+            raise ConfigError("standard input is no JSON object")
+        return cast("dict[str, object]", given)
+    refresh, access, expires, *more = [*(line.strip() for line in text.splitlines()), "", "", ""]
+    if any(more[:-3] if len(more) > 3 else more):
+        raise ConfigError("standard input has more than three lines: refresh token, access token, expiry")
+    return {"refresh_token": refresh, "access_token": access, "expires_at": _given_time(expires)}
+
+
+def _given_time(text: str) -> str | float:
+    """Return a time as the vendor writes it: a date by hand becomes epoch seconds."""
+    text = text.strip()
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        if text and not text.replace(".", "", 1).isdecimal():
+            raise ConfigError("the expiry is neither a time (2026-12-31T12:00) nor a number of seconds") from None
+        return text
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _moment(at: float | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(at, UTC).replace(microsecond=0) if at else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _until(expires: datetime | None) -> str:
+    if expires is None:
+        return "no expiry said"
+    left = expires - datetime.now(UTC)
+    past = left < timedelta(0)
+    return f"until {expires:%Y-%m-%d %H:%M} UTC ({'over' if past else f'in {_span(left)}'})"
+
+
+def _span(left: timedelta) -> str:
+    if left.days:
+        return f"{left.days:,} days"
+    minutes = max(int(left.total_seconds()), 0) // 60
+    return f"{minutes // 60} h {minutes % 60} min"
