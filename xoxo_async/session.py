@@ -27,7 +27,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
-from xoxo_async.sending import REQUEST_CLASS, Body, Connector
+from xoxo_async.sending import Body, Connector
 
 __all__ = ["Answer", "Session"]
 
@@ -222,7 +222,6 @@ class Session:
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
-            request_class=REQUEST_CLASS,
         )
 
     # The token.
