@@ -99,7 +99,8 @@ class Dispatcher:
         while True:
             attempt += 1
             try:
-                await self._turn(operation.name, deadline)
+                if not (self._pacer.is_free(operation.name) and self._session.has_token):
+                    await self._turn(operation.name, deadline)
                 reply = await self._attempt(operation, body, deadline)
             except XoxoError as error:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:

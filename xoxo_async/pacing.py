@@ -137,6 +137,11 @@ class Pacer:
             ticket = self._take(lane, operation, deadline)
             return max(max(ticket + lane.slip, lane.held_until) - self._clock(), 0.0)
 
+    def is_free(self, operation: str) -> bool:
+        """Return whether a call of an operation may go at once, for certain: no limit, and never a penalty."""
+        lane = self._lanes.get(operation)
+        return lane is not None and not lane.interval and not lane.held_until
+
     async def slot(self, operation: str, deadline: float | None = None) -> None:
         """Wait for a slot of an operation, however many penalties come between.
 

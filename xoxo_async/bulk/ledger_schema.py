@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger_files import APPLICATION_ID, SCHEMA_VERSION
 __all__ = ["build", "connect"]
 
 _BUSY_S: Final = 30.0
-_CACHE_KIB: Final = 32 * 1024
+_CACHE_KIB: Final = 8 * 1024
 _WAL_BYTES: Final = 64 * 1024 * 1024
 
 _SCHEMA: Final = f"""

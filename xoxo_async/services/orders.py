@@ -626,13 +626,15 @@ def differs(order: Order, request: PlaceOrder) -> str:
         order: The order found under the request's poNumber.
         request: What was asked for.
     """
-    products = {v.product_id for v in order.vouchers if v.product_id}
-    products |= {d.product_id for d in order.voucher_details if d.product_id}
-    if products and products != {request.product_id}:
-        return f"it is for product {sorted(products)}, not {request.product_id}"
-    values = {detail.denomination for detail in order.voucher_details if detail.denomination}
-    if values and values != {request.denomination}:
-        return f"its denomination is {', '.join(f'{value:f}' for value in values)}, not {request.denomination:f}"
+    product, value = request.product_id, request.denomination
+    for voucher in order.vouchers:
+        if voucher.product_id and voucher.product_id != product:
+            return f"it is for product {voucher.product_id}, not {product}"
+    for detail in order.voucher_details:
+        if detail.product_id and detail.product_id != product:
+            return f"it is for product {detail.product_id}, not {product}"
+        if detail.denomination and detail.denomination != value:
+            return f"its denomination is {detail.denomination:f}, not {value:f}"
     if order.quantity and order.quantity != request.quantity:
         return f"its quantity is {order.quantity}, not {request.quantity}"
     return ""
