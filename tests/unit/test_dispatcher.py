@@ -270,6 +270,7 @@ class Road(PlayedBack):
         self.blocked = False
         self.interval_s = lambda _operation: interval_s
         self.is_blocked = lambda _operation: self.blocked
+        self.is_free = lambda _operation: False
 
     async def authorise(self, _within_s: float = 0) -> None:
         self.asked.append("token")

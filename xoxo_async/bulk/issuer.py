@@ -15,9 +15,10 @@ from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.bulk.orders_file import OrdersFile
 from xoxo_async.bulk.plan import Planner
+from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
-from xoxo_async.bulk.runner import Progress, Runner
+from xoxo_async.bulk.runner import Runner
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ApiError, AuthError, ConfigError

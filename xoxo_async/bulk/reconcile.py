@@ -8,7 +8,7 @@ import anyio
 
 from xoxo_async.bulk.evidence import change_from_order, mismatch
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, Ledger, LedgerLine, LineState, Rules, next_look
-from xoxo_async.bulk.runner import Progress
+from xoxo_async.bulk.progress import Progress
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import AuthError, NotFoundError, XoxoError
 from xoxo_async.services.orders import Order
