@@ -20,9 +20,6 @@ from xoxo_async.services.orders import PLACE_ORDER
 
 __all__ = ["Runner"]
 
-_GATHER_S: Final = 0.005
-"""How long results are gathered into one transaction. A crash within it costs look-ups, not codes."""
-
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
 
@@ -268,7 +265,7 @@ class Runner:
                     return
                 self._some_ended = anyio.Event()
                 await self._some_ended.wait()
-                await anyio.sleep(_GATHER_S)
+            # Not gathered for: what ends while one transaction is written shares the next.
             batch = tuple(self._ended)
             await self._ledger.record(batch)
             for _ in batch:
