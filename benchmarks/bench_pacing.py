@@ -231,13 +231,14 @@ async def a_penalty(server: LimitedServer, per_minute: int, seconds: float) -> R
     arrivals, refused = server.report("penalty")
     times = arrivals["placeOrder"]
     # The first refusal is on its way while others are; a little later everyone knows.
-    known = times[bisect_left(times, until - seconds)] + 0.05
+    first = bisect_left(times, until - seconds)
+    known = (times[first] if first < len(times) else until - seconds) + 0.05
     after = times[bisect_left(times, until) :]
     measures: dict[str, float] = {
         "requests before its end": bisect_left(times, until) - bisect_left(times, known),
         "of the others meanwhile": others,
-        "seconds late": after[0] - until,
-        "of the allowance afterwards": used(after, per_minute, after[0], after[0] + 1.5),
+        "seconds late": after[0] - until if after else float("inf"),
+        "of the allowance afterwards": used(after, per_minute, after[0], after[0] + 1.5) if after else 0.0,
         "fullest 0.2 s afterwards": fullest(after, per_minute, 0.2),
         "refused afterwards": sum(refused.get(way, 0) for way in WAYS),
     }

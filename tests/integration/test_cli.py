@@ -655,3 +655,16 @@ def test_the_example_orders_are_what_their_script_makes(tmp_path: Path) -> None:
     done = xoxo("bulk", "plan", made, "--sandbox", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (last_json(done)["rows"], last_json(done)["covered"]) == (1000, True)
+
+
+def test_status_continues_within_the_bounds_of_the_run(tmp_path: Path) -> None:
+    """The command that status prints spends no more and resends no more than the run was allowed to."""
+    orders = tmp_path / "orders.csv"
+    orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1001,500\n" for n in range(4)))
+    bounds = ("--max-spend", "500", "--resend", "never")
+    run = xoxo("bulk", "run", orders, "--ledger", "l.db", "--sandbox", *bounds, cwd=tmp_path)
+    assert run.returncode == 5
+    status = last_json(xoxo("bulk", "status", "--ledger", "l.db", "--json", cwd=tmp_path))
+    assert {*bounds, "--sandbox"} <= set(shlex.split(status["continue_with"]))
+    again = xoxo(*arguments_of(status["continue_with"]), "--json", cwd=tmp_path)
+    assert (again.returncode, last_json(again)["charged"]) == (5, {"INR": 500})

@@ -20,6 +20,7 @@ class Pause(StrEnum):
     RATE = "rate"
     UNREACHABLE = "unreachable"
     BUDGET = "budget"
+    LEDGER = "ledger"
     INTERRUPTED = "interrupted"
 
 

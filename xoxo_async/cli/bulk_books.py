@@ -10,7 +10,7 @@ import msgspec
 from xoxo_async.bulk.ledger import Change, Counts, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli import exits
-from xoxo_async.cli.connect import SANDBOX, SERVER, run_async
+from xoxo_async.cli.connect import SANDBOX, SERVER, SETTINGS, run_async
 from xoxo_async.cli.given import COUNTS, no_facts
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
 from xoxo_async.errors import ConfigError, LedgerConflictError
@@ -21,6 +21,7 @@ T = TypeVar("T")
 
 _TROUBLED: Final = (LineState.MANUAL, LineState.CONFLICT, LineState.UNKNOWN, LineState.SENDING, LineState.REJECTED)
 _SHOWN: Final = 10
+_SETTINGS: Final = msgspec.json.Decoder(dict[str, list[str]])
 
 
 def _with_ledger(ledger: SqliteLedger, work: Callable[[SqliteLedger], Awaitable[T]]) -> T:
@@ -95,14 +96,16 @@ async def _follow(ledger: SqliteLedger, counts: Counts, holder: int | None) -> s
 
 
 async def go_on(ledger: SqliteLedger, action: str) -> str:
-    """Return the command that goes on with a ledger, at the server it was begun at.
+    """Return the command that goes on with a ledger, at the server it was begun at, within the bounds it was given.
 
     Args:
         ledger: The ledger.
         action: `resume` or `reconcile`.
     """
+    kept = await ledger.get_meta(SETTINGS)
     sandbox = await ledger.get_meta(SERVER) == SANDBOX
-    return exits.command("bulk", action, "--ledger", ledger.path, *(["--sandbox"] if sandbox else []))
+    flags = _SETTINGS.decode(kept)[action] if kept else ["--sandbox"] if sandbox else []
+    return exits.command("bulk", action, "--ledger", ledger.path, *flags)
 
 
 async def _troubled(ledger: SqliteLedger, *, at_work: bool) -> list[LedgerLine]:
@@ -118,6 +121,8 @@ async def _troubled(ledger: SqliteLedger, *, at_work: bool) -> list[LedgerLine]:
             continue
         left = _SHOWN
         async for line in ledger.lines(states=(state,)):
+            if line.lines > 1 and line.evidence == Evidence.REFUSED_NO_ORDER:
+                continue  # its rows have orders of their own since
             found.append(line)
             left -= 1
             if not left:
@@ -145,7 +150,7 @@ def _show_problems(status: Status, lines: list[LedgerLine]) -> None:
     table(("state", "key", "row", "error id", "why"), rows)
     states = status.counts.states
     in_flight = states.get(LineState.SENDING, 0) if status.holder is not None else 0
-    more = sum(states.get(state, 0) for state in _TROUBLED) - in_flight - len(lines)
+    more = sum(states.get(state, 0) for state in _TROUBLED) - in_flight - sum(line.lines for line in lines)
     if more > 0:
         out(f"… and {more:,} more")
     if lines[0].state is LineState.MANUAL:

@@ -19,10 +19,10 @@ from xoxo_async.cli.ask import confirm_spending
 from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_plan import Asked, facts, show_totals, totals_of
 from xoxo_async.cli.bulk_work import Ended, Work
-from xoxo_async.cli.connect import SERVER, is_real_money, open_client, run_async, server_of
+from xoxo_async.cli.connect import SERVER, SETTINGS, is_real_money, open_client, run_async, server_of
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
-from xoxo_async.cli.render import amounts, count, say
+from xoxo_async.cli.render import amounts, count, json_text, say
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_work"]
@@ -89,7 +89,10 @@ class _Shift:
                         raise
                     self._ended.error = one
             group.cancel_scope.cancel()
-        return self._ended
+        ended = self._ended
+        if isinstance(ended.error, LedgerError) and ended.report is not None:
+            ended.report = msgspec.structs.replace(ended.report, pause=Pause.LEDGER, reason=ended.error.message)
+        return ended
 
     async def _do(self) -> None:
         work = self._work
@@ -113,6 +116,8 @@ class _Shift:
             )
             before = await ledger.counts()
             await self._check_server(ledger, before)
+            if work.action == "resume":
+                await self._keep_settings(ledger)
             self._issuer = issuer
             try:
                 async with shown(issuer, ledger, self._first_words()):
@@ -157,9 +162,15 @@ class _Shift:
         self._ended.skipped = totals.skipped
         # Rows are planned, none is sent: from here on the ledger belongs to this server.
         await ledger.set_meta(SERVER, self._work.connection.address)
+        await self._keep_settings(ledger)
         for fact in facts(totals):
             say(fact)
         return await issuer.issue()
+
+    async def _keep_settings(self, ledger: SqliteLedger) -> None:
+        """Let whoever asks for the ledger's status later be told to go on within the same bounds."""
+        flags = {action: self._work.flags(action) for action in ("resume", "reconcile")}
+        await ledger.set_meta(SETTINGS, json_text(flags))
 
     async def _look_back(self, issuer: BulkIssuer, ledger: SqliteLedger, before: Counts) -> None:
         """Read what the ledger says once the work has ended, however it ended."""

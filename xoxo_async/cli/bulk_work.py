@@ -60,7 +60,17 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         Args:
             action: `run`, `resume` or `reconcile`.
         """
-        command = ["bulk", action, *([self.orders] if action == "run" else []), "--ledger", str(self.ledger)]
+        orders = [self.orders] if action == "run" else []
+        flags = self.flags(action) + (["--json"] if self.as_json else [])
+        return exits.command("bulk", action, *orders, "--ledger", str(self.ledger), *flags)
+
+    def flags(self, action: str) -> list[str]:
+        """Return the flags of the same settings: what is spent, resent and asked for must not change on the way.
+
+        Args:
+            action: `run`, `resume` or `reconcile`.
+        """
+        command: list[str] = []
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
         command += ["--job", self.job] if self.job else []
@@ -75,8 +85,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         if action != "reconcile":
             command += ["--max-spend", f"{self.max_spend:f}"] if self.max_spend is not None else []
             command += ["--yes"] if self.yes else []
-        command += ["--json"] if self.as_json else []
-        return exits.command(*command)
+        return command
 
 
 def _number(value: float | None) -> str:

@@ -22,6 +22,7 @@ from xoxo_async.hooks import AttemptFailed, Event
 __all__ = [
     "SANDBOX",
     "SERVER",
+    "SETTINGS",
     "Connection",
     "connection_options",
     "is_real_money",
@@ -39,6 +40,9 @@ SERVER: Final = "server"
 """What a ledger's fact is called that says where its job was begun."""
 
 _LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
+
+SETTINGS: Final = "settings"
+"""What a ledger's fact is called that holds the flags of its last run."""
 
 SANDBOX_CLIENT: Final = "sandbox-client"
 SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbox`; it opens nothing else
