@@ -175,8 +175,8 @@ class Runner:
                 room = limit - ready - self.progress.in_flight
             else:
                 # Many lines in one transaction, or none: a claim costs the same for one line as for fifty.
-                few = ready <= self._concurrency // 2
-                room = min(self._concurrency - ready, 2 * self._concurrency - self._armed) if few else 0
+                ahead = max(self._concurrency // 2, self._concurrency - self.progress.in_flight)
+                room = min(ahead - ready, 2 * self._concurrency - self._armed) if ready <= ahead // 2 else 0
             if room > 0:
                 return room
             self._low = anyio.Event()
