@@ -6,7 +6,7 @@ DEMO ?= demo
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test exhaustive lint types bench bench-peers docs clean
+.PHONY: demo test exhaustive lint types bench bench-peers site docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -56,8 +56,10 @@ $(DOCS_STAMP): $(STAMP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
 	@touch $@
 
-docs: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors; and run every block of it
+site: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+docs: site  ## build the pages, and run every block of them
 	$(BIN)/python -m pytest -n 4 tests/test_readme.py  # most of it is waiting
 
 clean:
