@@ -1,1 +1,1 @@
-"""What you can ask for: one module a domain, each with its structs, its operations and its service."""
+"""What you can ask for: one module or package a domain, with its structs, its operations and its service."""

@@ -1,0 +1,20 @@
+"""`wire.untyped`: what no struct knows is read on demand."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from xoxo_async.wire import (
+    RawReply,
+    extra_fields,
+)
+
+
+@pytest.mark.parametrize("wrap", [bytes, RawReply])
+def test_unknown_fields_can_be_reached(wrap: Any) -> None:
+    """What the struct does not know is read out of the raw answer on demand, numbers exactly."""
+    body = b'{"data": {"op": {"known": 1, "new": 1.10}}}'
+    assert extra_fields(wrap(body), ("data", "op"), frozenset({"known"})) == {"new": Decimal("1.10")}
+    assert extra_fields(wrap(body), ("data", "other"), frozenset()) == {}
+    assert extra_fields(None, (), frozenset()) == {}

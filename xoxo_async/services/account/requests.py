@@ -1,0 +1,92 @@
+"""What the account is asked with."""
+
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+__all__ = [
+    "NoArguments",
+    "Otp",
+    "PaymentsRequest",
+    "StorefrontEmail",
+    "StorefrontPhone",
+    "StorefrontRequest",
+    "UserDetails",
+    "UserTokenRequest",
+]
+
+Otp = Literal["primary_email", "primary_phone", "alternate_email", "none"]
+"""Where the storefront sends its one-time password."""
+
+
+class StorefrontEmail(msgspec.Struct, frozen=True):
+    """The e-mail address the storefront shows at checkout.
+
+    Attributes:
+        default_value: The address.
+        editable: Whether the user may change it.
+        hidden: Whether the user does not see it.
+        support_alternate: Whether the user may add another.
+    """
+
+    default_value: str
+    editable: bool = False
+    hidden: bool = False
+    support_alternate: bool = False
+
+
+class StorefrontPhone(msgspec.Struct, frozen=True):
+    """The phone the storefront shows at checkout.
+
+    Attributes:
+        default_value: The number without its dialling code.
+        phone_code: The dialling code, `+91`.
+        editable: Whether the user may change it.
+        hidden: Whether the user does not see it.
+    """
+
+    default_value: str
+    phone_code: str
+    editable: bool = False
+    hidden: bool = False
+
+
+class UserTokenRequest(msgspec.Struct, frozen=True):
+    """The request of createUserToken."""
+
+    user_input: str
+    scope: str
+
+
+class UserDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Who logs in to the storefront: the wire's `tpd`."""
+
+    auth_token: str
+    unique_id: str
+    email: StorefrontEmail | None = None
+    phone: StorefrontPhone | None = None
+    otp: str
+
+    def __repr__(self) -> str:
+        return f"UserDetails(unique_id={self.unique_id!r}, otp={self.otp!r}, ...)"
+
+
+class StorefrontRequest(msgspec.Struct, frozen=True):
+    """The request of the storefront login."""
+
+    user_input: str
+    tpd: UserDetails
+
+
+class NoArguments(msgspec.Struct, frozen=True):
+    """The request of operations that take nothing."""
+
+
+class PaymentsRequest(msgspec.Struct, frozen=True, rename="camel"):
+    """The request of paymentHistory."""
+
+    start_date: date
+    end_date: date
+    limit: int
+    page: int

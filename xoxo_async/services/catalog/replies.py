@@ -1,0 +1,269 @@
+"""What the catalogue answers: filters, products, operators."""
+
+import html
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, cast
+
+import msgspec
+
+from xoxo_async.errors import DecodeError
+from xoxo_async.wire import Masked, Secret, ValueType, fit, parse_date, parse_datetime, read_untyped, to_decimal
+
+__all__ = ["Country", "Filter", "FilterGroup", "MobileOperator", "Perk", "Voucher"]
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One value to filter by.
+
+    Attributes:
+        filter_value: Its name, for people; may hold HTML entities.
+        filter_value_code: What the filter takes, for example `usa`; may be blank.
+        iso_code: An ISO code, where there is one; some are known to be wrong (Germany as GD).
+    """
+
+    filter_value: str | None = None
+    filter_value_code: str | None = None
+    iso_code: str | None = None
+
+
+class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Values of one kind: countries, currencies, categories.
+
+    Attributes:
+        filter_group_name: Its name.
+        filter_group_description: Its description.
+        filter_group_code: What to ask for it by.
+        filters: Its values.
+    """
+
+    filter_group_name: str | None = None
+    filter_group_description: str | None = None
+    filter_group_code: str | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+class Country(msgspec.Struct, frozen=True, kw_only=True):
+    """A country a product is good in."""
+
+    code: str | None = None
+    name: str | None = None
+
+
+class Perk(msgspec.Struct, frozen=True, kw_only=True):
+    """What a perk holds at once, without an order: cash for whoever reads it.
+
+    Attributes:
+        code: The code; empty where there is none.
+        link: Where it is redeemed; empty where there is none.
+        type: What it holds.
+        category_type: `offers`.
+    """
+
+    code: Secret = Secret("")
+    link: Secret = Secret("")
+    type: str | None = None
+    category_type: str | None = msgspec.field(default=None, name="categorytype")
+    expiry_date_: str | None = msgspec.field(default=None, name="expiryDate")
+
+    @property
+    def expiry_date(self) -> date | None:
+        """The last day it is good."""
+        return parse_date(self.expiry_date_)
+
+
+class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A product of the catalogue. Descriptions are the vendor's HTML.
+
+    Attributes:
+        product_id: What to order it by.
+        name: Its name.
+        value_type: `fixed_denomination` or `open_value`.
+        currency_code: The currency of its values.
+        country_code: The country it is good in.
+        delivery_type: `realtime` or `delayed`.
+        usage_type: `online`, `offline`, `both`.
+        order_quantity_limit: Pieces an order may hold.
+        is_phone_number_mandatory: Whether `contact` must be given.
+    """
+
+    product_id: int
+    name: str = ""
+    description: str | None = None
+    terms_and_conditions_instructions: str | None = None
+    expiry_and_validity: str | None = None
+    redemption_instructions: str | None = None
+    image_url: str | None = None
+    currency_code: str = ""
+    currency_name: str | None = None
+    country_name: str | None = None
+    country_code: str | None = None
+    countries: tuple[Country, ...] = ()
+    value_type: ValueType = ValueType.NONE
+    usage_type: str | None = None
+    delivery_type: str | None = None
+    order_quantity_limit: int | None = None
+    is_phone_number_mandatory: bool = False
+    is_recommended: bool = False
+    is_free: bool = msgspec.field(default=False, name="is_free")
+    is_dummy_product: bool = False
+    show_discount_percent: bool = False
+    filter_group_code: str | None = None
+    loyalty_name: str | None = None
+    loyalty_conversion: Any = None
+    parent_product_id: int | None = None
+    brand: Any = None
+    product_images: Any = None
+    variants: Any = None
+    redemption_fee_type: str | None = None
+    redemption_fee_borne_by_user: bool | None = None
+    is_common: str | None = None
+    # Gift cards have a text or null in the one, perks an object with code and link in the other: never shown as they
+    # are, and never a reason to lose the page.
+    meta_data_: Masked | None = msgspec.field(default=None, name="metaData")
+    metadata_: Masked | None = msgspec.field(default=None, name="metadata")
+    # Documented in several types each, or money, which may be blank: read on demand. So a page of a thousand products
+    # decodes in one pass, and one product's odd fee never costs the page.
+    min_value_: Any = msgspec.field(default=None, name="minValue")
+    max_value_: Any = msgspec.field(default=None, name="maxValue")
+    fee_: Any = msgspec.field(default=None, name="fee")
+    discount_: Any = msgspec.field(default=None, name="discount")
+    redemption_fee_: Any = msgspec.field(default=None, name="redemptionFee")
+    redemption_fee_tax_: Any = msgspec.field(default=None, name="redemptionFeeTax")
+    exchange_rate_rule_: Any = msgspec.field(default=None, name="exchangeRateRule")
+    value_denominations_: Any = msgspec.field(default=None, name="valueDenominations")
+    tat_in_days_: Any = msgspec.field(default=None, name="tatInDays")
+    exchange_rate_: Any = msgspec.field(default=None, name="exchangeRate")
+    categories_: Any = msgspec.field(default=None, name="categories")
+    last_update_date_: str | None = msgspec.field(default=None, name="lastUpdateDate")
+    product_meta_: Any = msgspec.field(default=None, name="productMeta")
+
+    @property
+    def min_value(self) -> Decimal | None:
+        """The least value, for open values; 0 for fixed denominations."""
+        return to_decimal(self.min_value_)
+
+    @property
+    def max_value(self) -> Decimal | None:
+        """The greatest value, for open values; 0 for fixed denominations. Known to be below `min_value` at times."""
+        return to_decimal(self.max_value_)
+
+    @property
+    def fee(self) -> Decimal | None:
+        """The fee, in percent."""
+        return to_decimal(self.fee_)
+
+    @property
+    def discount(self) -> Decimal | None:
+        """The discount, in percent."""
+        return to_decimal(self.discount_)
+
+    @property
+    def redemption_fee(self) -> Decimal | None:
+        """The fee at redemption; percent or an amount, as `redemption_fee_type` says."""
+        return to_decimal(self.redemption_fee_)
+
+    @property
+    def redemption_fee_tax(self) -> Decimal | None:
+        """The tax on that fee."""
+        return to_decimal(self.redemption_fee_tax_)
+
+    @property
+    def exchange_rate_rule(self) -> Decimal | None:
+        """The rate in the older catalogue."""
+        return to_decimal(self.exchange_rate_rule_)
+
+    @property
+    def denominations(self) -> tuple[Decimal, ...]:
+        """The values on offer, ascending; open-value products may list some, too."""
+        parts = self.value_denominations_
+        items: list[object]
+        if isinstance(parts, list):
+            items = cast("list[object]", parts)
+        else:
+            items = list(parts.split(",")) if isinstance(parts, str) else [parts]
+        if all(isinstance(item, str) and item.isascii() and item.isdigit() and len(item) < 16 for item in items):
+            # Whole numbers, as the vendor writes nearly all of them: Python's integers are the quicker ones to sort.
+            return tuple(map(Decimal, sorted({int(item) for item in cast("list[str]", items)} - {0})))
+        values = {value for item in items if (value := to_decimal(item)) is not None and value > 0}
+        return tuple(sorted(values))
+
+    @property
+    def tat_in_days(self) -> str:
+        """The days delivery takes: `0`, `1 - 7`."""
+        return "" if self.tat_in_days_ is None else str(self.tat_in_days_)
+
+    @property
+    def exchange_rate(self) -> Decimal | None:
+        """The rate into the account's currency, where it was asked for."""
+        return to_decimal(self.exchange_rate_)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Its categories, HTML entities resolved."""
+        text = self.categories_ if isinstance(self.categories_, str) else ""
+        return tuple(html.unescape(part).strip() for part in text.split(",") if part.strip())
+
+    @property
+    def last_update_date(self) -> datetime | None:
+        """When the vendor last changed it, without a zone."""
+        return parse_datetime(self.last_update_date_)
+
+    @property
+    def product_meta(self) -> Mapping[str, object]:
+        """The checkout fields, sent as JSON in a string, fractions as Decimal; empty where there are none."""
+        value = self.product_meta_
+        if isinstance(value, str):
+            try:
+                value = read_untyped(value)
+            except DecodeError:
+                return {}
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+    @property
+    def meta_data(self) -> str | None:
+        """What gift cards have for metadata."""
+        value = self.meta_data_.reveal() if self.meta_data_ is not None else None
+        return value if isinstance(value, str) else None
+
+    @property
+    def metadata(self) -> Perk | None:
+        """What a perk holds; None for everything else."""
+        for masked in (self.metadata_, self.meta_data_):
+            value = masked.reveal() if masked is not None else None
+            if isinstance(value, dict) and value:
+                return cast("Perk", fit(cast("dict[str, object]", value), Perk, "$.metadata"))
+        return None
+
+
+class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Who a phone number belongs to. The vendor documents two sets of fields; each attribute reads either.
+
+    Attributes:
+        status: `success` or `failure`, or 1.
+        message: The vendor's words.
+        phone: The number.
+        is_active: Whether the number is in use.
+        country_code: The country; only in the second set.
+    """
+
+    status: Any = None
+    message: str | None = None
+    phone: str | None = None
+    is_active: bool | None = msgspec.field(default=None, name="is_active")
+    country_code: str | None = None
+    network_operator_: str | None = msgspec.field(default=None, name="network_operator")
+    operator_: str | None = msgspec.field(default=None, name="operator")
+    parent_product_id_: int | None = msgspec.field(default=None, name="parentProductId")
+    product_id_: int | None = msgspec.field(default=None, name="productId")
+
+    @property
+    def network_operator(self) -> str | None:
+        """The operator."""
+        return self.network_operator_ or self.operator_
+
+    @property
+    def parent_product_id(self) -> int | None:
+        """The product whose plans fit: `list_vouchers(category="topup", parent_product_id=...)`."""
+        return self.parent_product_id_ or self.product_id_

@@ -1,0 +1,229 @@
+"""What an order is, with its codes, and what the history tells of one."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from xoxo_async.wire import (
+    DeliveryStatus,
+    OrderStatus,
+    RawReply,
+    Secret,
+    VoucherType,
+    extra_fields,
+    parse_date,
+    parse_datetime,
+    to_decimal,
+)
+
+__all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail"]
+
+
+class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One voucher: cash for whoever reads it.
+
+    The wire has two spellings, `code` with `validFrom` and `validTo`, and `voucherCode` with `validity`; `code`,
+    `valid_from` and `valid_to` read either.
+
+    Attributes:
+        pin: The PIN; empty where there is none. A `url` voucher may have one all the same.
+        amount: Its value, in `currency`.
+        currency: Its currency, which may differ from the account's.
+        country: Where it is good: a code, a comma list of codes, or a name.
+        type: What `code` holds.
+        product_id: The product.
+        order_id: The order it came under; may differ from the outer one.
+        currency_value: The exchange rate used.
+    """
+
+    pin: Secret = Secret("")
+    amount: Decimal | None = None
+    currency: str | None = None
+    country: str | None = None
+    type: VoucherType = VoucherType.NONE
+    product_id: int | None = None
+    order_id: int | None = None
+    currency_value: Decimal | None = None
+    code_: Secret = msgspec.field(default=Secret(""), name="code")
+    voucher_code_: Secret = msgspec.field(default=Secret(""), name="voucherCode")
+    valid_from_: str | None = msgspec.field(default=None, name="validFrom")
+    valid_to_: str | None = msgspec.field(default=None, name="validTo")
+    validity_: str | None = msgspec.field(default=None, name="validity")
+
+    @property
+    def code(self) -> Secret:
+        """The code, or for url types the link."""
+        return self.code_ or self.voucher_code_
+
+    @property
+    def valid_from(self) -> date | None:
+        """The first day it is good."""
+        return parse_date(self.valid_from_)
+
+    @property
+    def valid_to(self) -> date | None:
+        """The last day it is good."""
+        return parse_date(self.valid_to_ or self.validity_)
+
+
+class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What an order holds of one product.
+
+    Attributes:
+        product_id: The product.
+        product_name: Its name.
+        denomination: The value of one piece.
+        currency_code: The product's currency.
+        product_status: Whether it was delivered.
+        cancelled_quantity: Pieces cancelled out of the order.
+        order_id: The order.
+        vendor_logo: An image.
+        tracking_id: The parcel's number, for merchandise.
+        tracking_link: Where to follow it.
+    """
+
+    product_id: int | None = None
+    product_name: str | None = None
+    denomination: Decimal | None = None
+    currency_code: str | None = None
+    product_status: DeliveryStatus = DeliveryStatus.NONE
+    cancelled_quantity: int | None = None
+    order_id: int | None = None
+    vendor_logo: str | None = None
+    tracking_id: str | None = None
+    tracking_link: str | None = None
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An order that exists: the answer of placeOrder and of a look-up.
+
+    Attributes:
+        order_id: The vendor's id of it.
+        po_number: The poNumber asked with; the wire does not echo it.
+        order_status: Only ever `complete`: accepted. Says nothing of delivery.
+        delivery_status: Whether the codes have come.
+        order_total: Its price before discount, in the account's currency.
+        amount_charged: What the account was charged.
+        currency_code: The account's currency.
+        currency_value: The exchange rate used.
+        quantity: Pieces.
+        tag: The tag it was placed with.
+        order_meta: The vendor's echo of e-mail, contact and the like.
+        shipping_details: Where merchandise goes; all blank otherwise.
+        raw_order_total: The price, unrounded.
+        raw: The answer itself, codes included, as a `RawReply`; see `extra`.
+        vouchers: The codes; empty while delivery is pending, and for merchandise and top-ups.
+        voucher_details: What it holds.
+    """
+
+    order_id: int
+    po_number: str = ""
+    order_status: OrderStatus = OrderStatus.NONE
+    delivery_status: DeliveryStatus = DeliveryStatus.NONE
+    order_total: Decimal | None = None
+    raw_order_total: Decimal | None = None
+    amount_charged: Decimal | None = None
+    currency_code: str | None = None
+    currency_value: Decimal | None = None
+    quantity: int | None = None
+    tag: str | None = None
+    vouchers: tuple[VoucherCode, ...] = ()
+    voucher_details: tuple[VoucherDetail, ...] = ()
+    order_meta: Any = None
+    shipping_details: Any = None
+    # Strings, blank ones mostly, in order replies; numbers in older ones: read on demand, so that the usual answer
+    # needs no second look.
+    order_discount_: Any = msgspec.field(default=None, name="orderDiscount")
+    raw_order_discount_: Any = msgspec.field(default=None, name="rawOrderDiscount")
+    discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
+    order_date_: str | None = msgspec.field(default=None, name="orderDate")
+    delivery_date_: str | None = msgspec.field(default=None, name="deliveryDate")
+    # Set by `Operation.read`; no JSON the vendor writes has this name.
+    raw: RawReply | None = msgspec.field(default=None, name="#raw")
+
+    @property
+    def order_discount(self) -> Decimal | None:
+        """The discount, in the account's currency."""
+        return to_decimal(self.order_discount_)
+
+    @property
+    def raw_order_discount(self) -> Decimal | None:
+        """The discount, unrounded."""
+        return to_decimal(self.raw_order_discount_)
+
+    @property
+    def discount_percent(self) -> Decimal | None:
+        """The discount, in percent."""
+        return to_decimal(self.discount_percent_)
+
+    @property
+    def order_date(self) -> datetime | None:
+        """When it was placed, without a zone (most likely IST); only look-ups tell."""
+        return parse_datetime(self.order_date_)
+
+    @property
+    def delivery_date(self) -> datetime | None:
+        """When it was delivered; None while pending."""
+        return parse_datetime(self.delivery_date_)
+
+    @property
+    def extra(self) -> dict[str, object]:
+        """Fields of the answer that the SDK does not know yet."""
+        for key in ("placeOrder", "getOrderDetails"):
+            found = extra_fields(self.raw, ("data", key, "data"), _ORDER_FIELDS)
+            if found:
+                return found
+        return {}
+
+    def __repr__(self) -> str:
+        return (
+            f"Order(order_id={self.order_id}, po_number={self.po_number!r}, "
+            f"delivery_status={str(self.delivery_status)!r}, amount_charged={self.amount_charged}, "
+            f"currency_code={self.currency_code!r}, quantity={self.quantity}, vouchers=<{len(self.vouchers)}>)"
+        )
+
+
+_ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Order))
+
+
+class OrderProduct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A product in an order of the history."""
+
+    product_id: int | None = None
+    product_name: str | None = None
+    receiver_mobile_number: str | None = None
+    receiver_email: str | None = None
+    price: Decimal | None = None
+    quantity: int | None = None
+    order_product_status: DeliveryStatus = DeliveryStatus.NONE
+    currency: str | None = None
+    tracking_id: str | None = None
+    tracking_link: str | None = None
+
+
+class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An order in the history: without codes, and the only reply that tells the poNumber."""
+
+    order_id: int
+    po_number: str | None = None
+    email: str | None = None
+    tag: str | None = None
+    delivery_status: DeliveryStatus = DeliveryStatus.NONE
+    order_total: Decimal | None = None
+    raw_order_total: Decimal | None = None
+    order_discount: Decimal | None = None
+    raw_order_discount: Decimal | None = None
+    discount_percent: Decimal | None = None
+    amount_charged: Decimal | None = None
+    currency_code: str | None = None
+    currency_value: Decimal | None = None
+    products: tuple[OrderProduct, ...] = ()
+    voucher_details: tuple[VoucherDetail, ...] = ()
+    order_date_: str | None = msgspec.field(default=None, name="orderDate")
+
+    @property
+    def order_date(self) -> datetime | None:
+        """When it was placed, without a zone (most likely IST)."""
+        return parse_datetime(self.order_date_)

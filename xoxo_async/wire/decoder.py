@@ -1,0 +1,70 @@
+"""The fast road: answers decoded into their type in one pass."""
+
+from decimal import Decimal
+from typing import Final, Generic, TypeVar, cast
+
+import msgspec
+
+from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.wire.amounts import ImplausibleError, money_check
+from xoxo_async.wire.secrets import build
+from xoxo_async.wire.tolerant import fit
+from xoxo_async.wire.untyped import UNTYPED
+
+__all__ = ["ReplyDecoder"]
+
+T = TypeVar("T")
+
+
+class ReplyDecoder(Generic[T]):
+    """Decode answers into one type: in one pass where the answer is as declared, with tolerance where it is not.
+
+    Args:
+        kind: The type.
+
+    Raises:
+        ConfigError: When the type is none that JSON can be read into.
+    """
+
+    __slots__ = ("_check", "_fast", "_kind")
+
+    def __init__(self, kind: type[T]) -> None:
+        self._kind: Final = kind
+        try:
+            self._fast: Final = msgspec.json.Decoder(kind, strict=False, dec_hook=build, float_hook=Decimal)
+            self._check: Final = money_check(kind, {})
+        except (TypeError, NameError, RecursionError, NotImplementedError) as error:
+            raise ConfigError(f"answers cannot be read as {kind!r}: {error}") from error
+
+    def decode(self, body: bytes) -> T:
+        """Decode one answer.
+
+        Args:
+            body: Its bytes.
+
+        Returns:
+            The value.
+
+        Raises:
+            DecodeError: When it is no JSON or cannot be read as the type; names the place, never the value.
+        """
+        try:
+            value = self._fast.decode(body)
+            if self._check is not None:
+                self._check(value)
+        except msgspec.ValidationError:
+            pass  # a form that is documented, or that is not
+        except ImplausibleError:
+            pass  # the slow road names the place
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
+            raise DecodeError("the answer is no valid JSON") from None
+        else:
+            return value
+        # Outside the handler: msgspec's messages may quote a value, and would be this error's context.
+        return self._decode_tolerantly(body)
+
+    def _decode_tolerantly(self, body: bytes) -> T:
+        try:
+            return cast("T", fit(UNTYPED.decode(body), self._kind, "$"))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
+            raise DecodeError("the answer cannot be read") from None

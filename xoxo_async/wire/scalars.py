@@ -1,0 +1,70 @@
+"""Money and dates in every form the vendor writes them."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Final
+
+from xoxo_async.errors import DecodeError
+
+__all__ = ["parse_date", "parse_datetime", "to_decimal"]
+
+_MAX_EXPONENT: Final = 30
+_LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor's times
+
+
+def to_decimal(value: object) -> Decimal | None:
+    """Read money in any documented form: a number, a numeric string, `""` or null.
+
+    Args:
+        value: As decoded; fractions as Decimal, never as float.
+
+    Returns:
+        The exact amount, None for none.
+
+    Raises:
+        DecodeError: For anything else, NaN and absurd magnitudes included; the value itself is not repeated.
+    """
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        return Decimal(value)  # most amounts of a catalogue; what follows says the same of it, slowly
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise DecodeError(f"expected an amount of money, got {type(value).__name__}")
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except (InvalidOperation, ValueError):
+        raise DecodeError("expected an amount of money, got a text that is none") from None
+    # What no amount can be: writing out 1E+999999999 would fill the memory, and comparing with NaN raises.
+    if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
+        raise DecodeError("expected an amount of money, got one that is not finite or absurdly large or small")
+    return number
+
+
+def parse_date(text: object) -> date | None:
+    """Read a date in any documented form: `YYYY-MM-DD` or `DD-MM-YYYY`, with or without a time; None for no date.
+
+    Blank and zero dates (`0000-00-00`) are None. So is what is no date at all: the raw text stays in the reply.
+    """
+    moment = parse_datetime(text)
+    return moment.date() if moment is not None else None
+
+
+def parse_datetime(text: object) -> datetime | None:
+    """Read a date and time as the vendor writes it: without a zone (most likely IST). None as for `parse_date`.
+
+    The result never has a zone, so that any two can be compared. Where the text has one, or is an epoch timestamp (in
+    seconds or milliseconds), the result is in UTC.
+    """
+    if not isinstance(text, str):
+        return None
+    text = text.strip()
+    try:
+        if text.isascii() and text.isdigit() and len(text) in (10, 13):
+            return _EPOCH + timedelta(seconds=int(text[:10]))
+        if text[2:3] == "-" and text[5:6] == "-":
+            text = f"{text[6:10]}-{text[3:5]}-{text[:2]}{text[10:]}"
+        moment = datetime.fromisoformat(text)
+        return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)
+    except (ValueError, OverflowError):
+        return None

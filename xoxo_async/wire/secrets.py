@@ -1,0 +1,147 @@
+"""Values that are cash or open the account: shown only by `reveal()`."""
+
+import hmac
+from decimal import Decimal
+from typing import Final, NoReturn, Self
+
+__all__ = ["Masked", "RawReply", "Secret", "build"]
+
+
+class Secret:
+    """A value that is cash or opens the account: shown only by `reveal()`.
+
+    Its repr, str and format are a mask; it cannot be pickled, and JSON encoders refuse it.
+
+    Args:
+        value: The value to guard.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value itself. What happens to it from here on is the caller's to guard."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self._value else "Secret()"
+
+    __str__ = __repr__
+
+    def __format__(self, _spec: str) -> str:
+        return repr(self)
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(_octets(self), _octets(other))
+
+    def __hash__(self) -> int:
+        return hash(("Secret", self._value))
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret cannot be pickled or copied to disk: reveal() it where it must go")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+def _octets(secret: Secret) -> bytes:
+    return secret.reveal().encode("utf-8", "surrogatepass")
+
+
+class RawReply:
+    """The bytes of an answer, codes included: shown only by `reveal()`, as a `Secret`.
+
+    Args:
+        body: The bytes.
+    """
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    def reveal(self) -> bytes:
+        """Return the bytes themselves."""
+        return self._body
+
+    def __repr__(self) -> str:
+        return f"RawReply(<{len(self._body)} bytes>)"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
+
+
+class Masked:
+    """A value of any form with something in it that must not be seen: shown only by `reveal()`.
+
+    Args:
+        value: As decoded.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: object) -> None:
+        self._value: Final = value
+
+    def reveal(self) -> object:
+        """Return the value itself."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Masked(<{type(self._value).__name__}>)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Masked) and bool(self._value == other.reveal())
+
+    def __hash__(self) -> int:
+        return hash(Masked)  # the value may have none
+
+    def __reduce__(self) -> tuple[type["Masked"], tuple[str]]:
+        if isinstance(self._value, str):
+            return Masked, (self._value,)
+        raise TypeError("a masked value may be bearer cash, it cannot be pickled: reveal() it where it must go")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+
+def build(kind: type, value: object) -> object:
+    """Build the types msgspec has no notion of, on both roads.
+
+    Args:
+        kind: The type.
+        value: As decoded.
+    """
+    if kind is Secret:
+        if type(value) is str:
+            return Secret(value)
+        # A numeric code loses no digit: integers and fractions keep their text.
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return Secret(str(value))
+        if value is None:
+            return Secret("")
+        raise ValueError("expected a text")
+    if kind is object:
+        return value  # a caller's own struct says `object` where msgspec's word is `Any`
+    if kind is Masked:
+        return Masked(value)
+    if kind is RawReply:
+        return RawReply(b"")  # a field of the answer with our own name for the answer itself, which comes afterwards
+    raise NotImplementedError(kind)

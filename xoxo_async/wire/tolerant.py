@@ -1,0 +1,191 @@
+"""The slow road: plain values made to fit a type, in every way the vendor's pages show."""
+
+import types
+from collections.abc import Callable
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any, Final, Union, cast, get_args, get_origin
+
+import msgspec
+
+from xoxo_async.errors import DecodeError
+from xoxo_async.wire.amounts import Check, ImplausibleError, is_list, money_check
+from xoxo_async.wire.enums import OpenEnum
+from xoxo_async.wire.scalars import to_decimal
+from xoxo_async.wire.secrets import Secret, build
+
+__all__ = ["fit"]
+
+
+def fit(value: object, kind: Any, path: str) -> object:
+    """Make a plain value fit a type, in every way the vendor's pages show; the slow road.
+
+    Args:
+        value: As `read_untyped` gives it.
+        kind: The type.
+        path: Where in the answer it stood, for the error.
+
+    Raises:
+        DecodeError: When it does not fit; names the place, never the value.
+    """
+    if kind is object or kind is Any:
+        return value
+    origin = get_origin(kind)
+    if origin in (Union, types.UnionType):
+        return _fit_optional(value, get_args(kind), path)
+    if origin is tuple:
+        return _fit_items(value, get_args(kind)[0], path) if is_list(kind) else _fit_fixed(value, kind, path)
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return _fit_struct(value, kind, path)
+    fit = _SCALARS.get(kind)
+    if fit is not None:
+        return fit(value, path)
+    if isinstance(kind, type) and issubclass(kind, OpenEnum):
+        return kind(_fit_str(value, path))
+    if kind is Secret:
+        return Secret(_fit_str(value, path))
+    return _fit_other(value, kind, path)
+
+
+def _fit_other(value: object, kind: Any, path: str) -> object:
+    """Kinds only a caller's own operation has: read as msgspec reads them."""
+    try:
+        return msgspec.convert(value, kind, strict=False, dec_hook=build)
+    except (msgspec.ValidationError, ValueError, TypeError):
+        raise _unfit(path, getattr(kind, "__name__", str(kind)), value) from None
+
+
+_BLANKS: Final[tuple[object, ...]] = ("", [], {})
+
+
+def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
+    inner = [kind for kind in kinds if kind is not type(None)]
+    plain = value.strip() if isinstance(value, str) else value
+    blank = value is None or (plain in _BLANKS and inner != [str] and not _takes_blank(value, inner))
+    if blank and type(None) in kinds:
+        return None
+    for kind in inner[:-1]:
+        try:
+            return fit(value, kind, path)
+        except DecodeError:
+            continue
+    return fit(value, inner[-1], path)
+
+
+def _takes_blank(value: object, kinds: list[Any]) -> bool:
+    """An empty list for a list, an empty object for a struct: those mean what they say."""
+    return any(
+        (get_origin(kind) is tuple and isinstance(value, list))
+        or (isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict))
+        for kind in kinds
+    )
+
+
+def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str) and kind in (str, int, Decimal):
+        items: list[object] = [part.strip() for part in value.split(",") if part.strip()]  # the vendor's comma lists
+    elif isinstance(value, list):
+        items = cast("list[object]", value)
+    else:
+        raise _unfit(path, "list", value)
+    if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
+        return tuple(fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
+    check = money_check(kind, {})
+    return tuple(_fit_item(item, kind, f"{path}[{index}]", check) for index, item in enumerate(items))
+
+
+def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: Check | None) -> object:
+    """Take an item as declared where it can be: one odd product must not send a page of a thousand the slow road."""
+    with suppress(msgspec.ValidationError, ImplausibleError, ValueError, TypeError, ArithmeticError):
+        item = msgspec.convert(value, kind, strict=False, dec_hook=build)
+        if check is not None:
+            check(item)
+        return item
+    return fit(value, kind, path)  # outside the handler: msgspec's messages may quote a value
+
+
+def _fit_fixed(value: object, kind: Any, path: str) -> tuple[object, ...]:
+    kinds = get_args(kind)
+    if not isinstance(value, list) or len(cast("list[object]", value)) != len(kinds):
+        raise _unfit(path, f"list of {len(kinds)}", value)
+    items = cast("list[object]", value)
+    return tuple(fit(item, kinds[index], f"{path}[{index}]") for index, item in enumerate(items))
+
+
+def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec.Struct:
+    if value is None or value in ("", []):
+        value = {}  # PHP back ends write an empty object as a list
+    if not isinstance(value, dict):
+        raise _unfit(path, "object", value)
+    given = cast("dict[str, object]", value)
+    fitted: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name in given:
+            item = given[field.encode_name]
+            place = f"{path}.{field.encode_name}"
+            if item is None and not field.required and not _takes_none(field.type):
+                continue  # null where the vendor has nothing: the default says the same
+            fitted[field.name] = fit(item, field.type, place)
+        elif field.required:
+            raise DecodeError(f"the answer lacks {path}.{field.encode_name}")
+    return kind(**fitted)
+
+
+def _takes_none(kind: Any) -> bool:
+    return kind is object or type(None) in get_args(kind)
+
+
+def _fit_str(value: object, path: str) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str | int | Decimal):
+        return str(value)
+    raise _unfit(path, "text", value)
+
+
+def _fit_int(value: object, path: str) -> int:
+    number = _fit_decimal(value, path)
+    if number != number.to_integral_value():
+        raise _unfit(path, "whole number", value)
+    return int(number)
+
+
+def _fit_decimal(value: object, path: str) -> Decimal:
+    try:
+        number = to_decimal(value)
+    except DecodeError as error:
+        raise DecodeError(f"{path}: {error.message}") from None
+    if number is None:
+        raise DecodeError(f"{path}: expected an amount of money, got none")
+    return number
+
+
+def _fit_bool(value: object, path: str) -> bool:
+    text = _fit_str(value, path).strip().lower()
+    if text in ("1", "true", "yes"):
+        return True
+    if text in ("0", "false", "no", ""):
+        return False
+    raise _unfit(path, "yes or no", value)
+
+
+def _fit_none(value: object, path: str) -> None:
+    if value is not None:
+        raise _unfit(path, "null", value)
+
+
+_SCALARS: Final[dict[Any, Callable[[object, str], object]]] = {
+    str: _fit_str,
+    int: _fit_int,
+    Decimal: _fit_decimal,
+    bool: _fit_bool,
+    type(None): _fit_none,
+}
+
+
+def _unfit(path: str, wanted: str, value: object) -> DecodeError:
+    return DecodeError(f"{path}: expected {wanted}, got {type(value).__name__}")
