@@ -120,7 +120,7 @@ def used(times: list[float], per_minute: float, start: float, end: float) -> flo
 
 def fullest(times: list[float], per_minute: float, window_s: float) -> float:
     """Return the share of the allowance that the fullest window holds."""
-    most = max(bisect_left(times, at + window_s) - n for n, at in enumerate(times))
+    most = max((bisect_left(times, at + window_s) - n for n, at in enumerate(times)), default=0)
     return most / (per_minute / 60 * window_s)
 
 

@@ -19,26 +19,20 @@ from xoxo_async.errors import (
     AuthError,
     ConfigError,
     ConnectError,
-    DecodeError,
     RateLimitedError,
-    ReplyLostError,
-    ReplyTimeoutError,
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.receiving import is_small, read, retry_after_s, translate
 from xoxo_async.sending import Body, Connector
 
 __all__ = ["Answer", "Session"]
-
-_MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
-"""The largest answer read, after decompression. A page of 10,000 products is about 20 MB."""
 
 _RENEW_MARGIN_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 1.0
 _LAST_WAIT_S: Final = 5.0
 """How long closing waits for a renewal under way."""
-_MAX_RETRY_AFTER_S: Final = 3600.0
 _USER_AGENT: Final = "xoxo_async"
 
 
@@ -350,7 +344,7 @@ class Session:
                     allow_redirects=False,
                 )
                 try:
-                    content = await (response.read() if _is_small(response) else _read(response))
+                    content = await (response.read() if is_small(response) else read(response))
                     after = response.headers.get("Retry-After")
                     after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
                     return Answer(response.status, content, token, after_s)
@@ -360,7 +354,7 @@ class Session:
         except XoxoError:
             raise
         except Exception as error:  # noqa: BLE001 - translated below
-            failure = _translate(error, sent=method == "GET" or body.started, total_s=total_s)
+            failure = translate(error, sent=method == "GET" or body.started, total_s=total_s)
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer with its codes.
         raise failure
 
@@ -370,80 +364,6 @@ class Session:
         if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
             self._deadlines[total_s] = deadlines
         return deadlines
-
-
-def _is_small(response: aiohttp.ClientResponse) -> bool:
-    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes."""
-    length = response.content_length
-    return length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, but never more than any real answer holds."""
-    chunks: list[bytes] = []
-    size = 0
-    async for chunk in response.content.iter_any():
-        size += len(chunk)
-        if size > _MAX_REPLY_BYTES:
-            response.close()
-            raise DecodeError(f"the answer is larger than {_MAX_REPLY_BYTES} bytes", status=response.status)
-        chunks.append(chunk)
-    return b"".join(chunks)
-
-
-def _translate(error: Exception, *, sent: bool, total_s: float) -> XoxoError:
-    """Say what a foreign error means for the request: the one place where aiohttp's errors end."""
-    kind = type(error).__name__
-    if isinstance(error, aiohttp.InvalidURL):
-        return ConfigError("the address is invalid")
-    if not sent or isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
-        failure = ConnectError(f"the server was not reached: {_reason(error)}")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            failure.__cause__ = error.os_error.with_traceback(None)
-        return failure
-    if isinstance(error, TimeoutError):
-        return ReplyTimeoutError(f"no answer within {total_s:g} s")
-    return ReplyLostError(f"the answer was lost: {kind}")
-
-
-def _reason(error: Exception) -> str:
-    """Name host, port and cause; never headers, which carry the token."""
-    if isinstance(error, aiohttp.ClientConnectorError):
-        return f"{error.host}:{error.port} ({error.strerror or type(error).__name__})"
-    if isinstance(error, TimeoutError):
-        return "no connection in time"
-    if isinstance(error, RuntimeError) and "closed" in str(error).lower():
-        return "the aiohttp session is closed"
-    return type(error).__name__
-
-
-def retry_after_s(header: str, date: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date; None for rubbish.
-
-    Args:
-        header: The header's value.
-        date: The answer's `Date` header: a date is meant by the server's clock, and ours may be wrong.
-        now: Epoch seconds, where there is no such header.
-    """
-    try:
-        seconds = float(header)
-    except ValueError:
-        until = _epoch(header)
-        if until is None:
-            return None
-        sent_at = _epoch(date) if date else None
-        # Dates have whole seconds; one more, or the difference may be short by one.
-        seconds = max(until + 1 - (now if sent_at is None else sent_at), 0.0)
-    return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
-
-
-def _epoch(date: str) -> float | None:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a rare road, and a slow import
-
-    try:
-        return parsedate_to_datetime(date).timestamp()
-    except (ValueError, TypeError, OverflowError):
-        return None
 
 
 def _as_own(error: XoxoError) -> XoxoError:

@@ -198,15 +198,15 @@ def test_one_odd_product_does_not_cost_the_list(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be read is null in JSON and a dash in the table; every other product and field is shown."""
-    from xoxo_async.sandbox import handlers
+    from xoxo_async.sandbox import handlers_catalog
 
-    real = handlers._product
+    real = handlers_catalog._product
 
     def odd(product: Any, **options: Any) -> dict[str, object]:
         fields = real(product, **options)
         return {**fields, "fee": "2%", "valueDenominations": "10,20,N/A"} if product.id == 1001 else fields
 
-    monkeypatch.setattr(handlers, "_product", odd)
+    monkeypatch.setattr(handlers_catalog, "_product", odd)
     where = {"XOXO_BASE_URL": sandbox.base_url}
     done = xoxo("catalog", "vouchers", "--limit", "2", "--json", folder=tmp_path, **where)
     assert done.returncode == 0, done.stderr

@@ -14,6 +14,7 @@ import pytest
 
 from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient, dispatcher, errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+from xoxo_async.hooks import Event, OrderInDoubt
 
 pytestmark = pytest.mark.anyio
 
@@ -138,20 +139,16 @@ async def test_one_absurd_order_id_ends_no_run(tmp_path: Path) -> None:
     assert (report.issued, report.unknown) == (4, 1)
 
 
-async def test_a_place_never_takes_another_orders_answer() -> None:
-    """An answer with an order that was answered before is doubt: it is looked up by poNumber."""
-
-    def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
-        if operation == "getOrderDetails":
-            return [(0.0, http(200, {"data": {"getOrderDetails": placed(2)["data"]["placeOrder"]}}))]  # type: ignore[index]
-        return [(0.0, http(200, placed(1)))]
-
-    async with answering(answers) as (url, requests):
-        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as client:
-            first = await client.orders.place(product_id=1001, denomination=100, po_number="A")
-            second = await client.orders.place(product_id=1001, denomination=100, po_number="B")
-    assert (first.order_id, second.order_id) == (1, 2)
-    assert requests == ["placeOrder", "placeOrder", "getOrderDetails"]
+async def test_a_place_says_when_an_answer_looks_like_another_orders() -> None:
+    """The order is returned as it was answered, and the hooks hear that product or quantity are not those asked for."""
+    events: list[Event] = []
+    async with answering(lambda _operation, _number: [(0.0, http(200, placed(1, quantity=3)))]) as (url, _):
+        limits = RateLimits.unlimited()
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=limits, hooks=[events.append]) as client:
+            order = await client.orders.place(product_id=1001, denomination=100, po_number="A")
+    assert order.order_id == 1
+    (doubt,) = (event for event in events if isinstance(event, OrderInDoubt))
+    assert (doubt.po_number, doubt.reason) == ("A", "it was answered with order 1, and its quantity is 3, not 1")
 
 
 async def test_penalties_without_end_pause_the_run(tmp_path: Path) -> None:

@@ -57,6 +57,7 @@ class FileLock:
     def __init__(self, path: Path) -> None:
         self._path: Final = path
         self._fd: int | None = None
+        self._remove = False
         self.wal_bytes: int = 0
 
     def take(self) -> None:
@@ -96,16 +97,31 @@ class FileLock:
     def note_wal(self, size: int) -> None:
         """Write down how long the `-wal` is after a commit; a shorter one has lost orders.
 
-        Synced only when it is emptied: so a power cut can make the note too small, which says nothing, never too great.
+        What fails here, or is lost in a power cut, can only leave the note too small, and then it says nothing.
 
         Args:
-            size: In bytes; 0 before it is emptied.
+            size: In bytes.
         """
         if self._fd is not None:
             with suppress(OSError):
-                os.pwrite(self._fd, f"{size:<{_WAL_AT - 1}}\n".encode(), _WAL_AT)
-                if not size:
-                    os.fdatasync(self._fd)
+                os.pwrite(self._fd, _noted(size), _WAL_AT)
+
+    def empty_note(self) -> None:
+        """Take the note back, durably, before the `-wal` is emptied; too great a note would refuse a sound ledger.
+
+        Raises:
+            OSError: The note stands: the `-wal` must stay as it is.
+        """
+        if self._fd is not None:
+            os.pwrite(self._fd, _noted(0), _WAL_AT)
+            os.fdatasync(self._fd)
+
+    def end_note(self) -> None:
+        """Take the note back before the ledger is closed; where that fails, the lock file goes with its holder."""
+        try:
+            self.empty_note()
+        except OSError:
+            self._remove = True
 
     def release(self, *, clean: bool = True, remove: bool = False) -> None:
         """Let the next one in.
@@ -120,7 +136,8 @@ class FileLock:
                     os.ftruncate(self._fd, 0)
                 else:
                     os.pwrite(self._fd, b" " * _WAL_AT, 0)
-                if remove:
+            with suppress(OSError):
+                if remove or self._remove:
                     sidecar(self._path, ".lock").unlink()
             os.close(self._fd)
             self._fd = None
@@ -189,6 +206,10 @@ def _is_named(fd: int, path: Path) -> bool:
     except FileNotFoundError:
         return False
     return os.path.samestat(os.fstat(fd), named)
+
+
+def _noted(size: int) -> bytes:
+    return f"{size:<{_WAL_AT - 1}}\n".encode()
 
 
 def _number_in(fd: int, at: int) -> int | None:

@@ -312,7 +312,10 @@ class LedgerWriter:
         After a failed fsync the kernel forgets that pages were not written; only writing them again helps, and this
         does.
         """
-        self._lock.note_wal(0)
+        try:
+            self._lock.empty_note()
+        except OSError as error:
+            raise sqlite3.OperationalError(f"its lock file cannot be written: {error.strerror}") from error
         busy: int = self._session.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         if busy:
             raise sqlite3.OperationalError("another program keeps reading the ledger")
@@ -341,8 +344,8 @@ class LedgerWriter:
                 self._begin()
                 session.let_go()
                 session.connection.execute("COMMIT")
-            self._lock.note_wal(0)
             self._released = True
+        self._lock.end_note()  # closing may empty the `-wal`
         with suppress(sqlite3.Error):
             session.connection.close()
         self._leave_wal()

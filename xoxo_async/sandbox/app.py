@@ -14,10 +14,11 @@ import msgspec
 from aiohttp import web
 
 from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule
-from xoxo_async.sandbox.handlers import HANDLERS, Refusal
+from xoxo_async.sandbox.handlers import HANDLERS
 from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS, ROOTS, as_openapi
 from xoxo_async.sandbox.limits import Limiter
 from xoxo_async.sandbox.misbehave import misbehave, refused, reply
+from xoxo_async.sandbox.reading import Refusal
 from xoxo_async.sandbox.state import BookedOrder, Books, State
 from xoxo_async.sandbox.tokens import CLIENT_ID, CLIENT_SECRET, Tokens
 

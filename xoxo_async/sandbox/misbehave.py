@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from xoxo_async.sandbox.faults import Rule
-from xoxo_async.sandbox.handlers import Refusal
+from xoxo_async.sandbox.reading import Refusal
 
 __all__ = ["misbehave", "refused", "reply"]
 

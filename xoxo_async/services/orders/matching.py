@@ -1,45 +1,12 @@
 """Whether an order is the one that was asked for."""
 
-from typing import Final
-
 import msgspec
 
-from xoxo_async.errors import DecodeError, ReplyLostError
+from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders.replies import Order
 from xoxo_async.services.placing import PlaceOrder
 
-__all__ = ["Answered", "differs", "known", "named"]
-
-_REMEMBERED: Final = 4096
-"""How many answered orders are remembered, to notice one that comes as the answer to another request."""
-
-
-class Answered:
-    """The orders answered of late: none of them can be the answer to a second poNumber."""
-
-    def __init__(self) -> None:
-        self._po_numbers: Final[dict[int, str]] = {}
-
-    def believe(self, order: Order, request: PlaceOrder) -> Order:
-        """Return the order of an answer, unless it can be none to this request: on a connection that is out of step.
-
-        Args:
-            order: The order answered.
-            request: What was asked for.
-
-        Raises:
-            ReplyLostError: When it answers another request.
-        """
-        before = self._po_numbers.get(order.order_id)
-        difference = differs(order, request)
-        if before is not None and before != request.po_number:
-            difference = f"poNumber {before} was answered with it"
-        if difference:
-            raise ReplyLostError(f"the answer belongs to another request: it has order {order.order_id}, {difference}")
-        self._po_numbers[order.order_id] = request.po_number
-        if len(self._po_numbers) > _REMEMBERED:
-            del self._po_numbers[next(iter(self._po_numbers))]
-        return order
+__all__ = ["differs", "known", "named"]
 
 
 def differs(order: Order, request: PlaceOrder) -> str:

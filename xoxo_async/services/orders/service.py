@@ -11,7 +11,7 @@ from xoxo_async.errors import NotFoundError, XoxoError
 from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.services.orders.matching import Answered, known, named
+from xoxo_async.services.orders.matching import differs, known, named
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.settling import Settling
@@ -45,7 +45,6 @@ class OrderService:
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
-        self._answered: Final = Answered()
         self._settling: Final = Settling(self.find, doubt, clock)
 
     async def place(
@@ -110,7 +109,7 @@ class OrderService:
         )
         deadline = self._clock() + self._call_s
         try:
-            return self._answered.believe(named(await self._dispatch(PLACE_ORDER, request), po_number), request)
+            order = named(await self._dispatch(PLACE_ORDER, request), po_number)
         except XoxoError as error:
             if error.effect == "none":
                 raise
@@ -118,6 +117,9 @@ class OrderService:
         except BaseException:  # cancelled: the order may exist, nobody is left to ask; a listener has the poNumber
             self._doubt(po_number, "its caller was cancelled")
             raise
+        if difference := differs(order, request):  # the vendor's word stands, and whoever listens hears of it
+            self._doubt(po_number, f"it was answered with order {order.order_id}, and {difference}")
+        return order
 
     async def get(self, *, order_id: int | None = None, po_number: str | None = None) -> Order:
         """Read one order with its codes. Moves no money, sends no e-mail; one getOrderDetails call.

@@ -1,0 +1,173 @@
+"""The sandbox's catalogue: filters, and products as the vendor lists them."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+
+from xoxo_async.sandbox.catalog import COUNTRIES, Product
+from xoxo_async.sandbox.reading import Data, Refusal, codes, ids, number, text, whole
+from xoxo_async.sandbox.state import State
+
+__all__ = ["get_filters", "get_vouchers"]
+
+
+def get_filters(_state: State, data: Data, _openapi: bool) -> object:
+    """Return the groups that products can be filtered by."""
+    wanted = text(data, "filterGroupCode").lower()
+    countries = [
+        {"filterValue": country.name, "isoCode": country.code, "filterValueCode": country.filter_code}
+        for country in COUNTRIES
+    ]
+    currencies = [
+        {"filterValue": country.currency_name, "isoCode": "", "filterValueCode": country.currency}
+        for country in COUNTRIES
+    ]
+    groups = [
+        ("Country", "country", countries),
+        ("Currency", "currencyCode", currencies),
+        ("Category", "voucher_category", [{"filterValue": "Home &amp; Living", "isoCode": "", "filterValueCode": "1"}]),
+    ]
+    # Honoured together with a group only.
+    included, excluded = (codes(data, name) if wanted else None for name in ("includeFilters", "excludeFilters"))
+    found = [
+        {
+            "filterGroupName": name,
+            "filterGroupDescription": "",
+            "filterGroupCode": code,
+            "filters": [
+                value
+                for value in values
+                if (not included or value["filterValueCode"] in included)
+                and (not excluded or value["filterValueCode"] not in excluded)
+            ],
+        }
+        for name, code, values in groups
+        if wanted in {"", code.lower()}
+    ]
+    if not found:
+        raise Refusal("PLE10029")
+    return found
+
+
+def get_vouchers(state: State, data: Data, openapi: bool) -> object:
+    """Return a page of products."""
+    limit, page = whole(data, "limit", "PLE10033", 10), max(whole(data, "page", "PLE10033", 1), 1)
+    products = _selected(state, data)
+    sort = data.get("sort")
+    if isinstance(sort, dict) and sort.get("field") == "name":
+        products.sort(key=lambda product: product.name, reverse=sort.get("order") == "DESC")
+    rated = str(data.get("exchangeRate", "")) == "1"
+    start = (page - 1) * limit
+    found = products[start : start + limit] if limit else products
+    if not found:
+        raise Refusal("PLE10030")
+    return [_product(product, rated=rated, openapi=openapi) for product in found]
+
+
+def _selected(state: State, data: Data) -> list[Product]:
+    included, excluded = ids(data, "includeProducts"), ids(data, "excludeProducts")
+    # Perks alone are asked for by the plural.
+    category = "offers" if text(data, "categoryTypes") == "offers" else text(data, "categoryType")
+    parent = whole(data, "parentProductId", "PLE10033", 0)
+    tests: list[Callable[[Product], bool]] = [lambda product: product.id not in excluded]
+    if included:
+        tests.append(lambda product: product.id in included)
+    elif parent:
+        tests.append(lambda product: product.parent == parent)
+    else:
+        tests.append(lambda product: product.category == category and product.parent is None)
+    filters = data.get("filters")
+    entries = [entry for entry in filters if isinstance(entry, dict)] if isinstance(filters, list) else []
+    in_a_currency = any(text(entry, "key") == "currencyCode" for entry in entries)
+    for entry in entries:
+        test = _price(entry) if in_a_currency else None  # bounds without a currency are not applied
+        test = test or _filter(entry)
+        if test is not None:
+            tests.append(test)
+    return [product for product in state.products.values() if all(test(product) for test in tests)]
+
+
+def _filter(entry: Data) -> Callable[[Product], bool] | None:
+    key, value = text(entry, "key"), text(entry, "value")
+    if key == "country":
+        if value not in {country.filter_code for country in COUNTRIES}:
+            raise Refusal("PLE10031")  # an ISO code is no filter value
+        return lambda product: product.country.filter_code == value
+    if key == "currencyCode":
+        return lambda product: product.country.currency == value
+    if key == "productName":
+        return lambda product: value.lower() in product.name.lower()
+    if key == "deliveryType":
+        if value not in {"realtime", "delayed"}:
+            raise Refusal("PLE10031")
+        return lambda product: product.delayed == (value == "delayed")
+    if key == "voucher_category":
+        if value != "1":
+            raise Refusal("PLE10031")  # the one category that getFilters names
+        return lambda product: product.category == ""
+    return None  # unknown keys are silently ignored, productId among them
+
+
+def _price(entry: Data) -> Callable[[Product], bool] | None:
+    """Return the test of a filter by value: the bounds, or one price."""
+    key, value = text(entry, "key"), text(entry, "value")
+    if key not in {"minPrice", "maxPrice", "price"}:
+        return None
+    try:
+        bound = Decimal(value)
+    except InvalidOperation:
+        raise Refusal("PLE10031") from None
+    if key == "minPrice":
+        return lambda product: bool(product.values) and product.values[-1] >= bound
+    if key == "maxPrice":
+        return lambda product: bool(product.values) and product.values[0] <= bound
+    return lambda product: product.sells(bound)
+
+
+def _product(product: Product, *, rated: bool, openapi: bool) -> dict[str, object]:
+    country = product.country
+    fixed = not product.open_value
+    reply: dict[str, object] = {
+        "productId": product.id,
+        "name": product.name,
+        "description": f"<p>{product.name} gift card</p>\r\n",
+        "minValue": 0 if fixed else number(product.values[0]),
+        "maxValue": 0 if fixed else number(product.values[-1]),
+        "valueDenominations": ",".join(f"{value:f}" for value in product.values),
+        "fee": number(product.fee),
+        "discount": number(product.discount),
+        "countryCode": country.code,
+        "countryName": country.name,
+        "currencyCode": country.currency,
+        "termsAndConditionsInstructions": "<ul><li>Sandbox only.</li></ul>",
+        "expiryAndValidity": "<p>12 months</p>",
+        "deliveryType": "delayed" if product.delayed else "realtime",
+        "tatInDays": 7 if product.delayed else 0,
+        "usageType": "online",
+        "imageUrl": f"https://images.example.com/{product.id}.png",
+        "loyaltyName": "",
+        "productMeta": "{}",
+    }
+    if not openapi:
+        reply |= {
+            "redemptionInstructions": "<p>Show it at the till.</p>",
+            "categories": "Shopping,Home &amp; Living",
+            "lastUpdateDate": "2026-01-06 10:23:24",
+            "currencyName": country.currency_name,
+            "countries": [{"code": country.code, "name": country.name}],
+            "valueType": "fixed_denomination" if fixed else "open_value",
+            "tatInDays": "1 - 7" if product.delayed else 0,
+            "exchangeRate": f"{country.rate:f}" if rated else None,
+            "orderQuantityLimit": product.limit,
+            "isPhoneNumberMandatory": product.needs_phone,
+            "isRecommended": 0,
+            "loyaltyName": None,
+            "filterGroupCode": "voucher_category",
+            "productMeta": json.dumps({"fields": []}),
+            "parentProductId": product.parent,
+        }
+    if product.category == "offers":
+        code, link = product.perk
+        held = {"categorytype": "offers", "type": "code" if code else "link", "code": code, "link": link}
+        reply |= {"valueDenominations": "0", "metadata": {**held, "expiryDate": "2099-12-31"}}
+    return reply

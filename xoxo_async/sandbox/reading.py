@@ -1,0 +1,102 @@
+"""What the sandbox reads out of a request, and how it refuses what it cannot read."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Final, TypeVar
+
+__all__ = ["Data", "Refusal", "codes", "dates", "ids", "money", "number", "page_of", "text", "whole"]
+
+Data = Mapping[str, object]
+T = TypeVar("T")
+
+_REFUSALS: Final = {
+    "PLE10001": (400, "payload is not valid"),
+    "PLE10002": (400, "payload is not valid"),
+    "PLE10004": (422, "externalOrderId failed validation"),
+    "PLE10010": (422, "Failed to redeem points"),
+    "PLE10015": (400, "KYC is not approved"),
+    "PLE10016": (404, "Order not found"),
+    "PLE10017": (404, "Product details unavailable"),
+    "PLE10018": (400, "Denomination is not valid"),
+    "PLE10024": (502, "Out of stock"),
+    "PLE10027": (404, "Order History Not Found"),
+    "PLE10029": (404, "Filter group not found"),
+    "PLE10030": (404, "No Vouchers Found"),
+    "PLE10031": (400, "Filter value is not valid"),
+    "PLE10032": (400, "payload is not valid"),
+    "PLE10033": (400, "payload is not valid"),
+    "PLE10034": (502, "Failed to resend the voucher mail"),
+    "PLE10041": (409, "Quantity is over the limit"),
+}
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the server
+    """The vendor's application error."""
+
+    def __init__(self, error_id: str, *, status: int | None = None) -> None:
+        super().__init__(error_id)
+        self.error_id: Final = error_id
+        default, text = _REFUSALS.get(error_id, (502, "Something failed"))
+        self.status: Final = status or default
+        self.text: Final = text
+
+
+def page_of(data: Data, rows: list[T]) -> list[T]:
+    """Return the page of some rows that a request asks for."""
+    limit, page = whole(data, "limit", "PLE10032", 10), max(whole(data, "page", "PLE10032", 1), 1)
+    return rows[(page - 1) * limit : page * limit] if limit > 0 else rows
+
+
+def dates(data: Data) -> tuple[str, str]:
+    """Return the first and last day asked for."""
+    try:
+        start, end = (date.fromisoformat(text(data, name)) for name in ("startDate", "endDate"))
+    except ValueError:
+        raise Refusal("PLE10032") from None
+    return start.isoformat(), end.isoformat()
+
+
+def text(data: Data, name: str) -> str:
+    """Return a field as text; the vendor takes numbers as strings and the other way round."""
+    value = data.get(name)
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    return str(value) if isinstance(value, str | int | Decimal) else ""
+
+
+def whole(data: Data, name: str, refusal: str, default: int | None = None) -> int:
+    """Return a field as a whole number, or refuse it."""
+    given = text(data, name).strip()
+    if not given and default is not None:
+        return default
+    if not given.lstrip("-").isdigit() or len(given) > 15:
+        raise Refusal(refusal)
+    return int(given)
+
+
+def money(data: Data, name: str) -> Decimal:
+    """Return a field as the value of a piece, or refuse it."""
+    try:
+        value = Decimal(text(data, name).strip())
+    except InvalidOperation:
+        raise Refusal("PLE10001") from None
+    if not value.is_finite() or not 0 < value < 10**9:
+        raise Refusal("PLE10018")
+    return value
+
+
+def codes(data: Data, name: str) -> frozenset[str]:
+    """Return the words of a comma list."""
+    return frozenset(part.strip() for part in text(data, name).split(",") if part.strip())
+
+
+def ids(data: Data, name: str) -> frozenset[int]:
+    """Return the ids of a comma list."""
+    parts = [part.strip() for part in text(data, name).split(",")]
+    return frozenset(int(part) for part in parts if part.isdigit() and len(part) < 15)
+
+
+def number(value: Decimal) -> int | float:
+    """Return an amount as the vendor writes it: without a fraction where it has none."""
+    return int(value) if value == value.to_integral_value() else float(value)
