@@ -326,7 +326,9 @@ def main() -> int:
     logging.getLogger("xoxo_async").setLevel(logging.ERROR)  # callers are cancelled at the end of each case
     with limited_server() as server:
         rows = anyio.run(lambda: measure(server, QUICK if arguments.quick else FULL, quick=arguments.quick))
-    print(json.dumps([{"case": row.case, **row.measures} for row in rows]) if arguments.json else shown(rows))
+    told = [{"case": row.case, **row.measures} for row in rows]
+    whole = {"bench": "bench_pacing", "quick": arguments.quick, "rows": told}
+    print(json.dumps(whole) if arguments.json else shown(rows))
     return 0
 
 

@@ -15,7 +15,7 @@ from xoxo_async.services.orders.matching import differs, known, named
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.settling import Settling
-from xoxo_async.services.placing import Details, place_order
+from xoxo_async.services.placing import Details, PlaceOrder, place_order
 
 __all__ = ["OrderService"]
 
@@ -107,6 +107,11 @@ class OrderService:
             notify_admin=notify_admin,
             details=details,
         )
+        return await self._place(request)
+
+    async def _place(self, request: PlaceOrder) -> Order:
+        """Send once; then look up, or tell of the doubt."""
+        po_number = request.po_number
         deadline = self._clock() + self._call_s
         try:
             order = named(await self._dispatch(PLACE_ORDER, request), po_number)
