@@ -358,6 +358,7 @@ def test_other_limits_are_another_allowance_and_the_same_penalties() -> None:
 
 def test_a_shared_pacer_ends_with_its_last_client() -> None:
     """Nothing of an account stays behind in a long-lived process."""
+    gc.collect()  # of the tests before
     before = len(pacing._ACCOUNTS)
     one, two = shared(StaticToken("short-lived")), shared(StaticToken("short-lived"))
     one.penalise("placeOrder", 30)
