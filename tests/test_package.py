@@ -1,6 +1,7 @@
 """The package as a whole: its public names, what importing it costs, and what the wheel holds."""
 
 import importlib
+import os
 import subprocess
 import sys
 import tomllib
@@ -13,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def run(code: str, *flags: str) -> str:
-    done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    command = [sys.executable, *flags, "-c", code]
+    compiling = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    done = subprocess.run(command, env=compiling, capture_output=True, text=True, check=True, timeout=60)
     return done.stdout + done.stderr
 
 
@@ -32,21 +35,28 @@ def test_importing_the_client_imports_no_more_than_it_needs() -> None:
     assert heavy & set(loaded) == set()
 
 
-def test_importing_costs_less_than_60_ms_over_its_libraries() -> None:
-    """The interpreter's own account of the import, own modules only, best of several runs on a noisy machine."""
-    best = min(_own_import_ms() for _ in range(5))
-    assert best < 60
+def test_importing_costs_a_fraction_of_its_libraries(tmp_path: Path) -> None:
+    """By the interpreter's own account, compiled once: own modules take less than a quarter of what aiohttp and all take.
+
+    A ratio within one process: a busy machine slows both. The figure itself is `benchmarks/bench_import.py`'s.
+    """
+    compiled = ("-X", f"pycache_prefix={tmp_path}")
+    best = min(_own_share_of_import(*compiled) for _ in range(5))
+    assert best < 0.25
 
 
-def _own_import_ms() -> float:
+def _own_share_of_import(*flags: str) -> float:
+    """Return what importing the package takes, as a share of what its libraries took before it."""
     code = "import aiohttp, msgspec, backoff, anyio, anyio.to_thread; import xoxo_async"
-    total = 0.0
-    for line in run(code, "-X", "importtime").splitlines():
+    took: dict[str, float] = {}
+    for line in run(code, "-X", "importtime", *flags).splitlines():
         parts = line.removeprefix("import time:").split("|")
-        if len(parts) == 3 and parts[2].strip() == "xoxo_async":
-            total = float(parts[1]) / 1000
-    assert total > 0
-    return total
+        if len(parts) == 3 and parts[1].strip().isdigit():
+            took[parts[2].strip()] = float(parts[1])
+    libraries = sum(took.get(name, 0.0) for name in ("aiohttp", "msgspec", "backoff", "anyio", "anyio.to_thread"))
+    assert took["xoxo_async"] > 0
+    assert libraries > 0
+    return took["xoxo_async"] / libraries
 
 
 def test_runtime_dependencies_stay_few() -> None:
