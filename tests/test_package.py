@@ -36,7 +36,7 @@ def test_importing_the_client_imports_no_more_than_it_needs() -> None:
 
 
 def test_importing_costs_a_fraction_of_its_libraries(tmp_path: Path) -> None:
-    """By the interpreter's own account, compiled once: own modules take less than a quarter of what aiohttp and all take.
+    """By the interpreter's own account, compiled once: own modules take less than a quarter of what all those take.
 
     A ratio within one process: a busy machine slows both. The figure itself is `benchmarks/bench_import.py`'s.
     """
