@@ -149,6 +149,14 @@ async def test_a_budget_without_rates_is_refused(tmp_path: Path) -> None:
             BulkIssuer(client, ledger, job="j", max_spend=Decimal(1), check=False)
 
 
+@pytest.mark.parametrize("odd", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal(-1), 12.5, True, "9"])
+async def test_an_odd_budget_is_refused(tmp_path: Path, odd: object) -> None:
+    """What is no amount is a ConfigError, not an error of the decimal module, and no bound that holds nothing."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        with pytest.raises(ConfigError, match="max_spend"):
+            BulkIssuer(client, ledger, job="j", max_spend=odd)  # type: ignore[arg-type]
+
+
 async def test_low_funds_pause_the_run_and_a_top_up_lets_it_go_on(tmp_path: Path) -> None:
     """A refusal for lack of funds ends the sending with exit 5; resumed after a top-up, every line is issued once."""
     async with Sandbox(balance=1050) as sandbox, connected(sandbox) as client:

@@ -91,7 +91,7 @@ class BulkIssuer:
             raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
         if resend not in {"settled", "never"}:
             raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
-        if max_spend is not None and not (isinstance(max_spend, Decimal | int) and Decimal(0) <= max_spend < _TOO_MUCH):
+        if max_spend is not None and not _is_amount(max_spend):
             raise ConfigError(f"max_spend must be a Decimal from 0, not {max_spend!r}")
         if max_spend is not None and not check:
             raise ConfigError("max_spend needs check=True: what a row may cost is in the catalogue")
@@ -274,6 +274,13 @@ class BulkIssuer:
         report = Report.of(self._ledger, counts, pause=pause, reason=reason)
         now = {"placed_now": runner.progress.placed, "elapsed_s": self._clock() - started}
         return msgspec.structs.replace(report, **now)
+
+
+def _is_amount(value: object) -> bool:
+    """Return whether a budget is one; NaN cannot even be compared."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        return False
+    return Decimal(value).is_finite() and 0 <= value < _TOO_MUCH
 
 
 def _in_flight_limit(client: XoxoClient, concurrency: int | Literal["auto"]) -> int:
