@@ -1,9 +1,9 @@
 """One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -101,7 +101,10 @@ class Dispatcher:
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await self._turn(operation.name, deadline)
-                reply = await self._attempt(operation, body, deadline)
+                answer = await self._send(operation, body, deadline)
+                reply = _read_at_once(operation, answer)
+                if reply is None:
+                    reply = await self._read(operation, answer)
             except XoxoError as error:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:
                     error = before  # no slot was left for another try: what the last one met says more
@@ -146,7 +149,10 @@ class Dispatcher:
         """
         started = self._clock()
         try:
-            reply = await self._attempt(operation, operation.encode(request), started + self._timeouts.call_s)
+            answer = await self._send(operation, operation.encode(request), started + self._timeouts.call_s)
+            reply = _read_at_once(operation, answer)
+            if reply is None:
+                reply = await self._read(operation, answer)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=getattr(request, "po_number", None))
             self._finished(operation.name, 1, started, error)
@@ -189,12 +195,15 @@ class Dispatcher:
         """
         return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
-    async def _attempt(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Reply:
+    def _send(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Coroutine[Any, Any, Answer]:
         limit = self._timeouts.order_s if operation.effect is EffectClass.KEYED else self._timeouts.read_s
         left = deadline - self._clock()
-        answer = await self._session.send(
+        return self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )
+
+    async def _read(self, operation: Operation[Request, Reply], answer: Answer) -> Reply:
+        """Read an answer that is large, or was no success at first sight."""
         undecoded: DecodeError | None = None
         if answer.status < 300:
             try:
@@ -244,6 +253,16 @@ class Dispatcher:
                 status=error.status if error is not None else 200,
             )
             notify(self._hooks, event)
+
+
+def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:
+    """Read a small answer that is a success, as nearly all are; None for one that takes a closer look."""
+    if answer.status >= 300 or len(answer.body) >= _LARGE:
+        return None
+    try:
+        return operation.read(answer.body)
+    except DecodeError:
+        return None
 
 
 async def _recognised(answer: Answer, effect: EffectClass) -> XoxoError:

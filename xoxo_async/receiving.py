@@ -3,6 +3,7 @@
 from typing import Final
 
 import aiohttp
+from aiohttp import hdrs
 
 from xoxo_async.errors import (
     ConfigError,
@@ -13,7 +14,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 
-__all__ = ["is_small", "read", "retry_after_s", "translate"]
+__all__ = ["is_small", "read", "retry_after_s", "translate", "whole"]
 
 _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest answer read, after decompression. A page of 10,000 products is about 20 MB."""
@@ -28,7 +29,17 @@ def is_small(response: aiohttp.ClientResponse) -> bool:
         response: The answer, its head read.
     """
     length = response.content_length
-    return length is not None and length <= _MAX_REPLY_BYTES and "Content-Encoding" not in response.headers
+    return length is not None and length <= _MAX_REPLY_BYTES and hdrs.CONTENT_ENCODING not in response.headers
+
+
+def whole(response: aiohttp.ClientResponse) -> bytes | None:
+    """Return the body if all of it came with the head, as it nearly always does; None where more is to be waited for.
+
+    Args:
+        response: The answer, its head read.
+    """
+    content = response.content
+    return content.read_nowait() if content.is_eof() and hdrs.CONTENT_ENCODING not in response.headers else None
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
+from aiohttp import hdrs
 from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Body", "Connector"]
 
 _JSON: Final = "application/json"
-_JSON_HEADERS: Final = CIMultiDict({"Content-Type": _JSON})
+_JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
 
 
 class Body(BytesPayload):
@@ -27,7 +28,7 @@ class Body(BytesPayload):
 
     def __init__(self, value: bytes, content_type: str) -> None:
         # Not by way of the bases, which make a mapping of headers for every body.
-        self._headers = _JSON_HEADERS if content_type == _JSON else CIMultiDict({"Content-Type": content_type})
+        self._headers = _JSON_HEADERS if content_type == _JSON else CIMultiDict({hdrs.CONTENT_TYPE: content_type})
         self._value = value
         self._size = len(value)
 

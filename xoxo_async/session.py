@@ -5,10 +5,12 @@ import copy
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import aiohttp
 import anyio
+import msgspec
+from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -24,7 +26,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
-from xoxo_async.receiving import is_small, read, retry_after_s, translate
+from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
 from xoxo_async.sending import Body, Connector
 
 __all__ = ["Answer", "Session"]
@@ -36,7 +38,7 @@ _LAST_WAIT_S: Final = 5.0
 _USER_AGENT: Final = "xoxo_async"
 
 
-class Answer(NamedTuple):
+class Answer(msgspec.Struct, frozen=True):
     """What came back from one attempt.
 
     Attributes:
@@ -62,7 +64,7 @@ class _Headers(CIMultiDict[str]):
         return f"<{len(self)} headers>"
 
 
-_PLAIN_HEADERS: Final = _Headers({"Accept": "application/json", "User-Agent": _USER_AGENT})
+_PLAIN_HEADERS: Final = _Headers({hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _USER_AGENT})
 
 
 class Session:
@@ -292,7 +294,8 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        headers = _Headers(_PLAIN_HEADERS, Authorization=f"Bearer {token.access.reveal()}")
+        headers = _PLAIN_HEADERS.copy()
+        headers[hdrs.AUTHORIZATION] = f"Bearer {token.access.reveal()}"
         if self._http is None or self._http is self._callers_http:
             self._headers = headers
         else:
@@ -334,7 +337,7 @@ class Session:
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         assert http is not None  # noqa: S101 - made with the loop
         try:
-            with deadlines.watch():
+            with deadlines:
                 response = await http.request(
                     method,
                     url,
@@ -344,9 +347,11 @@ class Session:
                     allow_redirects=False,
                 )
                 try:
-                    content = await (response.read() if is_small(response) else read(response))
-                    after = response.headers.get("Retry-After")
-                    after_s = retry_after_s(after, response.headers.get("Date"), self._wall()) if after else None
+                    content = whole(response)
+                    if content is None:
+                        content = await (response.read() if is_small(response) else read(response))
+                    after = response.headers.get(hdrs.RETRY_AFTER)
+                    after_s = retry_after_s(after, response.headers.get(hdrs.DATE), self._wall()) if after else None
                     return Answer(response.status, content, token, after_s)
                 except BaseException:
                     response.close()

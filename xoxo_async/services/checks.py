@@ -16,6 +16,8 @@ _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
     """Return a whole number within its bounds, or raise `ConfigError`."""
+    if type(value) is int and low <= value <= high:
+        return value
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
     return value

@@ -32,7 +32,7 @@ class ReplyDecoder(Generic[T]):
         self._kind: Final = kind
         try:
             self._fast: Final = msgspec.json.Decoder(kind, strict=False, dec_hook=build, float_hook=Decimal)
-            self._check: Final = money_check(kind, {})
+            self._check: Final = money_check(kind)
         except (TypeError, NameError, RecursionError, NotImplementedError) as error:
             raise ConfigError(f"answers cannot be read as {kind!r}: {error}") from error
 

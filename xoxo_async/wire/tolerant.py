@@ -92,7 +92,7 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
         raise _unfit(path, "list", value)
     if not (isinstance(kind, type) and issubclass(kind, msgspec.Struct)):
         return tuple(fit(item, kind, f"{path}[{index}]") for index, item in enumerate(items))
-    check = money_check(kind, {})
+    check = money_check(kind)
     return tuple(_fit_item(item, kind, f"{path}[{index}]", check) for index, item in enumerate(items))
 
 

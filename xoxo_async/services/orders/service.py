@@ -15,7 +15,7 @@ from xoxo_async.services.orders.matching import differs, known, named
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.settling import Settling
-from xoxo_async.services.placing import Details, PlaceOrder, place_order
+from xoxo_async.services.placing import Details, place_order
 
 __all__ = ["OrderService"]
 
@@ -107,23 +107,18 @@ class OrderService:
             notify_admin=notify_admin,
             details=details,
         )
-        return await self._place(request)
-
-    async def _place(self, request: PlaceOrder) -> Order:
-        """Send once; then look up, or tell of the doubt."""
-        po_number = request.po_number
         deadline = self._clock() + self._call_s
         try:
-            order = named(await self._dispatch(PLACE_ORDER, request), po_number)
+            order = named(await self._dispatch(PLACE_ORDER, request), request.po_number)
         except XoxoError as error:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
         except BaseException:  # cancelled: the order may exist, nobody is left to ask; a listener has the poNumber
-            self._doubt(po_number, "its caller was cancelled")
+            self._doubt(request.po_number, "its caller was cancelled")
             raise
         if difference := differs(order, request):  # the vendor's word stands, and whoever listens hears of it
-            self._doubt(po_number, f"it was answered with order {order.order_id}, and {difference}")
+            self._doubt(request.po_number, f"it was answered with order {order.order_id}, and {difference}")
         return order
 
     async def get(self, *, order_id: int | None = None, po_number: str | None = None) -> Order:
