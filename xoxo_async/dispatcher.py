@@ -147,14 +147,16 @@ class Dispatcher:
         Raises:
             XoxoError: As it came; nothing is folded into `OutcomeUnknownError`.
         """
+        body, po_number = operation.encode(request), getattr(request, "po_number", None)
+        del request  # thousands may be in flight, and this is half of what each would hold here
         started = self._clock()
         try:
-            answer = await self._send(operation, operation.encode(request), started + self._timeouts.call_s)
+            answer = await self._send(operation, body, started + self._timeouts.call_s)
             reply = _read_at_once(operation, answer)
             if reply is None:
                 reply = await self._read(operation, answer)
         except XoxoError as error:
-            error.located(operation=operation.name, attempts=1, po_number=getattr(request, "po_number", None))
+            error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
         if self._hooks:

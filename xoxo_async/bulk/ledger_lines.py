@@ -123,7 +123,7 @@ class PackedLine(msgspec.Struct, frozen=True, array_like=True):
         return self.first + self.pieces
 
 
-class LedgerLine(msgspec.Struct, frozen=True, array_like=True):
+class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An order as the ledger holds it: of one order line, or of several that are packed into it.
 
     Attributes:

@@ -242,13 +242,13 @@ class Runner:
             # than recovery assumes a sender may take.
             self._note(_unsent(line))
             return
-        change = Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
+        change: Change | None = None
         self.progress.in_flight += 1
         try:
             change = await self._sender.send(line)
         finally:
             self.progress.in_flight -= 1
-            self._note(change)
+            self._note(change or _cut_off(line))
 
     def _note(self, change: Change) -> None:
         self._ended.append(change)
@@ -291,6 +291,10 @@ class Runner:
 
 def _unsent(line: LedgerLine) -> Change:
     return Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch)
+
+
+def _cut_off(line: LedgerLine) -> Change:
+    return Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
 
 
 def _single(error: BaseException) -> BaseException:
