@@ -248,7 +248,7 @@ class Runner:
             change = await self._sender.send(line)
         finally:
             self.progress.in_flight -= 1
-            self._note(change or _cut_off(line))
+            self._note(_cut_off(line) if change is None else change)
 
     def _note(self, change: Change) -> None:
         self._ended.append(change)
