@@ -1,0 +1,150 @@
+"""`client`: one road for everything that uses it, opened by the first call and closed once."""
+
+import logging
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from xoxo_async import (
+    STAGING,
+    ClientCredentials,
+    EffectClass,
+    Operation,
+    RateLimits,
+    RetryPolicy,
+    StaticToken,
+    XoxoClient,
+    errors,
+)
+from xoxo_async.hooks import Event, LoggingHook, OrderInDoubt
+from xoxo_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+CREDENTIALS = ClientCredentials("somebody", "hush-hush")
+FAST: dict[str, Any] = {"rate_limits": RateLimits.unlimited(), "retry": RetryPolicy(attempts=1)}
+
+
+def client_of(sandbox: Sandbox, **settings: Any) -> XoxoClient:
+    credentials = ClientCredentials(sandbox.client_id, sandbox.client_secret)
+    return XoxoClient(credentials, base_url=sandbox.base_url, **{**FAST, **settings})
+
+
+def test_making_a_client_does_nothing_yet() -> None:
+    """No event loop is needed; and nobody reaches production who has not asked for it by name."""
+    client = XoxoClient(CREDENTIALS)
+    assert client.base_url == STAGING
+    assert client.max_connections == 256
+
+
+def test_a_client_shows_its_address_and_no_secret() -> None:
+    """Also where a debugger prints it."""
+    assert repr(XoxoClient(CREDENTIALS)) == f"XoxoClient(base_url={STAGING!r})"
+
+
+@pytest.mark.parametrize(
+    ("settings", "problem"),
+    [
+        ({"credentials": None}, "ClientCredentials"),
+        ({"credentials": "token"}, "ClientCredentials"),
+        ({"max_connections": 0}, "max_connections"),
+        ({"max_connections": 2.5}, "max_connections"),
+        ({"base_url": "http://example.com/chef"}, "allow_insecure_http"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_when_given(settings: dict[str, Any], problem: str) -> None:
+    """Before anything could be sent, and with what to do about it."""
+    with pytest.raises(errors.ConfigError, match=problem):
+        XoxoClient(**{"credentials": CREDENTIALS, **settings})
+
+
+def test_clients_of_one_account_share_one_allowance() -> None:
+    """The vendor counts by account: another address or token is another allowance."""
+    first, second = XoxoClient(CREDENTIALS), XoxoClient(ClientCredentials("somebody", "hush-hush"))
+    assert first.dispatcher.pacer is second.dispatcher.pacer
+    assert first.dispatcher.pacer is not XoxoClient(StaticToken("token")).dispatcher.pacer
+    assert first.dispatcher.pacer is not XoxoClient(CREDENTIALS, base_url="https://other.example/chef").dispatcher.pacer
+
+
+def test_the_environment_says_where_and_arguments_say_it_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` takes the address from `XOXO_BASE_URL` unless it is told one."""
+    monkeypatch.setenv("XOXO_ACCESS_TOKEN", "token")
+    monkeypatch.setenv("XOXO_BASE_URL", "https://env.example/chef/")
+    assert XoxoClient.from_env().base_url == "https://env.example/chef"
+    assert XoxoClient.from_env(base_url="https://argument.example/chef").base_url == "https://argument.example/chef"
+
+
+def test_without_credentials_the_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is there is not asked for."""
+    for name in ("ACCESS_TOKEN", "REFRESH_TOKEN", "CLIENT_SECRET"):
+        monkeypatch.delenv(f"XOXO_{name}", raising=False)
+    monkeypatch.setenv("XOXO_CLIENT_ID", "somebody")
+    with pytest.raises(errors.ConfigError, match="no credentials: set XOXO_CLIENT_SECRET, or XOXO_ACCESS_TOKEN"):
+        XoxoClient.from_env()
+
+
+async def test_a_closed_client_says_so_and_may_be_closed_again() -> None:
+    """Leaving the block closes it."""
+    async with Sandbox() as sandbox, client_of(sandbox) as client:
+        assert (await client.account.get_balance()).currency == "INR"
+        await client.aclose()
+        await client.aclose()
+        with pytest.raises(errors.ConfigError, match="closed"):
+            await client.account.get_balance()
+
+
+async def test_a_session_that_is_lent_is_used_and_never_closed() -> None:
+    """Token and question both go through it; whose it is, closes it."""
+    asked: list[str] = []
+    trace = aiohttp.TraceConfig()
+
+    async def note(_session: object, _context: object, request: aiohttp.TraceRequestStartParams) -> None:
+        asked.append(request.url.path)
+
+    trace.on_request_start.append(note)
+    async with Sandbox() as sandbox, aiohttp.ClientSession(trace_configs=[trace]) as http:
+        async with client_of(sandbox, session=http) as client:
+            await client.account.get_balance()
+        assert asked == ["/chef/v1/oauth/token", "/chef/v1/oauth/api"]
+        assert not http.closed
+
+
+class Nothing(msgspec.Struct):
+    pass
+
+
+class Currency(msgspec.Struct, frozen=True):
+    currency: str = ""
+
+
+async def test_an_operation_of_your_own_takes_the_same_road() -> None:
+    """`dispatch` asks what no service offers, with this client's token and limits."""
+    mine = Operation(
+        "getBalance",
+        query="plumProAPI.query.getBalance",
+        request=Nothing,
+        reply=Currency,
+        effect=EffectClass.READ,
+    )
+    async with Sandbox() as sandbox, client_of(sandbox) as client:
+        assert await client.dispatch(mine, Nothing()) == Currency("INR")
+
+
+@pytest.mark.parametrize("logs_itself", [False, True])
+async def test_an_order_left_in_doubt_is_told_to_hooks_and_log_once_each(
+    caplog: pytest.LogCaptureFixture, logs_itself: bool
+) -> None:
+    """With the poNumber to settle by; a hook that logs spares the log a second line."""
+    events: list[Event] = []
+    hooks = [events.append, LoggingHook()] if logs_itself else [events.append]
+    async with Sandbox() as sandbox, client_of(sandbox, hooks=hooks) as client:
+        sandbox.script("commit_then_reset", operation="placeOrder")
+        sandbox.script("html_502", operation="getOrderDetails")
+        with pytest.raises(errors.OutcomeUnknownError):
+            await client.orders.place(product_id=1001, denomination=100, po_number="PO-7")
+    assert [event.po_number for event in events if isinstance(event, OrderInDoubt)] == ["PO-7"]
+    warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warned) == 1
+    assert "PO-7" in warned[0]
