@@ -60,8 +60,10 @@ class Limiter:
             self._level[operation] = (level - 1 if level >= 1 else level, now)
             return level >= 1
         times = self._times.setdefault(operation, deque())
-        start = now - self._window_s if self._window == "sliding" else now - now % self._window_s
-        while times and times[0] <= start:
+        sliding = self._window == "sliding"
+        start = now - self._window_s if sliding else now - now % self._window_s
+        # A call at the very moment a fixed window begins is the window's; one a whole window ago has slid out.
+        while times and (times[0] < start or (sliding and times[0] == start)):
             times.popleft()
         if len(times) >= limit:
             return False

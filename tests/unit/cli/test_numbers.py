@@ -1,0 +1,54 @@
+"""Numbers on the command line: exactly as written, or refused in words."""
+
+import math
+from decimal import Decimal
+from typing import Any
+
+import click
+import pytest
+
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS, Whole
+
+
+def read(kind: click.ParamType[Any], text: str) -> Any:
+    return kind.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Whole(1, 100), "7", 7),
+        (Whole(1, 100), "+7", 7),
+        (AMOUNT, "0.10", Decimal("0.10")),
+        (AMOUNT, "1e3", Decimal(1000)),
+        (RATE, "300", 300.0),
+        (RATE, "None", math.inf),
+        (CONCURRENCY, "auto", "auto"),
+        (CONCURRENCY, "4096", 4096),
+        (SECONDS, "0", 0.0),
+        (SECONDS, "1.5", 1.5),
+    ],
+)
+def test_a_number_is_read_as_written(kind: click.ParamType[Any], text: str, value: object) -> None:
+    """With the words that stand for none and for a choice of our own."""
+    assert read(kind, text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        *((Whole(1, 100), text) for text in ("1_0", "\N{ARABIC-INDIC DIGIT SEVEN}", "1.0", "", "0", "101", "1e2")),
+        *(
+            (AMOUNT, text)
+            for text in ("0", "-1", "NaN", "Infinity", "1_000", "1,000", "\N{ARABIC-INDIC DIGIT SEVEN}", "")
+        ),
+        *((RATE, text) for text in ("0", "-1", "nan", "inf", "1_0", "fast")),
+        *((CONCURRENCY, text) for text in ("0", "4097", "1_0", "2.5", "all")),
+        *((SECONDS, text) for text in ("-1", "nan", "inf", "1_0", "soon")),
+    ],
+)
+def test_what_is_no_plain_number_within_bounds_is_refused(kind: click.ParamType[Any], text: str) -> None:
+    """Python would read some of these as ten or seven; a person who spends money did not mean that."""
+    with pytest.raises(click.BadParameter) as caught:
+        read(kind, text)
+    assert text in caught.value.message
