@@ -1,0 +1,107 @@
+"""The sandbox's books: what it booked, charged and gave out, also after it was started anew."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xoxo_async.sandbox.catalog import Product
+from xoxo_async.sandbox.state import BookedOrder, State
+
+
+def state(path: Path | None = None, **given: Any) -> State:
+    return State(**{"seed": 7, "balance": Decimal(10_000), "path": path, "clock": lambda: 1_700_000_000.0, **given})
+
+
+def plain(books: State) -> Product:
+    """A product with fixed values that is delivered at once."""
+    return next(p for p in books.products.values() if p.values and not (p.open_value or p.delayed or p.trouble))
+
+
+def book(books: State, po_number: str, quantity: int = 1) -> BookedOrder:
+    product = plain(books)
+    order = books.book(product, quantity=quantity, denomination=product.values[0], po_number=po_number)
+    assert order is not None
+    return order
+
+
+def test_an_order_is_booked_charged_and_found_by_either_number() -> None:
+    """Its price leaves the balance, and stands in the payment report."""
+    books = state()
+    order = book(books, "PO-1", quantity=3)
+    assert books.find(order.order_id, "") is order
+    assert books.find(0, "PO-1") is order
+    assert books.find(0, "PO-2") is None
+    assert books.balance == Decimal(10_000) - order.charged
+    assert books.payments[-1].balance == books.balance
+    assert len(order.codes) == len(set(order.codes)) == 3
+
+
+def test_what_the_balance_does_not_cover_is_not_booked() -> None:
+    """Nothing is charged for it either."""
+    books = state(balance=Decimal("0.01"))
+    product = plain(books)
+    assert books.book(product, quantity=1, denomination=product.values[0], po_number="PO-1") is None
+    assert (books.books().orders, books.balance) == (0, Decimal("0.01"))
+
+
+@pytest.mark.parametrize("unique", [True, False])
+def test_a_po_number_is_refused_only_where_the_server_minds(unique: bool) -> None:
+    """Where it does not, the second order is booked, and counted as a duplicate."""
+    books = state(unique_po_numbers=unique)
+    book(books, "PO-1")
+    assert books.taken("PO-1") is unique
+    assert not books.taken("PO-2")
+    assert not books.taken("")  # an empty one protects nobody
+    book(books, "PO-1")
+    assert books.books().duplicates == {"PO-1": 2}
+
+
+def test_the_same_seed_gives_the_same_products_and_codes() -> None:
+    """A failure seen once can be seen again; another seed is another world."""
+    assert state().products == state().products
+    assert book(state(), "PO-1").codes == book(state(), "PO-1").codes
+    assert book(state(), "PO-1").codes != book(state(seed=8), "PO-1").codes
+
+
+def test_delayed_products_are_delivered_when_their_time_has_come() -> None:
+    """Until then the order exists without its codes."""
+    now = [1_700_000_000.0]
+    books = state(clock=lambda: now[0], delivery_delay_s=5.0)
+    product = next(p for p in books.products.values() if p.delayed)
+    order = books.book(product, quantity=1, denomination=(product.values or (Decimal(500),))[0], po_number="PO-1")
+    assert order is not None
+    assert not books.delivered(order)
+    now[0] += 5.0
+    assert books.delivered(order)
+
+
+def test_books_in_a_file_are_the_same_after_a_restart(tmp_path: Path) -> None:
+    """Orders, balance, and which refresh tokens are spent: a client must find what it was told before."""
+    path = tmp_path / "books.db"
+    first = state(path)
+    book(first, "PO-1", quantity=2)
+    first.add_funds(Decimal(500))
+    first.remember_tokens("access", 1_800_000_000.0, "refresh-1")
+    first.remember_tokens("access-2", 1_800_000_000.0, "refresh-2")
+    assert first.spend_refresh("refresh-1")
+    told, payments = first.books(), first.payments
+    first.close()
+
+    again = state(path)
+    assert again.books() == told
+    assert again.payments == payments
+    assert not again.spend_refresh("refresh-1")
+    assert again.spend_refresh("refresh-2")
+    again.close()
+
+
+def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
+    """A missing folder, and a file that is no database."""
+    with pytest.raises(NotADirectoryError, match="there is no folder"):
+        state(tmp_path / "nowhere" / "books.db")
+    rubbish = tmp_path / "rubbish.db"
+    rubbish.write_bytes(b"no database at all" * 100)
+    with pytest.raises(OSError, match="cannot be kept in"):
+        state(rubbish)
