@@ -43,6 +43,7 @@ _DEFAULT_PENALTY_S: Final = 60.0
 """What the vendor's page shows where a refusal names no penalty: a minute, its window."""
 
 
+_KEYED: Final = EffectClass.KEYED
 _SAYS_WHEN: Final = frozenset({429, 503})
 """With these statuses `Retry-After` is about the operation, whatever else the answer says."""
 
@@ -95,13 +96,15 @@ class Dispatcher:
         body = operation.encode(request)
         started = self._clock()
         deadline = started + self._timeouts.call_s
+        left = self._timeouts.call_s
         attempt, waits, renewed, before = 0, None, False, None
         while True:
             attempt += 1
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await self._turn(operation.name, deadline)
-                answer = await self._send(operation, body, deadline)
+                    left = deadline - self._clock()
+                answer = await self._send(operation, body, left)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
                     reply = await self._read(operation, answer)
@@ -109,12 +112,13 @@ class Dispatcher:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:
                     error = before  # no slot was left for another try: what the last one met says more
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
+                left = deadline - self._clock()
                 if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
                     continue
                 waits = waits or self._retry.waits()
                 wait = self._retry.wait_after(error, operation.effect, attempt, waits)
-                if wait is None or self._clock() + wait > deadline or not self._quota.take(error):
+                if wait is None or wait > left or not self._quota.take(error):
                     self._finished(operation.name, attempt, started, error)
                     outcome = as_outcome(error, operation.effect)
                     raise outcome from (error.__cause__ if outcome is error else error)
@@ -126,6 +130,7 @@ class Dispatcher:
                 before = error
                 if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
                     await anyio.sleep(wait)
+                    left = deadline - self._clock()
             else:
                 self._quota.succeeded()
                 if self._hooks:
@@ -151,7 +156,7 @@ class Dispatcher:
         del request  # thousands may be in flight, and this is half of what each would hold here
         started = self._clock()
         try:
-            answer = await self._send(operation, body, started + self._timeouts.call_s)
+            answer = await self._send(operation, body, self._timeouts.call_s)
             reply = _read_at_once(operation, answer)
             if reply is None:
                 reply = await self._read(operation, answer)
@@ -197,9 +202,8 @@ class Dispatcher:
         """
         return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
-    def _send(self, operation: Operation[Request, Reply], body: bytes, deadline: float) -> Coroutine[Any, Any, Answer]:
-        limit = self._timeouts.order_s if operation.effect is EffectClass.KEYED else self._timeouts.read_s
-        left = deadline - self._clock()
+    def _send(self, operation: Operation[Request, Reply], body: bytes, left: float) -> Coroutine[Any, Any, Answer]:
+        limit = self._timeouts.order_s if operation.effect is _KEYED else self._timeouts.read_s
         return self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )

@@ -1,5 +1,6 @@
 """What goes out: a body that knows whether any of it may have left; and over which connections."""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -10,10 +11,15 @@ from multidict import CIMultiDict
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["Body", "Connector"]
+__all__ = ["Body", "Connector", "Request", "request_of"]
 
 _JSON: Final = "application/json"
 _JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
+
+Request = Callable[..., Awaitable[aiohttp.ClientResponse]]
+"""What makes a request, and returns the answer once its head is there."""
+
+_connect: Final = aiohttp.TCPConnector.connect
 
 
 class Body(BytesPayload):
@@ -48,8 +54,22 @@ class Connector(aiohttp.TCPConnector):
     async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection with nothing unread on it."""
         while True:
-            connection = await super().connect(req, traces, timeout)
+            connection = await _connect(self, req, traces, timeout)  # half the price of `super()`
             protocol = connection.protocol
             if protocol is None or not protocol.should_close:
                 return connection
             connection.close()
+
+
+def request_of(http: aiohttp.ClientSession) -> Request:
+    """Return what makes an aiohttp session's requests.
+
+    `ClientSession.request` wraps the coroutine of `_request`, for `async with`. To be awaited it needs no wrapper,
+    which costs 2 % of an order. Not public, but what mocks and instrumentations have replaced for years; where it is
+    not there, the public one will do.
+
+    Args:
+        http: The session.
+    """
+    request: Request = getattr(http, "_request", http.request)
+    return request
