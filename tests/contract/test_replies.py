@@ -365,9 +365,22 @@ def test_product_of_the_older_catalogue() -> None:
 
 @pytest.mark.parametrize(
     ("wire", "values"),
-    [("0", ()), ("", ()), (None, ()), ("20,30", (20, 30)), (50, (50,)), (["5", 10], (5, 10)), (" 7 , 5 ", (5, 7))],
+    [
+        ("0", ()),
+        ("", ()),
+        (None, ()),
+        ("20,30", (20, 30)),
+        (50, (50,)),
+        (["5", 10], (5, 10)),
+        (" 7 , 5 ", (5, 7)),
+        ("20,,30", (20, 30)),
+        ("0,5", (5,)),
+        ("5,5", (5,)),
+        ("2.5,1", (1, Decimal("2.5"))),
+        ("100000000000000000000", (10**20,)),
+    ],
 )
-def test_denominations_in_every_form(wire: object, values: tuple[int, ...]) -> None:
+def test_denominations_in_every_form(wire: object, values: tuple[int | Decimal, ...]) -> None:
     """Unsorted comma strings; perks have "0"; zero is no value on offer."""
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [{"productId": 1, "valueDenominations": wire}]))
     assert product.denominations == values

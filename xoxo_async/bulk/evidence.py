@@ -57,10 +57,11 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         order: The order, from its answer or from a look-up.
         evidence: Which of the two.
     """
+    wanted = ordered(line.request)
     doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or one that can be none"
     if not doubt and evidence is Evidence.ANSWERED_PLACED:
         # On a connection that is out of step, an answer may belong to another request.
-        doubt = mismatch(line, order)
+        doubt = mismatch(line, order, wanted)
     if doubt:
         lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
         return Change(seq=line.seq, evidence=lost, epoch=line.epoch, error=f"order {order.order_id}: {doubt}")
@@ -70,7 +71,7 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         evidence=evidence,
         epoch=line.epoch,
         order_id=order.order_id,
-        delivery=_delivery(line, order, len(codes), looked_up=evidence is not Evidence.ANSWERED_PLACED),
+        delivery=_delivery(line, order, wanted, len(codes), looked_up=evidence is not Evidence.ANSWERED_PLACED),
         amount_charged=order.amount_charged,
         currency=order.currency_code or "",
         codes=msgspec.json.encode(codes) if codes else None,
@@ -116,22 +117,22 @@ def stored_codes(order: Order) -> tuple[StoredCode, ...]:
 
 
 def _stored(code: VoucherCode) -> StoredCode:
+    valid_to = code.valid_to
     return StoredCode(
         code=code.code.reveal(),
         pin=code.pin.reveal() if code.pin else "",
-        valid_to=code.valid_to.isoformat() if code.valid_to else "",
+        valid_to=valid_to.isoformat() if valid_to else "",
         amount=f"{code.amount:f}" if code.amount is not None else "",
         currency=code.currency or "",
         type=str(code.type or ""),
     )
 
 
-def _delivery(line: LedgerLine, order: Order, codes: int, *, looked_up: bool) -> Delivery:
+def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, codes: int, *, looked_up: bool) -> Delivery:
     """Say whether the codes have come: accepted is not delivered, nor is `delivered` without all of the codes."""
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED
-    wanted = ordered(line.request)
     if codes >= wanted.quantity:
         return Delivery.DELIVERED
     # Top-ups, miles, goods and gifts to charity come without codes. Of a gift card that is believed once a look-up says
@@ -142,7 +143,7 @@ def _delivery(line: LedgerLine, order: Order, codes: int, *, looked_up: bool) ->
     return Delivery.PENDING
 
 
-def mismatch(line: LedgerLine, order: Order) -> str:
+def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None) -> str:
     """Say in what an order found under a line's poNumber is not the order this line wanted; empty when it is.
 
     No reply but the history echoes the poNumber, and a poNumber may have been used by another campaign. What the reply
@@ -151,8 +152,9 @@ def mismatch(line: LedgerLine, order: Order) -> str:
     Args:
         line: The line.
         order: The order found.
+        wanted: What the line's request says, where that is known already.
     """
-    difference = differs(order, ordered(line.request))
+    difference = differs(order, wanted or ordered(line.request))
     if difference:
         return difference
     if order.order_date is not None and line.first_sent_at is not None:

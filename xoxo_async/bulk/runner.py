@@ -71,11 +71,12 @@ class Runner:
         self._ended: Final[deque[Change]] = deque()
         self._armed = 0
         self._workers = 0
+        self._idle: Final[list[anyio.Event]] = []
         self._slot_due: float | None = None
         # What the feeder and the recorder wait for.
         self._low = anyio.Event()
         self._some_ended = anyio.Event()
-        self._wave_over = False
+        self._fed = self._wave_over = False
 
     def stop(self, pause: Pause, reason: str) -> None:
         """Take no more lines; those in flight end and are written down. The first reason stays.
@@ -107,13 +108,15 @@ class Runner:
 
     async def _wave(self) -> None:
         """Arm, send and record until no line is planned."""
-        self._wave_over = False
+        self._fed = self._wave_over = False
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._record)
                 try:
                     async with anyio.create_task_group() as workers:
                         await self._feed(workers)
+                        self._fed = True
+                        self._wake(len(self._idle))
                 finally:
                     self._wave_over = True
                     self._some_ended.set()
@@ -134,8 +137,9 @@ class Runner:
                 return
             self._ready.extend(lines)
             # A worker more whenever a line is due and nobody is free: that is as many in flight as the allowance needs
-            # at the latency the server has now, and no more. Who finds nothing ready leaves.
-            for _ in range(min(len(self._ready), self._concurrency - self._workers)):
+            # at the latency the server has now, and no more.
+            missing = len(lines) - self._wake(len(lines))
+            for _ in range(min(missing, self._concurrency - self._workers)):
                 self._workers += 1
                 workers.start_soon(self._work)
 
@@ -224,14 +228,24 @@ class Runner:
     # Sending.
 
     async def _work(self) -> None:
-        """Send lines for as long as some are ready."""
-        try:
-            while self._ready:
+        """Send lines until no more come; wait while none is ready."""
+        while self._ready or not self._fed:
+            if self._ready:
                 await self._carry(self._ready.popleft())
                 if len(self._ready) <= self._concurrency // 2:
                     self._low.set()
-        finally:
-            self._workers -= 1
+            else:
+                woken = anyio.Event()
+                self._idle.append(woken)
+                await woken.wait()
+
+    def _wake(self, wanted: int) -> int:
+        """Have idle workers look for lines; return how many there were."""
+        woken = self._idle[-wanted:] if wanted else []
+        del self._idle[len(self._idle) - len(woken) :]
+        for worker in woken:
+            worker.set()
+        return len(woken)
 
     async def _carry(self, line: LedgerLine) -> None:
         """Send one armed line and note how that ended, also when this task is cancelled on the way."""
@@ -279,6 +293,7 @@ class Runner:
         changes = [*self._ended, *(_unsent(line) for line in self._ready)]
         self._ended.clear()
         self._ready.clear()
+        self._idle.clear()
         self._armed = self._workers = 0
         if changes:
             with anyio.CancelScope(shield=True):

@@ -10,6 +10,7 @@ __all__ = ["parse_date", "parse_datetime", "to_decimal"]
 
 _MAX_EXPONENT: Final = 30
 _LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
+_NOTHING: Final = Decimal(0)
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor's times
 
 
@@ -26,7 +27,8 @@ def to_decimal(value: object) -> Decimal | None:
         DecodeError: For anything else, NaN and absurd magnitudes included; the value itself is not repeated.
     """
     if type(value) is int and -_LARGEST < value < _LARGEST:
-        return Decimal(value)  # most amounts of a catalogue; what follows says the same of it, slowly
+        # Most amounts of a catalogue, and most of them 0; what follows says the same of them, slowly.
+        return Decimal(value) if value else _NOTHING
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):

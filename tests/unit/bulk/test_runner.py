@@ -1,5 +1,6 @@
 """`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -126,6 +127,19 @@ async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_arme
     await runner_of(server, ledger, concurrency).send_all()
     assert server.most_in_flight == concurrency
     assert max(armed) <= 2 * concurrency
+
+
+async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, ledger: SqliteLedger) -> None:
+    """A task for each line would cost as much as sending it."""
+    tasks = set[object]()
+
+    async def look(_po_number: str) -> None:
+        tasks.add(asyncio.current_task())
+        await anyio.sleep(0)
+
+    server.happens = look
+    await runner_of(server, ledger, 2).send_all()
+    assert (len(server.sent), len(tasks)) == (20, 2)
 
 
 async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server: Server, ledger: SqliteLedger) -> None:

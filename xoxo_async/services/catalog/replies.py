@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -12,6 +12,10 @@ from xoxo_async.errors import DecodeError
 from xoxo_async.wire import Masked, Secret, ValueType, fit, parse_date, parse_datetime, read_untyped, to_decimal
 
 __all__ = ["Country", "Filter", "FilterGroup", "MobileOperator", "Perk", "Voucher"]
+
+
+_ZERO: Final = Decimal(0)
+_DIGITS: Final = 15
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -178,14 +182,19 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     def denominations(self) -> tuple[Decimal, ...]:
         """The values on offer, ascending; open-value products may list some, too."""
         parts = self.value_denominations_
+        if isinstance(parts, str) and parts.isascii() and parts.replace(",", "").isdigit():
+            # Whole numbers, as the vendor writes nearly all of them; what follows says the same of them, slowly.
+            try:
+                whole = sorted({*map(Decimal, parts.split(","))})
+            except ArithmeticError:
+                whole = [_ZERO]  # nothing between two commas
+            if whole[0] and whole[-1].adjusted() < _DIGITS:
+                return tuple(whole)
         items: list[object]
         if isinstance(parts, list):
             items = cast("list[object]", parts)
         else:
             items = list(parts.split(",")) if isinstance(parts, str) else [parts]
-        if all(isinstance(item, str) and item.isascii() and item.isdigit() and len(item) < 16 for item in items):
-            # Whole numbers, as the vendor writes nearly all of them: Python's integers are the quicker ones to sort.
-            return tuple(map(Decimal, sorted({int(item) for item in cast("list[str]", items)} - {0})))
         values = {value for item in items if (value := to_decimal(item)) is not None and value > 0}
         return tuple(sorted(values))
 
