@@ -235,6 +235,7 @@ def stub_server(
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
     process.start()
+    theirs.close()  # so that a server that cannot start is an error here, and no silence
     try:
         yield f"http://127.0.0.1:{ours.recv()}/chef"
     finally:
