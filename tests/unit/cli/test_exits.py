@@ -1,4 +1,4 @@
-"""How commands end: codes, words, and the command that continues."""
+"""`exits`: how commands end: codes, words, and the command that continues."""
 
 import shlex
 

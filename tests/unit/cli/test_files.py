@@ -1,4 +1,4 @@
-"""Files that hold codes."""
+"""`files`: a file that holds codes is nobody else's, from its first byte."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""Numbers on the command line: exactly as written, or refused in words."""
+"""`numbers`: a number on the command line is read exactly as written, or refused in words."""
 
 import math
 from decimal import Decimal

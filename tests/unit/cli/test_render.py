@@ -1,4 +1,4 @@
-"""What is shown: masks, money, plain values."""
+"""`render`: masks, money, plain values, as they are shown."""
 
 import json
 from datetime import date

@@ -1,4 +1,4 @@
-"""The sandbox's products: every kind a client must cope with, and their prices."""
+"""`catalog`: products of every kind that a client must cope with, and their prices."""
 
 from decimal import Decimal
 

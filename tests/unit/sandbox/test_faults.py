@@ -1,6 +1,7 @@
-"""`sandbox.faults`: rules that make no sense are refused, naming rule and field."""
+"""`faults`: a rule hits the requests it names and no other; one that makes no sense is refused by rule and field."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,57 @@ def test_a_rule_that_could_never_hit_is_refused(fields: dict[str, object], probl
         Rule(**fields)  # type: ignore[arg-type]
     with pytest.raises(FaultError, match=problem):
         Sandbox().script(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("fields", "hit"),
+    [
+        ({}, [1, 2, 3, 4, 5]),
+        ({"first": 2}, [1, 2]),
+        ({"nth": 3}, [3]),
+        ({"every": 2}, [2, 4]),
+        ({"po_number": "PO-4"}, [4]),
+        ({"operation": "getOrderDetails"}, []),
+        ({"operation": ""}, [1, 2, 3, 4, 5]),
+    ],
+)
+def test_a_rule_hits_the_requests_it_names(fields: dict[str, Any], hit: list[int]) -> None:
+    """Of five orders; without an operation it is for placeOrder, with an empty one for all."""
+    rule = Rule(kind="throttle", **fields)
+    assert [number for number in range(1, 6) if rule.hits("placeOrder", f"PO-{number}")] == hit
+
+
+def test_a_rule_counts_only_requests_it_is_for() -> None:
+    """Look-ups between the orders do not make the second order the fourth request."""
+    rule = Rule(kind="throttle", nth=2, po_number="A")
+    asked = [
+        ("getBalance", ""),
+        ("placeOrder", "A"),
+        ("placeOrder", "B"),
+        ("getOrderDetails", "A"),
+        ("placeOrder", "A"),
+    ]
+    assert [rule.hits(*one) for one in asked] == [False, False, False, False, True]
+
+
+def test_the_first_rule_that_hits_is_taken() -> None:
+    """The next one has its turn when the first is through; rules come before the mix."""
+    faults = Faults((Rule(kind="garbage", first=1), Rule(kind="truncated")), mix={"html_502": 1.0})
+    assert [picked.kind for _ in range(2) if (picked := faults.pick("placeOrder", "A"))] == ["garbage", "truncated"]
+
+
+def test_a_mix_draws_the_same_for_a_seed_and_spares_other_operations() -> None:
+    """About as often as its share says; what is left over has no fault."""
+
+    def drawn(seed: int) -> list[str]:
+        faults = Faults(mix={"html_502": 0.3, "garbage": 0.2}, seed=seed)
+        picked = [faults.pick("placeOrder", f"PO-{number}") for number in range(1000)]
+        assert faults.pick("getBalance", "") is None
+        return [rule.kind if rule else "" for rule in picked]
+
+    assert drawn(3) == drawn(3) != drawn(4)
+    assert 200 < drawn(3).count("html_502") < 400
+    assert 100 < drawn(3).count("garbage") < 300
 
 
 @pytest.mark.parametrize("kind", ["lagging_lookup", "restart"])
@@ -51,6 +103,17 @@ def test_a_faults_file_is_refused_by_rule_and_field(tmp_path: Path, text: str, p
     path.write_text(text)
     with pytest.raises(FaultError, match=problem):
         load_faults(path)
+
+
+def test_a_faults_file_has_rules_and_a_mix(tmp_path: Path) -> None:
+    """In the fields that `Rule` and `Faults` have."""
+    path = tmp_path / "l.json"
+    path.write_text(
+        '{"rules": [{"kind": "throttle", "operation": "", "first": 1}], "mix": {"garbage": 1.0}, "seed": 3}'
+    )
+    loaded = load_faults(path)
+    picked = [loaded.pick("placeOrder", "A") for _ in range(2)]
+    assert [rule.kind for rule in picked if rule] == ["throttle", "garbage"]
 
 
 def test_every_kind_is_in_the_table() -> None:

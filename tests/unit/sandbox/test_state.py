@@ -1,4 +1,4 @@
-"""The sandbox's books: what it booked, charged and gave out, also after it was started anew."""
+"""`state`: what the sandbox booked, charged and gave out, also after it was started anew."""
 
 from decimal import Decimal
 from pathlib import Path

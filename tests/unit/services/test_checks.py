@@ -1,4 +1,4 @@
-"""What a request may hold: refused by name before anything is sent."""
+"""`checks`: what a request may hold; what it may not is refused by name before anything is sent."""
 
 from datetime import UTC, date, datetime
 from decimal import Decimal

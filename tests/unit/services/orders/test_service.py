@@ -1,4 +1,4 @@
-"""The orders service, over a road that goes nowhere and a clock of our own."""
+"""`orders.service`: what each method asks and hands out, and how `place` ends, over a road that goes nowhere."""
 
 import pickle
 from datetime import date
@@ -18,19 +18,7 @@ from xoxo_async.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from xoxo_async.operation import EffectClass
-from xoxo_async.services import orders
-from xoxo_async.services.orders import (
-    AirmilesDetails,
-    LoungeDetails,
-    Order,
-    OrderService,
-    OrderSummary,
-    ShippingDetails,
-    TopUpDetails,
-    VoucherCode,
-    VoucherDetail,
-)
+from xoxo_async.services.orders import Order, OrderService, OrderSummary, VoucherCode, VoucherDetail
 from xoxo_async.wire import RawReply, Secret
 
 pytestmark = pytest.mark.anyio
@@ -72,12 +60,6 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def test_only_placing_moves_money() -> None:
-    """PlaceOrder is keyed by its poNumber; look-ups and the history are reads."""
-    assert orders.PLACE_ORDER.effect is EffectClass.KEYED
-    assert orders.GET_ORDER.effect is orders.GET_ORDER_HISTORY.effect is EffectClass.READ
-
-
 async def test_an_order_bears_the_po_number_asked_with(road: Any) -> None:
     """The wire does not echo it."""
     road.answers = [order(), order(), order()]
@@ -89,52 +71,10 @@ async def test_an_order_bears_the_po_number_asked_with(road: Any) -> None:
     assert found.po_number == "PO-9"
 
 
-@pytest.mark.parametrize(
-    ("wrong", "named"),
-    [
-        ({"product_id": 0}, "product_id"),
-        ({"product_id": "31"}, "product_id"),
-        ({"denomination": 0}, "denomination"),
-        ({"denomination": "NaN"}, "denomination"),
-        ({"quantity": 0}, "quantity"),
-        ({"quantity": 10_000}, "quantity must be a whole number from 1 to 9999"),
-        ({"po_number": ""}, "po_number"),
-        ({"po_number": "x" * 101}, "po_number"),
-        ({"email": "nobody"}, "email"),
-        ({"contact": "+49\n"}, "contact"),
-        ({"tag": "a\x00"}, "tag"),
-        ({"notify_receiver": True}, "notify_receiver needs an email"),
-        ({"details": {"loungeData": {}}}, "details"),
-        ({"details": AirmilesDetails(loyalty_member_id=" ")}, "loyalty_member_id"),
-        ({"details": TopUpDetails(phone_code="", phone_number="1")}, "phone_code"),
-        (
-            {"details": LoungeDetails(first_name="A", last_name="", flight_departure_date=START)},
-            "last_name",
-        ),
-        (
-            {"details": LoungeDetails(first_name="A", last_name="B", flight_departure_date="01-01-2026")},  # type: ignore[arg-type]
-            "flight_departure_date",
-        ),
-        (
-            {
-                "details": ShippingDetails(
-                    first_name="A",
-                    last_name="B",
-                    contact_no="1",
-                    address1="",
-                    city="C",
-                    country="D",
-                    state="E",
-                    postcode="F",
-                )
-            },
-            "address1",
-        ),
-    ],
-)
-async def test_wrong_orders_are_not_sent(road: Any, wrong: dict[str, Any], named: str) -> None:
-    """Each wrong argument is named, and nothing leaves."""
-    with pytest.raises(ConfigError, match=named):
+@pytest.mark.parametrize("wrong", [{"product_id": 0}, {"po_number": ""}, {"details": {"loungeData": {}}}])
+async def test_wrong_orders_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
+    """The wrong argument is named, and nothing leaves."""
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
         await OrderService(road).place(**{**ASKED, **wrong})
     assert road.asked == []
 

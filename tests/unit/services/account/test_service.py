@@ -1,4 +1,4 @@
-"""The account service, over a road that goes nowhere."""
+"""`account.service`: balance, payments and tokens for users, over a road that goes nowhere."""
 
 from datetime import date
 from decimal import Decimal

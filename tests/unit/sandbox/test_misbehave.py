@@ -1,0 +1,218 @@
+"""`misbehave`: what each fault puts on the wire, and whether the order was booked before it."""
+
+import gzip
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from xoxo_async.sandbox import KINDS, Sandbox
+from xoxo_async.sandbox.misbehave import refused
+from xoxo_async.sandbox.reading import Refusal
+
+pytestmark = pytest.mark.anyio
+
+BROKEN = ["reset_before_commit", "commit_then_reset", "timeout_before", "timeout_after_commit", "garbage", "truncated"]
+NOT_BOOKED = {
+    "reset_before_commit",
+    "timeout_before",
+    "error_5xx_before",
+    "html_502",
+    "error_in_200",
+    "throttle",
+    "revoke_token",
+    "redirect_307",
+    "restart",
+}
+BOOKED_LATER_OR_NO_ORDERS = {"late_commit", "lagging_lookup"}
+
+
+def order_of(answer: Any) -> Any:
+    return answer.body["data"]["placeOrder"]["data"]
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS - BOOKED_LATER_OR_NO_ORDERS))
+async def test_an_order_is_booked_or_not_whatever_the_client_sees(wire: Any, kind: str) -> None:
+    """The module `faults` has the table; what is booked is booked once."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, seconds=0)
+        try:
+            async with wire.http.post(
+                f"{sandbox.base_url}/v1/oauth/api",
+                headers={"Authorization": "Bearer sandbox-token"},
+                json={
+                    "query": "plumProAPI.mutation.placeOrder",
+                    "variables": {
+                        "data": {"productId": 1001, "quantity": 1, "denomination": 100, "poNumber": "PO-1"},
+                    },
+                },
+                allow_redirects=False,
+            ):
+                pass  # its body need not be read for this, all 64 MB of it
+        except aiohttp.ClientError:
+            pass
+        assert sandbox.books().orders == (kind not in NOT_BOOKED)
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+async def test_a_broken_connection_is_no_answer(wire: Any, kind: str) -> None:
+    """Nothing that can be read as one arrives, in whichever way it breaks."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, seconds=0)
+        with pytest.raises(aiohttp.ClientError):
+            await wire.place(sandbox)
+
+
+async def test_half_an_answer_begins_like_a_whole_one(wire: Any) -> None:
+    """Status and headers are those of success; its body ends too soon."""
+    async with Sandbox() as sandbox:
+        sandbox.script("truncated")
+        body = {"query": "placeOrder", "variables": {"data": {"productId": 1001, "quantity": 1, "denomination": 100}}}
+        headers = {"Authorization": "Bearer sandbox-token"}
+        async with wire.http.post(f"{sandbox.base_url}/v1/oauth/api", json=body, headers=headers) as answer:
+            assert answer.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await answer.read()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "status", "error_id"),
+    [
+        ("error_5xx_before", {}, 500, None),
+        ("error_5xx_before", {"status": 503}, 503, None),
+        ("error_5xx_after", {}, 502, "PLE10035"),
+        ("error_5xx_after", {"status": 504, "error_id": "PLE10007"}, 504, "PLE10007"),
+        ("duplicate_answer", {}, 422, "PLE10004"),
+    ],
+)
+async def test_an_error_has_the_status_and_the_id_it_was_told(
+    wire: Any, kind: str, given: dict[str, Any], status: int, error_id: str | None
+) -> None:
+    """With an error id where the order was carried out, without one before."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, **given)
+        answer = await wire.place(sandbox)
+    assert (answer.status, answer.body.get("errorId")) == (status, error_id)
+
+
+@pytest.mark.parametrize("kind", ["html_502", "html_502_after"])
+async def test_an_edge_server_answers_with_a_page(wire: Any, kind: str) -> None:
+    """HTML under 502, from somebody who knows nothing of orders."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind)
+        answer = await wire.place(sandbox)
+    assert (answer.status, answer.headers["Content-Type"].split(";")[0]) == (502, "text/html")
+    assert answer.raw.startswith(b"<html>")
+
+
+@pytest.mark.parametrize(
+    ("kind", "begins", "length"),
+    [
+        ("not_json", b"OK", 2),
+        ("empty_body", b"", 0),
+        ("deep_json", b"[[[", 100_000),
+        ("bad_utf8", b'{"data": "\xff', 14),
+    ],
+)
+async def test_a_success_may_hold_what_nobody_can_read(wire: Any, kind: str, begins: bytes, length: int) -> None:
+    """HTTP 200 and JSON by its headers."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind)
+        answer = await wire.place(sandbox)
+    assert (answer.status, len(answer.raw)) == (200, length)
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.raw.startswith(begins)
+
+
+async def test_a_failure_may_come_as_a_success(wire: Any) -> None:
+    """HTTP 200 with `status: 0` and no data."""
+    async with Sandbox() as sandbox:
+        sandbox.script("error_in_200")
+        answer = await wire.place(sandbox)
+    assert (answer.status, answer.body["data"]["placeOrder"]["status"], order_of(answer)) == (200, 0, None)
+
+
+async def test_an_order_may_come_in_the_wrong_types(wire: Any) -> None:
+    """An object for its id, a text for its vouchers, a list for its quantity; the rest is as it was."""
+    async with Sandbox() as sandbox:
+        sandbox.script("wrong_types")
+        order = order_of(await wire.place(sandbox))
+    assert (order["orderId"], order["vouchers"], order["quantity"]) == ({"id": 1}, "none", [1])
+    assert order["amountCharged"] == 400
+
+
+async def test_an_order_may_come_without_its_id(wire: Any) -> None:
+    """Everything else is there, its codes included."""
+    async with Sandbox() as sandbox:
+        sandbox.script("no_order_id")
+        order = order_of(await wire.place(sandbox))
+    assert "orderId" not in order
+    assert len(order["vouchers"]) == 4
+
+
+async def test_a_short_answer_has_the_first_half_and_a_look_up_all(wire: Any) -> None:
+    """Pending, and in the same order later."""
+    async with Sandbox() as sandbox:
+        sandbox.script("short_answer")
+        short = order_of(await wire.place(sandbox))
+        found = (await wire.plum(sandbox, "getOrderDetails", poNumber="PO-1")).body["data"]["getOrderDetails"]["data"]
+    assert (short["deliveryStatus"], len(short["vouchers"]), len(found["vouchers"])) == ("pending", 2, 4)
+    assert short["vouchers"] == found["vouchers"][:2]
+
+
+@pytest.mark.parametrize("kind", ["wrong_types", "no_order_id", "short_answer"])
+async def test_a_refusal_is_not_changed(wire: Any, kind: str) -> None:
+    """These change orders; there is none in it."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind)
+        answer = await wire.place(sandbox, quantity=0)
+    assert (answer.status, answer.body["errorId"]) == (400, "PLE10001")
+
+
+async def test_a_redirect_leads_to_another_host(wire: Any) -> None:
+    """307, which a careless client follows with its order and its token."""
+    async with Sandbox() as sandbox:
+        sandbox.script("redirect_307")
+        answer = await wire.place(sandbox)
+        assert not answer.headers["Location"].startswith(sandbox.base_url.removesuffix("/chef"))
+    assert answer.status == 307
+
+
+async def test_an_oversize_answer_has_64_megabytes(wire: Any) -> None:
+    """Without a length in its headers."""
+    async with Sandbox() as sandbox:
+        sandbox.script("oversize")
+        answer = await wire.place(sandbox)
+    assert "Content-Length" not in answer.headers
+    assert (len(answer.raw), answer.raw.strip()) == (64_000_000, b"")
+
+
+async def test_a_bomb_is_small_until_it_is_unpacked(wire: Any) -> None:
+    """512 members of a megabyte each."""
+    async with Sandbox() as sandbox:
+        sandbox.script("gzip_bomb")
+        answer = await wire.place(sandbox)
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.raw) < 1 << 20
+    member = answer.raw[: len(answer.raw) // 512]
+    assert answer.raw == member * 512
+    assert len(gzip.decompress(member)) == 1 << 20
+
+
+async def test_a_slow_body_is_a_whole_one_in_the_end(wire: Any) -> None:
+    """The order as it would have come at once."""
+    async with Sandbox() as sandbox:
+        sandbox.script("slow_body", seconds=0)
+        answer = await wire.place(sandbox)
+    assert int(answer.headers["Content-Length"]) == len(answer.raw)
+    assert len(order_of(answer)["vouchers"]) == 4
+
+
+@pytest.mark.parametrize(("openapi", "code"), [(False, 404), (True, "404")])
+def test_an_errors_code_is_a_number_or_a_string(openapi: bool, code: object) -> None:
+    """The vendor's pages have a number, the OpenAPI file a string; the HTTP status is the same."""
+    answer = refused(Refusal("PLE10016"), openapi=openapi)
+    assert isinstance(answer.body, bytes)
+    body = msgspec.json.decode(answer.body)
+    assert (answer.status, body["code"], body["errorId"]) == (404, code, "PLE10016")
