@@ -1,6 +1,7 @@
 """`client`: one road for everything that uses it, opened by the first call and closed once."""
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,8 @@ from xoxo_async import (
     XoxoClient,
     errors,
 )
+from xoxo_async.client import credentials_from
+from xoxo_async.config import Environment
 from xoxo_async.hooks import Event, LoggingHook, OrderInDoubt
 from xoxo_async.sandbox import Sandbox
 
@@ -82,6 +85,55 @@ def test_without_credentials_the_variables_are_named(monkeypatch: pytest.MonkeyP
         monkeypatch.delenv(f"XOXO_{name}", raising=False)
     monkeypatch.setenv("XOXO_CLIENT_ID", "somebody")
     with pytest.raises(errors.ConfigError, match="no credentials: set XOXO_CLIENT_SECRET, or XOXO_ACCESS_TOKEN"):
+        XoxoClient.from_env()
+
+
+WHO = {"XOXO_CLIENT_ID": "me", "XOXO_CLIENT_SECRET": "hush", "XOXO_REFRESH_TOKEN": "first"}
+
+
+def environment(**variables: object) -> Environment:
+    return Environment.read(WHO | {name: str(value) for name, value in variables.items()})
+
+
+@pytest.mark.parametrize(
+    ("family", "shown"), [("", "user"), ("user", "user"), ("company", "company"), ("Company", "company")]
+)
+def test_the_family_of_the_credentials_is_the_environments(tmp_path: Path, family: str, shown: str) -> None:
+    """XOXO_TOKEN_FAMILY says which of an account's two credential sets it is; points and storefront need company."""
+    given = environment(XOXO_TOKEN_FAMILY=family, XOXO_TOKEN_FILE=tmp_path / "pair.json")
+    assert f"family={shown!r}" in repr(credentials_from(given))
+
+
+def test_another_family_is_a_config_error(tmp_path: Path) -> None:
+    """Anything else is named before anything is sent."""
+    with pytest.raises(errors.ConfigError, match="XOXO_TOKEN_FAMILY"):
+        credentials_from(environment(XOXO_TOKEN_FAMILY="admin", XOXO_TOKEN_FILE=tmp_path / "pair.json"))
+
+
+def test_a_token_file_is_used_without_a_configured_token(tmp_path: Path) -> None:
+    """Where a pair has been imported, client id and secret are enough; where none has, they mean what they meant."""
+    variables = {"XOXO_REFRESH_TOKEN": "", "XOXO_TOKEN_FILE": tmp_path / "pair.json"}
+    assert repr(credentials_from(environment(**variables))).startswith("ClientCredentials")
+    (tmp_path / "pair.json").write_text("{}")
+    assert repr(credentials_from(environment(**variables))).startswith("RefreshToken")
+
+
+@pytest.mark.parametrize("where", ["under a file", "in a folder nobody may make", "state"])
+def test_a_token_file_without_a_place_is_a_config_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever the system says, the error names the file and the variable that moves it."""
+    (tmp_path / "file").write_text("")
+    match where:
+        case "under a file":
+            monkeypatch.setenv("XOXO_TOKEN_FILE", str(tmp_path / "file" / "pair.json"))
+        case "state":
+            monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+        case _:
+            monkeypatch.setenv("XOXO_TOKEN_FILE", "/proc/nobody/pair.json")
+    for name, value in WHO.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(errors.ConfigError, match=r"token.*\.json.*XOXO_TOKEN_FILE"):
         XoxoClient.from_env()
 
 

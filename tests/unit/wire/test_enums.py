@@ -1,5 +1,10 @@
 """`wire.enums`: the vendor's words in any case, and words never seen before."""
 
+import pickle
+
+import pytest
+
+from tests.unit.wire.things import decode
 from xoxo_async.wire import (
     DeliveryStatus,
     OrderStatus,
@@ -20,3 +25,29 @@ def test_voucher_types_are_spelled_as_on_the_wire() -> None:
     assert VoucherType("codePin") is VoucherType.CODE_PIN
     assert VoucherType("CODEPIN") is VoucherType.CODE_PIN
     assert OrderStatus("Complete") is OrderStatus.COMPLETE
+
+
+@pytest.mark.parametrize(
+    ("wire", "status"),
+    [
+        ("delivered", DeliveryStatus.DELIVERED),
+        ("Pending", DeliveryStatus.PENDING),
+        ("DELIVERED ", DeliveryStatus.DELIVERED),
+        ("canceled", DeliveryStatus.CANCELLED),
+        ("Cancelled", DeliveryStatus.CANCELLED),
+        ("", DeliveryStatus.NONE),
+        (None, DeliveryStatus.NONE),
+    ],
+)
+def test_statuses_are_case_folded_and_spelled_one_way(wire: object, status: DeliveryStatus) -> None:
+    """History writes `Pending`, the webhook `canceled` and `Canceled`."""
+    assert decode(status=wire).status is status
+
+
+def test_an_unknown_status_is_kept() -> None:
+    """A word never seen before is no error; it can be read, compared and copied."""
+    status = decode(status="On_Hold").status
+    assert status == "on_hold"
+    assert status.value == "on_hold"
+    assert pickle.loads(pickle.dumps(status)) == status  # noqa: S301 - our own bytes
+    assert "on_hold" not in list(DeliveryStatus)

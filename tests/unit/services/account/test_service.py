@@ -1,5 +1,6 @@
 """`account.service`: balance, payments and tokens for users, over a road that goes nowhere."""
 
+import json
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.services.account import AccountService, Balance, Payment, StorefrontEmail, StorefrontPhone
+from xoxo_async.services.account import CHECK_TOKEN, AccountService, Balance, Payment, StorefrontEmail, StorefrontPhone
 
 pytestmark = pytest.mark.anyio
 
@@ -72,3 +73,12 @@ async def test_a_storefront_login_is_checked(road: Any, wrong: dict[str, Any]) -
         )
     assert "OWN-KEY" not in str(caught.value)
     assert road.asked == []
+
+
+@pytest.mark.parametrize("value", [9e17, "1e30", 1e25, "soon", [], {}, True, -5, 0, "0", 253402300800000])
+def test_absurd_lifetimes_are_no_time(value: object) -> None:
+    """Whatever `expires_in` says, `expires_at()` is a time that a calendar has, or None."""
+    body = json.dumps({"access_token": "x", "expires_in": value}).encode()
+    info = CHECK_TOKEN.read(body)
+    assert info is not None
+    assert info.expires_at() is None
