@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable
-from decimal import Decimal, InvalidOperation
 
 from xoxo_async.sandbox.catalog import COUNTRIES, Product
-from xoxo_async.sandbox.reading import Data, Refusal, codes, ids, number, text, whole
+from xoxo_async.sandbox.reading import Data, Refusal, amount, codes, ids, number, page_of, text, whole
 from xoxo_async.sandbox.state import State
 
 __all__ = ["get_filters", "get_vouchers"]
@@ -51,14 +50,12 @@ def get_filters(_state: State, data: Data, _openapi: bool) -> object:
 
 def get_vouchers(state: State, data: Data, openapi: bool) -> object:
     """Return a page of products."""
-    limit, page = whole(data, "limit", "PLE10033", 10), max(whole(data, "page", "PLE10033", 1), 1)
     products = _selected(state, data)
     sort = data.get("sort")
     if isinstance(sort, dict) and sort.get("field") == "name":
         products.sort(key=lambda product: product.name, reverse=sort.get("order") == "DESC")
     rated = str(data.get("exchangeRate", "")) == "1"
-    start = (page - 1) * limit
-    found = products[start : start + limit] if limit else products
+    found = page_of(data, products, "PLE10033")
     if not found:
         raise Refusal("PLE10030")
     return [_product(product, rated=rated, openapi=openapi) for product in found]
@@ -110,13 +107,10 @@ def _filter(entry: Data) -> Callable[[Product], bool] | None:
 
 def _price(entry: Data) -> Callable[[Product], bool] | None:
     """Return the test of a filter by value: the bounds, or one price."""
-    key, value = text(entry, "key"), text(entry, "value")
+    key = text(entry, "key")
     if key not in {"minPrice", "maxPrice", "price"}:
         return None
-    try:
-        bound = Decimal(value)
-    except InvalidOperation:
-        raise Refusal("PLE10031") from None
+    bound = amount(entry, "value", "PLE10031")
     if key == "minPrice":
         return lambda product: bool(product.values) and product.values[-1] >= bound
     if key == "maxPrice":

@@ -1,14 +1,13 @@
 """Points, links and the operator look-up: operations whose reply carries its own success flag."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
+from xoxo_async.sandbox.reading import Data, digits
 from xoxo_async.sandbox.state import State
 
 __all__ = ["FLAT_HANDLERS", "ROOTS", "as_openapi"]
-
-Data = Mapping[str, object]
 
 _CAMPAIGNS: Final = (
     (7001, "Spring Thanks", 100, "INR", "India", ("Corner Shop", "Book Nook")),
@@ -36,10 +35,10 @@ def send_balance(state: State, data: Data) -> object:
     given = []
     for recipient in recipients:
         email = str(recipient.get("to_email", "")) if isinstance(recipient, dict) else ""
-        amount = str(recipient.get("amount", "")) if isinstance(recipient, dict) else ""
-        if "@" not in email or not amount.isdigit():
+        amount = digits(str(recipient.get("amount", ""))) if isinstance(recipient, dict) else None
+        if "@" not in email or amount is None:
             return {"error": True, "message": "invalid recipient", "recipients": []}
-        given.append((email, int(amount), str(recipient.get("to_name", ""))))
+        given.append((email, amount, str(recipient.get("to_name", ""))))
     made: list[dict[str, object]] = []
     for address, points, name in given:
         unique_id = 9_000_001 + len(state.credits)
@@ -147,7 +146,7 @@ def generate_link_email(state: State, data: Data) -> object:
 def lookup_mobile_number(_state: State, data: Data) -> object:
     """Return the operator of a number: the sandbox knows one."""
     number = str(data.get("mobile_number") or "")
-    if not number.startswith("+") or not number[1:].isdigit():
+    if not number.startswith("+") or digits(number[1:]) is None:
         return {"status": "failure", "message": "invalid number"}
     return {
         "status": "success",
@@ -175,8 +174,8 @@ def as_openapi(operation: str, reply: object) -> object:
 
 
 def _number(data: Data, name: str, default: int) -> int:
-    text = str(data.get(name, default))
-    return int(text) if text.isdigit() and len(text) < 10 else default
+    found = digits(str(data.get(name, default)))
+    return default if found is None else found
 
 
 FLAT_HANDLERS: Final[dict[str, Callable[[State, Data], object]]] = {

@@ -82,8 +82,10 @@ def _changed(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
         if answer is None or not isinstance(answer.body, bytes) or answer.status != 200:
             return answer or web.Response()
         body = msgspec.json.decode(answer.body)
-        (key,) = body["data"]
-        body["data"][key]["data"] = change(body["data"][key]["data"])
+        (inner,) = body["data"].values()
+        if not isinstance(inner.get("data"), dict):
+            return answer  # no order in it
+        inner["data"] = change(inner["data"])
         return reply(body)
 
     return fault

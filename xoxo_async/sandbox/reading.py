@@ -1,14 +1,33 @@
 """What the sandbox reads out of a request, and how it refuses what it cannot read."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final, TypeVar
 
-__all__ = ["Data", "Refusal", "codes", "dates", "ids", "money", "number", "page_of", "text", "whole"]
+__all__ = [
+    "Data",
+    "Refusal",
+    "amount",
+    "codes",
+    "dates",
+    "digits",
+    "ids",
+    "money",
+    "number",
+    "page_of",
+    "text",
+    "whole",
+]
 
 Data = Mapping[str, object]
 T = TypeVar("T")
+
+# Python takes more for numbers: `1_00`, `NaN`, and for digits: a superscript.
+_DIGITS: Final = re.compile(r"[0-9]{1,14}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,14}")
+_AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,14})?([eE][+-]?[0-9]{1,2})?")
 
 _REFUSALS: Final = {
     "PLE10001": (400, "payload is not valid"),
@@ -42,10 +61,12 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the server
         self.text: Final = text
 
 
-def page_of(data: Data, rows: list[T]) -> list[T]:
-    """Return the page of some rows that a request asks for."""
-    limit, page = whole(data, "limit", "PLE10032", 10), max(whole(data, "page", "PLE10032", 1), 1)
-    return rows[(page - 1) * limit : page * limit] if limit > 0 else rows
+def page_of(data: Data, rows: list[T], refusal: str = "PLE10032") -> list[T]:
+    """Return the page of some rows that a request asks for; a limit of 0 is none."""
+    limit, page = whole(data, "limit", refusal, 10), max(whole(data, "page", refusal, 1), 1)
+    if limit < 0:
+        raise Refusal(refusal)
+    return rows[(page - 1) * limit : page * limit] if limit else rows
 
 
 def dates(data: Data) -> tuple[str, str]:
@@ -70,18 +91,23 @@ def whole(data: Data, name: str, refusal: str, default: int | None = None) -> in
     given = text(data, name).strip()
     if not given and default is not None:
         return default
-    if not given.lstrip("-").isdigit() or len(given) > 15:
+    if not _WHOLE.fullmatch(given):
         raise Refusal(refusal)
     return int(given)
 
 
+def amount(data: Data, name: str, refusal: str) -> Decimal:
+    """Return a field as an amount, or refuse it."""
+    given = text(data, name).strip()
+    if not _AMOUNT.fullmatch(given):
+        raise Refusal(refusal)
+    return Decimal(given)
+
+
 def money(data: Data, name: str) -> Decimal:
     """Return a field as the value of a piece, or refuse it."""
-    try:
-        value = Decimal(text(data, name).strip())
-    except InvalidOperation:
-        raise Refusal("PLE10001") from None
-    if not value.is_finite() or not 0 < value < 10**9:
+    value = amount(data, name, "PLE10001")
+    if not 0 < value < 10**9:
         raise Refusal("PLE10018")
     return value
 
@@ -93,8 +119,12 @@ def codes(data: Data, name: str) -> frozenset[str]:
 
 def ids(data: Data, name: str) -> frozenset[int]:
     """Return the ids of a comma list."""
-    parts = [part.strip() for part in text(data, name).split(",")]
-    return frozenset(int(part) for part in parts if part.isdigit() and len(part) < 15)
+    return frozenset(found for part in codes(data, name) if (found := digits(part)) is not None)
+
+
+def digits(given: str) -> int | None:
+    """Return the number that a text of digits is, None for any other text."""
+    return int(given) if _DIGITS.fullmatch(given) else None
 
 
 def number(value: Decimal) -> int | float:

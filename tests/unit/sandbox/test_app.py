@@ -324,3 +324,41 @@ def test_an_address_that_is_taken_is_told_to_whoever_started_the_thread() -> Non
             with Sandbox(port=taken.getsockname()[1]).run_in_thread():
                 pass
     assert threading.enumerate() == before
+
+
+ODD_NUMBERS = [
+    ("placeOrder", {"productId": 1001, "denomination": 100, "poNumber": "PO-1", "quantity": "--5"}),
+    ("placeOrder", {"productId": 1001, "denomination": 100, "poNumber": "PO-1", "quantity": "\u00b2"}),
+    ("placeOrder", {"productId": 1001, "denomination": "1_00", "poNumber": "PO-1", "quantity": 1}),
+    ("getVouchers", {"limit": -1}),
+    ("getVouchers", {"filters": [{"key": "currencyCode", "value": "INR"}, {"key": "minPrice", "value": "NaN"}]}),
+    ("getVouchers", {"filters": [{"key": "currencyCode", "value": "INR"}, {"key": "price", "value": "sNaN"}]}),
+]
+
+
+@pytest.mark.parametrize(("operation", "data"), ODD_NUMBERS, ids=str)
+async def test_a_number_that_is_none_is_refused_in_the_vendors_words(
+    wire: Any, operation: str, data: dict[str, Any]
+) -> None:
+    """What Python reads as a number, or as a digit, need not be one."""
+    async with Sandbox() as sandbox:
+        answer = await wire.plum(sandbox, operation, **data)
+        assert answer.status == 400
+        assert answer.body["errorId"].startswith("PLE")
+
+
+@pytest.mark.parametrize(
+    ("query", "data"),
+    [
+        ("plumProAPI.mutation.getVouchers", {"data": {"includeProducts": "\u00b2"}}),
+        (
+            "plumAPI.mutation.sendBalance",
+            {"recipients": [{"to_email": "a@b.co", "amount": "\u00b2"}], "sender_email": "c@d.co"},
+        ),
+        ("storeLink.query.campaignList", {"limit": "\u00b2"}),
+    ],
+)
+async def test_a_digit_of_no_number_never_breaks_the_server(wire: Any, query: str, data: dict[str, Any]) -> None:
+    """A superscript is a digit to Python, and no number."""
+    async with Sandbox() as sandbox:
+        assert (await wire.ask(sandbox, query, data)).status < 500

@@ -216,3 +216,14 @@ def test_an_errors_code_is_a_number_or_a_string(openapi: bool, code: object) -> 
     assert isinstance(answer.body, bytes)
     body = msgspec.json.decode(answer.body)
     assert (answer.status, body["code"], body["errorId"]) == (404, code, "PLE10016")
+
+
+@pytest.mark.parametrize("kind", ["no_order_id", "wrong_types", "short_answer"])
+@pytest.mark.parametrize("operation", ["getVouchers", "getFilters"])
+async def test_what_changes_an_order_leaves_an_answer_without_one_alone(wire: Any, kind: str, operation: str) -> None:
+    """A rule may be for every operation; a list has no order id to lose."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, operation=operation)
+        answer = await wire.plum(sandbox, operation)
+        assert answer.status == 200
+        assert answer.body["data"][operation]["data"]
