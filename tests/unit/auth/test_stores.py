@@ -129,7 +129,7 @@ async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_pair_that_cannot_be_stored_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Storing comes first; when it fails, that is the error."""
+    """Where it cannot be brought to disk, that is the error, and what was begun there is taken away again."""
 
     def fail(*_args: object) -> None:
         raise OSError(28, "No space left on device")

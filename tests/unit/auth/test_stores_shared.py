@@ -65,7 +65,7 @@ async def test_providers_of_one_credential_share_a_pair_without_a_store(unique: 
         await storeless(unique, client_id="another-client-id").obtain(vendor, None)
 
 
-async def test_the_shared_pair_ends_with_its_last_storeless(unique: str) -> None:
+async def test_the_shared_pair_ends_with_its_last_provider(unique: str) -> None:
     """Nothing of a credential stays in the process once nobody uses it."""
     vendor = Vendor(unique)
     one = storeless(unique)
@@ -99,13 +99,14 @@ def test_event_loops_in_threads_share_a_pair(unique: str) -> None:
 
 async def test_a_cancelled_holder_lets_go(unique: str) -> None:
     """Cancelled while the vendor is silent, a provider leaves the lock to the next one."""
-
-    async def silence(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
-        await anyio.sleep_forever()
-        raise AssertionError
-
     one, two = storeless(unique), storeless(unique)
-    with anyio.move_on_after(0.01):
+    with anyio.CancelScope() as scope:
+
+        async def silence(_path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
+            scope.cancel()
+            await anyio.sleep_forever()
+            raise AssertionError
+
         await one.obtain(silence, None)
     with anyio.fail_after(10):
         assert (await two.obtain(Vendor(unique), None)).access.reveal() == "a1"
