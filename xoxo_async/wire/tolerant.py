@@ -148,8 +148,16 @@ def _fit_str(value: object, path: str) -> str:
 
 
 def _fit_int(value: object, path: str) -> int:
-    number = _fit_decimal(value, path)
-    if number != number.to_integral_value():
+    if type(value) is int:
+        return value
+    text = value.strip() if isinstance(value, str) else ""
+    try:
+        if text.removeprefix("-").isdecimal():
+            return int(text)  # ids have no magnitude that would be absurd; money has
+        number = to_decimal(value)
+    except (DecodeError, ValueError):
+        number = None
+    if number is None or number != number.to_integral_value():
         raise _unfit(path, "whole number", value)
     return int(number)
 

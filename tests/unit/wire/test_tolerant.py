@@ -186,6 +186,19 @@ def test_what_has_no_kind_is_kept_as_it_came() -> None:
     assert fit(odd, object, "$") is odd
 
 
+@pytest.mark.parametrize("written", [10**31 + 1, "1" * 32, f" -{'1' * 32} "])
+def test_a_whole_number_may_have_any_number_of_digits(written: object) -> None:
+    """Some ids are long; only money has a magnitude that would be absurd."""
+    assert fit(written, int, "$") == int(str(written))
+
+
+@pytest.mark.parametrize("written", ["", "x", "1.5", "NaN", None, [], "9" * 5000])
+def test_what_is_no_whole_number_is_called_that(written: object) -> None:
+    """Not an amount of money: it may be an id."""
+    with pytest.raises(DecodeError, match=r"^\$\.id: expected whole number"):
+        fit(written, int, "$.id")
+
+
 USUAL = st.fixed_dictionaries(
     {},
     optional={
