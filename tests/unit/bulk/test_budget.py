@@ -1,13 +1,13 @@
 """`budget`: reserved before an order may leave, settled by its charge, freed by a certain refusal."""
 
 import random
-from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledgers import each
 from tests.unit.bulk.test_packing import planned
 from xoxo_async.bulk.budget import amount, commitment, units
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, PlannedLine
@@ -15,12 +15,6 @@ from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import BudgetError
 
 pytestmark = pytest.mark.anyio
-
-
-async def each(lines: Iterable[PlannedLine]) -> AsyncIterator[PlannedLine]:
-    """Yield lines."""
-    for line in lines:
-        yield line
 
 
 def fact(line: LedgerLine, evidence: Evidence, charged: int | None = None) -> Change:

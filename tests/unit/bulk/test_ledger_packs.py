@@ -1,25 +1,19 @@
 """Packed lines in the real ledger: known again, dealt their codes once, given back when refused."""
 
 import json
-from collections.abc import AsyncIterator, Iterable
 from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledgers import each
 from tests.unit.bulk.test_packing import codes, planned
-from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError, PlanError
 
 pytestmark = pytest.mark.anyio
-
-
-async def each(lines: Iterable[PlannedLine]) -> AsyncIterator[PlannedLine]:
-    """Yield lines."""
-    for line in lines:
-        yield line
 
 
 def answered(line: LedgerLine, *names: str, delivery: Delivery = Delivery.DELIVERED) -> Change:

@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.unit.bulk.test_budget import each
+from tests.unit.bulk.ledgers import each
 from tests.unit.bulk.test_packing import planned
 from xoxo_async import errors
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, Rules

@@ -10,7 +10,8 @@ import anyio
 import msgspec
 import pytest
 
-from tests.unit.bulk.test_budget import alone, each
+from tests.unit.bulk.ledgers import each
+from tests.unit.bulk.test_budget import alone
 from xoxo_async import RateLimits, errors
 from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
