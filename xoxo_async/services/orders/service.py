@@ -63,8 +63,7 @@ class OrderService:
     ) -> Order:
         """Place one order. Moves money, once for a poNumber, however often it is called with it.
 
-        Never sent again once it may have arrived: it is then looked up by its poNumber, for up to 30 seconds after
-        silence, 8 after a refusal that may hide an order. So a redelivered message gets the order of the first.
+        Once it may have arrived it is never sent again, but looked up: for up to 30 s, 8 after a doubtful refusal.
 
         Args:
             product_id: The product.
@@ -86,13 +85,11 @@ class OrderService:
             OutcomeUnknownError: Nobody knows. Call `settle` with the poNumber, or place again with the same poNumber.
             DuplicatePoNumberError: The poNumber belongs to another order.
             ApiError: The vendor refused; `effect` says whether an order may exist all the same.
-            AuthError: The credentials were refused; nothing was processed.
-            TransportError: The server was not reached; nothing was sent.
+            AuthError | TransportError: Credentials refused, or server not reached; nothing was processed.
 
         Example:
             ```python
             order = await xoxo.orders.place(product_id=1001, denomination=500, po_number="INV-1")
-            codes = [voucher.code.reveal() for voucher in order.vouchers]
             ```
         """
         request = place_order(
