@@ -92,17 +92,17 @@ def test_nothing_is_lost_and_nothing_bought_twice(tmp_path: Path, seed: int) -> 
         options = ("--ledger", str(ledger), "--settle", "1", "--concurrency", "16", "--rate", "none")
         kills, report, output = dice.randint(1, 3), None, ""
         for attempt in range(12):
-            process = command(sandbox, "run", str(orders), *options)
-            if attempt < kills:
-                before = sandbox.books().orders
-                wanted = dice.randint(1, ROWS // 3)
-                deadline = time.monotonic() + dice.uniform(1.0, 4.0)
-                while process.poll() is None and time.monotonic() < deadline:
-                    if sandbox.books().orders - before >= wanted:
-                        break
-                    time.sleep(0.002)
-                process.send_signal(signal.SIGKILL)
-            out, err = process.communicate(timeout=90)
+            with command(sandbox, "run", str(orders), *options) as process:
+                if attempt < kills:
+                    before = sandbox.books().orders
+                    wanted = dice.randint(1, ROWS // 3)
+                    deadline = time.monotonic() + dice.uniform(1.0, 4.0)
+                    while process.poll() is None and time.monotonic() < deadline:
+                        if sandbox.books().orders - before >= wanted:
+                            break
+                        time.sleep(0.002)
+                    process.send_signal(signal.SIGKILL)
+                out, err = process.communicate(timeout=90)
             output += err
             if attempt >= kills:
                 report = json.loads(out.splitlines()[-1])

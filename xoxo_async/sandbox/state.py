@@ -209,16 +209,17 @@ class State:
 
     def books(self) -> Books:
         """Return the sandbox's own count."""
-        counts = {po: len(ids) for po, ids in self.by_po.items()}
+        orders = list(self.orders.values())  # at once: the sandbox may be booking in a thread of its own
+        counts = Counter(_po_of(order) for order in orders)
         return Books(
-            orders=len(self.orders),
-            pieces=sum(order.quantity for order in self.orders.values()),
+            orders=len(orders),
+            pieces=sum(order.quantity for order in orders),
             duplicates={po: count for po, count in counts.items() if count > 1},
-            charged=sum((order.charged for order in self.orders.values()), Decimal(0)),
+            charged=sum((order.charged for order in orders), Decimal(0)),
             balance=self.balance,
-            mails=sum(order.mails for order in self.orders.values()),
+            mails=sum(order.mails for order in orders),
             requests=dict(self.requests),
-            by_po_number=counts,
+            by_po_number=dict(counts),
         )
 
     def remember_tokens(self, access: str, expires_at: float, refresh: str) -> None:
@@ -238,7 +239,7 @@ class State:
     def _add(self, order: BookedOrder) -> None:
         self.balance -= order.charged
         self.orders[order.order_id] = order
-        self.by_po.setdefault(order.po_number or f"#{order.order_id}", []).append(order.order_id)
+        self.by_po.setdefault(_po_of(order), []).append(order.order_id)
         day = _day(order.placed_at)
         self.payments.append(Entry(f"REF{order.order_id}", day, "Brand vouchers issued", order.charged, self.balance))
 
@@ -296,3 +297,8 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
     except sqlite3.Error as error:
         raise OSError(f"its books cannot be kept in {path}: {error}") from error
     return db
+
+
+def _po_of(order: BookedOrder) -> str:
+    """Return what an order is counted under; one without a poNumber is nobody's duplicate."""
+    return order.po_number or f"#{order.order_id}"

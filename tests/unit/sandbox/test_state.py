@@ -1,7 +1,9 @@
 """`state`: what the sandbox booked, charged and gave out, also after it was started anew."""
 
+import sys
 from decimal import Decimal
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -105,3 +107,20 @@ def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
     rubbish.write_bytes(b"no database at all" * 100)
     with pytest.raises(OSError, match="cannot be kept in"):
         state(rubbish)
+
+
+def test_the_books_can_be_read_while_another_thread_books() -> None:
+    """A sandbox in a thread is looked at from the test's; what is read adds up at every moment."""
+    books = state(balance=Decimal(10**9))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+    try:
+        booking = Thread(target=lambda: [book(books, f"PO-{number}") for number in range(1000)])
+        booking.start()
+        while booking.is_alive():
+            seen = books.books()
+            assert (seen.orders, seen.duplicates) == (len(seen.by_po_number), {})
+        booking.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert books.books().orders == 1000
