@@ -1,6 +1,5 @@
 """What goes out: a body that knows whether any of it may have left; and over which connections."""
 
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
 import aiohttp
@@ -11,13 +10,10 @@ from multidict import CIMultiDict
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-__all__ = ["Body", "Connector", "Request", "request_of"]
+__all__ = ["Body", "Connector"]
 
 _JSON: Final = "application/json"
 _JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
-
-Request = Callable[..., Awaitable[aiohttp.ClientResponse]]
-"""What makes a request, and returns the answer once its head is there."""
 
 _connect: Final = aiohttp.TCPConnector.connect
 
@@ -59,17 +55,3 @@ class Connector(aiohttp.TCPConnector):
             if protocol is None or not protocol.should_close:
                 return connection
             connection.close()
-
-
-def request_of(http: aiohttp.ClientSession) -> Request:
-    """Return what makes an aiohttp session's requests.
-
-    `ClientSession.request` wraps the coroutine of `_request`, for `async with`. To be awaited it needs no wrapper,
-    which costs 2 % of an order. Not public, but what mocks and instrumentations have replaced for years; where it is
-    not there, the public one will do.
-
-    Args:
-        http: The session.
-    """
-    request: Request = getattr(http, "_request", http.request)
-    return request

@@ -200,3 +200,41 @@ async def test_an_order_left_in_doubt_is_told_to_hooks_and_log_once_each(
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == 1
     assert "PO-7" in warned[0]
+
+
+class Around:
+    """What some put around aiohttp's session: a `request` of its own, and everything else is the session's."""
+
+    def __init__(self, http: aiohttp.ClientSession) -> None:
+        self._http = http
+        self.asked: list[str] = []
+
+    def request(self, method: str, url: object, **options: Any) -> Any:
+        self.asked.append(method)
+        return self._http.request(method, str(url), **options)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._http, name)
+
+
+async def test_a_session_of_the_callers_is_asked_by_its_public_method() -> None:
+    """It may sign or log what it sends; what lies behind it is none of ours."""
+    async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
+        around: Any = Around(http)
+        async with client_of(sandbox, session=around) as client:
+            await client.account.get_balance()
+        assert around.asked == ["POST", "POST"]  # the token, and the balance
+
+
+async def test_what_replaces_aiohttps_requests_is_met_by_an_open_client_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mocks and instrumentations replace `ClientSession._request`: past one of them, a test would spend real money."""
+
+    async def replaced(*_given: Any, **_options: Any) -> Any:
+        raise aiohttp.ClientConnectionError("mocked")
+
+    async with Sandbox() as sandbox, client_of(sandbox) as client:
+        await client.account.get_balance()
+        monkeypatch.setattr(aiohttp.ClientSession, "_request", replaced)
+        with pytest.raises(errors.ConnectError):
+            await client.orders.place(product_id=1001, denomination=100, po_number="MOCKED-1")
+        assert sandbox.books().orders == 0

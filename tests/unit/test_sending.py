@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import aiohttp
 import pytest
 
-from xoxo_async.sending import Body, request_of
+from xoxo_async.sending import Body
 
 pytestmark = pytest.mark.anyio
 
@@ -67,22 +66,3 @@ async def test_a_body_without_an_answer_has_left() -> None:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await http.post(url, data=body)
     assert body.started
-
-
-class Wrapped:
-    """What some put around aiohttp's session: nothing but its public method."""
-
-    def __init__(self, http: aiohttp.ClientSession) -> None:
-        self._http = http
-
-    def request(self, method: str, url: str, **options: Any) -> Any:
-        return self._http.request(method, url, **options)
-
-
-@pytest.mark.parametrize("around", [lambda http: http, Wrapped], ids=["aiohttp's", "wrapped"])
-async def test_any_session_makes_requests(around: Any) -> None:
-    """An aiohttp session by a shorter road, whatever else looks like one by its public method."""
-    said: list[bytes] = []
-    async with recording(said) as url, aiohttp.ClientSession() as http:
-        response = await request_of(around(http))("POST", url, data=Body(b"{}", "application/json"))
-        assert (await response.read(), said[0][-2:]) == (b"hi", b"{}")

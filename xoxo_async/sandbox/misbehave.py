@@ -82,8 +82,8 @@ def _changed(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
         if answer is None or not isinstance(answer.body, bytes) or answer.status != 200:
             return answer or web.Response()
         body = msgspec.json.decode(answer.body)
-        (inner,) = body["data"].values()
-        if not isinstance(inner.get("data"), dict):
+        inner = next(iter(body.get("data", {}).values()), None)
+        if not isinstance(inner, dict) or not isinstance(inner.get("data"), dict):
             return answer  # no order in it
         inner["data"] = change(inner["data"])
         return reply(body)

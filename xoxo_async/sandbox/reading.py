@@ -25,8 +25,8 @@ Data = Mapping[str, object]
 T = TypeVar("T")
 
 # Python takes more for numbers: `1_00`, `NaN`, and for digits: a superscript.
-_DIGITS: Final = re.compile(r"[0-9]{1,14}")
-_WHOLE: Final = re.compile(r"-?[0-9]{1,14}")
+_DIGITS: Final = re.compile(r"[0-9]{1,15}")
+_WHOLE: Final = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,14})?([eE][+-]?[0-9]{1,2})?")
 
 _REFUSALS: Final = {

@@ -227,3 +227,17 @@ async def test_what_changes_an_order_leaves_an_answer_without_one_alone(wire: An
         answer = await wire.plum(sandbox, operation)
         assert answer.status == 200
         assert answer.body["data"][operation]["data"]
+
+
+@pytest.mark.parametrize("kind", ["no_order_id", "wrong_types", "short_answer"])
+async def test_what_changes_an_order_may_be_for_every_operation(wire: Any, kind: str) -> None:
+    """Points, links and tokens have no order in their answers, and are answered."""
+    async with Sandbox() as sandbox:
+        sandbox.script(kind, operation="")
+        for query, variables in [("storeLink.query.campaignList", {}), ("plumAPI.query.userBalance", {"data": {}})]:
+            assert (await wire.ask(sandbox, query, variables)).status < 500
+        form = b"grant_type=client_credentials&client_id=a&client_secret=b"
+        token = await wire.post(
+            sandbox, "/v1/oauth/token", form, **{"Content-Type": "application/x-www-form-urlencoded"}
+        )
+        assert token.status < 500

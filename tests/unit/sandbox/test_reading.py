@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from xoxo_async.sandbox.reading import Refusal, codes, dates, ids, money, number, page_of, text, whole
+from xoxo_async.sandbox.reading import Refusal, codes, dates, digits, ids, money, number, page_of, text, whole
 
 
 @pytest.mark.parametrize(
@@ -76,6 +76,14 @@ def test_a_comma_list_is_a_set_of_words(given: object, read: set[str]) -> None:
 def test_a_comma_list_of_ids_skips_what_is_none(given: object, read: set[int]) -> None:
     """The vendor ignores what it cannot read there."""
     assert ids({"field": given}, "field") == read
+
+
+@pytest.mark.parametrize(
+    ("given", "read"), [("491700000000012", 491700000000012), ("-1", None), ("\u00b2", None), ("", None)]
+)
+def test_digits_are_those_of_a_number(given: str, read: int | None) -> None:
+    """As long as the longest phone number, without a sign."""
+    assert digits(given) == read
 
 
 def test_a_page_is_cut_out_of_the_rows() -> None:

@@ -63,7 +63,8 @@ class OrderService:
     ) -> Order:
         """Place one order. Moves money, once for a poNumber, however often it is called with it.
 
-        Once it may have arrived it is never sent again, but looked up: for up to 30 s, 8 after a doubtful refusal.
+        Never sent again once it may have arrived: it is then looked up by its poNumber, for up to 30 seconds after
+        silence, 8 after a refusal that may hide an order. So a redelivered message gets the order of the first.
 
         Args:
             product_id: The product.
@@ -85,25 +86,19 @@ class OrderService:
             OutcomeUnknownError: Nobody knows. Call `settle` with the poNumber, or place again with the same poNumber.
             DuplicatePoNumberError: The poNumber belongs to another order.
             ApiError: The vendor refused; `effect` says whether an order may exist all the same.
-            AuthError | TransportError: Credentials refused, or server not reached; nothing was processed.
+            AuthError: The credentials were refused; nothing was processed.
+            TransportError: The server was not reached; nothing was sent.
 
         Example:
             ```python
             order = await xoxo.orders.place(product_id=1001, denomination=500, po_number="INV-1")
+            codes = [voucher.code.reveal() for voucher in order.vouchers]
             ```
         """
         request = place_order(
-            product_id=product_id,
-            denomination=denomination,
-            po_number=po_number,
-            quantity=quantity,
-            email=email,
-            contact=contact,
-            tag=tag,
-            notify_receiver=notify_receiver,
-            notify_admin=notify_admin,
-            details=details,
-        )
+            product_id=product_id, denomination=denomination, po_number=po_number, quantity=quantity, email=email,
+            contact=contact, tag=tag, notify_receiver=notify_receiver, notify_admin=notify_admin, details=details,
+        )  # fmt: skip
         deadline = self._clock() + self._call_s
         try:
             order = named(await self._dispatch(PLACE_ORDER, request), request.po_number)
