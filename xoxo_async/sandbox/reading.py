@@ -119,7 +119,8 @@ def codes(data: Data, name: str) -> frozenset[str]:
 
 def ids(data: Data, name: str) -> frozenset[int]:
     """Return the ids of a comma list."""
-    return frozenset(found for part in codes(data, name) if (found := digits(part)) is not None)
+    found = map(digits, codes(data, name))
+    return frozenset(one for one in found if one is not None and one < 10**14)
 
 
 def digits(given: str) -> int | None:
