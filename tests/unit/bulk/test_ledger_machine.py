@@ -150,7 +150,7 @@ class LedgerMachine(RuleBasedStateMachine):
         old = [row.planned for row in self.rows.values()][:known]
         new = [planned_line(number) for number in range(first, first + count)]
         planned = self.run(self.ledger.plan("march", each([*old, *new])))
-        assert planned == (count, len(old), count)
+        assert planned == (count, len(old), count, 0)
         self.rows |= {line.row: Row(line) for line in new}
 
     @precondition(lambda self: self.rows)
