@@ -58,18 +58,24 @@ async def check_identity(client: XoxoClient, ledger: Ledger, identity: Identity)
         if (await ledger.counts()).rows:
             await ledger.rebind(identity, reason="the ledger did not say whose orders it holds")
         return
+    same_place = known.address == identity.address
+    if not same_place and not _differ_in_port_alone(known.address, identity.address):
+        raise ConfigError(_begun_elsewhere(known, identity))
     if known.account != identity.account:
         raise ConfigError(
             "this ledger was begun with another account, where its orders are; nothing was sent. If the account is the"
-            " same and only its client id or token was replaced, say so: xoxo bulk rebind"
+            " same and only its client id or token was replaced, say so with `xoxo bulk rebind`"
         )
-    if not _differ_in_port_alone(known.address, identity.address) or not await _is_same_server(client, ledger):
-        raise ConfigError(
-            f"this ledger was begun at {known.address}, where its orders are, and not at {identity.address}; nothing"
-            " was sent. If the server is the same, say so: xoxo bulk rebind"
-        )
-    await ledger.rebind(
-        identity, reason="the same server at another port of this machine: it knows this ledger's orders"
+    if not same_place:
+        if not await _is_same_server(client, ledger):
+            raise ConfigError(_begun_elsewhere(known, identity))
+        await ledger.rebind(identity, reason="the same server at another port of this machine, by an order it knows")
+
+
+def _begun_elsewhere(known: Identity, identity: Identity) -> str:
+    return (
+        f"this ledger was begun against {known.address}, where its orders are, and not {identity.address}; nothing was"
+        " sent. If the server is the same, say so with `xoxo bulk rebind`"
     )
 
 

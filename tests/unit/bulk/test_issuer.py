@@ -30,6 +30,7 @@ class Client(Server):
     def __init__(self) -> None:
         super().__init__()
         self.max_connections = 100
+        self.base_url, self.account_fingerprint = "https://plum.test/chef", "f1"
         self.orders = self.account = self
         self.books: dict[str, Order] = {}
         self.looked_up: list[str] = []
