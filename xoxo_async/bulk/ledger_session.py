@@ -334,13 +334,12 @@ class LedgerSession:
             for given in order.changes:
                 change = _clean(given)
                 line = lines.get(change.seq)
-                if owners is not None and line is not None and line.order_id is None and change.order_id in owners:
-                    owner = lines[owners[change.order_id]]
+                owner = _owner(owners, lines, change)
+                if owner is not None and line is not None and line.order_id is None:
                     if change.evidence in _SAID_BY_PERSONS:
                         order.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
                         continue
                     if self._doubt(owner, change.seq, lines, moves, moment):
-                        del owners[change.order_id]
                         codes.pop(owner.seq, None)
                         if change.evidence in _LOOKED_UP:
                             order.lines.append(line)  # looked up again once its order is nobody's
@@ -480,6 +479,14 @@ def set_identity(connection: sqlite3.Connection, identity: Identity) -> None:
     set_metas(connection, {"address": identity.address, "account": identity.account})
 
 
+def _owner(owners: dict[int, int] | None, lines: dict[int, LedgerLine], change: Change) -> LedgerLine | None:
+    """Return the line that has the order a fact names; None where none has, or nobody asked."""
+    if owners is None or change.order_id not in owners:
+        return None
+    owner = lines[owners[change.order_id]]
+    return owner if owner.order_id == change.order_id else None
+
+
 def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
     """Return the error for planned rows that an input no longer has."""
     problems = tuple(f"row {row} (key {key})" for key, row in rows[:_NAMED])
@@ -516,7 +523,7 @@ def _of_another(change: Change, owner: int) -> Change:
     told = f"it names order {change.order_id}, which is line {owner}'s"
     if change.evidence is Evidence.ANSWERED_PLACED:
         return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
-    if change.evidence is Evidence.LOOKUP_MATCHED:
+    if change.evidence in _LOOKED_UP:
         return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
     return change
 

@@ -70,6 +70,7 @@ _MOVE: Final = (
     f" (SELECT {fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
     " WHERE lines.seq = new.seq AND lines.state = new.was_state AND lines.epoch = new.was_epoch"
 )
+_FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT value FROM json_each(?))"
 _NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {fields(_JOURNAL)} FROM json_each(?)"
 _KEEP_CODES: Final = (
     f"INSERT INTO codes (seq, body) SELECT {fields(('seq', 'body'))} FROM json_each(?) WHERE true"
@@ -228,6 +229,10 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         first.setdefault(move.before.seq, move.before)
         last[move.before.seq] = move.after
     rows = [(seq, first[seq].state, first[seq].epoch, *_moving(line)) for seq, line in last.items()]
+    freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
+    if freed:
+        # An order may go from one line to another, and no two lines may have it even for the length of a statement.
+        connection.execute(_FREE_ORDERS, (_encode(freed),))
     if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
         return False
     notes = [
