@@ -7,7 +7,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
-from xoxo_async.services.orders import Order, VoucherCode, differs
+from xoxo_async.services.orders import Order, VoucherCode, contradictions
 from xoxo_async.services.placing import PlaceOrder
 
 __all__ = [
@@ -154,9 +154,9 @@ def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None) -
         order: The order found.
         wanted: What the line's request says, where that is known already.
     """
-    difference = differs(order, wanted or ordered(line.request))
-    if difference:
-        return difference
+    contradicted = contradictions(wanted or ordered(line.request), order)
+    if contradicted:
+        return ", ".join(contradicted)
     if order.order_date is not None and line.first_sent_at is not None:
         first_sent = datetime.fromtimestamp(line.first_sent_at, UTC).replace(tzinfo=None)
         if order.order_date < first_sent - _OLDER_BY:

@@ -2,10 +2,11 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
+from xoxo_async.errors import DecodeError
 from xoxo_async.wire import (
     DeliveryStatus,
     OrderStatus,
@@ -15,6 +16,7 @@ from xoxo_async.wire import (
     extra_fields,
     parse_date,
     parse_datetime,
+    read_untyped,
     to_decimal,
 )
 
@@ -169,6 +171,27 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.delivery_date_)
 
     @property
+    def meta(self) -> dict[str, object]:
+        """What `order_meta` holds: the vendor's echo of e-mail, contact and the like; empty where it holds nothing."""
+        value: object = self.order_meta
+        if isinstance(value, str) and value:
+            try:
+                value = read_untyped(value)  # other meta fields of the vendor's are JSON in a string
+            except DecodeError:
+                return {}
+        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+    @property
+    def email(self) -> str:
+        """The receiver's e-mail as the vendor echoes it; empty where the reply does not tell it."""
+        return _echo(self.meta, "email", "receiverEmail")
+
+    @property
+    def contact(self) -> str:
+        """The receiver's phone as the vendor echoes it; empty where the reply does not tell it."""
+        return _echo(self.meta, "contact", "receiverMobileNumber")
+
+    @property
     def extra(self) -> dict[str, object]:
         """Fields of the answer that the SDK does not know yet."""
         for key in ("placeOrder", "getOrderDetails"):
@@ -183,6 +206,15 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             f"delivery_status={str(self.delivery_status)!r}, amount_charged={self.amount_charged}, "
             f"currency_code={self.currency_code!r}, quantity={self.quantity}, vouchers=<{len(self.vouchers)}>)"
         )
+
+
+def _echo(meta: dict[str, object], *names: str) -> str:
+    """Return the first of some fields that holds something: a text, or a number for a phone."""
+    for name in names:
+        value = meta.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and (text := str(value).strip()):
+            return text
+    return ""
 
 
 _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Order))
