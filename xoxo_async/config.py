@@ -39,8 +39,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         read_s: One attempt of anything but an order, from the connection wait to the last byte.
         order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups (half a minute at
-            most) after an order whose answer was lost.
+        call_s: The deadline of a whole call: waiting for a token and a rate slot, every attempt, the waits between
+            them, and the look-ups after an order whose answer was lost. So an order is sent only while `order_needs_s`
+            is left of it; an order that cannot be sent by then raises `RateLimitedError`, and nothing was sent.
 
     Raises:
         ConfigError: When a value is not a positive finite number.
@@ -55,6 +56,29 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             _positive(f"Timeouts.{name}", getattr(self, name))
+
+    @property
+    def look_up_s(self) -> float:
+        """What a call keeps for look-ups after its order: `read_s`, half a minute at most.
+
+        Where `call_s` is too short for `order_s` and that, it is a quarter of `call_s` at most.
+        """
+        longest = min(self.read_s, _LOOK_UP_S)
+        return longest if self.order_s + longest < self.call_s else min(longest, self.call_s / 4)
+
+    @property
+    def order_needs_s(self) -> float:
+        """What must be left of a call for its order to be sent: `order_s` and `look_up_s`.
+
+        Where `call_s` is too short for both, it is three quarters of `call_s`: the last quarter is for waiting, and an
+        order is given less than `order_s` to be answered.
+        """
+        both = self.order_s + self.look_up_s
+        return both if both < self.call_s else self.call_s * 0.75
+
+
+_LOOK_UP_S: Final = 30.0
+"""After silence an order is looked up for half a minute: longer, nobody waits for one order."""
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,17 @@ import msgspec
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import RawReply, ReplyDecoder, Rows, fit, read_untyped
 
-__all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag", "says_no"]
+__all__ = [
+    "API_PATH",
+    "Dispatch",
+    "EffectClass",
+    "Layout",
+    "Operation",
+    "SuccessFlag",
+    "is_marked_unsent",
+    "mark_unsent",
+    "says_no",
+]
 
 API_PATH: Final = "/v1/oauth/api"
 """The one address of nearly all operations; the `query` inside the body tells them apart."""
@@ -325,6 +335,25 @@ def _has_flag(inner: object) -> bool:
     return isinstance(inner, dict) and any(flag.value in inner for flag in SuccessFlag if flag.value)
 
 
+_UNSENT: Final = "xoxo_async: nothing had been sent when the call was cancelled"
+
+
+def mark_unsent(cancelled: BaseException) -> None:
+    """Note on a cancellation that it came before anything was sent.
+
+    A note, since a cancellation has to pass as it came: asyncio and anyio know theirs by its class.
+
+    Args:
+        cancelled: The cancellation.
+    """
+    cancelled.add_note(_UNSENT)
+
+
+def is_marked_unsent(cancelled: BaseException) -> bool:
+    """Return whether a cancellation certainly came before anything was sent."""
+    return _UNSENT in getattr(cancelled, "__notes__", ())
+
+
 def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
     """The constant bytes around the encoded request: the envelope is never built twice."""
     if not query:
@@ -336,7 +365,11 @@ def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
 
 
 class Dispatch(Protocol):
-    """What a service needs of the road below it: one operation in, its decoded reply out."""
+    """What a service needs of the road below it: one operation in, its decoded reply out.
+
+    A call that is cancelled before anything was sent says so: its exception bears the note of `mark_unsent`. Without
+    that note the request may have left.
+    """
 
     async def __call__(self, operation: Operation[RequestContra, Reply], request: RequestContra, /) -> Reply:
         """Run one operation."""

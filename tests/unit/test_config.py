@@ -60,6 +60,26 @@ def test_senseless_numbers_are_refused(value: object) -> None:
         Timeouts(read_s=value)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("timeouts", "look_up_s", "order_needs_s"),
+    [
+        (Timeouts(), 30, 180),
+        (Timeouts(order_s=1, read_s=2, call_s=10), 2, 3),
+        (Timeouts(read_s=300), 30, 180),
+        (Timeouts(call_s=181), 30, 180),
+        (Timeouts(call_s=180), 30, 135),
+        (Timeouts(call_s=60), 15, 45),
+        (Timeouts(call_s=60, read_s=2), 2, 45),
+        (Timeouts(call_s=100, order_s=72), 25, 97),
+    ],
+)
+def test_a_call_keeps_time_for_its_order_and_a_look_up(
+    timeouts: Timeouts, look_up_s: float, order_needs_s: float
+) -> None:
+    """Where a call is too short for both, a quarter of it is for waiting and a quarter at most for the look-up."""
+    assert (timeouts.look_up_s, timeouts.order_needs_s) == (look_up_s, order_needs_s)
+
+
 def test_the_environment_is_read_and_not_shown() -> None:
     """Blank variables count as absent; the repr holds no secret."""
     environment = Environment.read({"XOXO_CLIENT_SECRET": "hush", "XOXO_BASE_URL": " ", "XOXO_CLIENT_ID": "me"})

@@ -8,7 +8,7 @@ from typing import Final
 
 from xoxo_async.config import Timeouts
 from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError
-from xoxo_async.operation import Dispatch
+from xoxo_async.operation import Dispatch, is_marked_unsent
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.orders.matching import contradictions, known, named
@@ -108,8 +108,11 @@ class OrderService:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
-        except BaseException:  # cancelled: the order may exist, nobody is left to ask; a listener has the poNumber
-            self._doubt(request.po_number, "its caller was cancelled")
+        except BaseException as cancelled:
+            # Nobody is left to ask whether the order exists; a listener has the poNumber. One who was still waiting
+            # for a token, a slot or a connection has ordered nothing.
+            if not is_marked_unsent(cancelled):
+                self._doubt(request.po_number, "its caller was cancelled")
             raise
         if contradicted := contradictions(request, order):
             # The vendor replayed the poNumber's first order, or the answer belongs to another request.
