@@ -85,9 +85,9 @@ class Operation(Generic[Request, Reply]):
         empty_on: Error ids that mean "nothing there" rather than failure.
         empty: The reply to return for those.
         content_type: The request's content type.
-        loose: Whether the vendor's pages show the reply in more places than `layout` names: without its key, or with
-            its fields one level deeper.
-        proof: A field that only a success has, at the top or in a list: it will do where no flag came.
+        loose: Whether the vendor's pages show the reply in more places than `layout` names: without its key, without
+            the envelope, or with its fields one level deeper.
+        proof: Fields that only a success has, at the top or in a list: one of them will do where no flag came.
 
     Raises:
         ConfigError: When the combination makes no sense.
@@ -113,7 +113,7 @@ class Operation(Generic[Request, Reply]):
         empty: Reply | None = None,
         content_type: str = "application/json",
         loose: bool = False,
-        proof: str = "",
+        proof: tuple[str, ...] = (),
     ) -> None:
         if not name:
             raise ConfigError("an operation needs a name")
@@ -210,10 +210,11 @@ class Operation(Generic[Request, Reply]):
         inner = self._inner(answer)
         if isinstance(inner, list):
             found: object = inner  # a bare list: nothing failed, and nothing says so
-        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or _holds(inner, self._proof)):
+        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or self._proven(inner)):
             return None
         else:
-            found = inner if self.layout is Layout.FLAT else inner.get("data")
+            bare = self.layout is Layout.FLAT or (inner.get("data") is None and self._proven(inner))
+            found = inner if bare else inner.get("data")
             if found is None and get_origin(self.reply) is not tuple:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         try:
@@ -234,14 +235,26 @@ class Operation(Generic[Request, Reply]):
         for place in places:
             if isinstance(place, list) and self._loose and get_origin(self.reply) is tuple:
                 return cast("list[object]", place)
-            if not isinstance(place, dict) or (place is not places[0] and not _has_flag(place)):
+            if not isinstance(place, dict):
                 continue
             inner = cast("dict[str, object]", place)
+            if place is not places[0] and not _has_flag(inner) and not (place is data and self._proven(inner)):
+                continue
             deeper = inner.get("data")
             if self._loose and self.layout is Layout.FLAT and isinstance(deeper, dict):
                 return {**cast("dict[str, object]", deeper), **{k: v for k, v in inner.items() if v is not None}}
             return inner
         return None
+
+    def _proven(self, inner: Mapping[str, object]) -> bool:
+        """Whether an answer has a field that only a success has, at the top or in the rows of a list.
+
+        Of a read 0 is an answer, too; of what moves money it is the mark of an empty form.
+        """
+        lists = [cast("list[object]", value) for value in inner.values() if isinstance(value, list)]
+        rows = [cast("Mapping[str, object]", row) for items in lists for row in items if isinstance(row, dict)]
+        found = [row.get(name) for row in (inner, *rows) for name in self._proof]
+        return any(value or (value == 0 and self.effect is EffectClass.READ) for value in found)
 
     @cached_property
     def _decoder(self) -> ReplyDecoder[Any]:
@@ -322,13 +335,6 @@ def says_no(inner: Mapping[str, object]) -> bool:
     if error not in (None, [], {}) and not _succeeded(SuccessFlag.ERROR_FALSE, error):
         return True
     return any(inner.get(name) for name in ("errorId", "error_message_id", "errors"))
-
-
-def _holds(inner: Mapping[str, object], name: str) -> bool:
-    """Whether a field is there, at the top or in the rows of a list."""
-    lists = [cast("list[object]", value) for value in inner.values() if isinstance(value, list)]
-    rows = [row for items in lists for row in items if isinstance(row, dict)]
-    return bool(name) and any(cast("Mapping[str, object]", row).get(name) for row in (inner, *rows))
 
 
 def _has_flag(inner: object) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.services.orders.replies import Order, OrderSummary
+from xoxo_async.services.orders.replies import Order, OrderSummary, meta_of
 from xoxo_async.services.placing import PlaceOrder
 from xoxo_async.wire import parse_date
 
@@ -242,7 +242,7 @@ def _block_told(order: Order | OrderSummary) -> dict[str, str]:
     except DecodeError:
         beside = {}
     told: dict[str, str] = {}
-    for fields in (beside, order.meta, order.shipping_details):
+    for fields in (beside, meta_of(order), order.shipping_details):
         if isinstance(fields, dict):
             _gather(fields.items(), told)
     return told

@@ -20,7 +20,7 @@ from xoxo_async.wire import (
     to_decimal,
 )
 
-__all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail"]
+__all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
 
 
 class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -171,25 +171,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.delivery_date_)
 
     @property
-    def meta(self) -> dict[str, object]:
-        """What `order_meta` holds: the vendor's echo of e-mail, contact and the like; empty where it holds nothing."""
-        value: object = self.order_meta
-        if isinstance(value, str) and value:
-            try:
-                value = read_untyped(value)  # other meta fields of the vendor's are JSON in a string
-            except DecodeError:
-                return {}
-        return cast("dict[str, object]", value) if isinstance(value, dict) else {}
-
-    @property
     def email(self) -> str:
         """The receiver's e-mail as the vendor echoes it; empty where the reply does not tell it."""
-        return _echo(self.meta, "email", "receiverEmail")
+        return _echo(meta_of(self), "email", "receiverEmail")
 
     @property
     def contact(self) -> str:
         """The receiver's phone as the vendor echoes it; empty where the reply does not tell it."""
-        return _echo(self.meta, "contact", "receiverMobileNumber")
+        return _echo(meta_of(self), "contact", "receiverMobileNumber")
 
     @property
     def extra(self) -> dict[str, object]:
@@ -206,6 +195,21 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             f"delivery_status={str(self.delivery_status)!r}, amount_charged={self.amount_charged}, "
             f"currency_code={self.currency_code!r}, quantity={self.quantity}, vouchers=<{len(self.vouchers)}>)"
         )
+
+
+def meta_of(order: Order) -> dict[str, object]:
+    """Return what `order_meta` holds: the vendor's echo of e-mail, contact and the like; empty where it holds nothing.
+
+    Args:
+        order: The order.
+    """
+    value: object = order.order_meta
+    if isinstance(value, str) and value:
+        try:
+            value = read_untyped(value)  # other meta fields of the vendor's are JSON in a string
+        except DecodeError:
+            return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _echo(meta: dict[str, object], *names: str) -> str:
