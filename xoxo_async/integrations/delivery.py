@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -46,14 +46,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class _Data(msgspec.Struct, frozen=True, rename="camel"):
     order_id: int | None = None
     po_number: str | None = None
-    order_date: str | None = None
+    order_date: Any = None
     delivery_status: DeliveryStatus = DeliveryStatus.NONE
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
     id: str = ""
     data: _Data | None = None
-    created_at: str | None = None
+    created_at: Any = None
 
 
 _DECODER: Final = ReplyDecoder(_Body)

@@ -54,7 +54,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     enabled: bool | None = None
     currency_code_: str | None = msgspec.field(default=None, name="currencyCode")
     currency_code_snake_: str | None = msgspec.field(default=None, name="currency_code")
-    created_date_: str | None = msgspec.field(default=None, name="created_date")
+    created_date_: Any = msgspec.field(default=None, name="created_date")
 
     @property
     def currency_code(self) -> str | None:

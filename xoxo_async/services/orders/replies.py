@@ -50,9 +50,9 @@ class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     currency_value: Decimal | None = None
     code_: Secret = msgspec.field(default=Secret(""), name="code")
     voucher_code_: Secret = msgspec.field(default=Secret(""), name="voucherCode")
-    valid_from_: str | None = msgspec.field(default=None, name="validFrom")
-    valid_to_: str | None = msgspec.field(default=None, name="validTo")
-    validity_: str | None = msgspec.field(default=None, name="validity")
+    valid_from_: Any = msgspec.field(default=None, name="validFrom")
+    valid_to_: Any = msgspec.field(default=None, name="validTo")
+    validity_: Any = msgspec.field(default=None, name="validity")
 
     @property
     def code(self) -> Secret:
@@ -140,8 +140,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     order_discount_: Any = msgspec.field(default=None, name="orderDiscount")
     raw_order_discount_: Any = msgspec.field(default=None, name="rawOrderDiscount")
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
-    order_date_: str | None = msgspec.field(default=None, name="orderDate")
-    delivery_date_: str | None = msgspec.field(default=None, name="deliveryDate")
+    order_date_: Any = msgspec.field(default=None, name="orderDate")
+    delivery_date_: Any = msgspec.field(default=None, name="deliveryDate")
     # Set by `Operation.read`; no JSON the vendor writes has this name.
     raw: RawReply | None = msgspec.field(default=None, name="#raw")
 
@@ -257,7 +257,7 @@ class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     currency_value: Decimal | None = None
     products: tuple[OrderProduct, ...] = ()
     voucher_details: tuple[VoucherDetail, ...] = ()
-    order_date_: str | None = msgspec.field(default=None, name="orderDate")
+    order_date_: Any = msgspec.field(default=None, name="orderDate")
 
     @property
     def order_date(self) -> datetime | None:
