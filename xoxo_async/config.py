@@ -20,6 +20,8 @@ __all__ = [
     "Timeouts",
     "TokenFamily",
     "check_base_url",
+    "check_count",
+    "check_number",
     "default_token_file",
     "made_folder",
 ]
@@ -55,7 +57,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            _positive(f"Timeouts.{name}", getattr(self, name))
+            check_number(f"Timeouts.{name}", getattr(self, name))
 
     @property
     def look_up_s(self) -> float:
@@ -112,7 +114,7 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if value is not None:
-                _positive(f"RateLimits.{name}", value)
+                check_number(f"RateLimits.{name}", value)
 
     @classmethod
     def unlimited(cls) -> Self:
@@ -289,6 +291,36 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _positive(name: str, value: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise ConfigError(f"{name} must be a positive number, not {value!r}")
+def check_number(name: str, value: object, *, zero: bool = False) -> float:
+    """Return a duration, a rate or another number that is above 0 and not absurd.
+
+    Args:
+        name: The argument's name, for the error.
+        value: The argument. NaN, infinity, texts and booleans are no numbers here.
+        zero: Whether 0 is allowed.
+
+    Raises:
+        ConfigError: It is no such number.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST and (zero or value):
+        return value
+    raise ConfigError(f"{name} must be a {'number from 0' if zero else 'positive number'}, not {value!r}")
+
+
+def check_count(name: str, value: object) -> int:
+    """Return a whole number from 1, such as a size or a number of attempts.
+
+    Args:
+        name: The argument's name, for the error.
+        value: The argument. A boolean is no number here.
+
+    Raises:
+        ConfigError: It is no such number.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
+        return value
+    raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
+
+
+_MOST: Final = 10**12
+"""In seconds 30,000 years; what is above has no float, or no date."""

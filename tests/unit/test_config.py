@@ -1,11 +1,13 @@
 """`config`: addresses, limits, timeouts, environment."""
 
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from xoxo_async import PRODUCTION, STAGING, RateLimits, Timeouts, errors
-from xoxo_async.config import Environment, check_base_url, default_token_file
+from xoxo_async.config import Environment, check_base_url, check_count, check_number, default_token_file
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,25 @@ def test_limits_are_kept_by_operation() -> None:
     limits = RateLimits(place_order=6000)
     assert [limits.per_minute(n) for n in ("placeOrder", "getBalance", "sendBalance")] == [6000, 10, None]
     assert RateLimits.unlimited().per_minute("placeOrder") is None
+
+
+NO_NUMBERS = [-1, float("inf"), float("nan"), "10", True, None, 10**400, 1e13, [], Decimal(1)]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_what_is_no_number_is_told_by_its_name(value: object) -> None:
+    """NaN ends no wait, infinity none either, and a text raises something else much later."""
+    for check in (check_number, partial(check_number, zero=True), check_count):
+        with pytest.raises(errors.ConfigError, match="patience_s must be a"):
+            check("patience_s", value)
+
+
+def test_numbers_are_handed_on() -> None:
+    """0 only where it means something."""
+    assert (check_number("n", 0.5), check_number("n", 0, zero=True), check_count("n", 1)) == (0.5, 0, 1)
+    for refused in (lambda: check_number("n", 0), lambda: check_count("n", 0), lambda: check_count("n", 1.5)):
+        with pytest.raises(errors.ConfigError):
+            refused()
 
 
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "10", True])

@@ -7,7 +7,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.config import check_count
+from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders import Order
 from xoxo_async.wire import DeliveryStatus, ReplyDecoder, parse_datetime
 
@@ -115,9 +116,7 @@ class MemorySeenStore:
     __slots__ = ("_keys", "_max_keys")
 
     def __init__(self, max_keys: int = 20_000) -> None:
-        if not isinstance(max_keys, int) or max_keys < 1:
-            raise ConfigError(f"max_keys must be a whole number from 1, not {max_keys!r}")
-        self._max_keys: Final = max_keys
+        self._max_keys: Final = check_count("max_keys", max_keys)
         self._keys: Final[OrderedDict[str, None]] = OrderedDict()
 
     def __len__(self) -> int:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import anyio
 import msgspec
 
+from xoxo_async.config import check_number
 from xoxo_async.errors import ConfigError, DecodeError, XoxoError
 from xoxo_async.integrations.delivery import (
     MAX_BODY_BYTES,
@@ -91,7 +92,8 @@ class WebhookReceiver:
         read_back_timeout_s: How long a read-back may take before the vendor is asked to post again.
 
     Raises:
-        ConfigError: The key is blank or no header value; or there is neither a key nor a read-back.
+        ConfigError: The key is blank or no header value; there is neither a key nor a read-back; or the timeout is no
+            positive number.
     """
 
     def __init__(
@@ -109,13 +111,11 @@ class WebhookReceiver:
             not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key
         ):
             raise ConfigError("api_key is empty or holds characters that no header may hold")
-        if not 0 < read_back_timeout_s < float("inf"):
-            raise ConfigError(f"read_back_timeout_s must be a positive number, not {read_back_timeout_s!r}")
         self._api_key: Final = Secret(api_key) if api_key is not None else None
         self._on_delivery: Final = on_delivery
         self._orders: Final = orders
         self._seen: Final[SeenStore] = MemorySeenStore() if seen is None else seen
-        self._read_back_timeout_s: Final = read_back_timeout_s
+        self._read_back_timeout_s: Final = check_number("read_back_timeout_s", read_back_timeout_s)
         self._busy: Final[dict[int, anyio.Event]] = {}
         self.asgi: Final = Asgi(self)
 

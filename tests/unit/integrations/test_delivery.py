@@ -159,7 +159,7 @@ async def test_memory_of_events_is_bounded() -> None:
     assert len(seen) == 2
 
 
-@pytest.mark.parametrize("bound", [0, -1, 1.5])
+@pytest.mark.parametrize("bound", [0, -1, 1.5, True, "9", float("nan")])
 def test_a_senseless_bound_is_refused(bound: object) -> None:
     """A memory of nothing would hand every event out again."""
     with pytest.raises(errors.ConfigError, match="max_keys"):

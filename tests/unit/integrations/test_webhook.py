@@ -129,8 +129,8 @@ def test_a_key_no_header_can_hold_is_refused(callback: Callback, key: str) -> No
         WebhookReceiver(key, callback)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-def test_a_senseless_timeout_is_refused(callback: Callback, seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), "20", True, None])
+def test_a_senseless_timeout_is_refused(callback: Callback, seconds: Any) -> None:
     """A read-back must end."""
     with pytest.raises(errors.ConfigError, match="read_back_timeout_s"):
         WebhookReceiver(KEY, callback, read_back_timeout_s=seconds)

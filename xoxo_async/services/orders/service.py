@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.config import Timeouts
+from xoxo_async.config import Timeouts, check_number
 from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError
 from xoxo_async.operation import Dispatch, is_marked_unsent
 from xoxo_async.paging import Page, check_page, iterate_pages
@@ -41,7 +41,7 @@ class OrderService:
         call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._call_s: Final = call_s
+        self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
@@ -186,7 +186,7 @@ class OrderService:
             The order; or None when it was absent to the end, so that placing it again under the same poNumber is safe.
 
         Raises:
-            ConfigError: The poNumber is malformed.
+            ConfigError: The poNumber is malformed, or `absent_after_s` is no number of seconds from 0.
             XoxoError: A look-up failed for good; nothing is known then.
 
         Example:
@@ -194,7 +194,8 @@ class OrderService:
             order = await xoxo.orders.settle("INV-1")
             ```
         """
-        return await self._settling.look_for(checks.po_number(po_number), absent_after_s)
+        for_s = check_number("absent_after_s", absent_after_s, zero=True)
+        return await self._settling.look_for(checks.po_number(po_number), for_s)
 
     async def list_history(
         self, start: date, end: date, *, page: int = 1, limit: int = 100, tag: str | None = None

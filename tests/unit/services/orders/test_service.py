@@ -212,6 +212,16 @@ async def test_a_duplicate_that_is_the_same_order_is_the_order(road: Any, clock:
     assert (await OrderService(road, clock=clock).place(**ASKED)).order_id == 900
 
 
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "150", -1, True, None], ids=repr)
+async def test_settle_refuses_what_is_no_time(road: Any, clock: Clock, seconds: Any) -> None:
+    """NaN never ended, and a negative time said "absent" at once: nothing is looked up, and the argument is named."""
+    with pytest.raises(ConfigError, match="absent_after_s"):
+        await OrderService(road, clock=clock).settle("PO-7", absent_after_s=seconds)
+    with pytest.raises(ConfigError, match="call_s"):
+        OrderService(road, call_s=seconds)
+    assert road.asked == []
+
+
 async def test_settle_believes_an_absence_only_at_the_end(road: Any, clock: Clock) -> None:
     """None comes after the vendor's longest time, and a late order is found."""
     road.answers = [absent() for _ in range(40)]
