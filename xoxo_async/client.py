@@ -17,6 +17,7 @@ from xoxo_async.config import (
     RateLimits,
     Timeouts,
     check_base_url,
+    check_count,
     default_token_file,
     made_folder,
 )
@@ -91,8 +92,7 @@ class XoxoClient:
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
-        if not isinstance(max_connections, int) or max_connections < 1:
-            raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
+        check_count("max_connections", max_connections)
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
         timeouts = timeouts or Timeouts()

@@ -1,13 +1,12 @@
 """What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
-from xoxo_async.services.orders import Order, VoucherCode, differs
+from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
 from xoxo_async.services.placing import PlaceOrder
 
 __all__ = [
@@ -20,9 +19,6 @@ __all__ = [
     "ordered",
     "stored_codes",
 ]
-
-_ZONES: Final = timedelta(hours=14)
-"""The vendor's order dates bear no zone. No zone is further than this from UTC."""
 
 
 class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -156,20 +152,13 @@ def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *
         wanted: What the line's request says, where that is known already.
         dated: Whether the order's date must fit the line's sends; not where something else may have sent the line.
     """
-    difference = differs(order, wanted or ordered(line.request))
-    if difference or not dated or order.order_date is None or line.first_sent_at is None:
-        return difference
-    first = _utc(line.first_sent_at)
-    last = _utc(max(line.last_sent_at or 0.0, line.first_sent_at))
-    if order.order_date < first - _ZONES:
-        return f"it was placed on {order.order_date:%Y-%m-%d %H:%M}, before this row was first sent"
-    if order.order_date > last + _ZONES:
-        return f"it was placed on {order.order_date:%Y-%m-%d %H:%M}, after this row was last sent"
+    contradicted = contradictions(wanted or ordered(line.request), order)
+    if contradicted:
+        return ", ".join(contradicted)
+    first = line.first_sent_at
+    if dated and first is not None and dates_apart(order.order_date, first, line.last_sent_at):
+        return f"it was placed on {order.order_date:%Y-%m-%d %H:%M}, which is none of this row's sends"
     return ""
-
-
-def _utc(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC).replace(tzinfo=None)
 
 
 def described(order: Order) -> str:
@@ -187,5 +176,6 @@ def described(order: Order) -> str:
     told += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
     if order.order_total is not None:
         told.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
+    told += [f"e-mail {order.email}"] if order.email else []
     told += [f"tag {order.tag}"] if order.tag else []
     return ", ".join(told)

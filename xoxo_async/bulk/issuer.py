@@ -23,6 +23,7 @@ from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
 from xoxo_async.bulk.runner import Runner
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
+from xoxo_async.config import check_count, check_number
 from xoxo_async.errors import ApiError, AuthError, ConfigError
 from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
@@ -97,10 +98,10 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        if concurrency != "auto" and (not isinstance(concurrency, int) or concurrency < 1):
-            raise ConfigError(f"concurrency must be 'auto' or a whole number from 1, not {concurrency!r}")
-        if not 0 <= settle_s < float("inf"):
-            raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
+        if concurrency != "auto":
+            check_count("concurrency, unless 'auto',", concurrency)
+        check_number("settle_s", settle_s, zero=True)
+        check_number("pause_limit_s", pause_limit_s, zero=True)
         if resend not in {"settled", "never"}:
             raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
         if missing not in {"refuse", "withdraw", "keep"}:
