@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from xoxo_async import pacing
-from xoxo_async.auth import stores
+from xoxo_async.auth import stores, troubles
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,3 +25,4 @@ def _nothing_kept() -> Iterator[None]:
     yield
     pacing._ACCOUNTS.clear()
     stores._SHARED.clear()
+    troubles.TROUBLES.clear()

@@ -93,7 +93,7 @@ class XoxoClient:
         if not isinstance(max_connections, int) or max_connections < 1:
             raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
-        timeouts = timeouts or Timeouts()
+        timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._session: Final = Session(
@@ -102,13 +102,14 @@ class XoxoClient:
             timeouts=timeouts,
             max_connections=max_connections,
             http=session,
+            retry=retry,
             hooks=tuple(hooks),
             pacer=pacer,
         )
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
-            retry=retry or RetryPolicy(),
+            retry=retry,
             timeouts=timeouts,
             hooks=tuple(hooks),
         )

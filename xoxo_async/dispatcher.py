@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
 from xoxo_async.errors import (
     ApiError,
@@ -27,6 +28,7 @@ from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Answer, Session
+from xoxo_async.wire import Secret
 
 __all__ = ["Dispatcher"]
 
@@ -77,6 +79,7 @@ class Dispatcher:
         self._timeouts: Final = timeouts
         self._hooks: Final = hooks
         self._clock: Final = clock
+        self._worked: Token | None = None  # the last token that the vendor accepted
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -133,6 +136,7 @@ class Dispatcher:
                     left = deadline - self._clock()
             else:
                 self._quota.succeeded()
+                self._worked = answer.token
                 if self._hooks:
                     self._finished(operation.name, attempt, started, None)
                 return reply
@@ -164,6 +168,7 @@ class Dispatcher:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
+        self._worked = answer.token
         if self._hooks:
             self._finished(operation.name, 1, started, None)
         return reply
@@ -223,8 +228,10 @@ class Dispatcher:
             else:
                 if reply is not None:
                     return reply
-        refusal = self._refusal(operation, answer, await _recognised(answer, operation.effect), undecoded)
+        recognised = await _recognised(answer, operation.effect, self._session.secrets)
+        refusal = self._refusal(operation, answer, recognised, undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
+            self._worked = answer.token
             return operation.empty
         raise refusal
 
@@ -242,7 +249,7 @@ class Dispatcher:
         elif after is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation.name, after)
         if isinstance(error, TokenRejectedError):
-            self._session.reject(answer.token)
+            self._session.reject(answer.token, worked=answer.token is self._worked)
         elif undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
@@ -271,9 +278,13 @@ def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply
         return None
 
 
-async def _recognised(answer: Answer, effect: EffectClass) -> XoxoError:
+async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret, ...]) -> XoxoError:
     """Read an answer that is no success; a large one in a thread."""
-    read = partial(recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s)
+    if answer.token is not None:
+        secrets = (answer.token.access, *secrets)  # the client may have got another one meanwhile
+    read = partial(
+        recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
+    )
     return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()
 
 

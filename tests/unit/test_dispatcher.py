@@ -45,6 +45,7 @@ class PlayedBack:
     def __init__(self, *ends: object) -> None:
         self.ends = list(ends)
         self.has_token = True
+        self.secrets: tuple[Secret, ...] = ()
         self.sent: list[tuple[str, str, bytes, str, float]] = []
         self.rejected: list[Token | None] = []
 
@@ -56,7 +57,7 @@ class PlayedBack:
         status, body, retry_after_s = (*end, None)[:3] if isinstance(end, tuple) else (200, end, None)
         return Answer(status, body, TOKEN, retry_after_s)
 
-    def reject(self, token: Token | None) -> None:
+    def reject(self, token: Token | None, *, worked: bool) -> None:
         self.rejected.append(token)
 
 
@@ -275,6 +276,7 @@ class Road(PlayedBack):
     async def authorise(self, _within_s: float = 0) -> None:
         self.asked.append("token")
         self.has_token = True
+        self.secrets: tuple[Secret, ...] = ()
 
     async def slot(self, _operation: str, _deadline: float | None = None) -> None:
         self.asked.append("slot")
