@@ -2,17 +2,20 @@
 
 import copy
 import gc
+import multiprocessing
 import pickle
 import threading
 import uuid
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from tests.unit.auth.endpoints import CLIENT, Clock, Vendor, provider
-from xoxo_async import FileTokenStore, MemoryTokenStore, RefreshToken, errors
-from xoxo_async.auth import ExchangeAnswer, Token, TokenStore
+from tests.unit.auth.endpoints import CLIENT, LIFETIME, NOW, Clock, Endpoint, Vendor, provider
+from xoxo_async import ClientCredentials, FileTokenStore, MemoryTokenStore, RefreshToken, errors
+from xoxo_async.auth import ExchangeAnswer, Token, TokenStore, stores
+from xoxo_async.kept import Kept
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio
@@ -65,17 +68,6 @@ async def test_providers_of_one_credential_share_a_pair_without_a_store(unique: 
         await storeless(unique, client_id="another-client-id").obtain(vendor, None)
 
 
-async def test_the_shared_pair_ends_with_its_last_provider(unique: str) -> None:
-    """Nothing of a credential stays in the process once nobody uses it."""
-    vendor = Vendor(unique)
-    one = storeless(unique)
-    await one.obtain(vendor, None)
-    del one
-    gc.collect()
-    with pytest.raises(errors.RefreshTokenDeadError):
-        await storeless(unique).obtain(vendor, None)
-
-
 def test_event_loops_in_threads_share_a_pair(unique: str) -> None:
     """A client belongs to its loop; the pair belongs to all of them, and one loop renews it."""
     vendor = Vendor(unique)
@@ -121,3 +113,169 @@ async def test_a_stored_pair_is_copied_nowhere() -> None:
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(store)
     assert repr(store) == "MemoryTokenStore(<one pair>)"
+
+
+# What stays when its last client has gone.
+
+
+@pytest.fixture
+def wall(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock by which kept tokens run out; nothing is kept yet."""
+    clock = Clock()
+    monkeypatch.setattr(stores, "_SHARED", Kept(stores._Place, clock))
+    return clock
+
+
+class At(Endpoint):
+    """A token endpoint of one address, as a client has it."""
+
+    def __init__(self, base_url: str = "https://a/chef", lifetime_s: float | None = 1000.0) -> None:
+        super().__init__({"access_token": "tok", "expires_in": lifetime_s})
+        self.base_url = base_url
+
+
+def by_id(client_id: str = "me", key: str = "s&cret", **settings: Any) -> ClientCredentials:
+    return ClientCredentials(client_id, key, **settings)
+
+
+async def test_a_token_of_client_credentials_is_kept_until_it_expires(wall: Clock) -> None:
+    """The next provider of the same values takes it while it is worth using; after its end nothing of it is left."""
+    endpoint = At()
+    for at, asked, kept in ((0, 1, 1), (700, 1, 1), (800, 2, 1), (1799, 2, 1)):
+        wall.now = NOW + at
+        await by_id(clock=wall).obtain(endpoint, None)
+        gc.collect()
+        if at == 1799:
+            break
+        assert (len(endpoint.asked), len(stores._SHARED)) == (asked, kept)
+    wall.now = NOW + 100_000
+    assert len(stores._SHARED) == 0
+
+
+async def test_a_token_without_an_end_is_kept_for_an_hour(wall: Clock) -> None:
+    """Nobody said when it expires: used until refused, but not for ever by clients to come."""
+    endpoint = At(lifetime_s=None)
+    await by_id(clock=wall).obtain(endpoint, None)
+    gc.collect()
+    wall.now += 3599
+    assert len(stores._SHARED) == 1
+    wall.now += 1
+    assert len(stores._SHARED) == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url"),
+    [
+        (by_id("you"), "https://a/chef"),
+        (by_id("me", "other"), "https://a/chef"),
+        (by_id(), "https://b/chef"),
+        (by_id(), "https://a/chef2"),
+    ],
+    ids=["client id", "secret", "host", "path"],
+)
+async def test_a_token_belongs_to_address_client_id_and_secret(
+    wall: Clock, provider: ClientCredentials, base_url: str
+) -> None:
+    """Where one of them differs, another token is asked for."""
+    await by_id().obtain(At(), None)
+    other = At(base_url)
+    await provider.obtain(other, None)
+    assert len(other.asked) == 1
+
+
+async def test_without_an_address_nothing_is_shared(wall: Clock) -> None:
+    """A caller's own exchange may not say where it posts to; then the token is its own."""
+    endpoint = Endpoint({"access_token": "tok", "expires_in": 1000})
+    for _ in range(2):
+        await by_id().obtain(endpoint, None)
+    assert (len(endpoint.asked), len(stores._SHARED)) == (2, 0)
+
+
+async def test_a_refused_token_is_forgotten_if_it_is_still_the_kept_one(wall: Clock) -> None:
+    """A late refusal of the one before it leaves the new one."""
+    endpoint, one = At(), by_id(clock=wall)
+    old = await one.obtain(endpoint, None)
+    one.forget(old)
+    endpoint.answer = ExchangeAnswer(200, b'{"access_token": "new", "expires_in": 1000}')
+    assert (await by_id(clock=wall).obtain(endpoint, None)).access == Secret("new")
+    one.forget(old)
+    assert (await by_id(clock=wall).obtain(endpoint, None)).access == Secret("new")
+    assert len(endpoint.asked) == 2
+
+
+async def test_a_pair_is_kept_until_its_refresh_token_expires(wall: Clock, unique: str) -> None:
+    """Short-lived clients without a store must not spend one refresh token twice."""
+    vendor = Vendor(unique)
+    for number in range(1, 4):
+        token = await RefreshToken(CLIENT, "s", unique, clock=wall).obtain(vendor, None)
+        assert token.access == Secret(f"a{number}")
+        gc.collect()
+        wall.now += LIFETIME
+    assert vendor.sent == [unique, "r1", "r2"]
+    wall.now += 16 * 86400
+    assert len(stores._SHARED) == 0
+
+
+async def test_a_token_file_of_client_credentials_is_its_owners(tmp_path: Path, wall: Clock) -> None:
+    """It is read by the same client at the same address alone, and written over by any other."""
+    path = tmp_path / "token.json"
+
+    async def asks(client_id: str, base_url: str) -> bool:
+        endpoint = At(base_url)
+        await by_id(client_id, store=FileTokenStore(path), clock=wall).obtain(endpoint, None)
+        return bool(endpoint.asked)
+
+    who = [("me", "https://a"), ("me", "https://a"), ("you", "https://a"), ("you", "https://b"), ("you", "https://b")]
+    assert [await asks(*one) for one in who] == [True, False, True, True, False]
+
+
+async def test_a_rotating_pair_is_never_written_over_by_client_credentials(tmp_path: Path) -> None:
+    """Its refresh token is the only way to the account: a ConfigError names the file."""
+    store = FileTokenStore(tmp_path / "pair.json")
+    await store.save(Token(Secret("a"), NOW + 9999, Secret("r")))
+    with pytest.raises(errors.ConfigError, match=r"pair\.json.*rotating pair"):
+        await by_id(store=store).obtain(At(), None)
+    assert (await store.load()) == Token(Secret("a"), NOW + 9999, Secret("r"))
+
+
+async def test_a_full_disk_costs_client_credentials_no_token_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A token that cannot be stored is not asked for, or each call would ask for one."""
+    endpoint = At()
+
+    def fail(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("xoxo_async.auth.stores.os.fsync", fail)
+    with pytest.raises(errors.AuthError, match=r"token\.json.*No space left"):
+        await by_id(store=FileTokenStore(tmp_path / "token.json")).obtain(endpoint, None)
+    assert endpoint.asked == []
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 on, in a process with threads
+async def test_a_forked_process_finds_the_token_and_no_lock_held(wall: Clock) -> None:
+    """A renewal under way in the parent at the fork keeps the child from nothing."""
+    provider = by_id(clock=wall)
+    await provider.obtain(At(), None)
+    store = provider._shared["https://a/chef"]
+    async with store.lock():
+        with stores._SHARED.lock:
+            child = multiprocessing.get_context("fork").Process(target=_obtain, args=(wall,), daemon=True)
+            child.start()
+            try:
+                await anyio.to_thread.run_sync(child.join, 30)
+                assert child.exitcode == 0
+            finally:
+                child.kill()
+                child.join()
+
+
+def _obtain(wall: Clock) -> None:
+    endpoint = At()
+
+    async def main() -> None:
+        assert (await by_id(clock=wall).obtain(endpoint, None)).access == Secret("tok")
+        assert endpoint.asked == []
+
+    anyio.run(main)
