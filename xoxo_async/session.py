@@ -238,6 +238,7 @@ class Session:
     async def _post_for_a_token(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
         assert self._http is not None  # noqa: S101 - made with the loop
         sent, limit = Body(body, content_type), self._timeouts.token_s
+        del body  # it holds the client secret, and this frame may be printed with its variables
         if self._http is self._callers_http:
             answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
         else:

@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Final
 
 import anyio
 
@@ -257,8 +257,9 @@ class Keeper:
             self._failed_until = now + _FAILURE_REMEMBERED_S
         return None
 
-    async def __call__(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
+    def __call__(self, path: str, body: bytes, content_type: str, /) -> Coroutine[Any, Any, ExchangeAnswer]:
         """Post to the token endpoint once, for the provider, unless the account must leave it alone now."""
+        # Not `async`: a frame that waits would hold the body and the secret in it, for whatever prints its variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
         if blocked_s:
             # Imposed on another client of the account, or on this one before it closed.
@@ -269,7 +270,7 @@ class Keeper:
                 self._held_back = True
                 raise failure
         self._asked = self._spending = True
-        return await self._post(path, body, content_type)
+        return self._post(path, body, content_type)
 
     def _take(self, token: Token) -> None:
         now = self._clock()

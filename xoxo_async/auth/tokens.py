@@ -53,11 +53,14 @@ class Token(NamedTuple):
 
 
 class ExchangeAnswer(NamedTuple):
-    """What a token endpoint answered."""
+    """What a token endpoint answered; never shows it."""
 
     status: int
     body: bytes
     retry_after_s: float | None = None
+
+    def __repr__(self) -> str:
+        return f"ExchangeAnswer(status={self.status}, body=<{len(self.body)} bytes>)"
 
 
 class Exchange(Protocol):
