@@ -18,6 +18,7 @@ from xoxo_async.config import (
     check_base_url,
     default_token_file,
     made_folder,
+    token_file_if_any,
 )
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
@@ -232,13 +233,14 @@ def credentials_from(environment: Environment) -> TokenProvider:
         missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
-    family, path = environment.family, default_token_file(environment)
-    if environment.refresh_token or os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
+    family, path = environment.family, token_file_if_any(environment)
+    stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    if environment.refresh_token or stored:
         return RefreshToken(
             environment.client_id,
             environment.client_secret,
             environment.refresh_token or None,
-            store=FileTokenStore(made_folder(path)),
+            store=FileTokenStore(made_folder(default_token_file(environment))),
             family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)
