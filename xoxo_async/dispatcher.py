@@ -231,7 +231,6 @@ class Dispatcher:
         recognised = await _recognised(answer, operation.effect, self._session.secrets)
         refusal = self._refusal(operation, answer, recognised, undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
-            self._worked = answer.token
             return operation.empty
         raise refusal
 
@@ -249,8 +248,14 @@ class Dispatcher:
         elif after is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation.name, after)
         if isinstance(error, TokenRejectedError):
-            self._session.reject(answer.token, worked=answer.token is self._worked)
-        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
+            held = self._session.reject(answer.token, worked=answer.token is self._worked)
+            if held is not None:
+                held.status, held.error_id = error.status, error.error_id
+                return held
+            return error
+        if error.error_id and not isinstance(error, AuthError):
+            self._worked = answer.token  # a refusal of the operation itself comes after the token was accepted
+        if undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
             return undecoded

@@ -17,7 +17,7 @@ from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.keeper import Keeper
 from xoxo_async.config import Timeouts
 from xoxo_async.deadlines import Deadlines
-from xoxo_async.errors import ConfigError, XoxoError
+from xoxo_async.errors import ConfigError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook
 from xoxo_async.pacing import Pacer
 from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
@@ -179,15 +179,18 @@ class Session:
         if not self.has_token:
             await self._keeper.within(within_s)
 
-    def reject(self, token: Token | None, *, worked: bool = False) -> None:
+    def reject(self, token: Token | None, *, worked: bool = False) -> TokenRejectedError | None:
         """Forget a token the vendor refused, if it is still the current one.
 
         Args:
             token: The one the refused attempt was sent with.
             worked: Whether the vendor accepted it before. One that it never accepted may mean that the next one will
                 be refused as well, and new tokens are asked for ever more slowly.
+
+        Returns:
+            What to tell the caller where no other token is asked for now; None where one is.
         """
-        self._keeper.reject(token, worked=worked)
+        return self._keeper.reject(token, worked=worked)
 
     async def aclose(self) -> None:
         """Close what this session opened; a renewal under way is first let end, since its pair must not be lost.

@@ -10,7 +10,7 @@ import anyio
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
 from xoxo_async.config import Timeouts
-from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, XoxoError
+from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import named_by
 from xoxo_async.operation import EffectClass
@@ -108,21 +108,25 @@ class Keeper:
         pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
         return (*pairs, *getattr(self._provider, "secrets", ()))
 
-    def reject(self, token: Token | None, *, worked: bool) -> None:
+    def reject(self, token: Token | None, *, worked: bool) -> TokenRejectedError | None:
         """Forget a token the vendor refused, if it is still the current one.
 
         Args:
             token: The one the refused attempt was sent with.
             worked: Whether the vendor accepted it before.
+
+        Returns:
+            What to tell the caller where no other token is asked for now; None where one is.
         """
-        if token is None or self.token is not token:
-            return
-        self._rejected = token
-        self.token = None
-        self._troubles.refused(worked=worked, had_since=self._had_since, now=self._clock(), wall=self._wall())
-        forget = getattr(self._provider, "forget", None)
-        if callable(forget):
-            forget(token)  # clients to come do not find it either
+        now, wall = self._clock(), self._wall()
+        if token is not None and self.token is token:
+            self._rejected = token
+            self.token = None
+            self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
+            forget = getattr(self._provider, "forget", None)
+            if callable(forget):
+                forget(token)  # clients to come do not find it either
+        return self._troubles.refusal(now, wall) if self.token is None else None
 
     async def within(self, within_s: float) -> Token:
         """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
