@@ -51,15 +51,15 @@ class XoxoClient:
     opens the connections, `aclose()` (or `async with`) closes them.
 
     The vendor counts by account. So clients of one process with the same address, the same account (client id, static
-    token, or provider object) and equal rate limits share one allowance, also across event loops; with different rate
-    limits each has its own. The vendor's penalties hold for all of them.
+    token, or provider object) and equal rate limits share one allowance, also across event loops and one after the
+    other; with different rate limits each has its own. The vendor's penalties hold for all of them.
 
     Args:
         credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
         base_url: The address. STAGING unless given: production is always asked for by name.
         timeouts: How long attempts and calls may take.
         rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits unless given.
-        retry: How often a failed attempt is repeated, where that is safe.
+        retry: How often a failed attempt or token request is repeated, where that is safe.
         max_connections: The size of the connection pool.
         session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
             are then yours to watch.
@@ -196,7 +196,10 @@ class XoxoClient:
         return await self._dispatcher(operation, request)
 
     async def aclose(self) -> None:
-        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine."""
+        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine.
+
+        A renewal under way whose pair would be lost is let end first, for as long as a token request may take.
+        """
         await self._session.aclose()
 
     async def __aenter__(self) -> Self:

@@ -102,7 +102,6 @@ class Session:
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._closing: asyncio.Task[None] | None = None
         self._headers: _Headers | None = None
         self._keeper: Final = Keeper(
             provider,
@@ -198,16 +197,12 @@ class Session:
         A caller who is cancelled meanwhile waits for that end all the same: a pair is not had twice.
         """
         self._closed = True
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close())
-        await _to_its_end(self._closing)
-
-    async def _close(self) -> None:
         try:
             await self._keeper.close()
         finally:
             if self._http is not None and self._http is not self._callers_http:
-                await self._http.close()
+                with anyio.CancelScope(shield=True):
+                    await self._http.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -305,18 +300,3 @@ class Session:
         if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
             self._deadlines[total_s] = deadlines
         return deadlines
-
-
-async def _to_its_end(task: "asyncio.Task[None]") -> None:
-    """Wait for a task however often the caller is cancelled; the cancellation is raised after that."""
-    cancelled: asyncio.CancelledError | None = None
-    # anyio repeats its cancellation at every wait, so it is shielded; asyncio's own goes through a shield.
-    with anyio.CancelScope(shield=True):
-        while not task.done():
-            try:
-                await asyncio.wait([task])
-            except asyncio.CancelledError as error:
-                cancelled = error
-    if cancelled is not None:
-        raise cancelled
-    task.result()

@@ -153,15 +153,20 @@ class Keeper:
             ) from None
 
     async def close(self) -> None:
-        """Let a renewal end whose pair would be lost, for as long as a token request may take; end any other."""
+        """Let a renewal end whose pair would be lost, for as long as a token request may take; end any other.
+
+        A caller who is cancelled meanwhile waits all the same; the cancellation is raised after that.
+        """
         self._closed = True
         renewal = self._renewal
         if renewal is None or renewal.done():
             return
-        if self._rotates and self._spending:
-            await asyncio.wait([renewal], timeout=self._timeouts.token_s + _SAVING_S)
-        renewal.cancel()
-        await asyncio.wait([renewal], timeout=_SAVING_S)
+        try:
+            if self._rotates and self._spending:
+                await _wait_for(renewal, self._timeouts.token_s + _SAVING_S)
+        finally:
+            renewal.cancel()
+        await _wait_for(renewal, _SAVING_S)
 
     async def _fresh(self) -> Token:
         """Return a usable token; the slow side of the session's check."""
@@ -290,6 +295,22 @@ class Keeper:
         self._adopt(token)
         self.token = token
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
+
+
+async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
+    """Wait for a task's end, however often the caller is cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    # anyio repeats its cancellation at every wait, so it is shielded; asyncio's own goes through such a shield.
+    with anyio.CancelScope(shield=True):
+        while not task.done() and (left := end - loop.time()) > 0:
+            try:
+                await asyncio.wait([task], timeout=left)
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
 
 
 def _as_own(error: XoxoError) -> XoxoError:

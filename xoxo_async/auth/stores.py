@@ -94,9 +94,15 @@ class MemoryTokenStore:
         Args:
             token: The refused token.
         """
-        there = self._place.token
-        if there is not None and there.access == token.access:
-            self._place.token = there._replace(access=Secret("")) if there.refresh is not None else None
+        lock = self._place.lock
+        if not lock.acquire(blocking=False):
+            return  # a renewal is under way and will replace it; written from here, its new pair could be lost
+        try:
+            there = self._place.token
+            if there is not None and there.access == token.access:
+                self._place.token = there._replace(access=Secret("")) if there.refresh is not None else None
+        finally:
+            lock.release()
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:

@@ -203,6 +203,19 @@ async def test_a_refused_token_is_forgotten_if_it_is_still_the_kept_one(wall: Cl
     assert len(endpoint.asked) == 2
 
 
+async def test_forgetting_an_access_token_never_touches_the_refresh_token(wall: Clock) -> None:
+    """Only the refused access token goes; and while a renewal is under way, nothing does."""
+    store, pair = MemoryTokenStore(), Token(Secret("a"), NOW + 9999, Secret("r"))
+    await store.save(pair)
+    async with store.lock():
+        store.forget_access(pair)
+    assert await store.load() == pair
+    store.forget_access(Token(Secret("other")))
+    assert await store.load() == pair
+    store.forget_access(pair)
+    assert await store.load() == pair._replace(access=Secret(""))
+
+
 async def test_a_pair_is_kept_until_its_refresh_token_expires(wall: Clock, unique: str) -> None:
     """Short-lived clients without a store must not spend one refresh token twice."""
     vendor = Vendor(unique)
