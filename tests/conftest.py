@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from xoxo_async import pacing
-from xoxo_async.auth import stores, troubles
+from xoxo_async.auth import memory, troubles
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,5 +24,5 @@ def _nothing_kept() -> Iterator[None]:
     """Tests share a process: a port that comes up twice must not bring the tokens and penalties of another test."""
     yield
     pacing._ACCOUNTS.clear()
-    stores._SHARED.clear()
+    memory._SHARED.clear()
     troubles.TROUBLES.clear()

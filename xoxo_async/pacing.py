@@ -276,7 +276,7 @@ class Pacer:
             return 0.0
 
 
-# Module state, as in `auth/stores.py` and for the same reason: the vendor counts by account, not by client object. Two
+# Module state, as in `auth/memory.py` and for the same reason: the vendor counts by account, not by client object. Two
 # clients of one account, each with an allowance of its own, would together be penalised, also one after the other.
 _ACCOUNTS: Final = Kept(_Account, time.monotonic)
 

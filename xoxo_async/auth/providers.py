@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import anyio
 import msgspec
 
-from xoxo_async.auth.stores import MemoryTokenStore, shared_memory
+from xoxo_async.auth.memory import MemoryTokenStore, shared_memory
 from xoxo_async.auth.tokens import (
     Exchange,
     Reserving,

@@ -23,6 +23,9 @@ from xoxo_async.wire import Secret, read_untyped
 
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 
+LOCK_TIMEOUT_S: Final = 60.0
+"""How long a store's lock is waited for."""
+
 _MARGIN_S: Final = 330.0
 _MARGIN_SHARE: Final = 0.25
 _THROTTLED_S: Final = 60.0
@@ -324,3 +327,8 @@ def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError)
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         raise error(f"{name} is empty or holds characters that no header may hold")
     return value
+
+
+def lock_held(store: str, holder: str, timeout_s: float) -> AuthError:
+    """Return the error for a store whose lock somebody else has held for too long; may be tried again."""
+    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token could be had", retryable=True)

@@ -1,4 +1,4 @@
-"""`auth.stores`: clients, threads and event loops that share a pair renew it once."""
+"""`auth.memory`: clients, threads and event loops that share a token or pair get it once; what stays, and how long."""
 
 import copy
 import gc
@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.auth.endpoints import CLIENT, LIFETIME, NOW, Clock, Endpoint, Vendor, provider
 from xoxo_async import ClientCredentials, FileTokenStore, MemoryTokenStore, RefreshToken, errors
-from xoxo_async.auth import ExchangeAnswer, Token, TokenStore, stores
+from xoxo_async.auth import ExchangeAnswer, Token, TokenStore, memory
 from xoxo_async.kept import Kept
 from xoxo_async.wire import Secret
 
@@ -122,7 +122,7 @@ async def test_a_stored_pair_is_copied_nowhere() -> None:
 def wall(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock by which kept tokens run out; nothing is kept yet."""
     clock = Clock()
-    monkeypatch.setattr(stores, "_SHARED", Kept(stores._Place, clock))
+    monkeypatch.setattr(memory, "_SHARED", Kept(memory._Place, clock))
     return clock
 
 
@@ -147,9 +147,9 @@ async def test_a_token_of_client_credentials_is_kept_until_it_expires(wall: Cloc
         gc.collect()
         if at == 1799:
             break
-        assert (len(endpoint.asked), len(stores._SHARED)) == (asked, kept)
+        assert (len(endpoint.asked), len(memory._SHARED)) == (asked, kept)
     wall.now = NOW + 100_000
-    assert len(stores._SHARED) == 0
+    assert len(memory._SHARED) == 0
 
 
 async def test_a_token_without_an_end_is_kept_for_an_hour(wall: Clock) -> None:
@@ -158,9 +158,9 @@ async def test_a_token_without_an_end_is_kept_for_an_hour(wall: Clock) -> None:
     await by_id(clock=wall).obtain(endpoint, None)
     gc.collect()
     wall.now += 3599
-    assert len(stores._SHARED) == 1
+    assert len(memory._SHARED) == 1
     wall.now += 1
-    assert len(stores._SHARED) == 0
+    assert len(memory._SHARED) == 0
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_without_an_address_nothing_is_shared(wall: Clock) -> None:
     endpoint = Endpoint({"access_token": "tok", "expires_in": 1000})
     for _ in range(2):
         await by_id().obtain(endpoint, None)
-    assert (len(endpoint.asked), len(stores._SHARED)) == (2, 0)
+    assert (len(endpoint.asked), len(memory._SHARED)) == (2, 0)
 
 
 async def test_a_refused_token_is_forgotten_if_it_is_still_the_kept_one(wall: Clock) -> None:
@@ -226,7 +226,7 @@ async def test_a_pair_is_kept_until_its_refresh_token_expires(wall: Clock, uniqu
         wall.now += LIFETIME
     assert vendor.sent == [unique, "r1", "r2"]
     wall.now += 16 * 86400
-    assert len(stores._SHARED) == 0
+    assert len(memory._SHARED) == 0
 
 
 async def test_a_token_file_of_client_credentials_is_its_owners(tmp_path: Path, wall: Clock) -> None:
@@ -273,7 +273,7 @@ async def test_a_forked_process_finds_the_token_and_no_lock_held(wall: Clock) ->
     await provider.obtain(At(), None)
     store = provider._shared["https://a/chef"]
     async with store.lock():
-        with stores._SHARED.lock:
+        with memory._SHARED.lock:
             child = multiprocessing.get_context("fork").Process(target=_obtain, args=(wall,), daemon=True)
             child.start()
             try:
