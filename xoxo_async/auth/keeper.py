@@ -2,8 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import anyio
 
@@ -266,7 +266,7 @@ class Keeper:
             self._failed_until = now + _FAILURE_REMEMBERED_S
         return None
 
-    def __call__(self, path: str, body: bytes, content_type: str, /) -> Coroutine[Any, Any, ExchangeAnswer]:
+    def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
         """Post to the token endpoint once, for the provider, unless the account must leave it alone now."""
         # Not `async`: a frame that waits would hold the body and the secret in it, for whatever prints its variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0

@@ -12,7 +12,7 @@ from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_held
 from xoxo_async.kept import Kept, lock_of
 from xoxo_async.wire import Secret
 
-__all__ = ["MemoryTokenStore", "shared_memory"]
+__all__ = ["MemoryTokenStore"]
 
 _ACCESS_LASTS_S: Final = 3600.0
 """How long an access token is kept for the next client where nobody said when it expires."""
@@ -59,10 +59,19 @@ class MemoryTokenStore:
         self._place = _Place()
 
     @classmethod
-    def _at(cls, place: _Place) -> Self:
-        store = cls()
-        store._place = place
-        return store
+    def shared(cls, credential: str) -> Self:
+        """Return a store that shares its token with all others of one credential in this process.
+
+        The token is kept until it has run out, also when no store is left.
+
+        Args:
+            credential: A hash of all that the token was or will be asked for with.
+        """
+        return _SHARED.join(credential, cls()._rest_at)
+
+    def _rest_at(self, place: _Place) -> Self:
+        self._place = place
+        return self
 
     async def load(self) -> Token | None:
         """Return the pair."""
@@ -122,14 +131,3 @@ class MemoryTokenStore:
 # one refresh token the second would find it spent, also if the first one has ended; and a web application that makes a
 # client for each request would ask for a token with each.
 _SHARED: Final = Kept(_Place, time.time)
-
-
-def shared_memory(credential: str) -> MemoryTokenStore:
-    """Return a store that shares its token with all others of one credential in this process.
-
-    The token is kept until it has run out, also when no store is left.
-
-    Args:
-        credential: A hash of all that the token was or will be asked for with.
-    """
-    return _SHARED.join(credential, MemoryTokenStore._at)  # noqa: SLF001 - of this module

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import anyio
 import msgspec
 
-from xoxo_async.auth.memory import MemoryTokenStore, shared_memory
+from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.tokens import (
     Exchange,
     Reserving,
@@ -163,7 +163,7 @@ class ClientCredentials:
     def _shared_at(self, address: str) -> MemoryTokenStore:
         store = self._shared.get(address)
         if store is None:
-            store = self._shared[address] = shared_memory(_digest(address, self.credential))
+            store = self._shared[address] = MemoryTokenStore.shared(_digest(address, self.credential))
         return store
 
 
@@ -240,7 +240,7 @@ class RefreshToken:
         self._origin: Final = _digest(family, client_id, refresh_token) if refresh_token is not None else ""
         if store is None and refresh_token is None:
             raise ConfigError("refresh_token is missing, and there is no store that could hold one")
-        self._store: Final[TokenStore] = shared_memory(self._origin) if store is None else store
+        self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
         self._refused: Final[dict[Secret, _Refused]] = {}

@@ -1,7 +1,7 @@
 """The token itself, the seams around it, and how a token endpoint's answer is read."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -72,7 +72,7 @@ class Exchange(Protocol):
     The client's own has one more attribute, `base_url`: a token of one address is not valid at another.
     """
 
-    async def __call__(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
+    def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
         """Post once."""
         ...
 
