@@ -67,7 +67,7 @@ class MemoryTokenStore:
         Args:
             credential: A hash of all that the token was or will be asked for with.
         """
-        return _SHARED.join(credential, cls()._rest_at)
+        return _SHARED.join(credential, cls()._rest_at)  # noqa: SLF001 - of this class
 
     def _rest_at(self, place: _Place) -> Self:
         self._place = place
