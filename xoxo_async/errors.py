@@ -34,6 +34,7 @@ Each one answers two questions: may the call have taken effect (`effect`), and m
         └── BudgetError
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Self
 
@@ -72,6 +73,8 @@ __all__ = [
     "TokenRejectedError",
     "TransportError",
     "XoxoError",
+    "effect_of",
+    "mark_unsent",
 ]
 
 Effect = Literal["none", "possible"]
@@ -146,6 +149,30 @@ class XoxoError(Exception):
         self.attempts = attempts
         self.po_number = self.po_number or po_number
         return self
+
+
+_UNSENT: Final = "_xoxo_unsent"
+
+
+def mark_unsent(error: BaseException) -> None:
+    """Say of an exception that is none of ours that it ended its call before any of the request may have left.
+
+    Args:
+        error: A bug in a caller's hook, for example.
+    """
+    with suppress(AttributeError, TypeError):  # one without room for it is taken for doubt, as all others are
+        setattr(error, _UNSENT, True)
+
+
+def effect_of(error: BaseException) -> Effect:
+    """Return whether a call that ended with this exception may have taken effect.
+
+    Args:
+        error: Any exception, also one that is not the SDK's: a bug in a hook comes through as itself.
+    """
+    if isinstance(error, XoxoError):
+        return error.effect
+    return "none" if getattr(error, _UNSENT, False) else "possible"
 
 
 class ConfigError(XoxoError):

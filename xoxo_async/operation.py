@@ -131,6 +131,8 @@ class Operation(Generic[Request, Reply]):
             raise ConfigError(f"operation {name}: a flat reply declares its flag, {reply!r} has no {flag.value!r}")
         # What `read` asks of every answer, asked once.
         self._keeps_raw: Final = "raw" in _fields(reply)
+        self.names_order: Final = "order_id" in _fields(reply)
+        """Whether its reply names one order, by which an answer to another request is recognised."""
         self._loose: Final = loose
         self._proof: Final = proof
         # Nobody can look up what became of these: a success is believed only where nothing in the answer denies it.

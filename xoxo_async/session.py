@@ -15,18 +15,29 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
-from xoxo_async.config import Timeouts
+from xoxo_async.config import Network, Timeouts
+from xoxo_async.connections import ConnectionRecord, Records
 from xoxo_async.deadlines import Deadlines
 from xoxo_async.errors import (
     AuthError,
     ConfigError,
     ConnectError,
     RateLimitedError,
+    ReplyLostError,
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
-from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
+from xoxo_async.receiving import (
+    MAX_HEADER_BYTES,
+    is_small,
+    never_connected,
+    read,
+    retry_after_s,
+    translate,
+    whole,
+    without_locals,
+)
 from xoxo_async.sending import Body, Connector
 
 __all__ = ["Answer", "Session"]
@@ -46,12 +57,15 @@ class Answer(msgspec.Struct, frozen=True):
         body: The whole body, decompressed.
         token: The token it was sent with, to be named when it was refused.
         retry_after_s: What the `Retry-After` header says, in seconds; None without one.
+        connection: The connection it came on, to be told whether it was a clean success; until then it serves nobody.
+            None where there is none to judge: for a GET, and where a test has replaced aiohttp's request.
     """
 
     status: int
     body: bytes
     token: Token | None
     retry_after_s: float | None
+    connection: ConnectionRecord | None = None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -64,7 +78,10 @@ class _Headers(CIMultiDict[str]):
         return f"<{len(self)} headers>"
 
 
-_PLAIN_HEADERS: Final = _Headers({hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _USER_AGENT})
+# aiohttp asks for whatever the installed packages can unpack; these two are what is tested.
+_ENCODINGS: Final = "gzip, deflate"
+
+_NOTHING_MORE: Final[dict[str, Any]] = {}
 
 
 class Session:
@@ -76,6 +93,7 @@ class Session:
         timeouts: How long an attempt may take.
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
+        network: Proxy, TLS and user agent of our own session.
         hooks: Who wants to know of renewals.
         pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
@@ -90,6 +108,7 @@ class Session:
         timeouts: Timeouts,
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
+        network: Network | None = None,
         hooks: Sequence[Hook] = (),
         pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -100,6 +119,15 @@ class Session:
         self._timeouts: Final = timeouts
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
+        self._network: Final = network or Network()
+        self._records: Final = Records()
+        self._plain_headers: Final = _Headers(
+            {
+                hdrs.ACCEPT: "application/json",
+                hdrs.ACCEPT_ENCODING: _ENCODINGS,
+                hdrs.USER_AGENT: f"{_USER_AGENT} {self._network.app}".rstrip(),
+            }
+        )
         self._hooks: Final = hooks
         self._pacer: Final = pacer
         self._clock: Final = clock
@@ -149,6 +177,8 @@ class Session:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_open()
         sent = Body(body, content_type)
+        if self._callers_http is not None:
+            sent.records = self._records  # our own pool tells each body its connection
         token = self._token
         if token is None or self._clock() >= self._renew_at:
             return self._send_with_fresh_token(method, path, sent, total_s)
@@ -212,12 +242,18 @@ class Session:
         elif self._loop is not loop:
             raise ConfigError("this client belongs to another event loop: make one client per loop")
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
+        """Open a session of our own, over a pool of its own unless one is given."""
+        network = self._network
         return aiohttp.ClientSession(
-            connector=Connector(limit=self._max_connections),
+            connector=connector or Connector(self._records, limit=self._max_connections, ssl=network.ssl or True),
+            connector_owner=connector is None,
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
+            proxy=network.proxy_for(self._base_url),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
 
     # The token.
@@ -282,6 +318,9 @@ class Session:
             # Without its frames: they hold the client secret.
             self._failure = _as_own(error.with_traceback(None))
             raise self._failure from None
+        except Exception as fault:
+            without_locals(fault)  # a bug comes through as itself; the frames hold the client secret
+            raise
         self._failure = None
         self._adopt(token)
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
@@ -294,7 +333,7 @@ class Session:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self._dead_at = now + lifetime
             self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        headers = _PLAIN_HEADERS.copy()
+        headers = self._plain_headers.copy()
         headers[hdrs.AUTHORIZATION] = f"Bearer {token.access.reveal()}"
         if self._http is None or self._http is self._callers_http:
             self._headers = headers
@@ -310,13 +349,14 @@ class Session:
         assert self._http is not None  # noqa: S101 - made with the loop
         sent, limit = Body(body, content_type), self._timeouts.token_s
         if self._http is self._callers_http:
-            answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
+            sent.records = self._records
+            answer = await self._attempt(self._http, "POST", path, sent, self._plain_headers, limit, None)
         else:
             # Over the same connections, but not with the old token, which our own session has for every request.
-            async with aiohttp.ClientSession(
-                connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
-            ) as http:
-                answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
+            async with self._open(self._http.connector) as http:
+                answer = await self._attempt(http, "POST", path, sent, self._plain_headers, limit, None)
+        if answer.connection is not None:
+            answer.connection.close()  # tokens are rare: a connection less is cheaper than to judge their answers here
         return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
@@ -338,7 +378,9 @@ class Session:
         assert http is not None  # noqa: S101 - made with the loop
         # `request` wraps the coroutine of `_request`, for `async with`; awaited, that is 2 % of an order for nothing.
         # Looked up each time, for mocks replace it; of our own sessions alone, a caller's may have its own `request`.
-        request = http.request if http is self._callers_http else getattr(http, "_request", http.request)
+        callers = http is self._callers_http
+        request = http.request if callers else getattr(http, "_request", http.request)
+        more = _guards() if callers else _NOTHING_MORE
         try:
             with deadlines:
                 response = await request(
@@ -348,22 +390,26 @@ class Session:
                     headers=headers,
                     timeout=self._connect,
                     allow_redirects=False,
+                    **more,
                 )
                 try:
+                    if method != "GET" and (not body.started or body.repeated):
+                        _check_answered(body, more)
                     content = whole(response)
                     if content is None:
                         content = await (response.read() if is_small(response) else read(response))
                     after = response.headers.get(hdrs.RETRY_AFTER)
                     after_s = retry_after_s(after, response.headers.get(hdrs.DATE), self._wall()) if after else None
-                    return Answer(response.status, content, token, after_s)
+                    return Answer(response.status, content, token, after_s, body.record)
                 except BaseException:
                     response.close()
                     raise
         except XoxoError:
             raise
-        except Exception as error:  # noqa: BLE001 - translated below
-            failure = translate(error, sent=method == "GET" or body.started, total_s=total_s)
-        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer with its codes.
+        except Exception as error:  # noqa: BLE001 - told below what it means
+            left = _may_have_left(body, error, more) if method != "GET" else not never_connected(error)
+            failure = translate(body.fault or error, sent=left, total_s=total_s)
+        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
 
     def _deadlines_of(self, total_s: float) -> Deadlines:
@@ -372,6 +418,57 @@ class Session:
         if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
             self._deadlines[total_s] = deadlines
         return deadlines
+
+
+def _guards() -> dict[str, Any]:
+    """Return what keeps settings of a caller's session from changing what an answer means; our own has no others."""
+    return {
+        "raise_for_status": False,
+        "auto_decompress": True,
+        "max_line_size": MAX_HEADER_BYTES,
+        "max_field_size": MAX_HEADER_BYTES,
+        "upload_tracker": aiohttp.UploadTracker(),
+    }
+
+
+def _may_have_left(body: Body, error: Exception, guards: dict[str, Any]) -> bool:
+    """Return whether any of a request may have left; over a caller's session, a middleware may have sent another body.
+
+    Args:
+        body: The body given to aiohttp.
+        error: How the request ended.
+        guards: What else was given to aiohttp; empty for our own session.
+    """
+    if body.started or not guards:
+        return body.started
+    attempts: int = guards["upload_tracker"].attempts
+    if body.refused or body.fault is not None:
+        return attempts > 1
+    return attempts > 1 or (attempts == 1 and not never_connected(error))
+
+
+def _check_answered(body: Body, guards: dict[str, Any]) -> None:
+    """Disbelieve an answer to a request that had not left, or that somebody tried to send once more.
+
+    Args:
+        body: The body given to aiohttp.
+        guards: What else was given to aiohttp; empty for our own session.
+
+    Raises:
+        ConnectError: Nothing has left: the answer was there before.
+        ReplyLostError: It may have left.
+    """
+    body.shut()
+    attempts: int = guards["upload_tracker"].attempts if guards else int(body.record is not None)
+    if body.repeated:
+        raise ReplyLostError("something in the aiohttp session given (a middleware?) tried to send the request twice")
+    if not attempts:
+        return  # no connection was taken: a test has replaced aiohttp's request
+    if attempts == 1 and (body.refused or not guards):
+        raise ConnectError("an answer came before the request had left")
+    raise ReplyLostError(
+        "an answer came before the request had left, or a middleware of the aiohttp session given sent another body"
+    )
 
 
 def _as_own(error: XoxoError) -> XoxoError:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.config import Timeouts
-from xoxo_async.errors import NotFoundError, XoxoError
+from xoxo_async.errors import NotFoundError, XoxoError, effect_of
 from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
@@ -29,6 +29,7 @@ class OrderService:
     Args:
         dispatch: Runs operations.
         doubt: Told of every order whose outcome its caller left open.
+        distrust: Told of an order id and its poNumber when the answer that named it cannot be to its request.
         call_s: The deadline of placing an order, its look-ups included.
         clock: A monotonic clock.
     """
@@ -38,12 +39,14 @@ class OrderService:
         dispatch: Dispatch,
         *,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
+        distrust: Callable[[int, str], None] = lambda _order_id, _po_number: None,
         call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_s: Final = call_s
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
+        self._distrust: Final = distrust
         self._clock: Final = clock
         self._settling: Final = Settling(self.find, doubt, clock)
 
@@ -106,10 +109,13 @@ class OrderService:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
-        except BaseException:  # cancelled: the order may exist, nobody is left to ask; a listener has the poNumber
-            self._doubt(request.po_number, "its caller was cancelled")
+        except BaseException as error:  # cancelled, or a bug: the order may exist, and a listener has the poNumber
+            if effect_of(error) != "none":
+                cancelled = not isinstance(error, Exception)
+                self._doubt(request.po_number, "its caller was cancelled" if cancelled else f"{type(error).__name__}")
             raise
         if difference := differs(order, request):  # the vendor's word stands, and whoever listens hears of it
+            self._distrust(order.order_id, request.po_number)
             self._doubt(request.po_number, f"it was answered with order {order.order_id}, and {difference}")
         return order
 
