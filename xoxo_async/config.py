@@ -244,11 +244,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
 
-    def network(self, app: str = "") -> Network:
+    def network(self) -> Network:
         """Return how the vendor is reached.
-
-        Args:
-            app: What the user agent says beside the SDK's name.
 
         Raises:
             ConfigError: A variable makes no sense; named.
@@ -260,8 +257,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
                 trust_env = True
             case _:
                 raise ConfigError("XOXO_TRUST_ENV must be 1 or 0")
-        ssl = ssl_context(self.ca_file) if self.ca_file else None
-        return Network(proxy=self.proxy, ssl=ssl, trust_env=trust_env, app=app)
+        try:
+            ssl = ssl_context(self.ca_file) if self.ca_file else None
+        except ConfigError as error:
+            raise ConfigError(f"XOXO_CA_FILE: {error.message}") from None
+        try:
+            return Network(proxy=self.proxy, ssl=ssl, trust_env=trust_env)
+        except ConfigError as error:
+            raise ConfigError(f"XOXO_PROXY: {error.message}") from None
 
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
