@@ -255,7 +255,7 @@ class NotAllowedError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """Over the per-minute allowance; nothing was processed.
+    """Over the per-minute allowance; nothing was processed, unless `effect` says otherwise (see `ERROR_IDS`).
 
     Attributes:
         retry_after_s: Seconds to wait: the vendor's `penaltySeconds` or `Retry-After`, None where neither came.
@@ -407,4 +407,13 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
 """The vendor's application errors: the class to raise, what it means, and whether an order may exist after it.
 
 An id that is not listed, and every status without an id, is `LOOK_UP`: only a certain "no" is ever read as a refusal.
+Three things overrule the table:
+
+- The documented words of a rate limit (`auth.request_limit_exceeded`, `rate_limit_exceeded`, `penaltySeconds`) prove
+  that nothing was processed, under any status and beside an id that is not listed. So does a 429 without an id.
+- A 429 with an id that is not listed is `LOOK_UP`, and slows the operation down as a rate limit does. The vendor's
+  pages show no id in a rate limit's answer, and their statuses differ from page to page: the id comes from the
+  application, which may have acted.
+- An order id anywhere in an answer is `LOOK_UP` at least, whatever error id, rate limit or token word is beside it. So
+  is such a word beside an id of this table after which an order may exist.
 """
