@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["ConnectionRecord", "OrderAnswer", "Records", "SeenOrders"]
+__all__ = ["Attempt", "ConnectionRecord", "OrderAnswer", "Records", "SeenOrders", "Stray"]
 
 _MOST_ORDERS: Final = 100
 """How many orders one connection may answer. If one answer turns out to be another request's, all of them are looked up
@@ -32,6 +32,18 @@ class OrderAnswer(NamedTuple):
 
     po_number: str
     order_id: int
+
+
+class Stray(NamedTuple):
+    """An answer that is the one to another request.
+
+    Attributes:
+        names: What it names that this request's answer cannot.
+        doubted: What the connections concerned have named before; they are closed.
+    """
+
+    names: str
+    doubted: tuple[OrderAnswer, ...]
 
 
 class ConnectionRecord:
@@ -130,6 +142,28 @@ class ConnectionRecord:
         return f"ConnectionRecord({state}, answered={self._answered})"
 
 
+class Attempt:
+    """What one attempt tells a caller with books of its own, beside the reply; given to `Dispatcher.once`.
+
+    Args:
+        po_number: The poNumber asked with; needed where the request is already encoded and does not tell it.
+
+    Attributes:
+        connection: The connection the answer came on, None where none came. Its `taint` is for a caller whose books
+            show that the answer cannot be to its request; its `proven` is for one whose look-up over another
+            connection has found an order that it named.
+        doubted: Set when the answer named an order that another poNumber has: the orders that the connections
+            concerned have named before, which are in doubt now. The connections are closed already.
+    """
+
+    __slots__ = ("connection", "doubted", "po_number")
+
+    def __init__(self, po_number: str = "") -> None:
+        self.po_number: Final = po_number
+        self.connection: ConnectionRecord | None = None
+        self.doubted: tuple[OrderAnswer, ...] = ()
+
+
 class Records:
     """The record of each connection that is open."""
 
@@ -157,6 +191,34 @@ class SeenOrders:
 
     def __init__(self) -> None:
         self._seen: Final[OrderedDict[int, tuple[str, float, ConnectionRecord]]] = OrderedDict()
+
+    def check(
+        self, record: ConnectionRecord, order_id: int, po_number: str | None, now: float, *, asked: int = 0
+    ) -> Stray | None:
+        """Check that an answer that names an order can be to its request, and remember it.
+
+        Args:
+            record: The connection it came on; closed at once where it cannot be.
+            order_id: The order it names.
+            po_number: The poNumber asked with, where there is one.
+            now: A monotonic time.
+            asked: The order id asked with, 0 for none.
+
+        Returns:
+            What is wrong, None where nothing is.
+        """
+        if asked and order_id != asked:
+            return Stray(f"order {order_id}, not {asked}", record.taint())
+        if not po_number:
+            return None
+        possible = record.note(order_id, po_number)
+        other = self.note(order_id, po_number, record, now)
+        if possible and other is None:
+            return None
+        doubted = record.taint()
+        if other is not None:
+            doubted = other.taint() + doubted
+        return Stray(f"order {order_id}, which another poNumber has", doubted)
 
     def note(self, order_id: int, po_number: str, record: ConnectionRecord, now: float) -> ConnectionRecord | None:
         """Remember an order; forget what is old.

@@ -10,7 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.config import Timeouts
-from xoxo_async.connections import ConnectionRecord, OrderAnswer, SeenOrders
+from xoxo_async.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.errors import (
     ApiError,
     AuthError,
@@ -30,7 +30,7 @@ from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Answer, Session
 
-__all__ = ["Attempt", "Dispatcher"]
+__all__ = ["Dispatcher"]
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
@@ -49,28 +49,6 @@ _KEYED: Final = EffectClass.KEYED
 _UNKEYED: Final = EffectClass.UNKEYED
 _SAYS_WHEN: Final = frozenset({429, 503})
 """With these statuses `Retry-After` is about the operation, whatever else the answer says."""
-
-
-class Attempt:
-    """What one attempt tells a caller with books of its own, beside the reply; given to `Dispatcher.once`.
-
-    Args:
-        po_number: The poNumber asked with; needed where the request is already encoded and does not tell it.
-
-    Attributes:
-        connection: The connection the answer came on, None where none came. Its `taint` is for a caller whose books
-            show that the answer cannot be to its request; its `proven` is for one whose look-up over another
-            connection has found an order that it named.
-        doubted: Set when the answer named an order that another poNumber has: the orders that the connections
-            concerned have named before, which are in doubt now. The connections are closed already.
-    """
-
-    __slots__ = ("connection", "doubted", "po_number")
-
-    def __init__(self, po_number: str = "") -> None:
-        self.po_number: Final = po_number
-        self.connection: ConnectionRecord | None = None
-        self.doubted: tuple[OrderAnswer, ...] = ()
 
 
 class Dispatcher:
@@ -302,40 +280,20 @@ class Dispatcher:
             ReplyLostError: It is the answer to another request; nobody knows the answer to this one.
         """
         if operation.names_order:
-            order_id = reply.order_id
-            if order_id <= 0:  # no success, whatever it says
+            if reply.order_id <= 0:  # no success, whatever it says
                 record.close()
                 return
-            if asked and order_id != asked:
-                raise self._disbelieved(f"names order {order_id}, not {asked}", record, None, po_number, attempt)
-            if po_number:
-                possible = record.note(order_id, po_number)
-                other = self._seen.note(order_id, po_number, record, now)
-                if other is not None or not possible:
-                    claimed = f"names order {order_id}, which another poNumber has"
-                    raise self._disbelieved(claimed, record, other, po_number, attempt)
+            stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
+            if stray is not None:
+                if attempt is None:
+                    self._tell(stray.doubted, po_number)
+                else:
+                    attempt.doubted = stray.doubted
+                raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
         if operation.effect is _UNKEYED:
             record.close()  # nothing in the next answer would tell the two apart
         else:
             record.served()
-
-    def _disbelieved(
-        self,
-        why: str,
-        record: ConnectionRecord,
-        other: ConnectionRecord | None,
-        po_number: str | None,
-        attempt: Attempt | None,
-    ) -> ReplyLostError:
-        """Close the connections that an answer to another request concerns, and tell what is in doubt with it."""
-        doubted = record.taint()
-        if other is not None:
-            doubted = other.taint() + doubted
-        if attempt is not None:
-            attempt.doubted = doubted
-        else:
-            self._tell(doubted, po_number)
-        return ReplyLostError(f"the answer is the one to another request: it {why}")
 
     def distrust(self, order_id: int, po_number: str) -> None:
         """Close the connection that named an order, since its answer cannot be to its request.

@@ -18,18 +18,13 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
-    "MAX_HEADER_BYTES",
     "is_small",
-    "never_connected",
     "read",
     "retry_after_s",
     "translate",
     "whole",
     "without_locals",
 ]
-
-MAX_HEADER_BYTES: Final = 64 * 1024
-"""The longest line of an answer's head that is read. Policies and cookies of edge servers exceed aiohttp's 8 KB."""
 
 _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest answer read, after decompression. A page of 10,000 products is about 20 MB."""
@@ -108,17 +103,6 @@ def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
     return ReplyLostError(f"the answer was lost: {_cause(error)}")
 
 
-def never_connected(error: Exception) -> bool:
-    """Return whether an error of aiohttp's says that there was no connection to send on.
-
-    Args:
-        error: What was raised.
-    """
-    return isinstance(
-        error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError
-    )
-
-
 def without_locals(error: BaseException) -> None:
     """Empty the frames of an exception that comes through as itself: aiohttp's hold the token and the request.
 
@@ -162,7 +146,7 @@ def _cause(error: Exception) -> str:
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, LineTooLong):
-            return f"a line of its head is longer than {MAX_HEADER_BYTES // 1024} KB"
+            return "a line of its head is longer than 64 KB"
         link = link.__cause__
     return type(error).__name__
 

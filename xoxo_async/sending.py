@@ -8,12 +8,16 @@ from aiohttp.payload import BytesPayload
 from multidict import CIMultiDict
 
 from xoxo_async.connections import ConnectionRecord, Records
+from xoxo_async.errors import ConnectError, ReplyLostError
 
 if TYPE_CHECKING:
     from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
-__all__ = ["Body", "Connector"]
+__all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", "may_have_left", "never_connected"]
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""The longest line of an answer's head that is read. Policies and cookies of edge servers exceed aiohttp's 8 KB."""
 
 _JSON: Final = "application/json"
 _JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
@@ -122,3 +126,65 @@ class Connector(aiohttp.TCPConnector):
                     body.record = record  # without a body (GET) nobody judges the answer: the connection serves once
                 return connection
             connection.close()
+
+
+def guards() -> dict[str, Any]:
+    """Return what keeps settings of a caller's session from changing what an answer means; our own has no others."""
+    return {
+        "raise_for_status": False,
+        "auto_decompress": True,
+        "max_line_size": MAX_HEADER_BYTES,
+        "max_field_size": MAX_HEADER_BYTES,
+        "upload_tracker": aiohttp.UploadTracker(),
+    }
+
+
+def may_have_left(body: Body, error: Exception, given: dict[str, Any]) -> bool:
+    """Return whether any of a request may have left; over a caller's session, a middleware may have sent another body.
+
+    Args:
+        body: The body given to aiohttp.
+        error: How the request ended.
+        given: What else was given to aiohttp; empty for our own session.
+    """
+    if body.started or not given:
+        return body.started
+    attempts: int = given["upload_tracker"].attempts
+    if body.refused or body.fault is not None:
+        return attempts > 1
+    return attempts > 1 or (attempts == 1 and not never_connected(error))
+
+
+def check_answered(body: Body, given: dict[str, Any]) -> None:
+    """Disbelieve an answer to a request that had not left, or that somebody tried to send once more.
+
+    Args:
+        body: The body given to aiohttp.
+        given: What else was given to aiohttp; empty for our own session.
+
+    Raises:
+        ConnectError: Nothing has left: the answer was there before.
+        ReplyLostError: It may have left.
+    """
+    body.shut()
+    attempts: int = given["upload_tracker"].attempts if given else int(body.record is not None)
+    if body.repeated:
+        raise ReplyLostError("something in the aiohttp session given (a middleware?) tried to send the request twice")
+    if not attempts:
+        return  # no connection was taken: a test has replaced aiohttp's request
+    if attempts == 1 and (body.refused or not given):
+        raise ConnectError("an answer came before the request had left")
+    raise ReplyLostError(
+        "an answer came before the request had left, or a middleware of the aiohttp session given sent another body"
+    )
+
+
+def never_connected(error: Exception) -> bool:
+    """Return whether an error of aiohttp's says that there was no connection to send on.
+
+    Args:
+        error: What was raised.
+    """
+    return isinstance(
+        error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError
+    )

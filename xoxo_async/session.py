@@ -23,22 +23,27 @@ from xoxo_async.errors import (
     ConfigError,
     ConnectError,
     RateLimitedError,
-    ReplyLostError,
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.receiving import (
-    MAX_HEADER_BYTES,
     is_small,
-    never_connected,
     read,
     retry_after_s,
     translate,
     whole,
     without_locals,
 )
-from xoxo_async.sending import Body, Connector
+from xoxo_async.sending import (
+    MAX_HEADER_BYTES,
+    Body,
+    Connector,
+    check_answered,
+    guards,
+    may_have_left,
+    never_connected,
+)
 
 __all__ = ["Answer", "Session"]
 
@@ -380,7 +385,7 @@ class Session:
         # Looked up each time, for mocks replace it; of our own sessions alone, a caller's may have its own `request`.
         callers = http is self._callers_http
         request = http.request if callers else getattr(http, "_request", http.request)
-        more = _guards() if callers else _NOTHING_MORE
+        more = guards() if callers else _NOTHING_MORE
         try:
             with deadlines:
                 response = await request(
@@ -394,7 +399,7 @@ class Session:
                 )
                 try:
                     if method != "GET" and (not body.started or body.repeated):
-                        _check_answered(body, more)
+                        check_answered(body, more)
                     content = whole(response)
                     if content is None:
                         content = await (response.read() if is_small(response) else read(response))
@@ -407,7 +412,7 @@ class Session:
         except XoxoError:
             raise
         except Exception as error:  # noqa: BLE001 - told below what it means
-            left = _may_have_left(body, error, more) if method != "GET" else not never_connected(error)
+            left = may_have_left(body, error, more) if method != "GET" else not never_connected(error)
             failure = translate(body.fault or error, sent=left, total_s=total_s)
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
@@ -418,57 +423,6 @@ class Session:
         if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
             self._deadlines[total_s] = deadlines
         return deadlines
-
-
-def _guards() -> dict[str, Any]:
-    """Return what keeps settings of a caller's session from changing what an answer means; our own has no others."""
-    return {
-        "raise_for_status": False,
-        "auto_decompress": True,
-        "max_line_size": MAX_HEADER_BYTES,
-        "max_field_size": MAX_HEADER_BYTES,
-        "upload_tracker": aiohttp.UploadTracker(),
-    }
-
-
-def _may_have_left(body: Body, error: Exception, guards: dict[str, Any]) -> bool:
-    """Return whether any of a request may have left; over a caller's session, a middleware may have sent another body.
-
-    Args:
-        body: The body given to aiohttp.
-        error: How the request ended.
-        guards: What else was given to aiohttp; empty for our own session.
-    """
-    if body.started or not guards:
-        return body.started
-    attempts: int = guards["upload_tracker"].attempts
-    if body.refused or body.fault is not None:
-        return attempts > 1
-    return attempts > 1 or (attempts == 1 and not never_connected(error))
-
-
-def _check_answered(body: Body, guards: dict[str, Any]) -> None:
-    """Disbelieve an answer to a request that had not left, or that somebody tried to send once more.
-
-    Args:
-        body: The body given to aiohttp.
-        guards: What else was given to aiohttp; empty for our own session.
-
-    Raises:
-        ConnectError: Nothing has left: the answer was there before.
-        ReplyLostError: It may have left.
-    """
-    body.shut()
-    attempts: int = guards["upload_tracker"].attempts if guards else int(body.record is not None)
-    if body.repeated:
-        raise ReplyLostError("something in the aiohttp session given (a middleware?) tried to send the request twice")
-    if not attempts:
-        return  # no connection was taken: a test has replaced aiohttp's request
-    if attempts == 1 and (body.refused or not guards):
-        raise ConnectError("an answer came before the request had left")
-    raise ReplyLostError(
-        "an answer came before the request had left, or a middleware of the aiohttp session given sent another body"
-    )
 
 
 def _as_own(error: XoxoError) -> XoxoError:

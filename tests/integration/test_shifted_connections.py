@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from xoxo_async import RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
-from xoxo_async.dispatcher import Attempt
+from xoxo_async.connections import Attempt
 from xoxo_async.hooks import Event, OrderInDoubt
 from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup, place_order
 
