@@ -74,7 +74,7 @@ __all__ = [
     "TransportError",
     "XoxoError",
     "effect_of",
-    "mark_unsent",
+    "mark_effect",
 ]
 
 Effect = Literal["none", "possible"]
@@ -151,17 +151,19 @@ class XoxoError(Exception):
         return self
 
 
-_UNSENT: Final = "_xoxo_unsent"
+_EFFECT: Final = "_xoxo_effect"
 
 
-def mark_unsent(error: BaseException) -> None:
-    """Say of an exception that is none of ours that it ended its call before any of the request may have left.
+def mark_effect(error: BaseException, effect: Effect) -> None:
+    """Say of an exception that is none of ours whether the call it ended may have taken effect.
 
     Args:
-        error: A bug in a caller's hook, for example.
+        error: A bug in a caller's hook, for example. Each time it passes, it is marked anew: it may be one object that
+            is raised again and again.
+        effect: `none` where none of the request can have left.
     """
     with suppress(AttributeError, TypeError):  # one without room for it is taken for doubt, as all others are
-        setattr(error, _UNSENT, True)
+        setattr(error, _EFFECT, effect)
 
 
 def effect_of(error: BaseException) -> Effect:
@@ -172,7 +174,7 @@ def effect_of(error: BaseException) -> Effect:
     """
     if isinstance(error, XoxoError):
         return error.effect
-    return "none" if getattr(error, _UNSENT, False) else "possible"
+    return "none" if getattr(error, _EFFECT, "possible") == "none" else "possible"
 
 
 class ConfigError(XoxoError):

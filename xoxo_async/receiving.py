@@ -14,7 +14,7 @@ from xoxo_async.errors import (
     DecodeError,
     ReplyLostError,
     ReplyTimeoutError,
-    mark_unsent,
+    mark_effect,
 )
 
 __all__ = [
@@ -90,8 +90,7 @@ def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
         return ConfigError("the aiohttp session given has credentials of its own for this address (auth, or a netrc)")
     if not _is_foreign(error):
         without_locals(error)
-        if not sent:
-            mark_unsent(error)
+        mark_effect(error, "possible" if sent else "none")
         return error
     if not sent:
         failure = ConnectError(f"the server was not reached: {_reason(error)}")

@@ -110,9 +110,10 @@ class OrderService:
                 raise
             return await self._settling.after(request, error, deadline)
         except BaseException as error:  # cancelled, or a bug: the order may exist, and a listener has the poNumber
-            if effect_of(error) != "none":
-                cancelled = not isinstance(error, Exception)
-                self._doubt(request.po_number, "its caller was cancelled" if cancelled else f"{type(error).__name__}")
+            if effect_of(error) == "possible":
+                bug = isinstance(error, Exception)
+                reason = f"a fault ended the call: {type(error).__name__}" if bug else "its caller was cancelled"
+                self._doubt(request.po_number, reason)
             raise
         if difference := differs(order, request):  # the vendor's word stands, and whoever listens hears of it
             self._distrust(order.order_id, request.po_number)
