@@ -376,9 +376,7 @@ class Session:
         total_s: float,
         token: Token | None,
     ) -> Answer:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = URL(self._base_url + path)
+        url = self._urls.get(path) or self._url_of(path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         assert http is not None  # noqa: S101 - made with the loop
         # `request` wraps the coroutine of `_request`, for `async with`; awaited, that is 2 % of an order for nothing.
@@ -416,6 +414,13 @@ class Session:
             failure = translate(body.fault or error, sent=left, total_s=total_s)
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
+
+    def _url_of(self, path: str) -> URL:
+        try:
+            url = self._urls[path] = URL(self._base_url + path)
+        except ValueError:  # a host name that cannot be written in DNS, for example
+            raise ConfigError(f"base_url is not an address that can be reached: {self._base_url}") from None
+        return url
 
     def _deadlines_of(self, total_s: float) -> Deadlines:
         """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""

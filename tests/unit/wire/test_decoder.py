@@ -91,8 +91,6 @@ def test_no_value_is_in_a_message(field: str) -> None:
         b"",
         b"<html>502 Bad Gateway</html>",
         b'{"number": 1',
-        b'{"text": "\xff\xfe"}',
-        b'{"text": "\\ud800"}',
         b'{"anything": ' + b"[" * 200_000,
         b'{"anything": ' + b'{"a":' * 200_000,
         b'{"parts": "", "anything": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
