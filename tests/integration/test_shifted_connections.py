@@ -219,6 +219,25 @@ async def test_an_order_id_returned_for_another_po_number_is_not_believed() -> N
     assert vendor.requests.count("placeOrder") == 3
 
 
+async def test_an_order_for_another_product_closes_its_connection() -> None:
+    """It cannot be to its request: what the connection answered before is told, and nothing more is asked on it."""
+    events: list[Event] = []
+    other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
+    vendor = Vendor(
+        instead=lambda operation, number: (
+            http(200, {"data": {operation: {"status": 1, "data": other}}})
+            if operation == "placeOrder" and number == 2
+            else None
+        )
+    )
+    async with serving(vendor), client_of(vendor, events) as client:
+        await client.orders.place(product_id=1001, denomination=100, po_number="A")
+        await client.orders.place(product_id=1001, denomination=100, po_number="B")
+        await client.orders.place(product_id=1001, denomination=100, po_number="C")
+    assert "A" in doubts(events)
+    assert vendor.connections == 2
+
+
 async def test_a_connection_is_retired_after_a_hundred_orders() -> None:
     """So that no more than these are in doubt when one of its answers proves to be another's."""
     vendor = Vendor()
