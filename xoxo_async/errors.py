@@ -7,7 +7,7 @@ Each one answers two questions: may the call have taken effect (`effect`), and m
     ├── TransportError               no usable answer
     │   ├── ConnectError             never reached the server
     │   ├── ReplyTimeoutError        sent; no answer in time
-    │   └── ReplyLostError           sent; the connection broke, or the answer was not HTTP
+    │   └── ReplyLostError           sent; the connection broke, or what came was no HTTP, or another request's answer
     ├── AuthError                    the account's credentials need a look
     │   ├── CredentialsRejectedError
     │   ├── TokenRejectedError
@@ -199,7 +199,7 @@ class ReplyTimeoutError(TransportError):
 
 
 class ReplyLostError(TransportError):
-    """The request was sent, and the connection broke or the answer could not be read as HTTP."""
+    """The request was sent, and the connection broke, or what came was no HTTP, or the answer to another request."""
 
 
 class AuthError(XoxoError):
