@@ -1,6 +1,7 @@
 """The typed record of how one vendor operation differs from the next: `Operation`, and the `Dispatch` seam."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cached_property
 from operator import attrgetter
@@ -208,10 +209,11 @@ class Operation(Generic[Request, Reply]):
             found = inner if self.layout is Layout.FLAT else inner.get("data")
             if found is None and get_origin(self.reply) is not tuple:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
-        try:
-            reply: Any = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
-        except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
-            raise DecodeError("the answer cannot be read") from None
+        reply: Any = None
+        with suppress(msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
+            reply = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
+        if reply is None:  # outside the handler: messages of these errors may quote a value
+            raise DecodeError("the answer cannot be read")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
         return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)

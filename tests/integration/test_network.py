@@ -28,6 +28,18 @@ pytestmark = pytest.mark.anyio
 HOST = "plum.example.com"
 """A name that nothing resolves: only a proxy leads there."""
 
+_KEY_USAGE = x509.KeyUsage(
+    digital_signature=False,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
+
 BALANCE = b'{"data": {"getBalance": {"status": 1, "data": {"value": 5, "currency": "INR"}}}}'
 
 
@@ -61,6 +73,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         .public_key(ca_key.public_key())
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(ca_key.public_key()), critical=False)
+        .add_extension(_KEY_USAGE, critical=True)
         .sign(ca_key, hashes.SHA256())
     )
     names = [x509.DNSName(HOST), x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -68,6 +81,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
         builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)]))
         .public_key(key.public_key())
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

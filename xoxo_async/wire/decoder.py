@@ -68,4 +68,6 @@ class ReplyDecoder(Generic[T]):
         try:
             return cast("T", fit(read_untyped(body), self._kind, "$"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
-            raise DecodeError("the answer cannot be read") from None
+            pass
+        # Outside the handler as well.
+        raise DecodeError("the answer cannot be read")

@@ -36,11 +36,12 @@ def read_untyped(body: bytes | str) -> object:
         return UNTYPED.decode(body)
     except (msgspec.MsgspecError, UnicodeError, RecursionError, ValueError, ArithmeticError):
         pass
-    # Outside the handler: the message may quote a value.
     try:
         return _read_leniently(body)
     except (UnicodeError, RecursionError, ValueError, ArithmeticError):
-        raise DecodeError("the answer is no valid JSON") from None
+        pass
+    # Outside the handlers: the errors of both readers hold the answer, codes included.
+    raise DecodeError("the answer is no valid JSON")
 
 
 def _read_leniently(body: bytes | str) -> object:
