@@ -33,6 +33,8 @@ def http(status: int, body: object, *, kind: bytes = b"application/json") -> Ans
 class Vendor:
     """A vendor with books, behind a proxy that may answer twice: the second time while the next request is under way.
 
+    From then on the connection is one behind: it gives each answer to the request after its own.
+
     Attributes:
         repeats: Whether the answer to a request is repeated; given the operation and how many of it came.
         instead: What is answered instead of what the books say; None for that.
@@ -82,8 +84,12 @@ class Vendor:
             said = self.instead(operation, number) or said
             if self.held and data.get("poNumber") == self.held:
                 await self.gate.wait()
-            writer.write(again + said)
-            again = said if self.repeats(operation, number) else b""
+            if again:  # out of step: each answer comes when the next request is under way
+                writer.write(again)
+                again = said
+            else:
+                writer.write(said)
+                again = said if self.repeats(operation, number) else b""
 
 
 @asynccontextmanager
