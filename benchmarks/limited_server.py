@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
@@ -90,8 +91,9 @@ class Case:
 _QUERY = re.compile(rb'"query":"[\w.]*?(\w+)"')
 _TOKEN = {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": 1296000}
 _BALANCE = {"data": {"getBalance": {"status": 1, "data": {"points": 1, "value": 1, "currency": "INR"}}}}
+_ORDER_ID = 100_000_000
 _ORDER = {
-    "orderId": 1,
+    "orderId": _ORDER_ID,
     "orderTotal": 500,
     "amountCharged": 500,
     "currencyCode": "INR",
@@ -115,6 +117,9 @@ _ANSWERS = {
     "getOrderDetails": _answer(404, {"code": 404, "errorId": "PLE10016", "error": "no such order"}),
 }
 _TOKEN_ANSWER = _answer(200, _TOKEN)
+# Each order has an id of its own: a client does not believe one id for two poNumbers.
+_PIECES = _ANSWERS["placeOrder"].split(str(_ORDER_ID).encode())
+_ORDER_IDS = count(_ORDER_ID)
 _FAILED = _answer(503, {"code": 503, "error": "out of order"})
 
 
@@ -171,7 +176,7 @@ class _Served(asyncio.Protocol):
             if over:
                 case.held_until[operation] = now + case.penalty_s
                 return 0.0, _over(case.penalty_s)
-            return case.latency_s, _ANSWERS[operation]
+            return case.latency_s, (b"%d" % next(_ORDER_IDS)).join(_PIECES)
         return min(case.latency_s, 0.02), _ANSWERS.get(operation, _BALANCE_ANSWER)
 
 

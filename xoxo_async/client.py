@@ -14,6 +14,7 @@ from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, Sta
 from xoxo_async.config import (
     STAGING,
     Environment,
+    Network,
     RateLimits,
     Timeouts,
     check_base_url,
@@ -36,6 +37,8 @@ from xoxo_async.services.points import PointService
 from xoxo_async.session import Session
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from aiohttp import ClientSession
 
 __all__ = ["XoxoClient"]
@@ -64,9 +67,14 @@ class XoxoClient:
         retry: How often a failed attempt or token request is repeated, where that is safe.
         max_connections: The size of the connection pool.
         session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
-            are then yours to watch.
+            are then yours to watch. Seldom needed: see `proxy`, `ssl` and `trust_env`.
         hooks: Called with every event; see `xoxo_async.hooks`.
         allow_insecure_http: Allow plain http to other machines. Tokens and voucher codes then travel readable.
+        proxy: The address of an HTTP proxy to go through; it may hold a user name and a password.
+        ssl: How TLS is checked, for example `ssl.create_default_context(cafile=…)`; the system's certificates unless
+            given.
+        trust_env: Follow `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given; never to this machine.
+        app: Your application's name for the user agent, for example `my-shop/1.2`.
 
     Raises:
         ConfigError: When a setting makes no sense.
@@ -90,10 +98,17 @@ class XoxoClient:
         session: "ClientSession | None" = None,
         hooks: Sequence[Hook] = (),
         allow_insecure_http: bool = False,
+        proxy: str | None = None,
+        ssl: "SSLContext | None" = None,
+        trust_env: bool = False,
+        app: str = "",
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
+        network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app)
+        if session is not None and (proxy or ssl is not None or trust_env):
+            raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
@@ -106,20 +121,23 @@ class XoxoClient:
             max_connections=max_connections,
             http=session,
             retry=retry,
+            network=network,
             hooks=tuple(hooks),
             pacer=pacer,
         )
+        doubt = partial(_in_doubt, tuple(hooks))
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
             retry=retry,
             timeouts=timeouts,
             hooks=tuple(hooks),
+            doubt=doubt,
         )
         self.account: Final = AccountService(self._dispatcher)
         self.catalog: Final = CatalogService(self._dispatcher)
         self.orders: Final = OrderService(
-            self._dispatcher, doubt=partial(_in_doubt, tuple(hooks)), call_s=timeouts.call_s
+            self._dispatcher, doubt=doubt, distrust=self._dispatcher.distrust, call_s=timeouts.call_s
         )
         self.points: Final = PointService(self._dispatcher)
         self.links: Final = LinkService(self._dispatcher)
@@ -134,6 +152,7 @@ class XoxoClient:
         retry: RetryPolicy | None = None,
         max_connections: int = 256,
         hooks: Sequence[Hook] = (),
+        app: str = "",
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
@@ -142,6 +161,9 @@ class XoxoClient:
         its pairs are kept in `XOXO_TOKEN_FILE`, or in a file of the account's own under `$XDG_STATE_HOME/xoxo`.
         `XOXO_TOKEN_FAMILY=company` says that they are of the kind that points and the storefront need.
 
+        `XOXO_PROXY` is the address of a proxy to go through, `XOXO_CA_FILE` a file of certificates to trust besides
+        the system's, and `XOXO_TRUST_ENV=1` follows `HTTPS_PROXY` and its like.
+
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
             timeouts: As for the client.
@@ -149,14 +171,17 @@ class XoxoClient:
             retry: As for the client.
             max_connections: As for the client.
             hooks: As for the client.
+            app: As for the client.
 
         Returns:
             The client.
 
         Raises:
-            ConfigError: When no credentials are there, naming the variables, or their file has no place.
+            ConfigError: When no credentials are there, naming the variables, or their file has no place; or when a
+                variable makes no sense.
         """
         environment = Environment.read()
+        network = environment.network()
         return cls(
             credentials_from(environment),
             base_url=base_url or environment.base_url,
@@ -165,6 +190,10 @@ class XoxoClient:
             retry=retry,
             max_connections=max_connections,
             hooks=hooks,
+            proxy=network.proxy,
+            ssl=network.ssl,
+            trust_env=network.trust_env,
+            app=app,
         )
 
     @property

@@ -3,10 +3,12 @@
 import hashlib
 import ipaddress
 import os
+import ssl as tls
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, Self
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
 
 import msgspec
 
@@ -16,6 +18,7 @@ __all__ = [
     "PRODUCTION",
     "STAGING",
     "Environment",
+    "Network",
     "RateLimits",
     "Timeouts",
     "TokenFamily",
@@ -152,6 +155,86 @@ _LIMIT_OF: Final = {
 }
 
 
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client reaches the vendor, and what it calls itself there.
+
+    Attributes:
+        proxy: The address of an HTTP proxy; empty for none. It may hold a user name and a password.
+        ssl: How TLS is checked; None for the system's certificates.
+        trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed where no proxy is given.
+        app: What the user agent says beside the SDK's name.
+
+    Raises:
+        ConfigError: When a value makes no sense.
+    """
+
+    proxy: str = ""
+    ssl: tls.SSLContext | None = None
+    trust_env: bool = False
+    app: str = ""
+
+    def __post_init__(self) -> None:
+        if self.proxy:
+            _check_proxy(self.proxy)
+        if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
+            # Not False either: unchecked, whoever is on the way reads tokens and codes.
+            raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
+        if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
+            raise ConfigError("app must be plain printable text, for example my-shop/1.2")
+
+    def __repr__(self) -> str:
+        return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"
+
+    def proxy_for(self, base_url: str) -> str | None:
+        """Return the proxy that leads to an address, None for none; the environment's never for this machine.
+
+        Args:
+            base_url: The address.
+
+        Raises:
+            ConfigError: When the environment's proxy is no address.
+        """
+        if self.proxy or not self.trust_env:
+            return self.proxy or None
+        parts = urlsplit(base_url)
+        host = parts.hostname or ""
+        proxies = getproxies_environment()
+        proxy = proxies.get(parts.scheme) or proxies.get("all")
+        if not proxy or is_loopback(host) or proxy_bypass(host):
+            return None
+        return _check_proxy(proxy)
+
+
+def ssl_context(ca_file: str) -> tls.SSLContext:
+    """Return TLS settings that trust the certificates of a file besides the system's.
+
+    Args:
+        ca_file: A PEM file, for example that of a company's proxy that opens TLS.
+
+    Raises:
+        ConfigError: When it cannot be read, or holds no certificate.
+    """
+    context = tls.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        reason = "it holds no certificate" if isinstance(error, tls.SSLError) else getattr(error, "strerror", error)
+        raise ConfigError(f"the CA file {ca_file} cannot be used: {reason}") from None
+    return context
+
+
+def _check_proxy(proxy: str) -> str:
+    """Return a proxy's address; what is wrong with it is told without it, for it may hold a password."""
+    try:
+        parts = urlsplit(proxy) if isinstance(proxy, str) else None
+        sound = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() or ord(c) < 32 for c in proxy):
+        raise ConfigError("the proxy must be an http(s) address, for example http://proxy.example.com:3128")
+    return proxy
+
+
 TokenFamily = Literal["user", "company"]
 """Which of an account's two credential sets: rewards and links, or points and storefront."""
 
@@ -166,6 +249,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     access_token: str = ""
     token_file: str = ""
     token_family: str = ""
+    proxy: str = ""
+    ca_file: str = ""
+    trust_env: str = ""
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
@@ -185,12 +271,34 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
             case _:
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
 
+    def network(self) -> Network:
+        """Return how the vendor is reached.
+
+        Raises:
+            ConfigError: A variable makes no sense; named.
+        """
+        match self.trust_env.lower():
+            case "" | "0" | "no" | "false" | "off":
+                trust_env = False
+            case "1" | "yes" | "true" | "on":
+                trust_env = True
+            case _:
+                raise ConfigError("XOXO_TRUST_ENV must be 1 or 0")
+        try:
+            ssl = ssl_context(self.ca_file) if self.ca_file else None
+        except ConfigError as error:
+            raise ConfigError(f"XOXO_CA_FILE: {error.message}") from None
+        try:
+            return Network(proxy=self.proxy, ssl=ssl, trust_env=trust_env)
+        except ConfigError as error:
+            raise ConfigError(f"XOXO_PROXY: {error.message}") from None
+
     @classmethod
     def read(cls, variables: Mapping[str, str] | None = None) -> Self:
         """Read the `XOXO_*` variables.
 
-        They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE` and
-        `_TOKEN_FAMILY`.
+        They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE`,
+        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE` and `_TRUST_ENV`.
 
         Args:
             variables: Where to read them from; the process environment by default.

@@ -11,6 +11,7 @@ import msgspec
 
 from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
+from xoxo_async.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.errors import (
     ApiError,
     AuthError,
@@ -18,12 +19,14 @@ from xoxo_async.errors import (
     OutcomeUnknownError,
     RateLimitedError,
     RefusedError,
+    ReplyLostError,
     TokenRejectedError,
     TransportError,
     XoxoError,
+    mark_effect,
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
-from xoxo_async.operation import EffectClass, Operation, mark_unsent
+from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
@@ -46,6 +49,7 @@ _DEFAULT_PENALTY_S: Final = 60.0
 
 
 _KEYED: Final = EffectClass.KEYED
+_UNKEYED: Final = EffectClass.UNKEYED
 _SAYS_WHEN: Final = frozenset({429, 503})
 """With these statuses `Retry-After` is about the operation, whatever else the answer says."""
 
@@ -60,6 +64,7 @@ class Dispatcher:
         timeouts: How long attempts and calls may take.
         hooks: Who wants to know.
         clock: A monotonic clock.
+        doubt: Told of orders whose answers may have been those of other requests.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class Dispatcher:
         timeouts: Timeouts,
         hooks: Sequence[Hook] = (),
         clock: Callable[[], float] = time.monotonic,
+        doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
     ) -> None:
         self._session: Final = session
         self._pacer: Final = pacer
@@ -83,6 +89,8 @@ class Dispatcher:
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
         self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
         self._worked: Token | None = None  # the last token that the vendor accepted
+        self._doubt: Final = doubt
+        self._seen: Final = SeenOrders()
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -114,6 +122,9 @@ class Dispatcher:
                 reply = _read_at_once(operation, answer)
                 if reply is None:
                     reply = await self._read(operation, answer)
+                if answer.connection is not None:
+                    po_number, asked = getattr(request, "po_number", None), getattr(request, "order_id", 0)
+                    self._believe(operation, po_number, asked, answer.connection, reply, started)
             except XoxoError as error:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:
                     error = before  # no slot was left for another try: what the last one met says more
@@ -145,7 +156,14 @@ class Dispatcher:
                     self._finished(operation.name, attempt, started, None)
                 return reply
 
-    async def once(self, operation: Operation[Request, Reply], request: Request | msgspec.Raw, /) -> Reply:
+    async def once(
+        self,
+        operation: Operation[Request, Reply],
+        request: Request | msgspec.Raw,
+        /,
+        *,
+        attempt: Attempt | None = None,
+    ) -> Reply:
         """Make exactly one attempt: no pacing, no retry, no second try with a renewed token.
 
         For callers with books of their own, who take the rate slot first (`pacer`) and write down every attempt.
@@ -153,6 +171,7 @@ class Dispatcher:
         Args:
             operation: What to ask.
             request: Its request struct, or the same already encoded: what a ledger has stored is what must leave.
+            attempt: Is told on which connection the answer came.
 
         Returns:
             The decoded reply.
@@ -161,13 +180,20 @@ class Dispatcher:
             XoxoError: As it came; nothing is folded into `OutcomeUnknownError`.
         """
         body, po_number = operation.encode(request), getattr(request, "po_number", None)
+        asked = getattr(request, "order_id", 0)
+        if po_number is None and attempt is not None:
+            po_number = attempt.po_number or None
         del request  # thousands may be in flight, and this is half of what each would hold here
         started = self._clock()
         try:
             answer = await self._send(operation, body, self._timeouts.call_s)
+            if attempt is not None:
+                attempt.connection = answer.connection
             reply = _read_at_once(operation, answer)
             if reply is None:
                 reply = await self._read(operation, answer)
+            if answer.connection is not None:
+                self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
@@ -242,11 +268,72 @@ class Dispatcher:
             else:
                 if reply is not None:
                     return reply
+        if answer.connection is not None:
+            answer.connection.close()  # at once: what comes on it later must not be read as another answer
         recognised = await _recognised(answer, operation.effect, self._session.secrets)
         refusal = self._refusal(operation, answer, recognised, undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
+
+    def _believe(
+        self,
+        operation: Operation[Request, Reply],
+        po_number: str | None,
+        asked: int,
+        record: ConnectionRecord,
+        reply: Any,
+        now: float,
+        attempt: Attempt | None = None,
+    ) -> None:
+        """Check that an answer can be to its request, and let its connection serve again.
+
+        Args:
+            operation: What was asked.
+            po_number: The poNumber asked with, where there is one.
+            asked: The order id asked for, 0 for none.
+            record: The connection it came on.
+            reply: What was answered.
+            now: A monotonic time.
+            attempt: Where the caller wants to be told.
+
+        Raises:
+            ReplyLostError: It is the answer to another request; nobody knows the answer to this one.
+        """
+        if operation.names_order:
+            if reply.order_id <= 0:  # no success, whatever it says
+                record.close()
+                return
+            stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
+            if stray is not None:
+                if attempt is None:
+                    self._tell(stray.doubted, po_number)
+                else:
+                    attempt.doubted = stray.doubted
+                raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
+        if operation.effect is _UNKEYED:
+            record.close()  # nothing in the next answer would tell the two apart
+        else:
+            record.served()
+
+    def distrust(self, order_id: int, po_number: str) -> None:
+        """Close the connection that named an order, since its answer cannot be to its request.
+
+        Whoever listens hears of the other orders that it has named: they are in doubt with it.
+
+        Args:
+            order_id: The order.
+            po_number: The poNumber asked with.
+        """
+        record = self._seen.record_of(order_id)
+        if record is not None:
+            self._tell(record.taint(), po_number)
+
+    def _tell(self, doubted: Sequence[OrderAnswer], po_number: str | None) -> None:
+        for answer in doubted:
+            if answer.po_number != po_number:
+                reason = f"order {answer.order_id} was answered on a connection whose answers were not in step"
+                self._doubt(answer.po_number, reason)
 
     def _refusal(
         self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None
@@ -292,7 +379,7 @@ async def _unsent(waiting: Awaitable[None]) -> None:
     try:
         await waiting
     except anyio.get_cancelled_exc_class() as cancelled:
-        mark_unsent(cancelled)
+        mark_effect(cancelled, "none")
         raise
 
 

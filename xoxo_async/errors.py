@@ -7,7 +7,7 @@ Each one answers two questions: may the call have taken effect (`effect`), and m
     ├── TransportError               no usable answer
     │   ├── ConnectError             never reached the server
     │   ├── ReplyTimeoutError        sent; no answer in time
-    │   └── ReplyLostError           sent; the connection broke, or the answer was not HTTP
+    │   └── ReplyLostError           sent; the connection broke, or what came was no HTTP, or another request's answer
     ├── AuthError                    the account's credentials need a look
     │   ├── CredentialsRejectedError
     │   ├── TokenRejectedError
@@ -34,6 +34,7 @@ Each one answers two questions: may the call have taken effect (`effect`), and m
         └── BudgetError
 """
 
+from contextlib import suppress
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Self
 
@@ -72,6 +73,8 @@ __all__ = [
     "TokenRejectedError",
     "TransportError",
     "XoxoError",
+    "effect_of",
+    "mark_effect",
 ]
 
 Effect = Literal["none", "possible"]
@@ -148,6 +151,32 @@ class XoxoError(Exception):
         return self
 
 
+_EFFECT: Final = "_xoxo_effect"
+
+
+def mark_effect(error: BaseException, effect: Effect) -> None:
+    """Say of an exception that is none of ours whether the call it ended may have taken effect.
+
+    Args:
+        error: A bug in a caller's hook, for example. Each time it passes, it is marked anew: it may be one object that
+            is raised again and again.
+        effect: `none` where none of the request can have left.
+    """
+    with suppress(AttributeError, TypeError):  # one without room for it is taken for doubt, as all others are
+        setattr(error, _EFFECT, effect)
+
+
+def effect_of(error: BaseException) -> Effect:
+    """Return whether a call that ended with this exception may have taken effect.
+
+    Args:
+        error: Any exception, also one that is not the SDK's: a bug in a hook comes through as itself.
+    """
+    if isinstance(error, XoxoError):
+        return error.effect
+    return "none" if getattr(error, _EFFECT, "possible") == "none" else "possible"
+
+
 class ConfigError(XoxoError):
     """Something is wrong on this side, found before anything was sent."""
 
@@ -170,7 +199,7 @@ class ReplyTimeoutError(TransportError):
 
 
 class ReplyLostError(TransportError):
-    """The request was sent, and the connection broke or the answer could not be read as HTTP."""
+    """The request was sent, and the connection broke, or what came was no HTTP, or the answer to another request."""
 
 
 class AuthError(XoxoError):
@@ -228,7 +257,7 @@ class NotAllowedError(ApiError):
 
 
 class RateLimitedError(ApiError):
-    """Over the per-minute allowance; nothing was processed.
+    """Over the per-minute allowance; nothing was processed, unless `effect` says otherwise (see `ERROR_IDS`).
 
     Attributes:
         retry_after_s: Seconds to wait: the vendor's `penaltySeconds` or `Retry-After`, None where neither came.
@@ -380,4 +409,13 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
 """The vendor's application errors: the class to raise, what it means, and whether an order may exist after it.
 
 An id that is not listed, and every status without an id, is `LOOK_UP`: only a certain "no" is ever read as a refusal.
+Three things overrule the table:
+
+- The documented words of a rate limit (`auth.request_limit_exceeded`, `rate_limit_exceeded`, `penaltySeconds`) prove
+  that nothing was processed, under any status and beside an id that is not listed. So does a 429 without an id.
+- A 429 with an id that is not listed is `LOOK_UP`, and slows the operation down as a rate limit does. The vendor's
+  pages show no id in a rate limit's answer, and their statuses differ from page to page: the id comes from the
+  application, which may have acted.
+- An order id anywhere in an answer is `LOOK_UP` at least, whatever error id, rate limit or token word is beside it. So
+  is such a word beside an id of this table after which an order may exist.
 """

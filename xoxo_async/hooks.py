@@ -60,7 +60,10 @@ class TokenRenewed(Event, frozen=True, kw_only=True):
 
 
 class OrderInDoubt(Event, frozen=True, kw_only=True):
-    """An order may or may not exist: its caller was cancelled after it may have left, or look-ups ran out of time.
+    """Nobody knows for certain what became of an order.
+
+    Its caller was cancelled after it may have left, the look-ups ran out of time, or it was answered on a connection
+    whose answers were not in step: then it may be another order's answer that was returned.
 
     Attributes:
         po_number: What to settle with: `await client.orders.settle(po_number)`.

@@ -1,6 +1,7 @@
 """The typed record of how one vendor operation differs from the next: `Operation`, and the `Dispatch` seam."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
 from functools import cached_property
 from operator import attrgetter
@@ -18,8 +19,6 @@ __all__ = [
     "Layout",
     "Operation",
     "SuccessFlag",
-    "is_marked_unsent",
-    "mark_unsent",
     "says_no",
 ]
 
@@ -141,6 +140,8 @@ class Operation(Generic[Request, Reply]):
             raise ConfigError(f"operation {name}: a flat reply declares its flag, {reply!r} has no {flag.value!r}")
         # What `read` asks of every answer, asked once.
         self._keeps_raw: Final = "raw" in _fields(reply)
+        self.names_order: Final = "order_id" in _fields(reply)
+        """Whether its reply names one order, by which an answer to another request is recognised."""
         self._loose: Final = loose
         self._proof: Final = proof
         # Nobody can look up what became of these: a success is believed only where nothing in the answer denies it.
@@ -217,10 +218,11 @@ class Operation(Generic[Request, Reply]):
             found = inner if bare else inner.get("data")
             if found is None and get_origin(self.reply) is not tuple:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
-        try:
-            reply: Any = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
-        except (msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
-            raise DecodeError("the answer cannot be read") from None
+        reply: Any = None
+        with suppress(msgspec.MsgspecError, RecursionError, ValueError, ArithmeticError):
+            reply = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
+        if reply is None:  # outside the handler: messages of these errors may quote a value
+            raise DecodeError("the answer cannot be read")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
         return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
@@ -341,25 +343,6 @@ def _has_flag(inner: object) -> bool:
     return isinstance(inner, dict) and any(flag.value in inner for flag in SuccessFlag if flag.value)
 
 
-_UNSENT: Final = "xoxo_async: nothing had been sent when the call was cancelled"
-
-
-def mark_unsent(cancelled: BaseException) -> None:
-    """Note on a cancellation that it came before anything was sent.
-
-    A note, since a cancellation has to pass as it came: asyncio and anyio know theirs by its class.
-
-    Args:
-        cancelled: The cancellation.
-    """
-    cancelled.add_note(_UNSENT)
-
-
-def is_marked_unsent(cancelled: BaseException) -> bool:
-    """Return whether a cancellation certainly came before anything was sent."""
-    return _UNSENT in getattr(cancelled, "__notes__", ())
-
-
 def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
     """The constant bytes around the encoded request: the envelope is never built twice."""
     if not query:
@@ -373,8 +356,8 @@ def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
 class Dispatch(Protocol):
     """What a service needs of the road below it: one operation in, its decoded reply out.
 
-    A call that is cancelled before anything was sent says so: its exception bears the note of `mark_unsent`. Without
-    that note the request may have left.
+    A call that is cancelled before anything was sent says so: `errors.effect_of` is `none` for its exception. Otherwise
+    the request may have left.
     """
 
     async def __call__(self, operation: Operation[RequestContra, Reply], request: RequestContra, /) -> Reply:

@@ -1,9 +1,12 @@
 """What comes back: the body, never more of it than any real answer holds; and what aiohttp's errors mean."""
 
+import traceback
+import zlib
 from typing import Final
 
 import aiohttp
-from aiohttp import hdrs
+from aiohttp import EofStream, hdrs
+from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from xoxo_async.errors import (
     ConfigError,
@@ -11,10 +14,17 @@ from xoxo_async.errors import (
     DecodeError,
     ReplyLostError,
     ReplyTimeoutError,
-    XoxoError,
+    mark_effect,
 )
 
-__all__ = ["is_small", "read", "retry_after_s", "translate", "whole"]
+__all__ = [
+    "is_small",
+    "read",
+    "retry_after_s",
+    "translate",
+    "whole",
+    "without_locals",
+]
 
 _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest answer read, after decompression. A page of 10,000 products is about 20 MB."""
@@ -62,31 +72,90 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
     return b"".join(chunks)
 
 
-def translate(error: Exception, *, sent: bool, total_s: float) -> XoxoError:
+def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
     """Say what a foreign error means for the request: the one place where aiohttp's errors end.
 
     Args:
         error: What was raised.
         sent: Whether any of the request may have left.
         total_s: How long the attempt was given.
+
+    Returns:
+        The error to raise: one of ours for aiohttp's and the system's errors. Anything else is a bug, in a caller's
+        hook for example, and comes through as itself: called a broken connection, it would be tried again and again.
     """
-    kind = type(error).__name__
     if isinstance(error, aiohttp.InvalidURL):
         return ConfigError("the address is invalid")
-    if not sent or isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError):
+    if isinstance(error, ValueError) and not sent and "Cannot combine AUTHORIZATION" in str(error):
+        return ConfigError("the aiohttp session given has credentials of its own for this address (auth, or a netrc)")
+    if not _is_foreign(error):
+        without_locals(error)
+        mark_effect(error, "possible" if sent else "none")
+        return error
+    if not sent:
         failure = ConnectError(f"the server was not reached: {_reason(error)}")
         if isinstance(error, aiohttp.ClientConnectorError):
             failure.__cause__ = error.os_error.with_traceback(None)
         return failure
     if isinstance(error, TimeoutError):
         return ReplyTimeoutError(f"no answer within {total_s:g} s")
-    return ReplyLostError(f"the answer was lost: {kind}")
+    return ReplyLostError(f"the answer was lost: {_cause(error)}")
+
+
+def without_locals(error: BaseException) -> None:
+    """Empty the frames of an exception that comes through as itself: aiohttp's hold the token and the request.
+
+    The places in the code stay. Errors of aiohttp's behind it are taken off: they hold the headers.
+
+    Args:
+        error: What was raised.
+    """
+    seen: set[int] = set()
+    chain: list[BaseException | None] = [error]
+    while chain:
+        link = chain.pop()
+        if link is None or id(link) in seen:
+            continue
+        seen.add(id(link))
+        traceback.clear_frames(link.__traceback__)
+        if isinstance(link.__cause__, aiohttp.ClientError):
+            link.__cause__ = None
+        if isinstance(link.__context__, aiohttp.ClientError):
+            link.__context__ = None
+        chain += [link.__cause__, link.__context__]
+
+
+_SYSTEMS_WORDS: Final = ("closed", "shutdown", "can't start new thread")
+"""RuntimeErrors of aiohttp, uvloop and thread pools that tell of a state, not of a bug."""
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Return whether an error is aiohttp's or the system's; a TypeError or KeyError, for example, is a bug."""
+    if isinstance(error, RuntimeError):
+        text = str(error).lower()
+        return any(word in text for word in _SYSTEMS_WORDS)
+    # UnicodeError: how the system's resolver refuses a host name.
+    return isinstance(
+        error, aiohttp.ClientError | OSError | EOFError | HttpProcessingError | UnicodeError | zlib.error | EofStream
+    )
+
+
+def _cause(error: Exception) -> str:
+    """Name what made an answer unreadable; never its content, which may be a code."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, LineTooLong):
+            return "a line of its head is longer than 64 KB"
+        link = link.__cause__
+    return type(error).__name__
 
 
 def _reason(error: Exception) -> str:
     """Name host, port and cause; never headers, which carry the token."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port} ({error.strerror or type(error).__name__})"
+    if isinstance(error, aiohttp.ClientHttpProxyError):
+        return f"the proxy refused with HTTP {error.status}"
     if isinstance(error, TimeoutError):
         return "no connection in time"
     if isinstance(error, RuntimeError) and "closed" in str(error).lower():

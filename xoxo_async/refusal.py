@@ -4,6 +4,7 @@ The shapes share no discriminator and come under any HTTP status, 200 included; 
 own pages. So: first the rate limit, then the error id, then the OAuth fields, and the status only when nothing spoke.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Final, cast
 
@@ -38,6 +39,11 @@ _ACCOUNT_ERROR_IDS: Final = {
     "PIPE10016": "the company is disabled",
     "PIPE10017": "this IP address is not allowed",
 }
+_NAMES_ORDER: Final = re.compile(
+    rb"""(?<!external)(?<!client) order [_\s-]? id [\\"'\s:=\#]{1,12} 0*[1-9]""", re.IGNORECASE | re.VERBOSE
+)
+"""An order id anywhere in an answer, also in a text or in what is no JSON. `externalOrderId` is none: the vendor calls
+the poNumber so."""
 _MAX_PENALTY_S: Final = 3600.0
 _MAX_TEXT: Final = 200
 
@@ -97,14 +103,37 @@ def recognise(
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
-    if error.effect == "none" and shape is not None and _claims_success(shape.data):
-        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
-        error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
-        error.error_id = shape.said("errorId").upper()
-    error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
+    elif error.effect == "none" and (contradiction := _contradiction(body, shape)):
+        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        error = RefusedError(f"the answer says that it did not work, and {contradiction}: {error.message}")
+        error.error_id = shape.said("errorId").upper() if shape is not None else ""
+    elif error.effect == "possible" and isinstance(error, RateLimitedError):
+        error.retryable = False
+    error.status = status
     return error
+
+
+def _contradiction(body: bytes, shape: _Body | None) -> str:
+    """Say what in a refusal speaks for an order all the same; empty when nothing does.
+
+    Args:
+        body: The answer's bytes.
+        shape: The same, read; None for what is no JSON object.
+    """
+    if _NAMES_ORDER.search(body):
+        return "names an order"
+    if shape is None:
+        # Cut off, it may have said anything; a limiter's page has no error id.
+        return "has an error id" if b"errorid" in body.lower() else ""
+    if _claims_success(shape.data):
+        return "that it worked"
+    for said in (shape, _body(shape.error, shape.secrets), _inner(shape.data, shape.secrets)):
+        known = ERROR_IDS.get(_text(said.errorId).upper()) if said is not None else None
+        if known is not None and known.order is not OrderMayExist.NO:
+            return f"that {known.meaning}"
+    return ""
 
 
 def _body(value: object, secrets: tuple[Secret, ...]) -> _Body | None:
@@ -181,6 +210,8 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
     text = shape.said("errorInfo", "error", "message")
     known = ERROR_IDS.get(error_id)
     if known is None:
+        # Under a 429 as well. A limiter in front of the API answers in words of its own, without an error id: an id
+        # comes from the application, behind it, and the vendor's statuses are known to shift.
         error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
         error.error_id = shape.said("errorId").upper()
         error.effect = "possible"

@@ -15,15 +15,23 @@ from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.keeper import Keeper
-from xoxo_async.config import Timeouts
+from xoxo_async.config import Network, Timeouts
+from xoxo_async.connections import ConnectionRecord, Records
 from xoxo_async.deadlines import Deadlines
-from xoxo_async.errors import ConfigError, TokenRejectedError, XoxoError
+from xoxo_async.errors import ConfigError, TokenRejectedError, XoxoError, mark_effect
 from xoxo_async.hooks import Hook
-from xoxo_async.operation import mark_unsent
 from xoxo_async.pacing import Pacer
 from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
 from xoxo_async.retry import RetryPolicy
-from xoxo_async.sending import Body, Connector
+from xoxo_async.sending import (
+    MAX_HEADER_BYTES,
+    Body,
+    Connector,
+    check_answered,
+    guards,
+    may_have_left,
+    never_connected,
+)
 from xoxo_async.wire import Secret
 
 __all__ = ["Answer", "Session"]
@@ -39,12 +47,15 @@ class Answer(msgspec.Struct, frozen=True):
         body: The whole body, decompressed.
         token: The token it was sent with, to be named when it was refused.
         retry_after_s: What the `Retry-After` header says, in seconds; None without one.
+        connection: The connection it came on, to be told whether it was a clean success; until then it serves nobody.
+            None where there is none to judge: for a GET, and where a test has replaced aiohttp's request.
     """
 
     status: int
     body: bytes
     token: Token | None
     retry_after_s: float | None
+    connection: ConnectionRecord | None = None
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -57,7 +68,10 @@ class _Headers(CIMultiDict[str]):
         return f"<{len(self)} headers>"
 
 
-_PLAIN_HEADERS: Final = _Headers({hdrs.ACCEPT: "application/json", hdrs.USER_AGENT: _USER_AGENT})
+# aiohttp asks for whatever the installed packages can unpack; these two are what is tested.
+_ENCODINGS: Final = "gzip, deflate"
+
+_NOTHING_MORE: Final[dict[str, Any]] = {}
 
 
 class Session:
@@ -70,6 +84,7 @@ class Session:
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
         retry: How often a failed token request is made again.
+        network: Proxy, TLS and user agent of our own session.
         hooks: Who wants to know of renewals.
         pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
@@ -85,6 +100,7 @@ class Session:
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
         retry: RetryPolicy | None = None,
+        network: Network | None = None,
         hooks: Sequence[Hook] = (),
         pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -94,6 +110,15 @@ class Session:
         self._timeouts: Final = timeouts
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
+        self._network: Final = network or Network()
+        self._records: Final = Records()
+        self._plain_headers: Final = _Headers(
+            {
+                hdrs.ACCEPT: "application/json",
+                hdrs.ACCEPT_ENCODING: _ENCODINGS,
+                hdrs.USER_AGENT: f"{_USER_AGENT} {self._network.app}".rstrip(),
+            }
+        )
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
@@ -144,6 +169,8 @@ class Session:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_open()
         sent = Body(body, content_type)
+        if self._callers_http is not None:
+            sent.records = self._records  # our own pool tells each body its connection
         token = self._keeper.token
         if token is None or self._clock() >= self._keeper.renew_at:
             return self._send_with_fresh_token(method, path, sent, total_s)
@@ -216,18 +243,24 @@ class Session:
         elif self._loop is not loop:
             raise ConfigError("this client belongs to another event loop: make one client per loop")
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self, connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
+        """Open a session of our own, over a pool of its own unless one is given."""
+        network = self._network
         return aiohttp.ClientSession(
-            connector=Connector(limit=self._max_connections),
+            connector=connector or Connector(self._records, limit=self._max_connections, ssl=network.ssl or True),
+            connector_owner=connector is None,
             # A cookie is state no call of ours has; an edge server's must not travel on.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
+            proxy=network.proxy_for(self._base_url),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
         )
 
     # The token.
 
     def _adopt(self, token: Token) -> None:
-        headers = _PLAIN_HEADERS.copy()
+        headers = self._plain_headers.copy()
         headers[hdrs.AUTHORIZATION] = f"Bearer {token.access.reveal()}"
         if self._http is None or self._http is self._callers_http:
             self._headers = headers
@@ -239,13 +272,14 @@ class Session:
         sent, limit = Body(body, content_type), self._timeouts.token_s
         del body  # it holds the client secret, and this frame may be printed with its variables
         if self._http is self._callers_http:
-            answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
+            sent.records = self._records
+            answer = await self._attempt(self._http, "POST", path, sent, self._plain_headers, limit, None)
         else:
             # Over the same connections, but not with the old token, which our own session has for every request.
-            async with aiohttp.ClientSession(
-                connector=self._http.connector, connector_owner=False, cookie_jar=aiohttp.DummyCookieJar()
-            ) as http:
-                answer = await self._attempt(http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
+            async with self._open(self._http.connector) as http:
+                answer = await self._attempt(http, "POST", path, sent, self._plain_headers, limit, None)
+        if answer.connection is not None:
+            answer.connection.close()  # tokens are rare: a connection less is cheaper than to judge their answers here
         return ExchangeAnswer(answer.status, answer.body, answer.retry_after_s)
 
     # The attempt.
@@ -260,14 +294,14 @@ class Session:
         total_s: float,
         token: Token | None,
     ) -> Answer:
-        url = self._urls.get(path)
-        if url is None:
-            url = self._urls[path] = URL(self._base_url + path)
+        url = self._urls.get(path) or self._url_of(path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         assert http is not None  # noqa: S101 - made with the loop
         # `request` wraps the coroutine of `_request`, for `async with`; awaited, that is 2 % of an order for nothing.
         # Looked up each time, for mocks replace it; of our own sessions alone, a caller's may have its own `request`.
-        request = http.request if http is self._callers_http else getattr(http, "_request", http.request)
+        callers = http is self._callers_http
+        request = http.request if callers else getattr(http, "_request", http.request)
+        more = guards() if callers else _NOTHING_MORE
         try:
             with deadlines:
                 response = await request(
@@ -277,14 +311,17 @@ class Session:
                     headers=headers,
                     timeout=self._connect,
                     allow_redirects=False,
+                    **more,
                 )
                 try:
+                    if method != "GET" and (not body.started or body.repeated):
+                        check_answered(body, more)
                     content = whole(response)
                     if content is None:
                         content = await (response.read() if is_small(response) else read(response))
                     after = response.headers.get(hdrs.RETRY_AFTER)
                     after_s = retry_after_s(after, response.headers.get(hdrs.DATE), self._wall()) if after else None
-                    return Answer(response.status, content, token, after_s)
+                    return Answer(response.status, content, token, after_s, body.record)
                 except BaseException:
                     response.close()
                     raise
@@ -292,12 +329,20 @@ class Session:
             raise
         except asyncio.CancelledError as cancelled:
             if not body.started:  # it waited for a connection
-                mark_unsent(cancelled)
+                mark_effect(cancelled, "none")
             raise
-        except Exception as error:  # noqa: BLE001 - translated below
-            failure = translate(error, sent=method == "GET" or body.started, total_s=total_s)
-        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer with its codes.
+        except Exception as error:  # noqa: BLE001 - told below what it means
+            left = may_have_left(body, error, more) if method != "GET" else not never_connected(error)
+            failure = translate(body.fault or error, sent=left, total_s=total_s)
+        # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
+
+    def _url_of(self, path: str) -> URL:
+        try:
+            url = self._urls[path] = URL(self._base_url + path)
+        except ValueError:  # a host name that cannot be written in DNS, for example
+            raise ConfigError(f"base_url is not an address that can be reached: {self._base_url}") from None
+        return url
 
     def _deadlines_of(self, total_s: float) -> Deadlines:
         """Most attempts are given one of three lengths; what a call's deadline cuts short has a length of its own."""

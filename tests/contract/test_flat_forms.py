@@ -29,6 +29,7 @@ class Session:
     """Answers every attempt with one body."""
 
     has_token = True
+    secrets = ()
 
     def __init__(self, body: object) -> None:
         self.body = json.dumps(body).encode()

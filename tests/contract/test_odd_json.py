@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xoxo_async.errors import DecodeError, XoxoError
+from xoxo_async.errors import DecodeError, DenominationError, XoxoError
 from xoxo_async.integrations.delivery import keys_of, parse_delivery
-from xoxo_async.operation import EffectClass
+from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.refusal import recognise
 from xoxo_async.services import orders
 
@@ -144,3 +144,86 @@ def test_raw_json_in_a_delivery_event_is_a_decode_error(raw: bytes, data: st.Dat
         assert keys_of(delivery, by_event=True)
         assert isinstance(delivery, msgspec.Struct)
         repr(delivery)
+
+
+LENIENT = {
+    "half a surrogate pair": (b'"a\\ud83d"', "a\ufffd"),
+    "the other half": (b'"\\ude00\\ud83d"', "\ufffd\ufffd"),
+    "a whole pair": (b'"\\ud83d\\ude00\x01"', "\U0001f600\x01"),
+    "a line break": (b'"a\nb"', "a\nb"),
+    "a control character": (b'"a\x01b"', "a\x01b"),
+    "Latin-1": (b'"caf\xe9"', "caf\ufffd"),
+    "a coded surrogate": (b'"\xed\xa0\x80"', "\ufffd\ufffd\ufffd"),
+}
+
+
+def order_body(field: bytes, value: bytes) -> bytes:
+    """A placeOrder answer with one field of that value."""
+    voucher = b'{"productId":1001,"voucherCode":"CODE"%s}' % (b"" if field != b"pin" else b',"pin":' + value)
+    more = b"" if field == b"pin" else b',"%s":%s' % (field, value)
+    return b'{"data":{"placeOrder":{"status":1,"data":{"orderId":900,"vouchers":[%s]%s}}}}' % (voucher, more)
+
+
+@pytest.mark.parametrize("name", LENIENT)
+@pytest.mark.parametrize("field", [b"tag", b"zzz"])
+def test_a_text_that_only_a_lenient_reader_reads_leaves_the_order_readable(name: str, field: bytes) -> None:
+    """An order that was paid for is not lost by one odd character in some name."""
+    raw, read = LENIENT[name]
+    order = orders.PLACE_ORDER.read(order_body(field, raw))
+    assert order is not None
+    assert (order.order_id, order.vouchers[0].code.reveal()) == (900, "CODE")
+    assert (order.tag if field == b"tag" else order.extra["zzz"]) == read
+    json.dumps(read).encode()
+
+
+@pytest.mark.parametrize("raw", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_is_none_is_no_money(raw: bytes) -> None:
+    """In a field that nobody reads it does no harm; in an amount, an id or a count it is rubbish like any other."""
+    order = orders.PLACE_ORDER.read(order_body(b"zzz", raw))
+    assert order is not None
+    assert order.order_id == 900
+    for field in (b"amountCharged", b"orderTotal", b"quantity"):
+        with pytest.raises(DecodeError):
+            orders.PLACE_ORDER.read(order_body(field, raw))
+    order = orders.PLACE_ORDER.read(order_body(b"orderDiscount", raw))
+    assert order is not None
+    with pytest.raises(DecodeError):
+        _ = order.order_discount
+
+
+def test_a_number_that_is_none_is_no_number_of_a_callers_operation() -> None:
+    """Read as a float, NaN would be a value."""
+
+    class Points(msgspec.Struct):
+        value: float
+
+    operation = Operation("ask", query="q", request=Points, reply=Points, effect=EffectClass.READ)
+    with pytest.raises(DecodeError):
+        operation.read(b'{"data":{"ask":{"status":1,"data":{"value":NaN}}}}')
+
+
+@pytest.mark.parametrize("raw", [b'"1\xe9"', b'"1\\ud83d"'])
+def test_a_lost_character_of_a_code_shows(raw: bytes) -> None:
+    """The order is not lost with it, and any encoder takes the code; the bytes themselves are in `raw`."""
+    body = order_body(b"pin", raw)
+    order = orders.PLACE_ORDER.read(body)
+    assert order is not None
+    assert order.vouchers[0].pin.reveal() == "1\ufffd"
+    assert order.raw is not None
+    assert order.raw.reveal() == body
+
+
+def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
+    """Some back ends write one."""
+    order = orders.PLACE_ORDER.read(b"\xef\xbb\xbf" + order_body(b"tag", b'"x"'))
+    assert order is not None
+    assert order.order_id == 900
+
+
+@pytest.mark.parametrize("raw", [b"NaN", b'"a\x01b"', b'"\\ud83d"'])
+def test_an_error_with_odd_characters_keeps_its_class(raw: bytes) -> None:
+    """A refusal that could not be read was a doubt."""
+    body = b'{"errorId":"PLE10018","errorInfo":%s}' % raw
+    error = recognise(body, 400, effect=EffectClass.KEYED)
+    assert (type(error), error.effect) == (DenominationError, "none")
+    assert str(error).isprintable()

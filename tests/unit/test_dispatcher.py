@@ -14,7 +14,6 @@ from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, 
 from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.hooks import AttemptFailed, CallFinished, Event
-from xoxo_async.operation import is_marked_unsent
 from xoxo_async.pacing import Pacer
 from xoxo_async.session import Answer
 from xoxo_async.wire import Secret
@@ -361,7 +360,7 @@ async def test_a_caller_cancelled_before_anything_was_sent_has_it_in_writing(
     task.cancel()
     with pytest.raises(asyncio.CancelledError) as cancelled:
         await task
-    assert is_marked_unsent(cancelled.value)
+    assert errors.effect_of(cancelled.value) == "none"
 
 
 async def test_no_slot_for_another_try_does_not_hide_what_failed() -> None:

@@ -83,9 +83,11 @@ async def test_a_body_larger_than_any_real_one_is_refused_by_its_head() -> None:
         (aiohttp.ServerDisconnectedError(), False, errors.ConnectError),
         (TimeoutError(), True, errors.ReplyTimeoutError),
         (TimeoutError(), False, errors.ConnectError),
-        (aiohttp.ConnectionTimeoutError(), True, errors.ConnectError),
+        (aiohttp.ConnectionTimeoutError(), False, errors.ConnectError),
+        (aiohttp.ConnectionTimeoutError(), True, errors.ReplyTimeoutError),
         (aiohttp.InvalidURL("x"), False, errors.ConfigError),
-        (ValueError("a secret"), True, errors.ReplyLostError),
+        (OSError("a secret"), True, errors.ReplyLostError),
+        (RuntimeError("Session is closed"), False, errors.ConnectError),
     ],
 )
 async def test_what_a_foreign_error_means_depends_on_whether_anything_left(

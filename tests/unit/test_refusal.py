@@ -200,3 +200,79 @@ def test_masking_changes_no_decision() -> None:
         raw = msgspec.json.encode(body)
         plain, masked = recognise(raw, 400, effect=KEYED), recognise(raw, 400, effect=KEYED, secrets=secrets)
         assert (type(plain), plain.effect, plain.retryable) == (type(masked), masked.effect, masked.retryable)
+
+
+TOLD = [
+    {"errorId": "PLE10001"},
+    {"errorId": "PLE10018", "error": "invalid denomination"},
+    {"errorId": "PIPE10015"},
+    {"error": "invalid_token", "error_description": "x"},
+    {"success": 0, "error_message_id": "auth.token_error"},
+    {"error": "invalid_client"},
+    {"message": "rate_limit_exceeded"},
+    {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 1}]},
+    {},
+]
+NAMED = [
+    {"orderId": 5},
+    {"order_id": "0005"},
+    {"data": {"orderId": 5}},
+    {"data": {"placeOrder": {"data": {"orderId": 5}}}},
+    {"data": {"placeOrder": {"status": 0, "data": {"orderId": "5"}}}},
+    {"data": {"placeOrder": [{"vouchers": [{"orderId": 5}]}]}},
+    {"errorInfo": "there is an order, Order ID: 5"},
+    {"errorInfo": '{"orderId":5}'},
+]
+
+
+@pytest.mark.parametrize("named", NAMED, ids=str)
+@pytest.mark.parametrize("told", TOLD, ids=str)
+@pytest.mark.parametrize("status", [200, 401, 429])
+def test_a_refusal_that_names_an_order_is_doubt(told: dict[str, object], named: dict[str, object], status: int) -> None:
+    """Wherever the order id stands, and whatever else the answer says: nobody may send it again."""
+    error = _recognise({**told, **named}, status)
+    assert (error.effect, error.retryable) == ("possible", False)
+    assert _recognise({**told, **named}, status, READ).effect == "none"
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"orderId": 0},
+        {"orderId": None},
+        {"orderId": ""},
+        {"externalOrderId": "123"},
+        {"errorInfo": "the order was refused"},
+        {"errorInfo": "orderId is missing"},
+    ],
+    ids=str,
+)
+def test_a_refusal_without_an_order_id_is_one(named: dict[str, object]) -> None:
+    """Zero and blank ids are none, and the vendor's word for the poNumber is no order id."""
+    assert _recognise({"errorId": "PLE10001", **named}, 400).effect == "none"
+
+
+def test_an_order_id_in_what_is_no_json_is_doubt() -> None:
+    """Half an answer under a 429 may be that of an order."""
+    for body in (b'{"data":{"placeOrder":{"data":{"orderId":5,"vou', b'{"errorId":"PLE10011","err'):
+        assert _recognise(body, 429).effect == "possible"
+
+
+def test_a_429_with_an_id_that_nobody_knows_is_doubt() -> None:
+    """The id comes from the application, not from the limiter; for a read it is a rate limit like any other."""
+    body = {"code": 429, "errorId": "PLE10099", "error": "x"}
+    error = _recognise(body, 429)
+    assert isinstance(error, errors.RateLimitedError)
+    assert (error.effect, error.retryable, error.error_id) == ("possible", False, "PLE10099")
+    error = _recognise(body, 429, READ)
+    assert (type(error), error.effect, error.retryable) == (errors.RateLimitedError, "none", True)
+
+
+def test_the_documented_words_of_a_rate_limit_are_proof_beside_an_id_that_nobody_knows() -> None:
+    """But not beside one after which an order may exist."""
+    words = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]}
+    error = _recognise({"errorId": "PIPE10099", **words}, 429)
+    assert (type(error), error.effect, error.retryable) == (errors.RateLimitedError, "none", True)
+    for error_id in ("PLE10011", "PLE10004", "PLE10024"):
+        error = _recognise({"errorId": error_id, **words}, 429)
+        assert (error.effect, error.retryable) == ("possible", False)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
+from xoxo_async.connections import ConnectionRecord, Records
 from xoxo_async.sending import Body
 
 pytestmark = pytest.mark.anyio
@@ -66,3 +67,90 @@ async def test_a_body_without_an_answer_has_left() -> None:
         with pytest.raises(aiohttp.ServerDisconnectedError):
             await http.post(url, data=body)
     assert body.started
+
+
+class Protocol:
+    """The end of a connection inside aiohttp."""
+
+    should_close = False
+
+    def close(self) -> None:
+        pass
+
+
+class Writer:
+    """A writer that keeps what it was given, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.protocol = Protocol()
+        self.error = error
+        self.written: list[bytes] = []
+
+    async def write(self, chunk: bytes) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written.append(chunk)
+
+
+async def test_a_body_leaves_once_in_either_of_aiohttps_ways() -> None:
+    """A second writing is refused, and noted: nobody knows any more whose answer comes."""
+    body, writer = Body(b"{}", "application/json"), Writer()
+    await body.write(writer)
+    for write in (body.write(writer), body.write_with_length(writer, 2)):
+        with pytest.raises(aiohttp.ClientConnectionError, match="never written twice"):
+            await write
+    assert writer.written == [b"{}"]
+    assert (body.started, body.repeated) == (True, True)
+
+
+async def test_a_body_that_is_shut_does_not_leave() -> None:
+    """Once its call has ended, a writer that comes late is refused; that is no repetition."""
+    body, writer = Body(b"{}", "application/json"), Writer()
+    body.shut()
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await body.write(writer)
+    assert (body.started, body.repeated, writer.written) == (False, False, [])
+
+
+async def test_a_body_refuses_a_closed_connection() -> None:
+    """Closed after the pool gave it out: nothing has left, and it may leave on another one."""
+    body, writer = Body(b"{}", "application/json"), Writer()
+    body.record = ConnectionRecord(writer.protocol)  # type: ignore[arg-type]
+    body.record.close()
+    with pytest.raises(aiohttp.ClientConnectionError, match="not fit"):
+        await body.write(writer)
+    assert (body.started, body.refused) == (False, True)
+    body.record = None
+    await body.write(writer)
+    assert body.started
+
+
+@pytest.mark.parametrize("unfit", ["busy", "something came unasked"])
+async def test_over_a_pool_that_is_not_ours_a_body_looks_at_its_connection(unfit: str) -> None:
+    """One whose last answer was no clean success, or on which something came unasked, is refused."""
+    records, writer = Records(), Writer()
+    first, second = Body(b"1", "application/json"), Body(b"2", "application/json")
+    first.records = second.records = records
+    await first.write(writer)
+    assert first.record is not None
+    if unfit != "busy":
+        first.record.served()
+        writer.protocol.should_close = True
+    with pytest.raises(aiohttp.ClientConnectionError, match="not fit"):
+        await second.write(writer)
+    assert (second.started, second.refused) == (False, True)
+    first.record.served()
+    writer.protocol.should_close = False
+    await second.write(writer)
+    assert writer.written == [b"1", b"2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(KeyError("x"), True), (OSError("x"), False), (aiohttp.ClientError("x"), False)], ids=repr
+)
+async def test_a_bug_while_a_body_is_written_is_kept(error: Exception, kept: bool) -> None:
+    """What aiohttp would call a broken connection, unless it is one."""
+    body = Body(b"{}", "application/json")
+    with pytest.raises(type(error)):
+        await body.write(Writer(error))
+    assert (body.fault is error) is kept

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import socket
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -170,6 +171,42 @@ async def test_a_broken_answer_leaves_doubt(raw: bytes) -> None:
             await post(session)
     assert (caught.value.effect, caught.value.retryable) == ("possible", False)
     assert "tok" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", [b"Content-Security-Policy", b"Set-Cookie"])
+async def test_a_long_line_in_the_head_is_read(name: bytes) -> None:
+    """Policies and cookies of edge servers exceed aiohttp's 8 KB."""
+    async with serving(replying(http(b"hi", name + b": " + b"a" * 60_000))) as url, session_on(url) as session:
+        assert (await post(session)).body == b"hi"
+
+
+async def test_a_line_that_is_too_long_is_named() -> None:
+    """Whoever reads the error knows what to look for."""
+    async with serving(replying(http(b"hi", b"X: " + b"a" * 70_000))) as url, session_on(url) as session:
+        with pytest.raises(errors.ReplyLostError, match="a line of its head is longer than 64 KB"):
+            await post(session)
+
+
+async def test_only_what_is_tested_is_asked_for() -> None:
+    """Whatever else is installed that could unpack answers."""
+    seen: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await read_request(reader))[0])
+        writer.write(http(b"hi"))
+
+    async with serving(talk) as url, session_on(url) as session:
+        await post(session)
+    assert b"\r\nAccept-Encoding: gzip, deflate\r\n" in seen[0]
+
+
+@pytest.mark.parametrize("encoding", [b"gzip", b"deflate"])
+async def test_what_is_asked_for_is_unpacked(encoding: bytes) -> None:
+    """Both of them; deflate with and without zlib's head."""
+    packed = [gzip.compress(b"hi")] if encoding == b"gzip" else [zlib.compress(b"hi"), zlib.compress(b"hi", wbits=-15)]
+    for body in packed:
+        async with serving(replying(http(body, b"Content-Encoding: " + encoding))) as url, session_on(url) as session:
+            assert (await post(session)).body == b"hi"
 
 
 async def test_a_reset_connection_leaves_doubt() -> None:

@@ -15,6 +15,7 @@ from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import named_by
 from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.receiving import without_locals
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.wire import Secret
 
@@ -228,6 +229,9 @@ class Keeper:
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)
                 failure = _as_own(error.with_traceback(None))  # without its frames: they hold the client secret
+            except Exception as fault:
+                without_locals(fault)  # a bug comes through as itself; its frames hold the client secret
+                raise
             else:
                 self._take(token)
                 return

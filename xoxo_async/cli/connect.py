@@ -15,7 +15,7 @@ import msgspec
 from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.cli.render import say
 from xoxo_async.client import XoxoClient, credentials_from
-from xoxo_async.config import Environment, RateLimits, is_loopback
+from xoxo_async.config import Environment, Network, RateLimits, is_loopback
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
 
@@ -130,14 +130,18 @@ async def open_client(connection: Connection, *, aloud: bool = True) -> AsyncGen
         if connection.sandbox:
             base_url = await stack.enter_async_context(_own_sandbox(connection.books))
             credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
+            network = Network()
         else:
-            credentials, base_url = _from_environment(connection)
+            credentials, base_url, network = _from_environment(connection)
         client = XoxoClient(
             credentials,
             base_url=base_url,
             rate_limits=_limits(connection),
             max_connections=max(256, connection.connections),
             hooks=(_tell if aloud else _tell_but_lookups,),
+            proxy=network.proxy,
+            ssl=network.ssl,
+            trust_env=network.trust_env,
         )
         yield await stack.enter_async_context(client)
 
@@ -183,11 +187,11 @@ def _tell_but_lookups(event: Event) -> None:
         _tell(event)
 
 
-def _from_environment(connection: Connection) -> tuple[TokenProvider, str]:
+def _from_environment(connection: Connection) -> tuple[TokenProvider, str, Network]:
     environment = Environment.read()
     given = {"base_url": connection.base_url, "client_id": connection.client_id}
     environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
-    return credentials_from(environment), environment.base_url
+    return credentials_from(environment), environment.base_url, environment.network()
 
 
 def _limits(connection: Connection) -> RateLimits:

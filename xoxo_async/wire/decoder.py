@@ -9,7 +9,7 @@ from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.amounts import ImplausibleError, money_check
 from xoxo_async.wire.secrets import build
 from xoxo_async.wire.tolerant import fit
-from xoxo_async.wire.untyped import UNTYPED
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["ReplyDecoder"]
 
@@ -46,7 +46,8 @@ class ReplyDecoder(Generic[T]):
             The value.
 
         Raises:
-            DecodeError: When it is no JSON or cannot be read as the type; names the place, never the value.
+            DecodeError: When it is no JSON (see `read_untyped`) or cannot be read as the type; names the place, never
+                the value.
         """
         try:
             value = self._fast.decode(body)
@@ -57,7 +58,7 @@ class ReplyDecoder(Generic[T]):
         except ImplausibleError:
             pass  # the slow road names the place
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
-            raise DecodeError("the answer is no valid JSON") from None
+            pass  # what only a lenient reader reads, or no JSON
         else:
             return value
         # Outside the handler: msgspec's messages may quote a value, and would be this error's context.
@@ -65,6 +66,8 @@ class ReplyDecoder(Generic[T]):
 
     def _decode_tolerantly(self, body: bytes) -> T:
         try:
-            return cast("T", fit(UNTYPED.decode(body), self._kind, "$"))
+            return cast("T", fit(read_untyped(body), self._kind, "$"))
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
-            raise DecodeError("the answer cannot be read") from None
+            pass
+        # Outside the handler as well.
+        raise DecodeError("the answer cannot be read")

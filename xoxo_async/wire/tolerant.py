@@ -49,6 +49,8 @@ def fit(value: object, kind: Any, path: str) -> object:
 
 def _fit_other(value: object, kind: Any, path: str) -> object:
     """Kinds only a caller's own operation has: read as msgspec reads them."""
+    if isinstance(value, Decimal) and not value.is_finite():
+        raise _unfit(path, getattr(kind, "__name__", str(kind)), value)  # as a float, NaN would be a value
     try:
         return msgspec.convert(value, kind, strict=False, dec_hook=build)
     except (msgspec.ValidationError, ValueError, TypeError):

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.config import Timeouts, check_number
-from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError
-from xoxo_async.operation import Dispatch, is_marked_unsent
+from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError, effect_of
+from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.orders.matching import contradictions, known, named
@@ -29,6 +29,7 @@ class OrderService:
     Args:
         dispatch: Runs operations.
         doubt: Told of every order whose outcome its caller left open.
+        distrust: Told of an order id and its poNumber when the answer that named it cannot be to its request.
         call_s: The deadline of placing an order, its look-ups included.
         clock: A monotonic clock.
     """
@@ -38,12 +39,14 @@ class OrderService:
         dispatch: Dispatch,
         *,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
+        distrust: Callable[[int, str], None] = lambda _order_id, _po_number: None,
         call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
+        self._distrust: Final = distrust
         self._clock: Final = clock
         self._settling: Final = Settling(self.find, doubt, clock)
 
@@ -108,14 +111,17 @@ class OrderService:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
-        except BaseException as cancelled:
-            # Nobody is left to ask whether the order exists; a listener has the poNumber. One who was still waiting
-            # for a token, a slot or a connection has ordered nothing.
-            if not is_marked_unsent(cancelled):
-                self._doubt(request.po_number, "its caller was cancelled")
+        except BaseException as error:
+            # Cancelled, or a bug. Nobody is left to ask whether the order exists; a listener has the poNumber. Who was
+            # still waiting for a token, a slot or a connection has ordered nothing.
+            if effect_of(error) == "possible":
+                bug = isinstance(error, Exception)
+                reason = f"a fault ended the call: {type(error).__name__}" if bug else "its caller was cancelled"
+                self._doubt(request.po_number, reason)
             raise
         if contradicted := contradictions(request, order):
             # The vendor replayed the poNumber's first order, or the answer belongs to another request.
+            self._distrust(order.order_id, request.po_number)
             answered = f"it was answered with order {order.order_id}, and {', '.join(contradicted)}"
             doubt = OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)
             return await self._settling.after(request, doubt, deadline)

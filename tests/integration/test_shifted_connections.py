@@ -1,0 +1,298 @@
+"""A keep-alive connection whose answers are out of step: each caller gets its own order, or none, over raw sockets."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import aiohttp
+import pytest
+
+from xoxo_async import RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
+from xoxo_async.connections import Attempt
+from xoxo_async.hooks import Event, OrderInDoubt
+from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup, place_order
+
+pytestmark = pytest.mark.anyio
+
+Answer = bytes
+
+
+def http(status: int, body: object, *, kind: bytes = b"application/json") -> Answer:
+    """An answer on a connection that stays open."""
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    head = b"HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(raw))
+    return head + raw
+
+
+@dataclass
+class Vendor:
+    """A vendor with books, behind a proxy that may answer twice: the second time while the next request is under way.
+
+    From then on the connection is one behind: it gives each answer to the request after its own.
+
+    Attributes:
+        repeats: Whether the answer to a request is repeated; given the operation and how many of it came.
+        instead: What is answered instead of what the books say; None for that.
+    """
+
+    repeats: Callable[[str, int], bool] = lambda _operation, _number: False
+    instead: Callable[[str, int], Answer | None] = lambda _operation, _number: None
+    books: dict[str, int] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+    connections: int = 0
+    url: str = ""
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    held: str = ""
+    """The poNumber whose answers wait for the gate."""
+
+    def answer(self, operation: str, data: dict[str, Any]) -> Answer:
+        """Answer by the books."""
+        if operation == "placeOrder":
+            self.books.setdefault(data["poNumber"], 1001 + len(self.books))
+        if operation in ("placeOrder", "getOrderDetails"):
+            by_id = [order_id for order_id in self.books.values() if order_id == data.get("orderId")]
+            order_id = self.books.get(data.get("poNumber", "")) or (by_id[0] if by_id else None)
+            if order_id is None:
+                return http(404, {"code": 404, "errorId": "PLE10016", "error": "x"})
+            voucher = {"productId": 1001, "voucherCode": f"CODE-{order_id}"}
+            order = {"orderId": order_id, "quantity": 1, "deliveryStatus": "delivered", "vouchers": [voucher]}
+            return http(200, {"data": {operation: {"status": 1, "data": order}}})
+        if operation == "generateLink":
+            link = f"https://links.example.com/{len(self.requests)}"
+            reply = {"success": 1, "campaignId": data["campaignId"], "links": [link], "batchId": "1"}
+            return http(200, {"data": {operation: reply}})
+        return http(200, {"data": {operation: {"status": 1, "data": {"value": 5, "currency": "INR"}}}})
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one connection."""
+        self.connections += 1
+        again = b""
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+            asked = json.loads(await reader.readexactly(length))
+            operation = asked["query"].rsplit(".", 1)[-1]
+            self.requests.append(operation)
+            data = asked["variables"]["data"]
+            said = self.answer(operation, data)
+            number = self.requests.count(operation)
+            said = self.instead(operation, number) or said
+            if self.held and data.get("poNumber") == self.held:
+                await self.gate.wait()
+            if again:  # out of step: each answer comes when the next request is under way
+                writer.write(again)
+                again = said
+            else:
+                writer.write(said)
+                again = said if self.repeats(operation, number) else b""
+
+
+@asynccontextmanager
+async def serving(vendor: Vendor) -> AsyncIterator[Vendor]:
+    """Run the vendor on loopback."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
+        try:
+            await vendor.serve(reader, writer)
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+            with suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    vendor.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    try:
+        yield vendor
+    finally:
+        server.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def client_of(vendor: Vendor, events: list[Event], *, own: bool = True) -> AsyncIterator[XoxoClient]:
+    """A client with one connection at a time, over its own pool or over a caller's."""
+    async with AsyncExitStack() as stack:
+        session = None if own else await stack.enter_async_context(aiohttp.ClientSession())
+        client = XoxoClient(
+            StaticToken("TOKEN"),
+            base_url=vendor.url,
+            rate_limits=RateLimits.unlimited(),
+            retry=RetryPolicy(base_s=0, max_s=0),
+            session=session,
+            hooks=[events.append],
+        )
+        yield await stack.enter_async_context(client)
+
+
+def doubts(events: list[Event]) -> list[str]:
+    """The poNumbers in doubt."""
+    return [event.po_number for event in events if isinstance(event, OrderInDoubt)]
+
+
+pools = pytest.mark.parametrize("own", [True, False], ids=["own pool", "a caller's session"])
+
+
+@pools
+async def test_an_order_whose_neighbours_answer_came_is_looked_up(own: bool) -> None:
+    """The first answer comes again as the second's: the second is looked up elsewhere, and nobody pays twice."""
+    events: list[Event] = []
+    vendor = Vendor(repeats=lambda operation, number: operation == "placeOrder" and number == 1)
+    async with serving(vendor), client_of(vendor, events, own=own) as client:
+        got = {
+            po: (await client.orders.place(product_id=1001, denomination=100, po_number=po)).order_id for po in "ABCD"
+        }
+    assert got == vendor.books
+    assert vendor.requests.count("placeOrder") == 4
+    assert doubts(events) == ["A"]
+
+
+@pools
+async def test_a_look_up_does_not_get_its_neighbours_order(own: bool) -> None:
+    """By poNumber or by id: an answer to another look-up is not believed, and the look-up is made again."""
+    vendor = Vendor(books={"A": 1, "B": 2, "C": 3, "D": 4})
+    vendor.repeats = lambda _operation, number: number in (1, 5)
+    async with serving(vendor), client_of(vendor, [], own=own) as client:
+        found = [await client.orders.find(po) for po in "ABCD"]
+        got = [(await client.orders.get(order_id=order_id)).order_id for order_id in (1, 2, 3, 4)]
+    assert [order.order_id for order in found if order] == [1, 2, 3, 4]
+    assert got == [1, 2, 3, 4]
+
+
+STRAY = {
+    "429": http(429, {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]}),
+    "502": http(502, b"<html>bad gateway</html>", kind=b"text/html"),
+    "refusal inside 200": http(200, {"data": {"placeOrder": {"status": 0, "message": "no"}}}),
+    "no JSON": http(200, b"<html>who are you</html>", kind=b"text/html"),
+    "refused": http(400, {"code": 400, "errorId": "PLE10001", "error": "x"}),
+}
+
+
+@pools
+@pytest.mark.parametrize("kind", STRAY)
+async def test_a_refusal_that_comes_twice_refuses_one_call_only(kind: str, own: bool) -> None:
+    """The second copy is nobody's answer: the next order is neither sent again nor given up."""
+    vendor = Vendor(
+        repeats=lambda operation, number: operation == "placeOrder" and number == 1,
+        instead=lambda operation, number: STRAY[kind] if operation == "placeOrder" and number == 1 else None,
+    )
+    async with serving(vendor), client_of(vendor, [], own=own) as client:
+        with suppress(errors.XoxoError):
+            await client.orders.place(product_id=1001, denomination=100, po_number="A")
+        sent = vendor.requests.count("placeOrder")
+        order = await client.orders.place(product_id=1001, denomination=100, po_number="B")
+    assert order.order_id == vendor.books["B"]
+    assert vendor.requests.count("placeOrder") == sent + 1
+
+
+async def test_links_are_not_handed_out_twice() -> None:
+    """An answer without a key to compare closes its connection: no second copy of it is read."""
+    vendor = Vendor(repeats=lambda _operation, _number: True)
+    day = (datetime.now(UTC) + timedelta(days=30)).date()
+    async with serving(vendor), client_of(vendor, []) as client:
+        batches = [await client.links.generate(campaign_id=7, quantity=1, expires_on=day) for _ in range(3)]
+    links = [link.reveal() for batch in batches for link in batch.links]
+    assert len(set(links)) == 3
+
+
+async def test_an_order_id_returned_for_another_po_number_is_not_believed() -> None:
+    """Also on another connection: both connections are closed, the order is looked up, and what is in doubt is told."""
+    events: list[Event] = []
+    vendor = Vendor(
+        instead=lambda operation, number: (
+            vendor.answer("placeOrder", {"poNumber": "A"}) if operation == "placeOrder" and number == 3 else None
+        )
+    )
+    async with serving(vendor), client_of(vendor, events) as client:
+        await client.orders.place(product_id=1001, denomination=100, po_number="A")
+        await client.orders.find("nothing")  # a refusal: its connection is closed
+        await client.orders.place(product_id=1001, denomination=100, po_number="B")
+        order = await client.orders.place(product_id=1001, denomination=100, po_number="C")
+    assert order.order_id == vendor.books["C"]
+    assert doubts(events) == ["A", "B"]
+    assert vendor.requests.count("placeOrder") == 3
+
+
+async def test_an_order_for_another_product_closes_its_connection() -> None:
+    """It cannot be to its request: what the connection answered before is told, and nothing more is asked on it."""
+    events: list[Event] = []
+    other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
+    vendor = Vendor(
+        instead=lambda operation, number: (
+            http(200, {"data": {operation: {"status": 1, "data": other}}})
+            if operation == "placeOrder" and number == 2
+            else None
+        )
+    )
+    async with serving(vendor), client_of(vendor, events) as client:
+        await client.orders.place(product_id=1001, denomination=100, po_number="A")
+        await client.orders.place(product_id=1001, denomination=100, po_number="B")
+        await client.orders.place(product_id=1001, denomination=100, po_number="C")
+    assert "A" in doubts(events)
+    assert vendor.connections == 2
+
+
+async def test_a_connection_is_retired_after_a_hundred_orders() -> None:
+    """So that no more than these are in doubt when one of its answers proves to be another's."""
+    vendor = Vendor()
+    async with serving(vendor), client_of(vendor, []) as client:
+        for number in range(101):
+            await client.orders.place(product_id=1001, denomination=100, po_number=f"P{number}")
+    assert vendor.connections == 2
+
+
+async def test_only_a_clean_success_lets_a_connection_serve_again() -> None:
+    """Successes share one connection; each refusal costs one."""
+    vendor = Vendor()
+    async with serving(vendor), client_of(vendor, []) as client:
+        for _ in range(3):
+            await client.account.get_balance()
+        assert vendor.connections == 1
+        for _ in range(2):
+            assert await client.orders.find("nothing") is None
+    assert vendor.connections == 2
+
+
+async def test_a_tainted_connection_ends_what_is_under_way_on_it() -> None:
+    """A caller with books says that an answer cannot be: it hears what was answered, and the request in flight ends."""
+    vendor = Vendor(held="C")
+    async with serving(vendor), client_of(vendor, []) as client:
+        first, second = Attempt("A"), Attempt("B")
+        for attempt in (first, second):
+            request = place_order(product_id=1001, denomination=Decimal(100), po_number=attempt.po_number)
+            await client.dispatcher.once(PLACE_ORDER, request, attempt=attempt)
+        assert first.connection is second.connection is not None
+        under_way = asyncio.ensure_future(client.dispatcher.once(GET_ORDER, OrderLookup(po_number="C")))
+        while vendor.requests[-1] != "getOrderDetails":
+            await asyncio.sleep(0)
+        assert second.connection.taint() == (("A", 1001), ("B", 1002))
+        with pytest.raises(errors.ReplyLostError):
+            await under_way
+        assert second.connection.taint() == ()
+
+
+async def test_a_caller_with_books_is_told_what_an_impossible_answer_puts_in_doubt() -> None:
+    """A single attempt ends as a lost reply, and names the orders that its connection has answered."""
+    vendor = Vendor(repeats=lambda _operation, number: number == 2)
+    async with serving(vendor), client_of(vendor, []) as client:
+        attempts = [Attempt(po_number) for po_number in "ABC"]
+        for attempt in attempts[:2]:
+            request = place_order(product_id=1001, denomination=Decimal(100), po_number=attempt.po_number)
+            await client.dispatcher.once(PLACE_ORDER, request, attempt=attempt)
+        request = place_order(product_id=1001, denomination=Decimal(100), po_number="C")
+        with pytest.raises(errors.ReplyLostError, match="another request") as caught:
+            await client.dispatcher.once(PLACE_ORDER, request, attempt=attempts[2])
+    assert caught.value.effect == "possible"
+    assert attempts[2].doubted == (("A", 1001), ("B", 1002))
