@@ -19,6 +19,7 @@ from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.runner import Runner
+from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ApiError, AuthError, ConfigError
@@ -104,6 +105,7 @@ class BulkIssuer:
         self._skip_invalid: Final = skip_invalid
         self._pack: Final = pack
         self._max_spend: Final = max_spend
+        self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
         self._wall: Final = wall or SteadyClock().now
         self._runner: Final = Runner(
@@ -194,9 +196,12 @@ class BulkIssuer:
         checks.needed("job", job)
         balance = await self._balance() if self._check else None
         catalogue = Catalogue(self._client, balance.currency if balance is not None else "") if self._check else None
-        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)
+        known = OddSpellings(self._ledger)
+        await known.read()
+        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid, known=known)
         planned = await self._ledger.plan(job, planner.plan(rows_of(orders)))
         totals = planner.totals
+        self._warnings = totals.warnings
         totals.balance, totals.orders = balance, planned.orders
         interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
         totals.expected_s = planned.orders * interval_s if interval_s else None
@@ -272,7 +277,11 @@ class BulkIssuer:
             pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
             reason = f"look-ups fail: {failure.message}"
         report = Report.of(self._ledger, counts, pause=pause, reason=reason)
-        now = {"placed_now": runner.progress.placed, "elapsed_s": self._clock() - started}
+        now = {
+            "placed_now": runner.progress.placed,
+            "elapsed_s": self._clock() - started,
+            "warnings": self._warnings,
+        }
         return msgspec.structs.replace(report, **now)
 
 

@@ -13,6 +13,7 @@ import msgspec
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.orders_file import read_orders
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import confirm_spending
@@ -20,7 +21,6 @@ from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_plan import Asked, facts, show_totals, totals_of
 from xoxo_async.cli.bulk_work import Ended, Work
 from xoxo_async.cli.connect import SERVER, SETTINGS, is_real_money, open_client, run_async, server_of
-from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, count, json_text, say
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
@@ -158,7 +158,7 @@ class _Shift:
             return await issuer.reconcile()
         if self._work.action == "resume":
             return await issuer.resume()
-        totals = await issuer.plan(UniqueOrders(self._work.orders))
+        totals = await issuer.plan(read_orders(self._work.orders))
         self._ended.skipped = totals.skipped
         # Rows are planned, none is sent: from here on the ledger belongs to this server.
         await ledger.set_meta(SERVER, self._work.connection.address)
