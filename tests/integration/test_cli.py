@@ -1,6 +1,7 @@
 """The real command in a process of its own, against the sandbox."""
 
 import csv
+import fcntl
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -167,11 +169,11 @@ def test_killed_half_way_it_resumes_to_exactly_the_rows(tmp_path: Path) -> None:
     assert not books(ledger).duplicates
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """After SIGINT or SIGTERM it exits 130, nothing is in doubt, and the printed command issues the rest."""
+    """After SIGINT, SIGTERM or SIGHUP it exits 130, nothing is in doubt, and the printed command issues the rest."""
     orders, ledger = write_orders(tmp_path), tmp_path / "my march.db"
     with started(
         "bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", "--json", cwd=tmp_path
@@ -192,18 +194,21 @@ def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
     assert books(ledger).orders == ROWS
 
 
-def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """Requests that a second signal cuts off are recorded as unknown, and settled by the next run."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     with server(tmp_path, "--latency-ms", "1500") as env:
         where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
         with started("bulk", "run", orders, *where, cwd=tmp_path, **env) as process:
             wait_until(lambda: _requests(env) >= 8)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             assert process.stderr is not None
-            wait_until(lambda: "SIGINT" in process.stderr.readline())
+            wait_until(lambda: number.name in process.stderr.readline())
             begun = time.monotonic()
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             stdout, _ = process.communicate(timeout=30)
             assert time.monotonic() - begun < 1.4
         assert process.returncode == 130
@@ -213,6 +218,60 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
         assert resumed.returncode == 0, resumed.stderr
         assert last_json(resumed)["issued"] == ROWS
+
+
+def test_a_run_under_nohup_goes_on_without_its_terminal(tmp_path: Path) -> None:
+    """Where SIGHUP is ignored when the command starts, it stays ignored, and every row is issued."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what a child begins with
+    try:
+        with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", cwd=tmp_path) as process:
+            wait_until(lambda: booked(ledger) >= ROWS // 4)
+            process.send_signal(signal.SIGHUP)
+            _, stderr = process.communicate(timeout=30)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0, stderr
+    assert books(ledger).orders == ROWS
+
+
+def test_a_hangup_ends_a_single_command_as_ctrl_c_does(tmp_path: Path) -> None:
+    """While points are being sent: exit 130, the dashboard is named, and no command sends again."""
+    send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
+    with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
+        wait_until(lambda: _requests(env, "sendBalance"))
+        process.send_signal(signal.SIGHUP)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert json.loads(stdout.splitlines()[-1])["continue_with"] == ""
+    assert "dashboard" in stderr
+
+
+def test_a_run_that_loses_its_terminal_ends_in_order(tmp_path: Path) -> None:
+    """The terminal goes away, the kernel sends SIGHUP, nobody reads any more: nothing is left in doubt."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*XOXO, "bulk", "run", str(orders), "--ledger", str(ledger), "--sandbox", "--rate", "1200"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - it only makes a system call
+    )
+    try:
+        os.close(slave)
+        wait_until(lambda: booked(ledger) >= ROWS // 4)
+        os.close(master)
+        assert process.wait(30) == 130
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    status = last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path))
+    assert (status["unknown"], status["not_sent"] > 0) == (0, True)
 
 
 def _requests(env: Mapping[str, str], operation: str = "placeOrder") -> int:

@@ -42,7 +42,7 @@ Command = Callable[..., Ended]
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """Put back what a command does with signals."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

@@ -23,6 +23,7 @@ from xoxo_async.cli.bulk_work import Ended, Work
 from xoxo_async.cli.connect import SERVER, SETTINGS, is_real_money, open_client, run_async, server_of
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, count, json_text, say
+from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_work"]
@@ -37,7 +38,8 @@ def run_work(work: Work) -> int:
     if work.action != "reconcile":
         _agree(work)
     started = time.monotonic()
-    ended = run_async(lambda: _Shift(work).work())
+    with as_before():
+        ended = run_async(lambda: _Shift(work).work())
     elapsed = time.monotonic() - started
     if ended.report is not None and ended.error is None:
         return tell(work, msgspec.structs.replace(ended.report, elapsed_s=elapsed), ended)
@@ -189,7 +191,7 @@ class _Shift:
 
     async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Stop in order at the first signal, at once at the second, and without any ado at the third."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             task_status.started()
             heard = 0
             async with anyio.create_task_group() as group:

@@ -1,12 +1,10 @@
 """The command `xoxo`: its groups, and the one place where errors become a line and an exit code."""
 
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -18,6 +16,7 @@ from xoxo_async.cli.given import Given
 from xoxo_async.cli.render import json_text, out, say
 from xoxo_async.cli.rewards import links, points
 from xoxo_async.cli.sandbox import sandbox
+from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
 from xoxo_async.errors import XoxoError
 
@@ -103,13 +102,7 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
-
-    with suppress(ValueError):  # not the main thread: somebody else's process
-        for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background jobs begin with it ignored
-            signal.signal(number, stop)
+    interrupt_on_signals()
 
 
 def _tell_usage(error: click.ClickException) -> dict[str, object]:
