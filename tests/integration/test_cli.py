@@ -643,11 +643,61 @@ def test_a_closed_pipe_and_odd_streams_end_no_run(tmp_path: Path) -> None:
     assert books(tmp_path / "b.db").orders == 5
 
 
+LINK = ("--campaign-id", "7001", "--expires-on", "2099-01-01")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("bulk", "run", "orders.csv", "--ledger", "new.db"), 5, "bulk run"),
+        (("bulk", "run", "orders.csv", "--ledger", "new.db", "--json"), 5, "bulk run"),
+        (("bulk", "status", "--ledger", "old.db"), 5, "bulk status"),
+        (("bulk", "export", "--ledger", "old.db", "--out", "codes.csv", "--json"), 5, "bulk export"),
+        (("order", "get", "--po-number", "INV-1", "--reveal"), 5, "order get"),
+        (("order", "get", "--po-number", "NO-SUCH", "--json"), 3, "cannot be written"),
+        (("order", "history", "--json"), 5, "order history"),
+        (("catalog", "vouchers"), 5, "catalog vouchers"),
+        (("points", "cancel", "1", "--json"), 3, "cannot be written"),
+        (("links", "send", "--email", "a@b.example", *LINK), 4, "done twice"),
+        (("links", "generate", "--quantity", "1", "--reveal", *LINK), 4, "cash"),
+        (("--help",), 5, "--help"),
+        (("bulk", "run", "--help"), 5, "--help"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_a_result_that_cannot_be_written_is_no_success(
+    tmp_path: Path, command: tuple[str, ...], code: int, said: str
+) -> None:
+    """On a full disk: the reason is said, the exit code is not 0, and what moves money without a key is not repeated."""
+    write_orders(tmp_path, 2)
+    with server(tmp_path) as env:
+        place = ("order", "place", "--product-id", "1002", "--denomination", "750", "--po-number", "INV-1")
+        assert xoxo(*place, cwd=tmp_path, **env).returncode == 0
+        assert xoxo("bulk", "run", "orders.csv", "--ledger", "old.db", cwd=tmp_path, **env).returncode == 0
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [*XOXO, *command],
+                cwd=tmp_path,
+                env=environment(**env),
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode == code, done.stderr
+        assert "No space left on device" in done.stderr
+        assert said in done.stderr
+        if command[:2] == ("bulk", "run") and "--help" not in command:
+            status = last_json(xoxo("bulk", "status", "--ledger", "new.db", "--json", cwd=tmp_path))
+            assert status["issued"] == 2
+
+
 @contextmanager
 def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Start a command that sees a terminal; yield it and our end of the line."""
     ours, theirs = pty.openpty()
-    env = environment(**extra) | {"TERM": "xterm", "COLUMNS": "160"}
+    env = environment() | {"TERM": "xterm", "COLUMNS": "160"} | extra
     command = [*XOXO, *map(str, arguments)]
     process = subprocess.Popen(command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -680,6 +730,18 @@ def test_on_a_terminal_a_live_bar_shows_the_run(tmp_path: Path) -> None:
         assert process.wait(30) == 0
     assert all(word in said for word in ("sending", "/40", "/min", "issued", "unknown", "rejected", "ETA", "INR"))
     assert "job march" in said
+
+
+@pytest.mark.parametrize("size", ["0", "", "1", "wide", "-5", "\u00b2", "99999999"])
+def test_a_size_that_makes_no_sense_hides_nothing(tmp_path: Path, size: str) -> None:
+    """Whatever COLUMNS and LINES say, a table has its rows and a run its bar."""
+    write_orders(tmp_path, 2)
+    run = ("bulk", "run", "orders.csv", "--ledger", "march.db", "--sandbox")
+    for command in (("catalog", "vouchers", "--limit", "2", "--sandbox"), run):
+        with on_a_terminal(*command, cwd=tmp_path, COLUMNS=size, LINES=size) as (process, terminal):
+            said = read_all(terminal).decode()
+            assert process.wait(30) == 0, said
+        assert ("Corner Shop" if command[0] == "catalog" else "job march") in said
 
 
 def test_on_a_terminal_production_asks_and_no_is_no(tmp_path: Path) -> None:
