@@ -668,7 +668,7 @@ LINK = ("--campaign-id", "7001", "--expires-on", "2099-01-01")
 def test_a_result_that_cannot_be_written_is_no_success(
     tmp_path: Path, command: tuple[str, ...], code: int, said: str
 ) -> None:
-    """On a full disk: the reason is said, the exit code is not 0, and what moves money without a key is not repeated."""
+    """On a full disk: the reason is said, the exit code is not 0, and nothing without a key is to be repeated."""
     write_orders(tmp_path, 2)
     with server(tmp_path) as env:
         place = ("order", "place", "--product-id", "1002", "--denomination", "750", "--po-number", "INV-1")
