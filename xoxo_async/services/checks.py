@@ -110,6 +110,8 @@ def text(name: str, value: object, *, longest: int = 255) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        if isinstance(value, str) and len(value) > longest:
+            raise ConfigError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
         raise ConfigError(f"{name} must be a text of at most {longest} printable characters")
     return value
 
