@@ -117,7 +117,7 @@ def test_a_phone_number_is_what_people_write(value: str | None) -> None:
 )  # fmt: skip
 def test_a_phone_number_is_nothing_else(value: object) -> None:
     """A letter, a note, a second number, another script's digits: vouchers are sent to it."""
-    with pytest.raises(ConfigError, match="contact (must be|has 41 characters, and 40 are allowed)"):
+    with pytest.raises(ConfigError, match=r"contact (must be|has 41 characters, and 40 are allowed)"):
         checks.phone("contact", value)
 
 
