@@ -16,7 +16,7 @@ from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
 
-__all__ = ["ask", "balance", "catalog", "confirm_spending", "day", "order", "takers"]
+__all__ = ["answer_to", "ask", "balance", "catalog", "confirm_spending", "day", "order", "takers"]
 
 T = TypeVar("T")
 
@@ -73,12 +73,32 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         raise DeclinedError(
             f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
         )
-    try:
-        agreed = click.confirm(f"{connection.address} is real money. {what}?", err=True)
-    except click.Abort:
-        raise StoppedError("interrupted, nothing was sent") from None
-    if not agreed:
+    answer = answer_to(f"{connection.address} is real money. {what}? [y/N]: ")
+    if answer.lower() not in {"y", "yes"}:
         raise DeclinedError("declined, nothing was sent")
+
+
+def answer_to(question: str) -> str:
+    """Ask a person at a terminal, and return the answer.
+
+    click's own prompts write a blank to standard output before 8.4, where only results belong.
+
+    Args:
+        question: What stands before the answer.
+
+    Raises:
+        StoppedError: The person ended the command at the question.
+    """
+    try:
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ""
+    if not answer:
+        say("")  # the shell's prompt begins a line of its own
+        raise StoppedError("interrupted, nothing was sent")
+    return answer.strip()
 
 
 @click.command()
