@@ -1,5 +1,6 @@
 """One question, one answer: balance, catalogue, single orders."""
 
+import getpass
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -78,22 +79,26 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
         raise DeclinedError("declined, nothing was sent")
 
 
-def answer_to(question: str) -> str:
+def answer_to(question: str, *, hidden: bool = False) -> str:
     """Ask a person at a terminal, and return the answer.
 
-    click's own prompts write a blank to standard output before 8.4, where only results belong.
+    click's own prompts write a blank to standard output before 8.4, where only results belong, and show a hidden
+    question before they stop the echo.
 
     Args:
         question: What stands before the answer.
+        hidden: Whether the answer is a secret, and must not be seen.
 
     Raises:
         StoppedError: The person ended the command at the question.
     """
     try:
+        if hidden:
+            return getpass.getpass(question).strip()
         sys.stderr.write(question)
         sys.stderr.flush()
         answer = sys.stdin.readline()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):
         answer = ""
     if not answer:
         say("")  # the shell's prompt begins a line of its own

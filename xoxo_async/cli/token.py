@@ -97,10 +97,8 @@ def _read_pair() -> Token:
 
     if sys.stdin is not None and sys.stdin.isatty():
         fields: dict[str, object] = {
-            "refresh_token": click.prompt("Refresh token", hide_input=True, err=True).strip(),
-            "access_token": click.prompt(
-                "Access token (Enter for none)", hide_input=True, default="", show_default=False, err=True
-            ).strip(),
+            "refresh_token": answer_to("Refresh token: ", hidden=True),
+            "access_token": answer_to("Access token (Enter for none): ", hidden=True),
         }
         if fields["access_token"]:
             fields["expires_at"] = _given_time(answer_to("It expires at (Enter if not known): "))
