@@ -412,6 +412,21 @@ def test_codes_that_never_come_are_not_missing(command: Command) -> None:
         assert (ended.code, ended.told["codes"], ended.told["missing"]) == (0, 0, 0), ended.err
 
 
+def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> None:
+    """By plan and by run: rows and key on standard error and in JSON, without the address, and exit 0."""
+    rows = "".join(f"K{number},1001,500,a@example.com\n" for number in range(30))
+    Path("orders.csv").write_text(f"key,product_id,denomination,email\n{rows}")
+    warning = "row 3 (key K1): its receiver gets product 1001 for 500 from row 2 too"
+    for arguments in (("plan", "orders.csv"), ("run", "orders.csv", "--ledger", "l.db")):
+        ended = command("bulk", *arguments, "--sandbox", "--json")
+        assert ended.code == 0, ended.err
+        assert "warning: 29 rows give their receivers what an earlier row gives too, under another key" in ended.err
+        assert warning in ended.err
+        assert "… and 9 more" in ended.err
+        assert "a@example.com" not in ended.err
+        assert (ended.told["warnings"][0], len(ended.told["warnings"])) == (warning, 20)
+
+
 def test_no_spreadsheet_runs_a_cell_of_an_export(command: Command) -> None:
     """Keys and addresses of a .csv stand behind an apostrophe where they begin like a formula; .jsonl is exact."""
     Path("orders.csv").write_text(
