@@ -1,6 +1,7 @@
 """The real command in a process of its own, against the sandbox."""
 
 import csv
+import fcntl
 import json
 import os
 import pty
@@ -12,6 +13,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -167,11 +169,11 @@ def test_killed_half_way_it_resumes_to_exactly_the_rows(tmp_path: Path) -> None:
     assert not books(ledger).duplicates
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
-    """After SIGINT or SIGTERM it exits 130, nothing is in doubt, and the printed command issues the rest."""
+    """After SIGINT, SIGTERM or SIGHUP it exits 130, nothing is in doubt, and the printed command issues the rest."""
     orders, ledger = write_orders(tmp_path), tmp_path / "my march.db"
     with started(
         "bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", "--json", cwd=tmp_path
@@ -192,18 +194,21 @@ def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
     assert books(ledger).orders == ROWS
 
 
-def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """Requests that a second signal cuts off are recorded as unknown, and settled by the next run."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     with server(tmp_path, "--latency-ms", "1500") as env:
         where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
         with started("bulk", "run", orders, *where, cwd=tmp_path, **env) as process:
             wait_until(lambda: _requests(env) >= 8)
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             assert process.stderr is not None
-            wait_until(lambda: "SIGINT" in process.stderr.readline())
+            wait_until(lambda: number.name in process.stderr.readline())
             begun = time.monotonic()
-            process.send_signal(signal.SIGINT)
+            process.send_signal(number)
             stdout, _ = process.communicate(timeout=30)
             assert time.monotonic() - begun < 1.4
         assert process.returncode == 130
@@ -213,6 +218,60 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(tmp_p
         resumed = xoxo("bulk", "resume", *where, "--concurrency", "64", cwd=tmp_path, **env)
         assert resumed.returncode == 0, resumed.stderr
         assert last_json(resumed)["issued"] == ROWS
+
+
+def test_a_run_under_nohup_goes_on_without_its_terminal(tmp_path: Path) -> None:
+    """Where SIGHUP is ignored when the command starts, it stays ignored, and every row is issued."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what a child begins with
+    try:
+        with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", cwd=tmp_path) as process:
+            wait_until(lambda: booked(ledger) >= ROWS // 4)
+            process.send_signal(signal.SIGHUP)
+            _, stderr = process.communicate(timeout=30)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert process.returncode == 0, stderr
+    assert books(ledger).orders == ROWS
+
+
+def test_a_hangup_ends_a_single_command_as_ctrl_c_does(tmp_path: Path) -> None:
+    """While points are being sent: exit 130, the dashboard is named, and no command sends again."""
+    send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
+    with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
+        wait_until(lambda: _requests(env, "sendBalance"))
+        process.send_signal(signal.SIGHUP)
+        stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert json.loads(stdout.splitlines()[-1])["continue_with"] == ""
+    assert "dashboard" in stderr
+
+
+def test_a_run_that_loses_its_terminal_ends_in_order(tmp_path: Path) -> None:
+    """The terminal goes away, the kernel sends SIGHUP, nobody reads any more: nothing is left in doubt."""
+    orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*XOXO, "bulk", "run", str(orders), "--ledger", str(ledger), "--sandbox", "--rate", "1200"],
+        cwd=tmp_path,
+        env=environment(),
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - it only makes a system call
+    )
+    try:
+        os.close(slave)
+        wait_until(lambda: booked(ledger) >= ROWS // 4)
+        os.close(master)
+        assert process.wait(30) == 130
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    status = last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=tmp_path))
+    assert (status["unknown"], status["not_sent"] > 0) == (0, True)
 
 
 def _requests(env: Mapping[str, str], operation: str = "placeOrder") -> int:
@@ -584,11 +643,61 @@ def test_a_closed_pipe_and_odd_streams_end_no_run(tmp_path: Path) -> None:
     assert books(tmp_path / "b.db").orders == 5
 
 
+LINK = ("--campaign-id", "7001", "--expires-on", "2099-01-01")
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("bulk", "run", "orders.csv", "--ledger", "new.db"), 5, "bulk run"),
+        (("bulk", "run", "orders.csv", "--ledger", "new.db", "--json"), 5, "bulk run"),
+        (("bulk", "status", "--ledger", "old.db"), 5, "bulk status"),
+        (("bulk", "export", "--ledger", "old.db", "--out", "codes.csv", "--json"), 5, "bulk export"),
+        (("order", "get", "--po-number", "INV-1", "--reveal"), 5, "order get"),
+        (("order", "get", "--po-number", "NO-SUCH", "--json"), 3, "cannot be written"),
+        (("order", "history", "--json"), 5, "order history"),
+        (("catalog", "vouchers"), 5, "catalog vouchers"),
+        (("points", "cancel", "1", "--json"), 3, "cannot be written"),
+        (("links", "send", "--email", "a@b.example", *LINK), 4, "done twice"),
+        (("links", "generate", "--quantity", "1", "--reveal", *LINK), 4, "cash"),
+        (("--help",), 5, "--help"),
+        (("bulk", "run", "--help"), 5, "--help"),
+    ],
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_a_result_that_cannot_be_written_is_no_success(
+    tmp_path: Path, command: tuple[str, ...], code: int, said: str
+) -> None:
+    """On a full disk: the reason is said, the exit code is not 0, and nothing without a key is to be repeated."""
+    write_orders(tmp_path, 2)
+    with server(tmp_path) as env:
+        place = ("order", "place", "--product-id", "1002", "--denomination", "750", "--po-number", "INV-1")
+        assert xoxo(*place, cwd=tmp_path, **env).returncode == 0
+        assert xoxo("bulk", "run", "orders.csv", "--ledger", "old.db", cwd=tmp_path, **env).returncode == 0
+        with Path("/dev/full").open("w") as full:
+            done = subprocess.run(
+                [*XOXO, *command],
+                cwd=tmp_path,
+                env=environment(**env),
+                stdin=subprocess.DEVNULL,
+                stdout=full,
+                stderr=subprocess.PIPE,
+                text=True,
+                timeout=60,
+            )
+        assert done.returncode == code, done.stderr
+        assert "No space left on device" in done.stderr
+        assert said in done.stderr
+        if command[:2] == ("bulk", "run") and "--help" not in command:
+            status = last_json(xoxo("bulk", "status", "--ledger", "new.db", "--json", cwd=tmp_path))
+            assert status["issued"] == 2
+
+
 @contextmanager
 def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """Start a command that sees a terminal; yield it and our end of the line."""
     ours, theirs = pty.openpty()
-    env = environment(**extra) | {"TERM": "xterm", "COLUMNS": "160"}
+    env = environment() | {"TERM": "xterm", "COLUMNS": "160"} | extra
     command = [*XOXO, *map(str, arguments)]
     process = subprocess.Popen(command, cwd=cwd, env=env, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
@@ -621,6 +730,18 @@ def test_on_a_terminal_a_live_bar_shows_the_run(tmp_path: Path) -> None:
         assert process.wait(30) == 0
     assert all(word in said for word in ("sending", "/40", "/min", "issued", "unknown", "rejected", "ETA", "INR"))
     assert "job march" in said
+
+
+@pytest.mark.parametrize("size", ["0", "", "1", "wide", "-5", "\u00b2", "99999999"])
+def test_a_size_that_makes_no_sense_hides_nothing(tmp_path: Path, size: str) -> None:
+    """Whatever COLUMNS and LINES say, a table has its rows and a run its bar."""
+    write_orders(tmp_path, 2)
+    run = ("bulk", "run", "orders.csv", "--ledger", "march.db", "--sandbox")
+    for command in (("catalog", "vouchers", "--limit", "2", "--sandbox"), run):
+        with on_a_terminal(*command, cwd=tmp_path, COLUMNS=size, LINES=size) as (process, terminal):
+            said = read_all(terminal).decode()
+            assert process.wait(30) == 0, said
+        assert ("Corner Shop" if command[0] == "catalog" else "job march") in said
 
 
 def test_on_a_terminal_production_asks_and_no_is_no(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """How single commands end when something goes wrong: what may be run again, and what must not be lost."""
 
+import csv
 import json
 import shlex
 import signal
@@ -41,7 +42,7 @@ Command = Callable[..., Ended]
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """Put back what a command does with signals."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
@@ -182,6 +183,14 @@ def test_a_closed_standard_input_is_said(command: Command, sandbox: Sandbox, mon
 
 # Runs.
 
+TOP_UP = json.dumps(
+    {
+        "key": "A",
+        "product_id": 1024,
+        "denomination": 199,
+        "details": {"phone_code": "+91", "phone_number": "9876543210"},
+    }
+)
 KEYS = {"rows", "issued", "pending", "rejected", "unknown", "not_sent", "job", "ledger", "elapsed_s"}
 HEADER = "key,product_id,denomination"
 
@@ -337,6 +346,101 @@ def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None
     assert ended.code == 2
     assert "not overwritten" in ended.err
     assert Path("orders.csv").read_text() == before
+
+
+@pytest.mark.parametrize("reveal", [[], ["--reveal"]])
+def test_an_export_counts_codes_that_are_still_to_come(command: Command, reveal: list[str]) -> None:
+    """With and without --reveal: they are missing, their row is named, the exit code is 3, and then it is 0."""
+    orders("A,1010,500", "B,1001,500")
+    run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
+    assert command(*run_it).code == 0
+    export = ("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--sandbox", *reveal, "--json")
+    lacking = command(*export)
+    assert (lacking.code, lacking.told["exit_code"]) == (3, 3), lacking.err
+    assert (lacking.told["rows"], lacking.told["codes"], lacking.told["missing"]) == (2, 1, 1)
+    assert lacking.told["missing_rows"] == [{"key": "A", "why": "its codes are still to be delivered"}]
+    assert "A: its codes are still to be delivered" in lacking.err
+    assert "bulk reconcile" in lacking.told["continue_with"]
+    deliver(Path("l.db.sandbox"))
+    assert command(*run_it).code == 0
+    whole = command(*export)
+    assert (whole.code, whole.told["codes"], whole.told["missing"], whole.told["missing_rows"]) == (0, 2, 0, [])
+
+
+def test_an_export_counts_codes_that_a_ledger_does_not_keep(command: Command) -> None:
+    """Masked they are missing; with --reveal they are fetched, and what the vendor has no more is missing by name."""
+    orders("A,1001,500", "B,1001,500", "C,1001,500")
+    assert command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox", "--no-codes").code == 0
+    export = ("bulk", "export", "--ledger", "l.db", "--sandbox", "--out", "codes.csv", "--json")
+    masked = command(*export)
+    assert (masked.code, masked.told["codes"], masked.told["missing"]) == (3, 0, 3), masked.err
+    assert "A: this ledger keeps no codes, and --reveal fetches them" in masked.err
+    whole = command(*export, "--reveal")
+    assert (whole.code, whole.told["codes"], whole.told["missing"], whole.told["fetched"]) == (0, 3, 0, 3), whole.err
+    with closing(sqlite3.connect("l.db.sandbox")) as db, db:
+        ids = [number for (number,) in db.execute("SELECT id FROM entry WHERE kind = 'order' ORDER BY id")]
+        db.execute("DELETE FROM entry WHERE id = ?", ids[:1])
+        no_codes = "CAST(json_set(CAST(body AS TEXT), '$.codes', json_array()) AS BLOB)"
+        db.execute(f"UPDATE entry SET body = {no_codes} WHERE id = ?", ids[1:2])  # noqa: S608 - our own words
+    lacking = command(*export, "--reveal")
+    assert (lacking.code, lacking.told["codes"], lacking.told["missing"]) == (3, 1, 2), lacking.err
+    whys = sorted(row["why"].rstrip("0123456789") for row in lacking.told["missing_rows"])
+    assert whys == ["the vendor does not find order ", "the vendor gave 0 of 1 codes"]
+
+
+def test_an_export_counts_rows_without_a_known_order(command: Command, sandbox: Sandbox) -> None:
+    """What is in doubt may have codes, so it is missing; what was not sent is counted apart."""
+    orders("A,1001,500", "B,1001,500", "C,1001,500")
+    sandbox.script("commit_then_reset", first=1)
+    sandbox.script("not_json", operation="getOrderDetails")
+    run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--concurrency", "1", "--max-spend", "1000")
+    paused = command(*run_it, "--rate", "none", "--settle", "0.1", "--pause-limit", "0.1", "--json")
+    assert (paused.told["issued"], paused.told["unknown"], paused.told["not_sent"]) == (1, 1, 1), paused.err
+    lacking = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--json")
+    assert lacking.code == 3, lacking.err
+    assert (lacking.told["missing"], lacking.told["not_sent"], lacking.told["codes"]) == (1, 1, 1)
+    assert "A: its order may exist, nobody knows yet" in lacking.err
+    assert "bulk resume" in lacking.told["continue_with"]
+
+
+def test_codes_that_never_come_are_not_missing(command: Command) -> None:
+    """A top-up is delivered without a code."""
+    Path("orders.jsonl").write_text(TOP_UP)
+    assert command("bulk", "run", "orders.jsonl", "--ledger", "l.db", "--sandbox").code == 0
+    for flags in ((), ("--reveal",)):
+        ended = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--sandbox", *flags, "--json")
+        assert (ended.code, ended.told["codes"], ended.told["missing"]) == (0, 0, 0), ended.err
+
+
+def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> None:
+    """By plan and by run: rows and key on standard error and in JSON, without the address, and exit 0."""
+    rows = "".join(f"K{number},1001,500,a@example.com\n" for number in range(30))
+    Path("orders.csv").write_text(f"key,product_id,denomination,email\n{rows}")
+    warning = "row 3 (key K1): its receiver gets product 1001 for 500 from row 2 too"
+    for arguments in (("plan", "orders.csv"), ("run", "orders.csv", "--ledger", "l.db")):
+        ended = command("bulk", *arguments, "--sandbox", "--json")
+        assert ended.code == 0, ended.err
+        assert "warning: 29 rows give their receivers what an earlier row gives too, under another key" in ended.err
+        assert warning in ended.err
+        assert "… and 9 more" in ended.err
+        assert "a@example.com" not in ended.err
+        assert (ended.told["warnings"][0], len(ended.told["warnings"])) == (warning, 20)
+
+
+def test_no_spreadsheet_runs_a_cell_of_an_export(command: Command) -> None:
+    """Keys and addresses of a .csv stand behind an apostrophe where they begin like a formula; .jsonl is exact."""
+    Path("orders.csv").write_text(
+        'key,product_id,denomination,email\n"=1+cmd|x",1001,500,+1@example.com\n-7,1001,500,\n'
+    )
+    assert command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox").code == 0
+    for name in ("codes.csv", "codes.jsonl"):
+        assert command("bulk", "export", "--ledger", "l.db", "--out", name, "--reveal").code == 0
+    with Path("codes.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    exact = [json.loads(line) for line in Path("codes.jsonl").read_text().splitlines()]
+    assert [(row["key"], row["email"]) for row in rows] == [("'=1+cmd|x", "'+1@example.com"), ("'-7", "")]
+    assert [(row["key"], row["email"]) for row in exact] == [("=1+cmd|x", "+1@example.com"), ("-7", "")]
+    assert [row["code"] for row in rows] == [row["code"] for row in exact]
 
 
 def test_a_command_that_tries_again_says_so(command: Command, sandbox: Sandbox) -> None:

@@ -21,6 +21,7 @@ from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
 from xoxo_async.bulk.runner import Runner
+from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_count, check_number
@@ -122,6 +123,7 @@ class BulkIssuer:
         self._missing: Final[Literal["refuse", "withdraw", "keep"]] = missing
         self._restore: Final = restore
         self._identity: Final = identity_of(client, address)
+        self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
         self._wall: Final = wall or SteadyClock().now
         self._runner: Final = Runner(
@@ -223,7 +225,9 @@ class BulkIssuer:
         checks.needed("job", job)
         await check_identity(self._client, self._ledger, self._identity)
         balance, catalogue = await self._prices()
-        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)
+        known = OddSpellings(self._ledger)
+        await known.read()
+        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid, known=known)
         totals = planner.totals
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
@@ -231,9 +235,11 @@ class BulkIssuer:
             if shares is not None:
                 totals = await self._totals(shares, catalogue)
                 totals.skipped, totals.problems = planner.totals.skipped, planner.totals.problems
+                totals.warned, totals.warnings = planner.totals.warned, planner.totals.warnings
             else:
                 totals.orders = planned.orders
             totals.withdrawn = planned.withdrawn
+            self._warnings = totals.warnings
             self._complete(totals, balance)
             if approve is not None:
                 await approve(totals)
@@ -436,7 +442,11 @@ class BulkIssuer:
             pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
             reason = f"look-ups fail: {failure.message}"
         report = Report.of(self._ledger, counts, pause=pause, reason=reason)
-        now = {"placed_now": runner.progress.placed, "elapsed_s": self._clock() - started}
+        now = {
+            "placed_now": runner.progress.placed,
+            "elapsed_s": self._clock() - started,
+            "warnings": self._warnings,
+        }
         return msgspec.structs.replace(report, **now)
 
 

@@ -1,13 +1,13 @@
 """One intended order, and what may be wrong with a row that should be one."""
 
 import bisect
-import unicodedata
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.keys import check_key
 from xoxo_async.errors import ConfigError, PlanError
 from xoxo_async.services import checks
 from xoxo_async.services.placing import MAX_QUANTITY, Details
@@ -142,28 +142,18 @@ def checked(row: int, line: object, problems: Problems) -> OrderLine | None:
     return msgspec.structs.replace(line, denomination=checks.money("denomination", line.denomination))
 
 
-def _key(value: object) -> None:
-    if not isinstance(value, str):
-        raise ConfigError(f"must be a text, not {type(value).__name__}")
-    if not value.strip():
-        raise ConfigError("is empty")
-    if not value.isprintable() and any(unicodedata.category(c) in _UNFIT for c in value):
-        raise ConfigError("holds control characters, or what is no text")
-
-
 def _flag(value: object) -> None:
     if not isinstance(value, bool):
         raise ConfigError(f"must be True or False, not {type(value).__name__}")
 
 
-_UNFIT: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 _CHECKS: Final[tuple[tuple[str, Callable[[object], object]], ...]] = (
-    ("key", _key),
+    ("key", check_key),
     ("product_id", lambda value: checks.whole("product_id", value)),
     ("denomination", lambda value: checks.money("denomination", value)),
     ("quantity", lambda value: checks.whole("quantity", value, high=MAX_QUANTITY)),
     ("email", lambda value: checks.email("email", value)),
-    ("contact", lambda value: checks.text("contact", value, longest=40)),
+    ("contact", lambda value: checks.phone("contact", value)),
     ("tag", lambda value: checks.text("tag", value)),
     ("notify_receiver", _flag),
     ("notify_admin", _flag),

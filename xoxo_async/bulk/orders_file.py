@@ -3,28 +3,27 @@
 import csv
 import errno
 import itertools
+import json
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import msgspec
 
 from xoxo_async.bulk.order_lines import OrderLine, Problems
+from xoxo_async.bulk.row_fields import line_of
 from xoxo_async.errors import ConfigError, PlanError
-from xoxo_async.services.checks import decimal
-from xoxo_async.services.placing import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
 __all__ = ["OrdersFile", "read_orders"]
 
-_DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
-_TEXTS: Final = ("key", "email", "contact", "tag", "po_number", "currency", "country")
+_LONGEST_LINE: Final = 2**21
+"""Characters. All columns of a row together hold less, each at the limit that Python's csv has for a cell."""
+_CELL: Final = re.compile(r'"[^"]*(?:""[^"]*)*"?|[^,\r\n]*')
 _ESCAPED: Final = re.compile("[\udc80-\udcff]")
-_TRUE: Final = frozenset({"1", "true", "yes", "y"})
-_FALSE: Final = frozenset({"0", "false", "no", "n", ""})
 
 
 class OrdersFile:
@@ -86,10 +85,8 @@ class OrdersFile:
         except _UnreadableError as error:
             raise self._unreadable(at.row + 1, str(error), problems) from None
         except csv.Error as error:
-            # An open quote is noticed at the end of the file, or of what a field may hold; it stands in this row.
-            open_quote = "unexpected end" in str(error) or "field limit" in str(error)
-            why = f"{error}: a quote in it is never closed" if open_quote else str(error)
-            raise self._unreadable(at.row + 1, f"not a CSV file ({why})", problems) from None
+            where, why = _csv_error(str(error), at)
+            raise self._unreadable(at.row + 1, why, problems, where) from None
         if not found and not problems.total:
             raise PlanError(f"{self.source}: there are no orders in it")
 
@@ -103,12 +100,12 @@ class OrdersFile:
             at.row += 1
         raise PlanError(f"{self.source}: empty, there are no orders in it")
 
-    def _unreadable(self, row: int, what: str, problems: Problems) -> PlanError:
+    def _unreadable(self, row: int, what: str, problems: Problems, where: str = "") -> PlanError:
         """Return the error for a file that cannot be read beyond a row: no row after it may be taken for good."""
         before = f"\n{problems.listing()}" if problems.total else ""
         return PlanError(
-            f"{self.source}: row {row}: {what}; nothing was sent{before}",
-            problems=(*problems.shown(), f"row {row}: {what}"),
+            f"{self.source}: row {row}{where}: {what}; nothing was sent{before}",
+            problems=(*problems.shown(), f"row {row}{where}: {what}"),
             total=problems.total + 1,
         )
 
@@ -122,15 +119,19 @@ class _Place:
 
     Attributes:
         row: The last row that was read whole.
+        columns: The columns of a CSV file, once they are known.
+        text: The lines of the CSV row that is being read.
     """
 
     def __init__(self) -> None:
         self.row = 0
+        self.columns: list[str] = []
+        self.text: list[str] = []
 
 
 def _decoded(file: IO[str]) -> Iterator[str]:
-    """Yield the lines of a file, up to one that is no UTF-8."""
-    for line in file:
+    """Yield the lines of a file, up to one that is no UTF-8; of an endless one no more than can be a row."""
+    while line := file.readline(_LONGEST_LINE + 1):
         if not line.isascii() and (bad := _ESCAPED.search(line)):
             raise _UnreadableError(f"not UTF-8 (byte 0x{ord(bad[0]) - 0xDC00:02x}); save it as UTF-8")
         yield line
@@ -158,21 +159,60 @@ def read_orders(path: str | os.PathLike[str], *, format: str | None = None) -> O
     return OrdersFile(path, format)
 
 
+def _kept(lines: Iterator[str], at: _Place) -> Iterator[str]:
+    """Yield lines, and keep those of the row that is being read: an error is looked for in them."""
+    for line in lines:
+        at.text.append(line)
+        yield line
+        _check_length(line)
+
+
+def _check_length(line: str) -> None:
+    if len(line) > _LONGEST_LINE:
+        raise _UnreadableError(f"a line of it is longer than {_LONGEST_LINE:,} characters")
+
+
+def _csv_error(why: str, at: _Place) -> tuple[str, str]:
+    """Return where in its row reading ended, and why, in words of our own where we know better ones."""
+    if "field limit" in why:
+        limit = csv.field_size_limit()
+        number, cell = _first_longer(limit, "".join(at.text))
+        named = at.columns[number] if number < len(at.columns) else str(number + 1)
+        quote = ", most likely because a quote in it is never closed" if cell.startswith('"') else ""
+        return f", column {named}", f"the cell is longer than {limit:,} characters{quote}"
+    if "unexpected end" in why:  # of the file; the quote stands in this row
+        return "", "not a CSV file (a quote in it is never closed)"
+    return "", f"not a CSV file ({why})"
+
+
+def _first_longer(limit: int, row: str) -> tuple[int, str]:
+    """Return the first cell of a row's text that is longer than a limit, and its place from 0."""
+    number = at = 0
+    while True:
+        found = _CELL.match(row, at)
+        end = found.end() if found else len(row)  # it matches anywhere, if only nothing
+        if end - at > limit or end >= len(row):
+            return number, row[at:end]
+        number, at = number + 1, end + 1
+
+
 def _parse_csv(lines: Iterator[str], at: _Place, source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
-    reader = csv.reader(lines, strict=True)
+    reader = csv.reader(_kept(lines, at), strict=True)
     header = [_printable(name).strip().lower() for name in next(reader)]
     _check_columns(header, source)
-    at.row += 1
+    at.row, at.columns = at.row + 1, header
+    at.text.clear()
     named = "key" if "key" in header else "po_number"
     for number, cells in enumerate(reader, at.row + 1):
         at.row = number
+        at.text.clear()
         if not any(cell.strip() for cell in cells):
             continue
         if len(cells) > len(header):
             problems.add(number, f"has {len(cells)} cells under {len(header)} columns")
             continue
         fields = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if cell.strip()}
-        line = _line(number, fields, problems, named)
+        line = line_of(number, fields, problems, named)
         if line is not None:
             yield number, line
 
@@ -215,6 +255,7 @@ _JSON_LINE: Final = msgspec.json.Decoder(_JsonLine, float_hook=Decimal)
 
 def _parse_jsonl(lines: Iterator[str], at: _Place, _source: str, problems: Problems) -> Iterator[tuple[int, OrderLine]]:
     for number, text in enumerate(lines, at.row + 1):
+        _check_length(text)
         at.row = number
         if not text.strip():
             continue
@@ -228,110 +269,38 @@ def _parse_jsonl(lines: Iterator[str], at: _Place, _source: str, problems: Probl
             for name in row.__struct_fields__
             if (value := getattr(row, name)) is not None and value != ""
         }
+        if repeated := _repeated_name(text, fields):
+            column = repeated if repeated in row.__struct_fields__ else "details"
+            problems.add(number, f"{_printable(repeated)} stands in the object twice", column=column)
+            continue
         named = "key" if row.key is not None or row.po_number is None else "po_number"
-        line = _line(number, fields, problems, named)
+        line = line_of(number, fields, problems, named)
         if line is not None:
             yield number, line
 
 
-def _line(number: int, fields: Mapping[str, object], problems: Problems, named: str) -> OrderLine | None:
-    """Check the fields of one row; note each problem by row and column, and return the line if there was none.
+def _repeated_name(text: str, fields: Mapping[str, object]) -> str:
+    """Return a name that stands twice in a JSON row; empty when there is none.
+
+    The decoder takes the last of two values in silence. A row that has as many colons as it has values holds no other
+    name; only where there are more, in a text for example, all names are looked at.
 
     Args:
-        number: The row's number.
-        fields: Its fields, without the empty ones.
-        problems: Where problems are noted.
-        named: Which column holds the key.
+        text: The row.
+        fields: What was read of it.
     """
-    before = problems.total
+    details = fields.get("details")
+    if text.count(":") == len(fields) + (len(details) if isinstance(details, dict) else 0):
+        return ""
+    repeated: list[str] = []
 
-    def bad(column: str, what: str) -> None:
-        problems.add(number, what, column=column)
+    def look(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
+        repeated.extend(name for name in names if names.count(name) > 1)
 
-    texts = {column: _text(fields.get(column, ""), column, bad) for column in _TEXTS}
-    key = texts.pop("key") or texts["po_number"]
-    rest: dict[str, Any] = {column: text or None for column, text in texts.items()}
-    if not key:
-        bad(named, "is empty")
-    product_id = _whole(fields.get("product_id"))
-    if product_id is None:
-        bad("product_id", _shown(fields.get("product_id"), "a whole number"))
-    denomination = _decimal(fields.get("denomination"))
-    if denomination is None:
-        bad("denomination", _shown(fields.get("denomination"), "a number above 0"))
-    quantity = _whole(fields.get("quantity", 1))
-    if quantity is None:
-        bad("quantity", _shown(fields.get("quantity"), "a whole number from 1"))
-    for column in ("notify_receiver", "notify_admin"):
-        flag = _flag(fields.get(column, ""))
-        if flag is None:
-            bad(column, _shown(fields.get(column), "yes or no"))
-        rest[column] = bool(flag)
-    details = _details(fields.get("details"), bad)
-    if problems.total > before or product_id is None or denomination is None or quantity is None:
-        return None
-    return OrderLine(
-        key=key,
-        product_id=product_id,
-        denomination=denomination,
-        quantity=quantity,
-        details=details,
-        **rest,
-    )
-
-
-def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
-    if value is None:
-        return None
-    names = set(value) if isinstance(value, dict) else set()
-    for kind in _DETAILS:
-        if names and names <= set(kind.__struct_fields__):
-            try:
-                return msgspec.convert(value, kind)
-            except (msgspec.ValidationError, ConfigError) as error:
-                bad("details", str(error))
-                return None
-    bad("details", "must hold the fields of LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails")
-    return None
-
-
-def _text(value: object, column: str, bad: Callable[[str, str], None]) -> str:
-    """Read a text; JSON may hold a number for one, and nothing else: what is dropped in silence is lost."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    bad(column, f"must be a text, not {type(value).__name__}")
-    return ""
-
-
-def _whole(value: object) -> int | None:
-    """Read a whole number from 1; spreadsheets write `3.0` for three."""
-    number = _decimal(value)
-    if number is None or number != number.to_integral_value() or number >= 10**15:
-        return None
-    return int(number)
-
-
-def _decimal(value: object) -> Decimal | None:
-    """Read a positive number without separators; `1,000` may mean a thousand or one, so it is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    number = decimal(value) if isinstance(value, str) else Decimal(value)
-    return number if number is not None and number.is_finite() and number > 0 and abs(number.adjusted()) < 16 else None
+    json.loads(text, object_pairs_hook=look, parse_int=str, parse_float=str)
+    return repeated[0] if repeated else ""
 
 
 def _printable(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text[:80])
-
-
-def _flag(value: object) -> bool | None:
-    text = str(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
-def _shown(value: object, wanted: str) -> str:
-    if value is None:
-        return f"is missing, must be {wanted}"
-    text = str(value)
-    return f"must be {wanted}, not {text[:40]!r}"

@@ -9,6 +9,7 @@ from xoxo_async.bulk.catalogue import Catalogue, check_product
 from xoxo_async.bulk.intake import Rows
 from xoxo_async.bulk.ledger import PlannedLine
 from xoxo_async.bulk.order_lines import OrderLine, Problems
+from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.catalog import Voucher
@@ -54,16 +55,24 @@ class Planner:
         catalogue: Where products are looked up; None skips those checks.
         pack: Whether lines that want nothing but codes may share an order.
         skip_invalid: Whether bad rows are left out; otherwise one of them spoils the plan.
+        known: The keys that the ledger holds in an odd spelling; None when no row was planned before.
     """
 
     def __init__(
-        self, job: str, catalogue: Catalogue | None, *, pack: bool = False, skip_invalid: bool = False
+        self,
+        job: str,
+        catalogue: Catalogue | None,
+        *,
+        pack: bool = False,
+        skip_invalid: bool = False,
+        known: OddSpellings | None = None,
     ) -> None:
         self.totals: Final = PlanTotals()
         self._job: Final = job
         self._catalogue: Final = catalogue
         self._pack: Final = pack
         self._skip_invalid: Final = skip_invalid
+        self._known: Final = known
 
     async def plan(self, rows: Rows) -> AsyncIterator[PlannedLine]:
         """Yield a planned line for every row; raise at the end if any row was bad and may not be left out.
@@ -87,11 +96,16 @@ class Planner:
             rows.problems.raise_if_any(rows.source)
         self.totals.skipped = rows.problems.rows
         self.totals.problems = rows.problems.listing()
+        self.totals.warned, self.totals.warnings = rows.warnings.rows, rows.warnings.shown()
 
     async def _checked(self, batch: list[tuple[int, OrderLine]], problems: Problems) -> AsyncIterator[PlannedLine]:
         if self._catalogue is not None and batch:
             await self._catalogue.load([line for _, line in batch])
         for row, line in batch:
+            stored = await self._known.other(line.key) if self._known is not None else None
+            if stored is not None:
+                problems.add(row, f"{line.key!a} is planned already, in the spelling {stored!a}", column="key")
+                continue
             planned = self._line(row, line, problems)
             if planned is not None:
                 yield planned

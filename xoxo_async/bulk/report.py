@@ -45,6 +45,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         elapsed_s: How long this run took.
         pause: Why it stopped early, empty when it did not.
         reason: The same in words.
+        warnings: Rows of this run's plan that a person should look at, see `PlanTotals.warnings`; at most twenty.
     """
 
     job: str
@@ -62,6 +63,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
     pause: Pause = Pause.NONE
     reason: str = ""
+    warnings: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, ledger: SqliteLedger, counts: Counts, *, pause: Pause, reason: str) -> "Report":

@@ -91,6 +91,8 @@ class PlanTotals(msgspec.Struct):
         withdrawn: Rows that the input no longer has, and that were withdrawn.
         skipped: Bad rows that were left out.
         problems: What is wrong with them.
+        warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
+        warnings: The first of them, each with its row number and key.
         balance: The account's; None where it was not asked for.
         expected_s: How long sending takes at the present limits; None without a limit.
     """
@@ -102,6 +104,8 @@ class PlanTotals(msgspec.Struct):
     withdrawn: int = 0
     skipped: int = 0
     problems: str = ""
+    warned: int = 0
+    warnings: tuple[str, ...] = ()
     balance: Balance | None = None
     expected_s: float | None = None
 

@@ -1,5 +1,6 @@
 """One question, one answer: balance, catalogue, single orders."""
 
+import getpass
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -17,7 +18,18 @@ from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
 
-__all__ = ["agree", "ask", "balance", "catalog", "confirm_spending", "day", "need_a_person", "order", "takers"]
+__all__ = [
+    "agree",
+    "answer_to",
+    "ask",
+    "balance",
+    "catalog",
+    "confirm_spending",
+    "day",
+    "need_a_person",
+    "order",
+    "takers",
+]
 
 T = TypeVar("T")
 
@@ -71,12 +83,7 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
     if yes or not is_real_money(connection):
         return
     need_a_person(connection, what)
-    try:
-        agreed = click.confirm(_question(connection, what), err=True)
-    except click.Abort:
-        raise StoppedError("interrupted, nothing was sent") from None
-    if not agreed:
-        raise DeclinedError("declined, nothing was sent")
+    _check_answer(answer_to(_question(connection, what)))
 
 
 def need_a_person(connection: Connection, what: str) -> None:
@@ -105,23 +112,49 @@ async def agree(connection: Connection, what: str) -> None:
     Raises:
         DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when the terminal's input ended.
     """
-    while True:
-        click.echo(f"{_question(connection, what)} [y/N]: ", nl=False, err=True)
-        await anyio.wait_readable(sys.stdin)
-        answer = sys.stdin.readline()
-        if not answer:
-            raise StoppedError("interrupted, nothing was sent")
-        match answer.strip().lower():
-            case "y" | "yes":
-                return
-            case "" | "n" | "no":
-                raise DeclinedError("declined, nothing was sent")
-            case _:
-                say("answer y or n")
+    _show(_question(connection, what))
+    await anyio.wait_readable(sys.stdin)
+    _check_answer(answer_to(""))
 
 
 def _question(connection: Connection, what: str) -> str:
-    return f"{connection.address} is real money. {what}?"
+    return f"{connection.address} is real money. {what}? [y/N]: "
+
+
+def _check_answer(answer: str) -> None:
+    if answer.lower() not in {"y", "yes"}:
+        raise DeclinedError("declined, nothing was sent")
+
+
+def answer_to(question: str, *, hidden: bool = False) -> str:
+    """Ask a person at a terminal, and return the answer.
+
+    click's own prompts write a blank to standard output before 8.4, where only results belong, and show a hidden
+    question before they stop the echo.
+
+    Args:
+        question: What stands before the answer.
+        hidden: Whether the answer is a secret, and must not be seen.
+
+    Raises:
+        StoppedError: The person ended the command at the question.
+    """
+    try:
+        if hidden:
+            return getpass.getpass(question).strip()
+        _show(question)
+        answer = sys.stdin.readline()
+    except (KeyboardInterrupt, EOFError):
+        answer = ""
+    if not answer:
+        say("")  # the shell's prompt begins a line of its own
+        raise StoppedError("interrupted, nothing was sent")
+    return answer.strip()
+
+
+def _show(question: str) -> None:
+    sys.stderr.write(question)
+    sys.stderr.flush()
 
 
 @click.command()

@@ -214,11 +214,18 @@ Examples:
 @click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
 @json_option
 @connection_options
-def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> None:
-    """Write a row for every voucher, and one for every order without. Codes are masked unless --reveal."""
+def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> int:
+    """Write a row for every voucher, and one for every order without. Codes are masked unless --reveal.
+
+    Exit code 3: some rows have no codes in the file, or not all; standard error names them.
+
+    No spreadsheet runs a cell of a .csv: a text that begins with = + - @, a tab or a line end gets an apostrophe before
+    it, and one that begins with an apostrophe gets a second one. Codes and PINs are written exactly as they are. In
+    .jsonl everything is exact.
+    """
     from xoxo_async.cli.bulk_export import run_export
 
-    run_export(ledger, path, Connection(books=books_of(ledger), **where), reveal=reveal, as_json=as_json)
+    return run_export(ledger, path, Connection(books=books_of(ledger), **where), reveal=reveal, as_json=as_json)
 
 
 @bulk.command(

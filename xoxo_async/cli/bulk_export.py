@@ -1,6 +1,5 @@
-"""`xoxo bulk export`: a row for every voucher, into a file that nobody else can read."""
+"""`xoxo bulk export`: a row for every voucher, into a file that nobody else can read; what it lacks is told."""
 
-import csv
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
@@ -13,8 +12,9 @@ from xoxo_async.bulk.evidence import StoredCode, codes_of, mismatch, ordered, st
 from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli.bulk_books import go_on
+from xoxo_async.cli.cells import csv_line, is_formula, shown
 from xoxo_async.cli.connect import Connection, open_client, run_async
-from xoxo_async.cli.exits import scrub
+from xoxo_async.cli.exits import REJECTED, scrub
 from xoxo_async.cli.files import private_file
 from xoxo_async.cli.render import count, json_text, mask, out, say
 from xoxo_async.client import XoxoClient
@@ -24,6 +24,10 @@ __all__ = ["run_export"]
 
 _CHUNK: Final = 200
 _AT_ONCE: Final = 16
+_NAMED: Final = 20
+_TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error"})
+"""Columns whose words are the caller's or the vendor's. Codes and PINs are not among them: they stay exact."""
+_IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
 
 
 class Row(msgspec.Struct):
@@ -49,6 +53,18 @@ class Row(msgspec.Struct):
 Codes = dict[int, tuple[StoredCode, ...]]
 
 
+class Lack(msgspec.Struct, frozen=True):
+    """A row of the job whose codes are not all in the file.
+
+    Attributes:
+        key: The row's key.
+        why: Why they are not.
+    """
+
+    key: str
+    why: str
+
+
 class Exported(msgspec.Struct):
     """What an export wrote.
 
@@ -56,8 +72,11 @@ class Exported(msgspec.Struct):
         rows: Rows.
         codes: Of them, those with a code.
         fetched: Orders whose codes were fetched from the vendor.
-        missing: Delivered orders whose codes are not in the ledger.
-        waiting: Orders whose codes are still to be delivered.
+        missing: Rows of the job whose codes are not all in the file, though their order exists or may exist.
+        waiting: Orders whose codes are still to be delivered; their rows are among the missing.
+        not_sent: Rows of the job that no order was placed for yet.
+        formulas: Codes and PINs that a spreadsheet would run: they are written as they are.
+        missing_rows: The first of the missing rows.
     """
 
     rows: int = 0
@@ -65,9 +84,28 @@ class Exported(msgspec.Struct):
     fetched: int = 0
     missing: int = 0
     waiting: int = 0
+    not_sent: int = 0
+    formulas: int = 0
+    missing_rows: list[Lack] = msgspec.field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every row that is to have a code has it in the file, and 3 otherwise."""
+        return REJECTED if self.missing or self.not_sent else 0
+
+    def lacks(self, key: str, why: str) -> None:
+        """Count a row whose codes are not all in the file.
+
+        Args:
+            key: Its key.
+            why: Why they are not.
+        """
+        self.missing += 1
+        if len(self.missing_rows) < _NAMED:
+            self.missing_rows.append(Lack(key, why))
 
 
-def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool, as_json: bool) -> None:
+def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool, as_json: bool) -> int:
     """Write the ledger's lines and codes to a file; an older export of that name is replaced, since this one has more.
 
     Args:
@@ -76,6 +114,9 @@ def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool
         connection: Where codes the ledger does not keep are fetched from.
         reveal: Whether codes are written as they are.
         as_json: Whether to print what was done as JSON.
+
+    Returns:
+        The exit code: 3 where codes are missing.
 
     Raises:
         ConfigError: When the file cannot be written, or is of another kind; or credentials are missing to fetch codes.
@@ -93,20 +134,47 @@ def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool
             with private_file(path) as file:
                 write = _csv_writer(file) if kind == ".csv" else _jsonl_writer(file)
                 done = await _Export(opened, connection, reveal=reveal).write(write)
-            return done, await go_on(opened, "reconcile") if done.waiting else ""
+            return done, await _follow(opened, done)
 
-    done, collect = run_async(work)
+    done, follow = run_async(work)
+    _tell(done, path, follow, reveal=reveal)
     if as_json:
-        told = {"out": str(path), **msgspec.to_builtins(done), "revealed": reveal, "continue_with": collect}
-        out(json_text(told))
-        return
-    shown = "in clear" if reveal else "masked; --reveal writes them"
-    say(f"{count(done.rows, 'row')} in {path}, {count(done.codes, 'code')} {shown}")
+        told = {"out": str(path), **msgspec.to_builtins(done), "revealed": reveal, "exit_code": done.exit_code}
+        out(json_text({**told, "continue_with": follow}))
+    return done.exit_code
+
+
+async def _follow(ledger: SqliteLedger, done: Exported) -> str:
+    """Return the command after which an export has more; empty where none would help."""
+    counts = await ledger.counts()
+    if done.not_sent or counts.unknown > counts.states.get(LineState.MANUAL, 0):
+        return await go_on(ledger, "resume")
+    return await go_on(ledger, "reconcile") if done.waiting else ""
+
+
+def _tell(done: Exported, path: Path, follow: str, *, reveal: bool) -> None:
+    """Say what was written, and what is not in it."""
+    in_clear = "in clear" if reveal else "masked; --reveal writes them"
+    say(f"{count(done.rows, 'row')} in {path}, {count(done.codes, 'code')} {in_clear}")
+    if done.formulas and reveal and path.suffix.lower() == ".csv":
+        say(
+            f"{count(done.formulas, 'cell')} with a code or PIN begins with a sign that a spreadsheet calculates with: "
+            "open the file with these columns as text, or export .jsonl"
+        )
+    if done.missing:
+        say(f"warning: {count(done.missing, 'row')} without all of the codes")
+        for lack in done.missing_rows:
+            say(f"  {lack.key}: {lack.why}")
+        more = done.missing - len(done.missing_rows)
+        if more:
+            say(f"  … and {more:,} more")
+    if done.not_sent:
+        say(f"warning: {count(done.not_sent, 'row')} not sent yet")
     if done.waiting:
         waits = "order waits for its codes" if done.waiting == 1 else "orders wait for their codes"
-        say(f"{done.waiting:,} {waits}; collect them, and export again\ncollect them with: {collect}")
-    if done.missing:
-        say(f"{count(done.missing, 'delivered order')} without codes in this ledger; --reveal fetches them")
+        say(f"{done.waiting:,} {waits}; collect them, and export again")
+    if follow:
+        say(f"{'collect them' if ' reconcile ' in follow else 'continue'} with: {follow}")
 
 
 def _keep_what_is_no_export(path: Path) -> None:
@@ -129,10 +197,18 @@ def _keep_what_is_no_export(path: Path) -> None:
 
 
 def _csv_writer(file: TextIO) -> Callable[[Row], None]:
-    writer = csv.writer(file)
     names = Row.__struct_fields__
-    writer.writerow(names)
-    return lambda row: writer.writerow([getattr(row, name) for name in names])
+    file.write(csv_line(names))
+
+    def write(row: Row) -> None:
+        file.write(csv_line(_cell(name, getattr(row, name)) for name in names))
+
+    return write
+
+
+def _cell(name: str, value: object) -> str:
+    text = "" if value is None else str(value)
+    return shown(text) if name in _TEXTS else text
 
 
 def _jsonl_writer(file: TextIO) -> Callable[[Row], None]:
@@ -156,6 +232,7 @@ class _Export:
         self._connection: Final = connection
         self._reveal: Final = reveal
         self._done: Final = Exported()
+        self._unfetched: Final[dict[int, str]] = {}
         self._client: XoxoClient | None = None
 
     async def write(self, write: Callable[[Row], None]) -> Exported:
@@ -186,10 +263,8 @@ class _Export:
 
     async def _fetch(self, lines: list[LedgerLine], stack: AsyncExitStack) -> Codes:
         """Read the codes the ledger does not keep; only to show them, since each costs a rate-limited call."""
-        if not self._reveal:
-            self._done.missing += len(lines)
-            return {}
-        if not lines:
+        self._unfetched.clear()
+        if not self._reveal or not lines:
             return {}
         if self._client is None:
             self._client = await stack.enter_async_context(open_client(self._connection))
@@ -200,8 +275,11 @@ class _Export:
                 try:
                     order = await client.orders.get(order_id=line.order_id)
                 except NotFoundError:
+                    self._unfetched[line.seq] = f"the vendor does not find order {line.order_id}"
                     return
-            if not mismatch(line, order):
+            if difference := mismatch(line, order):
+                self._unfetched[line.seq] = f"order {line.order_id} at the vendor is another one: {difference}"
+            else:
                 codes[line.seq] = stored_codes(order)
 
         async with anyio.create_task_group() as group:
@@ -223,7 +301,12 @@ class _Export:
         self, line: LedgerLine, key: str, request: bytes, codes: tuple[StoredCode, ...], delivery: Delivery
     ) -> Iterable[Row]:
         wanted = ordered(request)
+        why = self._lack(line, delivery, sum(bool(code.code) for code in codes), wanted.quantity)
+        if why:
+            self._done.lacks(key, why)
+        self._done.not_sent += line.state is LineState.PLANNED
         for code in codes or (StoredCode(""),):
+            self._done.formulas += is_formula(code.code) or is_formula(code.pin)
             self._done.rows += 1
             self._done.codes += bool(code.code)
             yield Row(
@@ -243,6 +326,29 @@ class _Export:
                 currency=code.currency,
                 error=scrub(line.error),
             )
+
+    def _lack(self, line: LedgerLine, delivery: Delivery, codes: int, pieces: int) -> str:
+        """Return why a row has fewer codes than it is to have; empty when it has them all, or none will come.
+
+        Args:
+            line: The order the row travels in.
+            delivery: Of the row.
+            codes: How many codes it has.
+            pieces: How many vouchers it ordered.
+        """
+        if line.state in _IN_DOUBT:
+            return f"its order may exist, nobody knows yet ({line.state.value})"
+        if line.state is not LineState.PLACED or delivery is Delivery.CANCELLED:
+            return ""
+        if delivery is not Delivery.DELIVERED:
+            return "its codes are still to be delivered"
+        # Top-ups, goods and the like are delivered without a code: none was ever seen of them.
+        seen = min(line.held, pieces)
+        if codes >= seen:
+            return ""
+        elsewhere = "this ledger keeps no codes, and --reveal fetches them"
+        at_vendor = f"the vendor gave {codes} of {seen} codes"
+        return self._unfetched.get(line.seq) or (at_vendor if self._reveal else elsewhere)
 
 
 def _has_codes_elsewhere(line: LedgerLine) -> bool:

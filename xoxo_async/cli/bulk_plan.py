@@ -10,12 +10,12 @@ import msgspec
 
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.orders_file import read_orders
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.cli import exits
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import PAUSED, REJECTED
 from xoxo_async.cli.given import no_facts
-from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.render import amounts, count, duration, json_text, money, out, say, table, words
 from xoxo_async.client import XoxoClient
 
@@ -111,7 +111,7 @@ def totals_of(asked: Asked) -> PlanTotals:
             missing=asked.missing,
             address=asked.connection.ledgers_name,
         )
-        return await issuer.plan(UniqueOrders(asked.orders))
+        return await issuer.plan(read_orders(asked.orders))
 
     return run_async(work)
 
@@ -128,6 +128,10 @@ def facts(totals: PlanTotals) -> list[str]:
     """
     told = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
     told += [f"{count(totals.withdrawn, 'row')} withdrawn, since the input lacks them"] if totals.withdrawn else []
+    if totals.warned:
+        more = totals.warned - len(totals.warnings)
+        rows = [f"  {warning}" for warning in totals.warnings] + ([f"  … and {more:,} more"] if more else [])
+        told.append("\n".join([f"warning: {_repeated(totals.warned)}, under another key", *rows]))
     if totals.orders:
         shared = f" for {count(totals.lines, 'row')}" if totals.orders != totals.lines else ""
         takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""
@@ -142,6 +146,12 @@ def facts(totals: PlanTotals) -> list[str]:
     if not totals.covered:
         told.append(f"the balance falls {money(expected - balance.value, balance.currency)} short of that")
     return told
+
+
+def _repeated(rows: int) -> str:
+    if rows == 1:
+        return "1 row gives its receiver what an earlier row gives too"
+    return f"{rows:,} rows give their receivers what an earlier row gives too"
 
 
 def _as_json(totals: PlanTotals) -> dict[str, object]:
@@ -165,6 +175,8 @@ def _as_json(totals: PlanTotals) -> dict[str, object]:
         "orders": totals.orders,
         "vouchers": totals.pieces,
         "skipped": totals.skipped,
+        "warned": totals.warned,
+        "warnings": totals.warnings,
         "face": totals.face,
         "products": products,
         "balance": None if balance is None else {"value": balance.value, "currency": balance.currency},

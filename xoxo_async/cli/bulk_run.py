@@ -12,6 +12,7 @@ import msgspec
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.orders_file import read_orders
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.cli import exits
@@ -20,9 +21,9 @@ from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_plan import facts, show_totals
 from xoxo_async.cli.bulk_work import Ended, Work
 from xoxo_async.cli.connect import SETTINGS, open_client, run_async
-from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, count, json_text, say
+from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_work"]
@@ -37,7 +38,8 @@ def run_work(work: Work) -> int:
     if work.asks:
         need_a_person(work.connection, f"issuing the orders of {work.orders or work.ledger}")
     started = time.monotonic()
-    ended = run_async(lambda: _Shift(work).work())
+    with as_before():
+        ended = run_async(lambda: _Shift(work).work())
     elapsed = time.monotonic() - started
     if ended.report is not None and ended.error is None:
         return tell(work, msgspec.structs.replace(ended.report, elapsed_s=elapsed), ended)
@@ -130,7 +132,7 @@ class _Shift:
         if work.action == "run":
             async with anyio.create_task_group() as group:
                 group.start_soon(self._tell_planning)
-                totals = await issuer.plan(UniqueOrders(work.orders), approve=self._approve)
+                totals = await issuer.plan(read_orders(work.orders), approve=self._approve)
                 group.cancel_scope.cancel()
             self._ended.skipped = totals.skipped
         elif work.asks:
@@ -192,7 +194,7 @@ class _Shift:
 
     async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
         """Stop in order at the first signal, at once at the second, and without any ado at the third."""
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
             task_status.started()
             heard = 0
             async with anyio.create_task_group() as group:

@@ -1,12 +1,10 @@
 """The command `xoxo`: its groups, and the one place where errors become a line and an exit code."""
 
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from types import FrameType
-from typing import Final, NoReturn
+from typing import Final
 
 import click
 
@@ -15,9 +13,10 @@ from xoxo_async.cli import exits
 from xoxo_async.cli.ask import balance, catalog, order
 from xoxo_async.cli.bulk import bulk
 from xoxo_async.cli.given import Given
-from xoxo_async.cli.render import json_text, out, say
+from xoxo_async.cli.render import json_text, lost_output, note_lost, out, say
 from xoxo_async.cli.rewards import links, points
 from xoxo_async.cli.sandbox import sandbox
+from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
 from xoxo_async.errors import XoxoError
 
@@ -26,6 +25,8 @@ __all__ = ["run", "xoxo"]
 _NOBODY_KNOWS: Final = (
     "nobody knows whether it took effect, and run again it could do so twice: look in the vendor's dashboard"
 )
+_TEXT_FLAGS: Final = frozenset({"-h", "--help", "--version"})
+"""With these a command writes a text and does nothing else, so an error of the system is about the writing."""
 _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """A group alone: since click 8.2 an error, whose text is the help."""
 
@@ -66,6 +67,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     given = Given(sys.argv[1:] if arguments is None else arguments)
     _prepare()
+    code = _ended(given)
+    lost = lost_output()
+    return _tell_lost(given, code, lost) if lost else code
+
+
+def _ended(given: Given) -> int:
+    """Run a command line, say how it ended, and return the exit code."""
     started = time.monotonic()
 
     def told(facts: dict[str, object]) -> None:
@@ -91,6 +99,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
             return exits.INTERRUPTED
         code, facts = _failed(one, given)
     except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
+        if isinstance(error, OSError) and _TEXT_FLAGS & set(given.arguments):
+            note_lost(error)
+            return 0
         code, facts = _failed(error, given)
     else:
         return result if isinstance(result, int) else 0
@@ -103,13 +114,19 @@ def _prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    interrupt_on_signals()
 
-    def stop(_number: int, _frame: FrameType | None) -> NoReturn:
-        raise KeyboardInterrupt
 
-    with suppress(ValueError):  # not the main thread: somebody else's process
-        for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background jobs begin with it ignored
-            signal.signal(number, stop)
+def _tell_lost(given: Given, code: int, why: str) -> int:
+    """Say that the result could not be written; the exit code is never that of a success."""
+    say(f"error: standard output cannot be written ({why}), so the result is lost")
+    if code:
+        return code
+    if given.unkeyed:
+        say("what was asked for is done, and run again it would be done twice: look in the vendor's dashboard")
+        return exits.UNKNOWN
+    say(f"it can be had again; continue with: {exits.command(*given.arguments)}")
+    return exits.PAUSED
 
 
 def _tell_usage(error: click.ClickException) -> dict[str, object]:

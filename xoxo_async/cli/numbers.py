@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 import click
+from click.types import FuncParamType
 
 from xoxo_async.services.checks import decimal
 
@@ -24,62 +25,45 @@ class Whole(click.IntRange):
         return super().convert(value, param, ctx)
 
 
-class _Amount(click.ParamType[Decimal]):
-    """A positive amount of money."""
-
-    name = "amount"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        """Read it, exactly as written."""
-        number = value if isinstance(value, Decimal) else decimal(str(value))
-        if number is None or not number.is_finite() or number <= 0:
-            self.fail(f"{value!r} is not a number above 0", param, ctx)
-        return number
+# Functions and not classes: the base class of a type takes a type argument since click 8.4, and no earlier one does.
 
 
-class _Rate(click.ParamType[float]):
-    """A number above 0, or `none`."""
-
-    name = "rate"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read it; `none` is infinite."""
-        if isinstance(value, float):
-            return value
-        if str(value).lower() == "none":
-            return math.inf
-        number = _float(value)
-        if number is None or not 0 < number < math.inf:
-            self.fail(f"{value!r} is not a number above 0, nor 'none'", param, ctx)
-        return number
+def amount(value: object) -> Decimal:
+    """Read a positive amount of money, exactly as written."""
+    number = value if isinstance(value, Decimal) else decimal(str(value))
+    if number is None or not number.is_finite() or number <= 0:
+        raise click.BadParameter(f"{value!r} is not a number above 0")
+    return number
 
 
-class _Concurrency(click.ParamType[int | str]):
-    """A whole number from 1, or `auto`."""
-
-    name = "concurrency"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        """Read it."""
-        text = str(value)
-        if text == "auto":
-            return "auto"
-        if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= 4096:
-            self.fail(f"{value!r} is not a whole number from 1 to 4096, nor 'auto'", param, ctx)
-        return int(text)
+def rate(value: object) -> float:
+    """Read a number above 0, or `none`, which is infinite."""
+    if isinstance(value, float):
+        return value
+    if str(value).lower() == "none":
+        return math.inf
+    number = _float(value)
+    if number is None or not 0 < number < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number above 0, nor 'none'")
+    return number
 
 
-class _Seconds(click.ParamType[float]):
-    """Seconds, from 0."""
+def concurrency(value: object) -> int | str:
+    """Read a whole number from 1, or `auto`."""
+    text = str(value)
+    if text == "auto":
+        return "auto"
+    if not _WHOLE.fullmatch(text) or not 1 <= int(text) <= 4096:
+        raise click.BadParameter(f"{value!r} is not a whole number from 1 to 4096, nor 'auto'")
+    return int(text)
 
-    name = "seconds"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read them."""
-        number = _float(value)
-        if number is None or not 0 <= number < math.inf:
-            self.fail(f"{value!r} is not a number of seconds", param, ctx)
-        return number
+def seconds(value: object) -> float:
+    """Read seconds, from 0."""
+    number = _float(value)
+    if number is None or not 0 <= number < math.inf:
+        raise click.BadParameter(f"{value!r} is not a number of seconds")
+    return number
 
 
 def _float(value: object) -> float | None:
@@ -87,7 +71,7 @@ def _float(value: object) -> float | None:
     return None if number is None else float(number)
 
 
-AMOUNT: Final = _Amount()
-RATE: Final = _Rate()
-CONCURRENCY: Final = _Concurrency()
-SECONDS: Final = _Seconds()
+AMOUNT: Final = FuncParamType(amount)
+CONCURRENCY: Final = FuncParamType(concurrency)
+RATE: Final = FuncParamType(rate)
+SECONDS: Final = FuncParamType(seconds)

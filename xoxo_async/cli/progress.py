@@ -11,7 +11,7 @@ import anyio
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.cli.render import amounts, duration, is_terminal, say
+from xoxo_async.cli.render import amounts, console, duration, is_terminal, say
 from xoxo_async.errors import LedgerError
 
 __all__ = ["Pace", "shown"]
@@ -138,7 +138,6 @@ async def _lines(pace: Pace) -> None:
 
 
 async def _bar(pace: Pace) -> None:
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
     columns = (
@@ -148,7 +147,7 @@ async def _bar(pace: Pace) -> None:
         TextColumn("{task.completed:,.0f}/{task.total:,.0f}", markup=False),
         TextColumn("{task.fields[facts]}", markup=False),
     )
-    bar = Progress(*columns, console=Console(file=sys.stderr), auto_refresh=False)
+    bar = Progress(*columns, console=console(sys.stderr), auto_refresh=False)
     task = bar.add_task("planning", total=1, facts="")
 
     def draw() -> None:

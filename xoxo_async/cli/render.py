@@ -1,4 +1,8 @@
-"""What is shown: tables, JSON, money, masks. Nothing here may fail because a terminal is odd or a pipe is broken."""
+"""What is shown: tables, JSON, money, masks. An odd terminal or a broken pipe ends no command.
+
+A result that cannot be written is another thing: a code that was asked for and shown to nobody must not look like
+success. `out` and `table` go on, since a run has more to say on standard error, and `lost_output` tells at the end.
+"""
 
 import html
 import os
@@ -9,22 +13,28 @@ from contextlib import suppress
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import msgspec
 
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire import Secret
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 __all__ = [
     "MASK",
     "amounts",
+    "console",
     "count",
     "duration",
     "is_terminal",
     "json_text",
+    "lost_output",
     "mask",
     "money",
+    "note_lost",
     "out",
     "public",
     "say",
@@ -34,6 +44,7 @@ __all__ = [
 
 MASK: Final = "****"
 
+_SIZE: Final = re.compile("[0-9]{1,4}")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -53,19 +64,53 @@ def out(text: str) -> None:
     Args:
         text: The line.
     """
-    _write(sys.stdout, text)
+    error = _write(sys.stdout, text)
+    if error is not None:
+        note_lost(error)
 
 
-def _write(stream: TextIO | None, text: str) -> None:
-    if stream is None:  # closed before we began
-        return
+def _write(stream: TextIO | None, text: str) -> Exception | None:
+    if stream is None:  # closed before we began: whoever did that wants no output
+        return None
     try:
         stream.write(f"{text}\n")
         stream.flush()
-    except (OSError, ValueError):
-        # Python would try once more at exit, and complain there.
-        with suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError) as error:
+        _silence(stream)
+        return error
+    return None
+
+
+def _silence(stream: TextIO) -> None:
+    """Let nothing more fail at a stream: Python would write the rest of its buffer at exit, and complain there."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+_lost: Final[list[str]] = []
+
+
+def note_lost(error: Exception) -> None:
+    """Note that a part of the result could not be written; a reader that went away wants no more of it.
+
+    Args:
+        error: What writing it raised.
+    """
+    if not isinstance(error, BrokenPipeError):
+        _lost.append((error.strerror if isinstance(error, OSError) else None) or str(error))
+
+
+def lost_output() -> str:
+    """Return why a part of the result could not be written, once; empty when all of it was written."""
+    if sys.stdout is not None:
+        try:
+            sys.stdout.flush()  # what other libraries wrote there, a help text
+        except (OSError, ValueError) as error:
+            _silence(sys.stdout)
+            note_lost(error)
+    why = _lost[0] if _lost else ""
+    _lost.clear()
+    return why
 
 
 def is_terminal(stream: TextIO | None) -> bool:
@@ -194,7 +239,6 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         for row in (list(header), *cells):
             out("\t".join(row))
         return
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -203,5 +247,38 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         drawn.add_column(name, overflow="fold")
     for row in cells:
         drawn.add_row(*(Text(cell) for cell in row))  # no markup: the words are the vendor's
+    try:
+        console(sys.stdout).print(drawn)
+    except (OSError, ValueError) as error:
+        _silence(sys.stdout)
+        note_lost(error)
+
+
+def console(stream: TextIO) -> "Console":
+    """Return what draws on a terminal, as wide as that is.
+
+    The library believes any COLUMNS and LINES, and draws nothing at all for 0. What makes no sense is passed over here.
+
+    Args:
+        stream: The terminal.
+    """
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        width=_size("COLUMNS", stream, least=20, usual=80),
+        height=_size("LINES", stream, least=2, usual=24),
+    )
+
+
+def _size(name: str, stream: TextIO, *, least: int, usual: int) -> int | None:
+    """Return a size of the terminal where the environment tells one; None lets the library look, and follow changes."""
+    given = os.environ.get(name)
+    if given is None:
+        return None
+    if _SIZE.fullmatch(given) and int(given) >= least:
+        return int(given)
     with suppress(OSError, ValueError):
-        Console(file=sys.stdout).print(drawn)
+        size = os.get_terminal_size(stream.fileno())
+        return max(size.columns if name == "COLUMNS" else size.lines, least) if size.columns and size.lines else usual
+    return usual

@@ -1,6 +1,5 @@
 """`xoxo sandbox`: a local Plum server to try things against."""
 
-import signal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -8,6 +7,7 @@ import click
 
 from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET, run_async
 from xoxo_async.cli.render import out, say
+from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError
 
 __all__ = ["sandbox"]
@@ -34,7 +34,8 @@ Example, in one terminal and in another:
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
 def sandbox(**given: Any) -> None:
     """Serve a local sandbox of the API until Ctrl-C. No money, no network."""
-    run_async(lambda: _serve(**given))
+    with as_before():
+        run_async(lambda: _serve(**given))
 
 
 async def _serve(
@@ -52,7 +53,7 @@ async def _serve(
 
     from xoxo_async.sandbox import FaultError, Sandbox, load_faults
 
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    with anyio.open_signal_receiver(*ending_signals()) as signals:
         try:
             server = Sandbox(
                 seed=seed,

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from xoxo_async.auth import FileTokenStore, Token
-from xoxo_async.cli.ask import ask
+from xoxo_async.cli.ask import answer_to, ask
 from xoxo_async.cli.connect import Connection, connection_options, json_option, run_async
 from xoxo_async.cli.render import json_text, out, say
 from xoxo_async.config import Environment, default_token_file, made_folder
@@ -97,15 +97,11 @@ def _read_pair() -> Token:
 
     if sys.stdin is not None and sys.stdin.isatty():
         fields: dict[str, object] = {
-            "refresh_token": click.prompt("Refresh token", hide_input=True, err=True).strip(),
-            "access_token": click.prompt(
-                "Access token (Enter for none)", hide_input=True, default="", show_default=False, err=True
-            ).strip(),
+            "refresh_token": answer_to("Refresh token: ", hidden=True),
+            "access_token": answer_to("Access token (Enter for none): ", hidden=True),
         }
         if fields["access_token"]:
-            fields["expires_at"] = _given_time(
-                click.prompt("It expires at (Enter if not known)", default="", show_default=False, err=True)
-            )
+            fields["expires_at"] = _given_time(answer_to("It expires at (Enter if not known): "))
         return pair_of(fields, time.time())
     text = sys.stdin.read(_MAX_INPUT) if sys.stdin is not None else ""
     if not text.strip():

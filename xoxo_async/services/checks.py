@@ -7,10 +7,28 @@ from typing import Final
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["check_dates", "day", "decimal", "e164", "email", "money", "needed", "one_of", "po_number", "text", "whole"]
+__all__ = [
+    "LOST_DIGITS",
+    "check_dates",
+    "day",
+    "decimal",
+    "e164",
+    "email",
+    "lost_digits",
+    "money",
+    "needed",
+    "one_of",
+    "phone",
+    "po_number",
+    "text",
+    "whole",
+]
 
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
+_PHONE: Final = re.compile(r"[0-9+() -]*")
+# Spreadsheets write 1.23457E+14, or 1,23457E+14 where the comma is the decimal sign; programs write 1.23457e+14.
+_SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]*)?[eE]\+[0-9]{1,3}")
 _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
@@ -52,6 +70,24 @@ def money(name: str, value: object) -> Decimal:
     return Decimal(f"{number:f}")
 
 
+LOST_DIGITS: Final = (
+    "a spreadsheet wrote a long number so, and its last digits are lost. Format the column as text, enter the values "
+    "again, and save the file anew"
+)
+"""What to say of a text that `lost_digits` finds."""
+
+
+def lost_digits(value: str) -> bool:
+    """Return whether a text is what a spreadsheet makes of a long number: `1.23457E+14` for 123456789012345.
+
+    Several numbers become the same such text, so it names nothing: neither an order, nor a phone, nor a member.
+
+    Args:
+        value: The text.
+    """
+    return "+" in value and _SCIENTIFIC.fullmatch(value.strip()) is not None
+
+
 def po_number(value: object) -> str:
     """Return a poNumber the vendor can hold; an empty one would disable its protection against duplicates.
 
@@ -59,6 +95,8 @@ def po_number(value: object) -> str:
         ConfigError: When it is not 1 to 100 plain characters (the size of the vendor's webhook field).
     """
     if not isinstance(value, str) or not _PO.fullmatch(value) or value != value.strip():
+        if isinstance(value, str) and lost_digits(value):
+            raise ConfigError(f"po_number is {value}: {LOST_DIGITS}")
         raise ConfigError("po_number must be 1 to 100 characters of A-Z a-z 0-9 _ - . : / and blanks inside")
     return value
 
@@ -72,6 +110,8 @@ def text(name: str, value: object, *, longest: int = 255) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str) or len(value) > longest or not value.isprintable():
+        if isinstance(value, str) and len(value) > longest:
+            raise ConfigError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
         raise ConfigError(f"{name} must be a text of at most {longest} printable characters")
     return value
 
@@ -97,6 +137,22 @@ def email(name: str, value: object) -> str | None:
     if not local or not host or any(c in " ,;<>" for c in address):
         raise ConfigError(f"{name} must be one e-mail address")
     return address
+
+
+def phone(name: str, value: object) -> str | None:
+    """Return a phone number as people write it, None for none.
+
+    The vendor sends vouchers to it, so a letter, a second number or a note beside it must not reach the vendor.
+
+    Raises:
+        ConfigError: When it holds anything but digits, `+ - ( )` and blanks, or no digit at all; empty is allowed.
+    """
+    number = text(name, value, longest=40)
+    if number and lost_digits(number):
+        raise ConfigError(f"{name} is {number}: {LOST_DIGITS}")
+    if number and (not _PHONE.fullmatch(number) or (number.strip() and not any("0" <= c <= "9" for c in number))):
+        raise ConfigError(f"{name} must be one phone number: digits, + - ( ) and blanks, and nothing else")
+    return number
 
 
 def e164(name: str, value: object) -> str:

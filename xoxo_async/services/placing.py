@@ -1,5 +1,6 @@
 """What placeOrder is sent: the request, the extra blocks of some categories, and the checks before anything leaves."""
 
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any, Final
@@ -171,7 +172,7 @@ def place_order(
         denomination=checks.money("denomination", denomination),
         po_number=checks.po_number(po_number),
         email=None if email is None else checks.email("email", email),
-        contact=None if contact is None else checks.text("contact", contact, longest=40),
+        contact=None if contact is None else checks.phone("contact", contact),
         tag=None if tag is None else checks.text("tag", tag),
         # Always said outright: what an absent flag means is documented nowhere, and a mail cannot be called back.
         notify_receiver_email=int(notify_receiver),
@@ -187,14 +188,19 @@ def _details(details: object) -> dict[str, Any]:
         first, last = _needed(details, "first_name"), _needed(details, "last_name")
         return {"lounge_data": _Lounge(first, last, day.strftime("%d-%m-%Y"))}
     if isinstance(details, AirmilesDetails):
-        return {"user_meta": _UserMeta(loyalty_member_id=_needed(details, "loyalty_member_id"))}
+        member = _needed(details, "loyalty_member_id")
+        if checks.lost_digits(member):
+            raise ConfigError(f"details.loyalty_member_id is {member}: {checks.LOST_DIGITS}")
+        return {"user_meta": _UserMeta(loyalty_member_id=member)}
     if isinstance(details, TopUpDetails):
         meta = _UserMeta(
-            topup_phone_code=_needed(details, "phone_code"), topup_phone_number=_needed(details, "phone_number")
+            topup_phone_code=_needed(details, "phone_code", checks.phone),
+            topup_phone_number=_needed(details, "phone_number", checks.phone),
         )
         return {"user_meta": meta, "perform_operator_validation": int(details.validate_operator)}
     if isinstance(details, ShippingDetails):
         needed = {name: _needed(details, name) for name in details.__struct_fields__ if name not in _OPTIONAL}
+        checks.phone("details.contact_no", details.contact_no)
         optional = {name: checks.text(f"details.{name}", getattr(details, name)) for name in _OPTIONAL}
         return {f"shipping_{name}": value for name, value in {**needed, **optional}.items()}
     raise ConfigError(f"details must be one of the details structs, not {type(details).__name__}")
@@ -203,8 +209,8 @@ def _details(details: object) -> dict[str, Any]:
 _OPTIONAL: Final = ("company", "address2")
 
 
-def _needed(details: object, name: str) -> str:
-    value = checks.text(f"details.{name}", getattr(details, name))
+def _needed(details: object, name: str, check: Callable[[str, object], str | None] = checks.text) -> str:
+    value = check(f"details.{name}", getattr(details, name))
     if not value or not value.strip():
         raise ConfigError(f"details.{name} is missing")
     return value

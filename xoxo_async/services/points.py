@@ -252,7 +252,7 @@ class PointService:
             ```
         """
         checks.one_of(("email", "phone"), email, phone)
-        request = PointsRequest(checks.email("email", email), checks.text("phone", phone, longest=40))
+        request = PointsRequest(checks.email("email", email), checks.phone("phone", phone))
         return await self._dispatch(GET_POINTS, request)
 
     async def send(

@@ -261,3 +261,19 @@ async def test_no_more_is_in_flight_than_there_are_connections(client: Client, l
     client.max_connections = 3
     await issuer(client, ledger, concurrency=50).run(lines(*"abcdefghij"))
     assert (client.most_in_flight, len(client.sent)) == (3, 10)
+
+
+async def test_a_receiver_who_gets_the_same_twice_is_told_in_plan_and_report(
+    client: Client, ledger: SqliteLedger
+) -> None:
+    """Both rows are issued; the warning names the later row, and a resume, which reads no rows, has none."""
+    rows = [
+        OrderLine(key=key, product_id=1, denomination=Decimal(100), email="a@example.com") for key in ("a", "b", "c")
+    ]
+    run = issuer(client, ledger)
+    totals = await run.plan(rows)
+    assert totals.warned == 2
+    assert totals.warnings[0] == "row 2 (key b): its receiver gets product 1 for 100 from row 1 too"
+    report = await run.run(rows)
+    assert (report.issued, report.warnings) == (3, totals.warnings)
+    assert (await issuer(client, ledger).resume()).warnings == ()

@@ -3,10 +3,12 @@
 from decimal import Decimal
 from pathlib import Path
 
+import anyio
 import pytest
 
 from xoxo_async import AirmilesDetails, errors
 from xoxo_async.bulk import OrderLine, read_orders
+from xoxo_async.bulk.intake import rows_of
 
 HEAD = "key,product_id,denomination,quantity\n"
 
@@ -17,8 +19,16 @@ def lines(path: Path, content: str | bytes) -> list[OrderLine]:
 
 
 def problem(path: Path, content: str | bytes) -> str:
+    """Return what is said of a file, by a plan: a file alone does not check what a field may hold."""
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    async def read() -> None:
+        rows = rows_of(read_orders(path))
+        _ = [row async for row in rows]
+        rows.problems.raise_if_any(rows.source)
+
     with pytest.raises(errors.PlanError) as caught:
-        lines(path, content)
+        anyio.run(read)
     return str(caught.value)
 
 
@@ -61,6 +71,18 @@ def test_jsonl_is_read_with_exact_money_and_details(tmp_path: Path) -> None:
     assert first.denomination == Decimal("10.10")
     assert (second.key, second.product_id) == ("7", 2)
     assert second.details == AirmilesDetails(loyalty_member_id="m1")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"key": "12:30", "product_id": 1, "denomination": 1, "tag": "a:b"}',
+        '{"key": "12:30", "product_id": 1, "denomination": 1, "email": null, "tag": "\\"tag\\": 1"}',
+    ],
+)
+def test_a_colon_in_a_text_repeats_no_name(tmp_path: Path, row: str) -> None:
+    """Nor does a name that stands in a text."""
+    assert [line.key for line in lines(tmp_path / "o.jsonl", row)] == ["12:30"]
 
 
 @pytest.mark.parametrize(("name", "format_"), [("o.txt", "jsonl"), ("o.csv", "jsonl"), ("o", None), ("o.csv", None)])
@@ -122,6 +144,28 @@ BAD_ROWS = {
     "json flag for text": ('{"key": true, "product_id": 1, "denomination": 1}', "row 1, column key"),
     "empty poNumber as key": ("po_number,product_id,denomination\nP,1,1\n,1,1\n", "row 3, column po_number"),
     "empty poNumber in json": ('{"po_number": "", "product_id": 1, "denomination": 1}', "row 1, column po_number"),
+    "long key": (HEAD + "k" * 300 + ",1,10,1\n", "row 2, column key: has 300 characters"),
+    "long tag": (HEAD[:-1] + ",tag\na,1,10,1," + "t" * 300, "row 2, column tag: has 300 characters, and 255 are"),
+    "long tag in json": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "tag": "' + "t" * 200_000 + '"}',
+        "row 1, column tag: has 200,000 characters",
+    ),
+    "name twice in json": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "denomination": 1000}',
+        "row 1, column denomination: denomination stands in the object twice",
+    ),
+    "name twice in json, escaped": (
+        '{"key": "a", "\\u006bey": "b", "product_id": 1, "denomination": 1}',
+        "row 1, column key: key stands in the object twice",
+    ),
+    "name twice in json, null": (
+        '{"key": "a", "email": null, "product_id": 1, "denomination": 1, "email": "a@b.example"}',
+        "row 1, column email: email stands in the object twice",
+    ),
+    "name twice in details": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": "1", "phone_code": "2"}}',
+        "row 1, column details: phone_code stands in the object twice",
+    ),
     "deep json": ('{"key": ' + "[" * 100_000, "row 1"),
 }
 
@@ -155,7 +199,31 @@ BAD_FILES = {
         HEAD.encode() + b'a,1,10,1\nb,1,10,"1\n' + b"c,1,10,1\n" * 9,
         "row 3: not a CSV file",
     ),
-    "endless field": (HEAD.encode() + b'a,1,10,1\nb,1,10,"' + b"1" * 200_000, "row 3: not a CSV file"),
+    "endless quote": (
+        HEAD.encode() + b'a,1,10,1\nb,1,10,"' + b"1\n" * 100_000,
+        "row 3, column quantity: the cell is longer than 131,072 characters, most likely because a quote",
+    ),
+    "endless cell": (
+        HEAD.encode() + b'a,1,10,1\nb,"1",' + b"1" * 200_000 + b",1\n",
+        "row 3, column denomination: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell after a quoted comma": (
+        HEAD[:-1].encode() + b',tag\n"a,""b""\n",1,10,1,' + b"1" * 200_000,
+        "row 2, column tag: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell in the header": (
+        b"key,product_id," + b"x" * 200_000,
+        "row 1, column 3: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell and line": (
+        HEAD.encode() + b"a,1," + b"1" * 3_000_000,
+        "row 2, column denomination: the cell is longer than 131,072 characters;",
+    ),
+    "endless line": (HEAD.encode() + b"a,1,10,1," + b"1," * 2_000_000, "row 3: a line of it is longer than 2,097,152"),
+    "endless json": (
+        b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "' + b"k" * 3_000_000,
+        "row 2: a line of it is longer than 2,097,152 characters",
+    ),
     "binary": (bytes(range(256)), "not UTF-8"),
     "other binary": (b"\x89PNG\r\n", "not UTF-8"),
 }

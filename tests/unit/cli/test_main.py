@@ -21,7 +21,7 @@ READ = "order get --po-number A"
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
     """A command takes the signals for itself; the tests want theirs back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
         signal.signal(number, handler)

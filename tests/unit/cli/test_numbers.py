@@ -10,7 +10,7 @@ import pytest
 from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS, Whole
 
 
-def read(kind: click.ParamType[Any], text: str) -> Any:
+def read(kind: Any, text: str) -> Any:
     return kind.convert(text, None, None)
 
 
@@ -29,7 +29,7 @@ def read(kind: click.ParamType[Any], text: str) -> Any:
         (SECONDS, "1.5", 1.5),
     ],
 )
-def test_a_number_is_read_as_written(kind: click.ParamType[Any], text: str, value: object) -> None:
+def test_a_number_is_read_as_written(kind: Any, text: str, value: object) -> None:
     """With the words that stand for none and for a choice of our own."""
     assert read(kind, text) == value
 
@@ -47,7 +47,7 @@ def test_a_number_is_read_as_written(kind: click.ParamType[Any], text: str, valu
         *((SECONDS, text) for text in ("-1", "nan", "inf", "1_0", "soon")),
     ],
 )
-def test_what_is_no_plain_number_within_bounds_is_refused(kind: click.ParamType[Any], text: str) -> None:
+def test_what_is_no_plain_number_within_bounds_is_refused(kind: Any, text: str) -> None:
     """Python would read some of these as ten or seven; a person who spends money did not mean that."""
     with pytest.raises(click.BadParameter) as caught:
         read(kind, text)

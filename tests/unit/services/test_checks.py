@@ -1,5 +1,6 @@
 """`checks`: what a request may hold; what it may not is refused by name before anything is sent."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -101,6 +102,30 @@ def test_phone_numbers_are_e164(value: object) -> None:
     """The operator look-up takes E.164 and nothing else."""
     with pytest.raises(ConfigError, match=r"E\.164"):
         checks.e164("number", value)
+
+
+@pytest.mark.parametrize("value", ["+91-98765 43210", "(030) 1234-5", "98", "", " ", None])
+def test_a_phone_number_is_what_people_write(value: str | None) -> None:
+    """Digits, + - ( ) and blanks; the vendor's samples have blank ones."""
+    assert checks.phone("contact", value) == value
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["98a", "ext 5", "a@b.example", "+91-98/99", "98,99", "98;99", "9.1", "+-()", "\u0661\u0662", "98\u201199",
+     "98\u00a099", "98\n", "9" * 41, "=98", 98],
+)  # fmt: skip
+def test_a_phone_number_is_nothing_else(value: object) -> None:
+    """A letter, a note, a second number, another script's digits: vouchers are sent to it."""
+    with pytest.raises(ConfigError, match=r"contact (must be|has 41 characters, and 40 are allowed)"):
+        checks.phone("contact", value)
+
+
+@pytest.mark.parametrize("check", [checks.po_number, lambda value: checks.phone("contact", value)])
+def test_digits_that_a_spreadsheet_dropped_are_told(check: Callable[[object], object]) -> None:
+    """What happened, and what to do: the rest of the number is nowhere in the file."""
+    with pytest.raises(ConfigError, match=r"is 9\.19877E\+11: a spreadsheet wrote .* Format the column as text"):
+        check("9.19877E+11")
 
 
 def test_one_of_two() -> None:

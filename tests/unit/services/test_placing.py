@@ -119,11 +119,21 @@ def test_a_missing_line_of_an_address_is_named(missing: str) -> None:
         ({"po_number": "x" * 101}, "po_number"),
         ({"email": "nobody"}, "email"),
         ({"contact": "+49\n"}, "contact"),
+        ({"contact": "+49-30 or 31"}, "contact must be one phone number"),
+        ({"contact": "4.93012E+11"}, "contact is .*: a spreadsheet"),
+        ({"po_number": "1.23457E+14"}, "po_number is .*: a spreadsheet"),
         ({"tag": "a\x00"}, "tag"),
         ({"notify_receiver": True}, "notify_receiver needs an email"),
         ({"details": {"loungeData": {}}}, "details"),
         ({"details": AirmilesDetails(loyalty_member_id=" ")}, "loyalty_member_id"),
+        (
+            {"details": AirmilesDetails(loyalty_member_id="1.23457E+11")},
+            "details.loyalty_member_id is .*: a spreadsheet",
+        ),
         ({"details": TopUpDetails(phone_code="", phone_number="1")}, "phone_code"),
+        ({"details": TopUpDetails(phone_code="IN", phone_number="1")}, "details.phone_code must be one phone number"),
+        ({"details": TopUpDetails(phone_code="+91", phone_number="98x")}, "details.phone_number must be one phone"),
+        ({"details": ShippingDetails(**{**SHIPPING, "contact_no": "9/8"})}, "details.contact_no must be one phone"),
         ({"details": LoungeDetails(first_name="A", last_name="", flight_departure_date=DAY)}, "last_name"),
         (
             {"details": LoungeDetails(first_name="A", last_name="B", flight_departure_date="01-01-2026")},  # type: ignore[arg-type]

@@ -21,7 +21,9 @@ def test_points_are_never_sent_twice_by_themselves() -> None:
     assert points.GET_POINTS.effect is EffectClass.READ
 
 
-@pytest.mark.parametrize("wrong", [{}, {"email": "a@b.example", "phone": "+49"}, {"email": "x"}, {"phone": "a\nb"}])
+@pytest.mark.parametrize(
+    "wrong", [{}, {"email": "a@b.example", "phone": "+49"}, {"email": "x"}, {"phone": "a\nb"}, {"phone": "98 Ada"}]
+)
 async def test_a_balance_is_asked_by_one_key(road: Any, wrong: dict[str, Any]) -> None:
     """Email or phone, exactly one."""
     with pytest.raises(ConfigError):

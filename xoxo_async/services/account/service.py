@@ -190,8 +190,8 @@ class AccountService:
         if email is not None:
             checks.email("email.default_value", email.default_value)
         if phone is not None:
-            checks.needed("phone.default_value", phone.default_value)
-            checks.needed("phone.phone_code", phone.phone_code)
+            for name in ("default_value", "phone_code"):
+                checks.needed(f"phone.{name}", checks.phone(f"phone.{name}", getattr(phone, name)))
         tpd = UserDetails(
             auth_token=checks.needed("auth_token", auth_token),
             unique_id=checks.needed("unique_id", unique_id),
