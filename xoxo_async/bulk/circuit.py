@@ -7,7 +7,7 @@ from typing import Final
 
 from xoxo_async.retry import RetryPolicy
 
-__all__ = ["Circuit", "Flow", "InFlight", "ProbeAnswer"]
+__all__ = ["LATE", "Circuit", "Flow", "InFlight", "ProbeAnswer"]
 
 _DOUBTS: Final = 5
 """Sends in a row without proof before the circuit opens: each of them is a look-up later."""
@@ -20,6 +20,10 @@ _PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
 _FIRST_RISK_S: Final = 2.0
 """How long after a line that was tried in vain the next one is tried, while look-ups fail; twice as long each time.
 Each such line is a look-up later, so a minute of trouble may cost no more than a handful of them."""
+
+LATE: Final = 1.1
+"""A penalty may last this many times the pause limit. The vendor's own is a minute, as the limit is by default, and a
+rounded number must not pause a run that a second more of waiting lets go on."""
 
 _HALVED_EVERY_S: Final = 1.0
 _GROWN_BACK_S: Final = 8.0

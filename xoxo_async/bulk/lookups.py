@@ -5,12 +5,13 @@ from typing import Final, NamedTuple
 
 import anyio
 
+from xoxo_async.bulk.circuit import LATE
 from xoxo_async.bulk.ledger import Change, LedgerLine
 from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.sender import PROBE
 from xoxo_async.client import XoxoClient
-from xoxo_async.errors import ApiError, AuthError, RateLimitedError, ServerError, XoxoError
+from xoxo_async.errors import ApiError, AuthError, NotFoundError, RateLimitedError, XoxoError
 from xoxo_async.services.orders import GET_ORDER, GET_ORDER_HISTORY
 
 __all__ = ["LookUps", "Round"]
@@ -18,9 +19,6 @@ __all__ = ["LookUps", "Round"]
 _AT_ONCE: Final = 8
 _FIRST_WAIT_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 15.0
-_LATE: Final = 1.1
-"""As in `runner`: a penalty as long as the pause limit is waited for, whatever its seconds were rounded to."""
-
 _WATCH_EVERY_S: Final = 0.25
 _A_DAY_S: Final = 24 * 3600.0
 """What still fails after this is no outage: then a line's failures are its own, whether or not others fail as well."""
@@ -41,9 +39,9 @@ class Round(NamedTuple):
 class LookUps:
     """Make look-ups, and tell a line that cannot be looked up from a vendor who answers nobody.
 
-    A look-up that fails is the line's own matter when the vendor refused it by an error id that waiting does not mend,
-    or when it answers others: then only this line has to wait. When nobody is answered, or a penalty holds all
-    look-ups back, all wait, and after the pause limit they are given up: `pause` and `reason` say why.
+    A look-up that fails is the line's own matter when the vendor answers others, or a probe: then only this line has
+    to wait. When nobody is answered (an outage, an account that was switched off), or a penalty holds all look-ups
+    back, all wait, and after the pause limit they are given up: `pause` and `reason` say why.
 
     Args:
         client: Looks up; within the look-up allowance, which is shared with everything else on the client.
@@ -133,7 +131,7 @@ class LookUps:
         self, failed: list[tuple[LedgerLine, XoxoError]], began: float
     ) -> list[tuple[LedgerLine, XoxoError]]:
         """Return the failures that are their lines' own."""
-        if self._anybody or any(_is_final(error) for _, error in failed) or await self._answers_a_probe():
+        if self._anybody or await self._answers_a_probe():
             self._answered()
             return failed
         self._fall_silent(began)
@@ -146,8 +144,10 @@ class LookUps:
         """Return whether the vendor answers a look-up of an order that does not exist."""
         try:
             await self._client.orders.find(PROBE)
-        except XoxoError as error:
-            return _is_final(error)
+        except NotFoundError:
+            return True
+        except XoxoError:
+            return False
         return True
 
     def _answered(self) -> None:
@@ -208,19 +208,13 @@ class LookUps:
         now = self._wall()
         self._held_since = now if self._held_since is None else self._held_since
         until = clock_time(now + held_s, now)
-        if now + held_s - self._held_since > self._pause_limit_s * _LATE:
+        if now + held_s - self._held_since > self._pause_limit_s * LATE:
             limit = f"the {self._pause_limit_s:g} s that this run waits"
             self.pause = Pause.RATE
             self.reason = f"look-ups are held back by the vendor until {until}, for longer than {limit}"
             return
         self.quiet_until = max(self.quiet_until, now + held_s)
         self._progress.wait = f"held back by the vendor until {until}"
-
-
-def _is_final(error: XoxoError) -> bool:
-    """Return whether the vendor has answered, and waiting will not change its answer."""
-    passes = isinstance(error, ServerError | RateLimitedError)
-    return isinstance(error, ApiError) and bool(error.error_id) and not passes
 
 
 def _words(error: XoxoError | None) -> str:

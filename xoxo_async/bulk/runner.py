@@ -9,7 +9,7 @@ from typing import Final
 import anyio
 import anyio.abc
 
-from xoxo_async.bulk.circuit import Circuit, Flow
+from xoxo_async.bulk.circuit import LATE, Circuit, Flow
 from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine, LineState
 from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.report import Pause
@@ -22,10 +22,6 @@ __all__ = ["Runner"]
 
 _TURN_S: Final = 0.02
 """How often to look whether the one line that tries a server is back."""
-
-_LATE: Final = 1.1
-"""A penalty may last this much longer than the pause limit: the vendor's own is a minute, as the limit is by default,
-and a rounded number must not pause a run that a second more of waiting lets go on."""
 
 
 class Runner:
@@ -223,7 +219,7 @@ class Runner:
 
     def _bears(self, wait_s: float, waited_s: float, who: str) -> bool:
         """Return whether a penalty ends in time; one that does not pauses the run, at once: its end is known."""
-        if waited_s + wait_s <= self._pause_limit_s * _LATE:
+        if waited_s + wait_s <= self._pause_limit_s * LATE:
             return True
         now = self._wall()
         until, limit = clock_time(now + wait_s, now), f"the {self._pause_limit_s:g} s that this run waits"

@@ -108,19 +108,22 @@ async def test_nobody_is_looked_up_before_the_quiet_is_over(vendor: Vendor) -> N
     assert await vendor.round(3) == ({0, 1, 2}, set())
 
 
-async def test_an_answered_probe_makes_failures_the_lines_own(vendor: Vendor) -> None:
+@pytest.mark.parametrize("answer", [None, errors.NotFoundError("of another kind", error_id="PLE10017")])
+async def test_an_answered_probe_makes_failures_the_lines_own(vendor: Vendor, answer: errors.XoxoError | None) -> None:
     """The vendor answers for an order that nobody has."""
+    vendor.probe = answer
     failing(vendor, 2, lambda: errors.ReplyTimeoutError("silence"))
     assert await vendor.round(2) == (set(), {0, 1})
     assert vendor.probes == 1
 
 
-async def test_a_refusal_that_waiting_does_not_mend_is_the_lines_own(vendor: Vendor) -> None:
-    """The vendor has answered; its error id says what."""
-    failing(vendor, 2, lambda: errors.BadRequestError("no", error_id="PLE10002"))
-    vendor.probe = errors.BadRequestError("no", error_id="PLE10002")
+async def test_a_refusal_that_everybody_gets_is_nobodys_own(vendor: Vendor) -> None:
+    """An account that was switched off must not leave every line to a person; one line that is refused alone may."""
+    failing(vendor, 2, lambda: errors.NotAllowedError("the client is invalid", error_id="PLE10014"))
+    vendor.probe = errors.NotAllowedError("the client is invalid", error_id="PLE10014")
+    assert await vendor.round(2) == (set(), set())
+    vendor.probe, vendor.now = None, vendor.looks.quiet_until
     assert await vendor.round(2) == (set(), {0, 1})
-    assert vendor.looks.pause is Pause.NONE
 
 
 async def test_many_lines_do_not_knock_at_a_dead_server(vendor: Vendor) -> None:
