@@ -12,7 +12,7 @@ import pytest
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.ledger import LineState
-from xoxo_async.cli.bulk_books import Decision, decide
+from xoxo_async.bulk.resolving import Decision
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.sandbox.handlers import HANDLERS
 
@@ -95,7 +95,8 @@ async def test_a_row_whose_look_up_always_fails_holds_up_no_other_and_ends_with_
                 report = await issuer.run(lines(12))
         assert (report.issued, report.unknown, report.not_sent) == (11, 1, 0)
         assert (await states(path))["1"] is LineState.MANUAL
-    await anyio.to_thread.run_sync(lambda: decide(path, "1", Decision(reason="not there"), as_json=False))
+        async with issuing(sandbox, path) as issuer:
+            await issuer.resolve("1", Decision(reason="not there"))
     assert (await states(path))["1"] is LineState.REJECTED
 
 

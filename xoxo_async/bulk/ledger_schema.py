@@ -40,7 +40,8 @@ CREATE TABLE lines (
     error_id TEXT NOT NULL DEFAULT '',
     error TEXT NOT NULL DEFAULT '',
     evidence TEXT NOT NULL DEFAULT '',
-    held INTEGER NOT NULL DEFAULT 0
+    held INTEGER NOT NULL DEFAULT 0,
+    foreign_sender INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE packed_lines (
     pack INTEGER NOT NULL REFERENCES lines (seq),

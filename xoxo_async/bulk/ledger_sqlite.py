@@ -19,19 +19,26 @@ from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.clock import SteadyClock
 from xoxo_async.bulk.ledger import (
     DEFAULT_RULES,
+    NO_TERMS,
     Change,
     Counts,
+    Identity,
     LedgerLine,
     LineState,
     PackedLine,
     Planned,
     PlannedLine,
+    PlanTerms,
+    Pricing,
     Rules,
+    Share,
 )
+from xoxo_async.bulk.ledger_backlog import read_backlog
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_files import holder_of
 from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
+from xoxo_async.bulk.ledger_session import read_identity
 from xoxo_async.bulk.ledger_store import (
     JournalRow,
     count,
@@ -107,12 +114,18 @@ class SqliteLedger:
         self._disk: LedgerFile | None = None
         self._opened: Opened | None = None
         self._job: str | None = None
+        self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
 
     @property
     def job(self) -> str | None:
         """The job this ledger holds, None before its first plan."""
         return self._job
+
+    @property
+    def identity(self) -> Identity | None:
+        """Whose orders this ledger holds, None before that was said."""
+        return self._identity
 
     @property
     def holder(self) -> int | None:
@@ -145,12 +158,14 @@ class SqliteLedger:
         if self._only_read is not None:
             self._job = await anyio.to_thread.run_sync(self._only_read.job)
             self._view = self._only_read
+            self._identity = await self._read(read_identity)
             return
         with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
             box = self._box() if self._store_codes else None
             self._disk = disk = LedgerFile(self.path, self._file, box, must_exist=self._must_exist)
             self._opened = await anyio.to_thread.run_sync(disk.open, self._clock, asyncio.get_running_loop())
             self._job = self._opened.job
+            self._identity = await self._read(read_identity)
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
@@ -164,27 +179,81 @@ class SqliteLedger:
             await opened.writer.stop()
             await anyio.to_thread.run_sync(partial(self._disk.close, opened, keep_unused=self._keep_unused))
 
-    async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
-        """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
 
-        Claims and results wait until planning ends.
+        Claims and results wait until planning ends, also while `approve` asks a person.
 
         Args:
             job: The job's name; a ledger holds one job.
             lines: The lines. One that is there already, with the same contents, is left as it is.
+            terms: What else the plan has to keep to.
 
         Returns:
-            How many were added, and how many were known.
+            How many were added, how many were known, and how many were withdrawn.
 
         Raises:
             LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
-            LedgerError: When the ledger holds another job, or cannot be written.
+            PlanError: When planned lines are missing from the plan and may not be; names them.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
         """
         writer = self._writer()
         async with self._planning:
-            planned = await _plan(writer, job, lines)
+            planned = await _plan(writer, job, lines, terms)
         self._job = job
+        self._identity = self._identity or terms.identity
         return planned
+
+    async def rebind(self, identity: Identity, *, reason: str) -> None:
+        """Let the ledger belong to another account or address, on a person's word; journalled.
+
+        Args:
+            identity: Whose orders it holds from now on.
+            reason: Why.
+
+        Raises:
+            LedgerError: When it cannot be written.
+        """
+        await self._writer().step(lambda session: session.rebind(identity, reason))
+        self._identity = identity
+
+    async def restored(self, *, reason: str) -> int:
+        """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Args:
+            reason: How that is known; journalled.
+
+        Returns:
+            How many lines there were.
+        """
+        return int(await self._writer().step(lambda session: session.restored(reason)))
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
+
+        Args:
+            keys: Whose; None is every planned line that was never sent.
+            reason: Why; journalled.
+
+        Returns:
+            How many lines were cancelled.
+
+        Raises:
+            LedgerConflictError: When one of them is not there, or was sent; names it.
+        """
+        return int(await self._writer().step(lambda session: session.withdraw(keys, reason)))
+
+    async def reprice(self, pricing: Pricing) -> None:
+        """Set anew what orders that are not placed may cost at most; reads each of them.
+
+        Args:
+            pricing: What a piece may cost today.
+        """
+        await self._writer().step(lambda session: session.reprice(pricing))
+
+    async def backlog(self) -> list[Share]:
+        """Return what is planned and not sent; reads each such line."""
+        return await self._read(read_backlog)
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
@@ -354,11 +423,11 @@ class SqliteLedger:
                 raise failure(self.path, error) from error
 
 
-async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
+async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms) -> Planned:
     total = added = orders = 0
     done = False
     try:
-        await writer.plan(lambda session: session.plan(job))
+        await writer.plan(lambda session: session.plan(job, terms))
         chunk: list[PlannedLine] = []
         async for line in lines:
             chunk.append(line)
@@ -368,17 +437,22 @@ async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine
                 added += new
                 chunk = []
         total += len(chunk)
-        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
         new, orders = await _add(writer, chunk, last=True)
         added += new
+        withdrawn, shares = await writer.plan(lambda session: session.close_plan(terms))
+        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn)
+        if terms.approve is not None:
+            await terms.approve(planned, shares)
+        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
+        await writer.plan(lambda _session: None, last=True)
     finally:
         if not done:
             writer.plan(None)
-    return Planned(added=added, known=total - added, orders=orders)
+    return planned
 
 
 async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
-    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last), last=last)
+    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last))
     return added
 
 

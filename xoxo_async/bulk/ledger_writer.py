@@ -253,7 +253,7 @@ class LedgerWriter:
                     self._session.connection.execute("COMMIT")
                     self._open_plan = False
                     self._shorten_wal()
-        except LedgerError as error:
+        except BulkError as error:
             task.error = error
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - whatever it is, its asker must hear of it

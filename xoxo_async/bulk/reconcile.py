@@ -6,12 +6,13 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.bulk.evidence import change_from_order, mismatch
+from xoxo_async.bulk.evidence import change_from_order, described, mismatch
 from xoxo_async.bulk.history import DayHistory
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, Ledger, LedgerLine, LineState, Rules, next_look
 from xoxo_async.bulk.lookups import LookUps
 from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.report import Pause
+from xoxo_async.bulk.zone import VendorZone
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import NotFoundError, XoxoError
 from xoxo_async.services.orders import Order
@@ -44,6 +45,7 @@ class Reconciler:
         rules: When absence is believed, and what follows from it.
         progress: Where found orders are counted, and waits are told.
         stopped: Set when the run should end.
+        watch: Given every line that something was recorded of.
         pause_limit_s: How long a vendor who answers no look-up, or holds look-ups back, is waited for.
         wall: The wall clock, in epoch seconds; the ledger's.
     """
@@ -56,6 +58,7 @@ class Reconciler:
         *,
         progress: Progress,
         stopped: anyio.Event,
+        watch: Callable[[Sequence[LedgerLine]], None] = lambda _lines: None,
         pause_limit_s: float = 60.0,
         wall: Callable[[], float],
     ) -> None:
@@ -64,7 +67,9 @@ class Reconciler:
         self._rules: Final = rules
         self._progress: Final = progress
         self._stopped: Final = stopped
+        self._watch: Final = watch
         self._wall: Final = wall
+        self._zone: Final = VendorZone(client, ledger)
         self._looks: Final = LookUps(client, progress=progress, stopped=stopped, pause_limit_s=pause_limit_s, wall=wall)
         # Of a line and its sends so far: when it was last looked up; when that last failed, and how often.
         self._looked_at: Final[dict[tuple[int, int], float]] = {}
@@ -128,14 +133,18 @@ class Reconciler:
         await self._wait_until(self._looks.quiet_until)
         found = await self._looks.make(lines, self._refresh_line)
         if found.changes:
-            await self._ledger.record(found.changes, rules=self._rules)
+            self._watch(await self._ledger.record(found.changes, rules=self._rules))
 
     async def _pass(self) -> float | None:
         """Look at every due line once; return when the next is due, None when no line is left."""
         self._histories.clear()  # what was not in it a moment ago may be now
         due: list[float] = []
         batch: list[LedgerLine] = []
-        async for line in self._ledger.lines(states=_DOUBTED):
+        async for line in self._ledger.lines(states=(*_DOUBTED, LineState.MANUAL) if self._rules.restore else _DOUBTED):
+            if line.state is LineState.MANUAL:
+                if line.foreign and not self._was_asked_for(line):
+                    batch.append(line)  # a person was asked about its order, and has said that the ledger is a copy
+                continue
             at = self._due_at(line)
             if at > self._wall():
                 due.append(at)
@@ -158,6 +167,7 @@ class Reconciler:
         after = {line.seq: line for line in lines}
         if changes:
             recorded = await self._ledger.record(changes, rules=self._rules)
+            self._watch(recorded)
             after.update({line.seq: line for line in recorded})
         return [self._due_at(line) for line in after.values() if line.state in _DOUBTED]
 
@@ -170,7 +180,7 @@ class Reconciler:
         for line, error in failed:
             sends = (line.seq, line.attempts)
             self._failed_at[sends] = now
-            if now < (line.last_sent_at or 0.0) + self._rules.settle_s:
+            if line.state is LineState.MANUAL or now < (line.last_sent_at or 0.0) + self._rules.settle_s:
                 continue
             self._failures[sends] = self._failures.get(sends, 0) + 1
             if self._failures[sends] >= _MAX_FAILURES:
@@ -183,6 +193,10 @@ class Reconciler:
                     error=told,
                     reason=told,
                 )
+
+    def _was_asked_for(self, line: LedgerLine) -> bool:
+        sends = (line.seq, line.attempts)
+        return sends in self._looked_at or sends in self._failed_at
 
     def _due_at(self, line: LedgerLine) -> float:
         """Return when the next look-up of a line makes sense.
@@ -198,7 +212,7 @@ class Reconciler:
             due = max(due, self._failed_at[sends] + self._rules.spacing_s)
         return due
 
-    async def _settle_line(self, line: LedgerLine) -> Change:
+    async def _settle_line(self, line: LedgerLine) -> Change | None:
         exhausted = next_look(line, self._rules) is None
         at = self._wall()
         order = await self._client.orders.find(line.po_number)
@@ -206,36 +220,57 @@ class Reconciler:
         if order is None and exhausted:
             return await self._ask_history(line)
         if order is not None:
-            return self._found(line, order)
+            return await self._found(line, order)
+        if line.state is LineState.MANUAL:
+            return None  # still a person's
         if line.state is LineState.UNKNOWN and line.attempts >= _MAX_SENDS and line.lookups + 1 >= self._rules.absences:
             reason = f"absent after {line.attempts} sends; another one will not help"
             return Change(seq=line.seq, evidence=Evidence.LOOKUPS_EXHAUSTED, epoch=line.epoch, reason=reason)
         return Change(seq=line.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=line.epoch, at=at)
 
-    async def _ask_history(self, line: LedgerLine) -> Change:
+    async def _ask_history(self, line: LedgerLine) -> Change | None:
         """Search the days around the sends: the history is the one reply that carries the poNumber."""
         history = self._history_of(line)
         order_id = await history.find(line.po_number)
         if order_id is not None:
-            return self._found(line, await self._client.orders.get(order_id=order_id))
+            return await self._found(line, await self._client.orders.get(order_id=order_id))
+        if line.state is LineState.MANUAL:
+            return None
         reason = "no look-up and no history has it"
         if history.cut_short:
             reason = f"no look-up has it, nor has the part of the history that could be read: {history.cut_short}"
         return Change(seq=line.seq, evidence=Evidence.HISTORY_ABSENT, epoch=line.epoch, reason=reason)
 
-    def _found(self, line: LedgerLine, order: Order) -> Change:
-        difference = mismatch(line, order)
+    async def _found(self, line: LedgerLine, order: Order) -> Change:
+        restore = self._rules.restore
+        difference = mismatch(line, order, dated=not restore)
         if difference:
             return Change(
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,
                 epoch=line.epoch,
-                error=f"order {order.order_id} has this poNumber, but {difference}",
+                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}",
             )
-        change = change_from_order(line, order, Evidence.LOOKUP_MATCHED)
-        if change.evidence is Evidence.LOOKUP_MATCHED:
+        evidence = Evidence.LOOKUP_MATCHED
+        if line.foreign and not restore:
+            if not await self._zone.is_of_this_send(line, order):
+                return self._of_somebody(line, order)
+            evidence = Evidence.ORDER_OF_THIS_SEND
+        change = change_from_order(line, order, evidence)
+        if change.evidence is evidence:
             self._progress.placed += line.lines
         return change
+
+    def _of_somebody(self, line: LedgerLine, order: Order) -> Change:
+        """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
+        error = (
+            "the first send of this row was refused as known, so another run may have placed the order. The vendor"
+            f" has: {described(order)}. If another job used the same keys, give this one a name of its own (--job). If"
+            " this ledger replaces a lost one, run again with --restore"
+        )
+        return Change(
+            seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error
+        )
 
     def _history_of(self, line: LedgerLine) -> DayHistory:
         """Return the history of the days around a line's sends, which is read once for all lines of a pass."""
@@ -252,7 +287,7 @@ class Reconciler:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
             return None
-        difference = mismatch(line, order)
+        difference = mismatch(line, order, dated=False)  # the order is known; a restored one is older than its row
         if difference:
             # A person named this order; its codes must not be handed to the wrong row.
             error = f"order {order.order_id} is not this row's: {difference}"

@@ -186,7 +186,9 @@ async def test_another_order_under_its_po_number_is_a_persons_matter(vendor: Ven
     await reconciler(vendor, ledger).settle()
     found = await line_of(ledger)
     assert (found.state, found.order_id, found.codes) == (LineState.MANUAL, None, None)
-    assert found.error == "order 900 has this poNumber, but its quantity is 5, not 1"
+    assert found.error.startswith(
+        "order 900 has this poNumber, but its quantity is 5, not 1. The vendor has: order 900"
+    )
 
 
 async def test_a_line_sent_five_times_in_vain_is_a_persons_matter(vendor: Vendor, ledger: SqliteLedger) -> None:
@@ -465,6 +467,24 @@ async def test_pending_lines_of_a_dead_server_are_left_for_the_next_run(vendor: 
     await settling.refresh_pending()
     assert len(vendor.looked_at) <= 32
     assert (await ledger.counts()).pending == 300
+
+
+async def test_the_vendors_zone_is_asked_of_a_handful_of_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Where they cannot be read, a thousand more of them tell nothing either; the lines go to a person."""
+    await ledger.plan("march", each(planned(number, room=0) for number in range(60)))
+    lines = await ledger.claim(60)
+    facts = [
+        Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.ANSWERED_PLACED, order_id=one.seq) for one in lines[10:]
+    ]
+    facts += [Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.REFUSED_UNCLEAR) for one in lines[:10]]
+    await ledger.record(facts)
+    for line in lines[:10]:
+        vendor.by_po_number[line.po_number] = order(
+            "C-1", order_id=900 + line.seq, order_date_="2027-01-15T08:00:00.000Z"
+        )
+    await reconciler(vendor, ledger).settle()
+    assert (await ledger.counts()).states[LineState.MANUAL] == 10
+    assert len(vendor.looked_at) == 10 + 9
 
 
 async def test_no_more_than_eight_look_ups_are_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:
