@@ -1,7 +1,12 @@
 """What every test may lean on."""
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
+
+from xoxo_async import pacing
+from xoxo_async.auth import memory, troubles
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -12,3 +17,12 @@ settings.load_profile("shared-machine")
 def anyio_backend() -> str:
     """Async tests run on asyncio: aiohttp knows no other loop."""
     return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_kept() -> Iterator[None]:
+    """Tests share a process: a port that comes up twice must not bring the tokens and penalties of another test."""
+    yield
+    pacing._ACCOUNTS.clear()
+    memory._SHARED.clear()
+    troubles.TROUBLES.clear()

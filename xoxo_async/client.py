@@ -20,6 +20,7 @@ from xoxo_async.config import (
     check_count,
     default_token_file,
     made_folder,
+    token_file_if_any,
 )
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import ConfigError
@@ -52,15 +53,15 @@ class XoxoClient:
     opens the connections, `aclose()` (or `async with`) closes them.
 
     The vendor counts by account. So clients of one process with the same address, the same account (client id, static
-    token, or provider object) and equal rate limits share one allowance, also across event loops; with different rate
-    limits each has its own. The vendor's penalties hold for all of them.
+    token, or provider object) and equal rate limits share one allowance, also across event loops and one after the
+    other; with different rate limits each has its own. The vendor's penalties hold for all of them.
 
     Args:
         credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
         base_url: The address. STAGING unless given: production is always asked for by name.
         timeouts: How long attempts and calls may take.
         rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits unless given.
-        retry: How often a failed attempt is repeated, where that is safe.
+        retry: How often a failed attempt or token request is repeated, where that is safe.
         max_connections: The size of the connection pool.
         session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
             are then yours to watch.
@@ -95,7 +96,7 @@ class XoxoClient:
         check_count("max_connections", max_connections)
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
-        timeouts = timeouts or Timeouts()
+        timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._session: Final = Session(
@@ -104,13 +105,14 @@ class XoxoClient:
             timeouts=timeouts,
             max_connections=max_connections,
             http=session,
+            retry=retry,
             hooks=tuple(hooks),
             pacer=pacer,
         )
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
-            retry=retry or RetryPolicy(),
+            retry=retry,
             timeouts=timeouts,
             hooks=tuple(hooks),
         )
@@ -204,7 +206,10 @@ class XoxoClient:
         return await self._dispatcher(operation, request)
 
     async def aclose(self) -> None:
-        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine."""
+        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine.
+
+        A renewal under way whose pair would be lost is let end first, for as long as a token request may take.
+        """
         await self._session.aclose()
 
     async def __aenter__(self) -> Self:
@@ -251,13 +256,14 @@ def credentials_from(environment: Environment) -> TokenProvider:
         missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
-    family, path = environment.family, default_token_file(environment)
-    if environment.refresh_token or os.path.exists(path):  # noqa: PTH110 - Path.exists() raises where it may not look
+    family, path = environment.family, token_file_if_any(environment)
+    stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    if environment.refresh_token or stored:
         return RefreshToken(
             environment.client_id,
             environment.client_secret,
             environment.refresh_token or None,
-            store=FileTokenStore(made_folder(path)),
+            store=FileTokenStore(made_folder(default_token_file(environment))),
             family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)

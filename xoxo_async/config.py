@@ -24,6 +24,7 @@ __all__ = [
     "check_number",
     "default_token_file",
     "made_folder",
+    "token_file_if_any",
 ]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
@@ -215,13 +216,26 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
     Raises:
         ConfigError: There is no home folder to keep it in.
     """
+    path = token_file_if_any(environment, variables)
+    if path is None:
+        raise ConfigError("no place for the token file (there is no home folder): set XOXO_TOKEN_FILE")
+    return path
+
+
+def token_file_if_any(environment: Environment, variables: Mapping[str, str] | None = None) -> Path | None:
+    """Return where a token pair would rest; None where nobody named a file and there is no home folder.
+
+    Args:
+        environment: The settings; another account or address has another file.
+        variables: Where `XDG_STATE_HOME` is read from.
+    """
     source = os.environ if variables is None else variables
     if environment.token_file:
         return Path(environment.token_file)
     try:
         state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    except RuntimeError as error:
-        raise ConfigError(f"no place for the token file ({error}): set XOXO_TOKEN_FILE") from None
+    except RuntimeError:
+        return None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
     if environment.family == "company":
         account += "\ncompany"

@@ -9,6 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
 from xoxo_async.errors import (
     ApiError,
@@ -27,6 +28,7 @@ from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Answer, Session
+from xoxo_async.wire import Secret
 
 __all__ = ["Dispatcher"]
 
@@ -80,6 +82,7 @@ class Dispatcher:
         call_s = timeouts.call_s
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
         self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
+        self._worked: Token | None = None  # the last token that the vendor accepted
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -137,6 +140,7 @@ class Dispatcher:
                     left = deadline - self._clock()
             else:
                 self._quota.succeeded()
+                self._worked = answer.token
                 if self._hooks:
                     self._finished(operation.name, attempt, started, None)
                 return reply
@@ -168,6 +172,7 @@ class Dispatcher:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
+        self._worked = answer.token
         if self._hooks:
             self._finished(operation.name, 1, started, None)
         return reply
@@ -237,7 +242,8 @@ class Dispatcher:
             else:
                 if reply is not None:
                     return reply
-        refusal = self._refusal(operation, answer, await _recognised(answer, operation.effect), undecoded)
+        recognised = await _recognised(answer, operation.effect, self._session.secrets)
+        refusal = self._refusal(operation, answer, recognised, undecoded)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
@@ -256,8 +262,14 @@ class Dispatcher:
         elif after is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation.name, after)
         if isinstance(error, TokenRejectedError):
-            self._session.reject(answer.token)
-        elif undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
+            held = self._session.reject(answer.token, worked=answer.token is self._worked)
+            if held is not None:
+                held.status, held.error_id = error.status, error.error_id
+                return held
+            return error
+        if error.error_id and not isinstance(error, AuthError):
+            self._worked = answer.token  # a refusal of the operation itself comes after the token was accepted
+        if undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
             return undecoded
@@ -294,9 +306,13 @@ def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply
         return None
 
 
-async def _recognised(answer: Answer, effect: EffectClass) -> XoxoError:
+async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret, ...]) -> XoxoError:
     """Read an answer that is no success; a large one in a thread."""
-    read = partial(recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s)
+    if answer.token is not None:
+        secrets = (answer.token.access, *secrets)  # the client may have got another one meanwhile
+    read = partial(
+        recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
+    )
     return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()
 
 

@@ -1,16 +1,17 @@
 """Per-operation rate limits and penalties: who may go when, for everybody who shares an account."""
 
-import threading
+import math
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
 from typing import Final, Self
-from weakref import WeakSet, WeakValueDictionary
+from weakref import WeakValueDictionary
 
 import anyio
 
 from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
+from xoxo_async.kept import Kept, lock_of, named_by
 
 __all__ = ["TOKEN_REQUEST", "Pacer"]
 
@@ -49,19 +50,39 @@ class _Lane:
         self.held_until = max(self.held_until, until)
         self.due = max(self.due, self.held_until - self.slip)
 
+    def runs_out_at(self) -> float:
+        """Return from when on a new lane would give the same slots."""
+        return max(self.due + self.slip, self.held_until)
+
 
 class _Account:
-    """What the pacers of one account have in common: the lock and the penalties."""
+    """What the pacers of one account have in common: the lock, the penalties, and the lanes of each set of limits.
 
-    __slots__ = ("__weakref__", "held_until", "lock", "pacers", "provider")
+    The lanes are kept here and not in the pacer: the pacer ends with its last client, and the vendor still counts what
+    that client has sent.
+    """
 
-    def __init__(self, provider: object = None) -> None:
+    __slots__ = ("__weakref__", "held_until", "lanes", "lock", "pacers")
+
+    def __init__(self) -> None:
         # Not an anyio lock: clients of several event loops, in several threads, may share an account. Nobody waits
         # while holding it.
-        self.lock: Final = threading.Lock()
+        self.lock = lock_of(self)
         self.held_until: Final[dict[str, float]] = {}
-        self.pacers: Final[WeakSet[Pacer]] = WeakSet()
-        self.provider: Final = provider  # kept, so that nobody else gets its identity
+        self.lanes: Final[dict[RateLimits, dict[str, _Lane]]] = {}
+        self.pacers: Final[WeakValueDictionary[RateLimits, Pacer]] = WeakValueDictionary()
+
+    def runs_out_at(self) -> float:
+        """Return when the last penalty and the last slot's interval are over."""
+        ends = [*self.held_until.values(), *(_end_of(lanes) for lanes in self.lanes.values())]
+        return max(ends, default=-math.inf)
+
+    def drop_what_has_run_out(self, now: float) -> None:
+        """Forget the lanes of limits that no client has any more."""
+        with self.lock:
+            for limits in [limits for limits in self.lanes if limits not in self.pacers]:
+                if _end_of(self.lanes[limits]) <= now:
+                    del self.lanes[limits]
 
 
 class Pacer:
@@ -85,9 +106,8 @@ class Pacer:
         self._limits: Final = limits
         self._clock: Final = clock
         self._account: Final = account or _Account()
-        self._lanes: Final[dict[str, _Lane]] = {}
         with self._account.lock:
-            self._account.pacers.add(self)
+            self._lanes: Final = self._account.lanes.setdefault(limits, {})
 
     @classmethod
     def shared(cls, base_url: str, provider: object, limits: RateLimits) -> Self:
@@ -96,24 +116,26 @@ class Pacer:
         Clients with other limits have one of their own: how an allowance is to be divided, only the caller knows. A
         penalty is the account's, and holds for them all.
 
+        Slots taken and penalties met outlive the client that took and met them, until they have run out.
+
         Args:
             base_url: The address, checked.
             provider: The token provider. Says in its `account` attribute, a string, which account it is for; without
                 one, only clients with this very object are one account.
             limits: Calls a minute and operation.
         """
-        name = getattr(provider, "account", None)
-        key = (base_url, name if isinstance(name, str) else f"object {id(provider)}")
-        with _ACCOUNTS_LOCK:
-            account = _ACCOUNTS.get(key)
-            if account is None:
-                account = _ACCOUNTS[key] = _Account(None if isinstance(name, str) else provider)
-            with account.lock:
-                pacers = list(account.pacers)
-            for pacer in pacers:
-                if pacer._limits == limits and isinstance(pacer, cls):  # noqa: SLF001 - of this class
-                    return pacer
-            return cls(limits, account=account)
+        name, anchor = named_by(provider, "account")
+        return _ACCOUNTS.join((base_url, name), lambda account: cls._of(account, limits), anchor)
+
+    @classmethod
+    def _of(cls, account: _Account, limits: RateLimits) -> Self:
+        """Return the account's pacer for these limits; called by one thread at a time."""
+        there = account.pacers.get(limits)
+        if isinstance(there, cls):
+            return there
+        account.drop_what_has_run_out(_ACCOUNTS.clock())
+        pacer = account.pacers[limits] = cls(limits, clock=_ACCOUNTS.clock, account=account)
+        return pacer
 
     def reserve(self, operation: str, deadline: float | None = None) -> float:
         """Take the next slot of an operation, for a caller who does the waiting.
@@ -192,8 +214,8 @@ class Pacer:
             if at <= max(now, held.get(operation, 0.0)):
                 return
             held[operation] = at
-            for pacer in self._account.pacers:
-                lane = pacer._lanes.get(operation)  # noqa: SLF001 - of this class
+            for lanes in self._account.lanes.values():
+                lane = lanes.get(operation)
                 if lane is not None:
                     lane.hold(at, now)
 
@@ -254,10 +276,13 @@ class Pacer:
             return 0.0
 
 
-# Module state, as in `auth/stores.py` and for the same reason: the vendor counts by account, not by client object. Two
-# clients of one account, each with an allowance of its own, would together be penalised. Weak: ends with the last one.
-_ACCOUNTS: Final["WeakValueDictionary[tuple[str, str], _Account]"] = WeakValueDictionary()
-_ACCOUNTS_LOCK: Final = threading.Lock()
+# Module state, as in `auth/memory.py` and for the same reason: the vendor counts by account, not by client object. Two
+# clients of one account, each with an allowance of its own, would together be penalised, also one after the other.
+_ACCOUNTS: Final = Kept(_Account, time.monotonic)
+
+
+def _end_of(lanes: dict[str, _Lane]) -> float:
+    return max((lane.runs_out_at() for lane in lanes.values()), default=-math.inf)
 
 
 def _too_late(operation: str, wait_s: float) -> RateLimitedError:

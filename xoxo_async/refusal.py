@@ -4,6 +4,7 @@ The shapes share no discriminator and come under any HTTP status, 200 included; 
 own pages. So: first the rate limit, then the error id, then the OAuth fields, and the status only when nothing spoke.
 """
 
+from collections.abc import Iterable
 from typing import Final, cast
 
 import msgspec
@@ -25,7 +26,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.operation import EffectClass, says_no
-from xoxo_async.wire import read_untyped
+from xoxo_async.wire import Secret, hide, read_untyped
 
 __all__ = ["recognise"]
 
@@ -42,7 +43,10 @@ _MAX_TEXT: Final = 200
 
 
 class _Body(msgspec.Struct):
-    """Every field any of the shapes has; `object`, since the vendor's types vary."""
+    """Every field any of the shapes has; `object`, since the vendor's types vary.
+
+    What is decided by the fields is decided by their own words; what is repeated of them is taken by `said`.
+    """
 
     status: object = None
     success: object = None
@@ -55,9 +59,25 @@ class _Body(msgspec.Struct):
     errors: object = None
     message: object = None
     data: object = None
+    secrets: tuple[Secret, ...] = ()
+
+    def said(self, *names: str) -> str:
+        """Return the first of these fields that says something, as it may be repeated: short, and without a secret."""
+        for name in names:
+            text = _clean(hide(_text(getattr(self, name)), self.secrets))
+            if text:
+                return text
+        return ""
 
 
-def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: float | None = None) -> XoxoError:
+def recognise(
+    body: bytes,
+    status: int,
+    *,
+    effect: EffectClass,
+    retry_after_s: float | None = None,
+    secrets: Iterable[Secret] = (),
+) -> XoxoError:
     """Turn an answer that is no success into the error to raise.
 
     Args:
@@ -65,45 +85,51 @@ def recognise(body: bytes, status: int, *, effect: EffectClass, retry_after_s: f
         status: Its HTTP status.
         effect: What the operation may change; decides whether the error may hide a success.
         retry_after_s: The `Retry-After` header in seconds, where there was one.
+        secrets: What the request was sent with and no error may show, though the answer repeats it.
 
     Returns:
         The error. Its `effect` is `none` only for a read, or where the vendor's answer proves that nothing happened.
     """
     try:
-        shape = _body(read_untyped(body))
+        shape = _body(read_untyped(body), tuple(secrets))
     except DecodeError:
         shape = None  # HTML from an edge server, an empty or a broken body
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
-        error = _from_status(status, _text(shape.message) if shape else "", retry_after_s)
+        error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
     if error.effect == "none" and shape is not None and _claims_success(shape.data):
         # Half of it says no and half of it yes: only a person, or a look-up, can tell.
         error = RefusedError(f"the answer says both that it worked and that it did not: {error.message}")
-        error.error_id = _text(shape.errorId).upper()
+        error.error_id = shape.said("errorId").upper()
     error.status = status
     if effect is EffectClass.READ:
         error.effect = "none"
     return error
 
 
-def _body(value: object) -> _Body | None:
+def _body(value: object, secrets: tuple[Secret, ...]) -> _Body | None:
     """Take the fields out of an object; None for anything else."""
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, object]", value)
-    return _Body(**{name: fields.get(name) for name in _Body.__struct_fields__})
+    names = (name for name in _Body.__struct_fields__ if name != "secrets")
+    return _Body(**{name: fields.get(name) for name in names}, secrets=secrets)
 
 
 def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
-    inner = _inner(shape.data)
-    for said in (shape, _body(shape.error), inner):  # the same words have been nested under `error` and in the envelope
+    inner = _inner(shape.data, shape.secrets)
+    for said in (
+        shape,
+        _body(shape.error, shape.secrets),
+        inner,
+    ):  # the same words have been nested under `error` and in the envelope
         if said is not None:
             error = _from_words(said, status, retry_after_s)
             if error is not None:
                 return error
     if inner is not None:
         return _from_flags(inner)
-    text = _text(shape.errorInfo) or _text(shape.message) or _text(shape.error)
+    text = shape.said("errorInfo", "message", "error")
     status = _own_status(shape, status)
     if not text and status < 300:
         return None
@@ -124,16 +150,16 @@ def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoEr
     if not words.isdisjoint(_TOKEN_ERRORS):
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if not words.isdisjoint(_CREDENTIAL_ERRORS):
-        return CredentialsRejectedError(f"the vendor refused the credentials ({_text(said.error)})")
+        return CredentialsRejectedError(f"the vendor refused the credentials ({said.said('error')})")
     if "invalid_request" in words and said.error_description is not None:
         # Shape B: the OAuth layer in front of every operation refused; nothing was processed.
-        return AuthError(f"the request was refused before it was processed: {_text(said.error_description)}")
+        return AuthError(f"the request was refused before it was processed: {said.said('error_description')}")
     return None
 
 
 def _from_flags(inner: _Body) -> XoxoError:
     """Read an operation's object that does not say that it worked: it says no, or it says nothing."""
-    text = _text(inner.message) or _text(inner.errorInfo) or _text(inner.error)
+    text = inner.said("message", "errorInfo", "error")
     if not says_no(msgspec.structs.asdict(inner)):
         return DecodeError(f"the answer neither says that it worked nor refuses{f' ({text})' if text else ''}")
     refused = RefusedError(text or "the vendor refused without a reason")
@@ -152,11 +178,11 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
         return CredentialsRejectedError(_ACCOUNT_ERROR_IDS[error_id], error_id=error_id)
-    text = _text(shape.errorInfo) or _text(shape.error) or _text(shape.message)
+    text = shape.said("errorInfo", "error", "message")
     known = ERROR_IDS.get(error_id)
     if known is None:
         error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
-        error.error_id = error_id
+        error.error_id = shape.said("errorId").upper()
         error.effect = "possible"
         return error
     effect: Effect = "none" if known.order is OrderMayExist.NO else "possible"
@@ -224,7 +250,7 @@ def _seconds(value: object) -> float | None:
     return min(seconds, _MAX_PENALTY_S) if seconds >= 0 else None
 
 
-def _inner(data: object) -> _Body | None:
+def _inner(data: object, secrets: tuple[Secret, ...]) -> _Body | None:
     """Return the object of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`).
 
     Points are also refused without the operation's key: `{"data": {"success": 0, ...}}`.
@@ -232,15 +258,17 @@ def _inner(data: object) -> _Body | None:
     if not isinstance(data, dict):
         return None
     for value in cast("dict[str, object]", data).values():
-        inner = _body(value)
+        inner = _body(value, secrets)
         if inner is not None:
             return inner
-    return _body(data) if says_no(cast("dict[str, object]", data)) else None
+    return _body(data, secrets) if says_no(cast("dict[str, object]", data)) else None
 
 
 def _text(value: object) -> str:
+    return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def _clean(text: str) -> str:
     """Return a short printable text; what the vendor echoes must not flood a log or carry control characters."""
-    if not isinstance(value, str | int) or isinstance(value, bool):
-        return ""
-    clean = "".join(c if c.isprintable() else " " for c in str(value)).strip()
+    clean = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_TEXT]).strip()
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"

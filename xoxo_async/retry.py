@@ -7,7 +7,15 @@ import backoff
 import msgspec
 
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, ServerError, TransportError, XoxoError
+from xoxo_async.errors import (
+    ConfigError,
+    RateLimitedError,
+    ReplyTimeoutError,
+    ServerError,
+    TokenRejectedError,
+    TransportError,
+    XoxoError,
+)
 from xoxo_async.operation import EffectClass
 
 __all__ = ["RetryPolicy", "RetryQuota"]
@@ -107,6 +115,9 @@ class RetryQuota:
 
 
 def _may_repeat(error: XoxoError, effect: EffectClass) -> bool:
+    if isinstance(error, TokenRejectedError):
+        # A call that goes again renews the token each time, and the vendor invalidates tokens of who does that often.
+        return False
     if error.effect == "none" and error.retryable:
         return True
     return effect is EffectClass.READ and isinstance(error, ServerError | TransportError)

@@ -1,7 +1,6 @@
-"""One authorised HTTP attempt: the aiohttp session, the one token lock, and every foreign error translated."""
+"""One authorised HTTP attempt: the aiohttp session, the token for it, and every foreign error translated."""
 
 import asyncio
-import copy
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
@@ -15,27 +14,20 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
+from xoxo_async.auth.keeper import Keeper
 from xoxo_async.config import Timeouts
 from xoxo_async.deadlines import Deadlines
-from xoxo_async.errors import (
-    AuthError,
-    ConfigError,
-    ConnectError,
-    RateLimitedError,
-    XoxoError,
-)
-from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.errors import ConfigError, TokenRejectedError, XoxoError
+from xoxo_async.hooks import Hook
 from xoxo_async.operation import mark_unsent
-from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.pacing import Pacer
 from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
+from xoxo_async.retry import RetryPolicy
 from xoxo_async.sending import Body, Connector
+from xoxo_async.wire import Secret
 
 __all__ = ["Answer", "Session"]
 
-_RENEW_MARGIN_S: Final = 300.0
-_FAILURE_REMEMBERED_S: Final = 1.0
-_LAST_WAIT_S: Final = 5.0
-"""How long closing waits for a renewal under way."""
 _USER_AGENT: Final = "xoxo_async"
 
 
@@ -77,6 +69,7 @@ class Session:
         timeouts: How long an attempt may take.
         max_connections: The pool's size.
         http: An aiohttp session of the caller's; used, never closed.
+        retry: How often a failed token request is made again.
         hooks: Who wants to know of renewals.
         pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
@@ -91,18 +84,16 @@ class Session:
         timeouts: Timeouts,
         max_connections: int,
         http: aiohttp.ClientSession | None = None,
+        retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] = (),
         pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
-        self._provider: Final = provider
         self._base_url: Final = base_url
         self._timeouts: Final = timeouts
         self._max_connections: Final = max_connections
         self._callers_http: Final = http
-        self._hooks: Final = hooks
-        self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
         self._urls: Final[dict[str, URL]] = {}
@@ -112,16 +103,19 @@ class Session:
         self._http: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        # The token and what is known of it. Times are monotonic.
-        self._lock: anyio.Lock | None = None
-        self._token: Token | None = None
         self._headers: _Headers | None = None
-        self._renew_at = 0.0
-        self._dead_at = 0.0
-        self._rejected: Token | None = None
-        self._renewal: asyncio.Task[None] | None = None
-        self._failure: XoxoError | None = None
-        self._failed_until = 0.0
+        self._keeper: Final = Keeper(
+            provider,
+            base_url,
+            post=self._post_for_a_token,
+            adopt=self._adopt,
+            timeouts=timeouts,
+            retry=retry or RetryPolicy(),
+            hooks=hooks,
+            pacer=pacer,
+            clock=clock,
+            wall=wall,
+        )
 
     def send(
         self, method: str, path: str, body: bytes, content_type: str, total_s: float
@@ -150,19 +144,25 @@ class Session:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_open()
         sent = Body(body, content_type)
-        token = self._token
-        if token is None or self._clock() >= self._renew_at:
+        token = self._keeper.token
+        if token is None or self._clock() >= self._keeper.renew_at:
             return self._send_with_fresh_token(method, path, sent, total_s)
         return self._attempt(self._http, method, path, sent, self._headers, total_s, token)
 
     async def _send_with_fresh_token(self, method: str, path: str, body: Body, total_s: float) -> Answer:
-        token = await self._token_within(math.inf)
+        token = await self._keeper.within(math.inf)
         return await self._attempt(self._http, method, path, body, self._headers, total_s, token)
 
     @property
     def has_token(self) -> bool:
         """Whether an attempt made now would have a token without waiting for one."""
-        return self._token is not None and self._clock() < self._dead_at
+        keeper = self._keeper
+        return keeper.token is not None and self._clock() < keeper.dead_at
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must be masked where a server's words are repeated."""
+        return self._keeper.secrets
 
     async def authorise(self, within_s: float = math.inf) -> None:
         """Get a token, unless a living one is there; `send` does so itself, but then within a rate slot.
@@ -177,26 +177,29 @@ class Session:
         """
         self._check_open()
         if not self.has_token:
-            await self._token_within(within_s)
+            await self._keeper.within(within_s)
 
-    def reject(self, token: Token | None) -> None:
+    def reject(self, token: Token | None, *, worked: bool = False) -> TokenRejectedError | None:
         """Forget a token the vendor refused, if it is still the current one.
 
         Args:
             token: The one the refused attempt was sent with.
+            worked: Whether the vendor accepted it before. One that it never accepted may mean that the next one will
+                be refused as well, and new tokens are asked for ever more slowly.
+
+        Returns:
+            What to tell the caller where no other token is asked for now; None where one is.
         """
-        if token is not None and self._token is token:
-            self._rejected = token
-            self._token = None
+        return self._keeper.reject(token, worked=worked)
 
     async def aclose(self) -> None:
-        """Close what this session opened; a renewal under way is first let end, since its pair must not be lost."""
+        """Close what this session opened; a renewal under way is first let end, since its pair must not be lost.
+
+        A caller who is cancelled meanwhile waits for that end all the same: a pair is not had twice.
+        """
         self._closed = True
         try:
-            if self._renewal is not None and not self._renewal.done():
-                with anyio.CancelScope(shield=True):  # also where the caller is cancelled: a pair is not had twice
-                    await asyncio.wait([self._renewal], timeout=min(self._timeouts.token_s, _LAST_WAIT_S))
-                self._renewal.cancel()
+            await self._keeper.close()
         finally:
             if self._http is not None and self._http is not self._callers_http:
                 with anyio.CancelScope(shield=True):
@@ -208,7 +211,7 @@ class Session:
         loop = asyncio.get_running_loop()
         if self._loop is None:
             self._loop = loop
-            self._lock = anyio.Lock()
+            self._keeper.open()
             self._http = self._callers_http if self._callers_http is not None else self._open()
         elif self._loop is not loop:
             raise ConfigError("this client belongs to another event loop: make one client per loop")
@@ -223,93 +226,18 @@ class Session:
 
     # The token.
 
-    async def _token_within(self, within_s: float) -> Token:
-        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
-
-        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
-        """
-        patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
-        try:
-            with anyio.fail_after(patience):
-                return await self._fresh_token()
-        except TimeoutError:
-            raise AuthError(
-                f"no token within {patience:g} s: the renewal has not ended, or another process holds the token store",
-                retryable=True,
-            ) from None
-
-    async def _fresh_token(self) -> Token:
-        """Return a usable token; the slow side of `send`'s check."""
-        token, now = self._token, self._clock()
-        if token is not None and now < self._dead_at:
-            # Renewal is due and the old token still lives: renew aside, and hold nobody up.
-            if now >= self._failed_until:
-                self._start_renewal()
-            return token
-        assert self._lock is not None  # noqa: S101 - made with the loop
-        async with self._lock:
-            if self._token is not None and self._clock() < self._dead_at:
-                return self._token
-            self._token = None
-            if self._failure is not None and self._clock() < self._failed_until:
-                # Remembered for a moment: the vendor invalidates tokens when its token endpoint is hammered.
-                raise self._remembered(self._failure)
-            # A task of its own, shielded: a cancelled caller must not lose a rotated pair or fail the others.
-            await asyncio.shield(self._start_renewal())
-        if self._token is None:
-            raise AuthError("the token was refused as soon as it was renewed")
-        return self._token
-
-    def _remembered(self, failure: XoxoError) -> XoxoError:
-        error = copy.copy(failure).with_traceback(None)
-        if isinstance(error, RateLimitedError):
-            error.retry_after_s = max(self._failed_until - self._clock(), 0.0)
-        return error
-
-    def _start_renewal(self) -> asyncio.Task[None]:
-        if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.get_running_loop().create_task(self._renew())
-            self._renewal.add_done_callback(_retrieve)
-        return self._renewal
-
-    async def _renew(self) -> None:
-        try:
-            token = await self._provider.obtain(self._exchange, self._rejected)
-        except XoxoError as error:
-            wait = error.retry_after_s if isinstance(error, RateLimitedError) and error.retry_after_s else None
-            self._failed_until = self._clock() + (wait or _FAILURE_REMEMBERED_S)
-            if wait and self._pacer is not None:
-                self._pacer.penalise(TOKEN_REQUEST, wait)
-            # Without its frames: they hold the client secret.
-            self._failure = _as_own(error.with_traceback(None))
-            raise self._failure from None
-        self._failure = None
-        self._adopt(token)
-        notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
-
     def _adopt(self, token: Token) -> None:
-        now = self._clock()
-        if token.expires_at is None:
-            self._renew_at = self._dead_at = float("inf")
-        else:
-            lifetime = max(token.expires_at - self._wall(), 0.0)
-            self._dead_at = now + lifetime
-            self._renew_at = self._dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
         headers = _PLAIN_HEADERS.copy()
         headers[hdrs.AUTHORIZATION] = f"Bearer {token.access.reveal()}"
         if self._http is None or self._http is self._callers_http:
             self._headers = headers
         else:
             self._http.headers.update(headers)  # our own session has them ready for every request
-        self._token = token
 
-    async def _exchange(self, path: str, body: bytes, content_type: str) -> ExchangeAnswer:
-        blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
-        if blocked_s:
-            # Imposed on another client of the account, or on this one before it closed.
-            raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
+    async def _post_for_a_token(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
         assert self._http is not None  # noqa: S101 - made with the loop
         sent, limit = Body(body, content_type), self._timeouts.token_s
+        del body  # it holds the client secret, and this frame may be printed with its variables
         if self._http is self._callers_http:
             answer = await self._attempt(self._http, "POST", path, sent, _PLAIN_HEADERS, limit, None)
         else:
@@ -377,21 +305,3 @@ class Session:
         if total_s in (self._timeouts.order_s, self._timeouts.read_s, self._timeouts.token_s):
             self._deadlines[total_s] = deadlines
         return deadlines
-
-
-def _as_own(error: XoxoError) -> XoxoError:
-    """Return what a failed token request means for the call that needed the token: it was never sent.
-
-    The endpoint's own troubles become an `AuthError` that may be tried again; left as they were, a 502 of the token
-    endpoint would read as the vendor's answer to an order.
-    """
-    if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
-        error.effect = "none"
-        return error
-    return AuthError(f"no token could be had: {error.message}", retryable=True, status=error.status)
-
-
-def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Mark a renewal's error as seen: an early renewal has no waiter, and its failure is remembered, not lost."""
-    if not task.cancelled():
-        task.exception()

@@ -52,8 +52,9 @@ class Road:
         return Answer(self.status, self.body, Token(Secret("t")), None)
 
     has_token = True
+    secrets: tuple[Secret, ...] = ()
 
-    def reject(self, token: Token | None) -> None:
+    def reject(self, token: Token | None, *, worked: bool) -> None:
         pass
 
 

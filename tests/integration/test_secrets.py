@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import io
+import json
 import logging
 import pickle
 import re
@@ -13,7 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async import ClientCredentials, LoggingHook, RateLimits, XoxoClient, XoxoError
+from xoxo_async import (
+    ClientCredentials,
+    LoggingHook,
+    MemoryTokenStore,
+    RateLimits,
+    RefreshToken,
+    RetryPolicy,
+    XoxoClient,
+    XoxoError,
+)
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 from xoxo_async.sandbox import Sandbox
 
@@ -91,3 +101,75 @@ async def test_an_order_cannot_be_pickled(xoxo_sandbox: Sandbox) -> None:
         order = await client.orders.place(product_id=1001, denomination=100, po_number="A")
     with pytest.raises(TypeError, match="pickle"):
         pickle.dumps(order)
+
+
+class Echo:
+    """A server that repeats in each refusal all that it was sent: of the token endpoint, and of the API."""
+
+    def __init__(self) -> None:
+        self.tokens = 0
+        self.refuse_tokens = False
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = re.search(rb"content-length: *(\d+)", head.lower())
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                shown = [line for line in head.split(b"\r\n") if line.lower().startswith(b"authorization")]
+                said = b"".join([*shown, body]).decode()
+                if b"/token" in head.split(b"\r\n")[0] and not self.refuse_tokens:
+                    self.tokens += 1
+                    pair = {
+                        "access_token": f"access/secret{self.tokens}",
+                        "refresh_token": f"refresh/secret{self.tokens}",
+                    }
+                    answer: dict[str, object] = {**pair, "expires_in": 1000}
+                    status = 200
+                else:
+                    answer, status = {"code": 500, "errorInfo": said, "error": said, "message": said}, 500
+                content = json.dumps(answer).encode()
+                writer.write(b"HTTP/1.1 %d X\r\nContent-Length: %d\r\n\r\n" % (status, len(content)) + content)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+@pytest.mark.parametrize("refuse_tokens", [False, True])
+@pytest.mark.parametrize("rotating", [False, True])
+async def test_a_server_that_echoes_its_requests_shows_no_secret(
+    logged: io.StringIO, rotating: bool, refuse_tokens: bool
+) -> None:
+    """In no error, no event and no log: access token, client secret and refresh token."""
+    echo = Echo()
+    echo.refuse_tokens = refuse_tokens
+    server = await asyncio.start_server(echo.talk, "127.0.0.1", 0)
+    seen: list[object] = []
+    provider = (
+        RefreshToken("me", "client/secret", "first/secret", store=MemoryTokenStore())
+        if rotating
+        else ClientCredentials("me", "client/secret")
+    )
+    try:
+        async with XoxoClient(
+            provider,
+            base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+            rate_limits=RateLimits.unlimited(),
+            retry=RetryPolicy(attempts=2, base_s=0, max_s=0),
+            hooks=[LoggingHook(), seen.append],
+        ) as client:
+            for call in (
+                client.account.get_balance(),
+                client.orders.place(product_id=1001, denomination=100, po_number="A"),
+                client.links.generate(campaign_id=7001, quantity=2, expires_on=date(2027, 1, 1)),
+            ):
+                with pytest.raises(XoxoError) as caught:
+                    await call
+                seen += [caught.value, vars(caught.value), caught.value.__cause__]
+                seen.append("".join(traceback.TracebackException.from_exception(caught.value).format()))
+    finally:
+        server.close()
+    text = logged.getvalue() + "\n".join(f"{item!r} {item}" for item in seen)
+    assert "***" in text
+    assert re.findall(r"(?:access|refresh|client|first)(?:/|%2F)secret\d*", text) == []

@@ -1,19 +1,33 @@
 """Tokens against the sandbox: cold starts, short lives, revocations, throttles, and processes that share a pair."""
 
+import gc
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
 
-from xoxo_async import ClientCredentials, FileTokenStore, RateLimits, RefreshToken, RetryPolicy, XoxoClient, errors
+from xoxo_async import (
+    ClientCredentials,
+    FileTokenStore,
+    RateLimits,
+    RefreshToken,
+    RetryPolicy,
+    StaticToken,
+    Timeouts,
+    XoxoClient,
+    errors,
+)
 from xoxo_async.auth import TokenProvider
 from xoxo_async.hooks import Event, TokenRenewed
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
+from xoxo_async.services.account import GET_BALANCE
+from xoxo_async.services.account.requests import NoArguments
 
 pytestmark = pytest.mark.anyio
 
@@ -112,6 +126,190 @@ async def test_a_revocation_in_mid_run_costs_one_renewal(tmp_path: Path, kind: s
                 group.start_soon(load)
         assert sandbox.books().requests["token"] == 2
         assert renewals.count == 2
+
+
+# Tokens that are refused as soon as they are issued.
+
+
+PROVIDERS: dict[str, Callable[[Path], TokenProvider]] = {
+    "client credentials": lambda _folder: ClientCredentials(CLIENT_ID, CLIENT_SECRET),
+    "refresh token": refreshing,
+}
+
+
+@pytest.mark.parametrize("make", PROVIDERS.values(), ids=PROVIDERS)
+@pytest.mark.parametrize("how", ["one after the other", "at once", "each with a client of its own"])
+async def test_an_api_that_refuses_every_token_is_not_met_with_token_requests(
+    tmp_path: Path, make: Callable[[Path], TokenProvider], how: str
+) -> None:
+    """Forty calls make a few token requests at most, and each is told what, since when, and when it is tried next."""
+    told: list[errors.XoxoError] = []
+
+    async def call(xoxo: XoxoClient) -> None:
+        with pytest.raises(errors.TokenRejectedError) as caught:
+            await xoxo.account.get_balance()
+        told.append(caught.value)
+
+    async with sandbox_and_client(make(tmp_path)) as (sandbox, xoxo):
+        sandbox.script("revoke_token", operation="getBalance")
+        if how == "one after the other":
+            for _ in range(40):
+                await call(xoxo)
+        elif how == "at once":
+            async with anyio.create_task_group() as group:
+                for _ in range(40):
+                    group.start_soon(call, xoxo)
+        else:
+            for _ in range(40):
+                async with client_on(sandbox, make(tmp_path)) as own:
+                    await call(own)
+        assert sandbox.books().requests["token"] <= 12
+    assert len(told) == 40
+    assert "in a row since" in str(told[-1])
+    assert "the next one is asked for at" in str(told[-1])
+    assert (told[-1].effect, told[-1].retryable) == ("none", True)
+
+
+async def test_a_vendor_that_accepts_tokens_again_is_found_out_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within the wait nobody asks; after it one token is, and everything works as before."""
+    monkeypatch.setattr("xoxo_async.auth.troubles._FIRST_WAIT_S", 0.2)
+    async with sandbox_and_client() as (sandbox, xoxo):
+        sandbox.script("revoke_token", operation="getBalance", first=2)
+        with pytest.raises(errors.TokenRejectedError):
+            await xoxo.account.get_balance()
+        with anyio.fail_after(10):
+            while True:
+                try:
+                    await xoxo.account.get_balance()
+                    break
+                except errors.TokenRejectedError as error:
+                    assert "in a row" in str(error)  # noqa: PT017 - the loop is the point
+                    await anyio.sleep(0.05)
+        assert sandbox.books().requests["token"] == 3
+
+
+async def test_a_static_token_that_is_refused_is_dead() -> None:
+    """No token endpoint is asked, and the error says that it cannot be renewed."""
+    async with sandbox_and_client(StaticToken("made-elsewhere")) as (sandbox, xoxo):
+        for _ in range(5):
+            with pytest.raises(errors.TokenRejectedError, match="static") as caught:
+                await xoxo.account.get_balance()
+            assert not caught.value.retryable
+        assert "token" not in sandbox.books().requests
+
+
+# Clients that come and go.
+
+
+async def test_ten_short_lived_clients_make_one_token_request() -> None:
+    """A client for each task or web request: the token stays in the process for the next one."""
+    async with Sandbox() as sandbox:
+        for _ in range(10):
+            async with client_on(sandbox) as xoxo:
+                await xoxo.account.get_balance()
+        assert sandbox.books().requests["token"] == 1
+
+
+async def test_short_lived_clients_in_threads_with_loops_of_their_own_share_the_token() -> None:
+    """As Flask and Celery have them, ten at once."""
+    with Sandbox().run_in_thread() as sandbox:
+
+        async def use() -> None:
+            async with client_on(sandbox) as xoxo:
+                await xoxo.account.get_balance()
+
+        async with anyio.create_task_group() as group:
+            for _ in range(10):
+                group.start_soon(anyio.to_thread.run_sync, anyio.run, use)
+        assert sandbox.books().requests["token"] == 1
+
+
+async def test_a_token_is_never_given_to_another_account() -> None:
+    """Another secret, client id or address asks for its own: a wrong secret is found out though a token is there."""
+    async with Sandbox() as one, Sandbox() as two:
+        for sandbox in (one, two):
+            async with client_on(sandbox) as xoxo:
+                await xoxo.account.get_balance()
+        assert (one.books().requests["token"], two.books().requests["token"]) == (1, 1)
+        for provider in (ClientCredentials(CLIENT_ID, "wrong-secret"), ClientCredentials("other", CLIENT_SECRET)):
+            async with client_on(one, provider) as xoxo:
+                with pytest.raises(errors.CredentialsRejectedError):
+                    await xoxo.account.get_balance()
+
+
+async def test_a_refused_token_is_forgotten_for_the_next_client_too() -> None:
+    """The client that met the refusal is gone before it could renew: the next one asks at once, without a refusal."""
+    async with Sandbox() as sandbox:
+        async with client_on(sandbox) as xoxo:
+            await xoxo.account.get_balance()
+            sandbox.tokens.revoke_all()
+            with pytest.raises(errors.TokenRejectedError):
+                await xoxo.dispatcher.once(GET_BALANCE, NoArguments())
+        async with client_on(sandbox) as xoxo:
+            await xoxo.dispatcher.once(GET_BALANCE, NoArguments())
+        assert sandbox.books().requests["token"] == 2
+
+
+async def test_a_penalty_outlives_the_client_that_met_it() -> None:
+    """The next client of the account is held back, and says so."""
+
+    async def use(base_url: str) -> errors.RateLimitedError:
+        provider, timeouts = ClientCredentials(CLIENT_ID, CLIENT_SECRET), Timeouts(call_s=20)
+        limits = RateLimits.unlimited()
+        async with XoxoClient(provider, base_url=base_url, rate_limits=limits, timeouts=timeouts) as xoxo:
+            with pytest.raises(errors.RateLimitedError) as caught:
+                await xoxo.account.get_balance()
+        return caught.value
+
+    async with Sandbox() as sandbox:
+        sandbox.script("throttle", operation="getBalance", seconds=60, first=1)
+        for _ in range(3):
+            assert (await use(sandbox.base_url)).retry_after_s == pytest.approx(60, abs=20)
+            gc.collect()
+        assert len([received for received in sandbox.requests if received.operation == "getBalance"]) == 1
+
+
+KEEPER = """
+import sys, anyio
+from xoxo_async import ClientCredentials, FileTokenStore, RateLimits, XoxoClient
+from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET
+
+async def main(base_url, path):
+    provider = ClientCredentials(CLIENT_ID, CLIENT_SECRET, store=FileTokenStore(path))
+    async with XoxoClient(provider, base_url=base_url, rate_limits=RateLimits.unlimited()) as xoxo:
+        await xoxo.account.get_balance()
+
+anyio.run(main, sys.argv[1], sys.argv[2])
+"""
+
+
+async def test_processes_share_the_token_of_client_credentials_by_a_file(tmp_path: Path) -> None:
+    """Three commands, one after the other: one token request; the file is 0600."""
+    with Sandbox().run_in_thread() as sandbox:
+        path = tmp_path / "token.json"
+        command = [sys.executable, "-W", "error", "-c", KEEPER, sandbox.base_url, str(path)]
+        for _ in range(3):
+            await anyio.run_process(command)
+        assert sandbox.books().requests["token"] == 1
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_one_failure_of_the_token_endpoint_fails_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A 500, and then a token: the call succeeds, and so does a single attempt of a bulk run."""
+    for single in (False, True):
+        async with sandbox_and_client() as (sandbox, xoxo):
+            real, asked = sandbox.tokens.issue, list[int]()
+
+            def issue(*args: Any, real: Any = real, asked: list[int] = asked) -> Any:
+                asked.append(1)
+                return (500, {"code": 500, "error": "x"}) if len(asked) == 1 else real(*args)
+
+            monkeypatch.setattr(sandbox.tokens, "issue", issue)
+            if single:
+                await xoxo.dispatcher.once(GET_BALANCE, NoArguments())
+            else:
+                await xoxo.account.get_balance()
+            assert len(asked) == 2
 
 
 WORKER = """

@@ -119,6 +119,19 @@ def test_a_token_file_is_used_without_a_configured_token(tmp_path: Path) -> None
     assert repr(credentials_from(environment(**variables))).startswith("RefreshToken")
 
 
+def test_client_credentials_need_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They keep nothing on disk: a container without a home is place enough. A refresh token needs one, and says so."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    assert repr(credentials_from(environment(XOXO_REFRESH_TOKEN=""))).startswith("ClientCredentials")
+    with pytest.raises(errors.ConfigError, match="XOXO_TOKEN_FILE"):
+        credentials_from(environment())
+
+
 @pytest.mark.parametrize("where", ["under a file", "in a folder nobody may make", "state"])
 def test_a_token_file_without_a_place_is_a_config_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from decimal import Decimal
 
 import anyio
@@ -47,8 +48,11 @@ class PlayedBack:
     def __init__(self, *ends: object) -> None:
         self.ends = list(ends)
         self.has_token = True
+        self.secrets: tuple[Secret, ...] = ()
         self.sent: list[tuple[str, str, bytes, str, float]] = []
         self.rejected: list[Token | None] = []
+        self.worked: list[bool] = []
+        self.held: errors.TokenRejectedError | None = None
 
     async def send(self, method: str, path: str, body: bytes, content_type: str, total_s: float) -> Answer:
         self.sent.append((method, path, body, content_type, total_s))
@@ -58,8 +62,10 @@ class PlayedBack:
         status, body, retry_after_s = (*end, None)[:3] if isinstance(end, tuple) else (200, end, None)
         return Answer(status, body, TOKEN, retry_after_s)
 
-    def reject(self, token: Token | None) -> None:
+    def reject(self, token: Token | None, *, worked: bool) -> errors.TokenRejectedError | None:
         self.rejected.append(token)
+        self.worked.append(worked)
+        return self.held
 
 
 def dispatcher(session: PlayedBack, events: Sequence[Event] = (), **settings: object) -> Dispatcher:
@@ -195,11 +201,36 @@ async def test_a_refused_token_is_renewed_once_for_free(effect: EffectClass) -> 
 
 
 async def test_a_token_refused_twice_is_an_error() -> None:
-    """No storm of renewals: the second refusal in a call comes out, within the attempts."""
+    """No storm of renewals: the second refusal in a call comes out, however many attempts there are."""
     session = PlayedBack(EXPIRED)
     with pytest.raises(errors.TokenRejectedError):
         await dispatcher(session)(operation(), Ask())
-    assert len(session.sent) <= 4
+    assert len(session.sent) == 2
+
+
+NOT_FOUND = (404, b'{"code": 404, "errorId": "PLE10016", "error": "x"}')
+
+
+@pytest.mark.parametrize(
+    ("before", "worked"), [((), False), ((FINE,), True), ((NOT_FOUND,), True), (((502, b"<html>"),), False)]
+)
+async def test_a_token_that_was_accepted_before_is_refused_as_such(before: tuple[object, ...], worked: bool) -> None:
+    """By a success, or by a refusal of the operation itself; an edge server's page accepts nothing."""
+    session = PlayedBack(*before, EXPIRED)
+    road = dispatcher(session)
+    for _ in range(len(before) + 1):
+        with suppress(errors.XoxoError):
+            await road.once(operation(), Ask())
+    assert session.worked == [worked]
+
+
+async def test_while_no_token_is_asked_for_the_refusal_says_so() -> None:
+    """Of a single attempt, too, which does not come to the wait itself."""
+    session = PlayedBack(EXPIRED)
+    session.held = errors.TokenRejectedError("since then, until then", retryable=True)
+    with pytest.raises(errors.TokenRejectedError, match="since then") as caught:
+        await dispatcher(session).once(operation(), Ask())
+    assert caught.value.status == 401
 
 
 async def test_money_goes_again_after_proof() -> None:
@@ -378,6 +409,7 @@ class Road(PlayedBack):
     async def authorise(self, _within_s: float = 0) -> None:
         self.asked.append("token")
         self.has_token = True
+        self.secrets: tuple[Secret, ...] = ()
 
     async def slot(self, _operation: str, _deadline: float | None = None) -> None:
         self.asked.append("slot")

@@ -3,6 +3,7 @@
 import gc
 import heapq
 import itertools
+import multiprocessing
 import random
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ import pytest
 from anyio.abc import TaskGroup
 
 from xoxo_async import ClientCredentials, RateLimits, RefreshToken, StaticToken, errors, pacing
+from xoxo_async.kept import Kept
 from xoxo_async.pacing import Pacer
 
 
@@ -356,16 +358,83 @@ def test_other_limits_are_another_allowance_and_the_same_penalties() -> None:
     assert all(p.is_blocked("placeOrder") and not p.is_blocked("getBalance") for p in (one, two, three))
 
 
-def test_a_shared_pacer_ends_with_its_last_client() -> None:
-    """Nothing of an account stays behind in a long-lived process."""
-    gc.collect()  # of the tests before
-    before = len(pacing._ACCOUNTS)
-    one, two = shared(StaticToken("short-lived")), shared(StaticToken("short-lived"))
-    one.penalise("placeOrder", 30)
-    del one, two
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The clock of all shared pacers, which start without any account."""
+    now = [1000.0]
+    monkeypatch.setattr(pacing, "_ACCOUNTS", Kept(pacing._Account, lambda: now[0]))
+    return now
+
+
+def test_a_client_goes_on_where_the_one_before_it_ended(clock: list[float]) -> None:
+    """Ten short-lived clients have one allowance: each gets the slot after the last one that was taken."""
+    waits = [shared(StaticToken("t"), place_order=60).reserve("placeOrder") for _ in range(10)]
+    assert waits == pytest.approx([1.01 * n for n in range(10)])
+
+
+def test_a_penalty_outlives_the_client_that_met_it(clock: list[float]) -> None:
+    """The next client of the account, with whatever limits, is held back until the penalty is over."""
+    shared(StaticToken("t"), place_order=60).penalise("placeOrder", 60)
+    clock[0] += 20
+    assert shared(StaticToken("t"), place_order=60).reserve("placeOrder") == 40
+    assert shared(StaticToken("t"), place_order=30).reserve("placeOrder") == 40
+    assert shared(StaticToken("other"), place_order=60).reserve("placeOrder") == 0
+
+
+def test_an_allowance_is_kept_until_it_has_run_out(clock: list[float]) -> None:
+    """Without a client, and after the last interval and penalty, nothing of an account stays in the process."""
+    for name, seconds in (("a", 0), ("b", 30)):
+        pacer = shared(StaticToken(name), place_order=60)
+        pacer.reserve("placeOrder")
+        pacer.penalise("getBalance", seconds)
+        del pacer
     gc.collect()
-    assert len(pacing._ACCOUNTS) == before
-    assert shared(StaticToken("short-lived")).reserve("placeOrder") == 0
+    left = []
+    for at in (0, 1, 2, 29, 30):
+        clock[0] = 1000.0 + at
+        left.append(len(pacing._ACCOUNTS))
+    assert left == [2, 2, 1, 1, 0]
+
+
+def test_an_idle_account_is_kept_while_it_has_a_client(clock: list[float]) -> None:
+    """However long a client rests, a second one finds it, and both have one allowance."""
+    one = shared(StaticToken("t"), place_order=60)
+    clock[0] += 1_000_000
+    assert shared(StaticToken("t"), place_order=60) is one
+
+
+def test_limits_that_nobody_has_any_more_are_forgotten(clock: list[float]) -> None:
+    """A process that gives each client other limits does not grow by that, as long as one client stays."""
+    stays = shared(StaticToken("t"), place_order=1)
+    for n in range(2, 50):
+        shared(StaticToken("t"), place_order=n).reserve("placeOrder")
+        clock[0] += 100
+    assert len(stays._account.lanes) <= 3
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 on, in a process with threads
+@pytest.mark.parametrize("held", ["account", "registry", "both"])
+def test_a_forked_process_finds_no_lock_held(held: str) -> None:
+    """The parent may hold the pacer's lock or the registry's at the fork: the child goes on all the same."""
+    pacer = shared(StaticToken("t"), place_order=60)
+    locks = {"account": [pacer._account.lock], "registry": [pacing._ACCOUNTS.lock]}
+    for lock in locks.get(held, [*locks["account"], *locks["registry"]]):
+        lock.acquire()
+    try:
+        child = multiprocessing.get_context("fork").Process(target=_take_a_slot, daemon=True)
+        child.start()
+        child.join(30)
+        assert child.exitcode == 0
+    finally:
+        child.kill()
+        child.join()
+        for lock in locks.get(held, [*locks["account"], *locks["registry"]]):
+            lock.release()
+
+
+def _take_a_slot() -> None:
+    assert shared(StaticToken("t"), place_order=60).reserve("placeOrder") == 0
+    assert shared(StaticToken("new"), place_order=60).reserve("placeOrder") == 0
 
 
 def test_threads_share_a_pacer_without_sharing_a_slot() -> None:

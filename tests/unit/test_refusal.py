@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from xoxo_async import errors
 from xoxo_async.operation import EffectClass
 from xoxo_async.refusal import recognise
+from xoxo_async.wire import Secret
 
 KEYED, READ = EffectClass.KEYED, EffectClass.READ
 
@@ -156,3 +157,46 @@ def test_an_answer_that_says_yes_and_no_proves_nothing(told: dict[str, object]) 
     inner = {"placeOrder": {"status": 1, "data": {"orderId": "abc", "vouchers": []}}}
     error = recognise(msgspec.json.encode({**told, "data": inner}), 200, effect=EffectClass.KEYED)
     assert (error.effect, error.retryable) == ("possible", False)
+
+
+ECHOED = "tok+en/VALUE=="
+ECHOES: list[object] = [
+    {"code": 400, "errorId": "PLE10001", "errorInfo": f"got Bearer {ECHOED}", "error": "x"},
+    {"code": 400, "errorId": "PLE10001", "error": f"got {ECHOED}"},
+    {"code": 400, "errorId": f"PLE99999 {ECHOED}", "errorInfo": "new"},
+    {"code": 401, "errorId": "PLE99999", "message": f"x{ECHOED}x"},
+    {"error": "invalid_request", "error_description": f"header Authorization: Bearer {ECHOED} is malformed"},
+    {"error": "invalid_client", "error_description": ECHOED},
+    {"error": {"errorId": "PLE10001", "errorInfo": ECHOED}},
+    {"error": {"message": ECHOED}},
+    {"message": ECHOED},
+    {"message": "long " * 39 + ECHOED},
+    {"code": 500, "error": ECHOED},
+    {"data": {"placeOrder": {"success": 0, "message": ECHOED}}},
+    {"data": {"placeOrder": {"error": True, "errorInfo": f"got {ECHOED}"}}},
+    {"data": {"placeOrder": {"message": ECHOED}}},
+    {"errorId": ECHOED, "data": {"x": {"status": 1, "data": {"orderId": 1}}}, "error": ECHOED},
+]
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
+@pytest.mark.parametrize("body", ECHOES, ids=str)
+def test_no_error_shows_what_the_server_echoes(body: object, status: int) -> None:
+    """Neither a secret nor the first half of one that was cut off."""
+    error = recognise(msgspec.json.encode(body), status, effect=KEYED, secrets=[Secret(ECHOED)])
+    shown = f"{error} {error!r} {vars(error)}".lower()
+    assert ECHOED[:8].lower() not in shown
+    assert error.error_id in {"", "PLE10001", "PLE99999", "PLE99999 ***", "***"}
+
+
+def test_masking_changes_no_decision() -> None:
+    """A secret that is one of the vendor's words masks the text, and the error is what it was."""
+    secrets = [Secret("invalid_token"), Secret("PLE10018"), Secret("auth.request_limit_exceeded"), Secret("errorInfo")]
+    for body in (
+        {"error": "invalid_token", "error_description": "x"},
+        {"code": 400, "errorId": "PLE10018", "errorInfo": "x"},
+        {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]},
+    ):
+        raw = msgspec.json.encode(body)
+        plain, masked = recognise(raw, 400, effect=KEYED), recognise(raw, 400, effect=KEYED, secrets=secrets)
+        assert (type(plain), plain.effect, plain.retryable) == (type(masked), masked.effect, masked.retryable)

@@ -43,6 +43,14 @@ def test_reads_repeat_after_transport_and_server_failures_only() -> None:
     assert again == [errors.ReplyTimeoutError, errors.ReplyLostError, errors.ServerError]
 
 
+@pytest.mark.parametrize("effect", list(EffectClass))
+def test_a_refused_token_is_never_renewed_by_the_policy(effect: EffectClass) -> None:
+    """Nothing was processed, and a later call may go again; but each attempt would cost a token request."""
+    policy = RetryPolicy(attempts=99)
+    error = errors.TokenRejectedError("x", retryable=True)
+    assert policy.wait_after(error, effect, 1, policy.waits()) is None
+
+
 def test_waits_grow_within_their_bounds() -> None:
     """Full jitter: each wait lies between zero and the doubled bound, capped."""
     policy = RetryPolicy(base_s=1, max_s=4)

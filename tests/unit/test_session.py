@@ -410,6 +410,47 @@ async def test_a_cancelled_caller_does_not_cancel_the_renewal() -> None:
     assert provider.asked == 1
 
 
+@pytest.mark.parametrize("how", ["asyncio", "anyio", "twice"])
+async def test_who_is_cancelled_while_closing_still_waits_for_the_pair(how: str) -> None:
+    """Ctrl-C, `asyncio.timeout` or a task group that ends: a renewal under way ends first, and then the connections."""
+    provider = Renewing()
+    provider.gate.clear()
+    exchanged: list[Token] = []
+    obtain = provider.obtain
+
+    async def asking(exchange: Exchange, rejected: Token | None, /) -> Token:
+        await exchange("/v1/oauth/token", b"", "application/json")
+        token = await obtain(exchange, rejected)
+        exchanged.append(token)
+        return token
+
+    provider.obtain = asking  # type: ignore[method-assign]
+    async with serving(replying(http(b"{}"))) as url:
+        session = Session(provider, url, timeouts=Timeouts(), max_connections=4)
+        caller = asyncio.create_task(post(session))
+        while not provider.asked:
+            await anyio.sleep(0.01)
+        scope = anyio.CancelScope()
+
+        async def close() -> None:
+            with scope:
+                await session.aclose()
+
+        closing = asyncio.create_task(close())
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(2 if how == "twice" else 1):
+            scope.cancel() if how == "anyio" else closing.cancel()
+            await anyio.wait_all_tasks_blocked()
+        assert not closing.done()
+        provider.gate.set()
+        await asyncio.wait([closing, caller])
+        assert closing.cancelled() is (how != "anyio")
+        assert len(exchanged) == 1
+        assert session._http is not None
+        assert session._http.closed
+        caller.exception()
+
+
 async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
     """A token answer that was lost, broken or a 502 is no answer to the order behind it: nothing was sent."""
     for fail in (errors.ReplyLostError("gone"), errors.ServerError("502"), errors.DecodeError("what")):

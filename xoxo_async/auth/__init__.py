@@ -1,7 +1,8 @@
 """Where access tokens come from (client credentials, a rotating refresh token, a fixed token), and where pairs rest."""
 
+from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.providers import ClientCredentials, RefreshToken, StaticToken
-from xoxo_async.auth.stores import FileTokenStore, MemoryTokenStore
+from xoxo_async.auth.stores import FileTokenStore
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider, TokenStore
 
 __all__ = [

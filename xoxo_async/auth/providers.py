@@ -5,13 +5,13 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Final, Literal, NamedTuple
+from typing import ClassVar, Final, Literal, NamedTuple
 from urllib.parse import urlencode
 
 import anyio
 import msgspec
 
-from xoxo_async.auth.stores import shared_memory
+from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.tokens import (
     Exchange,
     Reserving,
@@ -48,11 +48,14 @@ class StaticToken:
         ConfigError: When it is empty, or cannot be a header value.
     """
 
-    __slots__ = ("_token", "account")
+    __slots__ = ("_token", "account", "credential")
+
+    rotates: ClassVar[bool] = False
 
     def __init__(self, access_token: str) -> None:
         self._token: Final = Token(Secret(header_value("access_token", access_token)))
         self.account: Final = _digest("token", access_token)
+        self.credential: Final = self.account
 
     def __repr__(self) -> str:
         return "StaticToken(***)"
@@ -69,17 +72,31 @@ class ClientCredentials:
 
     No page of the vendor's own documents this grant; where an account does not have it, use `RefreshToken`.
 
+    A token is kept for the next client of this process with the same values and address, until it expires or is
+    refused. So a client for each task or web request costs no token request each.
+
     Args:
         client_id: The client id.
         client_secret: The client secret.
+        store: Where a token is kept as well, for other processes and the next start: a `FileTokenStore`. It is written
+            over by another client's token, which costs that client a token request; a rotating pair is not.
 
     Raises:
         ConfigError: When either is empty.
     """
 
-    __slots__ = ("_body", "_client_id", "_clock", "account")
+    __slots__ = ("_body", "_client_id", "_clock", "_shared", "_store", "account", "credential", "secrets")
 
-    def __init__(self, client_id: str, client_secret: str, *, clock: Callable[[], float] = time.time) -> None:
+    rotates: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        client_id: str,
+        client_secret: str,
+        *,
+        store: TokenStore | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         fields = {
             "grant_type": "client_credentials",
             "client_id": given("client_id", client_id),
@@ -87,16 +104,67 @@ class ClientCredentials:
         }
         self._client_id: Final = client_id
         self.account: Final = _digest("client", client_id)
+        self.credential: Final = _digest("client_credentials", client_id, client_secret)
+        self.secrets: Final = (Secret(client_secret),)
         self._body: Final = Secret(urlencode(fields))
         self._clock: Final = clock
+        self._store: Final = store
+        self._shared: Final[dict[str, MemoryTokenStore]] = {}
 
     def __repr__(self) -> str:
         return f"ClientCredentials(client_id={_masked(self._client_id)!r}, client_secret=***)"
 
-    async def obtain(self, exchange: Exchange, _rejected: Token | None, /) -> Token:
-        """Ask for a token."""
+    async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
+        """Return the kept token while it lives, else ask for one.
+
+        Args:
+            exchange: Posts to a token endpoint.
+            rejected: The token the vendor has just refused, None where none was.
+
+        Raises:
+            CredentialsRejectedError: The client id, the secret or the account was refused.
+            ConfigError: The store is unusable, or holds a rotating pair.
+            AuthError: No token could be stored, so that none was asked for; or the store's lock was held for too long.
+        """
+        address = getattr(exchange, "base_url", "")
+        if not address and self._store is None:
+            return await self._ask(exchange)  # whose token it is, is not known for certain
+        owner = _digest(address, self.credential)
+        store = self._shared_at(address) if self._store is None else self._store
+        async with store.lock():
+            stored = await store.load()
+            if stored is not None and stored.refresh is not None:
+                raise ConfigError(
+                    f"{store!r} holds a rotating pair, which would be lost: give this client its own store"
+                )
+            if stored is not None and stored.client == owner and still_good(stored, rejected, self._clock()):
+                return stored
+            async with _room_in(store):
+                token = (await self._ask(exchange))._replace(client=owner)
+                await store.save(token)
+                return token
+
+    def forget(self, token: Token) -> None:
+        """Forget an access token that the API refused, so that no client to come is given it.
+
+        Args:
+            token: The refused token.
+        """
+        for store in (*self._shared.values(), self._store):
+            if isinstance(store, MemoryTokenStore):
+                store.forget_access(token)
+
+    async def _ask(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
-        return read_token(answer, self._clock(), dead=CredentialsRejectedError)
+        token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
+        # The grant needs no refresh token; one that came all the same must not make this look like a rotating pair.
+        return token._replace(refresh=None, refresh_expires_at=None)
+
+    def _shared_at(self, address: str) -> MemoryTokenStore:
+        store = self._shared.get(address)
+        if store is None:
+            store = self._shared[address] = MemoryTokenStore.shared(_digest(address, self.credential))
+        return store
 
 
 class _Refused(NamedTuple):
@@ -146,7 +214,10 @@ class RefreshToken:
         "_unanswered",
         "_unsaved",
         "account",
+        "credential",
     )
+
+    rotates: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -164,11 +235,12 @@ class RefreshToken:
         self._client_secret: Final = Secret(given("client_secret", client_secret))
         self._first: Final = Secret(given("refresh_token", refresh_token)) if refresh_token is not None else None
         self.account: Final = _digest("client", client_id)
+        self.credential: Final = _digest(family, client_id, client_secret, refresh_token or "")
         self._client: Final = client_digest(family, client_id)
         self._origin: Final = _digest(family, client_id, refresh_token) if refresh_token is not None else ""
         if store is None and refresh_token is None:
             raise ConfigError("refresh_token is missing, and there is no store that could hold one")
-        self._store: Final[TokenStore] = shared_memory(self._origin) if store is None else store
+        self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
         self._refused: Final[dict[Secret, _Refused]] = {}
@@ -220,6 +292,21 @@ class RefreshToken:
                 self._unsaved = None
                 return token
 
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must be masked where a server repeats it; the pair's own secrets are in its `Token`."""
+        spent = (secret for secret in (self._first, self._unanswered) if secret is not None)
+        return (self._client_secret, *spent)
+
+    def forget(self, token: Token) -> None:
+        """Forget an access token that the API refused, so that no client to come is given it.
+
+        Args:
+            token: The refused token.
+        """
+        if isinstance(self._store, MemoryTokenStore):
+            self._store.forget_access(token)
+
     async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
         """Renew; and before a person is called, ask once with the configured token.
 
@@ -262,7 +349,8 @@ class RefreshToken:
         self._unanswered = refresh  # until an answer says what became of it
         try:
             answer = await exchange(self._path, self._request(refresh), "application/json")
-            token = read_token(answer, self._clock(), dead=RefreshTokenDeadError)
+            sent = (self._client_secret, refresh)
+            token = read_token(answer, self._clock(), dead=RefreshTokenDeadError, secrets=sent)
         except (ConnectError, RateLimitedError, CredentialsRejectedError):
             self._unanswered = refresh if doubted else None  # not processed: as it was before
             raise

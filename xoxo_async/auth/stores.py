@@ -1,105 +1,32 @@
-"""Where a rotating pair rests: in memory, or in a file that processes share."""
+"""Where a token or a rotating pair rests in a file, which processes share."""
 
+import errno
 import fcntl
 import os
 import tempfile
-import threading
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final, NoReturn, Self
-from weakref import WeakValueDictionary
+from typing import Final
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth.tokens import Token, header_value
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.wire import Secret
 
-__all__ = ["FileTokenStore", "MemoryTokenStore", "shared_memory"]
+__all__ = ["FileTokenStore"]
 
 _STALE_S: Final = 60.0
-_LOCK_TIMEOUT_S: Final = 60.0
 _ROOM: Final = 16 * 1024
 """What a reserved file takes; a pair has about 1 KiB."""
 
-
-class MemoryTokenStore:
-    """Keeps a pair in memory, for any number of clients, threads and event loops of this process.
-
-    `RefreshToken` without a store finds the one of its credential by itself. At exit the pair is lost.
-
-    Args:
-        lock_timeout_s: How long to wait for another client's renewal.
-    """
-
-    __slots__ = ("__weakref__", "_lock", "_timeout_s", "_token")
-
-    def __init__(self, *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
-        self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
-        # Not an anyio lock: clients of several event loops, in several threads, may share this.
-        self._lock: Final = threading.Lock()
-        self._token: Token | None = None
-
-    async def load(self) -> Token | None:
-        """Return the pair."""
-        return self._token
-
-    async def save(self, token: Token, /) -> None:
-        """Keep the pair."""
-        self._token = token
-
-    @asynccontextmanager
-    async def lock(self) -> AsyncGenerator[None]:
-        """Let one renew at a time.
-
-        Raises:
-            AuthError: Another one has been at it for too long; may be tried again.
-        """
-        end = time.monotonic() + self._timeout_s
-        while not self._lock.acquire(blocking=False):
-            if time.monotonic() >= end:
-                raise _held(repr(self), "another client of this process", self._timeout_s)
-            await anyio.sleep(0.005)
-        try:
-            yield
-        finally:
-            self._lock.release()
-
-    def __repr__(self) -> str:
-        return f"MemoryTokenStore(<{'empty' if self._token is None else 'one pair'}>)"
-
-    def __copy__(self) -> Self:
-        return self  # of a copied pair, one would be renewed and the other one dead
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a token store cannot be pickled: it holds the pair itself")
-
-
-# The one piece of module state. A rotating pair belongs to the account, not to a client object: two providers made
-# from one refresh token would each spend it, and the second would find it dead. Weak: it ends with the last provider.
-_SHARED: Final["WeakValueDictionary[str, MemoryTokenStore]"] = WeakValueDictionary()
-_SHARED_LOCK: Final = threading.Lock()
-
-
-def shared_memory(credential: str) -> MemoryTokenStore:
-    """Return the store that all providers of one credential in this process share.
-
-    Args:
-        credential: A hash of family, client id and first refresh token.
-    """
-    with _SHARED_LOCK:
-        store = _SHARED.get(credential)
-        if store is None:
-            store = _SHARED[credential] = MemoryTokenStore()
-        return store
+_NOT_REPLACEABLE: Final = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
+"""A file that is mounted by itself cannot be renamed over, and a read-only folder takes no new file."""
 
 
 class _StoredPair(msgspec.Struct, omit_defaults=True):
@@ -113,20 +40,25 @@ class _StoredPair(msgspec.Struct, omit_defaults=True):
 
 
 class FileTokenStore:
-    """Keeps a pair in a file: 0600, written whole or not at all, and locked against other processes.
+    """Keeps a token or a pair in a file: 0600, written whole or not at all, and locked against other processes.
+
+    A file that cannot be replaced, because it is mounted by itself or its folder is read-only, is written in place. A
+    power cut in the middle of that can damage it.
 
     Args:
-        path: The file. Its folder must exist and allow a lock file beside it, on a file system with working locks.
+        path: The file. Its folder must exist and allow a lock file beside it, or the file must exist; on a file system
+            with working locks.
         lock_timeout_s: How long to wait for another process that renews.
     """
 
-    __slots__ = ("_path", "_reserved", "_timeout_s")
+    __slots__ = ("_in_place", "_path", "_reserved", "_timeout_s")
 
-    def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         # Resolved: by whatever link and from whatever folder a process comes, it must meet the same lock.
         self._path: Final = Path(os.path.realpath(path))
         self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         self._reserved: str | None = None
+        self._in_place: bytes | None = None
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"
@@ -155,17 +87,19 @@ class FileTokenStore:
             AuthError: Another process has held it for too long; may be tried again.
             ConfigError: The lock file cannot be made, or its file system has no locks.
         """
-        descriptor = self._open_lock()
-        try:
-            end = time.monotonic() + self._timeout_s
-            while not self._try_lock(descriptor):
-                if time.monotonic() >= end:
-                    raise _held(f"token store {self._path}", "another process", self._timeout_s)
-                # flock cannot be awaited, and a thread blocked in it could not be cancelled.
-                await anyio.sleep(0.02)
+        end = time.monotonic() + self._timeout_s
+        with ExitStack() as held:
+            beside = self._open_lock()
+            if beside is not None:
+                held.callback(os.close, beside)
+                await self._locked(beside, end)
+            # A file that is mounted by itself into several containers has another lock file in each of them.
+            while (itself := self._open_itself()) is not None:
+                held.callback(os.close, itself)
+                await self._locked(itself, end)
+                if self._is_at_the_path(itself):
+                    break
             yield
-        finally:
-            os.close(descriptor)
 
     @asynccontextmanager
     async def reserve(self) -> AsyncGenerator[None]:
@@ -174,37 +108,101 @@ class FileTokenStore:
         Raises:
             AuthError: No pair could be written: no room, no right. Nothing was spent.
         """
-        self._reserved = await anyio.to_thread.run_sync(self._reserve)
+        await anyio.to_thread.run_sync(self._reserve)
         try:
             yield
         finally:
             left, self._reserved = self._reserved, None
             if left is not None:
                 _remove(left)
+            before, self._in_place = self._in_place, None
+            if before is not None:
+                with suppress(OSError):  # what is left then are blanks after the pair
+                    self._write_in_place(before)
 
-    def _reserve(self) -> str:
-        """Write a file as large as a pair beside the store's, in every step that saving one will take."""
+    def _reserve(self) -> None:
+        """Go through every step that saving a pair will take, with the pair that is there."""
         try:
-            # mkstemp makes the file 0600 whatever the umask.
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
             try:
-                _write(descriptor, bytes(_ROOM))
-                _sync_folder(self._path.parent)
-            except BaseException:
-                Path(name).unlink(missing_ok=True)
-                raise
+                self._reserve_beside()
+            except OSError as error:
+                if error.errno not in _NOT_REPLACEABLE or not self._path.exists():
+                    raise
+                content = self._path.read_bytes()
+                self._write_in_place(content.ljust(_ROOM))  # JSON may end with blanks
+                self._in_place = content
         except OSError as error:
             raise AuthError(
-                f"token store {self._path} cannot be written ({error.strerror}); no new pair was asked for, and the "
+                f"token store {self._path} cannot be written ({error.strerror}); no new token was asked for, and a "
                 "refresh token is not spent"
             ) from None
+
+    def _reserve_beside(self) -> None:
+        """Write a file as large as a pair beside the store's, and prove that a file can be renamed over the store's."""
+        name = self._new_file(bytes(_ROOM))
+        try:
+            if self._path.exists():
+                self._replace_by_a_copy()
+            else:
+                name = str(Path(name).replace(f"{name}-renamed"))
+            _sync_folder(self._path.parent)
+        except BaseException:
+            _remove(name)
+            raise
+        self._reserved = name
+
+    def _replace_by_a_copy(self) -> None:
+        copy = self._new_file(self._path.read_bytes())
+        try:
+            Path(copy).replace(self._path)
+        except BaseException:
+            _remove(copy)
+            raise
+
+    def _new_file(self, content: bytes) -> str:
+        # mkstemp makes the file 0600 whatever the umask.
+        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        try:
+            _write(descriptor, content)
+        except BaseException:
+            _remove(name)
+            raise
         return name
 
-    def _open_lock(self) -> int:
+    def _write_in_place(self, content: bytes) -> None:
+        descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with suppress(PermissionError):  # it may be another user's file, who has let us write it
+            os.fchmod(descriptor, 0o600)
+        _write(descriptor, content)
+
+    def _open_lock(self) -> int | None:
+        """Open the lock file; None where there can be none, and the file itself is there to be locked."""
         try:
             return os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            if error.errno in _NOT_REPLACEABLE and self._path.exists():
+                return None
             raise ConfigError(f"token store {self._path}: its lock file cannot be made: {error.strerror}") from None
+
+    def _open_itself(self) -> int | None:
+        try:
+            return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            return None  # not there yet, or not to be written: then nothing can be saved in it either
+
+    def _is_at_the_path(self, descriptor: int) -> bool:
+        """Return whether an open file is still the store's: who held its lock before may have replaced it."""
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._path.stat())
+        except OSError:
+            return False
+
+    async def _locked(self, descriptor: int, end: float) -> None:
+        while not self._try_lock(descriptor):
+            if time.monotonic() >= end:
+                raise lock_held(f"token store {self._path}", "another process", self._timeout_s)
+            # flock cannot be awaited, and a thread blocked in it could not be cancelled.
+            await anyio.sleep(0.02)
 
     def _load(self) -> Token | None:
         try:
@@ -248,16 +246,23 @@ class FileTokenStore:
             ) from None
 
     def _replace(self, content: bytes) -> None:
+        if self._in_place is not None:
+            self._write_in_place(content)
+            self._in_place = None
+            return
         name, self._reserved = self._reserved, None
-        if name is None:
-            descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
-        else:
-            descriptor = os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
-            _write(descriptor, content)
+            if name is None:
+                name = self._new_file(content)
+            else:
+                _write(os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW), content)
             Path(name).replace(self._path)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
+        except BaseException as error:
+            if name is not None:
+                _remove(name)
+            if isinstance(error, OSError) and error.errno in _NOT_REPLACEABLE and self._path.exists():
+                self._write_in_place(content)
+                return
             raise
         # Without this, a power cut may bring back the old name's old file: the dead pair.
         _sync_folder(self._path.parent)
@@ -311,7 +316,3 @@ def _sync_folder(path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _held(store: str, holder: str, timeout_s: float) -> AuthError:
-    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token could be had", retryable=True)

@@ -1,7 +1,7 @@
 """The token itself, the seams around it, and how a token endpoint's answer is read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -22,6 +22,9 @@ from xoxo_async.refusal import recognise
 from xoxo_async.wire import Secret, read_untyped
 
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
+
+LOCK_TIMEOUT_S: Final = 60.0
+"""How long a store's lock is waited for."""
 
 _MARGIN_S: Final = 330.0
 _MARGIN_SHARE: Final = 0.25
@@ -53,17 +56,23 @@ class Token(NamedTuple):
 
 
 class ExchangeAnswer(NamedTuple):
-    """What a token endpoint answered."""
+    """What a token endpoint answered; never shows it."""
 
     status: int
     body: bytes
     retry_after_s: float | None = None
 
+    def __repr__(self) -> str:
+        return f"ExchangeAnswer(status={self.status}, body=<{len(self.body)} bytes>)"
+
 
 class Exchange(Protocol):
-    """One unauthorised POST to a token endpoint; given to providers by the session."""
+    """One unauthorised POST to a token endpoint; given to providers by the client.
 
-    async def __call__(self, path: str, body: bytes, content_type: str, /) -> ExchangeAnswer:
+    The client's own has one more attribute, `base_url`: a token of one address is not valid at another.
+    """
+
+    def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
         """Post once."""
         ...
 
@@ -71,8 +80,17 @@ class Exchange(Protocol):
 class TokenProvider(Protocol):
     """Where a session gets its access token from.
 
-    May have one more attribute, `account`: a string that is the same for all providers of one account, a hash, never a
-    secret. Clients of one account share its rate limits; without the attribute only those with the same provider do.
+    May have more attributes:
+
+    * `account`, a string: the same for all providers of one account, a hash, never a secret. Clients of one account
+      share its rate limits; without it only those with the same provider do.
+    * `credential`, a string: the same for all providers that ask with the same values, a hash, never a secret. Their
+      clients leave the token endpoint alone together after failures and refusals; without it only those with the same
+      provider do.
+    * `rotates`, a bool: whether a token request ends what it was made with. Without it that is assumed: a request
+      whose answer was lost is made once more and not again, and closing a client waits for one under way.
+    * `secrets`, a tuple of `Secret`: what is masked where a server repeats it.
+    * `forget(token)`: called when the API has refused an access token.
     """
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
@@ -142,13 +160,14 @@ _DEAD_SENTENCE: Final = re.compile(
 )
 
 
-def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> Token:
+def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], secrets: Iterable[Secret] = ()) -> Token:
     """Read a token reply, or raise what a refusal means for the credentials.
 
     Args:
         answer: The endpoint's answer.
         now: Epoch seconds, to turn lifetimes into times.
         dead: What to raise when the grant itself was refused.
+        secrets: What was sent, and is not shown where the answer repeats it.
     """
     if answer.status < 300:
         try:
@@ -163,7 +182,9 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError]) -> 
                 _expiry(reply.refresh_token_expiry, now),
                 now,
             )
-    error = recognise(answer.body, answer.status, effect=EffectClass.READ, retry_after_s=answer.retry_after_s)
+    error = recognise(
+        answer.body, answer.status, effect=EffectClass.READ, retry_after_s=answer.retry_after_s, secrets=secrets
+    )
     raise _as_auth_error(error, dead, answer)
 
 
@@ -306,3 +327,8 @@ def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError)
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         raise error(f"{name} is empty or holds characters that no header may hold")
     return value
+
+
+def lock_held(store: str, holder: str, timeout_s: float) -> AuthError:
+    """Return the error for a store whose lock somebody else has held for too long; may be tried again."""
+    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token could be had", retryable=True)

@@ -296,11 +296,11 @@ class LedgerSession:
             claimed = [change.order_id for order in records for change in order.changes if change.order_id]
             moves, codes = self._decide_all(records, now, read_owners(self.connection, claimed))
             self._write(moves, now)
+        lost = [move.after.seq for move in moves if _lost_its_order(move)]
+        if lost:
+            drop_codes(self.connection, lost)
         if codes:
             write_codes(self.connection, list(codes.items()))
-        doubted = [move.after.seq for move in moves if _lost_its_order(move)]
-        if doubted:
-            drop_codes(self.connection, doubted)
         # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
         self._unpack([move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1], now)
 
@@ -402,6 +402,8 @@ class LedgerSession:
             return
         lines[line.seq] = outcome.line
         order.lines.append(outcome.line)
+        if line.order_id != outcome.line.order_id:
+            codes.pop(line.seq, None)  # of an order that the line has lost
         if outcome.transition is None:
             return  # told twice
         moves.append(Move.of(line, outcome.line, outcome.transition.number, change))

@@ -3,7 +3,7 @@
 from xoxo_async.wire.decoder import ReplyDecoder
 from xoxo_async.wire.enums import DeliveryStatus, OpenEnum, OrderStatus, ValueType, VoucherType
 from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
-from xoxo_async.wire.secrets import Masked, RawReply, Secret
+from xoxo_async.wire.secrets import Masked, RawReply, Secret, hide
 from xoxo_async.wire.tolerant import fit
 from xoxo_async.wire.untyped import Rows, extra_fields, read_untyped
 
@@ -20,6 +20,7 @@ __all__ = [
     "VoucherType",
     "extra_fields",
     "fit",
+    "hide",
     "parse_date",
     "parse_datetime",
     "read_untyped",

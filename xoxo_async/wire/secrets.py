@@ -1,10 +1,18 @@
 """Values that are cash or open the account: shown only by `reveal()`."""
 
 import hmac
+import html
+import json
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Final, NoReturn, Self
+from urllib.parse import quote, quote_plus
 
-__all__ = ["Masked", "RawReply", "Secret", "build"]
+__all__ = ["Masked", "RawReply", "Secret", "build", "hide"]
+
+_MASK: Final = "***"
+_SHORTEST: Final = 4
+"""What is shorter is no secret, and would mask parts of ordinary words."""
 
 
 class Secret:
@@ -54,6 +62,30 @@ class Secret:
 
 def _octets(secret: Secret) -> bytes:
     return secret.reveal().encode("utf-8", "surrogatepass")
+
+
+def hide(text: str, secrets: Iterable[Secret]) -> str:
+    """Return a server's words without the secrets it repeats: a server that echoes its request shows all of it.
+
+    Args:
+        text: The words.
+        secrets: What must not be seen, also where it is escaped for a URL, a JSON text or a page.
+    """
+    values = {secret.reveal() for secret in secrets}
+    forms = {form for value in values if len(value) >= _SHORTEST for form in _forms(value)}
+    for form in sorted(forms, key=len, reverse=True):  # the whole before a part of it
+        text = text.replace(form, _MASK)
+    return text
+
+
+def _forms(value: str) -> set[str]:
+    try:
+        quoted = {quote(value), quote(value, safe=""), quote_plus(value)}
+    except UnicodeEncodeError:  # half a surrogate pair
+        quoted = set()
+    texts = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
+    # PHP escapes slashes, and many a token is base64.
+    return {value, html.escape(value), *quoted, *texts, *(text.replace("/", "\\/") for text in texts)}
 
 
 class RawReply:

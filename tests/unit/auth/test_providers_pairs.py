@@ -182,11 +182,15 @@ async def test_a_pair_that_was_paid_for_waits_for_its_store(tmp_path: Path, monk
     vendor, store = Vendor("first"), FileTokenStore(tmp_path / "pair.json")
     one = provider("first", store)
 
-    def fail(*_args: object) -> None:
-        raise OSError(errno.EIO, "Input/output error")
+    rename = os.replace
+
+    def fail_once_it_is_paid(*paths: Path) -> None:
+        if vendor.sent:
+            raise OSError(errno.EIO, "Input/output error")
+        rename(*paths)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", fail)
+        patch.setattr(os, "replace", fail_once_it_is_paid)
         for _ in range(2):
             with pytest.raises(errors.AuthError, match="Input/output"):
                 await one.obtain(vendor, None)

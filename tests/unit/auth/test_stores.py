@@ -195,6 +195,130 @@ async def test_the_room_is_taken_on_disk_and_given_back(tmp_path: Path) -> None:
     assert (await store.load()) is not None
 
 
+async def test_a_pair_that_could_not_be_renamed_into_place_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file system that takes a new file may still refuse the rename: found before the refresh token is spent."""
+    vendor, store = Vendor("first", "second"), FileTokenStore(tmp_path / "pair.json")
+
+    def fail(*_paths: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    for first in ("first", "second"):  # without a file, and with one
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "replace", fail)
+            with pytest.raises(errors.AuthError, match=r"pair\.json.*not spent"):
+                await provider(first, store).obtain(vendor, None)
+        assert first not in vendor.sent
+        assert [name for name in os.listdir(tmp_path) if ".new-" in name] == []
+        await provider(first, store).obtain(vendor, None)
+
+
+@pytest.fixture
+def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A token file that is mounted by itself: nothing can be renamed over it."""
+    path, rename = tmp_path / "pair.json", os.replace
+
+    def refuse(source: os.PathLike[str], target: os.PathLike[str]) -> None:
+        if os.fspath(target) == os.fspath(path):
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        rename(source, target)
+
+    path.write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"first"}')
+    path.chmod(0o644)
+    monkeypatch.setattr(os, "replace", refuse)
+    return path
+
+
+async def test_a_file_that_is_mounted_by_itself_is_written_in_place(mounted: Path) -> None:
+    """From renewal to renewal: the same file, 0600, whole, and nothing is left beside it."""
+    vendor, inode = Vendor("first"), mounted.stat().st_ino
+    for number in (1, 2, 3):
+        store = FileTokenStore(mounted)
+        assert (await provider("first", store).obtain(vendor, await store.load())).access == Secret(f"a{number}")
+    assert (mounted.stat().st_ino, stat.S_IMODE(mounted.stat().st_mode)) == (inode, 0o600)
+    assert msgspec.json.decode(mounted.read_bytes())["refresh_token"] == "r3"
+    assert mounted.read_bytes().endswith(b"}")
+    assert sorted(os.listdir(mounted.parent)) == ["pair.json", "pair.json.lock"]
+
+
+async def test_a_pair_written_in_place_has_its_room_before_it_is_asked_for(mounted: Path) -> None:
+    """While the vendor is asked, the file holds the old pair and room for any; a refusal gives the room back."""
+    before, seen = mounted.read_bytes(), list[bytes]()
+    vendor = Vendor("first", answers=(ExchangeAnswer(400, b'{"error": "invalid_grant"}'),))
+
+    async def look(path: str, body: bytes, kind: str, /) -> ExchangeAnswer:
+        seen.append(mounted.read_bytes())
+        assert await FileTokenStore(mounted).load() is not None
+        return await vendor(path, body, kind)
+
+    with pytest.raises(errors.RefreshTokenDeadError):
+        await provider("first", FileTokenStore(mounted)).obtain(look, None)
+    assert (len(seen[0]), seen[0].rstrip()) == (16_384, before)
+    assert mounted.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+async def test_a_mounted_file_that_cannot_be_written_spends_nothing(
+    mounted: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Neither a rename nor a write in place: the error names the file before the refresh token is spent."""
+    vendor, real = Vendor("first"), os.open
+
+    def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
+        if os.fspath(path) == os.fspath(mounted) and flags & os.O_WRONLY:
+            raise OSError(number, os.strerror(number))
+        return real(path, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(errors.AuthError, match=r"pair\.json.*not spent"):
+        await provider("first", FileTokenStore(mounted)).obtain(vendor, None)
+    assert vendor.sent == []
+
+
+async def test_an_imported_pair_is_saved_in_place_too(mounted: Path) -> None:
+    """`xoxo token import` saves without having asked for room first."""
+    await FileTokenStore(mounted).save(Token(Secret("a"), 5.0, Secret("imported")))
+    loaded = await FileTokenStore(mounted).load()
+    assert loaded is not None
+    assert loaded.refresh == Secret("imported")
+
+
+async def test_a_mounted_file_in_a_read_only_folder_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No lock file can be made there, nor any other: the file itself is locked and written."""
+    path, real, vendor = tmp_path / "pair.json", os.open, Vendor("first")
+    path.write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"first"}')
+
+    def refuse(name: Any, flags: int, *more: Any, **options: Any) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return real(name, flags, *more, **options)
+
+    monkeypatch.setattr(os, "open", refuse)
+    one, two = FileTokenStore(path), FileTokenStore(path, lock_timeout_s=0.05)
+    async with one.lock():
+        with pytest.raises(errors.AuthError, match="another process"):
+            async with two.lock():
+                pass
+    assert (await provider("first", one).obtain(vendor, None)).access == Secret("a1")
+    assert os.listdir(tmp_path) == ["pair.json"]
+
+
+async def test_containers_that_share_only_the_file_share_its_lock(tmp_path: Path) -> None:
+    """Each has a lock file of its own beside it: the lock is on the file as well, also once it has been replaced."""
+    (tmp_path / "pair.json").write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"first"}')
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "pair.json").hardlink_to(tmp_path / "pair.json")
+    one = FileTokenStore(tmp_path / "pair.json")
+    two = FileTokenStore(tmp_path / "other" / "pair.json", lock_timeout_s=0.05)
+    async with one.lock():
+        with pytest.raises(errors.AuthError, match="another process"):
+            async with two.lock():
+                pass
+    async with two.lock():
+        pass
+
+
 # Nobody waits for ever.
 
 

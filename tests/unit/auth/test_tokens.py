@@ -4,6 +4,7 @@ import pickle
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from tests.unit.auth.endpoints import LIFETIME, NOW, Endpoint, Vendor, credentials, provider
@@ -174,6 +175,28 @@ async def test_rubbish_is_no_refusal_of_client_credentials(status: int, body: by
         await credentials().obtain(Endpoint(ExchangeAnswer(status, body)), None)
     assert type(caught.value) is errors.AuthError
     assert caught.value.retryable
+
+
+@pytest.mark.parametrize("word", ["invalid_client", "invalid_grant", "invalid_request", "weird"])
+@pytest.mark.parametrize("status", [200, 400, 401, 500])
+async def test_an_endpoint_that_echoes_its_request_shows_no_secret(status: int, word: str) -> None:
+    """Client secret and refresh token, as they were sent: in a form, or in JSON."""
+
+    async def echo(_path: str, body: bytes, _kind: str, /) -> ExchangeAnswer:
+        fields = {"error": word, "error_description": f"got {body.decode()}", "message": body.decode()}
+        return ExchangeAnswer(status, msgspec.json.encode(fields))
+
+    for one in (credentials(), RefreshToken("me", 's&cr"et', "fir/st", store=MemoryTokenStore())):
+        with pytest.raises(errors.XoxoError) as caught:
+            await one.obtain(echo, None)
+        shown = f"{caught.value} {caught.value!r} {vars(caught.value)} {echo}"
+        for secret in ("s&cret", "s%26cret", 's&cr"et', 's&cr\\"et', "fir/st", "fir\\/st"):
+            assert secret not in shown
+
+
+def test_an_endpoints_answer_shows_nothing_of_itself() -> None:
+    """Where a frame is printed with its variables, the tokens in it are not."""
+    assert repr(ExchangeAnswer(200, b"tokens")) == "ExchangeAnswer(status=200, body=<6 bytes>)"
 
 
 async def test_a_client_recovers_from_an_edge_servers_page(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,21 @@ async def test_missing_credentials_are_named_before_anything_is_asked() -> None:
             pass
 
 
+async def test_a_command_with_client_credentials_needs_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container whose user has none."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    monkeypatch.delenv("XDG_STATE_HOME")
+    async with Sandbox() as sandbox:
+        monkeypatch.setenv("XOXO_CLIENT_ID", sandbox.client_id)
+        monkeypatch.setenv("XOXO_CLIENT_SECRET", sandbox.client_secret)
+        async with open_client(Connection(base_url=sandbox.base_url)) as xoxo:
+            assert (await xoxo.account.get_balance()).currency
+
+
 async def test_the_sandbox_needs_no_credentials() -> None:
     """It is started for the block, and takes orders."""
     async with open_client(Connection(sandbox=True)) as xoxo:

@@ -1,17 +1,16 @@
 """`wire.secrets`: shown by `reveal()` alone, and written nowhere."""
 
 import copy
+import html
 import json
 import logging
 import pickle
+import urllib.parse
 
 import msgspec
 import pytest
 
-from xoxo_async.wire import (
-    RawReply,
-    Secret,
-)
+from xoxo_async.wire import RawReply, Secret, hide
 
 
 def test_a_secret_is_shown_by_reveal_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -56,3 +55,41 @@ def test_a_raw_reply_is_not_shown() -> None:
         pickle.dumps(raw)
     with pytest.raises(TypeError):
         msgspec.json.encode(raw)
+
+
+HIDDEN = 'ab+/=&"<é>%25 c\\d'
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        HIDDEN,
+        urllib.parse.quote(HIDDEN),
+        urllib.parse.quote(HIDDEN, safe=""),
+        urllib.parse.quote_plus(HIDDEN),
+        json.dumps(HIDDEN)[1:-1],
+        json.dumps(HIDDEN, ensure_ascii=False)[1:-1],
+        json.dumps(HIDDEN)[1:-1].replace("/", "\\/"),
+        html.escape(HIDDEN),
+    ],
+)
+def test_a_servers_words_are_repeated_without_a_secret(form: str) -> None:
+    """However the server has escaped what it echoes, more than once and in the middle of a word."""
+    said = hide(f"got client_secret={form}&x=1 and <{form}>, x{form}y", [Secret("other-secret"), Secret(HIDDEN)])
+    assert said == "got client_secret=***&x=1 and <***>, x***y"
+
+
+def test_a_secret_within_a_secret_leaves_no_rest() -> None:
+    """The longer one goes first."""
+    assert hide("token abcdefgh", [Secret("abcd"), Secret("abcdefgh")]) == "token ***"
+
+
+@pytest.mark.parametrize("value", ["", "a", "abc"])
+def test_what_is_too_short_to_be_a_secret_masks_nothing(value: str) -> None:
+    """It would take ordinary words apart."""
+    assert hide("a cabcab", [Secret(value)]) == "a cabcab"
+
+
+def test_half_a_surrogate_pair_is_masked_too() -> None:
+    """No server's text makes the masking fail."""
+    assert hide("x \ud800abc y", [Secret("\ud800abc")]) == "x *** y"

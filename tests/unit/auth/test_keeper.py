@@ -1,0 +1,258 @@
+"""`auth.keeper`: one token for all callers; a failed request is made again with care, and closing loses no pair."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.unit.auth.endpoints import Vendor
+from xoxo_async import ClientCredentials, MemoryTokenStore, RateLimits, RefreshToken, RetryPolicy, Timeouts, errors
+from xoxo_async.auth import ExchangeAnswer, TokenProvider
+from xoxo_async.auth.keeper import Keeper
+from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+
+pytestmark = pytest.mark.anyio
+
+FINE = ExchangeAnswer(200, b'{"access_token": "tok", "expires_in": 1000}')
+PAIR = ExchangeAnswer(200, b'{"access_token": "tok", "refresh_token": "next", "expires_in": 1000}')
+DOWN: dict[str, Any] = {
+    "500": ExchangeAnswer(500, b'{"code": 500, "error": "x"}'),
+    "502, a page": ExchangeAnswer(502, b"<html>"),
+    "200, a page": ExchangeAnswer(200, b"<html>"),
+    "reset": errors.ReplyLostError("gone"),
+    "timeout": errors.ReplyTimeoutError("silence"),
+    "not reached": errors.ConnectError("refused"),
+}
+
+
+class Played:
+    """A token endpoint that answers as listed; the last answer repeats."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+
+    async def __call__(self, _path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
+        self.asked += 1
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        await anyio.lowlevel.checkpoint()
+        if isinstance(answer, BaseException):
+            raise answer
+        assert isinstance(answer, ExchangeAnswer)
+        return answer
+
+
+def by_id(kind: str = "good") -> ClientCredentials:
+    return ClientCredentials("id", f"{kind}-secret")
+
+
+def by_pair() -> RefreshToken:
+    return RefreshToken("id", "secret", "first", store=MemoryTokenStore())
+
+
+def keeper(
+    post: Any, provider: TokenProvider | None = None, *, clock: Callable[[], float] | None = None, **settings: Any
+) -> Keeper:
+    kept = Keeper(
+        provider or by_id(),
+        "https://a/chef",
+        **{
+            "post": post,
+            "adopt": lambda _token: None,
+            "timeouts": Timeouts(),
+            "retry": RetryPolicy(attempts=3, base_s=0, max_s=0),
+            "hooks": (),
+            "pacer": None,
+            "clock": clock or (lambda: 0.0),
+            "wall": lambda: 0.0,
+            **settings,
+        },
+    )
+    kept.open()
+    return kept
+
+
+# A request that failed is made again, with care.
+
+
+@pytest.mark.parametrize("down", DOWN.values(), ids=DOWN)
+async def test_client_credentials_are_asked_with_again_within_the_policy(down: Any) -> None:
+    """One failure of the token endpoint fails no call; as many as the policy has attempts do."""
+    endpoint = Played(down, FINE)
+    assert (await keeper(endpoint).within(10)).access.reveal() == "tok"
+    assert endpoint.asked == 2
+    endpoint = Played(down)
+    with pytest.raises((errors.AuthError, errors.ConnectError)) as caught:
+        await keeper(endpoint, by_id("other")).within(10)
+    assert (endpoint.asked, caught.value.effect, caught.value.retryable) == (3, "none", True)
+
+
+@pytest.mark.parametrize("down", [end for end in DOWN if end != "not reached"])
+async def test_a_refresh_whose_answer_may_be_lost_is_made_once_more(down: str) -> None:
+    """With the stored pair, as documented; a third time might be one too many for the vendor."""
+    endpoint = Played(DOWN[down], PAIR)
+    assert (await keeper(endpoint, by_pair()).within(10)).access.reveal() == "tok"
+    endpoint = Played(DOWN[down])
+    with pytest.raises(errors.AuthError):
+        await keeper(endpoint, RefreshToken("id", "secret", "second", store=MemoryTokenStore())).within(10)
+    assert endpoint.asked == 2
+
+
+async def test_a_refresh_that_was_never_sent_is_made_again_within_the_policy() -> None:
+    """Nothing can be spent by it."""
+    endpoint = Played(DOWN["not reached"], DOWN["not reached"], PAIR)
+    assert (await keeper(endpoint, by_pair()).within(10)).access.reveal() == "tok"
+
+
+async def test_a_pair_whose_answer_was_lost_is_told_as_such() -> None:
+    """The vendor renewed, the answer was lost, and the old refresh token is refused: the error says what happened."""
+    vendor = Vendor("first")
+    vendor.lose = errors.ReplyLostError("gone")
+    with pytest.raises(errors.RefreshTokenDeadError, match="lost on its way"):
+        await keeper(vendor, by_pair()).within(10)
+    assert vendor.sent == ["first", "first"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (ExchangeAnswer(401, b'{"error": "invalid_client"}'), errors.CredentialsRejectedError),
+        (ExchangeAnswer(429, b'{"message": "auth.request_limit_exceeded"}'), errors.RateLimitedError),
+    ],
+)
+async def test_a_refusal_is_no_failure_that_another_try_may_cure(
+    answer: ExchangeAnswer, kind: type[errors.XoxoError]
+) -> None:
+    """Wrong credentials and a penalty are told at once."""
+    endpoint = Played(answer)
+    with pytest.raises(kind):
+        await keeper(endpoint).within(10)
+    assert endpoint.asked == 1
+
+
+async def test_a_penalty_within_a_retry_is_honoured() -> None:
+    """The first try fails, the second one is throttled: there is no third, for any client of the account."""
+    endpoint = Played(DOWN["500"], ExchangeAnswer(429, b'{"code": 429, "error": "x"}', 7.0))
+    pacer = Pacer(RateLimits.unlimited(), clock=lambda: 0.0)
+    for _ in range(3):
+        with pytest.raises(errors.RateLimitedError) as caught:
+            await keeper(endpoint, pacer=pacer).within(10)
+        assert caught.value.retry_after_s == 7
+    assert (endpoint.asked, pacer.blocked_s(TOKEN_REQUEST)) == (2, 7)
+
+
+async def test_a_policy_of_one_attempt_asks_once() -> None:
+    """Who wants no repetition gets none."""
+    for provider in (by_id(), by_pair()):
+        endpoint = Played(DOWN["500"])
+        with pytest.raises(errors.AuthError):
+            await keeper(endpoint, provider, retry=RetryPolicy(attempts=1)).within(10)
+        assert endpoint.asked == 1
+
+
+async def test_an_outage_is_met_with_ever_fewer_requests() -> None:
+    """Ten minutes of a dead endpoint, a new client each second: some forty requests, and then the first good one."""
+    now, endpoint = [0.0], Played(DOWN["500"])
+    for _ in range(600):
+        with pytest.raises(errors.AuthError):
+            await keeper(endpoint, clock=lambda: now[0]).within(10)
+        now[0] += 1.0
+    assert endpoint.asked <= 3 * (5 + 600 / 30)
+    endpoint.answers = [FINE]
+    now[0] += 30
+    assert (await keeper(endpoint, clock=lambda: now[0]).within(10)).access.reveal() == "tok"
+
+
+async def test_clients_of_one_account_ask_together() -> None:
+    """Twenty clients, cold, and an endpoint that fails once: two requests, and a token for each."""
+    endpoint = Played(DOWN["500"], FINE)
+    clients, tokens = [keeper(endpoint) for _ in range(20)], list[str]()
+
+    async def use(client: Keeper) -> None:
+        tokens.append((await client.within(10)).access.reveal())
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            for client in clients:
+                group.start_soon(use, client)
+    assert (tokens, endpoint.asked) == (["tok"] * 20, 2)
+
+
+async def test_another_secrets_failure_is_not_ours() -> None:
+    """A wrong secret keeps nobody from asking with the right one."""
+    endpoint = Played(ExchangeAnswer(401, b'{"error": "invalid_client"}'), FINE)
+    with pytest.raises(errors.CredentialsRejectedError):
+        await keeper(endpoint, by_id("wrong")).within(10)
+    assert (await keeper(endpoint, by_id("right")).within(10)).access.reveal() == "tok"
+
+
+# Closing.
+
+
+class Slow:
+    """A token endpoint that answers when it is told to."""
+
+    def __init__(self, answer: ExchangeAnswer) -> None:
+        self.answer = answer
+        self.asked, self.go = anyio.Event(), anyio.Event()
+
+    async def __call__(self, _path: str, _body: bytes, _kind: str, /) -> ExchangeAnswer:
+        self.asked.set()
+        await self.go.wait()
+        return self.answer
+
+
+async def waiting_for(kept: Keeper, endpoint: Slow) -> "asyncio.Task[Any]":
+    caller = asyncio.create_task(kept.within(100))
+    await endpoint.asked.wait()
+    return caller
+
+
+async def test_closing_waits_for_a_pair_as_long_as_a_token_request_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its refresh token may be spent: what comes within that time is stored."""
+    store, endpoint, waits = MemoryTokenStore(), Slow(PAIR), list[float]()
+    kept = keeper(endpoint, RefreshToken("id", "s", "first", store=store), timeouts=Timeouts(token_s=77))
+    caller, wait = await waiting_for(kept, endpoint), asyncio.wait
+
+    async def noted(tasks: Any, *, timeout: float) -> Any:  # noqa: ASYNC109 - asyncio's signature
+        waits.append(timeout)
+        endpoint.go.set()
+        return await wait(tasks, timeout=timeout)
+
+    monkeypatch.setattr("xoxo_async.auth.keeper.asyncio.wait", noted)
+    await kept.close()
+    assert waits[0] >= 77
+    stored = await store.load()
+    assert stored is not None
+    assert stored.refresh is not None
+    assert stored.refresh.reveal() == "next"
+    await caller
+
+
+async def test_closing_waits_for_no_token_that_can_be_had_again() -> None:
+    """Client credentials spend nothing: the request is given up at once, and the next client may ask."""
+    endpoint = Slow(FINE)
+    kept = keeper(endpoint)
+    caller = await waiting_for(kept, endpoint)
+    with anyio.fail_after(5):
+        await kept.close()
+        with pytest.raises(errors.ConfigError, match="closed"):
+            await caller
+        assert (await keeper(Played(FINE)).within(10)).access.reveal() == "tok"
+
+
+async def test_closing_ends_a_wait_between_two_tries() -> None:
+    """Nothing is under way then, and after it nobody asks."""
+    endpoint = Played(DOWN["500"], PAIR)
+    kept = keeper(endpoint, by_pair(), retry=RetryPolicy(attempts=3, base_s=1000, max_s=1000))
+    caller = asyncio.create_task(kept.within(100))
+    while not endpoint.asked:
+        await anyio.lowlevel.checkpoint()
+    await anyio.wait_all_tasks_blocked()
+    with anyio.fail_after(5):
+        await kept.close()
+        with pytest.raises(errors.ConfigError, match="closed"):
+            await caller
+    assert endpoint.asked == 1

@@ -1,0 +1,115 @@
+"""`auth.troubles`: refused tokens and failed requests make everybody of an account wait, longer each time."""
+
+import pytest
+
+from xoxo_async import errors
+from xoxo_async.auth.troubles import Troubles
+
+WALL = 1_700_000_000.0
+
+
+def refuse(troubles: Troubles, now: float, *, worked: bool = False, had_since: float | None = None) -> None:
+    troubles.refused(worked=worked, had_since=now if had_since is None else had_since, now=now, wall=WALL + now)
+
+
+def left(troubles: Troubles, now: float) -> float:
+    """Return how long nobody asks for a token, to an eighth of a second."""
+    at = now
+    while troubles.refusal(at, WALL) is not None:
+        at += 0.125
+    return at - now
+
+
+def test_each_refusal_in_a_row_doubles_the_wait() -> None:
+    """The first one is free, since the token may be an old one; then 1, 2, 4 seconds and so on, to five minutes."""
+    troubles, now, waits = Troubles(), 0.0, []
+    for _ in range(12):
+        refuse(troubles, now)
+        waits.append(left(troubles, now))
+        now += waits[-1]
+    assert waits == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
+
+
+def test_a_token_that_worked_was_revoked_and_starts_no_row() -> None:
+    """Revoked ten times over, nobody ever waits."""
+    troubles = Troubles()
+    for now in range(10):
+        refuse(troubles, now, worked=True)
+        assert troubles.refusal(now, WALL) is None
+    refuse(troubles, 10)
+    assert troubles.refusal(10, WALL) is None
+
+
+def test_a_row_ends_with_a_token_that_works_or_with_time() -> None:
+    """A week later a refused token is the first one of a new row."""
+    for end in ("worked", "time"):
+        troubles, now = Troubles(), 0.0
+        for _ in range(6):
+            refuse(troubles, now)
+            now += left(troubles, now)
+        if end == "worked":
+            refuse(troubles, now, worked=True)
+        else:
+            now += 601
+        refuse(troubles, now)
+        assert troubles.refusal(now, WALL) is None, end
+
+
+def test_clients_that_share_a_refused_token_count_it_once() -> None:
+    """Each of them finds out for itself; the wait is that of one refusal."""
+    troubles = Troubles()
+    for had_since in (0, 1, 2, 3):
+        refuse(troubles, 5, had_since=had_since)
+    assert troubles.refusal(5, WALL) is None
+    for had_since in (6, 7, 8):
+        refuse(troubles, 9, had_since=had_since)
+    assert left(troubles, 9) == 1
+
+
+def test_the_error_says_what_since_when_and_when_next() -> None:
+    """In UTC; it may be tried again, for nothing was sent."""
+    troubles = Troubles()
+    for now in (0, 0, 1):
+        refuse(troubles, now)
+    error = troubles.refusal(1.5, WALL + 1.5)
+    assert isinstance(error, errors.TokenRejectedError)
+    assert (error.effect, error.retryable) == ("none", True)
+    assert str(error) == (
+        "the vendor refuses its own new tokens: 3 in a row since 2023-11-14 22:13:20 UTC; the next one is asked for at "
+        "2023-11-14 22:13:23 UTC, in 2 s"
+    )
+    assert "an unknown time" in str(troubles.refusal(1.5, 1e30))
+
+
+def test_a_failed_request_is_known_to_all_until_the_next_try() -> None:
+    """Each gets an error of its own; after the time somebody asks."""
+    troubles, failure = Troubles(), errors.AuthError("down")
+    troubles.failed(failure, 5.0)
+    first, second = troubles.failure(1.0), troubles.failure(4.9)
+    assert (str(first), str(second)) == ("down", "down")
+    assert len({id(first), id(second), id(failure)}) == 3
+    assert troubles.failure(5.0) is None
+    assert not troubles.given_up
+
+
+def test_giving_up_again_and_again_waits_longer() -> None:
+    """Up to half a minute; a token that is had ends it."""
+    troubles = Troubles()
+    waits = [troubles.given_up_on(errors.AuthError("down"), 0.0) for _ in range(8)]
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+    troubles.succeeded()
+    assert troubles.failure(0.0) is None
+    assert troubles.given_up_on(errors.AuthError("down"), 0.0) == 1
+
+
+@pytest.mark.parametrize("trouble", ["refusals", "failure"])
+def test_troubles_are_kept_until_they_matter_no_more(trouble: str) -> None:
+    """Ten minutes after the last wait; without any, not at all."""
+    troubles = Troubles()
+    assert troubles.runs_out_at() == float("-inf")
+    if trouble == "refusals":
+        for now in (0.0, 0.0):
+            refuse(troubles, now)
+    else:
+        troubles.given_up_on(errors.AuthError("down"), 0.0)
+    assert troubles.runs_out_at() == 601

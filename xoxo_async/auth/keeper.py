@@ -1,0 +1,331 @@
+"""The one token of a client: taken without a lock while it is fresh, renewed once for all who wait for it."""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
+
+import anyio
+
+from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
+from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
+from xoxo_async.config import Timeouts
+from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
+from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.kept import named_by
+from xoxo_async.operation import EffectClass
+from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.retry import RetryPolicy
+from xoxo_async.wire import Secret
+
+__all__ = ["Keeper"]
+
+_RENEW_MARGIN_S: Final = 300.0
+_FAILURE_REMEMBERED_S: Final = 1.0
+_SAVING_S: Final = 5.0
+"""How much longer than a token request closing waits, so that the pair reaches its store."""
+
+
+class Keeper:
+    """Hold a client's token, and have it renewed before it ends and when it was refused.
+
+    Args:
+        provider: Where tokens come from.
+        base_url: The address; tokens and their troubles belong to account and address.
+        post: Makes one request to the token endpoint.
+        adopt: Called with each new token before anybody uses it.
+        timeouts: How long a token request and a call may take.
+        retry: How often a failed token request is made again.
+        hooks: Who wants to know of renewals.
+        pacer: Keeps the token endpoint's penalties, for every client of the account.
+        clock: A monotonic clock; wall clock steps must not expire tokens.
+        wall: The wall clock, in epoch seconds.
+
+    Attributes:
+        token: The token, None before the first one and after a refusal.
+        renew_at: From when on the token is due for renewal.
+        dead_at: From when on it must not be used.
+        base_url: As given; for providers, which keep tokens apart by it.
+    """
+
+    def __init__(
+        self,
+        provider: TokenProvider,
+        base_url: str,
+        *,
+        post: Exchange,
+        adopt: Callable[[Token], None],
+        timeouts: Timeouts,
+        retry: RetryPolicy,
+        hooks: Sequence[Hook],
+        pacer: Pacer | None,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self.base_url: Final = base_url
+        self._provider: Final = provider
+        # A provider that does not say so may spend something with each request: the careful reading.
+        self._rotates: Final[bool] = getattr(provider, "rotates", True)
+        self._post: Final = post
+        self._adopt: Final = adopt
+        self._timeouts: Final = timeouts
+        self._retry: Final = retry
+        self._hooks: Final = hooks
+        self._pacer: Final = pacer
+        self._clock: Final = clock
+        self._wall: Final = wall
+        name, anchor = named_by(provider, "credential")
+        self._troubles: Troubles
+        TROUBLES.join((base_url, name), self._share, anchor)
+        self._lock: anyio.Lock | None = None
+        self._closed = False
+        self.token: Token | None = None
+        self.renew_at = 0.0
+        self.dead_at = 0.0
+        self._had_since = 0.0
+        self._rejected: Token | None = None
+        self._renewal: asyncio.Task[None] | None = None
+        self._failure: XoxoError | None = None
+        self._failed_until = 0.0
+        # What the present try of a renewal has come to.
+        self._held_back = False
+        self._asked = False
+        self._spending = False
+        self._own_turn_at = math.nan
+
+    def _share(self, troubles: Troubles) -> "Keeper":
+        self._troubles = troubles
+        return self
+
+    def open(self) -> None:
+        """Begin to work on the running event loop."""
+        self._lock = anyio.Lock()
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What a server that echoes what it was sent may show."""
+        tokens = [token for token in (self.token, self._rejected) if token is not None]
+        pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
+        return (*pairs, *getattr(self._provider, "secrets", ()))
+
+    def reject(self, token: Token | None, *, worked: bool) -> TokenRejectedError | None:
+        """Forget a token the vendor refused, if it is still the current one.
+
+        Args:
+            token: The one the refused attempt was sent with.
+            worked: Whether the vendor accepted it before.
+
+        Returns:
+            What to tell the caller where no other token is asked for now; None where one is.
+        """
+        now, wall = self._clock(), self._wall()
+        if token is not None and self.token is token:
+            self._rejected = token
+            self.token = None
+            self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
+            forget = getattr(self._provider, "forget", None)
+            if callable(forget):
+                forget(token)  # clients to come do not find it either
+        return self._troubles.refusal(now, wall) if self.token is None else None
+
+    async def within(self, within_s: float) -> Token:
+        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
+
+        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
+
+        Args:
+            within_s: Seconds the caller can wait.
+
+        Raises:
+            AuthError: No token could be had.
+            ConfigError: The provider cannot work as it is set up.
+            ConnectError: The token endpoint was not reached.
+            RateLimitedError: The token endpoint has imposed a penalty.
+        """
+        patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
+        try:
+            with anyio.fail_after(patience):
+                return await self._fresh()
+        except TimeoutError:
+            raise AuthError(
+                f"no token within {patience:g} s: the renewal has not ended, or another process holds the token store",
+                retryable=True,
+            ) from None
+
+    async def close(self) -> None:
+        """Let a renewal end whose pair would be lost, for as long as a token request may take; end any other.
+
+        A caller who is cancelled meanwhile waits all the same; the cancellation is raised after that.
+        """
+        self._closed = True
+        renewal = self._renewal
+        if renewal is None or renewal.done():
+            return
+        try:
+            if self._rotates and self._spending:
+                await _wait_for(renewal, self._timeouts.token_s + _SAVING_S)
+        finally:
+            renewal.cancel()
+        await _wait_for(renewal, _SAVING_S)
+
+    async def _fresh(self) -> Token:
+        """Return a usable token; the slow side of the session's check."""
+        token, now = self.token, self._clock()
+        if token is not None and now < self.dead_at:
+            # Renewal is due and the old token still lives: renew aside, and hold nobody up.
+            if now >= self._failed_until and self._troubles.refusal(now, self._wall()) is None:
+                self._start()
+            return token
+        assert self._lock is not None  # noqa: S101 - made with the loop
+        async with self._lock:
+            if self.token is not None and self._clock() < self.dead_at:
+                return self.token
+            self.token = None
+            if self._renewal is None or self._renewal.done():
+                self._raise_what_is_known()
+            await self._renewed()
+        if self.token is None:
+            self._raise_what_is_known()
+            raise AuthError("the token was refused as soon as it was renewed", retryable=True)
+        return self.token
+
+    async def _renewed(self) -> None:
+        """Wait for a renewal.
+
+        It is a task of its own, and shielded: a cancelled caller must not lose a rotated pair or fail the others.
+        """
+        renewal, caller = self._start(), asyncio.current_task()
+        try:
+            await asyncio.shield(renewal)
+        except asyncio.CancelledError:
+            if renewal.cancelled() and (caller is None or not caller.cancelling()):
+                raise ConfigError("this client was closed while a call waited for its token") from None
+            raise
+
+    def _raise_what_is_known(self) -> None:
+        """Raise what a token request made now would most likely end with: the vendor punishes who asks too often."""
+        now = self._clock()
+        refusal = self._troubles.refusal(now, self._wall())
+        if refusal is not None:
+            raise refusal
+        if self._failure is not None and now < self._failed_until:
+            raise remembered(self._failure, self._failed_until - now)
+
+    def _start(self) -> asyncio.Task[None]:
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.get_running_loop().create_task(self._renew())
+            self._renewal.add_done_callback(_retrieve)
+        return self._renewal
+
+    async def _renew(self) -> None:
+        """Get a token, asking again where that may help."""
+        attempt, lost, waits = 0, False, self._retry.waits()
+        while True:
+            attempt += 1
+            self._asked = self._held_back = False
+            try:
+                token = await self._provider.obtain(self, self._rejected)
+            except XoxoError as error:
+                unsent = isinstance(error, ConnectError)
+                failure = _as_own(error.with_traceback(None))  # without its frames: they hold the client secret
+            else:
+                self._take(token)
+                return
+            finally:
+                self._spending = False
+            # A refresh token may be spent although no answer came. With it, one more try is documented, and no third.
+            may_repeat = not (self._rotates and lost)
+            lost = lost or (self._asked and not unsent)
+            wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
+            wait = self._noted(failure, wait)
+            if wait is None:
+                raise failure
+            await anyio.sleep(wait)
+
+    def _noted(self, failure: XoxoError, wait: float | None) -> float | None:
+        """Remember a failed try; return the seconds until the next one, None where there is none."""
+        now = self._clock()
+        if self._closed or isinstance(failure, RateLimitedError) or not (self._asked or self._held_back):
+            wait = None
+        elif self._held_back:
+            # Another client of the account asked in vain: wait for its next try, or give up with it.
+            wait = None if wait is None or self._troubles.given_up else max(wait, self._troubles.next_at - now)
+        if wait is not None:
+            if self._asked:
+                self._troubles.failed(failure, now + wait)
+                self._own_turn_at = now + wait
+            return wait
+        self._failure = failure
+        if isinstance(failure, RateLimitedError) and failure.retry_after_s:
+            self._failed_until = now + failure.retry_after_s
+            if self._pacer is not None:
+                self._pacer.penalise(TOKEN_REQUEST, failure.retry_after_s)
+        elif self._asked:
+            self._failed_until = now + self._troubles.given_up_on(failure, now)
+        else:
+            self._failed_until = now + _FAILURE_REMEMBERED_S
+        return None
+
+    def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
+        """Post to the token endpoint once, for the provider, unless the account must leave it alone now."""
+        # Not `async`: a frame that waits would hold the body and the secret in it, for whatever prints its variables.
+        blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
+        if blocked_s:
+            # Imposed on another client of the account, or on this one before it closed.
+            raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
+        if self._troubles.next_at != self._own_turn_at:
+            failure = self._troubles.failure(self._clock())
+            if failure is not None:
+                self._held_back = True
+                raise failure
+        self._asked = self._spending = True
+        return self._post(path, body, content_type)
+
+    def _take(self, token: Token) -> None:
+        now = self._clock()
+        if token.expires_at is None:
+            self.renew_at = self.dead_at = math.inf
+        else:
+            lifetime = max(token.expires_at - self._wall(), 0.0)
+            self.dead_at = now + lifetime
+            self.renew_at = self.dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
+        self._had_since = now
+        self._failure = None
+        self._troubles.succeeded()
+        self._adopt(token)
+        self.token = token
+        notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
+
+
+async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
+    """Wait for a task's end, however often the caller is cancelled."""
+    cancelled: asyncio.CancelledError | None = None
+    loop = asyncio.get_running_loop()
+    end = loop.time() + timeout_s
+    # anyio repeats its cancellation at every wait, so it is shielded; asyncio's own goes through such a shield.
+    with anyio.CancelScope(shield=True):
+        while not task.done() and (left := end - loop.time()) > 0:
+            try:
+                await asyncio.wait([task], timeout=left)
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+def _as_own(error: XoxoError) -> XoxoError:
+    """Return what a failed token request means for the call that needed the token: it was never sent.
+
+    The endpoint's own troubles become an `AuthError` that may be tried again; left as they were, a 502 of the token
+    endpoint would read as the vendor's answer to an order.
+    """
+    if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
+        error.effect = "none"
+        return error
+    return AuthError(f"no token could be had: {error.message}", retryable=True, status=error.status)
+
+
+def _retrieve(task: "asyncio.Task[None]") -> None:
+    """Mark a renewal's error as seen: an early renewal has no waiter, and its failure is remembered, not lost."""
+    if not task.cancelled():
+        task.exception()
