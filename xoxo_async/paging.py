@@ -1,7 +1,7 @@
 """One page, and the iterator over all of them, which stops where the vendor stops."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
+from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
@@ -11,6 +11,10 @@ from xoxo_async.wire import RawReply, Rows, read_untyped, to_decimal
 __all__ = ["Page", "check_page", "iterate_pages"]
 
 T = TypeVar("T")
+
+_MAX_PAGES: Final = 10_000
+_MAX_STALE: Final = 10
+"""A page may bring mostly known items when the list has just grown a lot; ten such pages in a row are no accident."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
@@ -97,27 +101,49 @@ def check_page(page: object, limit: object) -> None:
             raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
 
 
-async def iterate_pages(fetch: Callable[[int], Awaitable[Page[T]]]) -> AsyncIterator[T]:
+async def iterate_pages(
+    fetch: Callable[[int], Awaitable[Page[T]]], identity: Callable[[T], Hashable] | None = None
+) -> AsyncIterator[T]:
     """Yield the items of page 1, 2, … until one is shorter than asked for.
+
+    A list may grow while it is read: what moves from one page to the next then comes twice, and is yielded once if it
+    has an identity. A server that ignores the
+    page number gives the same items again and again, and where the list grows meanwhile no two of its pages are the
+    same. Both are told by what a page brings that is new.
 
     Args:
         fetch: Reads one page by its number.
+        identity: What an item is known by. Without it whole items are compared, and all are yielded: two that are alike
+            may be two.
 
     Raises:
-        DecodeError: When a full page comes twice: the server ignores the page number and would never end. If that page
-            is longer than asked for, the server has given all there is on one page, and the iteration ends well.
+        DecodeError: When a full page brings nothing new, when many pages in a row bring mostly what was there before,
+            or when there are more pages than any list has: the iteration would never end. If the page is longer than
+            asked for, the server has given all there is on one page, and the iteration ends well.
     """
-    number, before = 1, None
-    while True:
+    seen: set[Hashable] = set()
+    stale = 0
+    for number in range(1, _MAX_PAGES + 1):
         page = await fetch(number)
-        if page.items and page.items == before:
-            if len(page) > page.limit:
-                return
-            raise DecodeError(
-                f"page {number} is page {number - 1} again: the server ignores page numbers", effect="none"
-            )
-        for item in page.items:
+        names = [cast("Hashable", item) if identity is None else identity(item) for item in page.items]
+        new = [item for item, name in zip(page.items, names, strict=True) if name not in seen]
+        seen.update(names)
+        if page.items and not new and len(page) > page.limit:
+            return
+        if not new and not page.is_last:
+            raise _endless(f"page {number} brings nothing new: the server ignores page numbers")
+        for item in page.items if identity is None else new:
             yield item
         if page.is_last:
             return
-        number, before = number + 1, page.items
+        stale = stale + 1 if 2 * len(new) < len(page) else 0
+        if stale >= _MAX_STALE:
+            raise _endless(
+                f"pages {number - stale + 1} to {number} bring mostly what was there before: the server ignores page "
+                "numbers, or the list grows as fast as it is read"
+            )
+    raise _endless(f"after {_MAX_PAGES:,} pages there is no end")
+
+
+def _endless(message: str) -> DecodeError:
+    return DecodeError(message, effect="none")

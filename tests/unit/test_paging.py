@@ -58,6 +58,66 @@ async def test_a_server_that_ignores_the_page_number_is_an_error() -> None:
     assert caught.value.effect == "none"
 
 
+async def test_a_full_page_with_nothing_new_ends_the_list_in_whatever_order_it_comes() -> None:
+    """A server may go round in circles, or shuffle."""
+    server = Server([(1, 2), (3, 4), (2, 3), (5, 6)], 2)
+    with pytest.raises(DecodeError, match="page 3 brings nothing new"):
+        await read(server)
+    assert server.asked == [1, 2, 3]
+
+
+class Growing:
+    """Gives the newest items whatever page is asked for; others add some between two calls."""
+
+    def __init__(self, added: int, limit: int = 100) -> None:
+        self.asked = 0
+        self.added, self.limit = added, limit
+
+    async def __call__(self, number: int) -> Page[int]:
+        self.asked += 1
+        newest = self.asked * self.added
+        return Page(tuple(range(newest + self.limit, newest, -1)), number, self.limit)
+
+
+@pytest.mark.parametrize("added", [1, 30, 49])
+async def test_a_list_that_grows_under_a_server_that_ignores_the_page_number_ends(added: int) -> None:
+    """No two of its pages are the same, and each brings something new: ten that mostly repeat are enough."""
+    server = Growing(added)
+    with pytest.raises(DecodeError, match="mostly what was there before"):
+        async for _ in iterate_pages(server):
+            pass
+    assert server.asked == 11
+
+
+async def test_no_list_has_pages_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one whose every page is new."""
+    monkeypatch.setattr("xoxo_async.paging._MAX_PAGES", 50)
+    server = Growing(100)
+    with pytest.raises(DecodeError, match="after 50 pages there is no end"):
+        async for _ in iterate_pages(server):
+            pass
+    assert server.asked == 50
+
+
+async def test_what_a_growing_list_moves_to_the_next_page_is_given_once() -> None:
+    """It is known by its identity; on one page, two of the same are both given."""
+    server = Server([(5, 4, 4), (4, 3, 2), (1,)], 3)
+    assert [item async for item in iterate_pages(server, lambda item: item)] == [5, 4, 4, 3, 2, 1]
+
+
+async def test_items_without_an_identity_are_given_as_often_as_they_come() -> None:
+    """Two payments that are alike may be two."""
+    server = Server([(5, 4), (4, 3), (3,)], 2)
+    assert [item async for item in iterate_pages(server)] == [5, 4, 4, 3, 3]
+
+
+async def test_a_list_that_grew_a_lot_at_once_is_read_to_its_end() -> None:
+    """Nine pages that mostly repeat, and then a new one, are a list in motion."""
+    moved = [tuple(range(n, n + 4)) for n in range(9)]
+    server = Server([*moved, (20, 21, 22, 23), *[tuple(range(20 + n, 24 + n)) for n in range(1, 9)], (90,)], 4)
+    assert set(await read(server)) >= {0, 11, 20, 31, 90}
+
+
 async def test_a_server_that_ignores_the_limit_gives_each_item_once() -> None:
     """All items on one page, whatever was asked for, is a whole list and no error."""
     server = Server([(1, 2, 3), (1, 2, 3)], 2)

@@ -7,7 +7,7 @@ from typing import Final
 
 from xoxo_async.retry import RetryPolicy
 
-__all__ = ["Circuit", "Flow", "InFlight"]
+__all__ = ["LATE", "Circuit", "Flow", "InFlight", "ProbeAnswer"]
 
 _DOUBTS: Final = 5
 """Sends in a row without proof before the circuit opens: each of them is a look-up later."""
@@ -16,6 +16,14 @@ _OUTAGE_S: Final = 1.0
 """Trouble of this length that ends with an open circuit was an outage, not a server in partial distress."""
 
 _PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
+
+_FIRST_RISK_S: Final = 2.0
+"""How long after a line that was tried in vain the next one is tried, while look-ups fail; twice as long each time.
+Each such line is a look-up later, so a minute of trouble may cost no more than a handful of them."""
+
+LATE: Final = 1.1
+"""A penalty may last this many times the pause limit. The vendor's own is a minute, as the limit is by default, and a
+rounded number must not pause a run that a second more of waiting lets go on."""
 
 _HALVED_EVERY_S: Final = 1.0
 _GROWN_BACK_S: Final = 8.0
@@ -110,6 +118,16 @@ class Flow(Enum):
     """Nothing; a look-up probes whether the server is back."""
 
 
+class ProbeAnswer(Enum):
+    """What a look-up brought back that was only made to see whether the server is at work."""
+
+    GOOD = "good"
+    """The server did its work, or refused for a reason."""
+    FAILURE = "failure"
+    """An answer, and it was a failure of the server's own."""
+    NONE = "none"
+
+
 class Circuit:
     """Watch how sends end, and say how much may be sent.
 
@@ -132,6 +150,8 @@ class Circuit:
         self._limit_before = most
         self._bad_since: float | None = None
         self._waits: Iterator[float] | None = None
+        self._risk_at = 0.0
+        self._risk_s = _FIRST_RISK_S
 
     @property
     def limit(self) -> int:
@@ -148,6 +168,7 @@ class Circuit:
                 # The outage is over, and its failures said nothing about how much the server can take.
                 self._in_flight.restore(None if self._bad_for_s >= _OUTAGE_S else self._limit_before)
             self.flow, self._doubts, self._bad_since, self._waits = Flow.FULL, 0, None, None
+            self._risk_at, self._risk_s = 0.0, _FIRST_RISK_S
 
     def failed(self, reason: str, *, reached: bool, in_flight: int = 1) -> None:
         """Note a send without proof, or one that never reached the server.
@@ -175,10 +196,24 @@ class Circuit:
         """
         self._in_flight.throttled(in_flight)
 
-    def probed(self, *, alive: bool) -> None:
-        """Note how a probe ended; a living server is tried with one line."""
-        if alive:
-            self.flow = Flow.TRIAL
+    def probed(self, answer: ProbeAnswer) -> None:
+        """Note how a probe ended; a living server is tried with one line.
+
+        A server that answers look-ups with failures of its own is alive, and its orders may be well: it is tried, too,
+        but at growing distances, since it may as well be the middle of an outage.
+
+        Args:
+            answer: What came back.
+        """
+        if answer is ProbeAnswer.NONE:
+            return
+        now = self._clock()
+        if answer is ProbeAnswer.FAILURE:
+            if now < self._risk_at:
+                return
+            self._risk_at = now + self._risk_s
+            self._risk_s *= 2
+        self.flow = Flow.TRIAL
 
     def next_wait(self) -> float:
         """Return how long to wait before the next probe, longer each time; and never more than a second."""
@@ -189,7 +224,12 @@ class Circuit:
     @property
     def given_up(self) -> bool:
         """Whether the server has been dead for too long."""
-        return self._bad_since is not None and self._bad_for_s >= self._limit_s
+        return self._bad_since is not None and self.patience_s <= 0
+
+    @property
+    def patience_s(self) -> float:
+        """For how many seconds the server is still waited for, if it stays dead."""
+        return max(self._limit_s - self._bad_for_s, 0.0)
 
     @property
     def _bad_for_s(self) -> float:

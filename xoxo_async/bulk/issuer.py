@@ -1,7 +1,8 @@
 """`BulkIssuer`: plan, send, settle, report; running it again does only what is left."""
 
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Generator, Iterable
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -25,7 +26,7 @@ from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ApiError, AuthError, ConfigError
+from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
@@ -60,7 +61,8 @@ class BulkIssuer:
             minute. Each line still gets its own codes. Needs a ledger that keeps codes.
         max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when
             its intent is written, and settled when its charge is known; the run pauses before it could go over.
-        pause_limit_s: How long a dead server is waited for before the run pauses.
+        pause_limit_s: How long the run waits for the vendor before it pauses: for a server that does not answer, and
+            for the end of a penalty. A penalty that is known to be longer pauses it at once.
         missing: What becomes of planned rows that `run` is not given again: `refuse` stops before anything is sent and
             names them, `withdraw` cancels those that were never sent, `keep` has them sent.
         restore: Whether the ledger replaces a lost one, or is an older copy of one: then every planned row is looked up
@@ -126,38 +128,48 @@ class BulkIssuer:
         self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
         self._wall: Final = wall or SteadyClock().now
-        self._runner: Final = Runner(
-            client,
-            ledger,
-            concurrency=_in_flight_limit(client, concurrency),
-            budget=None if max_spend is None else Decimal(max_spend),
-            pause_limit_s=pause_limit_s,
-            wall=self._wall,
-        )
-        self._reconciler: Final = Reconciler(
-            client,
-            ledger,
-            # Two look-ups that say absent, a tenth of the settling time apart.
-            Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10, restore=restore),
-            progress=self._runner.progress,
-            # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
-            stopped=self._runner.interrupted,
-            watch=self._runner.watch_charges,
-            wall=self._wall,
-        )
+        self._concurrency: Final = _in_flight_limit(client, concurrency)
+        self._pause_limit_s: Final = pause_limit_s
+        # Two look-ups that say absent, a tenth of the settling time apart.
+        self._rules: Final = Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10, restore=restore)
+        self._progress: Final = Progress()
+        self._runner: Runner | None = None  # of the run at hand
+        self._at_work = False
+        self._stop_wanted: str | None = None
+        self._was_stopped = False
 
     @property
     def progress(self) -> Progress:
-        """What the run at hand has done so far."""
-        return self._runner.progress
+        """What the run at hand has done so far, or the last one did; the same object for all runs."""
+        return self._progress
 
     def stop(self, reason: str = "interrupted") -> None:
         """Take no more lines; what is in flight ends and is written down, then the run returns its report.
 
+        It stops the run at hand, once. While none is at hand it holds back the next one, which then sends nothing and
+        says so in its report: a wish to stop is not lost because it comes a moment before the run begins. After a run
+        that was stopped it does nothing. Every later run works again.
+
         Args:
             reason: Why, for the report.
         """
-        self._runner.stop(Pause.INTERRUPTED, reason)
+        if self._runner is not None:
+            self._runner.stop(Pause.INTERRUPTED, reason)
+            self._was_stopped = True
+        elif self._at_work or not self._was_stopped:
+            self._stop_wanted = self._stop_wanted or reason
+
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Let one run of this issuer be at work at a time."""
+        if self._at_work:
+            raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
+        self._at_work = True
+        self._progress.begin()
+        try:
+            yield
+        finally:
+            self._at_work, self._runner, self._stop_wanted = False, None, None
 
     async def run(
         self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
@@ -182,9 +194,10 @@ class BulkIssuer:
             ConfigError: When the ledger is of another account or address, nothing was sent.
             XoxoError: When the catalogue cannot be read; nothing was sent.
         """
-        started = self._clock()
-        await self.plan(orders, approve=approve)
-        return await self._work(started, send=True)
+        with self._alone():
+            started = self._clock()
+            await self.plan(orders, approve=approve)
+            return await self._work(started, send=True)
 
     async def issue(self) -> Report:
         """Issue what is planned and not issued yet, and look at what waits for codes: `run` without its first half.
@@ -198,7 +211,8 @@ class BulkIssuer:
             ConfigError: When the ledger is of another account or address, nothing was sent.
             LedgerError: When the ledger fails.
         """
-        return await self._work(self._clock(), send=True)
+        with self._alone():
+            return await self._work(self._clock(), send=True)
 
     async def plan(
         self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
@@ -326,7 +340,8 @@ class BulkIssuer:
                 sent.
             LedgerError: When the ledger fails.
         """
-        return await self._work(self._clock(), send=True, pending=True)
+        with self._alone():
+            return await self._work(self._clock(), send=True, pending=True)
 
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
         """Cancel rows that were never sent, all or none. Moves no money, and makes no call.
@@ -387,15 +402,16 @@ class BulkIssuer:
         Raises:
             LedgerError: When the ledger fails.
         """
-        return await self._work(self._clock(), send=False, pending=True)
+        with self._alone():
+            return await self._work(self._clock(), send=False, pending=True)
 
     async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
-        runner, reconciler = self._runner, self._reconciler
+        runner, reconciler = self._begin()
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()
         await self._distrust_a_copy()
         if send and self._max_spend is not None:
-            await self._hold_to_the_bound()
+            await self._hold_to_the_bound(runner)
         counts = await self._ledger.counts()
         if counts.orders < counts.rows and not self._ledger.keeps_codes:
             raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
@@ -409,22 +425,49 @@ class BulkIssuer:
                 await reconciler.settle()
             if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
                 break
-        if (pending or counts.pending) and not runner.pause:
+        if (pending or counts.pending) and not runner.pause and not reconciler.pause:
             await reconciler.refresh_pending()
-        return await self._report(started)
+        return await self._report(started, runner, reconciler)
+
+    def _begin(self) -> tuple[Runner, Reconciler]:
+        """Return what does the work of one run: an earlier one's may have been stopped, paused or cut off."""
+        runner = self._runner = Runner(
+            self._client,
+            self._ledger,
+            concurrency=self._concurrency,
+            budget=None if self._max_spend is None else Decimal(self._max_spend),
+            pause_limit_s=self._pause_limit_s,
+            progress=self._progress,
+            wall=self._wall,
+        )
+        self._was_stopped = self._stop_wanted is not None
+        if self._stop_wanted is not None:
+            runner.stop(Pause.INTERRUPTED, self._stop_wanted)
+        reconciler = Reconciler(
+            self._client,
+            self._ledger,
+            self._rules,
+            progress=self._progress,
+            # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
+            stopped=runner.interrupted,
+            pause_limit_s=self._pause_limit_s,
+            watch=runner.watch_charges,
+            wall=self._wall,
+        )
+        return runner, reconciler
 
     async def _distrust_a_copy(self) -> None:
         """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
         if self._restore:
             await self._ledger.restored(reason="a person said that this ledger replaces another one")
 
-    async def _hold_to_the_bound(self) -> None:
+    async def _hold_to_the_bound(self, runner: Runner) -> None:
         """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""
         balance, catalogue = await self._prices()
         if catalogue is not None:
             await self._ledger.reprice(catalogue.at_most)
         await self._keep_currency(balance)
-        self._runner.currency = balance.currency if balance is not None else ""
+        runner.currency = balance.currency if balance is not None else ""
 
     async def _pace_on(self) -> None:
         """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
@@ -434,16 +477,14 @@ class BulkIssuer:
         if 0 < wait_s <= interval_s:  # a clock that was set back must hold nobody up
             pacer.penalise(PLACE_ORDER.name, wait_s)
 
-    async def _report(self, started: float) -> Report:
+    async def _report(self, started: float, runner: Runner, reconciler: Reconciler) -> Report:
         counts = await self._ledger.counts()
-        runner, failure = self._runner, self._reconciler.failure
         pause, reason = runner.pause, runner.reason
-        if not pause and failure is not None and counts.unknown:
-            pause = Pause.CREDENTIALS if isinstance(failure, AuthError) else Pause.UNREACHABLE
-            reason = f"look-ups fail: {failure.message}"
+        if not pause and (counts.unknown or counts.pending):
+            pause, reason = reconciler.pause, reconciler.reason
         report = Report.of(self._ledger, counts, pause=pause, reason=reason)
         now = {
-            "placed_now": runner.progress.placed,
+            "placed_now": self._progress.placed,
             "elapsed_s": self._clock() - started,
             "warnings": self._warnings,
         }

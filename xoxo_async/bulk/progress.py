@@ -1,8 +1,14 @@
-"""What a run has done so far, for a display to read."""
+"""What a run has done so far and what it waits for, for a display to read."""
+
+import time
+from typing import Final
 
 import msgspec
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "clock_time"]
+
+_SHORT_S: Final = 120.0
+_HALF_A_DAY_S: Final = 12 * 3600.0
 
 
 class Progress(msgspec.Struct):
@@ -14,6 +20,8 @@ class Progress(msgspec.Struct):
         in_doubt: Rows that ended without proof.
         in_flight: Requests under way.
         phase: What is going on, in a word.
+        wait: What the run waits for, and until when, in words: `held back by the vendor until 14:05`. Empty while it
+            works.
     """
 
     placed: int = 0
@@ -21,3 +29,24 @@ class Progress(msgspec.Struct):
     in_doubt: int = 0
     in_flight: int = 0
     phase: str = "planning"
+    wait: str = ""
+
+    def begin(self) -> None:
+        """Count from the beginning: another run of the same issuer starts."""
+        self.placed = self.rejected = self.in_doubt = self.in_flight = 0
+        self.phase, self.wait = "planning", ""
+
+
+def clock_time(at: float, now: float) -> str:
+    """Return a moment as a person reads it from a clock: with seconds when it is near, with its day when it is far.
+
+    Args:
+        at: The moment, in epoch seconds.
+        now: The present moment, in epoch seconds.
+    """
+    left_s = at - now
+    form = "%H:%M:%S" if left_s < _SHORT_S else "%H:%M" if left_s < _HALF_A_DAY_S else "%Y-%m-%d %H:%M"
+    try:
+        return time.strftime(form, time.localtime(at))
+    except (OverflowError, ValueError, OSError):
+        return "a day that no calendar has"  # a penalty of any length may be imposed

@@ -1,27 +1,39 @@
 """Settles what is unknown: looks orders up by poNumber, and never sends one."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import anyio
 
 from xoxo_async.bulk.evidence import change_from_order, described, mismatch
+from xoxo_async.bulk.history import DayHistory
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, Ledger, LedgerLine, LineState, Rules, next_look
-from xoxo_async.bulk.progress import Progress
+from xoxo_async.bulk.lookups import LookUps
+from xoxo_async.bulk.progress import Progress, clock_time
+from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.zone import VendorZone
 from xoxo_async.client import XoxoClient
-from xoxo_async.errors import AuthError, NotFoundError, XoxoError
+from xoxo_async.errors import NotFoundError, XoxoError
 from xoxo_async.services.orders import Order
 
 __all__ = ["Reconciler"]
 
-_LOOKUPS_AT_ONCE: Final = 8
 _MAX_SENDS: Final = 5
 """A line sent so often and still absent has something wrong with it that another send will not mend."""
 
-_FAILED_PASSES: Final = 3
+_MAX_FAILURES: Final = 5
+"""A line whose look-up has failed so often, by itself, long after its send, is a person's."""
+
 _CHUNK: Final = 200
+_LEAST_SPACING_S: Final = 1.0
+"""However little settling time a caller wants: where the ledger does not count a look-up, no line is asked for without
+a pause."""
+
+_TOLD_FROM_S: Final = 5.0
+"""A wait from this length is told."""
+
+_DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
 
 
 class Reconciler:
@@ -31,9 +43,10 @@ class Reconciler:
         client: Looks up; within the look-up allowance, which is shared with everything else on the client.
         ledger: The truth.
         rules: When absence is believed, and what follows from it.
-        progress: Where found orders are counted.
+        progress: Where found orders are counted, and waits are told.
         stopped: Set when the run should end.
         watch: Given every line that something was recorded of.
+        pause_limit_s: How long a vendor who answers no look-up, or holds look-ups back, is waited for.
         wall: The wall clock, in epoch seconds; the ledger's.
     """
 
@@ -46,6 +59,7 @@ class Reconciler:
         progress: Progress,
         stopped: anyio.Event,
         watch: Callable[[Sequence[LedgerLine]], None] = lambda _lines: None,
+        pause_limit_s: float = 60.0,
         wall: Callable[[], float],
     ) -> None:
         self._client: Final = client
@@ -56,38 +70,45 @@ class Reconciler:
         self._watch: Final = watch
         self._wall: Final = wall
         self._zone: Final = VendorZone(client, ledger)
-        self._looked_at: Final[set[tuple[int, int]]] = set()
-        self.failure: XoxoError | None = None
+        self._looks: Final = LookUps(client, progress=progress, stopped=stopped, pause_limit_s=pause_limit_s, wall=wall)
+        # Of a line and its sends so far: when it was last looked up; when that last failed, and how often.
+        self._looked_at: Final[dict[tuple[int, int], float]] = {}
+        self._failed_at: Final[dict[tuple[int, int], float]] = {}
+        self._failures: Final[dict[tuple[int, int], int]] = {}
+        self._histories: Final[dict[tuple[date, date], DayHistory]] = {}
+
+    @property
+    def failure(self) -> XoxoError | None:
+        """What the last look-up that failed met."""
+        return self._looks.failure
+
+    @property
+    def pause(self) -> Pause:
+        """Why look-ups were given up, empty when they were not."""
+        return self._looks.pause
+
+    @property
+    def reason(self) -> str:
+        """The same in words."""
+        return self._looks.reason
 
     async def settle(self) -> None:
         """Settle every unknown and conflicting line, waiting for look-ups to fall due.
 
-        Ends early when the run is stopped, when credentials fail, or when look-ups keep failing; what is left stays
-        unknown, and `failure` says why.
+        A line whose look-up keeps failing holds up no other, and ends as a person's. Ends early when the run is
+        stopped, when credentials fail, or when no look-up is answered for as long as the pause limit; what is left
+        stays unknown, and `pause` and `reason` say why.
 
         Raises:
             LedgerError: When a result cannot be written.
         """
         self._progress.phase = "settling"
-        failed_passes = 0
-        while not self._stopped.is_set():
-            settled, failed, next_due = await self._pass(self._doubted, self._settle_line)
-            if failed and not settled:
-                failed_passes += 1
-                if failed_passes >= _FAILED_PASSES or isinstance(self.failure, AuthError):
-                    return
-                await self._wait(2.0**failed_passes)
-                continue
-            failed_passes = 0
+        self._looks.begin()
+        while not self._looks.is_over:
+            next_due = await self._pass()
             if next_due is None:
                 return
-            await self._wait(next_due - self._wall())
-
-    @property
-    def _doubted(self) -> tuple[LineState, ...]:
-        """The states to settle; with `restore` also lines whose order a person was asked about."""
-        doubted = (LineState.UNKNOWN, LineState.CONFLICT)
-        return (*doubted, LineState.MANUAL) if self._rules.restore else doubted
+            await self._wait_until(next_due)
 
     async def refresh_pending(self) -> None:
         """Look once at every placed line whose codes are still to come; never sends an e-mail again.
@@ -96,97 +117,129 @@ class Reconciler:
             LedgerError: When a result cannot be written.
         """
         self._progress.phase = "checking delivery"
-        await self._pass((LineState.PLACED,), self._refresh_line)
-
-    async def _pass(
-        self, states: Sequence[LineState], look: "Callable[[LedgerLine], Awaitable[Change | None]]"
-    ) -> tuple[int, int, float | None]:
-        """Look at every due line once; return how many were looked at, how many failed, and when the next is due."""
-        looked, failed, next_due = 0, 0, None
+        self._looks.begin()
         batch: list[LedgerLine] = []
-        async for line in self._ledger.lines(states=states):
-            if line.state is LineState.PLACED:
-                if line.delivery is not Delivery.PENDING:
-                    continue
-            elif line.state is LineState.MANUAL:
-                if not line.foreign or (line.seq, line.attempts) in self._looked_at:
-                    continue
-            else:
-                due = self._due_at(line)
-                if due > self._wall():
-                    next_due = due if next_due is None else min(next_due, due)
-                    continue
+        async for line in self._ledger.lines(states=(LineState.PLACED,)):
+            if line.delivery is Delivery.PENDING:
+                batch.append(line)
+            if len(batch) >= _CHUNK:
+                await self._refresh(batch)
+                batch = []
+            if self._looks.is_over:
+                return
+        await self._refresh(batch)
+
+    async def _refresh(self, lines: Sequence[LedgerLine]) -> None:
+        await self._wait_until(self._looks.quiet_until)
+        found = await self._looks.make(lines, self._refresh_line)
+        if found.changes:
+            self._watch(await self._ledger.record(found.changes, rules=self._rules))
+
+    async def _pass(self) -> float | None:
+        """Look at every due line once; return when the next is due, None when no line is left."""
+        self._histories.clear()  # what was not in it a moment ago may be now
+        due: list[float] = []
+        batch: list[LedgerLine] = []
+        async for line in self._ledger.lines(states=(*_DOUBTED, LineState.MANUAL) if self._rules.restore else _DOUBTED):
+            if line.state is LineState.MANUAL:
+                if line.foreign and not self._was_asked_for(line):
+                    batch.append(line)  # a person was asked about its order, and has said that the ledger is a copy
+                continue
+            at = self._due_at(line)
+            if at > self._wall():
+                due.append(at)
+                continue
             batch.append(line)
             if len(batch) >= _CHUNK:
-                done, lost = await self._look_all(batch, look)
-                looked, failed, batch = looked + done, failed + lost, []
-            if self._stopped.is_set():
+                due += await self._settle_lines(batch)
+                batch = []
+            if self._looks.is_over:
                 break
-        done, lost = await self._look_all(batch, look)
-        looked, failed = looked + done, failed + lost
-        if looked and next_due is None:
-            next_due = self._wall()  # what was looked at may be due again
-        return looked, failed, next_due
+        due += await self._settle_lines(batch)
+        return min(due) if due else None
 
-    async def _look_all(
-        self, lines: list[LedgerLine], look: "Callable[[LedgerLine], Awaitable[Change | None]]"
-    ) -> tuple[int, int]:
-        changes: list[Change] = []
-        failed = 0
-        places = anyio.Semaphore(_LOOKUPS_AT_ONCE)
-
-        async def one(line: LedgerLine) -> None:
-            nonlocal failed
-            async with places:
-                if self._stopped.is_set():
-                    return
-                try:
-                    change = await look(line)
-                except XoxoError as error:
-                    self.failure = error
-                    failed += 1
-                else:
-                    if change is not None:
-                        changes.append(change)
-
-        async with anyio.create_task_group() as group:
-            for line in lines:
-                group.start_soon(one, line)
+    async def _settle_lines(self, lines: list[LedgerLine]) -> list[float]:
+        """Look lines up and record what that says; return when each that is still in doubt is due again."""
+        if not lines:
+            return []
+        found = await self._looks.make(lines, self._settle_line)
+        changes = found.changes + list(self._given_up(found.failed))
+        after = {line.seq: line for line in lines}
         if changes:
-            self._watch(await self._ledger.record(changes, rules=self._rules))
-        return len(changes), failed
+            recorded = await self._ledger.record(changes, rules=self._rules)
+            self._watch(recorded)
+            after.update({line.seq: line for line in recorded})
+        return [self._due_at(line) for line in after.values() if line.state in _DOUBTED]
+
+    def _given_up(self, failed: Sequence[tuple[LedgerLine, XoxoError]]) -> Iterable[Change]:
+        """Count the failures that are their lines' own; yield what follows for those with too many.
+
+        None is counted before absence would be: a look-up may well fail for as long as the order is being placed.
+        """
+        now = self._wall()
+        for line, error in failed:
+            sends = (line.seq, line.attempts)
+            self._failed_at[sends] = now
+            if line.state is LineState.MANUAL or now < (line.last_sent_at or 0.0) + self._rules.settle_s:
+                continue
+            self._failures[sends] = self._failures.get(sends, 0) + 1
+            if self._failures[sends] >= _MAX_FAILURES:
+                told = f"its look-ups fail: {error.message}"
+                yield Change(
+                    seq=line.seq,
+                    evidence=Evidence.LOOKUPS_EXHAUSTED,
+                    epoch=line.epoch,
+                    error_id=error.error_id,
+                    error=told,
+                    reason=told,
+                )
+
+    def _was_asked_for(self, line: LedgerLine) -> bool:
+        sends = (line.seq, line.attempts)
+        return sends in self._looked_at or sends in self._failed_at
 
     def _due_at(self, line: LedgerLine) -> float:
         """Return when the next look-up of a line makes sense.
 
         The first after each send is at once, since it can only bring good news; absence counts later, see `Rules`.
+        One that failed has brought no news, and is made again.
         """
-        if (line.seq, line.attempts) not in self._looked_at:
-            return 0.0
-        return next_look(line, self._rules) or 0.0
+        sends, due = (line.seq, line.attempts), 0.0
+        if sends in self._looked_at:
+            least = self._looked_at[sends] + min(self._rules.spacing_s, _LEAST_SPACING_S)
+            due = max(next_look(line, self._rules) or 0.0, least)
+        if sends in self._failed_at:
+            due = max(due, self._failed_at[sends] + self._rules.spacing_s)
+        return due
 
     async def _settle_line(self, line: LedgerLine) -> Change | None:
-        self._looked_at.add((line.seq, line.attempts))
         exhausted = next_look(line, self._rules) is None
         at = self._wall()
         order = await self._client.orders.find(line.po_number)
+        self._looked_at[line.seq, line.attempts] = at
         if order is None and exhausted:
-            order = await self._in_history(line)
+            return await self._ask_history(line)
         if order is not None:
             return await self._found(line, order)
         if line.state is LineState.MANUAL:
             return None  # still a person's
-        if exhausted:
-            return Change(
-                seq=line.seq,
-                evidence=Evidence.HISTORY_ABSENT,
-                epoch=line.epoch,
-                reason="no look-up and no history has it",
-            )
         if line.state is LineState.UNKNOWN and line.attempts >= _MAX_SENDS and line.lookups + 1 >= self._rules.absences:
             reason = f"absent after {line.attempts} sends; another one will not help"
             return Change(seq=line.seq, evidence=Evidence.LOOKUPS_EXHAUSTED, epoch=line.epoch, reason=reason)
         return Change(seq=line.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=line.epoch, at=at)
+
+    async def _ask_history(self, line: LedgerLine) -> Change | None:
+        """Search the days around the sends: the history is the one reply that carries the poNumber."""
+        history = self._history_of(line)
+        order_id = await history.find(line.po_number)
+        if order_id is not None:
+            return await self._found(line, await self._client.orders.get(order_id=order_id))
+        if line.state is LineState.MANUAL:
+            return None
+        reason = "no look-up and no history has it"
+        if history.cut_short:
+            reason = f"no look-up has it, nor has the part of the history that could be read: {history.cut_short}"
+        return Change(seq=line.seq, evidence=Evidence.HISTORY_ABSENT, epoch=line.epoch, reason=reason)
 
     async def _found(self, line: LedgerLine, order: Order) -> Change:
         restore = self._rules.restore
@@ -219,14 +272,14 @@ class Reconciler:
             seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error
         )
 
-    async def _in_history(self, line: LedgerLine) -> Order | None:
-        """Search the days around the sends: the history is the one reply that carries the poNumber."""
+    def _history_of(self, line: LedgerLine) -> DayHistory:
+        """Return the history of the days around a line's sends, which is read once for all lines of a pass."""
         first = datetime.fromtimestamp(line.first_sent_at or self._wall(), UTC).date() - timedelta(days=1)
         last = datetime.fromtimestamp(line.last_sent_at or self._wall(), UTC).date() + timedelta(days=1)
-        async for summary in self._client.orders.iterate_history(first, last):
-            if summary.po_number == line.po_number:
-                return await self._client.orders.get(order_id=summary.order_id)
-        return None
+        days = (first, last)
+        if days not in self._histories:
+            self._histories[days] = DayHistory(self._client, first, last, self._wall)
+        return self._histories[days]
 
     async def _refresh_line(self, line: LedgerLine) -> Change | None:
         assert line.order_id is not None  # noqa: S101 - a placed line has one
@@ -244,6 +297,12 @@ class Reconciler:
         change = change_from_order(line, order, Evidence.DELIVERY_SEEN)
         return None if change.delivery is line.delivery and change.held <= line.held else change
 
-    async def _wait(self, seconds: float) -> None:
-        with anyio.move_on_after(max(seconds, 0.0)):
+    async def _wait_until(self, at: float) -> None:
+        """Wait until a line is due and the vendor may be asked, or until the run is stopped."""
+        now = self._wall()
+        at = max(at, self._looks.quiet_until)
+        if at - now > _TOLD_FROM_S and not self._progress.wait:
+            self._progress.wait = f"the next look-up is at {clock_time(at, now)}"
+        with anyio.move_on_after(max(at - now, 0.0)):
             await self._stopped.wait()
+        self._progress.wait = ""

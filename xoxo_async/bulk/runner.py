@@ -10,9 +10,9 @@ import anyio
 import anyio.abc
 
 from xoxo_async.bulk.budget import overcharge
-from xoxo_async.bulk.circuit import Circuit, Flow
+from xoxo_async.bulk.circuit import LATE, Circuit, Flow
 from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine, LineState
-from xoxo_async.bulk.progress import Progress
+from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.sender import Sender
 from xoxo_async.client import XoxoClient
@@ -37,7 +37,8 @@ class Runner:
         ledger: The truth.
         concurrency: Requests in flight at most.
         budget: What the job may cost, in the account's currency.
-        pause_limit_s: How long a dead server is waited for before the run pauses.
+        pause_limit_s: How long a dead server, or a vendor that holds the run back, is waited for before the run pauses.
+        progress: Where ends are counted, and waits are told.
         clock: A monotonic clock.
         wall: The wall clock, in epoch seconds; the ledger's.
     """
@@ -50,10 +51,11 @@ class Runner:
         concurrency: int,
         budget: Decimal | None = None,
         pause_limit_s: float = 60.0,
+        progress: Progress | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float],
     ) -> None:
-        self.progress: Final = Progress()
+        self.progress: Final = progress or Progress()
         self.pause: Pause = Pause.NONE
         self.reason: str = ""
         self.currency: str = ""
@@ -64,6 +66,7 @@ class Runner:
         self._ledger: Final = ledger
         self._concurrency: Final = concurrency
         self._budget: Final = budget
+        self._pause_limit_s: Final = pause_limit_s
         self._clock: Final = clock
         self._wall: Final = wall
         self._circuit: Final = Circuit(pause_limit_s, clock, most=concurrency)
@@ -76,6 +79,7 @@ class Runner:
         self._workers = 0
         self._idle: Final[list[anyio.Event]] = []
         self._slot_due: float | None = None
+        self._no_token_since: float | None = None
         # What the feeder and the recorder wait for.
         self._low = anyio.Event()
         self._some_ended = anyio.Event()
@@ -169,12 +173,17 @@ class Runner:
             if self._circuit.given_up:
                 self.stop(Pause.UNREACHABLE, self._circuit.reason)
             elif self._circuit.flow is Flow.NONE:
+                ends = clock_time(self._wall() + self._circuit.patience_s, self._wall())
+                self.progress.wait = f"waiting for the server, until {ends} at most ({self._circuit.reason})"
                 await self._pause_for(self._circuit.next_wait())
-                await self._sender.probe()
+                if not self.pause:
+                    await self._sender.probe()
             elif not self.progress.in_flight:
+                self.progress.wait = ""
                 return 1
             else:
                 await self._pause_for(_TURN_S)
+        self.progress.wait = ""
         while not self.pause:
             ready, limit = len(self._ready), self._circuit.limit
             # A server in distress has less in flight; 0 when it has died meanwhile: then a line given back costs least.
@@ -193,17 +202,39 @@ class Runner:
     async def _authorised(self) -> None:
         """Have a token before slots are taken: a renewal within them would let all of them go at once.
 
-        While the token endpoint imposes a penalty, nothing is claimed at all.
+        While the token endpoint imposes penalties, nothing is claimed at all. They count together: one short penalty
+        after another keeps a run from working as one long one does.
         """
         while not self.pause:
             try:
                 await self._dispatcher.authorise()
             except RateLimitedError as error:
-                await self._pause_for(error.retry_after_s or 1.0)
+                now = self._clock()
+                self._no_token_since = now if self._no_token_since is None else self._no_token_since
+                wait_s = error.retry_after_s or 1.0
+                if self._bears(wait_s, now - self._no_token_since, f"the token endpoint: {error.message}"):
+                    await self._serve(wait_s)
             except XoxoError:
                 return  # the next line's own attempt meets it, and says what it means
             else:
+                self._no_token_since = None
                 return
+
+    def _bears(self, wait_s: float, waited_s: float, who: str) -> bool:
+        """Return whether a penalty ends in time; one that does not pauses the run, at once: its end is known."""
+        if waited_s + wait_s <= self._pause_limit_s * LATE:
+            return True
+        now = self._wall()
+        until, limit = clock_time(now + wait_s, now), f"the {self._pause_limit_s:g} s that this run waits"
+        self.stop(Pause.RATE, f"held back by the vendor until {until}, for longer than {limit} ({who})")
+        return False
+
+    async def _serve(self, wait_s: float) -> None:
+        """Wait for the end of a penalty, and tell of it."""
+        now = self._wall()
+        self.progress.wait = f"held back by the vendor until {clock_time(now + wait_s, now)}"
+        await self._pause_for(wait_s)
+        self.progress.wait = ""
 
     async def _take_slots(self, wanted: int) -> int:
         """Take up to `wanted` rate slots that are due, waiting for the first; none once the run is stopped."""
@@ -218,11 +249,22 @@ class Runner:
             if self._slot_due > now:
                 if slots:
                     break
-                await self._pause_for(self._slot_due - now)
+                await self._wait_for_slot(self._slot_due - now)
                 continue
             self._slot_due = None
             slots += 1
         return 0 if self.pause else slots
+
+    async def _wait_for_slot(self, wait_s: float) -> None:
+        """Wait until the slot is due; pause the run where a penalty puts it off for too long."""
+        pacer = self._dispatcher.pacer
+        held_s = pacer.blocked_s(PLACE_ORDER.name)
+        # What is held back for no longer than the distance of two orders is as good as not held back; a run that keeps
+        # its distance to the last order of an earlier run holds itself back so.
+        if held_s <= pacer.interval_s(PLACE_ORDER.name):
+            await self._pause_for(wait_s)
+        elif self._bears(held_s, 0.0, "it takes no orders"):
+            await self._serve(wait_s)
 
     async def _pause_for(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Final
 
+import anyio
 import msgspec
 
-from xoxo_async.bulk.circuit import Circuit
+from xoxo_async.bulk.circuit import Circuit, ProbeAnswer
 from xoxo_async.bulk.evidence import change_from_error, change_from_order
 from xoxo_async.bulk.ledger import Change, Evidence, LedgerLine
 from xoxo_async.bulk.progress import Progress
@@ -17,7 +18,6 @@ from xoxo_async.errors import (
     ConfigError,
     DecodeError,
     InsufficientFundsError,
-    NotFoundError,
     RateLimitedError,
     ServerError,
     TransportError,
@@ -25,9 +25,9 @@ from xoxo_async.errors import (
 )
 from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup
 
-__all__ = ["Sender"]
+__all__ = ["PROBE", "Sender"]
 
-_PROBE: Final = "xoxo-async-probe"
+PROBE: Final = "xoxo-async-probe"
 """A poNumber that no order has."""
 
 _MAX_PENALTIES: Final = 5
@@ -90,22 +90,31 @@ class Sender:
         return change
 
     async def probe(self) -> None:
-        """Ask for an order that does not exist: any answer to that proves the server at work, and costs no line."""
+        """Ask for an order that does not exist: any answer to that proves the server alive, and costs no line.
+
+        Ends with the patience that is left: a server that keeps a connection open in silence is a dead one.
+        """
+        answer = ProbeAnswer.NONE
+        with anyio.move_on_after(self._circuit.patience_s):
+            answer = await self._probe()
+        self._circuit.probed(answer)
+
+    async def _probe(self) -> ProbeAnswer:
         try:
-            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=_PROBE))
-        except NotFoundError:
-            self._circuit.probed(alive=True)
+            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=PROBE))
         except XoxoError as error:
-            alive = isinstance(error, ApiError) and not isinstance(error, ServerError)
-            self._circuit.probed(alive=alive)
-        else:
-            self._circuit.probed(alive=True)
+            if _needs_a_person(error):
+                self._stop(Pause.CREDENTIALS, error.message)
+            if isinstance(error, ServerError | DecodeError):
+                return ProbeAnswer.FAILURE
+            return ProbeAnswer.GOOD if isinstance(error, ApiError) else ProbeAnswer.NONE
+        return ProbeAnswer.GOOD
 
     def _learn(self, error: XoxoError) -> None:
         """Draw what one failure means for the lines after it."""
         if isinstance(error, InsufficientFundsError):
             self._stop(Pause.FUNDS, f"the vendor refused for lack of funds: {error.message}")
-        elif isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable):
+        elif _needs_a_person(error):
             self._stop(Pause.CREDENTIALS, error.message)
         elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
             reached = error.effect == "possible"
@@ -125,3 +134,7 @@ class Sender:
         self._penalty_until = now + (error.retry_after_s or 0.0) * 0.9  # it began before its answer was read
         if self._penalties >= _MAX_PENALTIES:
             self._stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
+
+
+def _needs_a_person(error: XoxoError) -> bool:
+    return isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable)

@@ -8,6 +8,8 @@ import math
 from datetime import UTC
 from typing import Final
 
+import anyio
+
 from xoxo_async.bulk.ledger import Evidence, Ledger, LedgerLine, LineState
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import XoxoError
@@ -16,6 +18,9 @@ from xoxo_async.services.orders import Order
 __all__ = ["VendorZone"]
 
 _SAMPLES: Final = 3
+_MOST_ASKED: Final = 9
+"""How many orders are looked up at most in a run: where these cannot be read, or tell nothing, more do not help."""
+
 _QUARTER_S: Final = 900
 """Zones differ by whole quarters of an hour; what is left is the difference of two clocks."""
 
@@ -32,6 +37,8 @@ class VendorZone:
         self._client: Final = client
         self._ledger: Final = ledger
         self._offset: float | None = None
+        self._left = _MOST_ASKED
+        self._learning: Final = anyio.Lock()
 
     async def is_of_this_send(self, line: LedgerLine, order: Order) -> bool:
         """Return whether an order was placed while a line was under way; False where that cannot be known.
@@ -46,8 +53,9 @@ class VendorZone:
         if line.attempts != 1 or line.first_sent_at is None or line.last_sent_at is None:
             return False
         date = _seconds(order)
-        if self._offset is None and date is not None:
-            self._offset = await self._learned()
+        async with self._learning:  # once for all look-ups that are under way
+            if self._offset is None and date is not None:
+                self._offset = await self._learned()
         if date is None or self._offset is None:
             return False
         return math.floor(line.first_sent_at + self._offset) <= date <= math.floor(line.last_sent_at + self._offset)
@@ -56,6 +64,8 @@ class VendorZone:
         """Return the vendor's clock minus this one, in seconds; None where no order tells, or two contradict."""
         low, high, samples = -math.inf, math.inf, 0
         async for line in self._ledger.lines(states=(LineState.PLACED,)):
+            if not self._left:
+                break
             interval = await self._interval(line)
             if interval is None:
                 continue
@@ -71,6 +81,7 @@ class VendorZone:
         sure = line.evidence == Evidence.ANSWERED_PLACED and line.attempts == 1 and not line.suspect
         if not sure or line.first_sent_at is None or line.last_sent_at is None or line.order_id is None:
             return None
+        self._left -= 1
         try:
             date = _seconds(await self._client.orders.get(order_id=line.order_id))
         except XoxoError:

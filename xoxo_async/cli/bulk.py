@@ -46,7 +46,7 @@ def _work_options(command: Command) -> Command:
                      help="Whether what is proven absent is placed again, or left to a person."),
         click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
         click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
-                     help="Seconds a dead server is waited for before the run pauses (exit 5)."),
+                     help="Seconds a dead server, or a penalty's end, is waited for before the run pauses (exit 5)."),
         click.option("--grace", type=SECONDS, default=30.0, show_default=True, metavar="S",
                      help="Seconds that requests in flight get after Ctrl-C."),
         json_option,

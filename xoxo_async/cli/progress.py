@@ -11,6 +11,7 @@ import anyio
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.cli import exits
 from xoxo_async.cli.render import amounts, console, duration, is_terminal, say
 from xoxo_async.errors import LedgerError
 
@@ -58,6 +59,12 @@ class Pace:
         return self._progress.phase
 
     @property
+    def doing(self) -> str:
+        """What is going on, and what it waits for."""
+        wait = exits.scrub(self._progress.wait)  # it may repeat a server's words
+        return f"{self.phase}, {wait}" if wait else self.phase
+
+    @property
     def rows(self) -> int:
         """Order lines in the ledger; 0 while it is being planned."""
         return self.counts.rows if self.counts else 0
@@ -94,9 +101,9 @@ class Pace:
         """All of it in one line."""
         counts = self.counts
         if counts is None:
-            return f"{self.phase} …"
+            return f"{self.doing} …"
         return (
-            f"{self.phase}: {counts.issued + counts.pending:,} of {counts.rows:,} issued, "
+            f"{self.doing}: {counts.issued + counts.pending:,} of {counts.rows:,} issued, "
             f"{self.in_doubt:,} unknown, {counts.rejected:,} rejected, "
             f"{self.per_minute:,.0f}/min, spent {amounts(counts.charged)}, ETA {self.eta}"
         )
@@ -152,7 +159,7 @@ async def _bar(pace: Pace) -> None:
 
     def draw() -> None:
         with suppress(OSError, ValueError):
-            bar.update(task, description=pace.phase, total=pace.rows or 1, completed=pace.done, facts=_facts(pace))
+            bar.update(task, description=pace.doing, total=pace.rows or 1, completed=pace.done, facts=_facts(pace))
             bar.refresh()
 
     try:

@@ -12,8 +12,8 @@ body claims is looked up before anybody acts on it.
 
 import hmac
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
@@ -89,7 +89,8 @@ class WebhookReceiver:
         orders: Reads each order back (`client.orders`); the callback then gets what the vendor's API says, whatever
             the body said. With None, no status is handed out: `delivery_status` is None, and `claimed_status` a claim.
         seen: Remembers what was handled; in memory unless given.
-        read_back_timeout_s: How long a read-back may take before the vendor is asked to post again.
+        read_back_timeout_s: How long a read-back may take before the vendor is asked to post again; and how long an
+            event waits for an earlier one of the same order that is still being handled.
 
     Raises:
         ConfigError: The key is blank or no header value; there is neither a key nor a read-back; or the timeout is no
@@ -181,7 +182,10 @@ class WebhookReceiver:
             # would switch the hook off for every order.
             _LOG.warning("webhook: an event with the right key was not understood and is ignored: %s", error.message)
             return HookAnswer(200, "ignored")
-        async with self._alone(claimed.order_id):
+        if not await self._is_free(claimed.order_id):
+            _LOG.warning("webhook: an earlier event of order %d is still being handled", claimed.order_id)
+            return HookAnswer(503, "an earlier event of this order is still being handled, post it again")
+        with self._alone(claimed.order_id):
             try:
                 return await self._handle(claimed)
             except Exception as error:  # noqa: BLE001 - whatever the callback or the store raises, the vendor posts again
@@ -229,11 +233,16 @@ class WebhookReceiver:
         status = order.delivery_status or None  # never the claim instead
         return msgspec.structs.replace(claimed, order=order, po_number=po_number, delivery_status=status)
 
-    @asynccontextmanager
-    async def _alone(self, order_id: int) -> AsyncGenerator[None]:
+    async def _is_free(self, order_id: int) -> bool:
+        """Wait until no event of an order is being handled, but not for a callback that never ends."""
+        with anyio.move_on_after(self._read_back_timeout_s):
+            while (busy := self._busy.get(order_id)) is not None:
+                await busy.wait()
+        return order_id not in self._busy
+
+    @contextmanager
+    def _alone(self, order_id: int) -> Generator[None]:
         """Let one event of an order be handled at a time: its repetition may come while the first is under way."""
-        while (busy := self._busy.get(order_id)) is not None:
-            await busy.wait()
         done = self._busy[order_id] = anyio.Event()
         try:
             yield

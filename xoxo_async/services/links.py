@@ -309,7 +309,7 @@ class LinkService:
 
         Raises:
             ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The server sends the same page again and again.
+            DecodeError: The list has no end: the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -318,7 +318,10 @@ class LinkService:
                 print(campaign.campaign_id, campaign.campaign_name)
             ```
         """
-        return iterate_pages(lambda page: self.list_campaigns(page=page, limit=limit, name=name, enabled=enabled))
+        return iterate_pages(
+            lambda page: self.list_campaigns(page=page, limit=limit, name=name, enabled=enabled),
+            lambda campaign: campaign.campaign_id,
+        )
 
     async def get_campaign(self, campaign_id: int) -> Campaign:
         """Read one campaign with what it offers. Moves no money; one call.

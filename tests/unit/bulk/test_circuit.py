@@ -2,7 +2,7 @@
 
 import pytest
 
-from xoxo_async.bulk.circuit import Circuit, Flow, InFlight
+from xoxo_async.bulk.circuit import Circuit, Flow, InFlight, ProbeAnswer
 
 
 class Clock:
@@ -98,9 +98,9 @@ def outage(circuit: Circuit, clock: Clock, seconds: float) -> None:
     for _ in range(100):
         circuit.failed("503", reached=True, in_flight=100)
     assert (circuit.flow, circuit.limit) == (Flow.NONE, 0)
-    circuit.probed(alive=False)
+    circuit.probed(ProbeAnswer.NONE)
     clock.now += seconds
-    circuit.probed(alive=True)
+    circuit.probed(ProbeAnswer.GOOD)
     assert (circuit.flow, circuit.limit) == (Flow.TRIAL, 1)
     circuit.succeeded()
 
@@ -139,7 +139,7 @@ def test_a_server_never_reached_shuts_the_way_and_changes_no_limit() -> None:
     assert circuit.limit == 0
     clock.now = 59.0
     assert not circuit.given_up
-    circuit.probed(alive=True)
+    circuit.probed(ProbeAnswer.GOOD)
     circuit.succeeded()
     assert circuit.limit == 256
 
@@ -158,3 +158,39 @@ def test_probes_come_within_a_second_of_each_other() -> None:
     """However long the outage: full rate is back within two seconds of its end."""
     circuit = Circuit(60, Clock())
     assert all(0 <= circuit.next_wait() <= 1.0 for _ in range(100))
+
+
+def test_a_server_that_answers_look_ups_with_failures_is_tried_with_a_line_now_and_then() -> None:
+    """It is alive, and its orders may be well: each line in vain doubles the distance to the next."""
+    clock = Clock()
+    circuit = Circuit(60, clock)
+    tried: list[float] = []
+
+    def outage_until(end: float) -> None:
+        circuit.failed("500", reached=False)
+        while clock.now < end:
+            circuit.probed(ProbeAnswer.FAILURE)
+            if circuit.flow is Flow.TRIAL:
+                tried.append(clock.now)
+                circuit.failed("500", reached=True)
+            clock.now += 0.5
+
+    outage_until(59.0)
+    assert tried == [0.0, 2.0, 6.0, 14.0, 30.0]
+    circuit.probed(ProbeAnswer.GOOD)
+    circuit.succeeded()
+    tried.clear()
+    outage_until(62.0)
+    assert tried == [59.0, 61.0]
+
+
+def test_patience_runs_out_with_the_limit() -> None:
+    """What is left of it bounds whatever is still waited for."""
+    clock = Clock()
+    circuit = Circuit(60, clock)
+    assert circuit.patience_s == 60
+    circuit.failed("refused", reached=False)
+    clock.now = 45.0
+    assert (circuit.patience_s, circuit.given_up) == (15, False)
+    clock.now = 100.0
+    assert (circuit.patience_s, circuit.given_up) == (0, True)

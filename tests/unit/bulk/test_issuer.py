@@ -217,14 +217,12 @@ async def test_settling_by_itself_sends_nothing(client: Client, ledger: SqliteLe
     [(errors.ServerError("502"), Pause.UNREACHABLE), (errors.CredentialsRejectedError("not you"), Pause.CREDENTIALS)],
 )
 async def test_look_ups_that_fail_are_why_a_run_ends_in_doubt(
-    client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch, refusal: errors.XoxoError, pause: Pause
+    client: Client, ledger: SqliteLedger, refusal: errors.XoxoError, pause: Pause
 ) -> None:
     """The report says so in their words."""
-    wait = anyio.move_on_after
-    monkeypatch.setattr(anyio, "move_on_after", lambda _seconds: wait(0))  # between two look-ups
     client.refuses = refusal
     client.loses(1, booked=True)
-    report = await issuer(client, ledger).run(lines("a"))
+    report = await issuer(client, ledger, pause_limit_s=0).run(lines("a"))
     assert (report.unknown, report.pause, report.reason) == (1, pause, f"look-ups fail: {refusal.message}")
 
 
@@ -254,6 +252,185 @@ async def test_a_run_that_is_stopped_says_who_stopped_it(client: Client, ledger:
     report = await run.run(lines("a", "b", "c"))
     assert (report.pause, report.reason, report.exit_code) == (Pause.INTERRUPTED, "enough for today", 130)
     assert (report.unknown, report.not_sent, client.looked_up) == (1, 2, [])
+
+
+# One run after another, and one at a time.
+
+
+async def test_a_stopped_issuer_goes_on_when_it_is_resumed(client: Client, ledger: SqliteLedger) -> None:
+    """A stop ends one run; the next one sends what is left, and counts for itself."""
+    run = issuer(client, ledger)
+
+    async def stop_at_the_second(_po_number: str) -> None:
+        if len(client.sent) == 2:
+            run.stop("enough for today")
+
+    client.happens = stop_at_the_second
+    assert (await run.run(lines(*"abcde"))).issued == 2
+    progress = run.progress
+    report = await run.resume()
+    assert (report.issued, report.placed_now, report.pause, len(client.sent)) == (5, 3, Pause.NONE, 5)
+    assert run.progress is progress
+    assert progress.placed == 3
+
+
+@pytest.mark.parametrize("again", ["run", "issue", "resume"])
+async def test_a_paused_issuer_goes_on_when_it_is_resumed(client: Client, ledger: SqliteLedger, again: str) -> None:
+    """What paused it may be mended meanwhile: the funds, the credentials, the server."""
+    run = issuer(client, ledger)
+    client.happens = broke
+    report = await run.run(lines("a", "b"))
+    assert (report.pause, report.issued) == (Pause.FUNDS, 0)
+    client.happens = lambda _po_number: anyio.sleep(0)
+    report = await (run.run(lines("a", "b")) if again == "run" else run.issue() if again == "issue" else run.resume())
+    assert (report.pause, report.issued, report.exit_code) == (Pause.NONE, 2, 0)
+
+
+async def broke(_po_number: str) -> None:
+    raise errors.InsufficientFundsError("too low", effect="possible", error_id="PLE10010")
+
+
+@pytest.mark.parametrize("second", ["run", "issue", "resume", "reconcile"])
+async def test_a_second_run_at_once_is_refused_and_disturbs_nothing(
+    client: Client, ledger: SqliteLedger, second: str
+) -> None:
+    """Each result of the first is written down, and afterwards the issuer runs again."""
+    run = issuer(client, ledger, concurrency=4)
+    refused: list[str] = []
+
+    async def run_again(_po_number: str) -> None:
+        if not refused:
+            refused.append("")
+            with pytest.raises(errors.ConfigError, match="already running") as caught:
+                await (run.run(lines("z")) if second == "run" else getattr(run, second)())
+            refused[0] = caught.value.message
+
+    client.happens = run_again
+    keys = [str(n) for n in range(60)]
+    with anyio.fail_after(30):
+        report = await run.run(lines(*keys))
+    assert (report.rows, report.issued, report.unknown) == (60, 60, 0)
+    assert refused == ["this issuer is already running: wait for the end of that run; nothing was sent"]
+    assert (await run.run(lines(*keys, "z"))).issued == 61
+
+
+async def test_a_second_run_is_refused_while_the_first_still_plans(client: Client, ledger: SqliteLedger) -> None:
+    """Its rows are not planned, and its orders file is not opened."""
+    run = issuer(client, ledger)
+    opened: list[str] = []
+
+    async def rows() -> AsyncIterator[OrderLine]:
+        with pytest.raises(errors.ConfigError, match="already running"):
+            await run.run(opened.append(key) or line for key, line in zip("yz", lines("y", "z"), strict=True))
+        for line in lines("a", "b"):
+            yield line
+
+    report = await run.run(rows())
+    assert (report.rows, report.issued, opened) == (2, 2, [])
+
+
+async def test_a_stop_before_a_run_holds_that_run_back_and_no_other(client: Client, ledger: SqliteLedger) -> None:
+    """The wish came a moment early, and is no less a wish; the rows are planned, and none is sent."""
+    run = issuer(client, ledger)
+    run.stop("not today")
+    report = await run.run(lines("a", "b"))
+    assert (report.pause, report.reason, report.not_sent, client.sent) == (Pause.INTERRUPTED, "not today", 2, [])
+    assert (await run.resume()).issued == 2
+
+
+async def test_a_stop_while_a_run_plans_holds_it_back(client: Client, ledger: SqliteLedger) -> None:
+    """Nothing is sent after it."""
+    run = issuer(client, ledger)
+
+    async def rows() -> AsyncIterator[OrderLine]:
+        run.stop("not today")
+        for line in lines("a", "b"):
+            yield line
+
+    report = await run.run(rows())
+    assert (report.pause, report.not_sent, client.sent) == (Pause.INTERRUPTED, 2, [])
+
+
+async def test_a_second_stop_ends_no_second_run(client: Client, ledger: SqliteLedger) -> None:
+    """Neither one that comes in mid-run nor one that comes when the run has already ended by the first."""
+    run = issuer(client, ledger)
+
+    async def stop_twice(_po_number: str) -> None:
+        run.stop("first")
+        run.stop("second")
+
+    client.happens = stop_twice
+    report = await run.run(lines("a", "b", "c"))
+    assert (report.pause, report.reason, report.issued) == (Pause.INTERRUPTED, "first", 1)
+    run.stop("third")
+    client.happens = lambda _po_number: anyio.sleep(0)
+    assert (await run.resume()).issued == 3
+
+
+async def test_a_stop_while_it_settles_ends_it_at_once(client: Client, ledger: SqliteLedger) -> None:
+    """A look-up that is under way changes nothing and is not waited for; the next run settles the line."""
+    client.loses(1, booked=True)
+    run = issuer(client, ledger)
+    client.refuses = errors.CredentialsRejectedError("not you")
+    assert (await run.run(lines("a"))).unknown == 1
+    client.refuses = None
+    find = client.find
+
+    async def slowly(_po_number: str) -> Order | None:
+        run.stop("enough")
+        await anyio.sleep_forever()
+        return None
+
+    client.find = slowly  # type: ignore[method-assign]
+    with anyio.fail_after(10):
+        report = await run.reconcile()
+    assert (report.pause, report.reason, report.unknown, report.exit_code) == (Pause.INTERRUPTED, "enough", 1, 130)
+    client.find = find  # type: ignore[method-assign]
+    assert (await run.reconcile()).issued == 1
+
+
+async def test_an_issuer_runs_again_after_a_plan_that_failed(client: Client, ledger: SqliteLedger) -> None:
+    """It is not taken for one that is still at work."""
+    run = issuer(client, ledger)
+    await run.run(lines("a"))
+    with pytest.raises(errors.LedgerConflictError):
+        await run.run([OrderLine(key="a", product_id=2, denomination=Decimal(100))])
+    assert (await run.run(lines("a", "b"))).issued == 2
+
+
+async def test_an_issuer_runs_again_after_it_was_cancelled(client: Client, ledger: SqliteLedger) -> None:
+    """What was in flight is in doubt and looked up, what was armed is sent, and nothing twice."""
+    run = issuer(client, ledger, concurrency=4)
+
+    async def cancel(_po_number: str) -> None:
+        if len(client.sent) == 6:
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    client.happens = cancel
+    with anyio.CancelScope() as scope:
+        await run.run(lines(*"abcdefghijkl"))
+    client.happens = lambda _po_number: anyio.sleep(0)
+    with anyio.fail_after(10):
+        report = await run.resume()
+    assert (report.rows, report.issued, report.unknown) == (12, 12, 0)
+
+
+async def test_an_issuer_runs_again_after_its_ledger_failed(
+    client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk has room again: what was sent is looked up, the rest is sent."""
+    run = issuer(client, ledger)
+    await run.plan(lines("a", "b", "c"))
+
+    async def full(*_given: object, **_more: object) -> object:
+        raise errors.LedgerError("the disk is full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "claim", full)
+        with pytest.raises(errors.LedgerError, match="the disk is full"):
+            await run.issue()
+    assert (await run.issue()).issued == 3
 
 
 async def test_no_more_is_in_flight_than_there_are_connections(client: Client, ledger: SqliteLedger) -> None:

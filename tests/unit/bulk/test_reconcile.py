@@ -1,6 +1,6 @@
 """`reconcile`: what is unknown is looked up until it is placed, free to send again, or a person's; nothing is sent."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,11 +11,14 @@ import pytest
 
 from tests.unit.bulk.ledgers import each
 from tests.unit.bulk.test_packing import planned
-from xoxo_async import errors
+from xoxo_async import RateLimits, errors
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.progress import Progress
+from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.reconcile import Reconciler
+from xoxo_async.bulk.report import Pause
+from xoxo_async.bulk.sender import PROBE
+from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order, OrderSummary, VoucherCode
 from xoxo_async.wire import Secret
 
@@ -28,16 +31,26 @@ class Vendor:
     """The vendor's books behind a client that has no way to place; time that passes only by waiting for a look-up."""
 
     def __init__(self) -> None:
-        self.orders = self
+        self.orders = self.dispatcher = self
+        self.pacer = Pacer(RateLimits.unlimited())
+        self.authorise: Callable[[], Awaitable[object]] = lambda: anyio.sleep(0)
+        self.probe: errors.XoxoError | None = None
         self.by_po_number: dict[str, Order | errors.XoxoError] = {}
         self.by_id: dict[int, Order | errors.XoxoError] = {}
         self.history: list[OrderSummary] = []
+        self.history_ends: errors.XoxoError | None = None
         self.looked_at: list[float] = []
         self.days: list[tuple[date, date]] = []
         self.at_once = self.most_at_once = 0
         self.now = NOW
+        self.progress = Progress()
+        self.told: list[str] = []
 
     async def find(self, po_number: str) -> Order | None:
+        if po_number == PROBE:
+            if self.probe is not None:
+                raise self.probe
+            return None
         self.looked_at.append(self.now - NOW)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
@@ -59,6 +72,8 @@ class Vendor:
         self.days.append((start, end))
         for summary in self.history:
             yield summary
+        if self.history_ends is not None:
+            raise self.history_ends
 
 
 @pytest.fixture
@@ -67,6 +82,8 @@ def vendor(monkeypatch: pytest.MonkeyPatch) -> Vendor:
     vendor, wait = Vendor(), anyio.move_on_after
 
     def pass_s(seconds: float) -> anyio.CancelScope:
+        if vendor.progress.wait:
+            vendor.told.append(vendor.progress.wait)
         vendor.now += seconds
         return wait(0)
 
@@ -92,7 +109,6 @@ def reconciler(
     vendor: Vendor,
     ledger: SqliteLedger,
     *,
-    progress: Progress | None = None,
     stopped: anyio.Event | None = None,
     **rules: Any,
 ) -> Reconciler:
@@ -101,7 +117,7 @@ def reconciler(
         vendor,  # type: ignore[arg-type]
         ledger,
         Rules(**{"spacing_s": 10.0, **rules}),
-        progress=progress or Progress(),
+        progress=vendor.progress,
         stopped=stopped or anyio.Event(),
         wall=lambda: vendor.now,
     )
@@ -121,11 +137,10 @@ async def test_an_order_found_is_placed_at_the_first_look(vendor: Vendor, ledger
     """That look is at once: it can only bring good news, codes and charge included."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = order("C-1")
-    progress = Progress()
-    await reconciler(vendor, ledger, progress=progress).settle()
+    await reconciler(vendor, ledger).settle()
     found = await line_of(ledger)
     assert (found.state, found.order_id, found.amount_charged, found.held) == (LineState.PLACED, 900, 95, 1)
-    assert progress.placed == 1
+    assert vendor.progress.placed == 1
     assert vendor.looked_at == [0]
 
 
@@ -136,6 +151,9 @@ async def test_an_absence_counts_late_and_twice_and_frees_the_line(vendor: Vendo
     free = await line_of(ledger)
     assert (free.state, free.po_number) == (LineState.PLANNED, line.po_number)
     assert vendor.looked_at == [0, 150, 160]
+    assert vendor.told == [
+        f"the next look-up is at {clock_time(NOW + at, NOW + since)}" for since, at in ((0, 150), (150, 160))
+    ]
 
 
 async def test_where_nothing_is_sent_again_the_history_has_the_last_word(vendor: Vendor, ledger: SqliteLedger) -> None:
@@ -185,29 +203,288 @@ async def test_a_line_sent_five_times_in_vain_is_a_persons_matter(vendor: Vendor
 
 
 @pytest.mark.parametrize(
-    ("error", "looks"),
-    [(errors.ConnectError("refused"), [150, 152, 156]), (errors.CredentialsRejectedError("not you"), [150])],
+    ("error", "looks", "pause"),
+    [
+        (errors.ConnectError("refused"), [150, 152, 156, 164, 179, 194, 209, 210], Pause.UNREACHABLE),
+        (errors.ServerError("502"), [150, 152, 156, 164, 179, 194, 209, 210], Pause.UNREACHABLE),
+        (errors.CredentialsRejectedError("not you"), [150], Pause.CREDENTIALS),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_look_ups_that_fail_end_the_settling_and_say_why(
-    vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError, looks: list[int]
+async def test_look_ups_that_nobody_answers_end_the_settling_and_say_why(
+    vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError, looks: list[int], pause: Pause
 ) -> None:
-    """After three times, ever farther apart; dead credentials at once. The line stays unknown."""
+    """After the pause limit, ever farther apart; dead credentials at once. The line stays unknown."""
     (line,) = await sent(ledger)
     vendor.now += 150
-    vendor.by_po_number[line.po_number] = error
+    vendor.by_po_number[line.po_number] = vendor.probe = error
     settling = reconciler(vendor, ledger)
     await settling.settle()
     assert (settling.failure, vendor.looked_at) == (error, looks)
+    assert (settling.pause, settling.reason) == (pause, f"look-ups fail: {error.message}")
     assert (await line_of(ledger)).state is LineState.UNKNOWN
 
 
-async def test_one_look_up_that_fails_holds_up_no_other_line(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """The others are settled, and this one is looked at again."""
-    first, second = await sent(ledger, 2)
-    vendor.by_po_number = {first.po_number: errors.ConnectError("refused"), second.po_number: order("C-1")}
+async def test_an_outage_that_passes_is_waited_for(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """The wait is told while it lasts, and no line is given up for it."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = vendor.probe = errors.ConnectError("refused")
+
+    async def comes_back() -> None:
+        if vendor.now >= NOW + 14:
+            vendor.probe, vendor.by_po_number[line.po_number] = None, order("C-1")
+
+    vendor.authorise = comes_back
+    settling = reconciler(vendor, ledger)
+    await settling.settle()
+    assert ((await line_of(ledger)).state, settling.pause, vendor.looked_at) == (
+        LineState.PLACED,
+        Pause.NONE,
+        [0, 2, 6, 14],
+    )
+    assert {wait.partition(",")[0] for wait in vendor.told} == {"waiting for look-ups to be answered"}
+    assert all("at most (refused)" in wait for wait in vendor.told)
+    assert vendor.progress.wait == ""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.ConnectError("refused"),
+        errors.ServerError("500"),
+        errors.DecodeError("a page of HTML"),
+        errors.BadRequestError("not like this", error_id="PLE10002"),
+        errors.ConfigError("this poNumber cannot be asked for"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_a_line_whose_look_up_always_fails_is_a_persons_and_holds_up_no_other(
+    vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError
+) -> None:
+    """The others are settled in their own time; its failures count once absence would, as far apart as look-ups."""
+    first, second, third = await sent(ledger, 3)
+    vendor.by_po_number = {first.po_number: error, second.po_number: order("C-1")}
+    settling = reconciler(vendor, ledger)
+    await settling.settle()
+    lines = {line.key: line async for line in ledger.lines()}
+    assert [lines[one.key].state for one in (first, second, third)] == [
+        LineState.MANUAL,
+        LineState.PLACED,
+        LineState.PLANNED,
+    ]
+    assert lines[first.key].error == f"its look-ups fail: {error.message}"
+    assert settling.pause is Pause.NONE
+    assert vendor.now - NOW == 190  # 150, 160, … 190
+
+
+async def test_a_line_alone_is_told_from_an_outage_by_a_probe(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """The vendor answers for an order that nobody has, so the failure is this line's own."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = errors.ReplyTimeoutError("silence")
     await reconciler(vendor, ledger).settle()
+    assert (await line_of(ledger)).state is LineState.MANUAL
+
+
+async def test_a_failure_ends_with_the_first_answer(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """A look-up may fail for as long as the order is being placed."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = errors.ServerError("at work on it", error_id="PLE10035")
+
+    async def done() -> None:
+        if vendor.now >= NOW + 140:
+            vendor.by_po_number[line.po_number] = order("C-1")
+
+    vendor.authorise = done
+    await reconciler(vendor, ledger).settle()
+    assert ((await line_of(ledger)).state, vendor.looked_at) == (
+        LineState.PLACED,
+        [float(n) for n in range(0, 150, 10)],
+    )
+
+
+async def test_a_vendor_that_answers_nobody_for_a_day_makes_it_a_persons_matter(
+    vendor: Vendor, ledger: SqliteLedger
+) -> None:
+    """That is no outage any more, and without an end nobody could decide."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = vendor.probe = errors.ServerError("its own", error_id="PLE10020")
+    await reconciler(vendor, ledger).settle()
+    assert (await line_of(ledger)).state is LineState.UNKNOWN
+    vendor.now = NOW + 25 * 3600
+    await reconciler(vendor, ledger).settle()
+    assert (await line_of(ledger)).state is LineState.MANUAL
+
+
+async def test_lines_of_different_age_wait_for_nobody_but_themselves(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """The second look at an old line does not wait for the first that counts at a young one."""
+    (old,) = await sent(ledger)
+    vendor.now += 140
+    await ledger.plan("march", each(planned(number, room=0) for number in range(2)))
+    (young,) = await ledger.claim(1)
+    await ledger.record([Change(seq=young.seq, epoch=young.epoch, evidence=Evidence.OUTCOME_LOST)])
+    freed: list[float] = []
+    states: dict[str, LineState] = {}
+
+    async def note() -> None:
+        states.update({line.key: line.state async for line in ledger.lines()})
+        if states[old.key] is LineState.PLANNED and not freed:
+            freed.append(vendor.now - NOW)
+
+    vendor.authorise = note
+    await reconciler(vendor, ledger).settle()
+    assert freed == [290]  # seen at the next look-up, and it was free from 160 on
+    looks = sorted(vendor.looked_at)
+    assert looks == [140, 140, 150, 160, 290, 300]
+
+
+@pytest.mark.parametrize("many", [1, 40])
+async def test_a_penalty_of_an_hour_ends_the_settling_at_once(vendor: Vendor, ledger: SqliteLedger, many: int) -> None:
+    """Its end is told; the lines stay unknown, and hardly any of them is asked for in vain."""
+    for line in await sent(ledger, many):
+        vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=3600)
+    settling = reconciler(vendor, ledger)
+    await settling.settle()
+    assert settling.pause is Pause.RATE
+    assert settling.reason.startswith("look-ups are held back by the vendor until ")
+    assert len(vendor.looked_at) <= 8
+    assert (await ledger.counts()).unknown == many
+
+
+async def test_a_penalty_within_the_limit_is_served_and_told(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Afterwards the line is settled."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=60)
+
+    async def over() -> None:
+        if vendor.now >= NOW + 60:
+            vendor.by_po_number[line.po_number] = order("C-1")
+
+    vendor.authorise = over
+    settling = reconciler(vendor, ledger)
+    await settling.settle()
+    assert ((await line_of(ledger)).state, settling.pause, vendor.looked_at) == (LineState.PLACED, Pause.NONE, [0, 60])
+    assert vendor.told == [f"held back by the vendor until {clock_time(NOW + 60, NOW)}"]
+    assert vendor.progress.wait == ""
+
+
+async def test_penalties_that_follow_each_other_count_together(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Each is short, and there is no answer between them."""
+    (line,) = await sent(ledger)
+    vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=20)
+    settling = reconciler(vendor, ledger)
+    await settling.settle()
+    assert (settling.pause, vendor.looked_at) == (Pause.RATE, [0, 20, 40, 60])
+
+
+async def test_a_token_that_cannot_be_had_for_an_hour_ends_the_settling(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """A look-up that waits for it would say nothing for minutes: it is broken off."""
+    await sent(ledger)
+    waits = anyio.Event()
+
+    async def find(_po_number: str) -> Order | None:
+        waits.set()
+        await anyio.sleep_forever()
+        return None
+
+    async def throttled() -> None:
+        if waits.is_set():
+            raise errors.RateLimitedError("slow down", retry_after_s=3600)
+
+    vendor.find = find  # type: ignore[method-assign]
+    vendor.authorise = throttled
+    settling = reconciler(vendor, ledger)
+    with anyio.fail_after(10):
+        await settling.settle()
+    assert (settling.pause, (await line_of(ledger)).state) == (Pause.RATE, LineState.UNKNOWN)
+
+
+async def test_look_ups_under_way_end_when_the_run_is_stopped(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """They change nothing, and may take minutes; what others had found by then is written down."""
+    slow, quick = await sent(ledger, 2)
+    stopped = anyio.Event()
+
+    async def find(po_number: str) -> Order | None:
+        if po_number == slow.po_number:
+            stopped.set()
+            await anyio.sleep_forever()
+        return order("C-1")
+
+    vendor.find = find  # type: ignore[method-assign]
+    with anyio.fail_after(10):
+        await reconciler(vendor, ledger, stopped=stopped).settle()
     states = {line.key: line.state async for line in ledger.lines()}
-    assert states == {first.key: LineState.UNKNOWN, second.key: LineState.PLACED}
+    assert states[slow.key] is LineState.UNKNOWN
+    assert states[quick.key] in {LineState.PLACED, LineState.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("ends", "told"),
+    [
+        (errors.DecodeError("pages 2 to 11 bring mostly what was there before"), "could be read: pages 2 to 11 bring"),
+        (errors.ServerError("500", error_id="PLE10023"), "its look-ups fail: 500"),
+        (
+            errors.RateLimitedError("slow down", retry_after_s=3600).located(operation="getOrderHistory", attempts=1),
+            "slow down",
+        ),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_a_history_that_cannot_be_read_to_its_end_leaves_it_to_a_person(
+    vendor: Vendor, ledger: SqliteLedger, ends: errors.XoxoError, told: str
+) -> None:
+    """The look-ups have said absent; a history that ends nowhere or fails again and again adds nothing, and says so."""
+    await sent(ledger)
+    vendor.history_ends = ends
+    settling = reconciler(vendor, ledger, resend="never")
+    await settling.settle()
+    line = await line_of(ledger)
+    journal = [row.reason async for row in ledger.journal()]
+    assert (line.state, settling.pause) == (LineState.MANUAL, Pause.NONE)
+    assert told in journal[-1]
+
+
+async def test_the_history_is_read_once_for_all_lines_of_its_days(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """A hundred lines in doubt would else read the same thousand pages each."""
+    lines = await sent(ledger, 30)
+    vendor.history = [OrderSummary(order_id=n, po_number=line.po_number) for n, line in enumerate(lines, 1)]
+    for n, _ in enumerate(lines, 1):
+        vendor.by_id[n] = order("C-1", order_id=n)
+    await reconciler(vendor, ledger, resend="never").settle()
+    assert (len(vendor.days), (await ledger.counts()).states) == (1, {LineState.PLACED: 30})
+
+
+async def test_pending_lines_of_a_dead_server_are_left_for_the_next_run(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Not each of them is tried in vain."""
+    lines = await sent(ledger, 300)
+    facts = [
+        Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.LATE_PROOF, order_id=one.seq, delivery=Delivery.PENDING)
+        for one in lines
+    ]
+    await ledger.record(facts)
+    vendor.by_id = {one.seq: errors.ConnectError("refused") for one in lines}
+    vendor.probe = errors.ConnectError("refused")
+    settling = reconciler(vendor, ledger)
+    await settling.refresh_pending()
+    assert len(vendor.looked_at) <= 32
+    assert (await ledger.counts()).pending == 300
+
+
+async def test_the_vendors_zone_is_asked_of_a_handful_of_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Where they cannot be read, a thousand more of them tell nothing either; the lines go to a person."""
+    await ledger.plan("march", each(planned(number, room=0) for number in range(60)))
+    lines = await ledger.claim(60)
+    facts = [
+        Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.ANSWERED_PLACED, order_id=one.seq) for one in lines[10:]
+    ]
+    facts += [Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.REFUSED_UNCLEAR) for one in lines[:10]]
+    await ledger.record(facts)
+    for line in lines[:10]:
+        vendor.by_po_number[line.po_number] = order(
+            "C-1", order_id=900 + line.seq, order_date_="2027-01-15T08:00:00.000Z"
+        )
+    await reconciler(vendor, ledger).settle()
+    assert (await ledger.counts()).states[LineState.MANUAL] == 10
+    assert len(vendor.looked_at) == 10 + 9
 
 
 async def test_no_more_than_eight_look_ups_are_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:

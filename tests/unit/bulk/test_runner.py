@@ -269,6 +269,123 @@ async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger
     assert await states(ledger) == {LineState.PLACED: 20}
 
 
+async def test_token_penalties_that_follow_each_other_pause_the_run(server: Server, ledger: SqliteLedger) -> None:
+    """Together they may last as long as the pause limit; nothing is armed meanwhile."""
+    now, asked = [0.0], 0
+
+    async def throttled() -> None:
+        nonlocal asked
+        asked += 1
+        now[0] += 20.0
+        raise errors.RateLimitedError("slow down", retry_after_s=0.001)
+
+    server.authorise = throttled
+    runner = runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
+    await runner.send_all()
+    assert (runner.pause, asked, server.sent) == (Pause.RATE, 5, [])
+    assert runner.reason.startswith("held back by the vendor until ")
+    assert "slow down" in runner.reason
+    assert await states(ledger) == {LineState.PLANNED: 20}
+
+
+async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: SqliteLedger) -> None:
+    """Then the vendor does let the run work."""
+    now, asked = [0.0], 0
+
+    async def throttled_at_times() -> None:
+        nonlocal asked
+        asked += 1
+        now[0] += 20.0
+        if asked % 3:
+            raise errors.RateLimitedError("slow down", retry_after_s=0.001)
+
+    server.authorise = throttled_at_times
+    await runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert asked > 6
+
+
+@pytest.mark.parametrize("seconds", [3600.0, float("inf")])
+async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
+    server: Server, ledger: SqliteLedger, seconds: float
+) -> None:
+    """Its end is known and told; what was armed goes back."""
+
+    async def impose(_po_number: str) -> None:
+        server.pacer.penalise("placeOrder", seconds)
+
+    server.happens = impose
+    runner = runner_of(server, ledger, pause_limit_s=60.0)
+    with anyio.fail_after(10):
+        await runner.send_all()
+    assert runner.pause is Pause.RATE
+    assert runner.reason.startswith("held back by the vendor until ")
+    assert "for longer than the 60 s that this run waits" in runner.reason
+    assert (await states(ledger)).keys() == {LineState.PLACED, LineState.PLANNED}
+
+
+async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: Server, ledger: SqliteLedger) -> None:
+    """The vendor's own is a minute, as the limit is; while it lasts, a display can say so."""
+    imposed, told = [], set[str]()
+
+    async def impose(_po_number: str) -> None:
+        if not imposed:
+            imposed.append(True)
+            server.pacer.penalise("placeOrder", 0.2)
+
+    server.happens = impose
+    runner = runner_of(server, ledger, pause_limit_s=0.2)
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while True:
+                told.add(runner.progress.wait)
+                await anyio.sleep(0.005)
+
+        group.start_soon(watch)
+        await runner.send_all()
+        group.cancel_scope.cancel()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert {wait[:29] for wait in told} == {"", "held back by the vendor until"}
+    assert runner.progress.wait == ""
+
+
+async def test_what_holds_back_no_longer_than_the_pace_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
+    """A slow run waits for each of its slots; so it does for the first, after an earlier run."""
+    server.pacer = Pacer(RateLimits(place_order=1200))
+    server.pacer.penalise("placeOrder", 0.04)
+    runner = runner_of(server, ledger, pause_limit_s=0.0)
+    await runner.send_all()
+    assert (runner.pause, await states(ledger)) == (Pause.NONE, {LineState.PLACED: 20})
+
+
+async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteLedger) -> None:
+    """With what is wrong, and until when at most."""
+    told: list[str] = []
+
+    async def refuse(_po_number: str) -> None:
+        if len(server.sent) <= 2:
+            raise errors.ConnectError("the server was not reached")
+
+    server.happens = refuse
+    place = server.once
+
+    async def once(operation: Any, request: Any, /) -> Order:
+        if operation.name == "placeOrder":
+            assert not runner.progress.wait
+            return await place(operation, request)
+        told.append(runner.progress.wait)
+        raise errors.NotFoundError("no such order", error_id="PLE10016")
+
+    server.once = once  # type: ignore[method-assign]
+    runner = runner_of(server, ledger, 1)
+    await runner.send_all()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert len(told) == 2
+    assert all(wait.startswith("waiting for the server, until ") for wait in told)
+    assert all(wait.endswith(" at most (the server was not reached)") for wait in told)
+
+
 class Torn(SqliteLedger):
     """A ledger that takes intents and no results."""
 

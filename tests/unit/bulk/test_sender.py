@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import anyio
 import msgspec
 import pytest
 
@@ -169,16 +170,60 @@ async def test_an_order_between_penalties_begins_a_new_count() -> None:
         (errors.NotFoundError("no such order", error_id="PLE10016"), Flow.TRIAL),
         (errors.RateLimitedError("slow down"), Flow.TRIAL),
         (FINE, Flow.TRIAL),
-        (errors.ServerError("502"), Flow.NONE),
+        (errors.ServerError("its own failure", error_id="PLE10020"), Flow.TRIAL),
+        (errors.ServerError("502"), Flow.TRIAL),
+        (errors.DecodeError("a page of HTML"), Flow.TRIAL),
         (errors.ConnectError("refused"), Flow.NONE),
-        (errors.DecodeError("a page of HTML"), Flow.NONE),
+        (errors.ReplyLostError("gone"), Flow.NONE),
+        (errors.AuthError("no token", retryable=True), Flow.NONE),
     ],
 )
-async def test_any_answer_to_a_probe_proves_a_server_at_work(end: Order | errors.XoxoError, flow: Flow) -> None:
-    """It asks for an order that nobody has; a living server is then tried with one line."""
+async def test_any_answer_to_a_probe_proves_a_server_alive(end: Order | errors.XoxoError, flow: Flow) -> None:
+    """It asks for an order that nobody has; a living server is then tried with one line, whatever its answer was."""
     server = Server(errors.ConnectError("refused"))
     await server.sender.send(LINE)
     server.end = end
     await server.sender.probe()
     assert server.circuit.flow is flow
     assert [name for name, _ in server.asked] == ["placeOrder", "getOrderDetails"]
+    assert server.pauses == []
+
+
+async def test_a_probe_that_is_answered_with_a_failure_proves_less() -> None:
+    """Right after a line was tried in vain on its word, it lets no other one through; a good answer does."""
+    server = Server(errors.ServerError("500"))
+    for _ in range(5):
+        await server.sender.send(LINE)
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.TRIAL
+    await server.sender.send(LINE)
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.NONE
+    server.end = FINE
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.TRIAL
+
+
+async def test_a_probe_that_shows_dead_credentials_stops_the_run() -> None:
+    """No time mends them."""
+    server = Server(errors.ConnectError("refused"))
+    await server.sender.send(LINE)
+    server.end = errors.CredentialsRejectedError("not you")
+    await server.sender.probe()
+    assert server.pauses == [(Pause.CREDENTIALS, "not you")]
+
+
+async def test_a_probe_ends_with_the_patience() -> None:
+    """A server that keeps the connection open and says nothing is a dead one."""
+    server = Server(errors.ConnectError("refused"))
+    await server.sender.send(LINE)
+    server.now = 60.0
+
+    async def silence(_operation: Any, _request: Any, /) -> Order:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    server.once = silence  # type: ignore[method-assign]
+    with anyio.fail_after(10):
+        await server.sender.probe()
+    assert server.circuit.flow is Flow.NONE

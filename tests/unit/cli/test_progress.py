@@ -124,6 +124,16 @@ async def test_a_line_has_all_of_it(run: Run) -> None:
     assert run.pace.line == ("settling: 1,100 of 2,000 issued, 3 unknown, 2 rejected, 0/min, spent INR 1,500, ETA -")
 
 
+async def test_a_wait_is_told_with_its_end(run: Run) -> None:
+    """Before the figures, where no narrow terminal cuts it off; a server's words in it move no cursor."""
+    run.progress.wait = "held back by the vendor until 14:05"
+    assert run.pace.line == "sending, held back by the vendor until 14:05 …"
+    await run.refresh(rows=10, issued=4, not_sent=6)
+    assert run.pace.line.startswith("sending, held back by the vendor until 14:05: 4 of 10 issued")
+    run.progress.wait = "waiting for the server (\x1b[2J502)"
+    assert run.pace.doing == "sending, waiting for the server ([2J502)"
+
+
 async def test_the_work_is_announced_once_its_rows_are_planned(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """On standard error, and not while planning may still fail."""
     run.progress.phase = "planning"

@@ -193,6 +193,27 @@ async def test_two_posts_at_once_are_one_event(receiver: WebhookReceiver, callba
     assert sorted(d.order_id for d in callback.got) == [7, 8]
 
 
+async def test_an_event_does_not_wait_for_a_callback_that_never_ends(callback: Callback) -> None:
+    """The vendor is asked to post it again; once the first is through, the next post is handled."""
+    receiver = WebhookReceiver(KEY, callback, read_back_timeout_s=0.05)
+    callback.gate = anyio.Event()
+    answers: list[int] = []
+
+    async def post(number: int) -> None:
+        answers.append((await receiver.take(event(number=number, status=f"s{number}"))).status)
+
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as group:
+            group.start_soon(post, 1)
+            await anyio.sleep(0)
+            await post(2)
+            assert answers == [503]
+            callback.gate.set()
+    await post(2)
+    assert answers == [503, 200, 200]
+    assert [delivery.claimed_status for delivery in callback.got] == ["s1", "s2"]
+
+
 async def test_a_cancelled_post_leaves_the_event_open(receiver: WebhookReceiver, callback: Callback) -> None:
     """The sender hangs up in the middle: the next post is handled, not taken for known, and does not wait for ever."""
     callback.gate = anyio.Event()

@@ -95,7 +95,7 @@ class AccountService:
 
         Raises:
             ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The server sends the same page again and again.
+            DecodeError: The list has no end: the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:

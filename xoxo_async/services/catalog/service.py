@@ -140,7 +140,7 @@ class CatalogService:
 
         Raises:
             ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The server sends the same page again and again.
+            DecodeError: The list has no end: the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -165,7 +165,7 @@ class CatalogService:
                 exchange_rates=exchange_rates,
             )
 
-        return iterate_pages(fetch)
+        return iterate_pages(fetch, lambda product: product.product_id)
 
     async def get_voucher(self, product_id: int) -> Voucher:
         """Read one product. Moves no money; one getVouchers call.

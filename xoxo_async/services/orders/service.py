@@ -248,7 +248,7 @@ class OrderService:
 
         Raises:
             ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The server sends the same page again and again.
+            DecodeError: The list has no end: the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -257,4 +257,6 @@ class OrderService:
                 print(order.order_id, order.po_number)
             ```
         """
-        return iterate_pages(lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag))
+        return iterate_pages(
+            lambda page: self.list_history(start, end, page=page, limit=limit, tag=tag), lambda order: order.order_id
+        )

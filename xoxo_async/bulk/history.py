@@ -1,0 +1,89 @@
+"""The vendor's order history, read once for all lines that need it, and never without end."""
+
+from collections.abc import AsyncIterator, Callable
+from datetime import date
+from typing import Final
+
+import anyio
+
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import DecodeError, XoxoError
+from xoxo_async.services.orders import OrderSummary
+
+__all__ = ["DayHistory"]
+
+_MOST_ORDERS: Final = 20_000
+"""How many orders are read at most. A line that is not among them is a person's: some two hundred calls, a minute of
+the allowance, are what an automatic answer is worth."""
+
+_LONGEST_S: Final = 120.0
+
+
+class DayHistory:
+    """Find orders by poNumber in the history of some days.
+
+    The history is the one reply that carries the poNumber. Lines in doubt are mostly of the same days, so what was
+    read for one of them serves the others: what is asked for next is read only as far as it takes to find it.
+
+    Args:
+        client: Reads; one getOrderHistory call for each hundred orders.
+        first: The first day.
+        last: The last day.
+        clock: Any clock, in seconds.
+    """
+
+    def __init__(self, client: XoxoClient, first: date, last: date, clock: Callable[[], float]) -> None:
+        self.cut_short: str = ""
+        """Why not all of the days were read; empty when they were."""
+        self._orders: AsyncIterator[OrderSummary] | None = client.orders.iterate_history(first, last)
+        self._clock: Final = clock
+        self._left_s = _LONGEST_S
+        self._left = _MOST_ORDERS
+        self._order_ids: Final[dict[str, int]] = {}
+        self._failure: XoxoError | None = None
+        self._reading: Final = anyio.Lock()
+
+    async def find(self, po_number: str) -> int | None:
+        """Return the order id of a poNumber; None when the history, as far as it can be read, does not have it.
+
+        Args:
+            po_number: The poNumber.
+
+        Raises:
+            XoxoError: The history could not be read; for every caller alike.
+        """
+        async with self._reading:
+            if self._failure is not None:
+                raise self._failure
+            began = self._clock()
+            try:
+                with anyio.fail_after(self._left_s):
+                    await self._read_until(po_number)
+            except TimeoutError:
+                self._end(f"it was not read to its end within {_LONGEST_S:g} s")
+            except DecodeError as error:
+                self._end(error.message)
+            except XoxoError as error:
+                self._failure = error
+                raise
+            except BaseException:
+                self._end("it was cut off")  # a generator that was cancelled would pass for one at its end
+                raise
+            self._left_s -= self._clock() - began
+            return self._order_ids.get(po_number)
+
+    async def _read_until(self, po_number: str) -> None:
+        while self._orders is not None and po_number not in self._order_ids:
+            if not self._left:
+                self._end(f"it has more than {_MOST_ORDERS:,} orders")
+                return
+            summary = await anext(self._orders, None)
+            if summary is None:
+                self._orders = None
+                return
+            self._left -= 1
+            if summary.po_number:
+                self._order_ids.setdefault(summary.po_number, summary.order_id)
+
+    def _end(self, why: str) -> None:
+        self._orders, self.cut_short = None, why
