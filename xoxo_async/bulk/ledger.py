@@ -12,6 +12,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger_lines import (
     DEFAULT_RULES,
+    Alarm,
     Change,
     Counts,
     Delivery,
@@ -31,6 +32,7 @@ __all__ = [
     "MAX_ORDER_ID",
     "REPORTED_AS",
     "TRANSITIONS",
+    "Alarm",
     "Change",
     "Counts",
     "Delivery",

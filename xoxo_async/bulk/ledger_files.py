@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 APPLICATION_ID: Final = 0x584F584F  # "XOXO"
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 MODE: Final = 0o600
 
 _MAGIC: Final = b"SQLite format 3\x00"

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Counts
+from xoxo_async.bulk.ledger import Alarm, Counts
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 
 __all__ = ["Pause", "Report"]
@@ -44,6 +44,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         elapsed_s: How long this run took.
         pause: Why it stopped early, empty when it did not.
         reason: The same in words.
+        alarms: What must reach a person, such as one voucher code under two orders; the first hundred. They name orders
+            and rows, no codes, and stay in the ledger.
+        alarms_total: How many there are.
     """
 
     job: str
@@ -60,6 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     elapsed_s: float = 0.0
     pause: Pause = Pause.NONE
     reason: str = ""
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
 
     @classmethod
     def of(cls, ledger: SqliteLedger, counts: Counts, *, pause: Pause, reason: str) -> "Report":
@@ -84,6 +89,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             orders=counts.orders,
             pause=pause,
             reason=reason,
+            alarms=counts.alarms,
+            alarms_total=counts.alarms_total,
         )
 
     @property
@@ -93,7 +100,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             return 130
         if self.pause and self.not_sent:
             return 5
-        if self.unknown:
+        if self.unknown or self.alarms:
             return 4
         if self.not_sent:
             return 5

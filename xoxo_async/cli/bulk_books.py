@@ -10,6 +10,7 @@ import msgspec
 from xoxo_async.bulk.ledger import Change, Counts, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.cli import exits
+from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.connect import SANDBOX, SERVER, SETTINGS, run_async
 from xoxo_async.cli.given import COUNTS, no_facts
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
@@ -58,6 +59,7 @@ def show_status(path: Path, *, as_json: bool) -> None:
         in_flight = counts.states.get(LineState.SENDING, 0)
         out(f"process {status.holder} is working on it; {in_flight:,} of the unknown are in flight")
     _show_problems(status, lines)
+    tell_alarms(counts.alarms, counts.alarms_total)
     if status.follow:
         say(f"continue with: {status.follow}")
 
@@ -82,7 +84,7 @@ class Status(msgspec.Struct, frozen=True):
     def facts(self) -> dict[str, object]:
         """Return it as JSON tells it."""
         told = no_facts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
-        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged"):
+        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             told[name] = getattr(self.counts, name)
         return {**told, "holder_pid": self.holder, "continue_with": self.follow}
 

@@ -9,9 +9,11 @@ from typing import Final, TextIO
 import anyio
 import msgspec
 
-from xoxo_async.bulk.evidence import StoredCode, codes_of, mismatch, ordered, stored_codes
-from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
+from xoxo_async.bulk.evidence import mismatch, ordered, stored_codes
+from xoxo_async.bulk.ledger import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.vouchers import StoredCode, codes_of
+from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.bulk_books import go_on
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import scrub
@@ -54,10 +56,12 @@ class Exported(msgspec.Struct):
 
     Attributes:
         rows: Rows.
-        codes: Of them, those with a code.
+        codes: Of them, those with a whole code.
         fetched: Orders whose codes were fetched from the vendor.
         missing: Delivered orders whose codes are not in the ledger.
         waiting: Orders whose codes are still to be delivered.
+        alarms: What must reach a person before codes are handed out; the first hundred.
+        alarms_total: How many there are.
     """
 
     rows: int = 0
@@ -65,6 +69,8 @@ class Exported(msgspec.Struct):
     fetched: int = 0
     missing: int = 0
     waiting: int = 0
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
 
 
 def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool, as_json: bool) -> None:
@@ -107,6 +113,7 @@ def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool
         say(f"{done.waiting:,} {waits}; collect them, and export again\ncollect them with: {collect}")
     if done.missing:
         say(f"{count(done.missing, 'delivered order')} without codes in this ledger; --reveal fetches them")
+    tell_alarms(done.alarms, done.alarms_total)
 
 
 def _keep_what_is_no_export(path: Path) -> None:
@@ -173,6 +180,8 @@ class _Export:
                     codes = fetched.get(line.seq) or codes_of(line.codes)
                     for row in self._rows(line, codes, packed.get(line.seq, [])):
                         write(row)
+        counts = await self._ledger.counts()
+        self._done.alarms, self._done.alarms_total = counts.alarms, counts.alarms_total
         return self._done
 
     async def _chunks(self) -> AsyncIterator[list[LedgerLine]]:
@@ -193,7 +202,8 @@ class _Export:
             return {}
         if self._client is None:
             self._client = await stack.enter_async_context(open_client(self._connection))
-        client, codes, places = self._client, Codes(), anyio.Semaphore(_AT_ONCE)
+        client, places = self._client, anyio.Semaphore(_AT_ONCE)
+        found: dict[int, bytes] = {}
 
         async def one(line: LedgerLine) -> None:
             async with places:
@@ -202,13 +212,13 @@ class _Export:
                 except NotFoundError:
                     return
             if not mismatch(line, order):
-                codes[line.seq] = stored_codes(order)
+                found[line.seq] = msgspec.json.encode(stored_codes(order))
 
         async with anyio.create_task_group() as group:
             for line in lines:
                 group.start_soon(one, line)
         self._done.fetched += len(lines)
-        return codes
+        return await self._ledger.vet(found)
 
     def _rows(self, line: LedgerLine, codes: tuple[StoredCode, ...], packed: Sequence[PackedLine]) -> Iterable[Row]:
         """Return the rows of an order: its own, or those of the lines that share it, each with its own codes."""
@@ -216,7 +226,7 @@ class _Export:
             yield from self._rows_of(line, line.key, line.request, codes, line.delivery)
         for one in packed:
             dealt = codes[one.first : one.end]
-            delivery = Delivery.DELIVERED if len(dealt) == one.pieces else line.delivery
+            delivery = Delivery.DELIVERED if one.end <= line.held else line.delivery
             yield from self._rows_of(line, one.key, one.body.encode(), dealt, delivery)
 
     def _rows_of(
@@ -225,7 +235,7 @@ class _Export:
         wanted = ordered(request)
         for code in codes or (StoredCode(""),):
             self._done.rows += 1
-            self._done.codes += bool(code.code)
+            self._done.codes += bool(code.code) and code.whole
             yield Row(
                 key=key,
                 po_number=line.po_number,
