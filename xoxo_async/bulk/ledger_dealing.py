@@ -20,10 +20,10 @@ class _Quantity(msgspec.Struct):
 
 
 class _Hand(NamedTuple):
-    """One line's codes in this transaction: what it held, what answers listed, and what it holds now."""
+    """One line's codes in this transaction: what it held, what each answer listed, and what it holds now."""
 
     kept: tuple[StoredCode, ...]
-    told: list[StoredCode]
+    answers: tuple[list[StoredCode], ...]
     pieces: int
     dealt: Deal
     change: Change
@@ -73,13 +73,13 @@ class Dealing:
         """
         before = self._hands.get(line.seq)
         kept = before.kept if before else self._kept.get(line.seq, ())
-        told = _told(change) if before is None else [*before.told, *_told(change)]
+        answers = (*(before.answers if before else ()), _told(change))
         pieces = _quantity(line.body).quantity
-        dealt = deal(kept, told, pieces)
+        dealt = _dealt(kept, answers, pieces)
         delivery = _delivery(change.delivery, dealt, pieces)
         if delivery is not change.delivery or dealt.held != change.held:
             change = msgspec.structs.replace(change, delivery=delivery, held=dealt.held)
-        self._asked = _Hand(kept, told, pieces, dealt, change)
+        self._asked = _Hand(kept, answers, pieces, dealt, change)
         return change
 
     def keep(self, line: LedgerLine) -> None:
@@ -126,7 +126,7 @@ class Dealing:
             if hand.dealt.trouble:
                 # Codes that were listed and not dealt are marked for nobody. Those that are another line's may be why
                 # there were too many.
-                undealt += self._claims(seq, hand.told, hand.dealt.codes)
+                undealt += self._claims(seq, [code for told in hand.answers for code in told], hand.dealt.codes)
         refused = self._marks.take(self._connection, dealt) if dealt else {}
         return refused | (self._marks.of_others(self._connection, undealt) if undealt else {})
 
@@ -136,8 +136,10 @@ class Dealing:
     def _deal_without(self, refused: Mapping[Claim, int]) -> None:
         for seq in {seq for _, seq in refused}:
             hand = self._hands[seq]
-            told = [code for code in hand.told if (self._marks.mark(code.name), seq) not in refused]
-            self._hands[seq] = hand._replace(told=told, dealt=deal(hand.kept, told, hand.pieces))
+            answers = tuple(
+                [code for code in told if (self._marks.mark(code.name), seq) not in refused] for told in hand.answers
+            )
+            self._hands[seq] = hand._replace(answers=answers, dealt=_dealt(hand.kept, answers, hand.pieces))
 
     def _alarms(self, lines: Mapping[int, LedgerLine], refused: Mapping[Claim, int]) -> list[Move]:
         pairs = sorted({(seq, owner) for (_, seq), owner in refused.items()})
@@ -163,6 +165,15 @@ def _told(change: Change) -> list[StoredCode]:
         return clean(codes_of(change.codes))
     except (msgspec.MsgspecError, UnicodeError):
         return []  # an order is not lost over codes that are no text
+
+
+def _dealt(kept: tuple[StoredCode, ...], answers: Sequence[list[StoredCode]], pieces: int) -> Deal:
+    """Return what a line holds after some answers, one after another."""
+    dealt = Deal(kept, 0, "")
+    for told in answers:
+        after = deal(dealt.codes, told, pieces)
+        dealt = after if after.trouble or not dealt.trouble else after._replace(trouble=dealt.trouble)
+    return dealt
 
 
 def _delivery(said: Delivery, dealt: Deal, pieces: int) -> Delivery:

@@ -20,9 +20,9 @@ from xoxo_async.wire import VoucherType
 
 __all__ = ["Deal", "StoredCode", "clean", "codes_of", "deal"]
 
-_HIDDEN: Final = re.compile(r"[*#•●]{2,}|[Xx]{4,}")
-_HIDDEN_IN_LINK: Final = re.compile(r"[*•●]{2,}")
-_CROSSES: Final = re.compile(r"[Xx]")
+_STARS: Final = re.compile(r"[*#•●]{2,}")
+_STARS_IN_LINK: Final = re.compile(r"[*•●]{2,}")
+_CROSSES: Final = re.compile(r"[Xx]{4,}")
 _LINK: Final = "://"
 _WITH_PIN: Final = frozenset({VoucherType.CODE_PIN.value, VoucherType.URL_PIN.value})
 
@@ -144,15 +144,14 @@ def _shown(text: str) -> tuple[str, str] | None:
 
     A mask of crosses hides half of a code at least: otherwise the crosses are letters of it.
     """
-    marks = list((_HIDDEN_IN_LINK if _LINK in text else _HIDDEN).finditer(text))
-    if not marks:
+    link = _LINK in text
+    masks = list((_STARS_IN_LINK if link else _STARS).finditer(text))
+    if not masks and not link and (masks := list(_CROSSES.finditer(text))):
+        hidden = sum(len(mask[0]) for mask in masks)
+        masks = masks if 2 * hidden >= len(_letters(text)) else []
+    if not masks:
         return None
-    before, behind = _letters(text[: marks[0].start()]), _letters(text[marks[-1].end() :])
-    if not _HIDDEN_IN_LINK.search(text) and "##" not in text:
-        crosses = len(_CROSSES.findall(text))
-        if crosses < len(_letters(text)) - crosses:
-            return None
-    return before, behind
+    return _letters(text[: masks[0].start()]), _letters(text[masks[-1].end() :])
 
 
 def _letters(text: str) -> str:
