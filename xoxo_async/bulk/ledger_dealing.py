@@ -73,9 +73,9 @@ class Dealing:
         """
         before = self._hands.get(line.seq)
         kept = before.kept if before else self._kept.get(line.seq, ())
-        answers = (*(before.answers if before else ()), _told(change))
-        pieces = _quantity(line.body).quantity
-        dealt = _dealt(kept, answers, pieces)
+        told, pieces = _told(change), _quantity(line.body).quantity
+        answers = (*before.answers, told) if before else (told,)
+        dealt = _dealt(kept, answers, pieces) if before else deal(kept, told, pieces)
         delivery = _delivery(change.delivery, dealt, pieces)
         if delivery is not change.delivery or dealt.held != change.held:
             change = msgspec.structs.replace(change, delivery=delivery, held=dealt.held)

@@ -4,10 +4,10 @@ The key is random and made with the ledger. It is kept in the ledger, sealed whe
 it in clear, somebody who has the file could try out whether a guessed code is among those that were issued.
 """
 
-import hmac
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Final
 
 import msgspec
@@ -19,11 +19,7 @@ from xoxo_async.errors import LedgerError
 __all__ = ["CodeMarks"]
 
 _KEY: Final = "marks_key"
-_TAKE: Final = (
-    "INSERT INTO code_marks (mark, seq)"
-    " SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?) WHERE true"
-    " ON CONFLICT (mark) DO NOTHING"
-)
+_TAKE: Final = "INSERT OR IGNORE INTO code_marks (mark, seq) SELECT key, value FROM json_each(?)"
 _OWNERS: Final = "SELECT mark, seq FROM code_marks WHERE mark IN (SELECT value FROM json_each(?))"
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -40,7 +36,7 @@ class CodeMarks:
 
     def __init__(self, box: Callable[[], CodeBox]) -> None:
         self._box: Final = box
-        self._key: bytes | None = None
+        self._keyed: blake2b | None = None
 
     def make_key(self, connection: sqlite3.Connection, box: CodeBox | None) -> None:
         """Make the key of a new ledger, and seal one that is in clear once codes are sealed.
@@ -63,9 +59,9 @@ class CodeMarks:
         Raises:
             LedgerError: When it is sealed, and this holder does not have the right `XOXO_LEDGER_KEY`.
         """
-        if self._key is None:
+        if self._keyed is None:
             try:
-                self._key = self._box().open(get_meta(connection, _KEY) or "", 0)
+                self._keyed = blake2b(key=self._box().open(get_meta(connection, _KEY) or "", 0), digest_size=8)
             except LedgerError as error:
                 raise LedgerError(
                     "repeated voucher codes cannot be recognised without the XOXO_LEDGER_KEY that this ledger began"
@@ -73,14 +69,18 @@ class CodeMarks:
                 ) from error
 
     def mark(self, name: str) -> int:
-        """Return the mark of a code: 64 bits of a keyed hash.
+        """Return the mark of a code: a keyed hash of 64 bits.
+
+        A copy of the keyed hash takes a seventh of the time of an HMAC, which has two hashes to begin.
 
         Args:
             name: The code's `StoredCode.name`.
         """
-        if self._key is None:
+        if self._keyed is None:
             raise LedgerError("the key of the code marks was not opened")
-        return int.from_bytes(hmac.digest(self._key, name.encode(), "sha256")[:8], "big", signed=True)
+        hashed = self._keyed.copy()
+        hashed.update(name.encode())
+        return int.from_bytes(hashed.digest(), "big", signed=True)
 
     def take(self, connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[Claim, int]:
         """Keep marks, each for the line that claims it first.
@@ -92,7 +92,8 @@ class CodeMarks:
         Returns:
             The claims that are refused, and the line that has the mark.
         """
-        if connection.execute(_TAKE, (_encode(claims),)).rowcount == len(claims):
+        wanted = dict(reversed(claims))  # the first claim of a mark counts
+        if connection.execute(_TAKE, (_encode(wanted),)).rowcount == len(claims):
             return {}
         return self.of_others(connection, claims)  # or the line's own: it was looked up again
 
