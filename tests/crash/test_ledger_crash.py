@@ -42,6 +42,11 @@ async def planned(count: int) -> AsyncIterator[PlannedLine]:
         yield PlannedLine(key=f"k{number}", po_number=f"po{number}", digest=f"d{number}", request=b"{}", row=number)
 
 
+def code_of(seq: int) -> bytes:
+    """Return the voucher code of a line's order."""
+    return b'[{"code":"code-%d"}]' % seq
+
+
 def result(line: LedgerLine) -> Change:
     """Return what the program records of a line."""
     evidence = ENDS[line.seq]
@@ -52,7 +57,7 @@ def result(line: LedgerLine) -> Change:
         epoch=line.epoch,
         order_id=line.seq if placed else None,
         delivery=Delivery.DELIVERED if placed else Delivery.NONE,
-        codes=b'["code"]' if placed else None,
+        codes=code_of(line.seq) if placed else None,
     )
 
 
@@ -180,7 +185,7 @@ def check_line(line: LedgerLine, *, claimed: bool, recorded: bool) -> None:
     if recorded:
         assert line.state is STATES[ENDS[line.seq]]
     if line.state is LineState.PLACED:
-        assert (line.order_id, line.delivery, line.codes) == (line.seq, Delivery.DELIVERED, b'["code"]')
+        assert (line.order_id, line.delivery, line.codes) == (line.seq, Delivery.DELIVERED, code_of(line.seq))
     else:
         assert line.codes is None
     assert line.suspect == (line.state is LineState.UNKNOWN)

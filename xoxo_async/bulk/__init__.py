@@ -1,7 +1,7 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Counts, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger import Alarm, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.bulk.orders_file import OrdersFile, read_orders
@@ -10,6 +10,7 @@ from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.bulk.totals import PlanTotals, ProductTotals
 
 __all__ = [
+    "Alarm",
     "BulkIssuer",
     "Counts",
     "Delivery",

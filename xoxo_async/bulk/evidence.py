@@ -5,38 +5,12 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.vouchers import StoredCode, clean, deal
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
 from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
 from xoxo_async.services.placing import PlaceOrder
 
-__all__ = [
-    "StoredCode",
-    "change_from_error",
-    "change_from_order",
-    "codes_of",
-    "described",
-    "mismatch",
-    "ordered",
-    "stored_codes",
-]
-
-
-class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One voucher as the ledger keeps it. Bearer cash: never printed."""
-
-    code: str
-    pin: str = ""
-    valid_to: str = ""
-    amount: str = ""
-    currency: str = ""
-    type: str = ""
-
-    def __repr__(self) -> str:
-        return "StoredCode(***)"
-
-
-_CODES: Final = msgspec.json.Decoder(tuple[StoredCode, ...])
-
+__all__ = ["change_from_error", "change_from_order", "described", "mismatch", "ordered", "stored_codes"]
 
 _REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 
@@ -63,16 +37,17 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
         return Change(seq=line.seq, evidence=lost, epoch=line.epoch, error=f"order {order.order_id}: {doubt}")
     codes = stored_codes(order)
+    held = deal((), codes, wanted.quantity).held
     return Change(
         seq=line.seq,
         evidence=evidence,
         epoch=line.epoch,
         order_id=order.order_id,
-        delivery=_delivery(line, order, wanted, len(codes), looked_up=evidence is not Evidence.ANSWERED_PLACED),
+        delivery=_delivery(line, order, wanted, held, looked_up=evidence is not Evidence.ANSWERED_PLACED),
         amount_charged=order.amount_charged,
         currency=order.currency_code or "",
         codes=msgspec.json.encode(codes) if codes else None,
-        held=len(codes),
+        held=held,
     )
 
 
@@ -103,14 +78,9 @@ def _evidence(error: XoxoError) -> Evidence:
     return Evidence.OUTCOME_LOST
 
 
-def codes_of(codes: bytes | None) -> tuple[StoredCode, ...]:
-    """Read what the ledger keeps of a line's codes."""
-    return _CODES.decode(codes) if codes else ()
-
-
-def stored_codes(order: Order) -> tuple[StoredCode, ...]:
-    """Return an order's vouchers in the ledger's form; those whose code is still to come are left out."""
-    return tuple(_stored(voucher) for voucher in order.vouchers if voucher.code or voucher.pin)
+def stored_codes(order: Order) -> list[StoredCode]:
+    """Return the codes that an order lists, in the ledger's form; a voucher without a code is still to come."""
+    return clean([_stored(voucher) for voucher in order.vouchers])
 
 
 def _stored(code: VoucherCode) -> StoredCode:
@@ -125,17 +95,17 @@ def _stored(code: VoucherCode) -> StoredCode:
     )
 
 
-def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, codes: int, *, looked_up: bool) -> Delivery:
+def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, looked_up: bool) -> Delivery:
     """Say whether the codes have come: accepted is not delivered, nor is `delivered` without all of the codes."""
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED
-    if codes >= wanted.quantity:
+    if held == wanted.quantity:
         return Delivery.DELIVERED
     # Top-ups, miles, goods and gifts to charity come without codes. Of a gift card that is believed once a look-up says
     # it again; lines that share an order all want codes.
     codeless = wanted.user_meta is not None or wanted.shipping_address1 is not None or looked_up
-    if status == "delivered" and not order.vouchers and codeless and line.lines == 1:
+    if status == "delivered" and not order.vouchers and codeless and line.lines == 1 and not line.held:
         return Delivery.DELIVERED
     return Delivery.PENDING
 

@@ -13,6 +13,7 @@ import msgspec
 from xoxo_async.bulk.ledger_lines import (
     DEFAULT_RULES,
     NO_TERMS,
+    Alarm,
     Approve,
     Change,
     Counts,
@@ -38,6 +39,7 @@ __all__ = [
     "NO_TERMS",
     "REPORTED_AS",
     "TRANSITIONS",
+    "Alarm",
     "Approve",
     "Change",
     "Counts",

@@ -10,6 +10,7 @@ import msgspec
 __all__ = [
     "DEFAULT_RULES",
     "NO_TERMS",
+    "Alarm",
     "Approve",
     "Change",
     "Counts",
@@ -166,7 +167,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         error_id: The last refusal's error id.
         error: The last refusal or doubt, in words.
         evidence: What moved it last.
-        held: How many voucher codes have been seen of it.
+        held: How many of its vouchers have come: complete codes, counted from the first until one that is not.
         foreign: Whether its poNumber was refused as known although no earlier send of this ledger was in doubt: then
             somebody else may own the order. Sticky.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
@@ -220,14 +221,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         epoch: The line's epoch as the caller read it.
         at: When it was observed, in epoch seconds; for a look-up, when it was sent. None is now.
         order_id: The order it proves.
-        delivery: Of that order.
+        delivery: Of that order; where codes come with it, the ledger counts them itself.
         amount_charged: Of that order.
         currency: Of that order.
         error_id: The refusal's error id.
         error: The refusal or doubt, in words.
         reason: Why a person, or the program, decided so; kept in the journal.
         codes: The voucher codes: a JSON list of objects with `code` and `pin`. Bearer cash: not in the repr.
-        held: How many they are.
+        held: How many of them are complete.
     """
 
     seq: int
@@ -356,6 +357,24 @@ NO_TERMS: Final = PlanTerms()
 """A plan that asks nobody, and leaves everything else in the ledger as it is."""
 
 
+class Alarm(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that must reach a person, and stays in the ledger.
+
+    Attributes:
+        key: The key of the order it is about.
+        row: Row number in the input.
+        order_id: The vendor's order.
+        at: When it was noticed first, in epoch seconds.
+        text: What is wrong. It names orders and rows, and no voucher code.
+    """
+
+    key: str
+    row: int
+    order_id: int | None
+    at: float
+    text: str
+
+
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger in numbers: `issued + pending + rejected + unknown + not_sent == rows`, at every moment.
 
@@ -372,6 +391,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         states: Lines by state.
         charged: What placed orders cost, by currency.
         orders: Orders; fewer than lines where lines are packed.
+        alarms: What must reach a person; the first hundred.
+        alarms_total: How many there are.
     """
 
     rows: int
@@ -384,6 +405,8 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[LineState, int] = {}
     charged: dict[str, Decimal] = {}
     orders: int = 0
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
 
 
 class Ledger(Protocol):

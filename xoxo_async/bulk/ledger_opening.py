@@ -20,6 +20,7 @@ from xoxo_async.bulk.ledger_files import (
     remove,
     sidecar,
 )
+from xoxo_async.bulk.ledger_marks import CodeMarks
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_session import LedgerSession
 from xoxo_async.bulk.ledger_store import get_meta, last_seq
@@ -60,13 +61,15 @@ class LedgerFile:
         path: As the caller named it, for messages.
         file: As it really is.
         box: Seals voucher codes; None keeps none.
+        marks: Recognises voucher codes.
         must_exist: Whether a missing file is an error.
     """
 
-    def __init__(self, path: Path, file: Path, box: CodeBox | None, *, must_exist: bool) -> None:
+    def __init__(self, path: Path, file: Path, box: CodeBox | None, marks: CodeMarks, *, must_exist: bool) -> None:
         self._path: Final = path
         self._file: Final = file
         self._box: Final = box
+        self._marks: Final = marks
         self._must_exist: Final = must_exist
 
     def open(self, clock: Callable[[], float], loop: asyncio.AbstractEventLoop) -> Opened:
@@ -103,7 +106,7 @@ class LedgerFile:
             if isinstance(error, sqlite3.Error | ValueError):
                 raise LedgerError(f"{self._path} is damaged: {error}") from error
             raise
-        session = LedgerSession(connections[0], self._box, clock)
+        session = LedgerSession(connections[0], self._box, self._marks, clock)
         writer = LedgerWriter(self._file, session, lock, loop)
         return Opened(writer=writer, reader=connections[1], lock=lock, reading=anyio.Lock(), job=job, made=made)
 

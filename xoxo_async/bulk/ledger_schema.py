@@ -72,7 +72,9 @@ CREATE TABLE journal (
     error_id TEXT NOT NULL DEFAULT '',
     reason TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX journal_alarms ON journal (seq) WHERE transition = '!';
 CREATE TABLE codes (seq INTEGER PRIMARY KEY, body TEXT NOT NULL) STRICT;
+CREATE TABLE code_marks (mark INTEGER PRIMARY KEY, seq INTEGER NOT NULL) STRICT;
 CREATE TRIGGER lines_fixed BEFORE UPDATE OF key, po_number, digest, body, lines ON lines
     BEGIN SELECT raise(ABORT, 'what was planned never changes'); END;
 CREATE TRIGGER packed_fixed BEFORE UPDATE OF pack, first, pieces, key, po_number, digest, body ON packed_lines

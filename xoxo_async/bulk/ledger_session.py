@@ -1,8 +1,7 @@
 """What one transaction of a ledger's holder does: read lines, let the table decide, write lines and journal."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -25,25 +24,26 @@ from xoxo_async.bulk.ledger import (
 )
 from xoxo_async.bulk.ledger_backlog import keys_of, read_backlog, reprice
 from xoxo_async.bulk.ledger_codes import CodeBox
+from xoxo_async.bulk.ledger_dealing import Dealing
+from xoxo_async.bulk.ledger_marks import CodeMarks
 from xoxo_async.bulk.ledger_packs import unpack
 from xoxo_async.bulk.ledger_planning import Planning, note_planned
 from xoxo_async.bulk.ledger_store import (
+    ALARM,
     Move,
     drop_codes,
     get_meta,
     last_seq,
     note_ledger,
-    read_codes,
     read_committed,
     read_lines,
     read_owners,
     read_state,
     set_meta,
     set_metas,
-    write_codes,
     write_moves,
 )
-from xoxo_async.bulk.packing import merged_codes
+from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
 __all__ = ["CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
@@ -103,10 +103,13 @@ class LedgerSession:
     Args:
         connection: The writing connection.
         box: Seals voucher codes; None drops them.
+        marks: Recognises voucher codes.
         clock: Epoch seconds.
     """
 
-    def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, box: CodeBox | None, marks: CodeMarks, clock: Callable[[], float]
+    ) -> None:
         self.connection = connection
         self.since: int = 0
         self._epoch = 0
@@ -114,6 +117,7 @@ class LedgerSession:
         self._committed: int | None = None
         self._currency = ""
         self._box: Final = box
+        self._marks: Final = marks
         self._clock: Final = clock
 
     def now(self) -> float:
@@ -127,6 +131,7 @@ class LedgerSession:
         set_meta(self.connection, "holder", str(pid))
         if self._box is not None and self._box.sealed and not get_meta(self.connection, "key_check"):
             set_meta(self.connection, "key_check", self._box.key_check())
+        self._marks.make_key(self.connection, self._box)
 
     def let_go(self) -> None:
         """Take the mark away."""
@@ -289,18 +294,21 @@ class LedgerSession:
     def _record(self, records: Sequence[RecordOrder]) -> None:
         now = self.now()
         try:
-            moves, codes = self._decide_all(records, now, None)
+            moves, lines, dealing = self._decide_all(records, now, None)
             self._write(moves, now)
         except sqlite3.IntegrityError:
             # Two lines claim one order. Who has it is only asked then: each statement costs the busy loop a turn.
             claimed = [change.order_id for order in records for change in order.changes if change.order_id]
-            moves, codes = self._decide_all(records, now, read_owners(self.connection, claimed))
+            moves, lines, dealing = self._decide_all(records, now, read_owners(self.connection, claimed))
             self._write(moves, now)
         lost = [move.after.seq for move in moves if _lost_its_order(move)]
         if lost:
             drop_codes(self.connection, lost)
-        if codes:
-            write_codes(self.connection, list(codes.items()))
+        if alarms := dealing.settle(lines):
+            self._write(alarms, now)
+            after = {move.after.seq: move.after for move in alarms}
+            for order in records:
+                order.lines = [after.get(line.seq, line) for line in order.lines]
         # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
         self._unpack([move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1], now)
 
@@ -313,7 +321,7 @@ class LedgerSession:
 
     def _decide_all(
         self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
-    ) -> tuple[list[Move], dict[int, str]]:
+    ) -> tuple[list[Move], dict[int, LedgerLine], Dealing]:
         """Let the table decide about every fact.
 
         Args:
@@ -322,12 +330,14 @@ class LedgerSession:
             owners: Whose the orders are that the facts name; None before there was reason to ask.
 
         Returns:
-            What moved, and the codes to keep.
+            What moved, the lines as they stand, and their codes.
         """
         seqs = {change.seq for order in records for change in order.changes} | set((owners or {}).values())
         lines = {line.seq: line for line in read_lines(self.connection, seqs)}
         moves: list[Move] = []
-        codes: dict[int, str] = {}
+        dealing = Dealing(self.connection, self._box, self._marks)
+        coded = {change.seq for order in records for change in order.changes if change.codes is not None}
+        dealing.read([seq for seq in coded if seq in lines and lines[seq].state is LineState.PLACED])
         for order in records:
             moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
             order.lines, order.refused = [], []
@@ -340,16 +350,16 @@ class LedgerSession:
                         order.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
                         continue
                     if self._doubt(owner, change.seq, lines, moves, moment):
-                        codes.pop(owner.seq, None)
+                        dealing.lose(owner.seq)
                         if change.evidence in _LOOKED_UP:
                             order.lines.append(line)  # looked up again once its order is nobody's
                             continue
                     change = _of_another(change, owner.seq)
-                self._decide(change, order, lines, moves, codes, moment)
+                self._decide(change, order, lines, moves, dealing, moment)
                 after = lines.get(change.seq)
                 if owners is not None and after is not None and after.order_id is not None:
                     owners[after.order_id] = after.seq
-        return moves, codes
+        return moves, lines, dealing
 
     def _doubt(
         self, owner: LedgerLine, claimant: int, lines: dict[int, LedgerLine], moves: list[Move], moment: Moment
@@ -379,7 +389,7 @@ class LedgerSession:
         order: RecordOrder,
         lines: dict[int, LedgerLine],
         moves: list[Move],
-        codes: dict[int, str],
+        dealing: Dealing,
         moment: Moment,
     ) -> None:
         line = lines.get(change.seq)
@@ -392,34 +402,40 @@ class LedgerSession:
         if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
             order.refused.append(f"line {line.seq} (key {line.key}): no order has the id {change.order_id}")
             return
-        if change.codes is not None and line.lines > 1 and self._box is not None:
-            change = self._dealt(change, line, codes, self._box)
+        if change.codes is not None:
+            change = dealing.merge(change, line, anew=change.evidence is Evidence.PERSON_CORRECTED)
         outcome = decide(line, change, moment)
         if outcome.refusal:
             order.refused.append(f"line {line.seq} (key {line.key}): {outcome.refusal}")
             if outcome.alarm:
-                moves.append(Move.of(line, line, "!", change, reason=outcome.refusal))
+                moves.append(Move.of(line, line, ALARM, change, reason=outcome.refusal))
             return
         lines[line.seq] = outcome.line
         order.lines.append(outcome.line)
-        if line.order_id != outcome.line.order_id:
-            codes.pop(line.seq, None)  # of an order that the line has lost
+        if line.order_id is not None and line.order_id != outcome.line.order_id:
+            dealing.lose(line.seq)
         if outcome.transition is None:
             return  # told twice
         moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
-        if change.codes is not None and self._box is not None and outcome.line.state is LineState.PLACED:
-            with suppress(UnicodeError):  # an order is not lost over codes that are no text
-                codes[line.seq] = self._box.seal(change.codes, line.seq)
+        if change.codes is not None:
+            dealing.keep(outcome.line)
 
-    def _dealt(self, change: Change, line: LedgerLine, codes: dict[int, str], box: CodeBox) -> Change:
-        """Return a fact about a pack with its codes behind those dealt already: a code never changes hands."""
-        stored = codes.get(line.seq) or read_codes(self.connection, [line.seq]).get(line.seq)
-        if stored is None or change.codes is None:
-            return change
-        merged, held = merged_codes(box.open(stored, line.seq), change.codes)
-        return msgspec.structs.replace(change, codes=merged, held=held)
+    def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
+        """Return the codes that some placed lines may be given; what another line has is an alarm.
+
+        Args:
+            found: Codes as the vendor lists them, by line; nothing of them is kept but their marks.
+        """
+        lines = {line.seq: line for line in read_lines(self.connection, found)}
+        dealing = Dealing(self.connection, None, self._marks)
+        for seq, line in lines.items():
+            dealing.merge(Change(seq=seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, codes=found[seq]), line)
+            dealing.keep(line)
+        self._write(dealing.settle(lines), self.now())
+        return dealing.dealt()
 
     def _claim(self, claims: Sequence[ClaimOrder]) -> None:
+        self._marks.open_key(self.connection)  # nothing is sent whose codes could not be recognised
         wanted = sum(order.limit for order in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
         self._epoch += 1

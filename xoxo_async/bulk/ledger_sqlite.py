@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from functools import partial
@@ -36,6 +36,7 @@ from xoxo_async.bulk.ledger import (
 from xoxo_async.bulk.ledger_backlog import read_backlog
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_files import holder_of
+from xoxo_async.bulk.ledger_marks import CodeMarks
 from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
 from xoxo_async.bulk.ledger_session import read_identity
@@ -51,6 +52,7 @@ from xoxo_async.bulk.ledger_store import (
 )
 from xoxo_async.bulk.ledger_view import LedgerView
 from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
+from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
 
 __all__ = ["JournalRow", "SqliteLedger"]
@@ -74,7 +76,7 @@ class SqliteLedger:
         clock: The time in epoch seconds; one that goes on evenly however the wall clock is set, unless given.
         codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
             empty, or unset there, keeps them in clear. A ledger begun with a key opens only with that key.
-        store_codes: Whether voucher codes are kept; otherwise only order ids are, and the key is not needed.
+        store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing file is an error.
         read_only: Whether to look only: no lock is taken, nothing is changed, and whoever works on the ledger goes on
             doing so. Methods that write raise.
@@ -162,7 +164,8 @@ class SqliteLedger:
             return
         with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
             box = self._box() if self._store_codes else None
-            self._disk = disk = LedgerFile(self.path, self._file, box, must_exist=self._must_exist)
+            marks = CodeMarks(self._box)
+            self._disk = disk = LedgerFile(self.path, self._file, box, marks, must_exist=self._must_exist)
             self._opened = await anyio.to_thread.run_sync(disk.open, self._clock, asyncio.get_running_loop())
             self._job = self._opened.job
             self._identity = await self._read(read_identity)
@@ -296,6 +299,22 @@ class SqliteLedger:
             LedgerError: When nothing could be written; the changes are kept for the next transaction.
         """
         return await self._writer().record(tuple(changes), rules)
+
+    async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
+        """Return which codes placed lines may be given, where the ledger does not keep them.
+
+        Args:
+            found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
+
+        Returns:
+            Distinct codes by line, without those that another line has. Each of these is an alarm from then on, and
+            so is an order that lists more codes than it has pieces.
+
+        Raises:
+            LedgerError: When the alarms cannot be written, or the ledger's key is missing.
+        """
+        vetted: dict[int, tuple[StoredCode, ...]] = await self._writer().step(lambda session: session.vet(found))
+        return vetted
 
     async def recover(self) -> int:
         """Put every line that a dead holder was sending in doubt (T7); call it before the first claim.

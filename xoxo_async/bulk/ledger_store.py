@@ -15,10 +15,11 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.budget import commitment
-from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger import REPORTED_AS, Alarm, Change, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_packs import count_packed, count_packs
 
 __all__ = [
+    "ALARM",
     "FIXED",
     "JournalRow",
     "Move",
@@ -40,6 +41,9 @@ __all__ = [
     "write_codes",
     "write_moves",
 ]
+
+ALARM: Final = "!"
+"""What the journal has for a transition where something must reach a person."""
 
 # The order of LedgerLine's fields: rows are decoded straight into it.
 # They never change once planned.
@@ -89,6 +93,13 @@ _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
+# A person who names a wrong order is told so at once: that is no alarm.
+_ALARMS: Final = (
+    "SELECT key, row, lines.order_id, min(at), reason FROM journal JOIN lines USING (seq)"
+    " WHERE transition = '!' AND journal.evidence NOT IN ('person_placed', 'late_proof')"
+    " GROUP BY seq, reason ORDER BY min(id)"
+)
+_SHOWN: Final = 100
 # A pack of lines is none of them: its lines are counted by themselves, see `ledger_packs`.
 _COUNT: Final = (
     "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
@@ -255,13 +266,15 @@ def _moving(line: LedgerLine) -> tuple[object, ...]:
 
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
-    """Keep voucher codes; the newest answer replaces an older one."""
+    """Keep voucher codes, each line's in place of what it had."""
     connection.execute(_KEEP_CODES, (_encode(sealed),))
 
 
 def drop_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
-    """Forget the voucher codes of lines whose order turned out to be another's."""
-    connection.execute("DELETE FROM codes WHERE seq IN (SELECT value FROM json_each(?))", (_encode(list(seqs)),))
+    """Forget the voucher codes, and their marks, of lines whose order turned out to be another's."""
+    asked = _encode(list(seqs))
+    for table in ("codes", "code_marks"):
+        connection.execute(f"DELETE FROM {table} WHERE seq IN (SELECT value FROM json_each(?))", (asked,))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
@@ -350,6 +363,7 @@ def count(connection: sqlite3.Connection) -> Counts:
         for state_text, delivery, dealt, lines in count_packed(connection) if packs else ():
             tally(LineState(state_text), delivery, lines, dealt=bool(dealt))
         orders += count_packs(connection) if packs else 0
+        alarms, alarms_total = _read_alarms(connection)
     finally:
         connection.execute("ROLLBACK")
     return Counts(
@@ -358,5 +372,17 @@ def count(connection: sqlite3.Connection) -> Counts:
         states=states,
         charged=charged,
         orders=orders,
+        alarms=alarms,
+        alarms_total=alarms_total,
         **reported,
     )
+
+
+def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:
+    """Return the first alarms, each told once however often it was noticed, and how many there are."""
+    rows = connection.execute(f"{_ALARMS} LIMIT {_SHOWN + 1}").fetchall()
+    alarms = [Alarm(key=key, row=row, order_id=order_id, at=at, text=text) for key, row, order_id, at, text in rows]
+    total = len(rows)
+    if total > _SHOWN:
+        total = connection.execute(f"SELECT count(*) FROM ({_ALARMS})").fetchone()[0]
+    return tuple(alarms[:_SHOWN]), total

@@ -1,16 +1,16 @@
-"""Lines that want nothing but codes may share an order: how they are packed, and how its codes are dealt out, once."""
+"""Lines that want nothing but codes may share an order: which of them do, and in what order its codes are dealt."""
 
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.bulk.ledger_lines import PlannedLine
 from xoxo_async.services.placing import PlaceOrder
 
-__all__ = ["Pack", "Packer", "merged_codes"]
+__all__ = ["Pack", "Packer"]
 
 _PO_READABLE: Final = 74
 _REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
@@ -89,25 +89,3 @@ def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
         worth=sum(worths, Decimal(0)) if len(worths) == len(lines) else None,
         pieces=pieces,
     )
-
-
-def merged_codes(kept: bytes, new: bytes) -> tuple[bytes, int]:
-    """Return an order's codes after another answer, and their number: a code seen before keeps its place, and owner.
-
-    Args:
-        kept: The codes dealt so far, as a JSON list of objects.
-        new: Those of the new answer, in whatever order.
-    """
-    codes: list[dict[str, Any]] = msgspec.json.decode(kept)
-    unseen = [_identity(code) for code in codes]
-    for code in msgspec.json.decode(new):
-        identity = _identity(code)
-        if identity in unseen:
-            unseen.remove(identity)  # one of two equal ones stands for one
-        else:
-            codes.append(code)
-    return msgspec.json.encode(codes), len(codes)
-
-
-def _identity(code: dict[str, Any]) -> tuple[object, object]:
-    return code.get("code"), code.get("pin")

@@ -295,7 +295,8 @@ class Reconciler:
                 seq=line.seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, delivery=line.delivery, error=error
             )
         change = change_from_order(line, order, Evidence.DELIVERY_SEEN)
-        return None if change.delivery is line.delivery and change.held <= line.held else change
+        # Codes are always news: which of them the line has already, only the ledger knows.
+        return None if change.delivery is line.delivery and change.codes is None else change
 
     async def _wait_until(self, at: float) -> None:
         """Wait until a line is due and the vendor may be asked, or until the run is stopped."""

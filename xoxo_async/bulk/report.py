@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Counts, LineState
+from xoxo_async.bulk.ledger import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 
 __all__ = ["Pause", "Report"]
@@ -46,6 +46,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         pause: Why it stopped early, empty when it did not.
         reason: The same in words.
         warnings: Rows of this run's plan that a person should look at, see `PlanTotals.warnings`; at most twenty.
+        alarms: What must reach a person, such as one voucher code under two orders; the first hundred. They name orders
+            and rows, no codes, and stay in the ledger.
+        alarms_total: How many there are.
     """
 
     job: str
@@ -64,6 +67,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     pause: Pause = Pause.NONE
     reason: str = ""
     warnings: tuple[str, ...] = ()
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
 
     @classmethod
     def of(cls, ledger: SqliteLedger, counts: Counts, *, pause: Pause, reason: str) -> "Report":
@@ -89,6 +94,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             orders=counts.orders,
             pause=pause,
             reason=reason,
+            alarms=counts.alarms,
+            alarms_total=counts.alarms_total,
         )
 
     @property
@@ -99,7 +106,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             return 130
         if self.pause and left:
             return 5
-        if self.unknown:
+        if self.unknown or self.alarms:
             return 4
         if left:
             return 5

@@ -195,11 +195,11 @@ def books_of(ledger: Path) -> Path:
 @bulk.command(epilog="Example:  xoxo bulk status --ledger march.db")
 @_ledger_option
 @json_option
-def status(ledger: Path, as_json: bool) -> None:
+def status(ledger: Path, as_json: bool) -> int:
     """Show where a job stands, and what needs a look; also while it runs. Asks nobody, needs no credentials."""
     from xoxo_async.cli.bulk_books import show_status
 
-    show_status(ledger, as_json=as_json)
+    return show_status(ledger, as_json=as_json)
 
 
 @bulk.command(

@@ -11,6 +11,7 @@ from xoxo_async.bulk.ledger import Counts, Evidence, Identity, LedgerLine, LineS
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
 from xoxo_async.cli import exits
+from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.connect import SANDBOX, SETTINGS, Connection, open_client, run_async
 from xoxo_async.cli.given import COUNTS, no_facts
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
@@ -33,12 +34,15 @@ def _with_ledger(ledger: SqliteLedger, work: Callable[[SqliteLedger], Awaitable[
     return run_async(opened)
 
 
-def show_status(path: Path, *, as_json: bool) -> None:
+def show_status(path: Path, *, as_json: bool) -> int:
     """Print where a job stands, and its first lines that need a look; also of a job that is being worked on.
 
     Args:
         path: The ledger.
         as_json: Whether to print JSON.
+
+    Returns:
+        The exit code: 4 for an alarm, and 0 otherwise.
     """
 
     async def read(ledger: SqliteLedger) -> tuple[Status, list[LedgerLine]]:
@@ -47,20 +51,25 @@ def show_status(path: Path, *, as_json: bool) -> None:
         return status, await _troubled(ledger, at_work=holder is not None)
 
     status, lines = _with_ledger(SqliteLedger(path, read_only=True), read)
-    if as_json:
-        out(json_text({**status.facts(), "problems": [_problem(line) for line in lines]}))
-        return
     counts = status.counts
+    code = exits.UNKNOWN if counts.alarms_total else 0
+    if as_json:
+        out(json_text({**status.facts(), "problems": [_problem(line) for line in lines], "exit_code": code}))
+        return code
     out(f"job {status.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {path}")
     for name in COUNTS[1:]:
         out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
+    if withdrawn := counts.states.get(LineState.CANCELLED, 0):
+        out(f"  withdrawn {withdrawn:>9,} of the not sent, never to be sent")
     out(f"  charged   {amounts(counts.charged)}")
     if status.holder is not None:
         in_flight = counts.states.get(LineState.SENDING, 0)
         out(f"process {status.holder} is working on it; {in_flight:,} of the unknown are in flight")
     _show_problems(status, lines)
+    tell_alarms(counts.alarms, counts.alarms_total)
     if status.follow:
         say(f"continue with: {status.follow}")
+    return code
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -83,7 +92,7 @@ class Status(msgspec.Struct, frozen=True):
     def facts(self) -> dict[str, object]:
         """Return it as JSON tells it."""
         told = no_facts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
-        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged"):
+        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             told[name] = getattr(self.counts, name)
         return {**told, "holder_pid": self.holder, "continue_with": self.follow}
 
@@ -91,7 +100,7 @@ class Status(msgspec.Struct, frozen=True):
 async def _follow(ledger: SqliteLedger, counts: Counts, holder: int | None) -> str:
     if holder is not None:
         return ""
-    if counts.not_sent or counts.unknown > counts.states.get(LineState.MANUAL, 0):
+    if counts.not_sent > counts.states.get(LineState.CANCELLED, 0) or counts.unknown > counts.states.get(LineState.MANUAL, 0):
         return await go_on(ledger, "resume")
     return await go_on(ledger, "reconcile") if counts.pending > counts.delivery_cancelled else ""
 

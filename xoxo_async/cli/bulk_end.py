@@ -6,6 +6,7 @@ import msgspec
 
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli import exits
+from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.bulk_work import Ended, Work
 from xoxo_async.cli.render import amounts, count, json_text, out, say
 
@@ -38,6 +39,7 @@ def tell(work: Work, report: Report, ended: Ended) -> int:
         say("interrupted, nothing was sent")
     elif report.pause:
         say(f"paused ({report.pause.value}): {exits.scrub(report.reason)}")
+    tell_alarms(report.alarms, report.alarms_total)
     follow = _follow(work, report, ended, code, waiting)
     if code == 0 and report.issued and not work.as_json:
         _tell_codes(work)
@@ -77,14 +79,14 @@ def _tell_next(report: Report, ended: Ended, code: int, waiting: int, follow: st
         say(f"{count(report.rejected, 'row')} rejected, for good; which and why, says the next command")
     elif code == exits.REJECTED:
         say("all good rows are issued; mend the bad ones, then run it again: what is issued stays issued")
-    elif _is_for_a_person(report, ended):
+    elif report.unknown and _is_for_a_person(report, ended):
         said = f"{count(ended.manual, 'row')} only a person can decide, with `xoxo bulk resolve`"
         say(f"{said}; which and how, says the next command")
     say(f"continue with: {follow}")
 
 
 def _is_for_a_person(report: Report, ended: Ended) -> bool:
-    return bool(report.unknown) and ended.manual == report.unknown and not report.not_sent
+    return bool(report.unknown or report.alarms) and ended.manual == report.unknown and not report.not_sent
 
 
 def _follow(work: Work, report: Report, ended: Ended, code: int, waiting: int) -> str:
@@ -122,6 +124,7 @@ def tell_failure(work: Work, ended: Ended, elapsed_s: float) -> int:
         if ended.began:
             for line in _summary(report):
                 say(line)
+        tell_alarms(report.alarms, report.alarms_total)
     if error is None:
         code = exits.INTERRUPTED
         told |= {"error": "interrupted, nothing was sent", "exit_code": code}

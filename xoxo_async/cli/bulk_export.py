@@ -8,13 +8,16 @@ from typing import Final, TextIO
 import anyio
 import msgspec
 
-from xoxo_async.bulk.evidence import StoredCode, codes_of, mismatch, ordered, stored_codes
-from xoxo_async.bulk.ledger import Delivery, LedgerLine, LineState, PackedLine
+from xoxo_async.bulk.evidence import mismatch, ordered, stored_codes
+from xoxo_async.bulk.identity import check_identity, identity_of
+from xoxo_async.bulk.ledger import Alarm, Delivery, LedgerLine, LineState, PackedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.vouchers import StoredCode, codes_of
+from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.bulk_books import go_on
 from xoxo_async.cli.cells import csv_line, is_formula, shown
 from xoxo_async.cli.connect import Connection, open_client, run_async
-from xoxo_async.cli.exits import REJECTED, scrub
+from xoxo_async.cli.exits import REJECTED, UNKNOWN, scrub
 from xoxo_async.cli.files import private_file
 from xoxo_async.cli.render import count, json_text, mask, out, say
 from xoxo_async.client import XoxoClient
@@ -70,13 +73,15 @@ class Exported(msgspec.Struct):
 
     Attributes:
         rows: Rows.
-        codes: Of them, those with a code.
+        codes: Of them, those with a whole code.
         fetched: Orders whose codes were fetched from the vendor.
         missing: Rows of the job whose codes are not all in the file, though their order exists or may exist.
         waiting: Orders whose codes are still to be delivered; their rows are among the missing.
         not_sent: Rows of the job that no order was placed for yet.
         formulas: Codes and PINs that a spreadsheet would run: they are written as they are.
         missing_rows: The first of the missing rows.
+        alarms: What must reach a person before codes are handed out; the first hundred.
+        alarms_total: How many there are.
     """
 
     rows: int = 0
@@ -87,10 +92,14 @@ class Exported(msgspec.Struct):
     not_sent: int = 0
     formulas: int = 0
     missing_rows: list[Lack] = msgspec.field(default_factory=list)
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
 
     @property
     def exit_code(self) -> int:
-        """0 when every row that is to have a code has it in the file, and 3 otherwise."""
+        """4 for an alarm, 3 when a row that is to have a code lacks it in the file, and 0 otherwise."""
+        if self.alarms_total:
+            return UNKNOWN
         return REJECTED if self.missing or self.not_sent else 0
 
     def lacks(self, key: str, why: str) -> None:
@@ -116,7 +125,7 @@ def run_export(ledger: Path, path: Path, connection: Connection, *, reveal: bool
         as_json: Whether to print what was done as JSON.
 
     Returns:
-        The exit code: 3 where codes are missing.
+        The exit code: 4 for an alarm, 3 where codes are missing.
 
     Raises:
         ConfigError: When the file cannot be written, or is of another kind; or credentials are missing to fetch codes.
@@ -173,6 +182,7 @@ def _tell(done: Exported, path: Path, follow: str, *, reveal: bool) -> None:
     if done.waiting:
         waits = "order waits for its codes" if done.waiting == 1 else "orders wait for their codes"
         say(f"{done.waiting:,} {waits}; collect them, and export again")
+    tell_alarms(done.alarms, done.alarms_total)
     if follow:
         say(f"{'collect them' if ' reconcile ' in follow else 'continue'} with: {follow}")
 
@@ -250,6 +260,8 @@ class _Export:
                     codes = fetched.get(line.seq) or codes_of(line.codes)
                     for row in self._rows(line, codes, packed.get(line.seq, [])):
                         write(row)
+        counts = await self._ledger.counts()
+        self._done.alarms, self._done.alarms_total = counts.alarms, counts.alarms_total
         return self._done
 
     async def _chunks(self) -> AsyncIterator[list[LedgerLine]]:
@@ -268,7 +280,10 @@ class _Export:
             return {}
         if self._client is None:
             self._client = await stack.enter_async_context(open_client(self._connection))
-        client, codes, places = self._client, Codes(), anyio.Semaphore(_AT_ONCE)
+            identity = identity_of(self._client, self._connection.ledgers_name)
+            await check_identity(self._client, self._ledger, identity)
+        client, places = self._client, anyio.Semaphore(_AT_ONCE)
+        found: dict[int, bytes] = {}
 
         async def one(line: LedgerLine) -> None:
             async with places:
@@ -277,16 +292,16 @@ class _Export:
                 except NotFoundError:
                     self._unfetched[line.seq] = f"the vendor does not find order {line.order_id}"
                     return
-            if difference := mismatch(line, order):
+            if difference := mismatch(line, order, dated=False):
                 self._unfetched[line.seq] = f"order {line.order_id} at the vendor is another one: {difference}"
             else:
-                codes[line.seq] = stored_codes(order)
+                found[line.seq] = msgspec.json.encode(stored_codes(order))
 
         async with anyio.create_task_group() as group:
             for line in lines:
                 group.start_soon(one, line)
         self._done.fetched += len(lines)
-        return codes
+        return await self._ledger.vet(found)
 
     def _rows(self, line: LedgerLine, codes: tuple[StoredCode, ...], packed: Sequence[PackedLine]) -> Iterable[Row]:
         """Return the rows of an order: its own, or those of the lines that share it, each with its own codes."""
@@ -294,7 +309,7 @@ class _Export:
             yield from self._rows_of(line, line.key, line.request, codes, line.delivery)
         for one in packed:
             dealt = codes[one.first : one.end]
-            delivery = Delivery.DELIVERED if len(dealt) == one.pieces else line.delivery
+            delivery = Delivery.DELIVERED if one.end <= line.held else line.delivery
             yield from self._rows_of(line, one.key, one.body.encode(), dealt, delivery)
 
     def _rows_of(
@@ -308,7 +323,7 @@ class _Export:
         for code in codes or (StoredCode(""),):
             self._done.formulas += is_formula(code.code) or is_formula(code.pin)
             self._done.rows += 1
-            self._done.codes += bool(code.code)
+            self._done.codes += bool(code.code) and code.whole
             yield Row(
                 key=key,
                 po_number=line.po_number,

@@ -81,4 +81,4 @@ def no_facts(*, job: str, ledger: str, elapsed_s: float) -> dict[str, object]:
     """
     facts: dict[str, object] = {"job": job, "ledger": ledger, "elapsed_s": elapsed_s}
     facts.update(dict.fromkeys(COUNTS, 0))
-    return facts
+    return {**facts, "alarms": [], "alarms_total": 0}

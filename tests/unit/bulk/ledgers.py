@@ -11,6 +11,7 @@ from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, Plann
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 
 CODES = b'[{"code":"BEARER-CASH"}]'
+"""The code of order 7."""
 
 
 def line(number: int, **other: str) -> PlannedLine:
@@ -35,7 +36,7 @@ def placed(one: LedgerLine, order_id: int = 7) -> Change:
         delivery=Delivery.DELIVERED,
         amount_charged=Decimal("49.50"),
         currency="INR",
-        codes=CODES,
+        codes=CODES if order_id == 7 else b'[{"code":"BEARER-CASH-%d"}]' % order_id,
     )
 
 

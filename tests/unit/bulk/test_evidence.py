@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.evidence import change_from_error, change_from_order, codes_of, mismatch
+from xoxo_async.bulk.evidence import change_from_error, change_from_order, mismatch
 from xoxo_async.bulk.ledger import Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.vouchers import codes_of
 from xoxo_async.operation import EffectClass
 from xoxo_async.refusal import recognise
 from xoxo_async.services.orders import PLACE_ORDER, Order
@@ -99,14 +100,20 @@ def order(**fields: object) -> Order:
 
 
 VOUCHER = {"productId": 1001, "voucherCode": "C", "pin": "P", "validity": "2028-01-31", "amount": 100}
+SECOND = {**VOUCHER, "voucherCode": "D"}
 
 
 @pytest.mark.parametrize(
     ("fields", "delivery"),
     [
-        ({"vouchers": [VOUCHER, VOUCHER]}, Delivery.DELIVERED),
+        ({"vouchers": [VOUCHER, SECOND]}, Delivery.DELIVERED),
         ({"vouchers": [VOUCHER]}, Delivery.PENDING),
-        ({"vouchers": [VOUCHER, VOUCHER], "deliveryStatus": "pending"}, Delivery.DELIVERED),
+        ({"vouchers": [VOUCHER, SECOND], "deliveryStatus": "pending"}, Delivery.DELIVERED),
+        ({"vouchers": [VOUCHER, VOUCHER]}, Delivery.PENDING),  # one code, told twice
+        ({"vouchers": [VOUCHER, {**SECOND, "voucherCode": None}]}, Delivery.PENDING),  # a PIN alone is no card
+        ({"vouchers": [VOUCHER, {**SECOND, "voucherCode": "XXXX-0002"}]}, Delivery.PENDING),
+        ({"vouchers": [VOUCHER, {**SECOND, "pin": "", "type": "codePin"}]}, Delivery.PENDING),
+        ({"vouchers": [VOUCHER, SECOND, {**SECOND, "voucherCode": "E"}]}, Delivery.PENDING),  # whose is the third?
         ({"deliveryStatus": "pending"}, Delivery.PENDING),
         ({"deliveryStatus": "Pending", "vouchers": None}, Delivery.PENDING),
         ({"deliveryStatus": "Delivered"}, Delivery.PENDING),  # a gift card without its codes is not delivered
@@ -127,12 +134,14 @@ def test_delivery_needs_all_codes(fields: dict[str, object], delivery: Delivery)
 
 
 def test_what_has_no_codes_is_delivered_without_them() -> None:
-    """A top-up is delivered by its status alone; of a gift card a look-up has to say so again."""
+    """A top-up is delivered by its status alone; a gift card by a look-up that says so, unless some codes have come."""
     delivered = order(deliveryStatus="delivered")
     body = '{"productId":1001,"denomination":100,"quantity":2,"poNumber":"p","userMeta":{"topupPhoneNumber":"1"}}'
     top_up = msgspec.structs.replace(LINE, body=body)
     assert change_from_order(top_up, delivered, Evidence.ANSWERED_PLACED).delivery is Delivery.DELIVERED
     assert change_from_order(LINE, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.DELIVERED
+    some = msgspec.structs.replace(LINE, held=1)
+    assert change_from_order(some, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.PENDING
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,8 @@ pytestmark = pytest.mark.anyio
 
 
 def delivered(order_id: int) -> Order:
-    return Order(order_id=order_id, quantity=1, vouchers=(VoucherCode(product_id=1, voucher_code_=Secret("C")),))
+    voucher = VoucherCode(product_id=1, voucher_code_=Secret(f"C{order_id}"))
+    return Order(order_id=order_id, quantity=1, vouchers=(voucher,))
 
 
 class Client(Server):

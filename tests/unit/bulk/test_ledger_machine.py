@@ -111,7 +111,7 @@ class Row:
         self.said = evidence if self.state is not before else self.said
         self.notes += 1
         if change.codes and self.state is S.PLACED:
-            self.codes = change.codes
+            self.codes = self.codes or change.codes  # of one piece: a second code is another order's
         return True
 
     def corrected(self, change: Change) -> bool:
@@ -237,7 +237,7 @@ class LedgerMachine(RuleBasedStateMachine):
                     order_id=order,
                     delivery=Delivery.DELIVERED if order else Delivery.NONE,
                     reason="looked into it",
-                    codes=b'["%d-%d"]' % (seq, next(self.serial)) if order else None,
+                    codes=b'[{"code":"%d-%d"}]' % (seq, next(self.serial)) if order else None,
                 )
             )
         taken = [self.told(change, fresh=ok) for change, ok in zip(changes, fresh, strict=True)]
@@ -361,6 +361,8 @@ def check_journal(journal: list[JournalRow], rows: dict[int, Row]) -> None:
     for entry in journal:
         if not entry.seq:
             continue  # about the ledger as a whole
+        if entry.transition == "!" and "voucher code" in entry.reason:
+            continue  # these are `test_ledger_dealing`'s
         assert entry.from_state == at[entry.seq]
         at[entry.seq] = entry.to_state
         notes[entry.seq] += 1

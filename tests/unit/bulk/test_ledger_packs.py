@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.ledgers import each
-from tests.unit.bulk.test_packing import codes, planned
+from tests.unit.bulk.test_packing import planned
+from tests.unit.bulk.test_vouchers import codes
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError, PlanError

@@ -1,15 +1,14 @@
-"""`packing`: how lines share an order, and how its codes are dealt."""
+"""`packing`: how lines share an order."""
 
 import hashlib
 import json
 from decimal import Decimal
 
-import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from xoxo_async.bulk.ledger import PlannedLine
-from xoxo_async.bulk.packing import Pack, Packer, merged_codes
+from xoxo_async.bulk.packing import Pack, Packer
 from xoxo_async.services.orders import PLACE_ORDER
 from xoxo_async.services.placing import place_order
 
@@ -75,25 +74,3 @@ def test_a_line_alone_stays_itself() -> None:
     """A kind of a single line is ordered under the line's own poNumber."""
     (pack,) = packed([planned(1)])
     assert pack.order == pack.lines[0] == planned(1)
-
-
-def codes(*names: str) -> bytes:
-    """Return codes as a ledger keeps them."""
-    return msgspec.json.encode([{"code": name, "pin": "1"} for name in names])
-
-
-@given(st.lists(st.sampled_from("abcdefgh"), max_size=8), st.lists(st.sampled_from("abcdefgh"), max_size=8))
-def test_a_dealt_code_never_changes_hands(first: list[str], second: list[str]) -> None:
-    """Whatever order a later answer has its codes in: those seen before keep their places, none is lost or doubled."""
-    merged, held = merged_codes(codes(*first), codes(*second))
-    names = [code["code"] for code in json.loads(merged)]
-    assert names[: len(first)] == first
-    assert len(names) == held
-    for name in set(first + second):
-        assert names.count(name) == max(first.count(name), second.count(name))
-
-
-def test_a_code_that_says_more_of_itself_is_the_same_code() -> None:
-    """A later answer with a date that the first one lacked brings no second voucher."""
-    later = msgspec.json.encode([{"code": "a", "pin": "1", "valid_to": "2028-01-01"}])
-    assert merged_codes(codes("a"), later)[1] == 1

@@ -2,14 +2,17 @@
 
 import pytest
 
+from xoxo_async.bulk.ledger import Alarm
 from xoxo_async.bulk.report import Pause, Report
 
+ALARM = Alarm(key="b", row=2, order_id=502, at=5.0, text="order 502 lists a voucher code that order 501 has")
 
-def report(pause: Pause = Pause.NONE, **counts: int) -> Report:
+
+def report(pause: Pause = Pause.NONE, alarms: tuple[Alarm, ...] = (), **counts: int) -> Report:
     """Return a report with some counts."""
     zero = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
     parts = zero | counts
-    return Report(job="j", ledger="l.db", rows=sum(parts.values()), charged={}, pause=pause, **parts)
+    return Report(job="j", ledger="l.db", rows=sum(parts.values()), charged={}, pause=pause, alarms=alarms, **parts)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,9 @@ def report(pause: Pause = Pause.NONE, **counts: int) -> Report:
         (report(issued=2, pending=1), 0),
         (report(issued=2, rejected=1), 3),
         (report(issued=2, rejected=1, unknown=1), 4),
+        (report(issued=2, pending=1, alarms=(ALARM,)), 4),
+        (report(issued=2, rejected=1, alarms=(ALARM,)), 4),
+        (report(Pause.FUNDS, issued=2, not_sent=1, alarms=(ALARM,)), 5),
         (report(Pause.FUNDS, issued=2, unknown=1, not_sent=1), 5),
         (report(Pause.FUNDS, issued=2, unknown=1), 4),
         (report(Pause.UNREACHABLE, issued=2), 0),
@@ -28,5 +34,5 @@ def report(pause: Pause = Pause.NONE, **counts: int) -> Report:
     ],
 )
 def test_the_exit_code_says_what_is_left(told: Report, code: int) -> None:
-    """Interrupted before all else; paused only where rows are left; then doubt, then refusals."""
+    """Interrupted before all else; paused only where rows are left; then doubt and alarms, then refusals."""
     assert told.exit_code == code

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from xoxo_async import errors
+from xoxo_async.bulk.ledger import Alarm
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_work import Ended, Work
@@ -114,6 +115,38 @@ def test_a_person_is_told_when_only_a_person_can_decide(teller: Teller) -> None:
     """By name of the command that decides."""
     told = teller.end(work(), report(unknown=2), Ended(began=True, manual=2))
     assert "2 rows only a person can decide, with `xoxo bulk resolve`" in told.err
+
+
+def alarms(count: int) -> dict[str, Any]:
+    """Return what a report has of so many alarms."""
+    told = [Alarm(key=f"k{n}", row=n, order_id=n, at=5.0, text=f"order {n} is odd") for n in range(count)]
+    return {"alarms": tuple(told), "alarms_total": count}
+
+
+@pytest.mark.parametrize(("pending", "unknown", "command"), [(1, 0, "status"), (0, 0, "status"), (0, 1, "resume")])
+def test_an_alarm_is_named_and_ends_with_its_exit_code(
+    teller: Teller, pending: int, unknown: int, command: str
+) -> None:
+    """A person decides about it, so that the next command shows it; what time can settle is resumed first."""
+    told = teller.end(work(), report(issued=2, pending=pending, unknown=unknown, **alarms(1)))
+    assert (told.code, told.next()) == (4, f"bulk {command} --ledger m.db")
+    assert "alarm: order 0 is odd\n" in told.err
+    assert "the codes:" not in told.err
+
+
+def test_many_alarms_are_counted(teller: Teller) -> None:
+    """Ten are named; JSON has what the report has."""
+    told = teller.end(work(as_json=True), report(issued=2, **alarms(12)))
+    assert "order 9 is odd" in told.err
+    assert "order 10 is odd" not in told.err
+    assert "… and 2 alarms more" in told.err
+    assert (len(told.facts["alarms"]), told.facts["alarms_total"], told.facts["exit_code"]) == (12, 12, 4)
+
+
+def test_alarms_are_named_when_an_error_ends_the_run_too(teller: Teller) -> None:
+    """They are in the ledger all the same."""
+    ended = Ended(report=report(issued=1, **alarms(1)), error=errors.LedgerError("full"), began=True)
+    assert "alarm: order 0 is odd" in teller.failure(work(), ended).err
 
 
 @pytest.mark.parametrize(("cancelled", "command"), [(0, "bulk reconcile --ledger m.db"), (2, "")])

@@ -65,9 +65,10 @@ def test_an_option_is_read_as_the_command_would_read_it(line: str, value: str) -
 
 @pytest.mark.parametrize("action", ["plan", "run", "resume", "reconcile", "status"])
 def test_a_bulk_command_that_ended_early_tells_every_count(action: str) -> None:
-    """All of them 0, with the job and the ledger it was given: a script finds the keys it looks for."""
+    """All of them 0, no alarms, and the job and the ledger it was given: a script finds the keys it looks for."""
     facts = Given(["bulk", action, "--job", "march", "--ledger=m.db"]).facts(1.5)
-    assert facts == {"job": "march", "ledger": "m.db", "elapsed_s": 1.5, **dict.fromkeys(COUNTS, 0)}
+    told = {"job": "march", "ledger": "m.db", "elapsed_s": 1.5, "alarms": [], "alarms_total": 0}
+    assert facts == {**told, **dict.fromkeys(COUNTS, 0)}
 
 
 @pytest.mark.parametrize("line", ["bulk export --ledger m.db", "balance", "order place", ""])

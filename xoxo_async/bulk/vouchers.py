@@ -1,0 +1,222 @@
+"""A voucher as the ledger keeps it, which two vouchers are one, and what an order holds after another answer.
+
+An order is delivered when it has as many distinct, complete codes as pieces. Answers may list a code more than once,
+masked, without its PIN, or in another order than before, so that two entries may be the same card. The rules:
+
+- A blank code is no code, whatever stands beside it: it is still to come. So is one that is masked all over.
+- A masked code (`XXXX-1234`, `****1234`) has a place, and is not delivered.
+- A code is named by its text. A link with a PIN is named by both: some brands use one page for all their cards.
+- A richer form of a code takes the place of the poorer one. A whole code that is in its place never moves.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.wire import VoucherType
+
+__all__ = ["Deal", "StoredCode", "clean", "codes_of", "deal"]
+
+_STARS: Final = re.compile(r"\*{2,}|#{2,}|•{2,}|●{2,}")
+_STARS_IN_LINK: Final = re.compile(r"\*{2,}|•{2,}|●{2,}")
+_CROSSES: Final = re.compile(r"X{4,}|x{4,}")
+_LINK: Final = "://"
+_WITH_PIN: Final = frozenset({VoucherType.CODE_PIN.value, VoucherType.URL_PIN.value})
+
+OTHER_PIN: Final = "a voucher code with two different PINs: the first one was kept"
+TOO_MANY: Final = "voucher codes that cannot all be its own: those that are new were dealt to nobody"
+
+
+class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One voucher as the ledger keeps it. Bearer cash: never printed."""
+
+    code: str
+    pin: str = ""
+    valid_to: str = ""
+    amount: str = ""
+    currency: str = ""
+    type: str = ""
+
+    def __repr__(self) -> str:
+        return "StoredCode(***)"
+
+    @property
+    def whole(self) -> bool:
+        """Whether no part of the code is masked."""
+        return _shown(self.code) is None
+
+    @property
+    def complete(self) -> bool:
+        """Whether the card can be spent: the code is whole, and has its PIN where its type says that there is one."""
+        return self.whole and bool(self.pin or self.type not in _WITH_PIN)
+
+    @property
+    def name(self) -> str:
+        """What tells the card from every other one. A secret, as the code is."""
+        return f"{self.code}\0{self.pin}" if self.pin and _LINK in self.code else self.code
+
+
+class Deal(NamedTuple):
+    """What an order holds after an answer.
+
+    Attributes:
+        codes: Its codes, each in its place.
+        held: How many of the first ones are complete; these are delivered.
+        trouble: What an answer listed that only a person can judge; empty when there is nothing.
+    """
+
+    codes: tuple[StoredCode, ...]
+    held: int
+    trouble: str
+
+
+_CODES: Final = msgspec.json.Decoder(tuple[StoredCode, ...])
+_rank: Final = attrgetter("complete", "whole")
+
+
+def codes_of(codes: bytes | None) -> tuple[StoredCode, ...]:
+    """Read what the ledger keeps of a line's codes."""
+    return _CODES.decode(codes) if codes else ()
+
+
+def clean(codes: Iterable[StoredCode]) -> list[StoredCode]:
+    """Return the codes among some vouchers, without blanks around them and without a masked PIN."""
+    found: list[StoredCode] = []
+    for code in codes:
+        if _is_plain(code.code) and (not code.pin or _is_plain(code.pin)):
+            found.append(code)
+            continue
+        text, pin = _spelled(code.code), _spelled(code.pin) if code.pin else ""
+        if not _says_something(text):
+            continue
+        if pin and not (_says_something(pin) and _shown(pin) is None):
+            pin = ""
+        found.append(msgspec.structs.replace(code, code=text, pin=pin))
+    return found
+
+
+def deal(kept: Sequence[StoredCode], told: Sequence[StoredCode], pieces: int) -> Deal:
+    """Say what an order holds after an answer.
+
+    Where an answer would give it more codes than it has pieces, nobody knows which of them are its own. Then it keeps
+    what it has, and takes none that is new.
+
+    Args:
+        kept: What it held before. None of it is lost, and no whole code of it moves.
+        told: The codes of the answer, `clean`, in whatever order.
+        pieces: Vouchers ordered.
+    """
+    if not kept and len(told) == 1 and pieces > 0:
+        return Deal((told[0],), int(told[0].complete), "")
+    codes, trouble = list(kept), ""
+    for code in sorted(told, key=_rank, reverse=True) if len(told) > 1 else told:
+        at = _place(codes, code)
+        if at is None:
+            codes.append(code)
+        elif codes[at].pin and code.pin and codes[at].pin != code.pin:
+            trouble = OTHER_PIN
+        else:
+            codes[at] = _richer(codes[at], code)
+    if len(codes) > pieces:
+        trouble = TOO_MANY
+        codes = [new if new.code == old.code else old for new, old in zip(codes, kept, strict=False)]
+    held = 0
+    for code in codes:
+        if not code.complete:
+            break
+        held += 1
+    return Deal(tuple(codes), held, trouble)
+
+
+def _is_plain(text: str) -> bool:
+    """Return whether a code or PIN needs no second look. Nearly none does, and these checks are the cheapest."""
+    return (
+        text.isascii()
+        and text.isprintable()
+        and " " not in text
+        and not _may_hide(text)
+        and any(map(str.isalnum, text))
+    )
+
+
+def _may_hide(text: str) -> bool:
+    """Return whether a text may have a mask; a regular expression takes fifteen times as long to say so."""
+    if "**" in text or "##" in text or "XXXX" in text or "xxxx" in text:
+        return True
+    return not text.isascii() and ("••" in text or "●●" in text)
+
+
+def _spelled(text: str) -> str:
+    """Return a text without what nobody sees: blanks around it, and format or control characters anywhere."""
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    return text.strip()
+
+
+def _says_something(text: str) -> bool:
+    """Return whether a text has a letter or digit that is no mask."""
+    return any(map(str.isalnum, text)) and _shown(text) != ("", "")
+
+
+def _shown(text: str) -> tuple[str, str] | None:
+    """Return the letters and digits before and behind a mask; None for a text without one.
+
+    A mask of crosses hides half of a code at least: otherwise the crosses are letters of it.
+    """
+    if not _may_hide(text):
+        return None
+    link = _LINK in text
+    masks = list((_STARS_IN_LINK if link else _STARS).finditer(text))
+    if not masks and not link and (masks := list(_CROSSES.finditer(text))):
+        hidden = sum(len(mask[0]) for mask in masks)
+        masks = masks if 2 * hidden >= len(_letters(text)) else []
+    if not masks:
+        return None
+    return _letters(text[: masks[0].start()]), _letters(text[masks[-1].end() :])
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text))
+
+
+def _place(codes: Sequence[StoredCode], code: StoredCode) -> int | None:
+    """Return the place of the card that a code may be a form of; None when it is none of these."""
+    mine = _shown(code.code)
+    for at, other in enumerate(codes) if mine is None else ():
+        if other.code == code.code and (_LINK not in code.code or _pins_agree(other, code)):
+            return at
+    best, seen = None, -1
+    for at, other in enumerate(codes):
+        theirs = _shown(other.code)
+        if (mine is None and theirs is None) or not _pins_agree(other, code):
+            continue
+        one, two = mine or _all_of(code), theirs or _all_of(other)
+        if _agree(one[0], two[0]) and _agree(one[1][::-1], two[1][::-1]) and len(two[0] + two[1]) > seen:
+            best, seen = at, len(two[0] + two[1])
+    return best
+
+
+def _all_of(code: StoredCode) -> tuple[str, str]:
+    letters = _letters(code.code)
+    return letters, letters
+
+
+def _agree(one: str, two: str) -> bool:
+    return one.startswith(two) or two.startswith(one)
+
+
+def _pins_agree(one: StoredCode, two: StoredCode) -> bool:
+    return not one.pin or not two.pin or one.pin == two.pin
+
+
+def _richer(one: StoredCode, two: StoredCode) -> StoredCode:
+    """Return one card out of two forms of it, with all that either of them says."""
+    if one == two:
+        return one
+    first, second = (two, one) if (_rank(two), bool(two.pin)) > (_rank(one), bool(one.pin)) else (one, two)
+    facts = zip(msgspec.structs.astuple(first), msgspec.structs.astuple(second), strict=True)
+    both = StoredCode(*(mine or theirs for mine, theirs in facts))
+    return both if both.complete or not first.complete else first  # a card that was complete stays so
