@@ -282,7 +282,7 @@ def test_a_ledger_belongs_to_a_server_once_it_has_rows(command: Command, sandbox
     assert command(*run_it, "l.db").code == 0
     refused = command(*run_it, "l.db", "--sandbox")
     assert (refused.code, sandbox.books().orders) == (2, 1), refused.err
-    assert "begun against http://127.0.0.1" in refused.err
+    assert "begun against http://localhost" in refused.err
     assert command(*run_it, "l.db", "--base-url", sandbox.base_url.replace("127.0.0.1", "localhost")).code == 0
     assert command(*run_it, "s.db", "--sandbox").code == 0
     refused = command(*run_it, "s.db")

@@ -328,6 +328,8 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if row.number == "T1":
         after |= {"attempts": line.attempts + 1, "first_sent_at": line.first_sent_at or moment.now}
         after |= {"last_sent_at": moment.now, "lookups": 0, "last_lookup_at": None}
+    elif row.number == "T2" and not line.suspect:
+        after["first_sent_at"] = None  # nothing that was sent so far can have become an order
     elif row.number == "T7" and line.last_sent_at is not None:
         after["last_sent_at"] = max(line.last_sent_at, min(moment.now, line.last_sent_at + MAX_HOLD_S))
     elif row.number in {"T3", "T5", "T6"}:

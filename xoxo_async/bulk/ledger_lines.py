@@ -158,7 +158,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         epoch: The fence: changes about an earlier epoch are refused, unless they prove an order.
         lookups: Look-ups since the last send that say absent and count: late enough, and spaced.
         delivery: Whether the codes of a placed line have come.
-        first_sent_at: When it was first claimed, in epoch seconds.
+        first_sent_at: When it was first claimed, in epoch seconds; sends that were certainly not processed do not count.
         last_sent_at: The latest moment at which a byte of it may have left.
         last_lookup_at: When the last counted look-up was made.
         order_id: The vendor's order, once proven.

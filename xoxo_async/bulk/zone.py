@@ -47,10 +47,10 @@ class VendorZone:
         date, whole seconds of the vendor's clock, lies between the send and its end.
 
         Args:
-            line: A line that was sent once.
+            line: A line none of whose earlier sends can have become an order.
             order: The order found under its poNumber.
         """
-        if line.attempts != 1 or line.first_sent_at is None or line.last_sent_at is None:
+        if line.first_sent_at is None or line.last_sent_at is None:
             return False
         date = _seconds(order)
         async with self._learning:  # once for all look-ups that are under way
@@ -78,7 +78,7 @@ class VendorZone:
         return float(zone) if zone <= high else (low + high) / 2
 
     async def _interval(self, line: LedgerLine) -> tuple[float, float] | None:
-        sure = line.evidence == Evidence.ANSWERED_PLACED and line.attempts == 1 and not line.suspect
+        sure = line.evidence == Evidence.ANSWERED_PLACED and not line.suspect
         if not sure or line.first_sent_at is None or line.last_sent_at is None or line.order_id is None:
             return None
         self._left -= 1
