@@ -1,7 +1,8 @@
 """One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -91,6 +92,7 @@ class Dispatcher:
         self._worked: Token | None = None  # the last token that the vendor accepted
         self._doubt: Final = doubt
         self._seen: Final = SeenOrders()
+        self._listeners: Final[list[Callable[[OrderAnswer], None]]] = []
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -316,6 +318,21 @@ class Dispatcher:
         else:
             record.served()
 
+    @contextmanager
+    def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
+        """Tell a listener of orders that come into doubt while the block runs, whichever call finds that out.
+
+        For callers of `once`, whose answers share connections with other calls.
+
+        Args:
+            listener: Called with each order.
+        """
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
     def distrust(self, order_id: int, po_number: str) -> None:
         """Close the connection that named an order, since its answer cannot be to its request.
 
@@ -334,6 +351,8 @@ class Dispatcher:
             if answer.po_number != po_number:
                 reason = f"order {answer.order_id} was answered on a connection whose answers were not in step"
                 self._doubt(answer.po_number, reason)
+                for listener in self._listeners:
+                    listener(answer)
 
     def _refusal(
         self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None

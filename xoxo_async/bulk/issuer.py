@@ -417,17 +417,23 @@ class BulkIssuer:
             raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
         if send:
             await self._pace_on()
+        with self._client.dispatcher.telling_doubts(runner.hear_doubt):
+            await self._send_and_settle(runner, reconciler, send=send)
+        if (pending or counts.pending) and not runner.pause and not reconciler.pause:
+            await reconciler.refresh_pending()
+        return await self._report(started, runner, reconciler)
+
+    async def _send_and_settle(self, runner: Runner, reconciler: Reconciler, *, send: bool) -> None:
         while True:
             # What an earlier run left unknown is settled after the rest, without holding a sender's place.
             if send:
                 await runner.send_all()
             if not runner.interrupted.is_set():
                 await reconciler.settle()
+            if await runner.write_doubts() and not (runner.interrupted.is_set() or reconciler.pause):
+                continue  # a look-up found out that a connection was not in step
             if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
-                break
-        if (pending or counts.pending) and not runner.pause and not reconciler.pause:
-            await reconciler.refresh_pending()
-        return await self._report(started, runner, reconciler)
+                return
 
     def _begin(self) -> tuple[Runner, Reconciler]:
         """Return what does the work of one run: an earlier one's may have been stopped, paused or cut off."""

@@ -158,7 +158,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         epoch: The fence: changes about an earlier epoch are refused, unless they prove an order.
         lookups: Look-ups since the last send that say absent and count: late enough, and spaced.
         delivery: Whether the codes of a placed line have come.
-        first_sent_at: When it was first claimed, in epoch seconds; sends that were certainly not processed do not count.
+        first_sent_at: When it was first claimed, in epoch seconds. Sends that were certainly not processed are not
+            counted.
         last_sent_at: The latest moment at which a byte of it may have left.
         last_lookup_at: When the last counted look-up was made.
         order_id: The vendor's order, once proven.
@@ -456,6 +457,17 @@ class Ledger(Protocol):
 
         Returns:
             How many lines there were.
+        """
+        ...
+
+    async def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
+        """Put lines in doubt (T16) whose answers may be to other requests, unless a look-up has proven their orders.
+
+        Args:
+            answers: poNumber and order id of each.
+
+        Returns:
+            How many lines are in doubt now.
         """
         ...
 

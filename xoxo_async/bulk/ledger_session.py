@@ -38,6 +38,7 @@ from xoxo_async.bulk.ledger_store import (
     read_committed,
     read_lines,
     read_owners,
+    read_po_numbers,
     read_state,
     set_meta,
     set_metas,
@@ -287,6 +288,26 @@ class LedgerSession:
             self._write(moves, moment.now)
             moved += len(moves)
         return moved
+
+    def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
+        """Put lines in doubt whose answers came on a connection that was not in step; see `Ledger.doubt`."""
+        named = dict(answers)
+        moment = self._moment(Rules())
+        moves: list[Move] = []
+        for line in read_po_numbers(self.connection, named):
+            change = Change(
+                seq=line.seq,
+                evidence=Evidence.ANSWER_DOUBTED,
+                epoch=line.epoch,
+                order_id=named[line.po_number],
+                error=f"order {named[line.po_number]} was answered on a connection whose answers were not in step",
+            )
+            outcome = decide(line, change, moment)
+            if outcome.transition is not None:
+                moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+        self._write(moves, moment.now)
+        drop_codes(self.connection, [move.after.seq for move in moves])
+        return len(moves)
 
     def _moment(self, rules: Rules) -> Moment:
         return Moment(now=self.now(), epoch=self._epoch, since=self.since, rules=rules)

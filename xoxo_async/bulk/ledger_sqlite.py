@@ -231,6 +231,17 @@ class SqliteLedger:
         """
         return int(await self._writer().step(lambda session: session.restored(reason)))
 
+    async def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
+        """Put lines in doubt (T16) whose answers may be to other requests, unless a look-up has proven their orders.
+
+        Args:
+            answers: poNumber and order id of each.
+
+        Returns:
+            How many lines are in doubt now.
+        """
+        return int(await self._writer().step(lambda session: session.doubt(answers))) if answers else 0
+
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
         """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
 

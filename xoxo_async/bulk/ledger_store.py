@@ -35,6 +35,7 @@ __all__ = [
     "read_key",
     "read_lines",
     "read_owners",
+    "read_po_numbers",
     "read_state",
     "set_meta",
     "set_metas",
@@ -196,6 +197,13 @@ def last_seq(connection: sqlite3.Connection) -> int:
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
     """Return lines by number, in no order; unknown numbers are left out."""
     return _LINES.decode(connection.execute(_READ_SEQS, (_encode(list(seqs)),)).fetchone()[0])
+
+
+def read_po_numbers(connection: sqlite3.Connection, po_numbers: Collection[str]) -> list[LedgerLine]:
+    """Return the orders of some poNumbers, in no order; unknown poNumbers are left out."""
+    asked = _encode(list(po_numbers))
+    seqs = connection.execute("SELECT seq FROM lines WHERE po_number IN (SELECT value FROM json_each(?))", (asked,))
+    return read_lines(connection, [seq for (seq,) in seqs])
 
 
 def read_key(connection: sqlite3.Connection, key: str, pack: int | None) -> LedgerLine | None:

@@ -16,6 +16,7 @@ from xoxo_async.bulk.progress import Progress, clock_time
 from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.sender import Sender
 from xoxo_async.client import XoxoClient
+from xoxo_async.connections import OrderAnswer
 from xoxo_async.errors import BudgetError, LedgerError, RateLimitedError, XoxoError
 from xoxo_async.services.orders import PLACE_ORDER
 
@@ -325,13 +326,37 @@ class Runner:
                 self._some_ended = anyio.Event()
                 await self._some_ended.wait()
             # Not gathered for: what ends while one transaction is written shares the next.
-            batch = tuple(self._ended)
+            batch, doubted = tuple(self._ended), self._take_doubts()
             self.watch_charges(await self._ledger.record(batch))
+            if doubted:
+                await self._ledger.doubt(doubted)
             for _ in batch:
                 self._ended.popleft()
             self._armed -= len(batch)
             self._planned += sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
             self._low.set()
+
+    async def write_doubts(self) -> int:
+        """Put lines in doubt that were answered on a connection whose answers were not in step.
+
+        Returns:
+            How many lines there were.
+
+        Raises:
+            LedgerError: When that cannot be written.
+        """
+        doubted = self._take_doubts()
+        return await self._ledger.doubt(doubted) if doubted else 0
+
+    def hear_doubt(self, answer: OrderAnswer) -> None:
+        """Note an order in doubt that somebody else on the same client found: a look-up shares its connections."""
+        self._sender.doubts.append(answer)
+
+    def _take_doubts(self) -> list[OrderAnswer]:
+        doubts = self._sender.doubts
+        taken = list(doubts)
+        doubts.clear()
+        return taken
 
     def watch_charges(self, lines: Iterable[LedgerLine]) -> None:
         """Pause a run with a budget once an order was charged more than was reserved for it, or in another currency.
@@ -350,15 +375,16 @@ class Runner:
 
     async def _write_down_what_was_cut_off(self) -> None:
         """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""
-        changes = [*self._ended, *(_unsent(line) for line in self._ready)]
+        changes, doubted = [*self._ended, *(_unsent(line) for line in self._ready)], self._take_doubts()
         self._ended.clear()
         self._ready.clear()
         self._idle.clear()
         self._armed = self._workers = 0
-        if changes:
+        if changes or doubted:
             with anyio.CancelScope(shield=True):
                 try:
                     await self._ledger.record(changes)
+                    await self._ledger.doubt(doubted)
                 except LedgerError:
                     # The ledger is what failed: these lines stay `sending` in it, and the next run looks them up.
                     return

@@ -1,5 +1,6 @@
 """Sends one armed line, says what its answer proves, and learns from it for the lines after it."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -11,6 +12,7 @@ from xoxo_async.bulk.evidence import change_from_error, change_from_order
 from xoxo_async.bulk.ledger import Change, Evidence, LedgerLine
 from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.report import Pause
+from xoxo_async.connections import Attempt, OrderAnswer
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.errors import (
     ApiError,
@@ -57,6 +59,8 @@ class Sender:
         self._progress: Final = progress
         self._stop: Final = stop
         self._clock: Final = clock
+        self.doubts: Final[deque[OrderAnswer]] = deque()
+        """Orders that were answered on a connection whose answers turned out not to be in step."""
         self._penalties = 0
         self._penalty_until = 0.0
 
@@ -69,10 +73,11 @@ class Sender:
         Returns:
             What its answer, or the lack of one, proves.
         """
-        progress = self._progress
+        progress, attempt = self._progress, Attempt(line.po_number)
         try:
-            order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request))
+            order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
         except XoxoError as error:
+            self.doubts.extend(attempt.doubted)
             self._learn(error)
             change = change_from_error(line, error)
             if change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
@@ -87,6 +92,9 @@ class Sender:
             progress.placed += line.lines
         else:
             progress.in_doubt += line.lines
+            if attempt.connection is not None:
+                # The answer cannot be to this request, so those before it on the connection may not be either.
+                self.doubts.extend(attempt.connection.taint())
         return change
 
     async def probe(self) -> None:

@@ -100,7 +100,9 @@ class Status(msgspec.Struct, frozen=True):
 async def _follow(ledger: SqliteLedger, counts: Counts, holder: int | None) -> str:
     if holder is not None:
         return ""
-    if counts.not_sent > counts.states.get(LineState.CANCELLED, 0) or counts.unknown > counts.states.get(LineState.MANUAL, 0):
+    if counts.not_sent > counts.states.get(LineState.CANCELLED, 0) or counts.unknown > counts.states.get(
+        LineState.MANUAL, 0
+    ):
         return await go_on(ledger, "resume")
     return await go_on(ledger, "reconcile") if counts.pending > counts.delivery_cancelled else ""
 

@@ -13,6 +13,7 @@ from tests.unit.bulk.test_runner import Server
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.ledger import LineState
+from xoxo_async.connections import Attempt
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import Order, VoucherCode
 from xoxo_async.wire import Secret
@@ -38,8 +39,8 @@ class Client(Server):
         self.refuses: errors.XoxoError | None = None
         self.balance: Balance | errors.XoxoError = Balance(value=Decimal(5), currency="INR")
 
-    async def once(self, operation: Any, request: Any, /) -> Order:
-        answered = await super().once(operation, request)
+    async def once(self, operation: Any, request: Any, /, *, attempt: Attempt) -> Order:
+        answered = await super().once(operation, request, attempt=attempt)
         order = self.books[msgspec.json.decode(request)["poNumber"]] = delivered(answered.order_id)
         return order
 

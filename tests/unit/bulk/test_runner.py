@@ -1,7 +1,8 @@
 """`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, LedgerLine, LineState,
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.runner import Runner
+from xoxo_async.connections import Attempt, OrderAnswer
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
 from xoxo_async.services.placing import PlaceOrder
@@ -39,7 +41,11 @@ class Server:
         self.ready = anyio.Event()
         self.now = NOW
 
-    async def once(self, _operation: Any, request: msgspec.Raw, /) -> Order:
+    @contextmanager
+    def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
+        yield
+
+    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt) -> Order:
         po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
         self.sent.append(po_number)
         self.in_flight += 1
@@ -370,7 +376,7 @@ async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteL
     server.happens = refuse
     place = server.once
 
-    async def once(operation: Any, request: Any, /) -> Order:
+    async def once(operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
         if operation.name == "placeOrder":
             assert not runner.progress.wait
             return await place(operation, request)

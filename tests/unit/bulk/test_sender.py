@@ -12,6 +12,7 @@ from xoxo_async.bulk.ledger import Evidence, LedgerLine
 from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.sender import Sender
+from xoxo_async.connections import Attempt
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
@@ -39,7 +40,7 @@ class Server:
             lambda: self.now,
         )
 
-    async def once(self, operation: Any, request: Any, /) -> Order:
+    async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
         self.asked.append((operation.name, request))
         if isinstance(self.end, errors.XoxoError):
             raise self.end
