@@ -45,7 +45,7 @@ class Server:
     def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
         yield
 
-    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt) -> Order:
+    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt | None = None) -> Order:
         po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
         self.sent.append(po_number)
         self.in_flight += 1
