@@ -8,7 +8,6 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.catalogue import Catalogue
-from xoxo_async.bulk.clock import SteadyClock
 from xoxo_async.bulk.intake import rows_of
 from xoxo_async.bulk.ledger import LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
@@ -105,7 +104,7 @@ class BulkIssuer:
         self._pack: Final = pack
         self._max_spend: Final = max_spend
         self._clock: Final = clock
-        self._wall: Final = wall or SteadyClock().now
+        self._wall: Final = wall or ledger.now
         self._runner: Final = Runner(
             client,
             ledger,

@@ -142,8 +142,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         lookups: Look-ups since the last send that say absent and count: late enough, and spaced.
         delivery: Whether the codes of a placed line have come.
         first_sent_at: When it was first claimed, in epoch seconds.
-        last_sent_at: The latest moment at which a byte of it may have left.
-        last_lookup_at: When the last counted look-up was made.
+        last_sent_at: The latest moment at which a byte of it may have left, in epoch seconds: for dates.
+        last_lookup_at: When the last counted look-up was made, by the ledger's clock.
         order_id: The vendor's order, once proven.
         amount_charged: What it cost, None where the vendor did not say.
         currency: Of that amount.
@@ -151,6 +151,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         error: The last refusal or doubt, in words.
         evidence: What moved it last.
         held: How many voucher codes have been seen of it.
+        last_sent_tick: `last_sent_at` by the ledger's clock, which nobody sets: absence is counted from here.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
 
@@ -178,6 +179,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error: str = ""
     evidence: str = ""
     held: int = 0
+    last_sent_tick: float | None = None
     codes: bytes | None = None
 
     @property
@@ -199,7 +201,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         seq: The line.
         evidence: The fact.
         epoch: The line's epoch as the caller read it.
-        at: When it was observed, in epoch seconds; for a look-up, when it was sent. None is now.
+        at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now.
         order_id: The order it proves.
         delivery: Of that order.
         amount_charged: Of that order.
@@ -302,6 +304,10 @@ class Ledger(Protocol):
 
     Every method raises `LedgerError` when the storage fails.
     """
+
+    def now(self) -> float:
+        """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
+        ...
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.

@@ -1,13 +1,14 @@
 """What one transaction of a ledger's holder does: read lines, let the table decide, write lines and journal."""
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.budget import amount, commitment
+from xoxo_async.bulk.clock import LedgerClock
 from xoxo_async.bulk.ledger import (
     MAX_ORDER_ID,
     Change,
@@ -47,7 +48,7 @@ _SHOWN: Final = 3
 _SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.LATE_PROOF})
 
 LAST_SLOT: Final = "run.last_slot"
-"""The fact that says when the last line was claimed, in epoch seconds: the next run paces on from there."""
+"""The fact that says when the last line was claimed, by the ledger's clock: the next run paces on from there."""
 
 
 class RecordOrder:
@@ -90,12 +91,17 @@ class LedgerSession:
     Args:
         connection: The writing connection.
         box: Seals voucher codes; None drops them.
-        clock: Epoch seconds.
+        clock: The ledger's.
+
+    Attributes:
+        since: The holder's first epoch, 0 before its mark is durable.
+        noted: The last journal row of the transaction at hand, 0 where it moved no line.
     """
 
-    def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: Callable[[], float]) -> None:
+    def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, clock: LedgerClock) -> None:
         self.connection = connection
         self.since: int = 0
+        self.noted: int = 0
         self._epoch = 0
         self._planning: Planning | None = None
         self._committed: int | None = None
@@ -103,8 +109,12 @@ class LedgerSession:
         self._clock: Final = clock
 
     def now(self) -> float:
-        """Return the time, in milliseconds: what comes back from the database compares equal."""
-        return round(self._clock(), 3)
+        """Return the ledger's time, in milliseconds: what comes back from the database compares equal."""
+        return round(self._clock.now(), 3)
+
+    def date(self) -> float:
+        """Return the wall clock's time, for the journal."""
+        return round(self._clock.wall(), 3)
 
     def take_hold(self, pid: int) -> None:
         """Begin a new epoch, and leave a mark that a clean end takes away again."""
@@ -134,7 +144,7 @@ class LedgerSession:
             set_meta(self.connection, "job", job)
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
-        self._planning = Planning(self.connection, self.now())
+        self._planning = Planning(self.connection, self.date())
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines, after `plan`; see `Planning.add`."""
@@ -171,7 +181,10 @@ class LedgerSession:
         return recovered
 
     def _moment(self, rules: Rules) -> Moment:
-        return Moment(now=self.now(), epoch=self._epoch, since=self.since, rules=rules)
+        return self._moment_at(self.now(), rules)
+
+    def _moment_at(self, now: float, rules: Rules) -> Moment:
+        return Moment(now=now, epoch=self._epoch, since=self.since, rules=rules, ahead=self.date() - now)
 
     def _record(self, records: Sequence[RecordOrder]) -> None:
         now = self.now()
@@ -190,7 +203,7 @@ class LedgerSession:
             # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
             last = last_seq(self.connection)
             unpack(self.connection, refused)
-            note_planned(self.connection, now, last)
+            note_planned(self.connection, self.date(), last)
 
     def _decide_all(
         self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
@@ -199,7 +212,7 @@ class LedgerSession:
 
         Args:
             records: The facts.
-            now: Epoch seconds.
+            now: The ledger's time.
             owners: Whose the orders are that the facts name; None before there was reason to ask.
 
         Returns:
@@ -210,7 +223,7 @@ class LedgerSession:
         moves: list[Move] = []
         codes: dict[int, str] = {}
         for order in records:
-            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
+            moment = self._moment_at(now, order.rules)
             order.lines, order.refused = [], []
             for given in order.changes:
                 change = _clean(given)
@@ -313,7 +326,8 @@ class LedgerSession:
     def _write(self, moves: Sequence[Move], now: float) -> None:
         if not moves:
             return
-        if not write_moves(self.connection, moves, now):
+        self.noted = write_moves(self.connection, moves, round(now + self.date() - self.now(), 3))
+        if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._committed is not None:
             self._committed += sum(commitment(move.after) - commitment(move.before) for move in moves)

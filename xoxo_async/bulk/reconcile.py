@@ -32,7 +32,7 @@ class Reconciler:
         rules: When absence is believed, and what follows from it.
         progress: Where found orders are counted.
         stopped: Set when the run should end.
-        wall: The wall clock, in epoch seconds; the ledger's.
+        wall: The ledger's clock: what absence is counted on.
     """
 
     def __init__(

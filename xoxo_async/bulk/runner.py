@@ -38,7 +38,7 @@ class Runner:
         budget: What the job may cost, in the account's currency.
         pause_limit_s: How long a dead server is waited for before the run pauses.
         clock: A monotonic clock.
-        wall: The wall clock, in epoch seconds; the ledger's.
+        wall: The ledger's clock.
     """
 
     def __init__(
@@ -249,7 +249,7 @@ class Runner:
 
     async def _carry(self, line: LedgerLine) -> None:
         """Send one armed line and note how that ended, also when this task is cancelled on the way."""
-        held_s = self._wall() - (line.last_sent_at or 0.0)
+        held_s = self._wall() - (line.last_sent_tick or 0.0)
         held_back = self._circuit.flow is Flow.NONE or self._dispatcher.pacer.is_blocked(PLACE_ORDER.name)
         if self.pause or held_back or held_s > MAX_HOLD_S / 2:
             # Never sent: the run stopped, the server is dead or has imposed a penalty, or all workers were busy longer

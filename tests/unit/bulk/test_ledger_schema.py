@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bulk.ledgers import one_placed
-from xoxo_async.bulk.ledger_files import read_header
+from xoxo_async.bulk.ledger_files import create_private, read_header
 from xoxo_async.bulk.ledger_schema import build, connect
 
 pytestmark = pytest.mark.anyio
@@ -82,6 +82,7 @@ def test_a_built_file_is_a_complete_ledger_by_itself(tmp_path: Path) -> None:
 
 def test_every_commit_is_on_disk(tmp_path: Path) -> None:
     """FULL: a power cut must not forget an intent whose request has left."""
+    create_private(tmp_path / "l.db")
     build(tmp_path / "l.db")
     connection = connect(tmp_path / "l.db")
     try:
