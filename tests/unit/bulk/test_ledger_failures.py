@@ -29,18 +29,26 @@ def test_a_failure_names_the_ledger_once() -> None:
     assert str(failure(Path("march.db"), ZeroDivisionError("a bug"))) == "march.db failed: a bug"
 
 
+def descriptors_that_are_left() -> list[int]:
+    """Open files until no descriptor is left."""
+    opened: list[int] = []
+    while True:
+        try:
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return opened
+
+
 def test_too_few_descriptors_are_named(tmp_path: Path) -> None:
     """SQLite only says that it cannot open the file."""
     path = tmp_path / "l.db"
     path.touch()
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))  # noqa: PTH208
+    highest = max(int(fd) for fd in os.listdir("/proc/self/fd"))
     resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
     filled: list[int] = []
     try:
-        with pytest.raises(OSError, match="Too many open files"):
-            while True:
-                filled.append(os.open(os.devnull, os.O_RDONLY))
+        filled += descriptors_that_are_left()
         told = str(failure(path, failed(sqlite3.SQLITE_CANTOPEN, "unable to open database file")))
     finally:
         for fd in filled:

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xoxo_async.bulk.ledger_lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_files import create_private
+from xoxo_async.bulk.ledger_lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_store import (
     Move,

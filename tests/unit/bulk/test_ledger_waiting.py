@@ -45,10 +45,14 @@ async def test_a_cancellation_waits_for_the_work_and_then_goes_on(fails: bool) -
 async def test_a_timeout_of_asyncio_is_told_as_one() -> None:
     """It comes after the work, and is still a timeout."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-    with pytest.raises(TimeoutError):
+    asyncio.get_running_loop().call_later(0.05, work.set_result, 7)
+
+    async def impatient() -> None:
         async with asyncio.timeout(0.001):
-            asyncio.get_running_loop().call_later(0.05, work.set_result, 7)
             await outlast(work)
+
+    with pytest.raises(TimeoutError):
+        await impatient()
     assert work.done()
 
 

@@ -12,7 +12,7 @@ import pytest
 from tests.unit.bulk.ledgers import CODES, each, line, one_placed, placed
 from xoxo_async.bulk.ledger import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.errors import BudgetError, LedgerError
+from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
 
