@@ -30,7 +30,7 @@ from xoxo_async.bulk.ledger_lock import FileLock
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_session import LedgerSession
 from xoxo_async.bulk.ledger_store import get_meta, last_row, last_seq
-from xoxo_async.bulk.ledger_wal import base_of
+from xoxo_async.bulk.ledger_wal import base_of, leave_wal
 from xoxo_async.bulk.ledger_writer import LedgerWriter
 from xoxo_async.errors import LedgerError
 
@@ -162,11 +162,14 @@ class LedgerFile:
             opened: What `open` gave.
             keep_unused: Whether a ledger that it made stays where nothing was ever planned in it.
         """
-        with opened.in_use, suppress(sqlite3.Error):
-            opened.reader.close()
         writer = opened.writer
         writer.stop()
+        # The last connection to close takes the `-wal` away: it must not be gone before the writer has ended.
+        with opened.in_use, suppress(sqlite3.Error):
+            opened.reader.close()
         clean = writer.ended_cleanly
+        if not clean and opened.watch.is_named:
+            leave_wal(self._file)
         # What has the ledger's name now may be another file, which is not ours to remove.
         removable = clean and opened.made and not keep_unused and opened.watch.is_named
         unused = removable and self._is_unused()

@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger_files import MODE, sidecar
 from xoxo_async.bulk.ledger_lock import FileLock
 from xoxo_async.bulk.ledger_store import get_meta, set_metas
 
-__all__ = ["Wal", "base_of"]
+__all__ = ["Wal", "base_of", "leave_wal"]
 
 _LONG: Final = 4 * 1024 * 1024
 _SOON: Final = 64 * 1024
@@ -116,11 +116,17 @@ class Wal:
             connection.execute(f"PRAGMA busy_timeout = {waits}").fetchone()
         return not busy
 
-    def leave(self) -> None:
-        """Leave an empty `-wal`: the file has its mark still, and this says that it is complete."""
-        if not self._wal.exists():
-            with suppress(OSError):
-                os.close(os.open(self._wal, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+
+def leave_wal(file: Path) -> None:
+    """Leave an empty `-wal` beside a ledger that could not be ended in order.
+
+    The file may have its mark still, and the empty `-wal` says that it is complete.
+
+    Args:
+        file: The ledger, as it really is, closed.
+    """
+    with suppress(OSError):
+        os.close(os.open(sidecar(file, "-wal"), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
 
 
 def _mark(connection: sqlite3.Connection, facts: dict[str, str]) -> None:

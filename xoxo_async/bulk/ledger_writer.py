@@ -316,14 +316,11 @@ class LedgerWriter:
                 session.connection.execute("COMMIT")
                 self._lock.note_journal(last_row(session.connection))
             self._released = True
-        moved = bool(self._watch.trouble())
         with suppress(sqlite3.Error, LedgerError):
-            if moved:
+            if self._watch.trouble():
                 self._save_all()
         with suppress(sqlite3.Error):
             session.connection.close()
-        if not self._released and not moved:
-            self._wal.leave()
 
     def _save_all(self) -> None:
         """Bring everything into the file that is open, whatever its name is now; where it has none, into a new one."""
