@@ -102,6 +102,7 @@ class LedgerView:
         address = f"file:{quote(os.fsencode(self._file))}?mode=ro{'&immutable=1' if at_rest else ''}"
         connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None)
         try:
+            connection.execute("PRAGMA temp_store = MEMORY")  # the only place to write may be the ledger's folder
             if at_rest:
                 refuse_incomplete(self._path, self._file, get_meta(connection, "wal_needed"))
             return run(connection)
