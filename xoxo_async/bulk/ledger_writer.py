@@ -162,8 +162,9 @@ class LedgerWriter:
         claims = [task for task in group if isinstance(task, Claim)]
         if claims and (trouble := self._watch.trouble()):
             self._refuse(claims, trouble)
-            group, claims = [*records], []
-            if not records:
+            group = [task for task in group if isinstance(task, Record)]
+            claims = []
+            if not group:
                 return
         error = self._try([task.order for task in records], [task.order for task in claims])
         if error is not None:
