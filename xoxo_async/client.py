@@ -1,5 +1,6 @@
 """`XoxoClient`: builds the road once, offers the services, closes it."""
 
+import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from xoxo_async.config import (
     RateLimits,
     Timeouts,
     check_base_url,
+    check_count,
     default_token_file,
     made_folder,
 )
@@ -90,9 +92,9 @@ class XoxoClient:
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
-        if not isinstance(max_connections, int) or max_connections < 1:
-            raise ConfigError(f"max_connections must be a whole number from 1, not {max_connections!r}")
+        check_count("max_connections", max_connections)
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
+        self._fingerprint: Final = fingerprint_of(credentials)
         timeouts = timeouts or Timeouts()
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
@@ -169,6 +171,14 @@ class XoxoClient:
         return self._base_url
 
     @property
+    def account_fingerprint(self) -> str:
+        """What tells this client's account from others: a hash, never a secret; empty where the provider does not tell.
+
+        A ledger keeps it, so that nobody works on the orders of another account.
+        """
+        return self._fingerprint
+
+    @property
     def max_connections(self) -> int:
         """The size of the connection pool."""
         return self._max_connections
@@ -207,6 +217,16 @@ class XoxoClient:
 
     def __repr__(self) -> str:
         return f"XoxoClient(base_url={self._base_url!r})"
+
+
+def fingerprint_of(credentials: TokenProvider) -> str:
+    """Return a short hash of a provider's account; empty where it does not tell whose it is.
+
+    Args:
+        credentials: The provider.
+    """
+    account = getattr(credentials, "account", None)
+    return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
 
 
 def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:

@@ -20,6 +20,8 @@ __all__ = [
     "Timeouts",
     "TokenFamily",
     "check_base_url",
+    "check_count",
+    "check_number",
     "default_token_file",
     "made_folder",
 ]
@@ -39,8 +41,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
         read_s: One attempt of anything but an order, from the connection wait to the last byte.
         order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a rate slot, every attempt, and the look-ups (half a minute at
-            most) after an order whose answer was lost.
+        call_s: The deadline of a whole call: waiting for a token and a rate slot, every attempt, the waits between
+            them, and the look-ups after an order whose answer was lost. So an order is sent only while `order_needs_s`
+            is left of it; an order that cannot be sent by then raises `RateLimitedError`, and nothing was sent.
 
     Raises:
         ConfigError: When a value is not a positive finite number.
@@ -54,7 +57,30 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
-            _positive(f"Timeouts.{name}", getattr(self, name))
+            check_number(f"Timeouts.{name}", getattr(self, name))
+
+    @property
+    def look_up_s(self) -> float:
+        """What a call keeps for look-ups after its order: `read_s`, half a minute at most.
+
+        Where `call_s` is too short for `order_s` and that, it is a quarter of `call_s` at most.
+        """
+        longest = min(self.read_s, _LOOK_UP_S)
+        return longest if self.order_s + longest < self.call_s else min(longest, self.call_s / 4)
+
+    @property
+    def order_needs_s(self) -> float:
+        """What must be left of a call for its order to be sent: `order_s` and `look_up_s`.
+
+        Where `call_s` is too short for both, it is three quarters of `call_s`: the last quarter is for waiting, and an
+        order is given less than `order_s` to be answered.
+        """
+        both = self.order_s + self.look_up_s
+        return both if both < self.call_s else self.call_s * 0.75
+
+
+_LOOK_UP_S: Final = 30.0
+"""After silence an order is looked up for half a minute: longer, nobody waits for one order."""
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +114,7 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             value = getattr(self, name)
             if value is not None:
-                _positive(f"RateLimits.{name}", value)
+                check_number(f"RateLimits.{name}", value)
 
     @classmethod
     def unlimited(cls) -> Self:
@@ -265,6 +291,36 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _positive(name: str, value: float) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise ConfigError(f"{name} must be a positive number, not {value!r}")
+def check_number(name: str, value: object, *, zero: bool = False) -> float:
+    """Return a duration, a rate or another number that is above 0 and not absurd.
+
+    Args:
+        name: The argument's name, for the error.
+        value: The argument. NaN, infinity, texts and booleans are no numbers here.
+        zero: Whether 0 is allowed.
+
+    Raises:
+        ConfigError: It is no such number.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST and (zero or value):
+        return value
+    raise ConfigError(f"{name} must be a {'number from 0' if zero else 'positive number'}, not {value!r}")
+
+
+def check_count(name: str, value: object) -> int:
+    """Return a whole number from 1, such as a size or a number of attempts.
+
+    Args:
+        name: The argument's name, for the error.
+        value: The argument. A boolean is no number here.
+
+    Raises:
+        ConfigError: It is no such number.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
+        return value
+    raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
+
+
+_MOST: Final = 10**12
+"""In seconds 30,000 years; what is above has no float, or no date."""

@@ -1,7 +1,7 @@
 """One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
 
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -22,7 +22,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
-from xoxo_async.operation import EffectClass, Operation
+from xoxo_async.operation import EffectClass, Operation, mark_unsent
 from xoxo_async.pacing import Pacer
 from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
@@ -77,6 +77,9 @@ class Dispatcher:
         self._timeouts: Final = timeouts
         self._hooks: Final = hooks
         self._clock: Final = clock
+        call_s = timeouts.call_s
+        self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
+        self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -95,14 +98,14 @@ class Dispatcher:
         """
         body = operation.encode(request)
         started = self._clock()
-        deadline = started + self._timeouts.call_s
-        left = self._timeouts.call_s
+        patience, left = self._room(operation.effect)
+        latest, deadline = started + patience, started + left
         attempt, waits, renewed, before = 0, None, False, None
         while True:
             attempt += 1
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
-                    await self._turn(operation.name, deadline)
+                    await _unsent(self._turn(operation.name, latest))
                     left = deadline - self._clock()
                 answer = await self._send(operation, body, left)
                 reply = _read_at_once(operation, answer)
@@ -112,13 +115,14 @@ class Dispatcher:
                 if before is not None and isinstance(error, RateLimitedError) and error.status is None:
                     error = before  # no slot was left for another try: what the last one met says more
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
-                left = deadline - self._clock()
+                now = self._clock()
+                left = deadline - now
                 if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
                     continue
                 waits = waits or self._retry.waits()
                 wait = self._retry.wait_after(error, operation.effect, attempt, waits)
-                if wait is None or wait > left or not self._quota.take(error):
+                if wait is None or now + wait > latest or not self._quota.take(error):
                     self._finished(operation.name, attempt, started, error)
                     outcome = as_outcome(error, operation.effect)
                     raise outcome from (error.__cause__ if outcome is error else error)
@@ -129,7 +133,7 @@ class Dispatcher:
                     notify(self._hooks, failed)
                 before = error
                 if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-                    await anyio.sleep(wait)
+                    await _unsent(anyio.sleep(wait))
                     left = deadline - self._clock()
             else:
                 self._quota.succeeded()
@@ -183,8 +187,18 @@ class Dispatcher:
         """Who may go when, shared by everything that uses this client."""
         return self._pacer
 
+    def _room(self, effect: EffectClass) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, both in seconds from its start.
+
+        What moves money is not sent with a moment left to be answered: the answer would be lost for certain. An order
+        keeps the time of its look-up as well.
+        """
+        if effect is EffectClass.READ:
+            return self._timeouts.call_s, self._timeouts.call_s
+        return self._order_room if effect is _KEYED else self._unkeyed_room
+
     async def _turn(self, operation: str, deadline: float) -> None:
-        """Wait for a token and then for a rate slot.
+        """Wait for a token and then for a rate slot, both of which have to come by a deadline.
 
         In the other order all whose slots fell into a renewal would leave at once when it ends, maybe into a penalty.
         """
@@ -259,6 +273,15 @@ class Dispatcher:
                 status=error.status if error is not None else 200,
             )
             notify(self._hooks, event)
+
+
+async def _unsent(waiting: Awaitable[None]) -> None:
+    """Wait for what comes before an attempt; a caller who is cancelled meanwhile has sent nothing."""
+    try:
+        await waiting
+    except anyio.get_cancelled_exc_class() as cancelled:
+        mark_unsent(cancelled)
+        raise
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:

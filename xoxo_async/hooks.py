@@ -60,7 +60,7 @@ class TokenRenewed(Event, frozen=True, kw_only=True):
 
 
 class OrderInDoubt(Event, frozen=True, kw_only=True):
-    """An order may or may not exist: its caller was cancelled, or the look-ups ran out of time.
+    """An order may or may not exist: its caller was cancelled after it may have left, or look-ups ran out of time.
 
     Attributes:
         po_number: What to settle with: `await client.orders.settle(po_number)`.

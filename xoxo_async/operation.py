@@ -11,7 +11,17 @@ import msgspec
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import RawReply, ReplyDecoder, Rows, fit, read_untyped
 
-__all__ = ["API_PATH", "Dispatch", "EffectClass", "Layout", "Operation", "SuccessFlag", "says_no"]
+__all__ = [
+    "API_PATH",
+    "Dispatch",
+    "EffectClass",
+    "Layout",
+    "Operation",
+    "SuccessFlag",
+    "is_marked_unsent",
+    "mark_unsent",
+    "says_no",
+]
 
 API_PATH: Final = "/v1/oauth/api"
 """The one address of nearly all operations; the `query` inside the body tells them apart."""
@@ -75,9 +85,9 @@ class Operation(Generic[Request, Reply]):
         empty_on: Error ids that mean "nothing there" rather than failure.
         empty: The reply to return for those.
         content_type: The request's content type.
-        loose: Whether the vendor's pages show the reply in more places than `layout` names: without its key, or with
-            its fields one level deeper.
-        proof: A field that only a success has, at the top or in a list: it will do where no flag came.
+        loose: Whether the vendor's pages show the reply in more places than `layout` names: without its key, without
+            the envelope, or with its fields one level deeper.
+        proof: Fields that only a success has, at the top or in a list: one of them will do where no flag came.
 
     Raises:
         ConfigError: When the combination makes no sense.
@@ -103,7 +113,7 @@ class Operation(Generic[Request, Reply]):
         empty: Reply | None = None,
         content_type: str = "application/json",
         loose: bool = False,
-        proof: str = "",
+        proof: tuple[str, ...] = (),
     ) -> None:
         if not name:
             raise ConfigError("an operation needs a name")
@@ -200,10 +210,11 @@ class Operation(Generic[Request, Reply]):
         inner = self._inner(answer)
         if isinstance(inner, list):
             found: object = inner  # a bare list: nothing failed, and nothing says so
-        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or _holds(inner, self._proof)):
+        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or self._proven(inner)):
             return None
         else:
-            found = inner if self.layout is Layout.FLAT else inner.get("data")
+            bare = self.layout is Layout.FLAT or (inner.get("data") is None and self._proven(inner))
+            found = inner if bare else inner.get("data")
             if found is None and get_origin(self.reply) is not tuple:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         try:
@@ -224,14 +235,26 @@ class Operation(Generic[Request, Reply]):
         for place in places:
             if isinstance(place, list) and self._loose and get_origin(self.reply) is tuple:
                 return cast("list[object]", place)
-            if not isinstance(place, dict) or (place is not places[0] and not _has_flag(place)):
+            if not isinstance(place, dict):
                 continue
             inner = cast("dict[str, object]", place)
+            if place is not places[0] and not _has_flag(inner) and not (place is data and self._proven(inner)):
+                continue
             deeper = inner.get("data")
             if self._loose and self.layout is Layout.FLAT and isinstance(deeper, dict):
                 return {**cast("dict[str, object]", deeper), **{k: v for k, v in inner.items() if v is not None}}
             return inner
         return None
+
+    def _proven(self, inner: Mapping[str, object]) -> bool:
+        """Whether an answer has a field that only a success has, at the top or in the rows of a list.
+
+        Of a read 0 is an answer, too; of what moves money it is the mark of an empty form.
+        """
+        lists = [cast("list[object]", value) for value in inner.values() if isinstance(value, list)]
+        rows = [cast("Mapping[str, object]", row) for items in lists for row in items if isinstance(row, dict)]
+        found = [row.get(name) for row in (inner, *rows) for name in self._proof]
+        return any(value or (value == 0 and self.effect is EffectClass.READ) for value in found)
 
     @cached_property
     def _decoder(self) -> ReplyDecoder[Any]:
@@ -314,15 +337,27 @@ def says_no(inner: Mapping[str, object]) -> bool:
     return any(inner.get(name) for name in ("errorId", "error_message_id", "errors"))
 
 
-def _holds(inner: Mapping[str, object], name: str) -> bool:
-    """Whether a field is there, at the top or in the rows of a list."""
-    lists = [cast("list[object]", value) for value in inner.values() if isinstance(value, list)]
-    rows = [row for items in lists for row in items if isinstance(row, dict)]
-    return bool(name) and any(cast("Mapping[str, object]", row).get(name) for row in (inner, *rows))
-
-
 def _has_flag(inner: object) -> bool:
     return isinstance(inner, dict) and any(flag.value in inner for flag in SuccessFlag if flag.value)
+
+
+_UNSENT: Final = "xoxo_async: nothing had been sent when the call was cancelled"
+
+
+def mark_unsent(cancelled: BaseException) -> None:
+    """Note on a cancellation that it came before anything was sent.
+
+    A note, since a cancellation has to pass as it came: asyncio and anyio know theirs by its class.
+
+    Args:
+        cancelled: The cancellation.
+    """
+    cancelled.add_note(_UNSENT)
+
+
+def is_marked_unsent(cancelled: BaseException) -> bool:
+    """Return whether a cancellation certainly came before anything was sent."""
+    return _UNSENT in getattr(cancelled, "__notes__", ())
 
 
 def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
@@ -336,7 +371,11 @@ def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:
 
 
 class Dispatch(Protocol):
-    """What a service needs of the road below it: one operation in, its decoded reply out."""
+    """What a service needs of the road below it: one operation in, its decoded reply out.
+
+    A call that is cancelled before anything was sent says so: its exception bears the note of `mark_unsent`. Without
+    that note the request may have left.
+    """
 
     async def __call__(self, operation: Operation[RequestContra, Reply], request: RequestContra, /) -> Reply:
         """Run one operation."""

@@ -262,5 +262,5 @@ _ACCOUNTS_LOCK: Final = threading.Lock()
 
 def _too_late(operation: str, wait_s: float) -> RateLimitedError:
     return RateLimitedError(
-        f"the next {operation} slot comes in {wait_s:.1f} s, after the call's deadline", retry_after_s=wait_s
+        f"the next {operation} slot comes in {wait_s:.1f} s, too late for the call's deadline", retry_after_s=wait_s
     )

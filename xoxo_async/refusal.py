@@ -225,14 +225,17 @@ def _seconds(value: object) -> float | None:
 
 
 def _inner(data: object) -> _Body | None:
-    """Return the object of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`)."""
+    """Return the object of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`).
+
+    Points are also refused without the operation's key: `{"data": {"success": 0, ...}}`.
+    """
     if not isinstance(data, dict):
         return None
     for value in cast("dict[str, object]", data).values():
         inner = _body(value)
         if inner is not None:
             return inner
-    return None
+    return _body(data) if says_no(cast("dict[str, object]", data)) else None
 
 
 def _text(value: object) -> str:

@@ -6,6 +6,7 @@ from typing import Final
 import backoff
 import msgspec
 
+from xoxo_async.config import check_count, check_number
 from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, ServerError, TransportError, XoxoError
 from xoxo_async.operation import EffectClass
 
@@ -37,9 +38,10 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_s: float = 20.0
 
     def __post_init__(self) -> None:
-        if not isinstance(self.attempts, int) or self.attempts < 1:
-            raise ConfigError(f"RetryPolicy.attempts must be a whole number from 1, not {self.attempts!r}")
-        if not 0 <= self.base_s <= self.max_s < float("inf"):
+        check_count("RetryPolicy.attempts", self.attempts)
+        check_number("RetryPolicy.base_s", self.base_s, zero=True)
+        check_number("RetryPolicy.max_s", self.max_s, zero=True)
+        if self.base_s > self.max_s:
             raise ConfigError("RetryPolicy: 0 <= base_s <= max_s must hold")
 
     def waits(self) -> Iterator[float]:

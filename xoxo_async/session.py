@@ -25,6 +25,7 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.operation import mark_unsent
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
 from xoxo_async.sending import Body, Connector
@@ -360,6 +361,10 @@ class Session:
                     response.close()
                     raise
         except XoxoError:
+            raise
+        except asyncio.CancelledError as cancelled:
+            if not body.started:  # it waited for a connection
+                mark_unsent(cancelled)
             raise
         except Exception as error:  # noqa: BLE001 - translated below
             failure = translate(error, sent=method == "GET" or body.started, total_s=total_s)

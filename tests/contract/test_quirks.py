@@ -12,6 +12,7 @@ from xoxo_async.auth import ExchangeAnswer
 from xoxo_async.auth.tokens import read_token
 from xoxo_async.cli.render import json_text, public
 from xoxo_async.errors import ConfigError, DecodeError, RefreshTokenDeadError
+from xoxo_async.integrations.delivery import parse_delivery
 from xoxo_async.paging import Page
 from xoxo_async.services import account, catalog, links, orders
 from xoxo_async.services.catalog import CatalogService
@@ -248,3 +249,41 @@ def test_a_campaigns_id_comes_as_number_or_text(campaign_id: object) -> None:
     """The same id in either form is the same campaign."""
     (campaign,) = reply(links.GET_CAMPAIGN, [{"campaignId": campaign_id}], success=1)
     assert campaign.campaign_id == 7
+
+
+NO_DATES = ["0001-01-01", "0001-01-01 00:00:00", "0000-00-00", "", None, {}, [], {"date": "2026-03-04"}, ["x"], True, 0]
+
+
+@pytest.mark.parametrize("value", NO_DATES, ids=json.dumps)
+def test_a_date_that_is_none_costs_no_reply(value: object) -> None:
+    """Zero dates and empty objects in any date: None, and all else of the reply is read."""
+    code = {"voucherCode": "X", "validity": value, "validFrom": value, "validTo": value}
+    data = {"orderId": 1, "orderDate": value, "deliveryDate": value, "vouchers": [code]}
+    order = reply(orders.GET_ORDER, data)
+    assert (order.order_id, order.order_date, order.delivery_date) == (1, None, None)
+    assert (order.vouchers[0].valid_from, order.vouchers[0].valid_to) == (None, None)
+    (summary,) = reply(orders.GET_ORDER_HISTORY, [{"orderId": 1, "orderDate": value}])
+    assert summary.order_date is None
+    (payment,) = reply(account.LIST_PAYMENTS, [{"invoice_number": "i", "date": value}])
+    assert payment.date is None
+    (campaign,) = reply(links.LIST_CAMPAIGNS, [{"campaignId": 7, "created_date": value}], success=1)
+    assert campaign.created_date is None
+    perk = {"code": "X", "expiryDate": value}
+    (product,) = reply(catalog.GET_VOUCHERS, [{"productId": 1, "lastUpdateDate": value, "metadata": perk}])
+    assert (product.last_update_date, product.metadata and product.metadata.expiry_date) == (None, None)
+
+
+@pytest.mark.parametrize("value", NO_DATES, ids=json.dumps)
+def test_a_date_that_is_none_costs_no_delivery_event(value: object) -> None:
+    """The webhook's dates are read as the replies' are."""
+    event = {"id": 1, "data": {"orderId": 7, "orderDate": value, "deliveryStatus": "delivered"}, "createdAt": value}
+    delivery = parse_delivery(json.dumps(event).encode())
+    assert (delivery.order_id, delivery.order_date, delivery.created_at) == (7, None, None)
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_an_empty_text_of_a_php_back_end_costs_no_order(empty: object) -> None:
+    """A found order stays found where its tag, status or currency is an empty list."""
+    data = {"orderId": 1, "tag": empty, "currencyCode": empty, "deliveryStatus": empty, "orderStatus": empty}
+    order = reply(orders.GET_ORDER, data)
+    assert (order.tag, order.currency_code, order.delivery_status) == (None, None, DeliveryStatus.NONE)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async import ClientCredentials, RateLimits, XoxoClient
+from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient
+from xoxo_async.auth import Token
 from xoxo_async.bulk import BulkIssuer, LineState, OrderLine, SqliteLedger
 from xoxo_async.hooks import Event, OrderInDoubt
 from xoxo_async.sandbox import Sandbox
@@ -50,22 +51,27 @@ async def settled(before: set["asyncio.Task[object]"]) -> None:
 
 
 async def test_place_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
-    """However far an order got, the pool, the token and the lock are free, and what may exist was told."""
+    """However far an order got, the pool, the token and the lock are free, and what may exist was told.
+
+    What was not told never reached the server: placing it again meets no duplicate.
+    """
     events: list[Event] = []
     before = asyncio.all_tasks()
-    turn, cut = 0, True
+    turn, cut, told = 0, True, 0
     async with client_of(xoxo_sandbox, events) as client:
         while cut and turn < 400:
             turn += 1
             po_number = f"PO-{turn}"
             place = partial(client.orders.place, product_id=1001, denomination=100, po_number=po_number)
             cut = await cancelled_after(turn, place)
-            if cut:
-                assert any(isinstance(e, OrderInDoubt) and e.po_number == po_number for e in events)
+            told += (doubt := any(isinstance(e, OrderInDoubt) and e.po_number == po_number for e in events))
+            look_ups = xoxo_sandbox.books().requests.get("getOrderDetails", 0)
             async with asyncio.timeout(10):
                 order = await place()
             assert order.po_number == po_number
-        assert turn > 3
+            if cut and not doubt:
+                assert xoxo_sandbox.books().requests.get("getOrderDetails", 0) == look_ups
+        assert 0 < told < turn - 1
         assert not cut
     await settled(before)
     assert xoxo_sandbox.books().duplicates == {}
@@ -116,3 +122,57 @@ async def test_a_bulk_run_cancelled_at_many_turns(xoxo_sandbox: Sandbox, tmp_pat
         await settled(before)
     assert xoxo_sandbox.books().duplicates == {}
     gc.collect()
+
+
+class NeverAToken:
+    """A token provider that says when it is asked, and has nothing."""
+
+    def __init__(self) -> None:
+        self.asked = asyncio.Event()
+
+    async def obtain(self, *_: object) -> Token:
+        self.asked.set()
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+
+@pytest.mark.parametrize(("waits_for", "sent"), [("slot", 1), ("connection", 3), ("token", 0)])
+async def test_callers_cancelled_while_they_waited_leave_no_doubt(waits_for: str, sent: int) -> None:
+    """Of 200 callers only those whose request left are told to the hooks: the others would bury these."""
+    events: list[Event] = []
+    came = asyncio.Semaphore(0)
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"}}")
+        came.release()
+        await reader.read()  # until the client hangs up
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    provider = NeverAToken()
+    client = XoxoClient(
+        provider if waits_for == "token" else StaticToken("t"),
+        base_url=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}",
+        rate_limits=RateLimits(place_order=60) if waits_for == "slot" else RateLimits.unlimited(),
+        timeouts=Timeouts(token_s=0.5),
+        max_connections=3,
+        hooks=[events.append],
+    )
+    async with client:
+        tasks = [
+            asyncio.ensure_future(client.orders.place(product_id=1001, denomination=100, po_number=f"PO-{n}"))
+            for n in range(200)
+        ]
+        async with asyncio.timeout(10):
+            await (
+                provider.asked.wait()
+                if waits_for == "token"
+                else asyncio.gather(*(came.acquire() for _ in range(sent)))
+            )
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    server.close()
+    await server.wait_closed()
+    assert all(task.cancelled() for task in tasks)
+    assert sum(isinstance(event, OrderInDoubt) for event in events) == sent

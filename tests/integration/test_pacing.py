@@ -326,3 +326,27 @@ async def test_who_cannot_wait_is_told_at_once() -> None:
             assert (caught.value.effect, caught.value.retryable) == ("none", True)
     assert caught.value.retry_after_s == pytest.approx(10.1, abs=3)
     assert len(server.came["placeOrder"]) == 1
+
+
+async def test_an_order_that_is_sent_has_time_for_its_answer_and_a_look_up() -> None:
+    """Each of forty callers has an order, or knows that nothing was sent: none leaves with a moment left."""
+    timeouts = Timeouts(order_s=2, read_s=1, call_s=4)
+    outcomes: list[str] = []
+
+    async def buy(client: XoxoClient) -> None:
+        try:
+            await place(client)
+            outcomes.append("order")
+        except errors.RateLimitedError as error:
+            outcomes.append(f"nothing sent, effect {error.effect}")
+        except errors.XoxoError as error:
+            outcomes.append(type(error).__name__)
+
+    async with serving() as server, client_on(server, timeouts=timeouts, place_order=300) as client:
+        server.delay_s = lambda operation, _nth: 0.3 if operation == "placeOrder" else 0.0
+        async with anyio.create_task_group() as group:
+            for _ in range(40):
+                group.start_soon(buy, client)
+    sent = len(server.came["placeOrder"])
+    assert 0 < sent <= 7
+    assert sorted(outcomes) == ["nothing sent, effect none"] * (40 - sent) + ["order"] * sent

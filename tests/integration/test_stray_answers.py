@@ -7,6 +7,7 @@ import traceback
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -14,7 +15,7 @@ import pytest
 
 from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient, dispatcher, errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.hooks import Event, OrderInDoubt
+from xoxo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
 
@@ -139,16 +140,48 @@ async def test_one_absurd_order_id_ends_no_run(tmp_path: Path) -> None:
     assert (report.issued, report.unknown) == (4, 1)
 
 
-async def test_a_place_says_when_an_answer_looks_like_another_orders() -> None:
-    """The order is returned as it was answered, and the hooks hear that product or quantity are not those asked for."""
-    events: list[Event] = []
-    async with answering(lambda _operation, _number: [(0.0, http(200, placed(1, quantity=3)))]) as (url, _):
-        limits = RateLimits.unlimited()
-        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=limits, hooks=[events.append]) as client:
-            order = await client.orders.place(product_id=1001, denomination=100, po_number="A")
-    assert order.order_id == 1
-    (doubt,) = (event for event in events if isinstance(event, OrderInDoubt))
-    assert (doubt.po_number, doubt.reason) == ("A", "it was answered with order 1, and its quantity is 3, not 1")
+@pytest.mark.parametrize("replayed", [True, False], ids=["the first order again", "another request's answer"])
+async def test_place_never_returns_an_order_that_is_not_the_one_asked_for(replayed: bool) -> None:
+    """It is looked up by its poNumber: another order is an error that names it, the right one is returned."""
+
+    def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
+        if operation == "placeOrder":
+            return [(0.0, http(200, placed(1, quantity=3)))]
+        order = placed(1, quantity=3) if replayed else placed(2)
+        return [(0.0, http(200, {"data": {"getOrderDetails": order["data"]["placeOrder"]}}))]  # type: ignore[index]
+
+    async with answering(answers) as (url, requests):
+        async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as client:
+            place = client.orders.place(product_id=1001, denomination=100, po_number="A")
+            if replayed:
+                with pytest.raises(errors.DuplicatePoNumberError, match="to order 1, and its quantity is 3, not 1"):
+                    await place
+            else:
+                assert (await place).order_id == 2
+    assert requests == ["placeOrder", "getOrderDetails"]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ({"email": "jane@x.example"}, {"email": "john@x.example"}),
+        ({"contact": "+91-9000000001"}, {"contact": "+91-9000000002"}),
+        ({"tag": "A"}, {"tag": "B"}),
+    ],
+    ids=["e-mail", "contact", "tag"],
+)
+async def test_two_callers_with_one_po_number_do_not_share_a_card(
+    xoxo_sandbox: Sandbox, first: dict[str, str], second: dict[str, str]
+) -> None:
+    """The first one's retry gets the first one's order; the second one gets an error, and no code."""
+    credentials = ClientCredentials(xoxo_sandbox.client_id, xoxo_sandbox.client_secret)
+    async with XoxoClient(credentials, base_url=xoxo_sandbox.base_url) as client:
+        place = partial(client.orders.place, product_id=1001, denomination=100, po_number="A")
+        order = await place(**first)
+        assert (await place(**first)).order_id == order.order_id
+        with pytest.raises(errors.DuplicatePoNumberError, match=f"order {order.order_id}"):
+            await place(**second)
+    assert xoxo_sandbox.books().duplicates == {}
 
 
 async def test_penalties_without_end_pause_the_run(tmp_path: Path) -> None:

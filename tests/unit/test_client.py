@@ -54,6 +54,7 @@ def test_a_client_shows_its_address_and_no_secret() -> None:
         ({"credentials": "token"}, "ClientCredentials"),
         ({"max_connections": 0}, "max_connections"),
         ({"max_connections": 2.5}, "max_connections"),
+        ({"max_connections": True}, "max_connections"),
         ({"base_url": "http://example.com/chef"}, "allow_insecure_http"),
     ],
 )

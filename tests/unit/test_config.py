@@ -1,11 +1,13 @@
 """`config`: addresses, limits, timeouts, environment."""
 
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from xoxo_async import PRODUCTION, STAGING, RateLimits, Timeouts, errors
-from xoxo_async.config import Environment, check_base_url, default_token_file
+from xoxo_async.config import Environment, check_base_url, check_count, check_number, default_token_file
 
 
 @pytest.mark.parametrize(
@@ -51,6 +53,25 @@ def test_limits_are_kept_by_operation() -> None:
     assert RateLimits.unlimited().per_minute("placeOrder") is None
 
 
+NO_NUMBERS = [-1, float("inf"), float("nan"), "10", True, None, 10**400, 1e13, [], Decimal(1)]
+
+
+@pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
+def test_what_is_no_number_is_told_by_its_name(value: object) -> None:
+    """NaN ends no wait, infinity none either, and a text raises something else much later."""
+    for check in (check_number, partial(check_number, zero=True), check_count):
+        with pytest.raises(errors.ConfigError, match="patience_s must be a"):
+            check("patience_s", value)
+
+
+def test_numbers_are_handed_on() -> None:
+    """0 only where it means something."""
+    assert (check_number("n", 0.5), check_number("n", 0, zero=True), check_count("n", 1)) == (0.5, 0, 1)
+    for refused in (lambda: check_number("n", 0), lambda: check_count("n", 0), lambda: check_count("n", 1.5)):
+        with pytest.raises(errors.ConfigError):
+            refused()
+
+
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "10", True])
 def test_senseless_numbers_are_refused(value: object) -> None:
     """Limits and timeouts are positive numbers."""
@@ -58,6 +79,26 @@ def test_senseless_numbers_are_refused(value: object) -> None:
         RateLimits(place_order=value)  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigError, match="read_s"):
         Timeouts(read_s=value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("timeouts", "look_up_s", "order_needs_s"),
+    [
+        (Timeouts(), 30, 180),
+        (Timeouts(order_s=1, read_s=2, call_s=10), 2, 3),
+        (Timeouts(read_s=300), 30, 180),
+        (Timeouts(call_s=181), 30, 180),
+        (Timeouts(call_s=180), 30, 135),
+        (Timeouts(call_s=60), 15, 45),
+        (Timeouts(call_s=60, read_s=2), 2, 45),
+        (Timeouts(call_s=100, order_s=72), 25, 97),
+    ],
+)
+def test_a_call_keeps_time_for_its_order_and_a_look_up(
+    timeouts: Timeouts, look_up_s: float, order_needs_s: float
+) -> None:
+    """Where a call is too short for both, a quarter of it is for waiting and a quarter at most for the look-up."""
+    assert (timeouts.look_up_s, timeouts.order_needs_s) == (look_up_s, order_needs_s)
 
 
 def test_the_environment_is_read_and_not_shown() -> None:

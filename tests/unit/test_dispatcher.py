@@ -1,5 +1,6 @@
 """`dispatcher`: the road of one call, over a session that plays back answers."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from decimal import Decimal
@@ -12,6 +13,7 @@ from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, 
 from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.hooks import AttemptFailed, CallFinished, Event
+from xoxo_async.operation import is_marked_unsent
 from xoxo_async.pacing import Pacer
 from xoxo_async.session import Answer
 from xoxo_async.wire import Secret
@@ -228,6 +230,107 @@ async def test_a_slot_after_the_deadline_fails_at_once() -> None:
         await call(operation(), Ask())
     assert not session.sent
     assert caught.value.effect == "none"
+
+
+MONEY = [EffectClass.KEYED, EffectClass.UNKEYED]
+
+
+@pytest.mark.parametrize(
+    ("effect", "wait_s", "sent"),
+    [
+        (EffectClass.READ, 9.0, True),
+        (EffectClass.KEYED, 4.0, True),
+        (EffectClass.KEYED, 6.0, False),
+        (EffectClass.UNKEYED, 7.0, True),
+        (EffectClass.UNKEYED, 9.0, False),
+    ],
+)
+async def test_money_takes_a_slot_only_while_its_answer_can_still_come(
+    monkeypatch: pytest.MonkeyPatch, effect: EffectClass, wait_s: float, sent: bool
+) -> None:
+    """An order needs its own time and a look-up before the call's deadline, other money its own time; a read nothing.
+
+    Otherwise the call ends at once, nothing is sent, and the slot is another caller's.
+    """
+    now = [100.0]
+
+    async def sleep(seconds: float) -> None:
+        now[0] += seconds
+
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    session = PlayedBack(FINE)
+    pacer = Pacer(RateLimits(other=60), clock=lambda: now[0])
+    timeouts = Timeouts(order_s=3, read_s=2, call_s=10)
+    call = Dispatcher(
+        session,  # type: ignore[arg-type]
+        pacer=pacer, retry=RetryPolicy(base_s=0, max_s=0), timeouts=timeouts, clock=lambda: now[0],
+    )  # fmt: skip
+    pacer.not_before("ask", 100 + wait_s)
+    if sent:
+        assert await call(operation(effect), Ask()) == Reply(7)
+        limits = {EffectClass.KEYED: 3, EffectClass.UNKEYED: 2, EffectClass.READ: pytest.approx(1)}
+        assert session.sent[0][4] == limits[effect]
+        return
+    with pytest.raises(errors.RateLimitedError, match="too late for the call's deadline") as caught:
+        await call(operation(effect), Ask())
+    assert (session.sent, caught.value.effect, now[0]) == ([], "none", 100)
+    assert pacer.reserve("ask", 100 + wait_s) == wait_s
+
+
+@pytest.mark.parametrize("effect", MONEY)
+async def test_money_is_not_sent_again_so_late_that_its_answer_cannot_come(
+    monkeypatch: pytest.MonkeyPatch, effect: EffectClass
+) -> None:
+    """The same holds for another try after a server that was not reached; the error is the one that called for it."""
+    now = [0.0]
+    session = PlayedBack(errors.ConnectError("refused"), FINE)
+
+    async def send(*arguments: object) -> Answer:
+        now[0] += 8.5
+        return await PlayedBack.send(session, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(session, "send", send)
+    call = Dispatcher(
+        session,  # type: ignore[arg-type]
+        pacer=Pacer(RateLimits.unlimited()), retry=RetryPolicy(base_s=0, max_s=0),
+        timeouts=Timeouts(order_s=3, read_s=2, call_s=10), clock=lambda: now[0],
+    )  # fmt: skip
+    with pytest.raises(errors.ConnectError, match="refused"):
+        await call(operation(effect), Ask())
+    assert len(session.sent) == 1
+
+
+async def test_an_order_in_a_short_call_leaves_time_for_its_look_up() -> None:
+    """A call too short for `order_s` gives the order all but what the look-up keeps."""
+    session = PlayedBack(FINE)
+    await dispatcher(session, call_s=60)(operation(EffectClass.KEYED), Ask())
+    assert session.sent[0][4] == pytest.approx(45, abs=1)
+
+
+@pytest.mark.parametrize("waits_for", ["token", "slot", "retry"])
+async def test_a_caller_cancelled_before_anything_was_sent_has_it_in_writing(
+    monkeypatch: pytest.MonkeyPatch, waits_for: str
+) -> None:
+    """A service must not call an order doubtful that never left."""
+    road = Road((200, b'{"errors": [{"penaltySeconds": 60}]}'), interval_s=0)
+    waiting = anyio.Event()
+
+    async def wait(*_: object) -> None:
+        waiting.set()
+        await anyio.sleep_forever()
+
+    if waits_for == "token":
+        road.has_token, road.authorise = False, wait  # type: ignore[method-assign]
+    elif waits_for == "slot":
+        road.slot = wait  # type: ignore[method-assign]
+    else:
+        monkeypatch.setattr(anyio, "sleep", wait)
+    task = asyncio.ensure_future(road.dispatcher()(operation(), Ask()))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError) as cancelled:
+        await task
+    assert is_marked_unsent(cancelled.value)
 
 
 async def test_no_slot_for_another_try_does_not_hide_what_failed() -> None:

@@ -59,8 +59,12 @@ def test_a_penalty_is_a_floor() -> None:
     assert wait >= 5.0
 
 
-@pytest.mark.parametrize("settings", [{"attempts": 0}, {"attempts": 1.5}, {"base_s": -1}, {"base_s": 9, "max_s": 1}])
-def test_senseless_settings_are_refused(settings: dict[str, float]) -> None:
+@pytest.mark.parametrize("settings", [
+        {"attempts": 0}, {"attempts": 1.5}, {"attempts": True}, {"base_s": -1}, {"base_s": 9, "max_s": 1},
+        {"base_s": float("nan")}, {"base_s": "1"}, {"max_s": float("inf")}, {"max_s": True}, {"max_s": None},
+    ],
+)  # fmt: skip
+def test_senseless_settings_are_refused(settings: dict[str, object]) -> None:
     """A policy that cannot work is a ConfigError when made."""
     with pytest.raises(errors.ConfigError):
         RetryPolicy(**settings)  # type: ignore[arg-type]

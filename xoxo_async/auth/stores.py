@@ -16,6 +16,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.auth.tokens import Token, header_value
+from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.wire import Secret
 
@@ -39,7 +40,7 @@ class MemoryTokenStore:
     __slots__ = ("__weakref__", "_lock", "_timeout_s", "_token")
 
     def __init__(self, *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
-        self._timeout_s: Final = lock_timeout_s
+        self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         # Not an anyio lock: clients of several event loops, in several threads, may share this.
         self._lock: Final = threading.Lock()
         self._token: Token | None = None
@@ -124,7 +125,7 @@ class FileTokenStore:
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = _LOCK_TIMEOUT_S) -> None:
         # Resolved: by whatever link and from whatever folder a process comes, it must meet the same lock.
         self._path: Final = Path(os.path.realpath(path))
-        self._timeout_s: Final = lock_timeout_s
+        self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         self._reserved: str | None = None
 
     def __repr__(self) -> str:

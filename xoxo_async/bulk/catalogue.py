@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from xoxo_async.bulk.ledger_lines import Share
 from xoxo_async.bulk.order_lines import OrderLine, Problems
+from xoxo_async.bulk.totals import PlanTotals, ProductTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.services.catalog import Category, Voucher
 from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, ShippingDetails, TopUpDetails
@@ -47,6 +49,39 @@ class Catalogue:
                 elsewhere.setdefault(category, set()).add(line.product_id)
         for category, product_ids in elsewhere.items():
             await self._read(product_ids, category)
+
+    async def load_shares(self, shares: Sequence[Share]) -> None:
+        """Read the products of what a ledger still has to send, in whatever catalogue they are.
+
+        Args:
+            shares: What it has to send.
+        """
+        wanted = {share.product_id for share in shares}
+        for category in (None, *dict.fromkeys(_CATEGORY_OF.values())):
+            missing = {product_id for product_id in wanted if self._known.get(product_id) is None}
+            await self._read(missing, category)
+
+    def at_most(self, product_id: int, denomination: Decimal, quantity: int) -> Decimal | None:
+        """Return what an order may cost before any discount, in the account's currency; None where nobody knows.
+
+        Args:
+            product_id: The product, read before.
+            denomination: The value of one piece.
+            quantity: Pieces.
+        """
+        totals = ProductTotals.of(self._known.get(product_id), self.currency)
+        return totals.at_most(denomination * quantity)
+
+    def totals(self, shares: Sequence[Share]) -> PlanTotals:
+        """Return what a ledger still has to send, in sums.
+
+        Args:
+            shares: What it has to send, its products read before.
+        """
+        totals = PlanTotals()
+        for share in shares:
+            totals.add_share(share, self._known.get(share.product_id), self.currency)
+        return totals
 
     async def _read(self, product_ids: set[int], category: Category | None) -> None:
         wanted = sorted(product_ids)

@@ -1,13 +1,12 @@
 """What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Delivery, Evidence, LedgerLine
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
-from xoxo_async.services.orders import Order, VoucherCode, differs
+from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
 from xoxo_async.services.placing import PlaceOrder
 
 __all__ = [
@@ -15,13 +14,11 @@ __all__ = [
     "change_from_error",
     "change_from_order",
     "codes_of",
+    "described",
     "mismatch",
     "ordered",
     "stored_codes",
 ]
-
-_OLDER_BY: Final = timedelta(hours=36)
-"""The vendor's order dates bear no zone; past this no zone and no clock error explains an earlier date."""
 
 
 class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -143,22 +140,42 @@ def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, codes: int, *,
     return Delivery.PENDING
 
 
-def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None) -> str:
+def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *, dated: bool = True) -> str:
     """Say in what an order found under a line's poNumber is not the order this line wanted; empty when it is.
 
-    No reply but the history echoes the poNumber, and a poNumber may have been used by another campaign. What the reply
+    No reply but the history echoes the poNumber, and another campaign may have used the poNumber. What the reply
     leaves out proves nothing.
 
     Args:
         line: The line.
         order: The order found.
         wanted: What the line's request says, where that is known already.
+        dated: Whether the order's date must fit the line's sends; not where something else may have sent the line.
     """
-    difference = differs(order, wanted or ordered(line.request))
-    if difference:
-        return difference
-    if order.order_date is not None and line.first_sent_at is not None:
-        first_sent = datetime.fromtimestamp(line.first_sent_at, UTC).replace(tzinfo=None)
-        if order.order_date < first_sent - _OLDER_BY:
-            return f"it was placed on {order.order_date:%Y-%m-%d}, before this row was first sent"
+    contradicted = contradictions(wanted or ordered(line.request), order)
+    if contradicted:
+        return ", ".join(contradicted)
+    first = line.first_sent_at
+    if dated and first is not None and dates_apart(order.order_date, first, line.last_sent_at):
+        return f"it was placed on {order.order_date:%Y-%m-%d %H:%M}, which is none of this row's sends"
     return ""
+
+
+def described(order: Order) -> str:
+    """Return what the vendor has of an order, for a person who has to decide whose it is.
+
+    Args:
+        order: The order.
+    """
+    told = [f"order {order.order_id}"]
+    told += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
+    products = {voucher.product_id for voucher in order.vouchers} | {d.product_id for d in order.voucher_details}
+    told += [f"product {product_id}" for product_id in sorted(filter(None, products))]
+    values = {detail.denomination for detail in order.voucher_details if detail.denomination}
+    pieces = f"{order.quantity} x " if order.quantity else ""
+    told += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
+    if order.order_total is not None:
+        told.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
+    told += [f"e-mail {order.email}"] if order.email else []
+    told += [f"tag {order.tag}"] if order.tag else []
+    return ", ".join(told)

@@ -1,15 +1,16 @@
 """`BulkIssuer`: plan, send, settle, report; running it again does only what is left."""
 
 import time
-from collections.abc import AsyncIterable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterable
 from decimal import Decimal
 from typing import Final, Literal
 
 import msgspec
 
 from xoxo_async.bulk.catalogue import Catalogue
+from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake import rows_of
-from xoxo_async.bulk.ledger import LineState, Rules
+from xoxo_async.bulk.ledger import LineState, Planned, PlanTerms, Rules, Share
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.bulk.orders_file import OrdersFile
@@ -17,9 +18,11 @@ from xoxo_async.bulk.plan import Planner
 from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.reconcile import Reconciler
 from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
 from xoxo_async.bulk.runner import Runner
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
+from xoxo_async.config import check_count, check_number
 from xoxo_async.errors import ApiError, AuthError, ConfigError
 from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
@@ -56,6 +59,13 @@ class BulkIssuer:
         max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when
             its intent is written, and settled when its charge is known; the run pauses before it could go over.
         pause_limit_s: How long a dead server is waited for before the run pauses.
+        missing: What becomes of planned rows that `run` is not given again: `refuse` stops before anything is sent and
+            names them, `withdraw` cancels those that were never sent, `keep` has them sent.
+        restore: Whether the ledger replaces a lost one, or is an older copy of one: then every planned row is looked up
+            before it is sent, and an order found under its poNumber is adopted where it matches in everything that the
+            vendor tells.
+        address: What the ledger calls the server, instead of the client's base URL: for a server of the caller's own
+            whose port changes. A ledger belongs to one account at one address.
 
     Raises:
         ConfigError: When a setting makes no sense.
@@ -81,15 +91,20 @@ class BulkIssuer:
         pack: bool = False,
         max_spend: Decimal | None = None,
         pause_limit_s: float = 60.0,
+        missing: Literal["refuse", "withdraw", "keep"] = "refuse",
+        restore: bool = False,
+        address: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        if concurrency != "auto" and (not isinstance(concurrency, int) or concurrency < 1):
-            raise ConfigError(f"concurrency must be 'auto' or a whole number from 1, not {concurrency!r}")
-        if not 0 <= settle_s < float("inf"):
-            raise ConfigError(f"settle_s must be a number of seconds from 0, not {settle_s!r}")
+        if concurrency != "auto":
+            check_count("concurrency, unless 'auto',", concurrency)
+        check_number("settle_s", settle_s, zero=True)
+        check_number("pause_limit_s", pause_limit_s, zero=True)
         if resend not in {"settled", "never"}:
             raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
+        if missing not in {"refuse", "withdraw", "keep"}:
+            raise ConfigError(f"missing must be 'refuse', 'withdraw' or 'keep', not {missing!r}")
         if max_spend is not None and not _is_amount(max_spend):
             raise ConfigError(f"max_spend must be a Decimal from 0, not {max_spend!r}")
         if max_spend is not None and not check:
@@ -103,6 +118,9 @@ class BulkIssuer:
         self._skip_invalid: Final = skip_invalid
         self._pack: Final = pack
         self._max_spend: Final = max_spend
+        self._missing: Final[Literal["refuse", "withdraw", "keep"]] = missing
+        self._restore: Final = restore
+        self._identity: Final = identity_of(client, address)
         self._clock: Final = clock
         self._wall: Final = wall or ledger.now
         self._runner: Final = Runner(
@@ -117,10 +135,11 @@ class BulkIssuer:
             client,
             ledger,
             # Two look-ups that say absent, a tenth of the settling time apart.
-            Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10),
+            Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10, restore=restore),
             progress=self._runner.progress,
             # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
             stopped=self._runner.interrupted,
+            watch=self._runner.watch_charges,
             wall=self._wall,
         )
 
@@ -137,7 +156,9 @@ class BulkIssuer:
         """
         self._runner.stop(Pause.INTERRUPTED, reason)
 
-    async def run(self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> Report:
+    async def run(
+        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
+    ) -> Report:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
         All rows are planned in one transaction before the first is sent: a bad row leaves ledger and account as they
@@ -145,19 +166,21 @@ class BulkIssuer:
         their codes when it began are looked at once more, too.
 
         Args:
-            orders: A file from `read_orders`, or any iterable of order lines.
+            orders: A file from `read_orders`, or any iterable of order lines; it is read once.
+            approve: Asked before anything is planned for good, as in `plan`.
 
         Returns:
             The report, also when the run paused.
 
         Raises:
-            PlanError: When rows are bad; each is named, nothing was sent.
+            PlanError: When rows are bad, or planned rows are missing; each is named, nothing was sent.
             LedgerConflictError: When a row stands in the ledger with other content, nothing was sent.
             LedgerError: When the ledger fails; nothing is sent without a durable intent.
+            ConfigError: When the ledger is of another account or address, nothing was sent.
             XoxoError: When the catalogue cannot be read; nothing was sent.
         """
         started = self._clock()
-        await self.plan(orders)
+        await self.plan(orders, approve=approve)
         return await self._work(started, send=True)
 
     async def issue(self) -> Report:
@@ -169,41 +192,110 @@ class BulkIssuer:
             The report, also when the run paused.
 
         Raises:
+            ConfigError: When the ledger is of another account or address, nothing was sent.
             LedgerError: When the ledger fails.
         """
         return await self._work(self._clock(), send=True)
 
-    async def plan(self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]) -> PlanTotals:
+    async def plan(
+        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
+    ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. Moves no money; one getBalance call.
 
         Args:
             orders: As for `run`.
+            approve: Called once with what would be sent now, this ledger's earlier rows included, before the plan
+                becomes durable. An error that it raises leaves the ledger as it was.
 
         Returns:
-            What the rows add up to, beside the balance.
+            What is to be sent now, added up, beside the balance.
 
         Raises:
             PlanError: As for `run`.
             LedgerConflictError: As for `run`.
-            ConfigError: The job has no name, or `max_spend` cannot be held to: a product's currency has no known rate.
+            ConfigError: The job has no name, the ledger is of another account or address, or `max_spend` cannot be held
+                to: a product's currency has no known rate, or the account's currency has changed.
         """
         job = self._job or self._ledger.job
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
         checks.needed("job", job)
-        balance = await self._balance() if self._check else None
-        catalogue = Catalogue(self._client, balance.currency if balance is not None else "") if self._check else None
+        await check_identity(self._client, self._ledger, self._identity)
+        balance, catalogue = await self._prices()
         planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid)
-        planned = await self._ledger.plan(job, planner.plan(rows_of(orders)))
         totals = planner.totals
-        totals.balance, totals.orders = balance, planned.orders
+
+        async def look(planned: Planned, shares: list[Share] | None) -> None:
+            nonlocal totals
+            if shares is not None:
+                totals = await self._totals(shares, catalogue)
+                totals.skipped, totals.problems = planner.totals.skipped, planner.totals.problems
+            else:
+                totals.orders = planned.orders
+            totals.withdrawn = planned.withdrawn
+            self._complete(totals, balance)
+            if approve is not None:
+                await approve(totals)
+
+        terms = PlanTerms(
+            identity=self._identity,
+            missing=self._missing,
+            pricing=None if catalogue is None else catalogue.at_most,
+            approve=look,
+        )
+        await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        await self._keep_currency(balance)
+        return totals
+
+    async def outlook(self) -> PlanTotals:
+        """Return what `resume` would send now, added up, at today's prices. Moves no money; one getBalance call.
+
+        Raises:
+            ConfigError: As for `plan`.
+        """
+        await check_identity(self._client, self._ledger, self._identity)
+        balance, catalogue = await self._prices()
+        if catalogue is not None and self._max_spend is not None:
+            await self._ledger.reprice(catalogue.at_most)
+        totals = await self._totals(await self._ledger.backlog(), catalogue)
+        self._complete(totals, balance)
+        return totals
+
+    async def _prices(self) -> tuple[Balance | None, Catalogue | None]:
+        """Read the balance, and what the ledger's earlier rows cost today."""
+        if not self._check:
+            return None, None
+        balance = await self._balance()
+        if balance is not None and self._max_spend is not None:
+            known = await self._ledger.get_meta(_CURRENCY)
+            if known and known != balance.currency:
+                raise ConfigError(
+                    f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
+                    " cannot be held to; nothing was sent"
+                )
+        catalogue = Catalogue(self._client, balance.currency if balance is not None else "")
+        await catalogue.load_shares(await self._ledger.backlog())
+        return balance, catalogue
+
+    async def _totals(self, shares: list[Share], catalogue: Catalogue | None) -> PlanTotals:
+        if catalogue is not None:
+            await catalogue.load_shares(shares)
+        return (catalogue or Catalogue(self._client)).totals(shares)
+
+    def _complete(self, totals: PlanTotals, balance: Balance | None) -> None:
+        """Add to totals what the account and the allowance say; refuse a bound that cannot be held."""
+        totals.balance = balance
         interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
-        totals.expected_s = planned.orders * interval_s if interval_s else None
+        totals.expected_s = totals.orders * interval_s if interval_s else None
         if self._max_spend is not None and totals.cost_at_most is None:
             raise ConfigError(
                 "max_spend cannot be held to: the vendor gives no exchange rate for some products; nothing was sent"
             )
-        return totals
+
+    async def _keep_currency(self, balance: Balance | None) -> None:
+        """Remember which currency the account has, since a budget is in it."""
+        if balance is not None and not await self._ledger.get_meta(_CURRENCY):
+            await self._ledger.set_meta(_CURRENCY, balance.currency)
 
     async def _balance(self) -> Balance | None:
         try:
@@ -216,13 +308,68 @@ class BulkIssuer:
     async def resume(self) -> Report:
         """Go on with the ledger's job: settle what is unknown, send what is planned. Moves money.
 
+        With `max_spend`, today's prices are read first: one getBalance call, and one getVouchers call a hundred
+        products.
+
         Returns:
             The report.
 
         Raises:
+            ConfigError: When the ledger is of another account or address, or `max_spend` cannot be held to; nothing was
+                sent.
             LedgerError: When the ledger fails.
         """
         return await self._work(self._clock(), send=True, pending=True)
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel rows that were never sent, all or none. Moves no money, and makes no call.
+
+        Args:
+            keys: Whose; None is every planned row that was never sent.
+            reason: Why; kept in the journal.
+
+        Returns:
+            How many rows were cancelled.
+
+        Raises:
+            ConfigError: There is no reason.
+            LedgerConflictError: A key is not there, or its row was sent; names it.
+        """
+        return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
+
+    async def rebind(self, *, reason: str) -> None:
+        """Let the ledger belong to this client's account and address, on a person's word. Moves no money.
+
+        For a client id that was replaced in the vendor's dashboard, or an address that changed its name. At another
+        account every order of the ledger looks absent, and would be bought again.
+
+        Args:
+            reason: Why; kept in the journal.
+
+        Raises:
+            ConfigError: There is no reason.
+            LedgerError: The ledger cannot be written.
+        """
+        await self._ledger.rebind(self._identity, reason=checks.needed("reason", reason))
+
+    async def resolve(self, key: str, decision: Decision) -> Resolved:
+        """Record a person's decision about one row. Moves no money; one getOrderDetails call for `placed`.
+
+        An order id is looked up first: the order has to exist, to match the row, and to be no other row's.
+
+        Args:
+            key: The row's key.
+            decision: What was decided.
+
+        Returns:
+            The row as it stands now, and what the vendor has.
+
+        Raises:
+            ConfigError: There is no such row, it is not a person's to decide, or the order is not this row's.
+            XoxoError: The order cannot be looked up.
+        """
+        await check_identity(self._client, self._ledger, self._identity)
+        return await decide_line(self._client, self._ledger, key, decision)
 
     async def reconcile(self) -> Report:
         """Settle unknown and pending lines; sends no order, ever.
@@ -237,7 +384,11 @@ class BulkIssuer:
 
     async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
         runner, reconciler = self._runner, self._reconciler
+        await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()
+        await self._distrust_a_copy()
+        if send and self._max_spend is not None:
+            await self._hold_to_the_bound()
         counts = await self._ledger.counts()
         if counts.orders < counts.rows and not self._ledger.keeps_codes:
             raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
@@ -254,6 +405,21 @@ class BulkIssuer:
         if (pending or counts.pending) and not runner.pause:
             await reconciler.refresh_pending()
         return await self._report(started)
+
+    async def _distrust_a_copy(self) -> None:
+        """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
+        if self._restore:
+            await self._ledger.restored(reason="a person said that this ledger replaces another one")
+        elif self._ledger.copied:
+            await self._ledger.restored(reason="its file is a copy, or an older state of it")
+
+    async def _hold_to_the_bound(self) -> None:
+        """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""
+        balance, catalogue = await self._prices()
+        if catalogue is not None:
+            await self._ledger.reprice(catalogue.at_most)
+        await self._keep_currency(balance)
+        self._runner.currency = balance.currency if balance is not None else ""
 
     async def _pace_on(self) -> None:
         """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
@@ -273,6 +439,12 @@ class BulkIssuer:
         report = Report.of(self._ledger, counts, pause=pause, reason=reason)
         now = {"placed_now": runner.progress.placed, "elapsed_s": self._clock() - started}
         return msgspec.structs.replace(report, **now)
+
+
+_CURRENCY: Final = "currency"
+
+Approval = Callable[[PlanTotals], Awaitable[None]]
+"""Looks at what would be sent now; an error that it raises keeps the plan from being made."""
 
 
 def _is_amount(value: object) -> bool:

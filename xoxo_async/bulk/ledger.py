@@ -12,38 +12,50 @@ import msgspec
 
 from xoxo_async.bulk.ledger_lines import (
     DEFAULT_RULES,
+    NO_TERMS,
+    Approve,
     Change,
     Counts,
     Delivery,
     Evidence,
+    Identity,
     Ledger,
     LedgerLine,
     LineState,
     PackedLine,
     Planned,
     PlannedLine,
+    PlanTerms,
+    Pricing,
     Rules,
+    Share,
 )
 
 __all__ = [
     "DEFAULT_RULES",
     "MAX_HOLD_S",
     "MAX_ORDER_ID",
+    "NO_TERMS",
     "REPORTED_AS",
     "TRANSITIONS",
+    "Approve",
     "Change",
     "Counts",
     "Delivery",
     "Evidence",
+    "Identity",
     "Ledger",
     "LedgerLine",
     "LineState",
     "Moment",
     "Outcome",
     "PackedLine",
+    "PlanTerms",
     "Planned",
     "PlannedLine",
+    "Pricing",
     "Rules",
+    "Share",
     "Transition",
     "decide",
     "next_look",
@@ -132,6 +144,25 @@ def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     return line.lookups >= moment.rules.absences
 
 
+def adoptable(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """An order found under this poNumber is the row's own.
+
+    Where the first send from this ledger was refused as known, another sender may own the order. Then only a person
+    who says that this ledger replaces a lost one (`Rules.restore`) lets it be adopted.
+    """
+    return not line.foreign or moment.rules.restore
+
+
+def only_answered(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """The order was proven by its answer alone, and the doubt is about that very order."""
+    return line.evidence == Evidence.ANSWERED_PLACED and change.order_id == line.order_id
+
+
+def placed_by_person(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """A person named the order, so a person may correct it."""
+    return line.evidence in _SAID_BY_PERSONS
+
+
 def may_resend(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """The caller lets absent orders be placed again."""
     return moment.rules.resend == "settled"
@@ -148,6 +179,7 @@ class Transition(NamedTuple):
         guards: All must hold; otherwise the next row is tried.
         suspect: Whether the line is in doubt from here on.
         counts: Whether it counts as one more absence.
+        foreign: Whether another sender may own the order from here on.
     """
 
     number: str
@@ -157,6 +189,7 @@ class Transition(NamedTuple):
     guards: tuple[Guard, ...] = ()
     suspect: bool = False
     counts: bool = False
+    foreign: bool = False
 
 
 def _from(*states: LineState) -> frozenset[LineState]:
@@ -167,6 +200,7 @@ _S: Final = LineState
 _E: Final = Evidence
 _NOT_PLACED: Final = frozenset(LineState) - {LineState.PLACED}
 _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
+_SAID_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
@@ -174,10 +208,13 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
     Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
     Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, (not_suspect,), suspect=True, foreign=True),
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
     Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, (earlier_holder,), suspect=True),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known,)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
+    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
     Transition("T9", _from(_S.UNKNOWN), _E.LOOKUP_ABSENT, _S.PLANNED, (may_resend, proven_absent), counts=True),
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
@@ -188,20 +225,27 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
     Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
-    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known,)),
+    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
+    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
     Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (order_known,)),
     Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (order_known, same_order)),
     Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (order_known, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (order_known, same_order)),
     Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (order_known, same_order)),
     Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (reason_given, order_known)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (reason_given,)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (reason_given,)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (reason_given, order_known, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (reason_given, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (reason_given, placed_by_person)),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
+    Transition("T15", _from(_S.PLANNED), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
+    Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
 )
 """Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
 
-PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.LATE_PROOF})
+PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
 """An order id is true whoever brings it and however late: these pass the fence."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
@@ -273,12 +317,18 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
 
 def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> LedgerLine:
     """Return the line after a row of the table."""
-    after: dict[str, object] = {"state": row.target or line.state, "suspect": line.suspect or row.suspect}
+    after: dict[str, object] = {
+        "state": row.target or line.state,
+        "suspect": line.suspect or row.suspect,
+        "foreign": line.foreign or row.foreign,
+    }
     at = moment.now if change.at is None else min(change.at, moment.now)
     if row.target is not None:
         after["evidence"] = change.evidence.value
-    if row.number in {"T1", "T7"}:
+    if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
+    if line.state is LineState.PLACED and row.target is not None:
+        after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
     sent: float | None = None
     if row.number == "T1":
         sent = moment.now
@@ -286,9 +336,14 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= {"attempts": line.attempts + 1, "first_sent_at": first, "lookups": 0, "last_lookup_at": None}
     elif row.number == "T7" and line.last_sent_tick is not None:
         sent = max(line.last_sent_tick, min(moment.now, line.last_sent_tick + MAX_HOLD_S))
-    elif row.number in {"T5", "T6"}:
-        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon.
+    elif row.number in {"T3", "T5", "T6"}:
+        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
+        # date lies before this moment, which tells the vendor's zone.
         sent = at
+    elif row.number in {"T15", "T16"}:
+        # The unseen sender, or the request whose answer went astray, may have sent its last byte just now.
+        sent = moment.now
+        after |= {"lookups": 0, "last_lookup_at": None}
     if sent is not None:
         after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
     if row.counts:
@@ -296,8 +351,18 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if change.error or change.error_id:
         after |= {"error_id": change.error_id, "error": change.error}
     if after["state"] is LineState.PLACED:
-        after |= _order_facts(line, change)
+        known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
+        after |= _order_facts(known, change)
     return msgspec.structs.replace(line, **after)
+
+
+_NO_ORDER: Final[dict[str, object]] = {
+    "order_id": None,
+    "delivery": Delivery.NONE,
+    "amount_charged": None,
+    "currency": "",
+    "held": 0,
+}
 
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:

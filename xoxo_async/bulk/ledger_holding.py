@@ -10,10 +10,10 @@ from xoxo_async.bulk.ledger import LineState
 from xoxo_async.bulk.ledger_codes import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger_files import place_of
 from xoxo_async.bulk.ledger_lock import Notes
-from xoxo_async.bulk.ledger_session import LAST_SLOT
+from xoxo_async.bulk.ledger_session import COPIED, LAST_SLOT
 from xoxo_async.bulk.ledger_store import get_meta, last_row, set_meta, set_metas, write_codes
 
-__all__ = ["Holding", "accept_copy", "is_copy"]
+__all__ = ["Holding", "is_copy"]
 
 _SEALED: Final = "sealed"
 _SEAL_CHUNK: Final = 500
@@ -41,20 +41,11 @@ def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     """
     kept = get_meta(connection, "place")
     return (
-        bool(get_meta(connection, "copied"))
+        bool(get_meta(connection, COPIED))
         or (kept is not None and kept != place)
         or (kept is not None and notes.ledger != get_meta(connection, "ledger"))
         or (notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection))
     )
-
-
-def accept_copy(connection: sqlite3.Connection) -> None:
-    """Note that what may be missing from a copy has been taken care of.
-
-    Args:
-        connection: In the transaction that does so.
-    """
-    set_meta(connection, "copied", "")
 
 
 class Holding:
@@ -99,7 +90,7 @@ class Holding:
             connection: In that transaction.
         """
         facts = {"place": self._place, "clock": self.clock.anchor.text()}
-        set_metas(connection, facts | ({"copied": "yes"} if self.copied else {}))
+        set_metas(connection, facts | ({COPIED: "yes"} if self.copied else {}))
         if self.clock.is_new:
             # Nobody knows how long ago these were sent: this is when they are seen first by a clock that goes on.
             connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *_IN_DOUBT))

@@ -1,6 +1,6 @@
 """What a ledger holds and what is said to it: lines, facts, counts, and the protocol every ledger keeps."""
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Protocol
@@ -9,17 +9,23 @@ import msgspec
 
 __all__ = [
     "DEFAULT_RULES",
+    "NO_TERMS",
+    "Approve",
     "Change",
     "Counts",
     "Delivery",
     "Evidence",
+    "Identity",
     "Ledger",
     "LedgerLine",
     "LineState",
     "PackedLine",
+    "PlanTerms",
     "Planned",
     "PlannedLine",
+    "Pricing",
     "Rules",
+    "Share",
 ]
 
 
@@ -46,7 +52,13 @@ class Delivery(StrEnum):
 
 
 class Evidence(StrEnum):
-    """A fact about one line. What follows from it is for the table to say."""
+    """A fact about one line. The table says what follows from it.
+
+    `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
+    `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ANSWER_DOUBTED`: the answer
+    that placed the row may belong to another request. `LEDGER_RESTORED`: the ledger may be an older copy of itself, so
+    the row may have been sent without a trace here.
+    """
 
     SLOT_IN_HAND = "slot_in_hand"
     NOT_PROCESSED = "not_processed"
@@ -62,7 +74,11 @@ class Evidence(StrEnum):
     HISTORY_ABSENT = "history_absent"
     LATE_PROOF = "late_proof"
     DELIVERY_SEEN = "delivery_seen"
+    ORDER_OF_THIS_SEND = "order_of_this_send"
+    ANSWER_DOUBTED = "answer_doubted"
+    LEDGER_RESTORED = "ledger_restored"
     PERSON_PLACED = "person_placed"
+    PERSON_CORRECTED = "person_corrected"
     PERSON_RESEND = "person_resend"
     PERSON_REJECTED = "person_rejected"
     WITHDRAWN = "withdrawn"
@@ -151,6 +167,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         error: The last refusal or doubt, in words.
         evidence: What moved it last.
         held: How many voucher codes have been seen of it.
+        foreign: Whether its poNumber was refused as known although no earlier send of this ledger was in doubt: then
+            somebody else may own the order. Sticky.
         last_sent_tick: `last_sent_at` by the ledger's clock, which nobody sets: absence is counted from here.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
@@ -179,6 +197,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     error: str = ""
     evidence: str = ""
     held: int = 0
+    foreign: bool = False
     last_sent_tick: float | None = None
     codes: bytes | None = None
 
@@ -243,30 +262,100 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
         settle_s: Seconds after the last send before a look-up that says absent counts. The vendor may take 120.
         spacing_s: Seconds between two look-ups that count.
         absences: How many of them it takes.
+        restore: Whether this ledger replaces a lost one: then an order found under a row's poNumber is the row's, even
+            where the row was never sent from here.
     """
 
     resend: Literal["settled", "never"] = "settled"
     settle_s: float = 150.0
     spacing_s: float = 5.0
     absences: int = 2
+    restore: bool = False
 
 
 DEFAULT_RULES: Final = Rules()
 """The vendor's own rule: look up by poNumber, place again only if absent."""
 
 
+class Identity(msgspec.Struct, frozen=True):
+    """Whose orders a ledger holds: one account at one address.
+
+    At another account, or at another address, every order of the ledger looks absent, and would be bought again.
+
+    Attributes:
+        address: The API's base URL with its path.
+        account: A fingerprint of the account; never a secret. Empty where the token provider does not tell.
+    """
+
+    address: str
+    account: str
+
+
+class Share(NamedTuple):
+    """A part of what a ledger still has to send: all planned orders of one product, denomination and quantity.
+
+    Attributes:
+        product_id: The product.
+        denomination: The value of one piece, in the product's currency.
+        quantity: Pieces in each order.
+        orders: Orders.
+        rows: Order lines that travel in them.
+        worth: What they may cost at most, in ten-thousandths of the account's currency; None where nobody knows.
+    """
+
+    product_id: int
+    denomination: Decimal
+    quantity: int
+    orders: int
+    rows: int
+    worth: int | None
+
+
 class Planned(NamedTuple):
-    """What planning added.
+    """What planning did.
 
     Attributes:
         added: Lines new to the ledger.
         known: Lines it had already.
         orders: Orders the new lines travel in.
+        withdrawn: Lines that the input no longer has, and that were withdrawn.
     """
 
     added: int
     known: int
     orders: int
+    withdrawn: int = 0
+
+
+Pricing = Callable[[int, Decimal, int], Decimal | None]
+"""Product, denomination, quantity: what that may cost at most, in the account's currency; None where nobody knows."""
+
+Approve = Callable[[Planned, list[Share] | None], Awaitable[None]]
+"""Looks at what is to be sent before a plan becomes durable; an error that it raises undoes the plan.
+
+It is given what the plan did, and everything that is planned then; None means that the plan's new lines are all of it.
+"""
+
+
+class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a plan has to keep to, beside its lines.
+
+    Attributes:
+        identity: Whose orders these are; kept with a ledger's first plan.
+        missing: What becomes of planned lines that the plan does not name: `keep` leaves them to be sent, `withdraw`
+            cancels those that were never sent, `refuse` makes them an error.
+        pricing: Sets anew what planned orders may cost; None leaves that as it is.
+        approve: Asked before the plan becomes durable; None asks nobody.
+    """
+
+    identity: Identity | None = None
+    missing: Literal["refuse", "withdraw", "keep"] = "keep"
+    pricing: Pricing | None = None
+    approve: Approve | None = None
+
+
+NO_TERMS: Final = PlanTerms()
+"""A plan that asks nobody, and leaves everything else in the ledger as it is."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,16 +398,75 @@ class Ledger(Protocol):
         """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
         ...
 
-    async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
-        """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
+    @property
+    def job(self) -> str | None:
+        """The job this ledger holds, None before its first plan."""
+        ...
+
+    @property
+    def identity(self) -> Identity | None:
+        """Whose orders this ledger holds, None before that was said."""
+        ...
+
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
 
         Args:
             job: The job's name; a ledger holds one job.
             lines: The lines. One that is there already, with the same digest, is left as it is.
+            terms: What else the plan has to keep to.
 
         Raises:
             LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
+            PlanError: When planned lines are missing from the plan and may not be; names them.
         """
+        ...
+
+    async def rebind(self, identity: Identity, *, reason: str) -> None:
+        """Let the ledger belong to another account or address, on a person's word; journalled.
+
+        Args:
+            identity: Whose orders it holds from now on.
+            reason: Why.
+        """
+        ...
+
+    async def restored(self, *, reason: str) -> int:
+        """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Args:
+            reason: How that is known; journalled.
+
+        Returns:
+            How many lines there were.
+        """
+        ...
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel lines that were never sent (T14), all or none.
+
+        Args:
+            keys: Whose; None is every planned line that was never sent.
+            reason: Why; journalled.
+
+        Returns:
+            How many lines were cancelled.
+
+        Raises:
+            LedgerConflictError: When one of them is not there, or was sent; names it.
+        """
+        ...
+
+    async def reprice(self, pricing: Pricing) -> None:
+        """Set anew what orders that are not placed may cost at most.
+
+        Args:
+            pricing: What a piece may cost today.
+        """
+        ...
+
+    async def backlog(self) -> list[Share]:
+        """Return what is planned and not sent."""
         ...
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
@@ -369,6 +517,22 @@ class Ledger(Protocol):
             after: Only lines with a greater `seq`.
             with_codes: Whether to fill in `codes`.
         """
+        ...
+
+    async def find(self, key: str) -> LedgerLine | None:
+        """Return the order that the line of a key is, or travels in; None when there is no such line.
+
+        Args:
+            key: The caller's row key.
+        """
+        ...
+
+    async def get_meta(self, name: str) -> str | None:
+        """Return a fact kept with `set_meta`, None when there is none."""
+        ...
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Keep a small fact about the run beside it, durably."""
         ...
 
     async def counts(self) -> Counts:

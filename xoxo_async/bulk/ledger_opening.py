@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.clock import Boot, LedgerClock
+from xoxo_async.bulk.ledger import Identity
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_failures import failure
 from xoxo_async.bulk.ledger_files import (
@@ -28,7 +29,7 @@ from xoxo_async.bulk.ledger_files import (
 from xoxo_async.bulk.ledger_holding import Holding
 from xoxo_async.bulk.ledger_lock import FileLock
 from xoxo_async.bulk.ledger_schema import build, connect
-from xoxo_async.bulk.ledger_session import LedgerSession
+from xoxo_async.bulk.ledger_session import LedgerSession, read_identity
 from xoxo_async.bulk.ledger_store import get_meta, last_row, last_seq
 from xoxo_async.bulk.ledger_wal import base_of, leave_wal
 from xoxo_async.bulk.ledger_writer import LedgerWriter
@@ -53,6 +54,7 @@ class Opened(msgspec.Struct):
         reading: Keeps readers of this process apart, so that they wait on the event loop.
         in_use: Held by the thread that reads: a reader whose caller is cancelled goes on for a moment.
         job: The job it holds, None before its first plan.
+        identity: Whose orders it holds, None before that was said.
         copied: Whether the file may be an older or another copy of the ledger, see `is_copy`.
         made: Whether the file was made by this opening.
     """
@@ -65,6 +67,7 @@ class Opened(msgspec.Struct):
     reading: anyio.Lock
     in_use: threading.Lock
     job: str | None
+    identity: Identity | None
     copied: bool
     made: bool
 
@@ -151,6 +154,7 @@ class LedgerFile:
             reading=anyio.Lock(),
             in_use=threading.Lock(),
             job=job,
+            identity=read_identity(connections[1]),
             copied=holding.copied,
             made=held is None,
         )

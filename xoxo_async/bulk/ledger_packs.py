@@ -35,10 +35,10 @@ _ORDER: Final = (
     f" SELECT {', '.join(_FIELDS[:8])}, 'planned' FROM json_each(?)"
 )
 _KNOWN: Final = " UNION ALL ".join(
-    f"SELECT new.key AS place, old.key, old.po_number, old.digest, old.row, {seq}"
+    f"SELECT new.key AS place, old.key, old.po_number, old.digest, old.row, {seq}, {first}"
     " FROM (SELECT key, json_extract(value, '$[0]') AS line, json_extract(value, '$[1]') AS po FROM json_each(?1))"
     f" AS new JOIN {table} AS old ON old.key = new.line OR old.po_number = new.po"
-    for seq, table in (("old.seq", "lines"), ("old.pack", "packed_lines"))
+    for seq, first, table in (("old.seq", "NULL", "lines"), ("old.pack", "old.first", "packed_lines"))
 )
 _READ: Final = (
     f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
@@ -67,6 +67,7 @@ class Known(NamedTuple):
         digest: Its digest.
         row: Its row.
         seq: Its order's number.
+        first: Its first voucher's place there; None where it is an order by itself.
     """
 
     place: int
@@ -75,6 +76,7 @@ class Known(NamedTuple):
     digest: str
     row: int
     seq: int
+    first: int | None
 
 
 def has_packs(connection: sqlite3.Connection) -> bool:

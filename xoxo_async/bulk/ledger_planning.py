@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.budget import units
+from xoxo_async.bulk.ledger_backlog import Seen, has_planned, missing_rows
 from xoxo_async.bulk.ledger_lines import PlannedLine
 from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs
 from xoxo_async.bulk.ledger_store import FIXED, fields, last_seq
@@ -31,6 +32,7 @@ _CLASH: Final = (
     " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
     " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
 )
+_FOUND: Final = "SELECT seq FROM lines WHERE key IN (SELECT value FROM json_each(?))"
 # Rows of this plan hold the row number they came with: who meets one under another number is a second row.
 _REPEATED: Final = (
     f"SELECT new.key, new.row, old.row FROM (SELECT {fields(FIXED[1:])} FROM json_each(?)) AS new"
@@ -54,6 +56,9 @@ class Planning:
         self._before: Final = last_seq(connection)
         self._packer: Final = Packer()
         self._packs = has_packs(connection)
+        # Only where lines wait to be sent can one of them be missing from the plan.
+        self._passed_over = False
+        self._seen: Final = Seen(self._before) if has_planned(connection) else None
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines.
@@ -69,9 +74,27 @@ class Planning:
             added = self._add_packable(lines)
         else:
             added = _insert_planned(self._connection, lines, self._now, self._before)
+            if self._seen is not None and added < len(lines):
+                for (seq,) in self._connection.execute(_FOUND, (_encode([line.key for line in lines]),)):
+                    self._seen.add(seq)
+        self._passed_over = self._passed_over or added < len(lines)
         if last:
             self._insert(tuple(self._packer.rest()))
         return added, last_seq(self._connection) - self._before
+
+    @property
+    def passed_over(self) -> bool:
+        """Whether the plan named lines that the ledger had already."""
+        return self._passed_over
+
+    @property
+    def had_planned(self) -> bool:
+        """Whether lines waited to be sent before this plan."""
+        return self._seen is not None
+
+    def missing(self) -> list[tuple[str, int]]:
+        """Return key and row of every line that waited to be sent before this plan, and that it does not name."""
+        return [] if self._seen is None else list(missing_rows(self._connection, self._seen, self._before))
 
     def _add_packable(self, lines: Sequence[PlannedLine]) -> int:
         """Add lines of which some may share an order, and find those that do so already."""
@@ -113,6 +136,10 @@ class Planning:
                 raise LedgerConflictError(_clash(line.key, line.row, found.key, found.row, same_po))
             if found.seq > self._before and found.row != line.row:
                 repeated.append((line.key, line.row, found.row))
+            if self._seen is not None and found.first is None:
+                self._seen.add(found.seq)
+            elif self._seen is not None and found.first is not None:
+                self._seen.add_packed(found.seq, found.first)
             known.add(found.place)
         if repeated:
             raise _repeated(repeated)

@@ -45,6 +45,7 @@ CREATE TABLE lines (
     error TEXT NOT NULL DEFAULT '',
     evidence TEXT NOT NULL DEFAULT '',
     held INTEGER NOT NULL DEFAULT 0,
+    foreign_sender INTEGER NOT NULL DEFAULT 0,
     last_sent_tick REAL
 ) STRICT;
 CREATE TABLE packed_lines (

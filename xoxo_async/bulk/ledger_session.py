@@ -1,7 +1,7 @@
 """What one transaction of a ledger's holder does: read lines, let the table decide, write lines and journal."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -13,20 +13,27 @@ from xoxo_async.bulk.ledger import (
     MAX_ORDER_ID,
     Change,
     Evidence,
+    Identity,
     LedgerLine,
     LineState,
     Moment,
     PlannedLine,
+    PlanTerms,
+    Pricing,
     Rules,
+    Share,
     decide,
 )
+from xoxo_async.bulk.ledger_backlog import keys_of, read_backlog, reprice
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_packs import unpack
 from xoxo_async.bulk.ledger_planning import Planning, note_planned
 from xoxo_async.bulk.ledger_store import (
     Move,
+    drop_codes,
     get_meta,
     last_seq,
+    note_ledger,
     read_codes,
     read_committed,
     read_lines,
@@ -38,14 +45,23 @@ from xoxo_async.bulk.ledger_store import (
     write_moves,
 )
 from xoxo_async.bulk.packing import merged_codes
-from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
-__all__ = ["LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "refusal"]
+__all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 500
 _SHOWN: Final = 3
-_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.LATE_PROOF})
+_NAMED: Final = 20
+_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
+_LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND})
+_SAID_BY_LEDGER: Final = frozenset({Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED})
+
+CURRENCY: Final = "run.currency"
+"""The fact that says which currency the account has; a budget is in it."""
+
+COPIED: Final = "copied"
+"""The fact that says that the file may be an older or another copy, and that nobody has taken care of it yet."""
 
 LAST_SLOT: Final = "run.last_slot"
 """The fact that says when the last line was claimed, by the ledger's clock: the next run paces on from there."""
@@ -105,6 +121,7 @@ class LedgerSession:
         self._epoch = 0
         self._planning: Planning | None = None
         self._committed: int | None = None
+        self._currency = ""
         self._box: Final = box
         self._clock: Final = clock
 
@@ -115,6 +132,10 @@ class LedgerSession:
     def date(self) -> float:
         """Return the wall clock's time, for the journal."""
         return round(self._clock.wall(), 3)
+
+    def _dated(self, now: float) -> float:
+        """Return what the wall clock said at a moment of the ledger's clock."""
+        return round(now + self._clock.wall() - self._clock.now(), 3)
 
     def take_hold(self, pid: int) -> None:
         """Begin a new epoch, and leave a mark that a clean end takes away again."""
@@ -137,14 +158,109 @@ class LedgerSession:
         """Take nothing for known that a failed transaction may have changed."""
         self._committed = None
 
-    def plan(self, job: str) -> None:
-        """Keep the job's name, or refuse another one."""
+    def plan(self, job: str, terms: PlanTerms) -> None:
+        """Begin a plan: keep the job's name and whose orders these are, or refuse others."""
         known = get_meta(self.connection, "job")
         if known is None:
             set_meta(self.connection, "job", job)
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
+        if terms.identity is not None:
+            self._bind(terms.identity)
         self._planning = Planning(self.connection, self.date())
+
+    def _bind(self, identity: Identity) -> None:
+        known = read_identity(self.connection)
+        if known is None:
+            set_identity(self.connection, identity)
+        elif known != identity:
+            raise LedgerError(f"this ledger belongs to another account or address: {known.address}")
+
+    def close_plan(self, terms: PlanTerms) -> tuple[int, list[Share] | None]:
+        """Settle what a plan means for the lines that were there before it; its last step but the commit.
+
+        Returns:
+            How many lines were withdrawn; and what is to be sent now, None where the plan's new lines are all of it.
+        """
+        planning = self._planning
+        if planning is None:
+            raise LedgerError("no plan was begun")
+        self._planning = None
+        withdrawn = 0
+        missing = planning.missing() if terms.missing != "keep" else []
+        if missing and terms.missing == "refuse":
+            raise _missing(missing)
+        if missing:
+            withdrawn = self.withdraw([key for key, _ in missing], "the input has it no longer")
+        if not planning.had_planned and not planning.passed_over:
+            return withdrawn, None
+        if terms.pricing is not None:
+            self.reprice(terms.pricing)
+        return withdrawn, read_backlog(self.connection) if terms.approve is not None else None
+
+    def rebind(self, identity: Identity, reason: str) -> None:
+        """Let the ledger belong to another account or address."""
+        known = read_identity(self.connection)
+        was = "nobody" if known is None else f"{known.address} (account {known.account or 'not told'})"
+        told = f"from {was} to {identity.address} (account {identity.account or 'not told'}): {reason}"
+        set_identity(self.connection, identity)
+        note_ledger(self.connection, self.date(), "rebound", told[:_MAX_TEXT])
+
+    def restored(self, reason: str) -> int:
+        """Put every planned line in doubt: it may have been sent by another copy of this ledger."""
+        generation = int(get_meta(self.connection, "generation") or 1) + 1
+        set_metas(self.connection, {"generation": str(generation), COPIED: ""})
+        note_ledger(self.connection, self.date(), "restored", f"generation {generation}: {reason}"[:_MAX_TEXT])
+        self._epoch += 1
+        set_meta(self.connection, "epoch", str(self._epoch))
+        return self._doubt_all(LineState.PLANNED, Evidence.LEDGER_RESTORED)
+
+    def reprice(self, pricing: Pricing) -> None:
+        """Set anew what orders that are not placed may cost at most."""
+        reprice(self.connection, pricing)
+        self._committed = None
+
+    def withdraw(self, keys: Collection[str] | None, reason: str) -> int:
+        """Cancel lines that were never sent; see `Ledger.withdraw`."""
+        where = {} if keys is None else keys_of(self.connection, keys)
+        strangers = [key for key in keys or () if key not in where]
+        if strangers:
+            raise LedgerConflictError(f"the ledger holds no line with the key {_first(strangers)}; nothing was changed")
+        if keys is None:
+            return self._withdraw(self._never_sent(), reason)
+        # A line that shares an order: the order is given up, and its lines are orders by themselves from then on.
+        shared = {seq for seq, alone in where.values() if not alone}
+        if shared:
+            self._withdraw(read_lines(self.connection, shared), reason)
+            where = keys_of(self.connection, keys)
+        return self._withdraw(read_lines(self.connection, {seq for seq, _ in where.values()}), reason)
+
+    def _never_sent(self) -> Iterable[LedgerLine]:
+        after = 0
+        while lines := read_state(self.connection, (LineState.PLANNED,), after, _RECOVER_CHUNK):
+            after = lines[-1].seq
+            yield from (line for line in lines if not line.attempts and not line.suspect)
+
+    def _withdraw(self, lines: Iterable[LedgerLine], reason: str) -> int:
+        moment = self._moment(Rules())
+        moves: list[Move] = []
+        refused: list[str] = []
+        for line in lines:
+            change = Change(seq=line.seq, evidence=Evidence.WITHDRAWN, epoch=line.epoch, reason=reason)
+            outcome = decide(line, change, moment)
+            if outcome.transition is not None:
+                moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+            elif line.state is not LineState.CANCELLED:
+                sent = "was sent before, and may exist" if line.state is LineState.PLANNED else f"is {line.state.value}"
+                refused.append(f"row {line.row} (key {line.key}) {sent}")
+        if refused:
+            raise LedgerConflictError(
+                f"only lines that were never sent can be withdrawn; nothing was changed: {_first(refused)}"
+            )
+        self._write(moves, moment.now)
+        packs = [move.after.seq for move in moves if move.after.lines > 1]
+        self._unpack(packs, moment.now)
+        return sum(move.after.lines for move in moves)
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines, after `plan`; see `Planning.add`."""
@@ -166,19 +282,23 @@ class LedgerSession:
 
     def recover(self) -> int:
         """Put every line of a dead holder in doubt."""
-        recovered, after = 0, 0
-        while lines := read_state(self.connection, (LineState.SENDING,), after, _RECOVER_CHUNK):
+        return self._doubt_all(LineState.SENDING, Evidence.SENDER_DIED)
+
+    def _doubt_all(self, state: LineState, evidence: Evidence) -> int:
+        """State one fact about every line in a state; return how many lines it moved."""
+        moved, after = 0, 0
+        while lines := read_state(self.connection, (state,), after, _RECOVER_CHUNK):
             after = lines[-1].seq
             moves: list[Move] = []
             moment = self._moment(Rules())
             for line in lines:
-                change = Change(seq=line.seq, evidence=Evidence.SENDER_DIED, epoch=line.epoch)
+                change = Change(seq=line.seq, evidence=evidence, epoch=line.epoch)
                 outcome = decide(line, change, moment)
                 if outcome.transition is not None:
                     moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
             self._write(moves, moment.now)
-            recovered += len(moves)
-        return recovered
+            moved += len(moves)
+        return moved
 
     def _moment(self, rules: Rules) -> Moment:
         return self._moment_at(self.now(), rules)
@@ -198,12 +318,18 @@ class LedgerSession:
             self._write(moves, now)
         if codes:
             write_codes(self.connection, list(codes.items()))
-        refused = [move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1]
-        if refused:
-            # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
+        doubted = [move.after.seq for move in moves if _lost_its_order(move)]
+        if doubted:
+            drop_codes(self.connection, doubted)
+        # Proven: no order of theirs exists, so each of their lines may be ordered by itself.
+        self._unpack([move.after.seq for move in moves if move.transition == "T4" and move.after.lines > 1], now)
+
+    def _unpack(self, packs: Sequence[int], now: float) -> None:
+        """Make the lines of orders that do not exist orders by themselves."""
+        if packs:
             last = last_seq(self.connection)
-            unpack(self.connection, refused)
-            note_planned(self.connection, self.date(), last)
+            unpack(self.connection, packs)
+            note_planned(self.connection, self._dated(now), last)
 
     def _decide_all(
         self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
@@ -218,7 +344,7 @@ class LedgerSession:
         Returns:
             What moved, and the codes to keep.
         """
-        seqs = {change.seq for order in records for change in order.changes}
+        seqs = {change.seq for order in records for change in order.changes} | set((owners or {}).values())
         lines = {line.seq: line for line in read_lines(self.connection, seqs)}
         moves: list[Move] = []
         codes: dict[int, str] = {}
@@ -228,17 +354,44 @@ class LedgerSession:
             for given in order.changes:
                 change = _clean(given)
                 line = lines.get(change.seq)
-                if owners is not None and line is not None and line.order_id is None and change.order_id in owners:
-                    owner = owners[change.order_id]
+                owner = _owner(owners, lines, change)
+                if owner is not None and line is not None and line.order_id is None:
                     if change.evidence in _SAID_BY_PERSONS:
-                        order.refused.append(f"order {change.order_id} is line {owner}'s, not line {change.seq}'s")
+                        order.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
                         continue
-                    change = _of_another(change, owner)
+                    if self._doubt(owner, change.seq, lines, moves, moment):
+                        codes.pop(owner.seq, None)
+                        if change.evidence in _LOOKED_UP:
+                            order.lines.append(line)  # looked up again once its order is nobody's
+                            continue
+                    change = _of_another(change, owner.seq)
                 self._decide(change, order, lines, moves, codes, moment)
                 after = lines.get(change.seq)
                 if owners is not None and after is not None and after.order_id is not None:
                     owners[after.order_id] = after.seq
         return moves, codes
+
+    def _doubt(
+        self, owner: LedgerLine, claimant: int, lines: dict[int, LedgerLine], moves: list[Move], moment: Moment
+    ) -> bool:
+        """Put a line in doubt whose order another line's answer names as well; return whether it is.
+
+        Only an answer proves the first one's order, and one of two answers belongs to another request. A look-up by
+        poNumber is better proof, and is kept.
+        """
+        change = Change(
+            seq=owner.seq,
+            evidence=Evidence.ANSWER_DOUBTED,
+            epoch=owner.epoch,
+            order_id=owner.order_id,
+            error=f"order {owner.order_id} was named for line {claimant} as well",
+        )
+        outcome = decide(owner, change, moment)
+        if outcome.transition is None:
+            return False
+        lines[owner.seq] = outcome.line
+        moves.append(Move.of(owner, outcome.line, outcome.transition.number, change))
+        return True
 
     def _decide(
         self,
@@ -253,8 +406,8 @@ class LedgerSession:
         if line is None:
             order.refused.append(f"there is no line {change.seq}")
             return
-        if change.evidence in {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED}:
-            order.refused.append(f"line {change.seq}: {change.evidence.value} is for claim and recover to say")
+        if change.evidence in _SAID_BY_LEDGER:
+            order.refused.append(f"line {change.seq}: {change.evidence.value} is for the ledger itself to say")
             return
         if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
             order.refused.append(f"line {line.seq} (key {line.key}): no order has the id {change.order_id}")
@@ -303,7 +456,7 @@ class LedgerSession:
                     if order.budget is not None and (short := self._short(outcome.line, order.budget, reserved)):
                         order.short = short
                         break
-                    reserved += commitment(outcome.line)
+                    reserved += commitment(outcome.line, self._currency)
                     order.lines.append(outcome.line)
                     moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
                 line = next(ahead, None)
@@ -314,7 +467,8 @@ class LedgerSession:
         if line.worth is None:
             return f"row {line.row} (key {line.key}): what it may cost is not known, so no budget can hold it"
         if self._committed is None:
-            self._committed = read_committed(self.connection)
+            self._currency = get_meta(self.connection, CURRENCY) or ""
+            self._committed = read_committed(self.connection, self._currency)
         left = budget - self._committed - reserved
         if line.worth <= left:
             return ""
@@ -326,20 +480,63 @@ class LedgerSession:
     def _write(self, moves: Sequence[Move], now: float) -> None:
         if not moves:
             return
-        self.noted = write_moves(self.connection, moves, round(now + self.date() - self.now(), 3))
+        self.noted = write_moves(self.connection, moves, self._dated(now))
         if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._committed is not None:
-            self._committed += sum(commitment(move.after) - commitment(move.before) for move in moves)
+            self._committed += sum(
+                commitment(move.after, self._currency) - commitment(move.before, self._currency) for move in moves
+            )
+
+
+def read_identity(connection: sqlite3.Connection) -> Identity | None:
+    """Return whose orders a ledger holds, None before that was said."""
+    address = get_meta(connection, "address")
+    return None if address is None else Identity(address, get_meta(connection, "account") or "")
+
+
+def set_identity(connection: sqlite3.Connection, identity: Identity) -> None:
+    """Keep whose orders a ledger holds."""
+    set_metas(connection, {"address": identity.address, "account": identity.account})
+
+
+def _owner(owners: dict[int, int] | None, lines: dict[int, LedgerLine], change: Change) -> LedgerLine | None:
+    """Return the line that has the order a fact names; None where none has, or nobody asked."""
+    if owners is None or change.order_id not in owners:
+        return None
+    owner = lines[owners[change.order_id]]
+    return owner if owner.order_id == change.order_id else None
+
+
+def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
+    """Return the error for planned rows that an input no longer has."""
+    problems = tuple(f"row {row} (key {key})" for key, row in rows[:_NAMED])
+    more = f"\n  … and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    listed = "\n  ".join(problems)
+    return PlanError(
+        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing was sent;"
+        f" withdraw them, or keep them and have them sent\n  {listed}{more}",
+        problems=problems,
+        total=len(rows),
+    )
+
+
+def _first(texts: Sequence[str]) -> str:
+    more = len(texts) - _SHOWN
+    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def _lost_its_order(move: Move) -> bool:
+    return move.before.order_id is not None and move.after.order_id != move.before.order_id
 
 
 def refusal(order: RecordOrder) -> LedgerConflictError | None:
     """Return the error for what was refused of some changes, None when nothing was."""
     if not order.refused:
         return None
-    more = len(order.refused) - _SHOWN
-    shown = "; ".join(order.refused[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
-    return LedgerConflictError(f"the ledger refused {len(order.refused)} of {len(order.changes)} changes: {shown}")
+    return LedgerConflictError(
+        f"the ledger refused {len(order.refused)} of {len(order.changes)} changes: {_first(order.refused)}"
+    )
 
 
 def _of_another(change: Change, owner: int) -> Change:
@@ -347,7 +544,7 @@ def _of_another(change: Change, owner: int) -> Change:
     told = f"it names order {change.order_id}, which is line {owner}'s"
     if change.evidence is Evidence.ANSWERED_PLACED:
         return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
-    if change.evidence is Evidence.LOOKUP_MATCHED:
+    if change.evidence in _LOOKED_UP:
         return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
     return change
 

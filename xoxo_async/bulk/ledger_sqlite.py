@@ -19,21 +19,27 @@ from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger import (
     DEFAULT_RULES,
+    NO_TERMS,
     Change,
     Counts,
+    Identity,
     LedgerLine,
     LineState,
     PackedLine,
     Planned,
     PlannedLine,
+    PlanTerms,
+    Pricing,
     Rules,
+    Share,
 )
+from xoxo_async.bulk.ledger_backlog import read_backlog
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_failures import failure
-from xoxo_async.bulk.ledger_holding import accept_copy
 from xoxo_async.bulk.ledger_lock import holder_of
 from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
+from xoxo_async.bulk.ledger_session import read_identity
 from xoxo_async.bulk.ledger_store import (
     JournalRow,
     count,
@@ -118,6 +124,7 @@ class SqliteLedger:
         self._job: str | None = None
         self._copied = False
         self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
 
     @property
@@ -130,9 +137,14 @@ class SqliteLedger:
         """Whether this file may be an older or another copy of the ledger that earlier runs wrote to.
 
         Then lines that it holds as planned may have been sent. It stays so, also for later openings, until
-        `accept_copy`. It cannot be told where a snapshot of the whole disk or folder was brought back.
+        `restored`. It cannot be told where a snapshot of the whole disk or folder was brought back.
         """
         return self._copied
+
+    @property
+    def identity(self) -> Identity | None:
+        """Whose orders this ledger holds, None before that was said."""
+        return self._identity
 
     @property
     def holder(self) -> int | None:
@@ -165,6 +177,7 @@ class SqliteLedger:
         if self._only_read is not None:
             self._job = await anyio.to_thread.run_sync(self._only_read.job)
             self._view, self._copied = self._only_read, self._only_read.copied
+            self._identity = await self._read(read_identity)
             return
         box = self._box() if self._store_codes else None
         disk = LedgerFile(self.path, self._file, box, must_exist=self._must_exist, wall=self._wall, boot=self._boot)
@@ -177,7 +190,8 @@ class SqliteLedger:
             if opening.exception() is None:
                 await self._close(disk, opening.result())
             raise
-        self._disk, self._opened, self._job, self._copied = disk, opened, opened.job, opened.copied
+        self._disk, self._opened = disk, opened
+        self._job, self._identity, self._copied = opened.job, opened.identity, opened.copied
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
@@ -204,37 +218,84 @@ class SqliteLedger:
             raise self._not_open()
         return self._opened.clock.now()
 
-    async def accept_copy(self) -> None:
-        """Say that what may be missing from a copy has been taken care of; `copied` is False from then on.
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
 
-        Raises:
-            LedgerError: When that cannot be written.
-        """
-        await self._writer().step(lambda session: accept_copy(session.connection))
-        self._copied = False
-
-    async def plan(self, job: str, lines: AsyncIterator[PlannedLine]) -> Planned:
-        """Add lines, all or none: an error anywhere, also in `lines`, leaves the ledger as it was.
-
-        Claims and results wait until planning ends.
+        Claims and results wait until planning ends, also while `approve` asks a person.
 
         Args:
             job: The job's name; a ledger holds one job.
             lines: The lines. One that is there already, with the same contents, is left as it is.
+            terms: What else the plan has to keep to.
 
         Returns:
-            How many were added, and how many were known.
+            How many were added, how many were known, and how many were withdrawn.
 
         Raises:
             LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
-            LedgerError: When the ledger holds another job, or cannot be written.
+            PlanError: When planned lines are missing from the plan and may not be; names them.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
         """
         writer = self._writer()
         async with self._planning:
-            return await _plan(writer, job, lines, self._planned)
+            return await _plan(writer, job, lines, terms, self._planned)
 
-    def _planned(self, job: str) -> None:
+    def _planned(self, job: str, identity: Identity | None) -> None:
         self._job = job
+        self._identity = self._identity or identity
+
+    async def rebind(self, identity: Identity, *, reason: str) -> None:
+        """Let the ledger belong to another account or address, on a person's word; journalled.
+
+        Args:
+            identity: Whose orders it holds from now on.
+            reason: Why.
+
+        Raises:
+            LedgerError: When it cannot be written.
+        """
+        await self._writer().step(lambda session: session.rebind(identity, reason))
+        self._identity = identity
+
+    async def restored(self, *, reason: str) -> int:
+        """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Args:
+            reason: How that is known; journalled.
+
+        Returns:
+            How many lines there were.
+        """
+        moved = int(await self._writer().step(lambda session: session.restored(reason)))
+        self._copied = False
+        return moved
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
+
+        Args:
+            keys: Whose; None is every planned line that was never sent.
+            reason: Why; journalled.
+
+        Returns:
+            How many lines were cancelled.
+
+        Raises:
+            LedgerConflictError: When one of them is not there, or was sent; names it.
+        """
+        return int(await self._writer().step(lambda session: session.withdraw(keys, reason)))
+
+    async def reprice(self, pricing: Pricing) -> None:
+        """Set anew what orders that are not placed may cost at most; reads each of them.
+
+        Args:
+            pricing: What a piece may cost today.
+        """
+        await self._writer().step(lambda session: session.reprice(pricing))
+
+    async def backlog(self) -> list[Share]:
+        """Return what is planned and not sent; reads each such line."""
+        return await self._read(read_backlog)
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
@@ -416,12 +477,16 @@ class SqliteLedger:
 
 
 async def _plan(
-    writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine], planned: Callable[[str], None]
+    writer: LedgerWriter,
+    job: str,
+    lines: AsyncIterator[PlannedLine],
+    terms: PlanTerms,
+    then: Callable[[str, Identity | None], None],
 ) -> Planned:
     total = added = orders = 0
     done = False
     try:
-        await writer.plan(lambda session: session.plan(job))
+        await writer.plan(lambda session: session.plan(job, terms))
         chunk: list[PlannedLine] = []
         async for line in lines:
             chunk.append(line)
@@ -431,23 +496,26 @@ async def _plan(
                 added += new
                 chunk = []
         total += len(chunk)
-        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
-        new, orders = await _add(writer, chunk, last=True, then=lambda: planned(job))
+        new, orders = await _add(writer, chunk, last=True)
         added += new
+        withdrawn, shares = await writer.plan(lambda session: session.close_plan(terms))
+        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn)
+        if terms.approve is not None:
+            await terms.approve(planned, shares)
+        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
+        committing = writer.plan(lambda _session: None, last=True)
+        # Also where the caller is cancelled in this moment: the plan stands.
+        committing.add_done_callback(lambda done: None if done.exception() else then(job, terms.identity))
+        await asyncio.shield(committing)
     finally:
         if not done:
             writer.plan(None)
-    return Planned(added=added, known=total - added, orders=orders)
+    return planned
 
 
-async def _add(
-    writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool, then: Callable[[], None] | None = None
-) -> tuple[int, int]:
-    adding: asyncio.Future[tuple[int, int]] = writer.plan(lambda session: session.add(lines, last=last), last=last)
-    if then is not None:
-        # Also where the caller is cancelled in this moment: the plan stands.
-        adding.add_done_callback(lambda done: None if done.cancelled() or done.exception() else then())
-    return await asyncio.shield(adding)
+async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
+    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last))
+    return added
 
 
 def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.budget import units
+from xoxo_async.bulk.budget import commitment
 from xoxo_async.bulk.ledger import REPORTED_AS, Change, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_packs import count_packed, count_packs
 
@@ -23,10 +23,12 @@ __all__ = [
     "JournalRow",
     "Move",
     "count",
+    "drop_codes",
     "fields",
     "get_meta",
     "last_row",
     "last_seq",
+    "note_ledger",
     "read_codes",
     "read_committed",
     "read_journal",
@@ -45,7 +47,7 @@ __all__ = [
 FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "worth")
 _MOVING: Final = (
     "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
-    "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held",
+    "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held", "foreign_sender",
     "last_sent_tick",
 )  # fmt: skip
 _JOURNAL: Final = (
@@ -70,6 +72,7 @@ _MOVE: Final = (
     f" (SELECT {fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"
     " WHERE lines.seq = new.seq AND lines.state = new.was_state AND lines.epoch = new.was_epoch"
 )
+_FREE_ORDERS: Final = "UPDATE lines SET order_id = NULL WHERE seq IN (SELECT value FROM json_each(?))"
 _NOTE: Final = f"INSERT INTO journal ({', '.join(_JOURNAL)}) SELECT {fields(_JOURNAL)} FROM json_each(?)"
 _KEEP_CODES: Final = (
     f"INSERT INTO codes (seq, body) SELECT {fields(('seq', 'body'))} FROM json_each(?) WHERE true"
@@ -85,8 +88,8 @@ _SET_METAS: Final = (
 )
 _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT value FROM json_each(?))"
 _COMMITTED: Final = (
-    "SELECT state, worth, amount_charged, count(*) FROM lines WHERE state NOT IN ('planned', 'rejected', 'cancelled')"
-    " GROUP BY state, worth, amount_charged"
+    "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
+    " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
 # A pack of lines is none of them: its lines are counted by themselves, see `ledger_packs`.
 _COUNT: Final = (
@@ -234,6 +237,10 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         first.setdefault(move.before.seq, move.before)
         last[move.before.seq] = move.after
     rows = [(seq, first[seq].state, first[seq].epoch, *_moving(line)) for seq, line in last.items()]
+    freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
+    if freed:
+        # An order may go from one line to another, and no two lines may have it even for the length of a statement.
+        connection.execute(_FREE_ORDERS, (_encode(freed),))
     if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
         return 0
     notes = [
@@ -250,13 +257,18 @@ def _moving(line: LedgerLine) -> tuple[object, ...]:
     return (
         line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
         line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
-        line.error, line.evidence, line.held, line.last_sent_tick,
+        line.error, line.evidence, line.held, line.foreign, line.last_sent_tick,
     )  # fmt: skip
 
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
     """Keep voucher codes; the newest answer replaces an older one."""
     connection.execute(_KEEP_CODES, (_encode(sealed),))
+
+
+def drop_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
+    """Forget the voucher codes of lines whose order turned out to be another's."""
+    connection.execute("DELETE FROM codes WHERE seq IN (SELECT value FROM json_each(?))", (_encode(list(seqs)),))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
@@ -269,13 +281,34 @@ def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> d
     return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
 
 
-def read_committed(connection: sqlite3.Connection) -> int:
-    """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths."""
+def read_committed(connection: sqlite3.Connection, currency: str) -> int:
+    """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths.
+
+    Args:
+        connection: To read with.
+        currency: The account's.
+    """
     total = 0
-    for state, worth, charged, lines in connection.execute(_COMMITTED):
-        spent = units(Decimal(charged)) if state == LineState.PLACED and charged is not None else worth
-        total += (spent or 0) * lines
+    for state, worth, charged, charged_in, lines in connection.execute(_COMMITTED):
+        line = LedgerLine(
+            0, "", "", "", "", 0, state=LineState(state), worth=worth, currency=charged_in,
+            amount_charged=None if charged is None else Decimal(charged),
+        )  # fmt: skip
+        total += commitment(line, currency) * lines
     return total
+
+
+def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
+    """Write a journal row about the ledger as a whole; its `seq` is 0.
+
+    Args:
+        connection: In a transaction.
+        now: For the journal.
+        evidence: What happened.
+        reason: Why.
+    """
+    row = (0, now, "", "", "-", evidence, 0, 0, None, "", reason)
+    connection.execute(_NOTE, (_encode([row]),))
 
 
 def read_journal(connection: sqlite3.Connection, seq: int | None, after: int, limit: int) -> list[JournalRow]:

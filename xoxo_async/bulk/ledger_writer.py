@@ -25,7 +25,7 @@ from xoxo_async.bulk.ledger_session import ClaimOrder, LedgerSession, RecordOrde
 from xoxo_async.bulk.ledger_store import last_row
 from xoxo_async.bulk.ledger_tasks import Claim, Record, Step, Stop, Task, resolve, returned
 from xoxo_async.bulk.ledger_wal import Wal
-from xoxo_async.errors import BudgetError, LedgerError
+from xoxo_async.errors import BudgetError, BulkError, LedgerError
 
 __all__ = ["LedgerWriter"]
 
@@ -225,7 +225,7 @@ class LedgerWriter:
                     self._session.connection.execute("COMMIT")
                     self._open_plan = False
                     self._committed()
-        except LedgerError as error:
+        except BulkError as error:
             task.error = error
             self._roll_back()
         except Exception as error:  # noqa: BLE001 - whatever it is, its asker must hear of it

@@ -6,9 +6,10 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.bulk.evidence import change_from_order, mismatch
+from xoxo_async.bulk.evidence import change_from_order, described, mismatch
 from xoxo_async.bulk.ledger import Change, Delivery, Evidence, Ledger, LedgerLine, LineState, Rules, next_look
 from xoxo_async.bulk.progress import Progress
+from xoxo_async.bulk.zone import VendorZone
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import AuthError, NotFoundError, XoxoError
 from xoxo_async.services.orders import Order
@@ -33,6 +34,7 @@ class Reconciler:
         progress: Where found orders are counted.
         stopped: Set when the run should end.
         wall: The ledger's clock: what absence is counted on.
+        watch: Given every line that something was recorded of.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Reconciler:
         *,
         progress: Progress,
         stopped: anyio.Event,
+        watch: Callable[[Sequence[LedgerLine]], None] = lambda _lines: None,
         wall: Callable[[], float],
     ) -> None:
         self._client: Final = client
@@ -50,7 +53,9 @@ class Reconciler:
         self._rules: Final = rules
         self._progress: Final = progress
         self._stopped: Final = stopped
+        self._watch: Final = watch
         self._wall: Final = wall
+        self._zone: Final = VendorZone(client, ledger)
         self._looked_at: Final[set[tuple[int, int]]] = set()
         self.failure: XoxoError | None = None
 
@@ -66,7 +71,7 @@ class Reconciler:
         self._progress.phase = "settling"
         failed_passes = 0
         while not self._stopped.is_set():
-            settled, failed, next_due = await self._pass((LineState.UNKNOWN, LineState.CONFLICT), self._settle_line)
+            settled, failed, next_due = await self._pass(self._doubted, self._settle_line)
             if failed and not settled:
                 failed_passes += 1
                 if failed_passes >= _FAILED_PASSES or isinstance(self.failure, AuthError):
@@ -77,6 +82,12 @@ class Reconciler:
             if next_due is None:
                 return
             await self._wait(next_due - self._wall())
+
+    @property
+    def _doubted(self) -> tuple[LineState, ...]:
+        """The states to settle; with `restore` also lines whose order a person was asked about."""
+        doubted = (LineState.UNKNOWN, LineState.CONFLICT)
+        return (*doubted, LineState.MANUAL) if self._rules.restore else doubted
 
     async def refresh_pending(self) -> None:
         """Look once at every placed line whose codes are still to come; never sends an e-mail again.
@@ -96,6 +107,9 @@ class Reconciler:
         async for line in self._ledger.lines(states=states):
             if line.state is LineState.PLACED:
                 if line.delivery is not Delivery.PENDING:
+                    continue
+            elif line.state is LineState.MANUAL:
+                if not line.foreign or (line.seq, line.attempts) in self._looked_at:
                     continue
             else:
                 due = self._due_at(line)
@@ -139,7 +153,7 @@ class Reconciler:
             for line in lines:
                 group.start_soon(one, line)
         if changes:
-            await self._ledger.record(changes, rules=self._rules)
+            self._watch(await self._ledger.record(changes, rules=self._rules))
         return len(changes), failed
 
     def _due_at(self, line: LedgerLine) -> float:
@@ -151,7 +165,7 @@ class Reconciler:
             return 0.0
         return next_look(line, self._rules) or 0.0
 
-    async def _settle_line(self, line: LedgerLine) -> Change:
+    async def _settle_line(self, line: LedgerLine) -> Change | None:
         self._looked_at.add((line.seq, line.attempts))
         exhausted = next_look(line, self._rules) is None
         at = self._wall()
@@ -159,7 +173,9 @@ class Reconciler:
         if order is None and exhausted:
             order = await self._in_history(line)
         if order is not None:
-            return self._found(line, order)
+            return await self._found(line, order)
+        if line.state is LineState.MANUAL:
+            return None  # still a person's
         if exhausted:
             return Change(
                 seq=line.seq,
@@ -172,19 +188,36 @@ class Reconciler:
             return Change(seq=line.seq, evidence=Evidence.LOOKUPS_EXHAUSTED, epoch=line.epoch, reason=reason)
         return Change(seq=line.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=line.epoch, at=at)
 
-    def _found(self, line: LedgerLine, order: Order) -> Change:
-        difference = mismatch(line, order)
+    async def _found(self, line: LedgerLine, order: Order) -> Change:
+        restore = self._rules.restore
+        difference = mismatch(line, order, dated=not restore)
         if difference:
             return Change(
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,
                 epoch=line.epoch,
-                error=f"order {order.order_id} has this poNumber, but {difference}",
+                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}",
             )
-        change = change_from_order(line, order, Evidence.LOOKUP_MATCHED)
-        if change.evidence is Evidence.LOOKUP_MATCHED:
+        evidence = Evidence.LOOKUP_MATCHED
+        if line.foreign and not restore:
+            if not await self._zone.is_of_this_send(line, order):
+                return self._of_somebody(line, order)
+            evidence = Evidence.ORDER_OF_THIS_SEND
+        change = change_from_order(line, order, evidence)
+        if change.evidence is evidence:
             self._progress.placed += line.lines
         return change
+
+    def _of_somebody(self, line: LedgerLine, order: Order) -> Change:
+        """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
+        error = (
+            "the first send of this row was refused as known, so another run may have placed the order. The vendor"
+            f" has: {described(order)}. If another job used the same keys, give this one a name of its own (--job). If"
+            " this ledger replaces a lost one, run again with --restore"
+        )
+        return Change(
+            seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error
+        )
 
     async def _in_history(self, line: LedgerLine) -> Order | None:
         """Search the days around the sends: the history is the one reply that carries the poNumber."""
@@ -201,7 +234,7 @@ class Reconciler:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
             return None
-        difference = mismatch(line, order)
+        difference = mismatch(line, order, dated=False)  # the order is known; a restored one is older than its row
         if difference:
             # A person named this order; its codes must not be handed to the wrong row.
             error = f"order {order.order_id} is not this row's: {difference}"

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Counts
+from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 
 __all__ = ["Pause", "Report"]
@@ -38,6 +38,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         rejected: Refused for certain; no money moved.
         unknown: May have been placed; a look-up or a person will tell.
         not_sent: Not placed and nothing in flight.
+        withdrawn: Of these, rows that were withdrawn, and are never sent.
         charged: What placed orders cost, by currency.
         orders: Orders they travel in; fewer than rows where lines share them.
         placed_now: Order lines this run placed, or found placed.
@@ -55,6 +56,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     not_sent: int
     charged: dict[str, Decimal]
+    withdrawn: int = 0
     orders: int = 0
     placed_now: int = 0
     elapsed_s: float = 0.0
@@ -80,6 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             rejected=counts.rejected,
             unknown=counts.unknown,
             not_sent=counts.not_sent,
+            withdrawn=counts.states.get(LineState.CANCELLED, 0),
             charged=dict(counts.charged),
             orders=counts.orders,
             pause=pause,
@@ -89,12 +92,13 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exit_code(self) -> int:
         """The command's exit code for this report."""
+        left = self.not_sent - self.withdrawn
         if self.pause is Pause.INTERRUPTED:
             return 130
-        if self.pause and self.not_sent:
+        if self.pause and left:
             return 5
         if self.unknown:
             return 4
-        if self.not_sent:
+        if left:
             return 5
         return 3 if self.rejected else 0

@@ -2,13 +2,14 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final
 
 import anyio
 import anyio.abc
 
+from xoxo_async.bulk.budget import overcharge
 from xoxo_async.bulk.circuit import Circuit, Flow
 from xoxo_async.bulk.ledger import MAX_HOLD_S, Change, Evidence, Ledger, LedgerLine, LineState
 from xoxo_async.bulk.progress import Progress
@@ -55,6 +56,8 @@ class Runner:
         self.progress: Final = Progress()
         self.pause: Pause = Pause.NONE
         self.reason: str = ""
+        self.currency: str = ""
+        """The account's currency; a budget is in it."""
         self.interrupted: Final = anyio.Event()
         self._stopped: Final = anyio.Event()
         self._dispatcher: Final = client.dispatcher
@@ -281,12 +284,27 @@ class Runner:
                 await self._some_ended.wait()
             # Not gathered for: what ends while one transaction is written shares the next.
             batch = tuple(self._ended)
-            await self._ledger.record(batch)
+            self.watch_charges(await self._ledger.record(batch))
             for _ in batch:
                 self._ended.popleft()
             self._armed -= len(batch)
             self._planned += sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
             self._low.set()
+
+    def watch_charges(self, lines: Iterable[LedgerLine]) -> None:
+        """Pause a run with a budget once an order was charged more than was reserved for it, or in another currency.
+
+        The price has moved then, so what is reserved for the other lines is too little as well.
+
+        Args:
+            lines: Lines as they stand after something was recorded.
+        """
+        if self._budget is None or self.pause:
+            return
+        for line in lines:
+            if line.amount_charged is not None and (told := overcharge(line, self.currency)):
+                self.stop(Pause.BUDGET, told)
+                return
 
     async def _write_down_what_was_cut_off(self) -> None:
         """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""

@@ -5,6 +5,8 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.budget import amount, units
+from xoxo_async.bulk.ledger_lines import Share
 from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.services.account import Balance
 from xoxo_async.services.catalog import Voucher
@@ -26,6 +28,8 @@ class ProductTotals(msgspec.Struct):
         rate: What a unit of `currency` is in the account's; None where the vendor does not say.
         fee: The vendor's fee, in percent.
         discount: The vendor's discount, in percent.
+        worth: What the orders may cost at most, in ten-thousandths of the account's currency: what a budget reserves.
+            None where that is not known of one of them.
     """
 
     name: str = ""
@@ -36,6 +40,11 @@ class ProductTotals(msgspec.Struct):
     rate: Decimal | None = None
     fee: Decimal = Decimal(0)
     discount: Decimal = Decimal(0)
+    worth: int | None = 0
+
+    def reserve(self, worth: int | None) -> None:
+        """Add what some orders may cost at most, in ten-thousandths; None where nobody knows."""
+        self.worth = None if self.worth is None or worth is None else self.worth + worth
 
     @classmethod
     def of(cls, product: Voucher | None, currency: str) -> "ProductTotals":
@@ -72,13 +81,14 @@ class ProductTotals(msgspec.Struct):
 
 
 class PlanTotals(msgspec.Struct):
-    """What a plan adds up to.
+    """What is to be sent, added up.
 
     Attributes:
         lines: Order lines.
         pieces: Vouchers.
         by_product: Each product's share.
-        orders: Orders that are new to the ledger; fewer than lines where lines share them.
+        orders: Orders to send; fewer than lines where lines share them.
+        withdrawn: Rows that the input no longer has, and that were withdrawn.
         skipped: Bad rows that were left out.
         problems: What is wrong with them.
         balance: The account's; None where it was not asked for.
@@ -89,6 +99,7 @@ class PlanTotals(msgspec.Struct):
     pieces: int = 0
     by_product: dict[int, ProductTotals] = msgspec.field(default_factory=dict)
     orders: int = 0
+    withdrawn: int = 0
     skipped: int = 0
     problems: str = ""
     balance: Balance | None = None
@@ -109,12 +120,34 @@ class PlanTotals(msgspec.Struct):
         if totals is None:
             totals = self.by_product[line.product_id] = ProductTotals.of(product, currency)
         face = line.denomination * line.quantity
+        most = totals.at_most(face)
         self.lines += 1
         self.pieces += line.quantity
         totals.lines += 1
         totals.pieces += line.quantity
         totals.face += face
-        return totals.at_most(face)
+        totals.reserve(units(most))
+        return most
+
+    def add_share(self, share: Share, product: Voucher | None, currency: str) -> None:
+        """Count in a part of what a ledger still has to send.
+
+        Args:
+            share: The part.
+            product: Its product; None where products were not looked up.
+            currency: The account's.
+        """
+        totals = self.by_product.get(share.product_id)
+        if totals is None:
+            totals = self.by_product[share.product_id] = ProductTotals.of(product, currency)
+        pieces = share.quantity * share.orders
+        self.lines += share.rows
+        self.orders += share.orders
+        self.pieces += pieces
+        totals.lines += share.rows
+        totals.pieces += pieces
+        totals.face += share.denomination * pieces
+        totals.reserve(share.worth)
 
     @property
     def face(self) -> dict[str, Decimal]:
@@ -126,8 +159,12 @@ class PlanTotals(msgspec.Struct):
 
     @property
     def cost_at_most(self) -> Decimal | None:
-        """What all of it costs before any discount, in the account's currency; None when a rate is not known."""
-        return _sum([totals.at_most(totals.face) for totals in self.by_product.values()])
+        """What all of it costs before any discount, in the account's currency; None when a rate is not known.
+
+        It is the sum of what the ledger reserves for each order, so it is what a budget is held against.
+        """
+        worths = [totals.worth for totals in self.by_product.values()]
+        return _sum([None if worth is None else amount(worth) for worth in worths])
 
     @property
     def cost_expected(self) -> Decimal | None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
+import anyio
 import click
 
 from xoxo_async.cli.connect import Connection, connection_options, is_real_money, json_option, open_client, run_async
@@ -16,7 +17,7 @@ from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
 
-__all__ = ["ask", "balance", "catalog", "confirm_spending", "day", "order", "takers"]
+__all__ = ["agree", "ask", "balance", "catalog", "confirm_spending", "day", "need_a_person", "order", "takers"]
 
 T = TypeVar("T")
 
@@ -69,16 +70,58 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
     """
     if yes or not is_real_money(connection):
         return
-    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
-        raise DeclinedError(
-            f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
-        )
+    need_a_person(connection, what)
     try:
-        agreed = click.confirm(f"{connection.address} is real money. {what}?", err=True)
+        agreed = click.confirm(_question(connection, what), err=True)
     except click.Abort:
         raise StoppedError("interrupted, nothing was sent") from None
     if not agreed:
         raise DeclinedError("declined, nothing was sent")
+
+
+def need_a_person(connection: Connection, what: str) -> None:
+    """Refuse to move real money where nobody can be asked.
+
+    Args:
+        connection: Where it would be sent.
+        what: What would happen.
+
+    Raises:
+        DeclinedError: There is no terminal; nothing was sent.
+    """
+    if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
+        raise DeclinedError(
+            f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
+        )
+
+
+async def agree(connection: Connection, what: str) -> None:
+    """Ask a person on the terminal, as `confirm_spending` does, while the event loop runs on and hears Ctrl-C.
+
+    Args:
+        connection: Where it would be sent.
+        what: What would happen, for the question.
+
+    Raises:
+        DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when the terminal's input ended.
+    """
+    while True:
+        click.echo(f"{_question(connection, what)} [y/N]: ", nl=False, err=True)
+        await anyio.wait_readable(sys.stdin)
+        answer = sys.stdin.readline()
+        if not answer:
+            raise StoppedError("interrupted, nothing was sent")
+        match answer.strip().lower():
+            case "y" | "yes":
+                return
+            case "" | "n" | "no":
+                raise DeclinedError("declined, nothing was sent")
+            case _:
+                say("answer y or n")
+
+
+def _question(connection: Connection, what: str) -> str:
+    return f"{connection.address} is real money. {what}?"
 
 
 @click.command()

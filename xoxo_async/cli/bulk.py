@@ -1,8 +1,8 @@
-"""`xoxo bulk`: plan, run, resume, reconcile, status, export, resolve."""
+"""`xoxo bulk`: plan, run, resume, reconcile, status, export, resolve, withdraw, rebind."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import click
 
@@ -66,8 +66,11 @@ def _spend_options(command: Command) -> Command:
             metavar="N",
             help="What the job may cost, in the account's currency; it pauses before it could go over.",
         ),
+        click.option("--restore", is_flag=True,
+                     help="This ledger replaces a lost one, or is an older copy: look every planned row up before it is"
+                     " sent, and adopt the orders that match."),
         click.option("--yes", is_flag=True, help="Do not ask, also where it is real money."),
-    ]
+    ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
     return command
@@ -79,6 +82,10 @@ def _row_options(command: Command) -> Command:
         click.option("--pack", is_flag=True,
                      help="Let rows of one product and value that want only codes share orders, up to its limit."),
         click.option("--skip-invalid", is_flag=True, help="Leave bad rows out (exit 3) instead of sending nothing."),
+        click.option("--withdraw-missing", "missing", flag_value="withdraw", default="refuse",
+                     help="Withdraw planned rows of the ledger that ORDERS no longer has."),
+        click.option("--keep-missing", "missing", flag_value="keep",
+                     help="Send planned rows of the ledger although ORDERS no longer has them."),
     ]  # fmt: skip
     for option in reversed(options):
         command = option(command)
@@ -97,10 +104,22 @@ def bulk() -> None:
 @bulk.command(epilog="Example:  xoxo bulk plan orders.csv --pack")
 @click.argument("orders")
 @_row_options
+@click.option("--ledger", type=_LedgerPath(path_type=Path), metavar="FILE",
+              help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
+@click.option("--job", default="", metavar="NAME", help="The job's name in that ledger [default: its file's name].")
 @click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100].")
 @json_option
 @connection_options
-def plan(orders: str, pack: bool, skip_invalid: bool, as_json: bool, **where: Any) -> int:
+def plan(
+    orders: str,
+    pack: bool,
+    skip_invalid: bool,
+    missing: Literal["refuse", "withdraw", "keep"],
+    ledger: Path | None,
+    job: str,
+    as_json: bool,
+    **where: Any,
+) -> int:
     """Check every row of ORDERS against the catalogue and the balance. Moves no money.
 
     ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
@@ -109,7 +128,11 @@ def plan(orders: str, pack: bool, skip_invalid: bool, as_json: bool, **where: An
     """
     from xoxo_async.cli.bulk_plan import Asked, run_plan
 
-    return run_plan(Asked(orders, Connection(**where), pack=pack, skip_invalid=skip_invalid), as_json=as_json)
+    connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
+    asked = Asked(
+        orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, job=job, missing=missing
+    )  # fmt: skip
+    return run_plan(asked, as_json=as_json)
 
 
 @bulk.command(
@@ -207,20 +230,80 @@ Examples, once the vendor's dashboard has told what became of EMP-17:
 )
 @click.argument("key")
 @_ledger_option
-@click.option("--placed", type=Whole(1), metavar="ORDERID", help="It exists, under this order id.")
+@click.option("--placed", type=Whole(1), metavar="ORDERID", help="It exists, under this order id; it is looked up.")
+@click.option("--unchecked", is_flag=True, help="Believe --placed without asking the vendor, when the vendor is down.")
 @click.option("--resend", is_flag=True, help="It does not exist; place it again, under the same poNumber.")
 @click.option("--reject", is_flag=True, help="It does not exist, and is no longer wanted.")
 @click.option("--reason", default="", help="Why; kept in the journal. Needed for --reject.")
 @json_option
-def resolve(key: str, ledger: Path, placed: int | None, resend: bool, reject: bool, reason: str, as_json: bool) -> None:
-    """Decide a line that no safe automatic step is left for. KEY is the row's key.
+@connection_options
+def resolve(
+    key: str,
+    ledger: Path,
+    placed: int | None,
+    unchecked: bool,
+    resend: bool,
+    reject: bool,
+    reason: str,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Decide a line that no safe automatic step is left for, or correct such a decision. KEY is the row's key.
 
-    --resend spends again if the order does exist after all: look in the dashboard first.
+    --placed looks the order up first: it has to exist, to match the row, and to be no other row's. --resend spends
+    again if the order does exist after all: look in the dashboard first.
     """
     if [placed is not None, resend, reject].count(True) != 1:
         raise click.UsageError("give one of --placed ORDERID, --resend and --reject")
+    if unchecked and placed is None:
+        raise click.UsageError("--unchecked goes with --placed")
     if reject and not reason.strip():
         raise click.UsageError("--reject needs --reason: it is kept in the journal")
-    from xoxo_async.cli.bulk_books import Decision, decide
+    from xoxo_async.bulk.resolving import Decision
+    from xoxo_async.cli.bulk_books import decide
 
-    decide(ledger, key, Decision(placed=placed, resend=resend, reason=reason), as_json=as_json)
+    decision = Decision(placed=placed, resend=resend, reason=reason, unchecked=unchecked)
+    decide(ledger, key, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
+
+
+_reason_option = click.option("--reason", required=True, metavar="TEXT", help="Why; kept in the journal.")
+
+
+@bulk.command(
+    epilog="""\b
+Examples:
+  xoxo bulk withdraw EMP-17 EMP-18 --ledger march.db --reason "left the company"
+  xoxo bulk withdraw --planned --ledger march.db --reason "the campaign is off" """
+)
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--planned", is_flag=True, help="All rows that were never sent.")
+@_ledger_option
+@_reason_option
+@json_option
+def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as_json: bool) -> None:
+    """Withdraw rows that were never sent: they are never sent then. KEY is a row's key. Moves no money."""
+    if bool(keys) == planned:
+        raise click.UsageError("name the rows by KEY, or give --planned for all of them")
+    if not reason.strip():
+        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+    from xoxo_async.cli import bulk_books
+
+    bulk_books.withdraw(ledger, keys, reason, as_json=as_json)
+
+
+@bulk.command(epilog='Example:  xoxo bulk rebind --ledger march.db --reason "new client id for the same account"')
+@_ledger_option
+@_reason_option
+@json_option
+@connection_options
+def rebind(ledger: Path, reason: str, as_json: bool, **where: Any) -> None:
+    """Let a ledger belong to the account and address this command is set up for. Moves no money.
+
+    For a client id that was replaced in the vendor's dashboard, or a server whose address changed. At another account
+    every order of the ledger looks absent, and is bought again.
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+    from xoxo_async.cli import bulk_books
+
+    bulk_books.rebind(ledger, reason, Connection(books=books_of(ledger), **where), as_json=as_json)

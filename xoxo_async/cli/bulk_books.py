@@ -1,21 +1,22 @@
 """What a ledger says, and a person's decisions about its lines: no network, no credentials."""
 
-import getpass
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Change, Counts, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger import Counts, Evidence, Identity, LedgerLine, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
 from xoxo_async.cli import exits
-from xoxo_async.cli.connect import SANDBOX, SERVER, SETTINGS, run_async
+from xoxo_async.cli.connect import SANDBOX, SETTINGS, Connection, open_client, run_async
 from xoxo_async.cli.given import COUNTS, no_facts
 from xoxo_async.cli.render import amounts, count, json_text, out, say, table
-from xoxo_async.errors import ConfigError, LedgerConflictError
+from xoxo_async.errors import ConfigError
 
-__all__ = ["Decision", "decide", "go_on", "show_status"]
+__all__ = ["decide", "go_on", "rebind", "show_status", "withdraw"]
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ async def go_on(ledger: SqliteLedger, action: str) -> str:
         action: `resume` or `reconcile`.
     """
     kept = await ledger.get_meta(SETTINGS)
-    sandbox = await ledger.get_meta(SERVER) == SANDBOX
+    sandbox = ledger.identity is not None and ledger.identity.address == SANDBOX
     flags = _SETTINGS.decode(kept)[action] if kept else ["--sandbox"] if sandbox else []
     return exits.command("bulk", action, "--ledger", ledger.path, *flags)
 
@@ -161,77 +162,104 @@ def _show_problems(status: Status, lines: list[LedgerLine]) -> None:
         )
 
 
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of a line: placed under an order id, to be sent again, or (neither) rejected."""
-
-    placed: int | None = None
-    resend: bool = False
-    reason: str = ""
-
-    def change(self, line: LedgerLine) -> Change:
-        """Return it as a fact about a line.
-
-        Args:
-            line: The line.
-        """
-        reason = self.reason.strip() or f"decided by {_person()}"
-        if self.placed is None:
-            evidence = Evidence.PERSON_RESEND if self.resend else Evidence.PERSON_REJECTED
-            return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason)
-        # An order id is proof in any state; its codes are fetched by the next resume.
-        evidence = Evidence.PERSON_PLACED if line.state is LineState.MANUAL else Evidence.LATE_PROOF
-        return Change(
-            seq=line.seq,
-            evidence=evidence,
-            epoch=line.epoch,
-            order_id=self.placed,
-            delivery=Delivery.PENDING,
-            reason=reason,
-        )
-
-
-def _person() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "a person"
-
-
-def decide(path: Path, key: str, decision: Decision, *, as_json: bool) -> None:
+def decide(path: Path, key: str, decision: Decision, connection: Connection, *, as_json: bool) -> None:
     """Record a person's decision about one line.
 
     Args:
         path: The ledger.
         key: The line's key.
         decision: What was decided.
+        connection: Where a named order is looked up.
         as_json: Whether to print JSON.
 
     Raises:
-        ConfigError: There is no such line, or it is not a person's to decide.
+        ConfigError: There is no such line, it is not a person's to decide, or the order is not this line's.
+        XoxoError: The order cannot be looked up.
     """
 
-    async def record(ledger: SqliteLedger) -> tuple[LedgerLine, str]:
+    async def work(ledger: SqliteLedger) -> tuple[Resolved, str]:
         await ledger.recover()
         line = await _find(ledger, key)
-        if decision.placed is None and line.state is not LineState.MANUAL:
+        by_person = line.evidence in {Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF}
+        if decision.placed is None and line.state is not LineState.MANUAL and not by_person:
             raise ConfigError(_not_manual(line, path))
-        try:
-            (after,) = await ledger.record([decision.change(line)])
-        except LedgerConflictError as error:
-            raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
-        return after, await go_on(ledger, "resume")
+        if decision.placed is None or decision.unchecked:
+            resolved = await decide_line(None, ledger, key, decision)
+        else:
+            async with open_client(_same_server(connection, ledger), aloud=False) as client:
+                issuer = BulkIssuer(client, ledger, address=_same_server(connection, ledger).ledgers_name)
+                resolved = await issuer.resolve(key, decision)
+        return resolved, await go_on(ledger, "resume")
 
     # Codes are not looked at here, so no key is needed.
-    after, follow = _with_ledger(SqliteLedger(path, store_codes=False, must_exist=True), record)
+    resolved, follow = _with_ledger(SqliteLedger(path, store_codes=False, must_exist=True), work)
+    after = resolved.line
     if after.state is LineState.REJECTED:
         follow = ""
     if as_json:
         told = {"key": after.key, "po_number": after.po_number, "state": after.state.value, "order_id": after.order_id}
-        out(json_text({**told, "continue_with": follow}))
+        out(json_text({**told, "found": resolved.found, "continue_with": follow}))
         return
+    if resolved.found:
+        out(f"the vendor has: {resolved.found}")
     out(f"{after.key} is now {after.state.value}")
     if follow:
         say(f"continue with: {follow}")
+
+
+def _same_server(connection: Connection, ledger: SqliteLedger) -> Connection:
+    """Return a connection to the sandbox where a ledger is of its own one: no flag has to say so again."""
+    ours = ledger.identity is not None and ledger.identity.address == SANDBOX and not connection.base_url
+    return msgspec.structs.replace(connection, sandbox=True) if ours else connection
+
+
+def withdraw(path: Path, keys: tuple[str, ...], reason: str, *, as_json: bool) -> None:
+    """Cancel rows that were never sent.
+
+    Args:
+        path: The ledger.
+        keys: The rows' keys; none is every planned row that was never sent.
+        reason: Why.
+        as_json: Whether to print JSON.
+
+    Raises:
+        LedgerConflictError: A row is not there, or was sent.
+    """
+
+    async def work(ledger: SqliteLedger) -> tuple[int, Counts]:
+        await ledger.recover()
+        return await ledger.withdraw(keys or None, reason=reason), await ledger.counts()
+
+    cancelled, counts = _with_ledger(SqliteLedger(path, store_codes=False, must_exist=True), work)
+    if as_json:
+        told = {name: getattr(counts, name) for name in COUNTS}
+        out(json_text({"withdrawn": cancelled, "ledger": str(path), **told}))
+    else:
+        out(f"{count(cancelled, 'row')} withdrawn, never to be sent")
+
+
+def rebind(path: Path, reason: str, connection: Connection, *, as_json: bool) -> None:
+    """Let a ledger belong to the account and address that this command is set up for.
+
+    Args:
+        path: The ledger.
+        reason: Why.
+        connection: The account and the address.
+        as_json: Whether to print JSON.
+    """
+
+    async def work(ledger: SqliteLedger) -> tuple[Identity | None, Identity | None]:
+        before = ledger.identity
+        async with open_client(connection, aloud=False) as client:
+            await BulkIssuer(client, ledger, address=connection.ledgers_name).rebind(reason=reason)
+        return before, ledger.identity
+
+    before, after = _with_ledger(SqliteLedger(path, store_codes=False, must_exist=True), work)
+    was, now = before.address if before else "", after.address if after else ""
+    if as_json:
+        out(json_text({"ledger": str(path), "was": was, "address": now}))
+    else:
+        out(f"{path} now belongs to this account at {now}" + (f" (before: {was})" if was and was != now else ""))
 
 
 async def _find(ledger: SqliteLedger, key: str) -> LedgerLine:

@@ -4,6 +4,7 @@ import math
 import tempfile
 import time
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -16,6 +17,7 @@ from xoxo_async.cli.exits import PAUSED, REJECTED
 from xoxo_async.cli.given import no_facts
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.render import amounts, count, duration, json_text, money, out, say, table, words
+from xoxo_async.client import XoxoClient
 
 __all__ = ["Asked", "facts", "run_plan", "show_totals", "totals_of"]
 
@@ -28,12 +30,18 @@ class Asked(msgspec.Struct, frozen=True):
         connection: Whose catalogue and balance.
         pack: Whether rows may share orders.
         skip_invalid: Whether bad rows are left out.
+        ledger: Where the plan is written to; None checks the rows and keeps nothing.
+        job: The job's name in that ledger.
+        missing: What becomes of the ledger's planned rows that the file does not have.
     """
 
     orders: str
     connection: Connection
     pack: bool = False
     skip_invalid: bool = False
+    ledger: Path | None = None
+    job: str = ""
+    missing: Literal["refuse", "withdraw", "keep"] = "refuse"
 
 
 def run_plan(asked: Asked, *, as_json: bool) -> int:
@@ -52,13 +60,15 @@ def run_plan(asked: Asked, *, as_json: bool) -> int:
         show_totals(totals)
     for fact in facts(totals):
         say(fact)
-    say(f"{'all other rows are' if totals.skipped else 'every row is'} good; nothing was sent")
+    kept = f"; the plan is in {asked.ledger}" if asked.ledger is not None else ""
+    say(f"{'all other rows are' if totals.skipped else 'every row is'} good{kept}; nothing was sent")
     code = REJECTED if totals.skipped else 0 if totals.covered else PAUSED
     follow = _again(asked, as_json=as_json) if code else ""
     if follow:
         say(f"continue with: {follow}")
     if as_json:
-        known = no_facts(job=_job_of(asked.orders), ledger="", elapsed_s=time.monotonic() - started)
+        job = asked.job or (asked.ledger.stem if asked.ledger is not None else _job_of(asked.orders))
+        known = no_facts(job=job, ledger=str(asked.ledger or ""), elapsed_s=time.monotonic() - started)
         known |= {"not_sent": totals.lines, **_as_json(totals)}
         out(json_text({**known, "exit_code": code, "continue_with": follow}))
     return code
@@ -68,12 +78,15 @@ def _again(asked: Asked, *, as_json: bool) -> str:
     """Return the same command: for when rows are mended, or funds added."""
     flags = [flag for flag, on in (("--pack", asked.pack), ("--skip-invalid", asked.skip_invalid)) if on]
     rate = asked.connection.rate
+    flags += ["--ledger", str(asked.ledger)] if asked.ledger is not None else []
+    flags += ["--job", asked.job] if asked.job else []
+    flags += [f"--{asked.missing}-missing"] if asked.missing != "refuse" else []
     flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
     return exits.command("bulk", "plan", asked.orders, *flags, *asked.connection.flags, *["--json"] * as_json)
 
 
 def totals_of(asked: Asked) -> PlanTotals:
-    """Plan the rows, in a ledger for the moment: exactly what a run would do, its refusals included.
+    """Plan the rows, in the ledger that is named or in one for the moment: as a run would do, its refusals included.
 
     Args:
         asked: Which rows.
@@ -81,16 +94,24 @@ def totals_of(asked: Asked) -> PlanTotals:
 
     async def work() -> PlanTotals:
         async with open_client(asked.connection) as client:
+            if asked.ledger is not None:
+                async with SqliteLedger(asked.ledger, keep_unused=False) as ledger:
+                    return await plan_into(ledger, client, ledger.job or asked.job or asked.ledger.stem)
             with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
                 async with SqliteLedger(Path(folder) / "plan.db", codes_key="") as ledger:
-                    issuer = BulkIssuer(
-                        client,
-                        ledger,
-                        job=_job_of(asked.orders),
-                        pack=asked.pack,
-                        skip_invalid=asked.skip_invalid,
-                    )
-                    return await issuer.plan(UniqueOrders(asked.orders))
+                    return await plan_into(ledger, client, _job_of(asked.orders))
+
+    async def plan_into(ledger: SqliteLedger, client: XoxoClient, job: str) -> PlanTotals:
+        issuer = BulkIssuer(
+            client,
+            ledger,
+            job=job,
+            pack=asked.pack,
+            skip_invalid=asked.skip_invalid,
+            missing=asked.missing,
+            address=asked.connection.ledgers_name,
+        )
+        return await issuer.plan(UniqueOrders(asked.orders))
 
     return run_async(work)
 
@@ -106,6 +127,7 @@ def facts(totals: PlanTotals) -> list[str]:
         totals: The plan's sums.
     """
     told = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
+    told += [f"{count(totals.withdrawn, 'row')} withdrawn, since the input lacks them"] if totals.withdrawn else []
     if totals.orders:
         shared = f" for {count(totals.lines, 'row')}" if totals.orders != totals.lines else ""
         takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import time
 from typing import Final
 
@@ -14,12 +13,13 @@ from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger import Counts, LineState
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.cli import exits
-from xoxo_async.cli.ask import confirm_spending
+from xoxo_async.cli.ask import agree, need_a_person
 from xoxo_async.cli.bulk_end import tell, tell_failure
-from xoxo_async.cli.bulk_plan import Asked, facts, show_totals, totals_of
+from xoxo_async.cli.bulk_plan import facts, show_totals
 from xoxo_async.cli.bulk_work import Ended, Work
-from xoxo_async.cli.connect import SERVER, SETTINGS, is_real_money, open_client, run_async, server_of
+from xoxo_async.cli.connect import SETTINGS, open_client, run_async
 from xoxo_async.cli.orders import UniqueOrders
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, count, json_text, say
@@ -34,8 +34,8 @@ def run_work(work: Work) -> int:
     Args:
         work: What was asked for.
     """
-    if work.action != "reconcile":
-        _agree(work)
+    if work.asks:
+        need_a_person(work.connection, f"issuing the orders of {work.orders or work.ledger}")
     started = time.monotonic()
     ended = run_async(lambda: _Shift(work).work())
     elapsed = time.monotonic() - started
@@ -44,20 +44,7 @@ def run_work(work: Work) -> int:
     return tell_failure(work, ended, elapsed)
 
 
-def _agree(work: Work) -> None:
-    """Have a person agree to the totals where orders would cost money."""
-    if work.yes or not is_real_money(work.connection):
-        return
-    # Without a terminal this refuses, before anything is read or asked.
-    asks = sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
-    what = f"issue the orders of {work.orders or work.ledger}"
-    if asks and work.action == "run":
-        totals = totals_of(Asked(work.orders, work.connection, pack=work.pack, skip_invalid=work.skip_invalid))
-        show_totals(totals)
-        for fact in facts(totals):
-            say(fact)
-        what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
-    confirm_spending(work.connection, what, yes=False)
+_STILL_PLANNING_S: Final = 5.0
 
 
 class _Shift:
@@ -73,6 +60,7 @@ class _Shift:
         self._all: Final = anyio.CancelScope()
         self._sending: Final = anyio.CancelScope()
         self._ended: Final = Ended()
+        self._asked = False
 
     async def work(self) -> Ended:
         """Do it."""
@@ -113,16 +101,17 @@ class _Shift:
                 skip_invalid=work.skip_invalid,
                 max_spend=work.max_spend,
                 pause_limit_s=work.pause_limit,
+                missing=work.missing,
+                restore=work.restore,
+                address=work.connection.ledgers_name,
             )
             before = await ledger.counts()
-            await self._check_server(ledger, before)
-            if work.action == "resume":
-                await self._keep_settings(ledger)
             self._issuer = issuer
             try:
+                await self._prepare(issuer, ledger)
                 async with shown(issuer, ledger, self._first_words()):
                     with self._sending:
-                        self._ended.report = await self._act(issuer, ledger)
+                        self._ended.report = await self._act(issuer)
             finally:
                 with anyio.CancelScope(shield=True):
                     await self._look_back(issuer, ledger, before)
@@ -135,37 +124,51 @@ class _Shift:
             raise ConfigError(f"{ledger.path} holds no job yet: begin it with `xoxo bulk run ORDERS --ledger …`")
         return known or asked or ledger.path.stem
 
-    async def _check_server(self, ledger: SqliteLedger, before: Counts) -> None:
-        """Keep a job with the server it was begun at: at another one, every order of it would look absent."""
-        address = self._work.connection.address
-        known = await ledger.get_meta(SERVER)
-        if not before.rows:
-            return  # a ledger without rows belongs to nobody yet
-        if known is None:
-            await ledger.set_meta(SERVER, address)
-        elif known != address and server_of(known) != server_of(address):
-            raise ConfigError(
-                f"{ledger.path} was begun against {known}, not {address}: its orders are not there; nothing was sent"
-            )
+    async def _prepare(self, issuer: BulkIssuer, ledger: SqliteLedger) -> None:
+        """Plan the rows of a run, and have a person agree to what would be sent now, where it is real money."""
+        work = self._work
+        if work.action == "run":
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._tell_planning)
+                totals = await issuer.plan(UniqueOrders(work.orders), approve=self._approve)
+                group.cancel_scope.cancel()
+            self._ended.skipped = totals.skipped
+        elif work.asks:
+            await self._approve(await issuer.outlook())
+        if work.action != "reconcile":
+            await self._keep_settings(ledger)
+
+    async def _tell_planning(self) -> None:
+        while not self._asked:
+            await anyio.sleep(_STILL_PLANNING_S)
+            if not self._asked:
+                say(f"checking the rows of {self._work.orders} …")
+
+    async def _approve(self, totals: PlanTotals) -> None:
+        """Show what would be sent now, and have a person agree to it where it is real money."""
+        self._asked = True
+        asks = self._work.asks
+        if asks:
+            show_totals(totals)
+        for fact in facts(totals):
+            say(fact)
+        if asks and totals.orders:
+            what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
+            await agree(self._work.connection, what)
 
     def _first_words(self) -> str:
         """Return what stands on the screen if nothing later can be said: after kill -9, or a power cut."""
         follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
         return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
-    async def _act(self, issuer: BulkIssuer, ledger: SqliteLedger) -> Report:
-        if self._work.action == "reconcile":
-            return await issuer.reconcile()
-        if self._work.action == "resume":
-            return await issuer.resume()
-        totals = await issuer.plan(UniqueOrders(self._work.orders))
-        self._ended.skipped = totals.skipped
-        # Rows are planned, none is sent: from here on the ledger belongs to this server.
-        await ledger.set_meta(SERVER, self._work.connection.address)
-        await self._keep_settings(ledger)
-        for fact in facts(totals):
-            say(fact)
-        return await issuer.issue()
+    async def _act(self, issuer: BulkIssuer) -> Report:
+        match self._work.action:
+            case "reconcile":
+                return await issuer.reconcile()
+            case "resume":
+                return await issuer.resume()
+            case _:
+                return await issuer.issue()
 
     async def _keep_settings(self, ledger: SqliteLedger) -> None:
         """Let whoever asks for the ledger's status later be told to go on within the same bounds."""

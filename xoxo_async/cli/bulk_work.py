@@ -8,7 +8,7 @@ import msgspec
 
 from xoxo_async.bulk.report import Report
 from xoxo_async.cli import exits
-from xoxo_async.cli.connect import Connection
+from xoxo_async.cli.connect import Connection, is_real_money
 from xoxo_async.cli.given import no_facts
 from xoxo_async.errors import XoxoError
 
@@ -36,8 +36,15 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     skip_invalid: bool = False
     pause_limit: float = 60.0
     grace: float = 30.0
+    restore: bool = False
+    missing: Literal["refuse", "withdraw", "keep"] = "refuse"
     yes: bool = False
     as_json: bool = False
+
+    @property
+    def asks(self) -> bool:
+        """Whether a person has to agree before anything is sent."""
+        return self.action != "reconcile" and not self.yes and is_real_money(self.connection)
 
     @property
     def settle_s(self) -> float:
@@ -73,6 +80,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         command: list[str] = []
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
+            command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
         command += ["--job", self.job] if self.job else []
         command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
         command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []

@@ -21,7 +21,6 @@ from xoxo_async.hooks import AttemptFailed, Event
 
 __all__ = [
     "SANDBOX",
-    "SERVER",
     "SETTINGS",
     "Connection",
     "connection_options",
@@ -29,15 +28,13 @@ __all__ = [
     "json_option",
     "open_client",
     "run_async",
-    "server_of",
 ]
 
 T = TypeVar("T")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 SANDBOX: Final = "sandbox"
-SERVER: Final = "server"
-"""What a ledger's fact is called that says where its job was begun."""
+"""What a ledger calls the address of the sandbox that is its own: the port differs each time."""
 
 _LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
 
@@ -75,6 +72,11 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         return flags + (["--client-id", self.client_id] if self.client_id else [])
 
     @property
+    def ledgers_name(self) -> str:
+        """What a ledger calls the address; empty where it is the client's base URL."""
+        return SANDBOX if self.sandbox else ""
+
+    @property
     def address(self) -> str:
         """The address it leads to."""
         return SANDBOX if self.sandbox else self.base_url or Environment.read().base_url
@@ -99,18 +101,6 @@ def connection_options(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add `--json`."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)
-
-
-def server_of(address: str) -> str:
-    """Return which server an address means: the host; this machine, whose ports change; or the sandbox of a ledger.
-
-    Args:
-        address: A `Connection.address`.
-    """
-    host = urlsplit(address).hostname or ""
-    if address == SANDBOX:  # a server of this ledger's own, which no address leads to
-        return SANDBOX
-    return "this machine" if is_loopback(host) else host
 
 
 def is_real_money(connection: Connection) -> bool:

@@ -3,15 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.config import check_count
+from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders import Order
 from xoxo_async.wire import DeliveryStatus, ReplyDecoder, parse_datetime
 
-__all__ = ["MAX_BODY_BYTES", "Delivery", "MemorySeenStore", "SeenStore", "keys_of", "parse_delivery"]
+__all__ = ["MAX_BODY_BYTES", "Delivery", "MemorySeenStore", "SeenStore", "keys_of", "known_by", "parse_delivery"]
 
 MAX_BODY_BYTES: Final = 64 * 1024
 """The largest body read. A real one has about 200 bytes."""
@@ -46,14 +47,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class _Data(msgspec.Struct, frozen=True, rename="camel"):
     order_id: int | None = None
     po_number: str | None = None
-    order_date: str | None = None
+    order_date: Any = None
     delivery_status: DeliveryStatus = DeliveryStatus.NONE
 
 
 class _Body(msgspec.Struct, frozen=True, rename="camel"):
     id: str = ""
     data: _Data | None = None
-    created_at: str | None = None
+    created_at: Any = None
 
 
 _DECODER: Final = ReplyDecoder(_Body)
@@ -106,7 +107,7 @@ class MemorySeenStore:
     """Remembers the latest keys of this process, and forgets the oldest beyond a bound.
 
     Args:
-        max_keys: How many to remember; an event has two.
+        max_keys: How many to remember; an event has three at most.
 
     Raises:
         ConfigError: When that is less than one.
@@ -115,9 +116,7 @@ class MemorySeenStore:
     __slots__ = ("_keys", "_max_keys")
 
     def __init__(self, max_keys: int = 20_000) -> None:
-        if not isinstance(max_keys, int) or max_keys < 1:
-            raise ConfigError(f"max_keys must be a whole number from 1, not {max_keys!r}")
-        self._max_keys: Final = max_keys
+        self._max_keys: Final = check_count("max_keys", max_keys)
         self._keys: Final[OrderedDict[str, None]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -139,15 +138,40 @@ class MemorySeenStore:
             self._keys.popitem(last=False)
 
 
-def keys_of(delivery: Delivery) -> tuple[str, ...]:
-    """Name an event twice: posted again, it has the same id; made again, it has the same order and status.
+def keys_of(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
+    """Return what a handled event is remembered by.
 
-    The order is part of the first as well: an id alone could be taken in advance by a made-up event.
+    An order is remembered with its status, and once more with the poNumber that it was handed out with. So an event
+    that names no poNumber never hides the next one, which does. An event is remembered by its id as well, but not where
+    a read-back does not bear it out: what it claims may yet come true.
 
     Args:
-        delivery: The event.
+        delivery: The event as it was handed out.
+        by_event: Whether its id counts. Anyone can make up an id.
     """
-    # Read back, an order counts as known under what was read alone: the claim may yet come true.
+    order = _order_key(delivery)
+    keys = (order, f"{order}:{delivery.po_number}") if delivery.po_number else (order,)
+    confirmed = delivery.order is None or delivery.delivery_status == delivery.claimed_status
+    return (*keys, *_event_key(delivery)) if by_event and confirmed else keys
+
+
+def known_by(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
+    """Return what shows that an event has been handled: one of these is remembered.
+
+    Args:
+        delivery: The event, as claimed or as read back.
+        by_event: Whether its id counts.
+    """
+    order = _order_key(delivery)
+    key = f"{order}:{delivery.po_number}" if delivery.po_number else order
+    return (key, *_event_key(delivery)) if by_event else (key,)
+
+
+def _order_key(delivery: Delivery) -> str:
     status = delivery.claimed_status if delivery.order is None else delivery.delivery_status or ""
-    by_state = f"order:{delivery.order_id}:{status}"
-    return (f"event:{delivery.event_id}:{delivery.order_id}", by_state) if delivery.event_id else (by_state,)
+    return f"order:{delivery.order_id}:{status}"
+
+
+def _event_key(delivery: Delivery) -> tuple[str, ...]:
+    # With the order: an event of one order must not hide those of another.
+    return (f"event:{delivery.event_id}:{delivery.order_id}",) if delivery.event_id else ()

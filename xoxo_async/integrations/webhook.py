@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import anyio
 import msgspec
 
+from xoxo_async.config import check_number
 from xoxo_async.errors import ConfigError, DecodeError, XoxoError
 from xoxo_async.integrations.delivery import (
     MAX_BODY_BYTES,
@@ -26,6 +27,7 @@ from xoxo_async.integrations.delivery import (
     MemorySeenStore,
     SeenStore,
     keys_of,
+    known_by,
     parse_delivery,
 )
 from xoxo_async.services import checks
@@ -68,6 +70,7 @@ class HookAnswer(NamedTuple):
 _NOT_POST: Final = HookAnswer(405, "only POST")
 _NO_KEY: Final = HookAnswer(401, "x-api-key is missing or wrong")
 _TOO_LARGE: Final = HookAnswer(413, "too large")
+_KNOWN: Final = HookAnswer(200, "known already")
 
 
 class WebhookReceiver:
@@ -76,6 +79,9 @@ class WebhookReceiver:
     The callback runs before the vendor is answered, so it must be quick: put the event into a queue or a database.
     When it raises, the answer is 500 and the event is not marked as handled, so that the vendor posts it again: the
     callback may see an event twice, and must bear that. Moves no money; each new event costs one getOrderDetails call.
+
+    Without a key anyone can post. So every event is then read back before it counts as known: each post costs a call,
+    and an order that a stranger named without its poNumber is handed out again once the vendor names it with it.
 
     Args:
         api_key: The value of `x-api-key` set in the dashboard. None takes posts from anyone.
@@ -86,7 +92,8 @@ class WebhookReceiver:
         read_back_timeout_s: How long a read-back may take before the vendor is asked to post again.
 
     Raises:
-        ConfigError: The key is blank or no header value; or there is neither a key nor a read-back.
+        ConfigError: The key is blank or no header value; there is neither a key nor a read-back; or the timeout is no
+            positive number.
     """
 
     def __init__(
@@ -104,13 +111,11 @@ class WebhookReceiver:
             not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key
         ):
             raise ConfigError("api_key is empty or holds characters that no header may hold")
-        if not 0 < read_back_timeout_s < float("inf"):
-            raise ConfigError(f"read_back_timeout_s must be a positive number, not {read_back_timeout_s!r}")
         self._api_key: Final = Secret(api_key) if api_key is not None else None
         self._on_delivery: Final = on_delivery
         self._orders: Final = orders
         self._seen: Final[SeenStore] = MemorySeenStore() if seen is None else seen
-        self._read_back_timeout_s: Final = read_back_timeout_s
+        self._read_back_timeout_s: Final = check_number("read_back_timeout_s", read_back_timeout_s)
         self._busy: Final[dict[int, anyio.Event]] = {}
         self.asgi: Final = Asgi(self)
 
@@ -185,8 +190,10 @@ class WebhookReceiver:
                 return HookAnswer(500, "not handled, post it again")
 
     async def _handle(self, claimed: Delivery) -> HookAnswer:
-        if await self._seen.contains(keys_of(claimed)):
-            return HookAnswer(200, "known already")
+        # Without a key anyone can post: nothing is known before it has been read back, and no id counts.
+        keyed = self._api_key is not None
+        if keyed and await self._seen.contains(known_by(claimed, by_event=True)):
+            return _KNOWN
         delivery = claimed
         if self._orders is not None:
             try:
@@ -197,10 +204,12 @@ class WebhookReceiver:
                 return HookAnswer(503, "the order could not be read back, post it again")
             if found is None:
                 return HookAnswer(200, "ignored")
+            if await self._seen.contains(known_by(found, by_event=False)):
+                return _KNOWN
             delivery = found
         await self._on_delivery(delivery)
-        # Under the status that is true: had the event run ahead of the books, the next one must not count as known.
-        await self._seen.add(keys_of(delivery))
+        # Under the status that is true: where the event ran ahead of the books, the next post of it is new.
+        await self._seen.add(keys_of(delivery, by_event=keyed))
         return HookAnswer(200, "ok")
 
     async def _read_back(self, orders: OrderService, claimed: Delivery) -> Delivery | None:

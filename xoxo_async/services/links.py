@@ -54,7 +54,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     enabled: bool | None = None
     currency_code_: str | None = msgspec.field(default=None, name="currencyCode")
     currency_code_snake_: str | None = msgspec.field(default=None, name="currency_code")
-    created_date_: str | None = msgspec.field(default=None, name="created_date")
+    created_date_: Any = msgspec.field(default=None, name="created_date")
 
     @property
     def currency_code(self) -> str | None:
@@ -155,6 +155,7 @@ LIST_CAMPAIGNS: Final = Operation(
     reply=tuple[Campaign, ...],
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.READ,
+    loose=True,
 )
 
 GET_CAMPAIGN: Final = Operation(
@@ -165,6 +166,7 @@ GET_CAMPAIGN: Final = Operation(
     reply=tuple[Campaign, ...],
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.READ,
+    loose=True,
 )
 
 GENERATE_LINKS: Final = Operation(
@@ -176,7 +178,8 @@ GENERATE_LINKS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.UNKEYED,
-    loose=True,  # links are shown once: a level deeper than documented they must not be lost
+    loose=True,  # links are shown once: in another place than documented they must not be lost
+    proof=("links",),
     path="/v1/oauth/api/generateLink",
 )
 
@@ -191,6 +194,7 @@ SEND_LINKS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.UNKEYED,
+    loose=True,
     path="/v1/oauth/api/sendLinks",
 )
 

@@ -125,12 +125,22 @@ class PointsCancelled(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         error: False even when single cancellations failed.
         message: The vendor's words.
-        recipients: A result a credit.
     """
 
     error: Any = None
     message: str | None = None
-    recipients: tuple[PointsWithdrawal, ...] = ()
+    recipients_: tuple[PointsWithdrawal, ...] = msgspec.field(default=(), name="recipients")
+    # As in `PointsSent`: the flat form has the one result's fields beside the flag.
+    unique_id_: int | None = msgspec.field(default=None, name="unique_id")
+    success_: bool | None = msgspec.field(default=None, name="success")
+
+    @property
+    def recipients(self) -> tuple[PointsWithdrawal, ...]:
+        """A result a credit."""
+        if self.recipients_ or self.unique_id_ is None:
+            return self.recipients_
+        only = PointsWithdrawal(unique_id=self.unique_id_, success=bool(self.success_), message=self.message)
+        return (only,)
 
 
 class PointsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -178,6 +188,8 @@ GET_POINTS: Final = Operation(
     reply=PointsBalance,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.READ,
+    loose=True,  # the documented failure stands directly under `data`
+    proof=("total",),
 )
 
 SEND_POINTS: Final = Operation(
@@ -191,7 +203,7 @@ SEND_POINTS: Final = Operation(
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
     loose=True,  # the playground's answer is flat
-    proof="unique_id",  # the field table has a credit's fields, and no flag
+    proof=("unique_id",),  # the field table has a credit's fields, and no flag
 )
 
 CANCEL_POINTS: Final = Operation(
@@ -204,7 +216,8 @@ CANCEL_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
-    loose=True,
+    loose=True,  # as sendBalance
+    proof=("unique_id",),
 )
 
 

@@ -11,6 +11,10 @@ __all__ = ["parse_date", "parse_datetime", "to_decimal"]
 _MAX_EXPONENT: Final = 30
 _LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
 _NOTHING: Final = Decimal(0)
+_FIRST_YEAR: Final = 2000
+"""The vendor is younger: an earlier date is how some back end writes that there is none."""
+_EARLIEST_S: Final = 10**9
+_LATEST_MS: Final = 10**13
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor's times
 
 
@@ -46,7 +50,8 @@ def to_decimal(value: object) -> Decimal | None:
 def parse_date(text: object) -> date | None:
     """Read a date in any documented form: `YYYY-MM-DD` or `DD-MM-YYYY`, with or without a time; None for no date.
 
-    Blank and zero dates (`0000-00-00`) are None. So is what is no date at all: the raw text stays in the reply.
+    Blank and zero dates (`0000-00-00`, `0001-01-01`, `1970-01-01`) are None. So is what is no date at all, such as the
+    empty list or object of a PHP back end: the raw value stays in the reply.
     """
     moment = parse_datetime(text)
     return moment.date() if moment is not None else None
@@ -58,9 +63,15 @@ def parse_datetime(text: object) -> datetime | None:
     The result never has a zone, so that any two can be compared. Where the text has one, or is an epoch timestamp (in
     seconds or milliseconds), the result is in UTC.
     """
+    if isinstance(text, int) and not isinstance(text, bool):
+        text = str(text) if _EARLIEST_S <= text < _LATEST_MS else ""
     if not isinstance(text, str):
         return None
-    text = text.strip()
+    moment = _moment(text.strip())
+    return moment if moment is not None and moment.year >= _FIRST_YEAR else None
+
+
+def _moment(text: str) -> datetime | None:
     try:
         if text.isascii() and text.isdigit() and len(text) in (10, 13):
             return _EPOCH + timedelta(seconds=int(text[:10]))

@@ -55,13 +55,16 @@ def _fit_other(value: object, kind: Any, path: str) -> object:
         raise _unfit(path, getattr(kind, "__name__", str(kind)), value) from None
 
 
-_BLANKS: Final[tuple[object, ...]] = ("", [], {})
+_EMPTIES: Final[tuple[object, ...]] = ([], {})
+_BLANKS: Final[tuple[object, ...]] = ("", *_EMPTIES)
 
 
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
     inner = [kind for kind in kinds if kind is not type(None)]
     plain = value.strip() if isinstance(value, str) else value
-    blank = value is None or (plain in _BLANKS and inner != [str] and not _takes_blank(value, inner))
+    # Of a text, "" is a value of its own, and only the empty list or object of a PHP back end is none.
+    blanks = _EMPTIES if inner == [str] else _BLANKS
+    blank = value is None or (plain in blanks and not _takes_blank(value, inner))
     if blank and type(None) in kinds:
         return None
     for kind in inner[:-1]:
@@ -127,10 +130,17 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
                 continue  # null where the vendor has nothing: the default says the same
+            if item in _EMPTIES and not field.required and _is_text(field.type):
+                continue  # an empty list or object: the same, from a PHP back end
             fitted[field.name] = fit(item, field.type, place)
         elif field.required:
             raise DecodeError(f"the answer lacks {path}.{field.encode_name}")
     return kind(**fitted)
+
+
+def _is_text(kind: Any) -> bool:
+    # Not a secret: a code that nobody can read must not pass for none.
+    return kind is str or (isinstance(kind, type) and issubclass(kind, OpenEnum))
 
 
 def _takes_none(kind: Any) -> bool:

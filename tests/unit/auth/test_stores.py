@@ -275,3 +275,12 @@ async def test_a_file_system_without_locks_is_named(
     with pytest.raises(errors.ConfigError, match=r"pair\.json.*lock"):
         await provider("first", FileTokenStore(tmp_path / "pair.json")).obtain(vendor, None)
     assert vendor.sent == []
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "60", True], ids=repr)
+def test_a_senseless_lock_timeout_is_refused(tmp_path: Path, seconds: Any) -> None:
+    """A renewal that waits for another one must end."""
+    with pytest.raises(errors.ConfigError, match="lock_timeout_s"):
+        MemoryTokenStore(lock_timeout_s=seconds)
+    with pytest.raises(errors.ConfigError, match="lock_timeout_s"):
+        FileTokenStore(tmp_path / "token.json", lock_timeout_s=seconds)

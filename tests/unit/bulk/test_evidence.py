@@ -185,8 +185,11 @@ DETAIL = {"productId": 1001, "denomination": 100}
         ({"voucherDetails": [DETAIL | {"denomination": 50}]}, "denomination"),
         ({"quantity": 1}, "quantity"),
         ({"orderDate": "2023-11-14 22:00:00"}, ""),
-        ({"orderDate": "2023-11-13 22:13:20"}, ""),  # a day earlier may be a time zone
-        ({"orderDate": "2023-11-10 00:00:00"}, "before this row was first sent"),
+        ({"orderDate": "2023-11-14 08:30:00"}, ""),  # half a day earlier may be a time zone
+        ({"orderDate": "2023-11-15 12:00:00"}, ""),
+        ({"orderDate": "2023-11-13 22:13:20"}, "none of this row's sends"),
+        ({"orderDate": "2023-11-15 13:00:00"}, "none of this row's sends"),
+        ({"orderDate": "2023-11-10 00:00:00"}, "none of this row's sends"),
     ],
 )
 def test_an_order_is_adopted_only_when_it_is_ours(fields: dict[str, object], word: str) -> None:

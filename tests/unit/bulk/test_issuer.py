@@ -30,6 +30,7 @@ class Client(Server):
     def __init__(self) -> None:
         super().__init__()
         self.max_connections = 100
+        self.base_url, self.account_fingerprint = "https://plum.test/chef", "f1"
         self.orders = self.account = self
         self.books: dict[str, Order] = {}
         self.looked_up: list[str] = []
@@ -96,6 +97,16 @@ def lines(*keys: str) -> list[OrderLine]:
         ({"settle_s": -1}, "settle_s"),
         ({"settle_s": float("inf")}, "settle_s"),
         ({"settle_s": float("nan")}, "settle_s"),
+        ({"settle_s": "150"}, "settle_s"),
+        ({"settle_s": True}, "settle_s"),
+        ({"concurrency": True}, "concurrency"),
+        ({"pause_limit_s": float("nan")}, "pause_limit_s"),
+        ({"pause_limit_s": float("inf")}, "pause_limit_s"),
+        ({"pause_limit_s": "60"}, "pause_limit_s"),
+        ({"pause_limit_s": -1}, "pause_limit_s"),
+        ({"max_spend": Decimal("nan"), "check": True}, "max_spend"),
+        ({"max_spend": 1.5, "check": True}, "max_spend"),
+        ({"max_spend": True, "check": True}, "max_spend"),
         ({"resend": "always"}, "resend"),
         ({"max_spend": Decimal(-1), "check": True}, "max_spend"),
         ({"max_spend": Decimal(1)}, "check=True"),

@@ -65,7 +65,7 @@ async def test_a_ledger_that_was_moved_is_itself(tmp_path: Path, how: str) -> No
 
 @pytest.mark.parametrize("how", CHANGED)
 async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, how: str) -> None:
-    """Also after it was written to and closed again; once it is accepted, it is a ledger like any other."""
+    """Also after it was written to and closed again; once its planned lines are in doubt, it is a ledger like any other."""
     path = tmp_path / "l.db"
     await one_placed(path)
     path = CHANGED[how](path)
@@ -76,7 +76,7 @@ async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, 
             await ledger.set_meta("a", "b")
             assert ledger.copied
     async with SqliteLedger(path) as ledger:
-        await ledger.accept_copy()
+        await ledger.restored(reason="a test")
         assert not ledger.copied
     assert not await copied(path)
 
@@ -94,8 +94,7 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert path.stat().st_ino == inode
     assert await copied(path)
     async with SqliteLedger(path) as ledger:
-        await ledger.accept_copy()
-        assert (await ledger.counts()).not_sent == 2
+        assert await ledger.restored(reason="a test") == 2
     assert not await copied(path)
 
 

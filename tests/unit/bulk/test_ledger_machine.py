@@ -20,8 +20,9 @@ from xoxo_async.errors import LedgerConflictError
 T = TypeVar("T")
 S, E = LineState, Evidence
 RULES = Rules(settle_s=100, spacing_s=10, absences=2)
-TOLD = sorted(set(Evidence) - {E.SLOT_IN_HAND, E.SENDER_DIED})
-PROOFS = {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.LATE_PROOF}
+TOLD = sorted(set(Evidence) - {E.SLOT_IN_HAND, E.SENDER_DIED, E.LEDGER_RESTORED})
+PROOFS = {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF}
+BY_PERSON = {E.PERSON_PLACED, E.PERSON_CORRECTED, E.LATE_PROOF}
 MOVES = {  # what always leads from one state to another; the rest is in `Row.told`
     (S.SENDING, E.NOT_PROCESSED): S.PLANNED,
     (S.SENDING, E.REFUSED_UNCLEAR): S.CONFLICT,
@@ -42,10 +43,13 @@ LIKELY = {  # what a run would say of a line in this state; now and then somethi
     S.UNKNOWN: IN_DOUBT,
     S.CONFLICT: IN_DOUBT,
     S.MANUAL: [E.PERSON_RESEND, E.PERSON_RESEND, E.PERSON_PLACED, E.PERSON_REJECTED],
-    S.PLACED: [E.DELIVERY_SEEN],
+    S.PLACED: [E.DELIVERY_SEEN, E.ANSWER_DOUBTED, E.PERSON_CORRECTED, E.PERSON_RESEND],
     S.REJECTED: TOLD,
     S.CANCELLED: TOLD,
 }
+
+
+CORRECTIONS = {E.PERSON_CORRECTED: S.PLACED, E.PERSON_RESEND: S.PLANNED, E.PERSON_REJECTED: S.REJECTED}
 
 
 class Row:
@@ -56,6 +60,7 @@ class Row:
         self.state = S.PLANNED
         self.attempts = 0
         self.suspect = False
+        self.foreign = False
         self.order_id: int | None = None
         self.codes: bytes | None = None
         self.sent_at = 0.0
@@ -68,22 +73,30 @@ class Row:
         self.absences = []
         self.notes += 1
 
-    def told(self, change: Change, now: float, *, fresh: bool) -> bool:
+    def told(self, change: Change, now: float, *, fresh: bool) -> bool:  # noqa: PLR0912 - a list of cases
         """Take a fact, and return whether the ledger should take it."""
         evidence, order = change.evidence, change.order_id
         before = self.state
         if not fresh and evidence not in PROOFS:
             return False
+        if before is S.PLACED and self.said in BY_PERSON and self.corrected(change):
+            return True
+        if before is S.PLACED and evidence is E.ANSWER_DOUBTED:
+            return self.doubted(order, now)
         if order is not None and self.order_id not in {None, order}:
             self.notes += 1  # the alarm
             return False
-        if (evidence in PROOFS or (before is S.MANUAL and evidence is E.PERSON_PLACED)) and order is not None:
+        if evidence is E.LOOKUP_MATCHED and self.foreign and before not in {S.PLACED, S.UNKNOWN, S.CONFLICT}:
+            return evidence == self.said
+        if evidence is E.LOOKUP_MATCHED and self.foreign and before is not S.PLACED and order is not None:
+            self.state = S.MANUAL
+        elif (evidence in PROOFS or (before is S.MANUAL and evidence is E.PERSON_PLACED)) and order is not None:
             self.state, self.order_id = S.PLACED, order
         elif before is S.PLACED and evidence is E.DELIVERY_SEEN and order in {None, self.order_id}:
             pass
         elif before is S.SENDING and evidence is E.REFUSED_NO_ORDER:
             self.state = S.CONFLICT if self.suspect else S.REJECTED
-        elif before is S.PLANNED and evidence is E.WITHDRAWN and not self.attempts:
+        elif before is S.PLANNED and evidence is E.WITHDRAWN and not self.attempts and not self.suspect:
             self.state = S.CANCELLED
         elif before in {S.UNKNOWN, S.CONFLICT} and evidence in {E.LOOKUP_ABSENT, E.HISTORY_ABSENT}:
             self.absent(evidence, now)
@@ -91,6 +104,7 @@ class Row:
             self.state = MOVES[before, evidence]
         else:
             return evidence == self.said
+        self.foreign |= before is S.SENDING and evidence is E.REFUSED_UNCLEAR and not self.suspect
         self.suspect |= before is S.SENDING and self.state in {S.UNKNOWN, S.CONFLICT}
         if before is S.SENDING and self.state in {S.UNKNOWN, S.CONFLICT}:
             self.sent_at = now
@@ -99,6 +113,36 @@ class Row:
         if change.codes and self.state is S.PLACED:
             self.codes = change.codes
         return True
+
+    def corrected(self, change: Change) -> bool:
+        """Take a person's second word about a line that a person placed; return whether it is one."""
+        evidence, names_order = change.evidence, change.order_id is not None
+        if evidence not in CORRECTIONS or (evidence is E.PERSON_CORRECTED and not names_order):
+            return False
+        again = evidence is E.PERSON_CORRECTED
+        self.state, self.said, self.notes = CORRECTIONS[evidence], evidence, self.notes + 1
+        self.order_id, self.codes = (change.order_id, change.codes) if again else (None, None)
+        return True
+
+    def doubted(self, order: int | None, now: float) -> bool:
+        """Take doubt about the answer that placed the line; return whether the ledger should take it."""
+        if self.said is not E.ANSWERED_PLACED or order != self.order_id:
+            self.notes += order not in {None, self.order_id}  # the alarm
+            return self.said is E.ANSWER_DOUBTED
+        self.lose_the_order()
+        self.state, self.suspect, self.said = S.UNKNOWN, True, E.ANSWER_DOUBTED
+        self.sent_at, self.absences = now, []
+        self.notes += 1
+        return True
+
+    def lose_the_order(self) -> None:
+        self.order_id = self.codes = None
+
+    def restored(self, now: float) -> None:
+        if self.state is S.PLANNED:
+            self.state, self.suspect, self.said = S.UNKNOWN, True, E.LEDGER_RESTORED
+            self.sent_at, self.absences = now, []
+            self.notes += 1
 
     def absent(self, evidence: Evidence, now: float) -> None:
         if evidence is E.HISTORY_ABSENT:
@@ -150,7 +194,7 @@ class LedgerMachine(RuleBasedStateMachine):
         old = [row.planned for row in self.rows.values()][:known]
         new = [planned_line(number) for number in range(first, first + count)]
         planned = self.run(self.ledger.plan("march", each([*old, *new])))
-        assert planned == (count, len(old), count)
+        assert planned == (count, len(old), count, 0)
         self.rows |= {line.row: Row(line) for line in new}
 
     @precondition(lambda self: self.rows)
@@ -200,13 +244,22 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.run(self.offer(changes, together=together)) == (taken if together else [all(taken)])
 
     def told(self, change: Change, *, fresh: bool) -> bool:
-        """Tell a row a fact; one that names another row's order is worth less, or nothing."""
+        """Tell a row a fact; one that names another row's order is worth less, or nothing, and may doubt that row."""
         row = self.rows[change.seq]
         owners = [seq for seq, other in self.rows.items() if other.order_id == change.order_id is not None]
         if row.order_id is None and owners:
-            if change.evidence in {E.PERSON_PLACED, E.LATE_PROOF}:
+            if change.evidence in BY_PERSON:
                 return False
-            less = {E.ANSWERED_PLACED: E.OUTCOME_LOST, E.LOOKUP_MATCHED: E.LOOKUP_MISMATCHED}.get(change.evidence)
+            doubted = self.rows[owners[0]].said is E.ANSWERED_PLACED
+            if doubted:
+                self.rows[owners[0]].doubted(change.order_id, self.now)
+                if change.evidence in {E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND}:
+                    return True  # taken for nothing: it is looked up again
+            less = {
+                E.ANSWERED_PLACED: E.OUTCOME_LOST,
+                E.LOOKUP_MATCHED: E.LOOKUP_MISMATCHED,
+                E.ORDER_OF_THIS_SEND: E.LOOKUP_MISMATCHED,
+            }.get(change.evidence)
             if less is not None:
                 change = msgspec.structs.replace(change, evidence=less, order_id=None, codes=None)
         return row.told(change, self.now, fresh=fresh)
@@ -232,6 +285,31 @@ class LedgerMachine(RuleBasedStateMachine):
                 row.died(self.now)
 
     @rule()
+    def restored(self) -> None:
+        """The ledger turns out to be an older copy: whatever is planned may have been sent."""
+        planned = [row for row in self.rows.values() if row.state is S.PLANNED]
+        assert self.run(self.ledger.restored(reason="a backup")) == len(planned)
+        for row in planned:
+            row.restored(self.now)
+
+    @precondition(lambda self: self.rows)
+    @rule(data=st.data(), size=st.integers(1, 4))
+    def withdraw(self, data: st.DataObject, size: int) -> None:
+        """All of some rows, or none."""
+        seqs = set(data.draw(st.lists(st.integers(1, len(self.rows)), min_size=size, max_size=size)))
+        rows = [self.rows[seq] for seq in sorted(seqs)]
+        free = [row for row in rows if row.state is S.PLANNED and not row.attempts and not row.suspect]
+        may = all(row in free or row.state is S.CANCELLED for row in rows)
+        work = self.ledger.withdraw([row.planned.key for row in rows], reason="gone")
+        if not may:
+            with pytest.raises(LedgerConflictError, match="never sent"):
+                self.run(work)
+            return
+        assert self.run(work) == len(free)
+        for row in free:
+            row.state, row.said, row.notes = S.CANCELLED, E.WITHDRAWN, row.notes + 1
+
+    @rule()
     def recover_again(self) -> None:
         """A holder never takes its own lines for a dead one's; those of a holder before it, it does."""
         self.run(self.ledger.recover())
@@ -254,6 +332,7 @@ class LedgerMachine(RuleBasedStateMachine):
         assert [line.seq for line in lines] == list(self.rows)
         for line, row in zip(lines, self.rows.values(), strict=True):
             assert (line.state, line.attempts, line.suspect) == (row.state, row.attempts, row.suspect)
+            assert line.foreign == row.foreign
             assert (line.order_id, line.codes) == (row.order_id, row.codes)
             assert (line.key, line.request) == (row.planned.key, row.planned.request)
         check_counts(self.run(self.ledger.counts()), list(self.rows.values()))
@@ -263,7 +342,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [row async for row in self.ledger.journal()]
 
 
-PLACING = {E.PERSON_PLACED, E.DELIVERY_SEEN}
+PLACING = {E.PERSON_PLACED, E.PERSON_CORRECTED, E.DELIVERY_SEEN, E.ANSWER_DOUBTED}
 
 
 def check_counts(counts: Counts, rows: list[Row]) -> None:
@@ -280,6 +359,8 @@ def check_journal(journal: list[JournalRow], rows: dict[int, Row]) -> None:
     at: dict[int, str] = dict.fromkeys(rows, "")
     notes = dict.fromkeys(rows, 0)
     for entry in journal:
+        if not entry.seq:
+            continue  # about the ledger as a whole
         assert entry.from_state == at[entry.seq]
         at[entry.seq] = entry.to_state
         notes[entry.seq] += 1

@@ -45,7 +45,7 @@ async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None
         with pytest.raises(asyncio.CancelledError):
             await planning
         assert (await ledger.counts()).rows == 0
-        assert await ledger.plan("april", each(late)) == (2499, 0, 2499)
+        assert await ledger.plan("april", each(late)) == (2499, 0, 2499, 0)
         with pytest.raises(LedgerError, match="holds the job 'april'"):
             await ledger.plan("march", each([line(1)]))
         assert ledger.job == "april"

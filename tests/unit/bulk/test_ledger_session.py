@@ -42,17 +42,23 @@ async def test_a_second_order_for_a_line_is_an_alarm_and_overwrites_nothing(tmp_
 
 
 async def test_an_order_belongs_to_one_line(tmp_path: Path) -> None:
-    """An answer that names another line's order is doubt, a look-up a mismatch, a person's word an error."""
+    """Two answers that name one order put both lines in doubt; what a look-up gave a line, no other gets."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await ledger.plan("march", each([line(1), line(2), line(3)]))
         first, second, third = await ledger.claim(3)
-        one, other = await ledger.record([placed(first, 7), placed(second, 7)])
-        assert (one.state, other.state, other.order_id) == (LineState.PLACED, LineState.UNKNOWN, None)
-        assert "order 7" in other.error
-        (other,) = await ledger.record([placed(third, 7)])
+        await ledger.record([placed(first, 7), placed(second, 7)])
+        doubted = [one async for one in ledger.lines(states=(LineState.UNKNOWN,), with_codes=True)]
+        assert [(one.seq, one.order_id, one.codes, one.suspect) for one in doubted] == [
+            (first.seq, None, None, True),
+            (second.seq, None, None, True),
+        ]
+        assert all("order 7" in one.error for one in doubted)
+        found = Change(seq=first.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=first.epoch, order_id=7)
+        (one,) = await ledger.record([found])
+        assert (one.state, one.order_id) == (LineState.PLACED, 7)
+        (other,) = await ledger.record([placed(third, 7)])  # a look-up is better proof than another line's answer
         assert other.state is LineState.UNKNOWN
-        found = Change(seq=second.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=second.epoch, order_id=7)
-        (other,) = await ledger.record([found])
+        (other,) = await ledger.record([msgspec.structs.replace(found, seq=second.seq, epoch=second.epoch)])
         assert other.state is LineState.MANUAL
         word = Change(seq=second.seq, evidence=Evidence.PERSON_PLACED, epoch=second.epoch, order_id=7, reason="r")
         with pytest.raises(LedgerConflictError, match="order 7 is line 1's"):
@@ -60,5 +66,17 @@ async def test_an_order_belongs_to_one_line(tmp_path: Path) -> None:
         right = msgspec.structs.replace(word, order_id=8)
         (other,) = await ledger.record([right])
         assert other.state is LineState.PLACED
-        codes = [one.codes async for one in ledger.lines(with_codes=True)]
-        assert codes[1:] == [None, None]
+
+
+async def test_a_look_up_takes_an_order_from_a_line_that_only_an_answer_gave_it(tmp_path: Path) -> None:
+    """An answer may have come to another request; the poNumber says whose the order is."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        first, second = await ledger.claim(2)
+        lost = Change(seq=second.seq, evidence=Evidence.OUTCOME_LOST, epoch=second.epoch)
+        await ledger.record([placed(first, 7), lost])
+        found = Change(seq=second.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=second.epoch, order_id=7)
+        await ledger.record([found])
+        assert [one.state async for one in ledger.lines()] == [LineState.UNKNOWN, LineState.UNKNOWN]
+        (one,) = await ledger.record([found])
+        assert (one.seq, one.state, one.order_id) == (2, LineState.PLACED, 7)

@@ -20,6 +20,7 @@ def totals(*, balance: int | None = 1000, rate: Decimal | None = Decimal(1), ski
         rate=rate,
         fee=Decimal(2),
         discount=Decimal(10),
+        worth=None if rate is None else 5_100_000,
     )
     return PlanTotals(
         lines=2,

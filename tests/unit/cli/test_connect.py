@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.cli.connect import SANDBOX, Connection, is_real_money, open_client, run_async, server_of
+from xoxo_async.cli.connect import SANDBOX, Connection, is_real_money, open_client, run_async
 from xoxo_async.config import PRODUCTION, STAGING
 from xoxo_async.sandbox import Sandbox
 
@@ -46,22 +46,6 @@ def test_an_address_is_the_flags_and_else_the_environments(monkeypatch: pytest.M
     assert Connection().address == "https://env.example/chef"
     assert Connection(base_url="https://flag.example").address == "https://flag.example"
     assert Connection(base_url="https://flag.example", sandbox=True).address == SANDBOX
-
-
-@pytest.mark.parametrize(
-    ("address", "server"),
-    [
-        (SANDBOX, SANDBOX),
-        ("http://127.0.0.1:8080/chef", "this machine"),
-        ("http://localhost:9090", "this machine"),
-        ("http://[::1]:9090", "this machine"),
-        ("https://accounts.example/chef", "accounts.example"),
-        ("https://accounts.example:8443/other", "accounts.example"),
-    ],
-)
-def test_a_server_is_its_host(address: str, server: str) -> None:
-    """Paths and ports change; a ledger's job stays with the server it was begun at."""
-    assert server_of(address) == server
 
 
 @pytest.mark.parametrize(

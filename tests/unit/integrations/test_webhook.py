@@ -129,8 +129,8 @@ def test_a_key_no_header_can_hold_is_refused(callback: Callback, key: str) -> No
         WebhookReceiver(key, callback)
 
 
-@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan")])
-def test_a_senseless_timeout_is_refused(callback: Callback, seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), "20", True, None])
+def test_a_senseless_timeout_is_refused(callback: Callback, seconds: Any) -> None:
     """A read-back must end."""
     with pytest.raises(errors.ConfigError, match="read_back_timeout_s"):
         WebhookReceiver(KEY, callback, read_back_timeout_s=seconds)
@@ -245,6 +245,43 @@ async def test_a_status_that_was_not_read_back_is_never_handed_out(
     road.answer = order(status=DeliveryStatus.CANCELLED)
     await reading_back.take(event(status="canceled", number=2))
     assert [d.delivery_status for d in callback.got] == [None, None, "cancelled"]
+
+
+def keyless(answer: Order | Exception, callback: Callback) -> tuple[WebhookReceiver, Road]:
+    road = Road(answer)
+    return WebhookReceiver(None, callback, orders=OrderService(road)), road
+
+
+async def test_without_a_key_a_stranger_hides_no_event_of_the_vendors(callback: Callback) -> None:
+    """A stranger's post without a poNumber is true as far as it goes; the vendor's is new all the same."""
+    receiver, _ = keyless(order(), callback)
+    for po_number in (None, "nö", "PO-7", "PO-7", None):
+        assert (await receiver.take(event(po_number=po_number))).status == 200
+    assert [delivery.po_number for delivery in callback.got] == ["", "PO-7"]
+
+
+async def test_without_a_key_every_event_is_read_back_before_it_counts_as_known(callback: Callback) -> None:
+    """A stranger who takes an id, or claims a status ahead of time, hides nothing."""
+    receiver, road = keyless(order(status=DeliveryStatus.PENDING), callback)
+    await receiver.take(event(number=1))
+    road.answer = order()
+    for number in (1, 2):
+        await receiver.take(event(number=number))
+    assert [delivery.delivery_status for delivery in callback.got] == ["pending", "delivered"]
+    assert len(road.asked) == 3
+
+
+@pytest.mark.parametrize("number", [1, 2], ids=["posted again", "made again"])
+async def test_an_event_that_ran_ahead_of_the_books_is_read_back_again(callback: Callback, number: int) -> None:
+    """Until the API says what the event claims, no post of it counts as known; nobody is called twice for one state."""
+    receiver, road = reading(order(status=DeliveryStatus.PENDING), callback)
+    await receiver.take(event())
+    assert (await receiver.take(event(number=number))).text == "known already"
+    road.answer = order()
+    assert (await receiver.take(event(number=number))).text == "ok"
+    assert (await receiver.take(event(number=number))).text == "known already"
+    assert [delivery.delivery_status for delivery in callback.got] == ["pending", "delivered"]
+    assert len(road.asked) == 3
 
 
 @pytest.mark.parametrize("po_number", [None, "", "nö"])
@@ -453,7 +490,7 @@ async def test_an_order_of_the_sandbox_is_read_back_with_its_codes(callback: Cal
         receiver = WebhookReceiver(None, callback, orders=xoxo.orders)
         assert (await receiver.take(event(placed.order_id, po_number="PO-1"))).status == 200
         assert (await receiver.take(event(placed.order_id + 1, po_number="PO-1", number=2))).status == 200
-        assert (await receiver.take(event(placed.order_id, po_number=None, number=3))).status == 200
+        assert (await receiver.take(event(placed.order_id, po_number=None, number=3))).text == "known already"
     (delivery,) = callback.got
     assert delivery.order is not None
     assert delivery.order.vouchers[0].code == placed.vouchers[0].code

@@ -42,10 +42,15 @@ def test_dates_in_every_documented_form(text: str, day: date) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", None, "0000-00-00", "0000-00-00 00:00:00", "00-00-0000", "No Expiry", "12", 20240101, []]
-)
+    "text",
+    [
+        "", " ", None, "0000-00-00", "0000-00-00 00:00:00", "00-00-0000", "0001-01-01", "0001-01-01T00:00:00Z",
+        "1900-01-01 00:00:00", "1970-01-01 05:30:00", "0000000000", 0, -1, True, 10**30, 5.5, "No Expiry", "12",
+        20240101, [], {}, ["2024-02-07"], {"date": "2024-02-07"},
+    ],
+)  # fmt: skip
 def test_zero_dates_and_blanks_are_none(text: object) -> None:
-    """`created_date` may be 0000-00-00 00:00:00, `deliveryDate` is blank while pending."""
+    """`created_date` may be 0000-00-00 00:00:00, `deliveryDate` is blank while pending; other back ends have others."""
     assert parse_date(text) is None
     assert parse_datetime(text) is None
 
@@ -57,6 +62,8 @@ def test_zero_dates_and_blanks_are_none(text: object) -> None:
         ("2024-02-07T12:25:45+05:30", at(2024, 2, 7, 6, 55, 45)),
         ("1718121000", at(2024, 6, 11, 15, 50)),
         ("1718121000000", at(2024, 6, 11, 15, 50)),
+        (1718121000, at(2024, 6, 11, 15, 50)),
+        (1718121000000, at(2024, 6, 11, 15, 50)),
     ],
 )
 def test_times_never_have_a_zone(text: str, moment: datetime) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.unit.wire.things import DECODER, Part, Thing, decode, decode_text
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire import read_untyped, to_decimal
+from xoxo_async.wire import DeliveryStatus, read_untyped, to_decimal
 from xoxo_async.wire.tolerant import fit
 
 
@@ -53,6 +53,13 @@ def test_what_is_no_id_is_refused(value: object) -> None:
 def test_texts_come_as_other_scalars_too(value: object, text: str) -> None:
     """A number or null where a text is documented."""
     assert decode(text=value).text == text
+
+
+@pytest.mark.parametrize("empty", [[], {}])
+def test_an_empty_list_or_object_is_no_text(empty: object) -> None:
+    """PHP back ends write it where there is nothing; it must not cost the whole reply."""
+    thing = decode(text=empty, note=empty, status=empty)
+    assert (thing.text, thing.note, thing.status) == ("", None, DeliveryStatus.NONE)
 
 
 def test_an_optional_text_keeps_blank_and_null_apart() -> None:

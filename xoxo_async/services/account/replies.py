@@ -48,7 +48,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     adjusted_amount: Decimal | None = None
     transaction_status: str | None = None
     closing_balance: Decimal | None = None
-    date_: str | None = msgspec.field(default=None, name="date")
+    date_: Any = msgspec.field(default=None, name="date")
 
     @property
     def date(self) -> date | None:

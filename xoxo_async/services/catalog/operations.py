@@ -38,4 +38,5 @@ LOOKUP_MOBILE_NUMBER: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.STATUS_1,
     loose=True,  # one page has the fields beside the flag, another has them in `data`
+    proof=("network_operator", "operator"),
 )

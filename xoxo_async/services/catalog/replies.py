@@ -69,7 +69,7 @@ class Perk(msgspec.Struct, frozen=True, kw_only=True):
     link: Secret = Secret("")
     type: str | None = None
     category_type: str | None = msgspec.field(default=None, name="categorytype")
-    expiry_date_: str | None = msgspec.field(default=None, name="expiryDate")
+    expiry_date_: Any = msgspec.field(default=None, name="expiryDate")
 
     @property
     def expiry_date(self) -> date | None:
@@ -140,7 +140,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tat_in_days_: Any = msgspec.field(default=None, name="tatInDays")
     exchange_rate_: Any = msgspec.field(default=None, name="exchangeRate")
     categories_: Any = msgspec.field(default=None, name="categories")
-    last_update_date_: str | None = msgspec.field(default=None, name="lastUpdateDate")
+    last_update_date_: Any = msgspec.field(default=None, name="lastUpdateDate")
     product_meta_: Any = msgspec.field(default=None, name="productMeta")
 
     @property

@@ -1,6 +1,6 @@
 """Orders: place, look up, settle, list. The one domain whose calls move money under a key."""
 
-from xoxo_async.services.orders.matching import differs
+from xoxo_async.services.orders.matching import contradictions, dates_apart
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
 from xoxo_async.services.orders.replies import Order, OrderProduct, OrderSummary, VoucherCode, VoucherDetail
 from xoxo_async.services.orders.service import OrderService
@@ -32,6 +32,7 @@ __all__ = [
     "TopUpDetails",
     "VoucherCode",
     "VoucherDetail",
-    "differs",
+    "contradictions",
+    "dates_apart",
     "place_order",
 ]

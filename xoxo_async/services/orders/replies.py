@@ -2,10 +2,11 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
+from xoxo_async.errors import DecodeError
 from xoxo_async.wire import (
     DeliveryStatus,
     OrderStatus,
@@ -15,10 +16,11 @@ from xoxo_async.wire import (
     extra_fields,
     parse_date,
     parse_datetime,
+    read_untyped,
     to_decimal,
 )
 
-__all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail"]
+__all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
 
 
 class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -48,9 +50,9 @@ class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     currency_value: Decimal | None = None
     code_: Secret = msgspec.field(default=Secret(""), name="code")
     voucher_code_: Secret = msgspec.field(default=Secret(""), name="voucherCode")
-    valid_from_: str | None = msgspec.field(default=None, name="validFrom")
-    valid_to_: str | None = msgspec.field(default=None, name="validTo")
-    validity_: str | None = msgspec.field(default=None, name="validity")
+    valid_from_: Any = msgspec.field(default=None, name="validFrom")
+    valid_to_: Any = msgspec.field(default=None, name="validTo")
+    validity_: Any = msgspec.field(default=None, name="validity")
 
     @property
     def code(self) -> Secret:
@@ -138,8 +140,8 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     order_discount_: Any = msgspec.field(default=None, name="orderDiscount")
     raw_order_discount_: Any = msgspec.field(default=None, name="rawOrderDiscount")
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
-    order_date_: str | None = msgspec.field(default=None, name="orderDate")
-    delivery_date_: str | None = msgspec.field(default=None, name="deliveryDate")
+    order_date_: Any = msgspec.field(default=None, name="orderDate")
+    delivery_date_: Any = msgspec.field(default=None, name="deliveryDate")
     # Set by `Operation.read`; no JSON the vendor writes has this name.
     raw: RawReply | None = msgspec.field(default=None, name="#raw")
 
@@ -169,6 +171,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.delivery_date_)
 
     @property
+    def email(self) -> str:
+        """The receiver's e-mail as the vendor echoes it; empty where the reply does not tell it."""
+        return _echo(meta_of(self), "email", "receiverEmail")
+
+    @property
+    def contact(self) -> str:
+        """The receiver's phone as the vendor echoes it; empty where the reply does not tell it."""
+        return _echo(meta_of(self), "contact", "receiverMobileNumber")
+
+    @property
     def extra(self) -> dict[str, object]:
         """Fields of the answer that the SDK does not know yet."""
         for key in ("placeOrder", "getOrderDetails"):
@@ -183,6 +195,30 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
             f"delivery_status={str(self.delivery_status)!r}, amount_charged={self.amount_charged}, "
             f"currency_code={self.currency_code!r}, quantity={self.quantity}, vouchers=<{len(self.vouchers)}>)"
         )
+
+
+def meta_of(order: Order) -> dict[str, object]:
+    """Return what `order_meta` holds: the vendor's echo of e-mail, contact and the like; empty where it holds nothing.
+
+    Args:
+        order: The order.
+    """
+    value: object = order.order_meta
+    if isinstance(value, str) and value:
+        try:
+            value = read_untyped(value)  # other meta fields of the vendor's are JSON in a string
+        except DecodeError:
+            return {}
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _echo(meta: dict[str, object], *names: str) -> str:
+    """Return the first of some fields that holds something: a text, or a number for a phone."""
+    for name in names:
+        value = meta.get(name)
+        if isinstance(value, str | int) and not isinstance(value, bool) and (text := str(value).strip()):
+            return text
+    return ""
 
 
 _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Order))
@@ -221,7 +257,7 @@ class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     currency_value: Decimal | None = None
     products: tuple[OrderProduct, ...] = ()
     voucher_details: tuple[VoucherDetail, ...] = ()
-    order_date_: str | None = msgspec.field(default=None, name="orderDate")
+    order_date_: Any = msgspec.field(default=None, name="orderDate")
 
     @property
     def order_date(self) -> datetime | None:

@@ -6,12 +6,12 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.config import Timeouts
-from xoxo_async.errors import NotFoundError, XoxoError
-from xoxo_async.operation import Dispatch
+from xoxo_async.config import Timeouts, check_number
+from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError
+from xoxo_async.operation import Dispatch, is_marked_unsent
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.services.orders.matching import differs, known, named
+from xoxo_async.services.orders.matching import contradictions, known, named
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
 from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.settling import Settling
@@ -41,7 +41,7 @@ class OrderService:
         call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._call_s: Final = call_s
+        self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._clock: Final = clock
@@ -64,7 +64,9 @@ class OrderService:
         """Place one order. Moves money, once for a poNumber, however often it is called with it.
 
         Never sent again once it may have arrived: it is then looked up by its poNumber, for up to 30 seconds after
-        silence, 8 after a refusal that may hide an order. So a redelivered message gets the order of the first.
+        silence, 8 after a refusal that may hide an order. So a redelivered message gets the order of the first. It must
+        ask for the same: an order whose e-mail, contact, tag, product, value, quantity or category block contradicts
+        the request is never handed out.
 
         Args:
             product_id: The product.
@@ -84,7 +86,7 @@ class OrderService:
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
             OutcomeUnknownError: Nobody knows. Call `settle` with the poNumber, or place again with the same poNumber.
-            DuplicatePoNumberError: The poNumber belongs to another order.
+            DuplicatePoNumberError: The poNumber belongs to another order; the message names it and what differs.
             ApiError: The vendor refused; `effect` says whether an order may exist all the same.
             AuthError: The credentials were refused; nothing was processed.
             TransportError: The server was not reached; nothing was sent.
@@ -106,11 +108,17 @@ class OrderService:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
-        except BaseException:  # cancelled: the order may exist, nobody is left to ask; a listener has the poNumber
-            self._doubt(request.po_number, "its caller was cancelled")
+        except BaseException as cancelled:
+            # Nobody is left to ask whether the order exists; a listener has the poNumber. One who was still waiting
+            # for a token, a slot or a connection has ordered nothing.
+            if not is_marked_unsent(cancelled):
+                self._doubt(request.po_number, "its caller was cancelled")
             raise
-        if difference := differs(order, request):  # the vendor's word stands, and whoever listens hears of it
-            self._doubt(request.po_number, f"it was answered with order {order.order_id}, and {difference}")
+        if contradicted := contradictions(request, order):
+            # The vendor replayed the poNumber's first order, or the answer belongs to another request.
+            answered = f"it was answered with order {order.order_id}, and {', '.join(contradicted)}"
+            doubt = OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)
+            return await self._settling.after(request, doubt, deadline)
         return order
 
     async def get(self, *, order_id: int | None = None, po_number: str | None = None) -> Order:
@@ -178,7 +186,7 @@ class OrderService:
             The order; or None when it was absent to the end, so that placing it again under the same poNumber is safe.
 
         Raises:
-            ConfigError: The poNumber is malformed.
+            ConfigError: The poNumber is malformed, or `absent_after_s` is no number of seconds from 0.
             XoxoError: A look-up failed for good; nothing is known then.
 
         Example:
@@ -186,7 +194,8 @@ class OrderService:
             order = await xoxo.orders.settle("INV-1")
             ```
         """
-        return await self._settling.look_for(checks.po_number(po_number), absent_after_s)
+        for_s = check_number("absent_after_s", absent_after_s, zero=True)
+        return await self._settling.look_for(checks.po_number(po_number), for_s)
 
     async def list_history(
         self, start: date, end: date, *, page: int = 1, limit: int = 100, tag: str | None = None

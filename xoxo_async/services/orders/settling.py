@@ -6,7 +6,7 @@ from typing import Final
 import anyio
 
 from xoxo_async.errors import ERROR_IDS, ApiError, DuplicatePoNumberError, OrderMayExist, OutcomeUnknownError, XoxoError
-from xoxo_async.services.orders.matching import differs
+from xoxo_async.services.orders.matching import contradictions
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.replies import Order
 from xoxo_async.services.placing import PlaceOrder
@@ -67,10 +67,9 @@ class Settling:
             if isinstance(error, OutcomeUnknownError) or (answered and not _may_well_exist(error)):
                 raise error
             raise _outcome(error, error.message) from error
-        difference = differs(order, request)
-        if difference:
+        if contradicted := contradictions(request, order):
             raise DuplicatePoNumberError(
-                f"the poNumber belongs to order {order.order_id}, and {difference}",
+                f"the poNumber belongs to order {order.order_id}, and {', '.join(contradicted)}",
                 operation=PLACE_ORDER.name,
                 attempts=error.attempts,
                 po_number=request.po_number,

@@ -1,15 +1,27 @@
 """`matching`: whether an order is the one that was asked for, as far as its reply tells."""
 
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.services.orders import Order, VoucherCode, VoucherDetail
-from xoxo_async.services.orders.matching import differs, known, named
+from xoxo_async.services.orders import (
+    AirmilesDetails,
+    LoungeDetails,
+    Order,
+    OrderProduct,
+    OrderSummary,
+    ShippingDetails,
+    TopUpDetails,
+    VoucherCode,
+    VoucherDetail,
+)
+from xoxo_async.services.orders.matching import contradictions, dates_apart, known, named
 from xoxo_async.services.placing import PlaceOrder, place_order
-from xoxo_async.wire import Secret
+from xoxo_async.wire import RawReply, Secret
 
 
 def asked(**fields: Any) -> PlaceOrder:
@@ -20,8 +32,16 @@ def order(**fields: Any) -> Order:
     return Order(**{"order_id": 900, **fields})
 
 
-def code(product_id: int) -> VoucherCode:
-    return VoucherCode(product_id=product_id, voucher_code_=Secret("HUNTER-2"))
+def summary(**fields: Any) -> OrderSummary:
+    return OrderSummary(**{"order_id": 900, **fields})
+
+
+def code(product_id: int, **fields: Any) -> VoucherCode:
+    return VoucherCode(product_id=product_id, voucher_code_=Secret("HUNTER-2"), **fields)
+
+
+def meta(**fields: Any) -> Order:
+    return order(order_meta=fields)
 
 
 @pytest.mark.parametrize(
@@ -34,15 +54,16 @@ def code(product_id: int) -> VoucherCode:
         {"voucher_details": (VoucherDetail(product_id=31, denomination=Decimal("25.5")),)},
         {"voucher_details": (VoucherDetail(),)},
         {"vouchers": (code(31),), "quantity": 2},
+        {"vouchers": (code(31, amount=Decimal(9), currency="EUR"),)},
     ],
 )
-def test_what_a_reply_leaves_out_is_no_difference(fields: dict[str, Any]) -> None:
-    """Nor is a value that is only written otherwise, or half of the codes."""
-    assert differs(order(**fields), asked()) == ""
+def test_what_a_reply_leaves_out_is_no_contradiction(fields: dict[str, Any]) -> None:
+    """Nor is a value that is only written otherwise, half of the codes, or one code for all pieces."""
+    assert contradictions(asked(), order(**fields)) == []
 
 
 @pytest.mark.parametrize(
-    ("fields", "difference"),
+    ("fields", "contradiction"),
     [
         ({"vouchers": (code(31), code(32))}, "it is for product 32, not 31"),
         ({"voucher_details": (VoucherDetail(product_id=32),)}, "it is for product 32, not 31"),
@@ -51,9 +72,229 @@ def test_what_a_reply_leaves_out_is_no_difference(fields: dict[str, Any]) -> Non
         ({"quantity": 1}, "its quantity is 1, not 2"),
     ],
 )
-def test_a_difference_is_said_in_words_without_a_code(fields: dict[str, Any], difference: str) -> None:
+def test_a_contradiction_is_said_in_words_without_a_code(fields: dict[str, Any], contradiction: str) -> None:
     """One voucher of many is enough; the sentence may go into a log."""
-    assert differs(order(**fields), asked()) == difference
+    assert contradictions(asked(), order(**fields)) == [contradiction]
+
+
+def test_all_contradictions_are_told() -> None:
+    """A person who decides needs every one of them, each once."""
+    other = order(quantity=1, vouchers=(code(32), code(32)), order_meta={"email": "b@x.example"}, tag="B")
+    assert contradictions(asked(email="a@x.example", tag="A"), other) == [
+        "it is for product 32, not 31",
+        "its quantity is 1, not 2",
+        "its e-mail is not the one asked for",
+        "its tag is not the one asked for",
+    ]
+
+
+@pytest.mark.parametrize("echo", ["jane@x.example", " Jane@X.Example ", "", " ", None, [], {}, "j***@x.example"])
+def test_an_e_mail_is_compared_without_case_and_blanks(echo: object) -> None:
+    """A blank, absent or masked echo tells nothing."""
+    assert contradictions(asked(email="Jane@x.example"), meta(email=echo)) == []
+
+
+@pytest.mark.parametrize("key", ["email", "receiverEmail"])
+def test_another_persons_e_mail_is_a_contradiction_and_is_not_shown(key: str) -> None:
+    """The error goes into logs, an address does not."""
+    assert contradictions(asked(email="jane@x.example"), meta(**{key: "john@x.example"})) == [
+        "its e-mail is not the one asked for"
+    ]
+
+
+def test_what_was_not_asked_for_cannot_be_contradicted() -> None:
+    """The vendor may fill in what the request leaves out."""
+    told = order(order_meta={"email": "john@x.example", "contact": "+91-9000000000"}, tag="B")
+    assert contradictions(asked(), told) == []
+    assert contradictions(asked(contact=" ", tag=""), told) == []
+
+
+@pytest.mark.parametrize(
+    ("mine", "echo"),
+    [
+        ("+91-9000000001", "919000000001"),
+        ("+91-9000000001", "00919000000001"),
+        ("+91-9000000001", "9000000001"),
+        ("+91-9000000001", "09000000001"),
+        ("9000000001", "+91 (900) 000 0001"),
+        ("+44-2079460000", "+44 (0)20 7946 0000"),
+        ("+91-9000000001", 919000000001),
+        ("+91-9000000001", " "),
+        ("+91-9000000001", "+91-90*****001"),
+        ("112", "112"),
+    ],
+)
+def test_a_phone_is_compared_by_its_digits(mine: str, echo: object) -> None:
+    """With or without country code, trunk zero and signs it is one phone."""
+    assert contradictions(asked(contact=mine), meta(contact=echo)) == []
+
+
+@pytest.mark.parametrize(
+    ("mine", "echo"),
+    [
+        ("+91-9000000001", "+91-9000000002"),
+        ("+91-9000000001", "9000000002"),
+        ("+91-9000000001", "000001"),
+        ("+91-9000000001", "+1-9000000001"),
+        ("112", "110"),
+    ],
+)
+def test_another_phone_is_a_contradiction(mine: str, echo: str) -> None:
+    """Seven equal digits at the end prove nothing, nor does the same number in another country."""
+    assert contradictions(asked(contact=mine), meta(contact=echo)) == ["its contact is not the one asked for"]
+
+
+@pytest.mark.parametrize(("mine", "echo", "same"), [("A", " A ", True), ("A", "a", False), ("R&D", "R&amp;D", True)])
+def test_a_tag_is_compared_exactly(mine: str, echo: str, same: bool) -> None:
+    """Blanks around it and HTML entities are the vendor's writing, not another tag."""
+    assert (contradictions(asked(tag=mine), order(tag=echo)) == []) is same
+
+
+def test_a_meta_that_is_json_in_a_string_is_read() -> None:
+    """The vendor writes other meta fields so; what is no JSON tells nothing."""
+    request = asked(email="jane@x.example")
+    assert contradictions(request, order(order_meta='{"email": "john@x.example"}')) != []
+    assert contradictions(request, order(order_meta="{")) == []
+
+
+LOUNGE = LoungeDetails(first_name="Jane", last_name="Doe", flight_departure_date=date(2027, 1, 23))
+MILES = AirmilesDetails(loyalty_member_id="M-1")
+TOPUP = TopUpDetails(phone_code="+91", phone_number="9000000001")
+GOODS = ShippingDetails(
+    first_name="Jane", last_name="Doe", contact_no="+1-2345678901", address1="1 Main St", city="Delhi", country="India",
+    state="DL", postcode="110001",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("details", "echo"),
+    [
+        (LOUNGE, {"loungeData": {"firstName": " JANE", "lastName": "doe", "flightDepartureDate": "23-01-2027"}}),
+        (LOUNGE, {"flightDepartureDate": "2027-01-23"}),
+        (LOUNGE, {"flightDepartureDate": "soon"}),
+        (MILES, {"userMeta": {"loyaltyMemberId": "m-1 "}}),
+        (TOPUP, {"userMeta": {"topupPhoneCode": "+91", "topupPhoneNumber": "9000000001"}}),
+        (TOPUP, {"topupData": {"topupPhoneNumber": "919000000001"}}),
+        (TOPUP, {"topupPhoneCode": "91"}),
+        (TOPUP, {"userMeta": []}),
+        (TOPUP, {"contact": "+91 9000000001"}),
+        (GOODS, {"shippingCity": "delhi", "shippingPostcode": 110001, "shippingCountry": "IN"}),
+    ],
+)
+def test_a_category_block_that_is_echoed_otherwise_is_the_same(details: Any, echo: dict[str, Any]) -> None:
+    """In another case, place or spelling; the vendor spells countries in three ways, so they are not compared."""
+    assert contradictions(asked(quantity=1, details=details), meta(**echo)) == []
+
+
+@pytest.mark.parametrize(
+    ("details", "echo", "contradiction"),
+    [
+        (LOUNGE, {"loungeData": {"firstName": "John"}}, "its traveller's first name is not the one asked for"),
+        (LOUNGE, {"loungeData": {"flightDepartureDate": "24-01-2027"}}, "its flight date is not the one asked for"),
+        (MILES, {"userMeta": {"loyaltyMemberId": "M-2"}}, "its loyalty member is not the one asked for"),
+        (TOPUP, {"userMeta": {"topupPhoneNumber": "9000000002"}}, "its topped up phone is not the one asked for"),
+        (
+            TOPUP,
+            {"topupData": {"topupPhoneCode": "+1", "topupPhoneNumber": "9000000001"}},
+            "its topped up phone is not the one asked for",
+        ),
+        (TOPUP, {"contact": "+91 9000000002"}, "its contact is not the one asked for"),
+        (GOODS, {"shippingFirstName": "John"}, "its shipping first name is not the one asked for"),
+        (GOODS, {"shippingContactNo": "+1-2345678902"}, "its shipping contact is not the one asked for"),
+    ],
+)
+def test_another_category_block_is_another_order(details: Any, echo: dict[str, Any], contradiction: str) -> None:
+    """A top-up to another phone, a lounge visit of somebody else: named, and no value is shown."""
+    assert contradictions(asked(quantity=1, details=details), meta(**echo)) == [contradiction]
+
+
+def test_a_block_beside_the_order_and_the_shipping_details_are_read() -> None:
+    """`shippingDetails` is where look-ups have it; a block that the SDK has no field for is in the raw answer."""
+    goods = order(shipping_details={"shippingPostcode": "999999", "shippingCompany": ""})
+    assert contradictions(asked(details=GOODS), goods) == ["its shipping postcode is not the one asked for"]
+    body = {"data": {"getOrderDetails": {"data": {"orderId": 900, "userMeta": {"topupPhoneNumber": "9000000002"}}}}}
+    raw = RawReply(msgspec.json.encode(body))
+    assert contradictions(asked(details=TOPUP), order(raw=raw)) == ["its topped up phone is not the one asked for"]
+    assert contradictions(asked(details=TOPUP), order(raw=RawReply(b"{"))) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "contradiction"),
+    [
+        ({"po_number": "PO-8"}, "its poNumber is PO-8, not PO-7"),
+        ({"email": "john@x.example"}, "its e-mail is not the one asked for"),
+        ({"tag": "B"}, "its tag is not the one asked for"),
+        ({"products": (OrderProduct(product_id=32),)}, "it is for product 32, not 31"),
+        ({"products": (OrderProduct(quantity=3),)}, "its quantity is 3, not 2"),
+        ({"products": (OrderProduct(receiver_email="john@x.example"),)}, "its e-mail is not the one asked for"),
+        ({"products": (OrderProduct(receiver_mobile_number="+1-999"),)}, "its contact is not the one asked for"),
+        ({"voucher_details": (VoucherDetail(denomination=Decimal(50)),)}, "its denomination is 50, not 25.50"),
+        ({"products": (OrderProduct(price=Decimal(50), currency="usd"),)}, "its denomination is 50, not 25.50"),
+    ],
+)
+def test_an_order_of_the_history_is_compared_as_well(fields: dict[str, Any], contradiction: str) -> None:
+    """It is the one reply that tells the poNumber."""
+    request = asked(email="jane@x.example", contact="+91-9000000001", tag="A")
+    assert contradictions(request, summary(**fields), currency="USD") == [contradiction]
+
+
+def test_one_echo_of_the_history_that_agrees_is_enough() -> None:
+    """The e-mail beside the products may be the account's; a price in another currency than the product's is none."""
+    product = OrderProduct(
+        product_id=31, receiver_email="JANE@x.example", price=Decimal("8.79"), currency="INR", quantity=2
+    )
+    told = summary(po_number="PO-7", email="admin@x.example", products=(product,), currency_code="INR")
+    assert contradictions(asked(email="jane@x.example"), told) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({"voucher_details": (VoucherDetail(currency_code="eur"),)}, ["its currency is EUR, not USD"]),
+        ({"voucher_details": (VoucherDetail(currency_code="usd"),), "vouchers": (code(31, currency="CRC"),)}, []),
+        ({"vouchers": (code(31, amount=Decimal(50), currency="USD"),)}, ["its denomination is 50, not 25.50"]),
+        ({"vouchers": (code(31, amount=Decimal("25.5"), currency="USD"),)}, []),
+        ({"vouchers": (code(31, amount=Decimal(51), currency="USD"),)}, []),
+        ({"currency_code": "EUR"}, ["its account's currency is EUR, not INR"]),
+        ({"currency_code": "inr", "order_total": Decimal(4400)}, []),
+        ({"order_total": Decimal(2000)}, ["its total is 2000, not about 4200"]),
+        ({"raw_order_total": Decimal("8400.5")}, ["its total is 8400.5, not about 4200"]),
+        ({"order_total": Decimal(0)}, []),
+    ],
+)
+def test_currency_and_total_are_compared_where_the_caller_knows_them(fields: dict[str, Any], found: list[str]) -> None:
+    """A rate moves by less than a tenth; another value does not hide in that."""
+    told = order(**fields)
+    assert contradictions(asked(), told, currency="USD", account_currency="INR", total=Decimal(4200)) == found
+    assert contradictions(asked(), told) == []
+
+
+SENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("hours", "apart"), [(0, False), (5.5, False), (13.9, False), (-11.9, False), (14.2, True), (-14.2, True)]
+)
+def test_a_date_is_apart_once_no_time_zone_explains_it(hours: float, apart: bool) -> None:
+    """The vendor's dates have no zone; the farthest zone is 14 hours away."""
+    naive = (SENT + timedelta(hours=hours)).replace(tzinfo=None)
+    assert dates_apart(naive, SENT.timestamp()) is apart
+
+
+def test_a_row_sent_over_days_has_a_span_of_dates() -> None:
+    """The order may be of the first send, of the last, or of any between."""
+    until = (SENT + timedelta(days=3)).timestamp()
+    for hours, apart in ((-15, True), (-13, False), (40, False), (72 + 13, False), (72 + 15, True)):
+        naive = (SENT + timedelta(hours=hours)).replace(tzinfo=None)
+        assert dates_apart(naive, SENT.timestamp(), until) is apart
+
+
+def test_no_date_tells_nothing_and_a_day_tells_only_the_day() -> None:
+    """Midnight sharp is how a date without a time is read: the order may be of any hour of that day."""
+    assert dates_apart(None, SENT.timestamp()) is False
+    evening = datetime(2026, 3, 4, 23, 0, tzinfo=UTC).timestamp()
+    assert dates_apart(datetime.fromisoformat("2026-03-04T00:00:00"), evening) is False
+    assert dates_apart(datetime.fromisoformat("2026-03-03T00:00:00"), evening) is True
 
 
 @pytest.mark.parametrize("order_id", [0, -1])

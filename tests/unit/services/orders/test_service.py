@@ -18,7 +18,7 @@ from xoxo_async.errors import (
     NotFoundError,
     OutcomeUnknownError,
 )
-from xoxo_async.services.orders import Order, OrderService, OrderSummary, VoucherCode, VoucherDetail
+from xoxo_async.services.orders import Order, OrderService, OrderSummary, TopUpDetails, VoucherCode, VoucherDetail
 from xoxo_async.wire import RawReply, Secret
 
 pytestmark = pytest.mark.anyio
@@ -167,20 +167,59 @@ async def test_a_certain_no_is_not_looked_up(road: Any, clock: Clock, error: Exc
         {"vouchers": (VoucherCode(product_id=32, voucher_code_=Secret("HUNTER-2")),)},
         {"voucher_details": (VoucherDetail(denomination=Decimal(50)),)},
         {"quantity": 2},
+        {"order_meta": {"email": "john@x.example"}},
+        {"order_meta": {"contact": "+91-9000000002"}},
+        {"tag": "B"},
+        {"order_meta": {"userMeta": {"topupPhoneNumber": "9000000002"}}},
     ],
-    ids=["product", "denomination", "quantity"],
+    ids=["product", "denomination", "quantity", "e-mail", "contact", "tag", "top-up"],
 )
-async def test_a_po_number_of_another_order_is_said_so(road: Any, clock: Clock, other: dict[str, Any]) -> None:
-    """A duplicate whose order is not the one asked for is never handed out as if it were."""
-    road.answers = [DuplicatePoNumberError("used", error_id="PLE10004"), order(**other)]
-    with pytest.raises(DuplicatePoNumberError, match="belongs to order 900"):
-        await OrderService(road, clock=clock).place(**ASKED)
+@pytest.mark.parametrize("refused", [True, False], ids=["refused", "replayed"])
+async def test_a_po_number_of_another_order_is_said_so(
+    road: Any, clock: Clock, other: dict[str, Any], refused: bool
+) -> None:
+    """Whether the vendor refuses a used poNumber or answers with its first order: that one is never handed out."""
+    asked = {**ASKED, "email": "jane@x.example", "contact": "+91-9000000001", "tag": "A"}
+    details = TopUpDetails(phone_code="+91", phone_number="9000000001")
+    first = DuplicatePoNumberError("used", error_id="PLE10004") if refused else order(**other)
+    road.answers = [first, order(**other)]
+    with pytest.raises(DuplicatePoNumberError, match="belongs to order 900, and it") as caught:
+        await OrderService(road, clock=clock).place(**asked, details=details)
+    assert caught.value.effect == "possible"
+    assert not any(told in str(caught.value) for told in ("john", "jane", "90000"))
+    assert [name for name, _ in road.asked] == ["placeOrder", "getOrderDetails"]
+
+
+async def test_an_answer_to_another_request_is_looked_up(road: Any, clock: Clock) -> None:
+    """On a connection out of step the answer is another order's; the look-up finds the one that was placed."""
+    road.answers = [order(order_id=901, tag="B"), order(tag="A")]
+    assert (await OrderService(road, clock=clock).place(**ASKED, tag="A")).order_id == 900
+
+
+async def test_an_answer_to_another_request_without_an_order_of_ours_is_doubt(road: Any, clock: Clock) -> None:
+    """The doubt says which order came, and whoever listens has the poNumber."""
+    doubts: list[str] = []
+    road.answers = [order(order_id=901, tag="B"), *(absent() for _ in range(20))]
+    service = OrderService(road, clock=clock, doubt=lambda po_number, _reason: doubts.append(po_number))
+    with pytest.raises(OutcomeUnknownError, match="answered with order 901, and its tag is not the one asked for"):
+        await service.place(**ASKED, tag="A")
+    assert doubts == ["PO-7"]
 
 
 async def test_a_duplicate_that_is_the_same_order_is_the_order(road: Any, clock: Clock) -> None:
     """A redelivered message gets the order of the first."""
     road.answers = [DuplicatePoNumberError("used", error_id="PLE10004"), order(quantity=1)]
     assert (await OrderService(road, clock=clock).place(**ASKED)).order_id == 900
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "150", -1, True, None], ids=repr)
+async def test_settle_refuses_what_is_no_time(road: Any, clock: Clock, seconds: Any) -> None:
+    """NaN never ended, and a negative time said "absent" at once: nothing is looked up, and the argument is named."""
+    with pytest.raises(ConfigError, match="absent_after_s"):
+        await OrderService(road, clock=clock).settle("PO-7", absent_after_s=seconds)
+    with pytest.raises(ConfigError, match="call_s"):
+        OrderService(road, call_s=seconds)
+    assert road.asked == []
 
 
 async def test_settle_believes_an_absence_only_at_the_end(road: Any, clock: Clock) -> None:

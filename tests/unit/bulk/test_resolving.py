@@ -1,9 +1,9 @@
-"""`bulk_books`: a person's word about a line becomes a fact for the ledger, and names who said it."""
+"""`resolving`: a person's word about a line becomes a fact for the ledger, is checked, and names who said it."""
 
 import pytest
 
 from xoxo_async.bulk.ledger import Delivery, Evidence, LedgerLine, LineState
-from xoxo_async.cli.bulk_books import Decision
+from xoxo_async.bulk.resolving import Decision
 
 BODY = '{"productId":1001,"quantity":2,"denomination":100,"poNumber":"PO-1"}'
 

@@ -1,0 +1,102 @@
+"""Whose books these are: a ledger belongs to one account at one address, and that is compared before any call.
+
+At another account, or at another address, every order of a ledger looks absent, and would be bought again.
+"""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from xoxo_async.bulk.evidence import mismatch
+from xoxo_async.bulk.ledger import Identity, Ledger, LedgerLine, LineState
+from xoxo_async.client import XoxoClient
+from xoxo_async.config import is_loopback
+from xoxo_async.errors import ConfigError, NotFoundError
+
+__all__ = ["check_identity", "identity_of"]
+
+_NEVER_SENT: Final = frozenset({LineState.PLANNED, LineState.CANCELLED})
+
+
+def identity_of(client: XoxoClient, address: str = "") -> Identity:
+    """Return the account and the address that a client works for.
+
+    Args:
+        client: The client.
+        address: What to call the address, instead of the client's base URL.
+    """
+    return Identity(address or _normal(client.base_url), client.account_fingerprint)
+
+
+def _normal(base_url: str) -> str:
+    """Return an address in one spelling: hosts are compared without case, and this machine has several names."""
+    parts = urlsplit(base_url)
+    host = (parts.hostname or "").lower()
+    host = "localhost" if is_loopback(host) else host
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme, 0)
+    return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
+
+
+async def check_identity(client: XoxoClient, ledger: Ledger, identity: Identity) -> None:
+    """Refuse to work on a ledger of another account or address; bind one that belongs to nobody yet.
+
+    On this machine a server may come back at another port. That is taken for the same server when it knows an order
+    of the ledger, or when the ledger has never sent anything.
+
+    Args:
+        client: Asks for that order; no other call is made.
+        ledger: The ledger.
+        identity: Whose orders the caller works on.
+
+    Raises:
+        ConfigError: When they are not the ledger's; says what differs, and how to go on.
+        XoxoError: When the order cannot be looked up.
+    """
+    known = ledger.identity
+    if known == identity:
+        return
+    if known is None:
+        if (await ledger.counts()).rows:
+            await ledger.rebind(identity, reason="the ledger did not say whose orders it holds")
+        return
+    same_place = known.address == identity.address
+    if not same_place and not _differ_in_port_alone(known.address, identity.address):
+        raise ConfigError(_begun_elsewhere(known, identity))
+    if known.account != identity.account:
+        raise ConfigError(
+            "this ledger was begun with another account, where its orders are; nothing was sent. If the account is the"
+            " same and only its client id or token was replaced, say so with `xoxo bulk rebind`"
+        )
+    if not same_place:
+        if not await _is_same_server(client, ledger):
+            raise ConfigError(_begun_elsewhere(known, identity))
+        await ledger.rebind(identity, reason="the same server at another port of this machine, by an order it knows")
+
+
+def _begun_elsewhere(known: Identity, identity: Identity) -> str:
+    return (
+        f"this ledger was begun against {known.address}, where its orders are, and not {identity.address}; nothing was"
+        " sent. If the server is the same, say so with `xoxo bulk rebind`"
+    )
+
+
+def _differ_in_port_alone(one: str, other: str) -> bool:
+    first, second = urlsplit(one), urlsplit(other)
+    local = first.hostname == second.hostname == "localhost"
+    return local and (first.scheme, first.path) == (second.scheme, second.path)
+
+
+async def _is_same_server(client: XoxoClient, ledger: Ledger) -> bool:
+    counts = await ledger.counts()
+    if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
+        return True
+    async for line in ledger.lines(states=(LineState.PLACED,)):
+        return await _knows(client, line)
+    return False
+
+
+async def _knows(client: XoxoClient, line: LedgerLine) -> bool:
+    try:
+        order = await client.orders.get(po_number=line.po_number)
+    except NotFoundError:
+        return False
+    return order.order_id == line.order_id and not mismatch(line, order)
