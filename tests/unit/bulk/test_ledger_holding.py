@@ -65,7 +65,7 @@ async def test_a_ledger_that_was_moved_is_itself(tmp_path: Path, how: str) -> No
 
 @pytest.mark.parametrize("how", CHANGED)
 async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, how: str) -> None:
-    """Also after it was written to and closed again; once its planned lines are in doubt, it is a ledger like any other."""
+    """Also after it was written to and closed; once its planned lines are in doubt, it is a ledger like any other."""
     path = tmp_path / "l.db"
     await one_placed(path)
     path = CHANGED[how](path)
