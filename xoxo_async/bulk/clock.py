@@ -1,38 +1,129 @@
-"""Time as a ledger needs it: a clock that is set must never make a lost answer look old."""
+"""Time as a ledger needs it: seconds that no person can set, in one process and from one process to the next.
 
+Absence is believed so many seconds after a send. A clock that a person sets in between makes a send look older than it
+is, and the order is bought twice. So a ledger counts on a clock of its own: it goes on with the seconds since the
+machine started, which nobody can set and which count a suspended machine too. What the ledger keeps of it (`Anchor`)
+lets the next process go on where the last one was. After a restart of the machine, or on another machine, nobody knows
+how long the ledger lay still. Then its clock goes on from where it was, and what is in doubt is counted from that
+moment on. Each error waits too long, never too short.
+"""
+
+import math
 import time
 from collections.abc import Callable
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
-__all__ = ["SteadyClock"]
+__all__ = ["Anchor", "Boot", "LedgerClock", "boot_clock", "continued"]
+
+_BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+_SLACK_S: Final = 1.0
+"""Stamps are rounded to milliseconds: a stamp may be that much later than the clock that made it."""
 
 
-class SteadyClock:
-    """Epoch seconds that go on evenly from the first reading, however the wall clock is set meanwhile.
+class Boot(NamedTuple):
+    """A reading of the machine's own clock.
 
-    Absence is believed so many seconds after a send. A wall clock that is stepped forward in between would make it
-    believed too soon, and the order be placed twice; one that is stepped back would hold everything up.
+    Attributes:
+        name: Which start of which machine it counts from; empty where the system does not tell.
+        seconds: Seconds since then.
+    """
+
+    name: str
+    seconds: float
+
+
+class Anchor(NamedTuple):
+    """What a ledger keeps to go on with its clock.
+
+    Attributes:
+        boot: The start of the machine it was made in.
+        seconds: The machine's clock at that moment.
+        now: The ledger's clock at that moment.
+    """
+
+    boot: str
+    seconds: float
+    now: float
+
+    @classmethod
+    def read(cls, text: str) -> "Anchor | None":
+        """Read what `text` wrote; None where there is nothing, or nothing that can be read."""
+        boot, _, numbers = text.partition(" ")
+        try:
+            seconds, now = (float(number) for number in numbers.split())
+        except ValueError:
+            return None
+        return cls(boot, seconds, now) if math.isfinite(seconds) and math.isfinite(now) else None
+
+    def text(self) -> str:
+        """Return it as the ledger keeps it."""
+        return f"{self.boot} {self.seconds!r} {self.now!r}"
+
+
+def continued(kept: Anchor | None, boot: Boot, wall: float, latest: float) -> Anchor:
+    """Return the anchor to go on from.
+
+    Args:
+        kept: The ledger's; None for a new ledger.
+        boot: The machine's clock now.
+        wall: The wall clock now, in epoch seconds: where the clock of a new ledger begins.
+        latest: The latest stamp in the ledger, by its clock.
+
+    Returns:
+        The kept one where the machine has run ever since; otherwise a new one, not before any stamp.
+    """
+    if kept is not None and kept.boot == boot.name and boot.seconds >= kept.seconds:
+        now = kept.now + boot.seconds - kept.seconds
+        if now >= latest - _SLACK_S:
+            return kept
+    return Anchor(boot.name, boot.seconds, max(wall, latest, 0.0 if kept is None else kept.now))
+
+
+def boot_clock() -> Callable[[], Boot]:
+    """Return the clock of this machine.
+
+    Linux names each start and counts the seconds since then, suspended ones included. Other systems do not name it:
+    there the wall clock bridges two processes, and a monotonic clock counts within one.
+    """
+    clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+    try:
+        name = _BOOT_ID.read_text().strip()
+    except OSError:
+        name = ""
+    if clock is None or not name:
+        offset = time.time() - time.monotonic()
+        return lambda: Boot("", time.monotonic() + offset)
+    return lambda: Boot(name, time.clock_gettime(clock))
+
+
+class LedgerClock:
+    """The clock of one open ledger.
 
     Args:
         wall: The wall clock, in epoch seconds.
-        ticks: A clock that nobody sets.
+        boot: The clock of the machine.
+        kept: The anchor that the ledger keeps, as text.
+        latest: The latest stamp in the ledger.
+
+    Attributes:
+        anchor: What the ledger has to keep.
+        is_new: Whether nobody knows how long the ledger lay still: what is in doubt counts from now on.
     """
 
-    __slots__ = ("_offset", "_ticks", "_wall")
+    __slots__ = ("_boot", "_wall", "anchor", "is_new")
 
-    def __init__(self, wall: Callable[[], float] = time.time, ticks: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, wall: Callable[[], float], boot: Callable[[], Boot], kept: str, latest: float) -> None:
         self._wall: Final = wall
-        self._ticks: Final = ticks
-        self._offset: Final = wall() - ticks()
+        self._boot: Final = boot
+        known = Anchor.read(kept)
+        self.anchor: Final = continued(known, boot(), wall(), latest)
+        self.is_new: Final = self.anchor != known
 
     def now(self) -> float:
-        """Return the time that has really passed since the start, added to the time it was then."""
-        return self._ticks() + self._offset
+        """Return the ledger's time: seconds that nobody sets. It is near the wall clock, but it is no date."""
+        return self.anchor.now + self._boot().seconds - self.anchor.seconds
 
-    def latest(self) -> float:
-        """Return the later of `now` and the wall clock: what a send is stamped with.
-
-        Another process compares the stamp with a clock of its own; too late a stamp makes it wait, too early a one
-        makes it believe too soon (after a sleep that `ticks` does not count).
-        """
-        return max(self.now(), self._wall())
+    def wall(self) -> float:
+        """Return the wall clock, in epoch seconds: for dates, and for people."""
+        return self._wall()

@@ -9,7 +9,6 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.catalogue import Catalogue
-from xoxo_async.bulk.clock import SteadyClock
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake import rows_of
 from xoxo_async.bulk.ledger import LineState, Planned, PlanTerms, Rules, Share
@@ -127,7 +126,7 @@ class BulkIssuer:
         self._identity: Final = identity_of(client, address)
         self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
-        self._wall: Final = wall or SteadyClock().now
+        self._wall: Final = wall or ledger.now
         self._concurrency: Final = _in_flight_limit(client, concurrency)
         self._pause_limit_s: Final = pause_limit_s
         # Two look-ups that say absent, a tenth of the settling time apart.
@@ -466,6 +465,8 @@ class BulkIssuer:
         """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
         if self._restore:
             await self._ledger.restored(reason="a person said that this ledger replaces another one")
+        elif self._ledger.copied:
+            await self._ledger.restored(reason="its file is a copy, or an older state of it")
 
     async def _hold_to_the_bound(self, runner: Runner) -> None:
         """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""

@@ -77,16 +77,22 @@ class Moment(NamedTuple):
     """Who writes, and when.
 
     Attributes:
-        now: Epoch seconds.
+        now: The ledger's clock, which nobody sets: what absence is counted on.
         epoch: The writer's epoch.
         since: The first epoch of the ledger's present holder; what is older, a dead one wrote.
         rules: The settling rules.
+        ahead: How far the wall clock is ahead of `now`; for stamps that people and dates are compared with.
     """
 
     now: float
     epoch: int
     since: int
     rules: Rules
+    ahead: float = 0.0
+
+    def date(self, at: float) -> float:
+        """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
+        return round(at + self.ahead, 3)
 
 
 Guard = Callable[[LedgerLine, Change, Moment], bool]
@@ -125,7 +131,7 @@ def reason_given(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
 def counts_as_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
     """Sent late enough after the last send, and spaced from the look-up before it."""
     at = moment.now if change.at is None else min(change.at, moment.now)
-    if line.last_sent_at is None or at < line.last_sent_at + moment.rules.settle_s:
+    if line.last_sent_tick is None or at < line.last_sent_tick + moment.rules.settle_s:
         return False
     return line.last_lookup_at is None or at >= line.last_lookup_at + moment.rules.spacing_s
 
@@ -325,20 +331,25 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
         after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
+    sent: float | None = None
     if row.number == "T1":
-        after |= {"attempts": line.attempts + 1, "first_sent_at": line.first_sent_at or moment.now}
-        after |= {"last_sent_at": moment.now, "lookups": 0, "last_lookup_at": None}
+        sent = moment.now
+        first = moment.date(sent) if line.first_sent_at is None else line.first_sent_at
+        after |= {"attempts": line.attempts + 1, "first_sent_at": first, "lookups": 0, "last_lookup_at": None}
     elif row.number == "T2" and not line.suspect:
         after["first_sent_at"] = None  # nothing that was sent so far can have become an order
-    elif row.number == "T7" and line.last_sent_at is not None:
-        after["last_sent_at"] = max(line.last_sent_at, min(moment.now, line.last_sent_at + MAX_HOLD_S))
+    elif row.number == "T7" and line.last_sent_tick is not None:
+        sent = max(line.last_sent_tick, min(moment.now, line.last_sent_tick + MAX_HOLD_S))
     elif row.number in {"T3", "T5", "T6"}:
         # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
         # date lies before this moment, which tells the vendor's zone.
-        after["last_sent_at"] = at
+        sent = at
     elif row.number in {"T15", "T16"}:
         # The unseen sender, or the request whose answer went astray, may have sent its last byte just now.
-        after |= {"last_sent_at": moment.now, "lookups": 0, "last_lookup_at": None}
+        sent = moment.now
+        after |= {"lookups": 0, "last_lookup_at": None}
+    if sent is not None:
+        after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
     if row.counts:
         after |= {"lookups": line.lookups + 1, "last_lookup_at": at}
     if change.error or change.error_id:
@@ -375,7 +386,7 @@ def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
 
 
 def next_look(line: LedgerLine, rules: Rules) -> float | None:
-    """Return when a look-up that says absent would next count for a line in doubt, in epoch seconds.
+    """Return when a look-up that says absent would next count for a line in doubt, by the ledger's clock.
 
     Args:
         line: The line.
@@ -387,5 +398,5 @@ def next_look(line: LedgerLine, rules: Rules) -> float | None:
     """
     if line.lookups >= rules.absences:
         return None
-    settled = (line.last_sent_at or 0.0) + rules.settle_s
+    settled = (line.last_sent_tick or 0.0) + rules.settle_s
     return settled if line.last_lookup_at is None else max(settled, line.last_lookup_at + rules.spacing_s)

@@ -7,9 +7,12 @@ from typing import Final
 
 from xoxo_async.errors import LedgerError
 
-__all__ = ["CodeBox"]
+__all__ = ["SEALED_FORM", "CodeBox"]
 
 _SEALED: Final = "sealed1:"
+SEALED_FORM: Final = f"{_SEALED}*"
+"""What sealed codes look like, as a GLOB pattern."""
+
 _KEY_BYTES: Final = 32
 _NONCE_BYTES: Final = 12
 _CHECK: Final = b"xoxo ledger key check"

@@ -1,25 +1,26 @@
-"""The ledger's files: who holds them, what they are, and that nobody else can read them."""
+"""The ledger's files: what they are, that they stay what was opened, and that nobody else can read them."""
 
-import fcntl
 import os
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from xoxo_async.errors import LedgerError, LedgerLockedError
+from xoxo_async.errors import LedgerError
 
 __all__ = [
     "APPLICATION_ID",
+    "MODE",
     "SCHEMA_VERSION",
-    "FileLock",
+    "FileWatch",
     "Header",
     "create_private",
-    "holder_of",
-    "noted_wal",
+    "place_of",
     "publish",
     "read_header",
     "refuse_incomplete",
+    "refuse_links",
+    "refuse_mixed",
     "refuse_torn",
     "remove",
     "sidecar",
@@ -32,189 +33,11 @@ MODE: Final = 0o600
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
 _LARGEST_PAGE: Final = 65536
-_WAL_AT: Final = 32
-"""Where in the lock file the length of the `-wal` stands, behind the holder's pid."""
 
 
 def sidecar(path: Path, suffix: str) -> Path:
     """Return the file beside a ledger: `-wal`, `-shm`, `.lock`."""
     return path.with_name(path.name + suffix)
-
-
-class FileLock:
-    """The one holder of a ledger: a kernel lock, gone the moment its process is, however it dies.
-
-    The lock file stays with its ledger. Where it is removed, a process that waits at the old one notices, and takes the
-    new one: two must never hold two files of one name.
-
-    Args:
-        path: The ledger.
-
-    Attributes:
-        wal_bytes: Once taken: how long the `-wal` was after the last commit of a holder that did not end cleanly.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path: Final = path
-        self._fd: int | None = None
-        self._remove = False
-        self.wal_bytes: int = 0
-
-    def take(self) -> None:
-        """Take the lock, and write down who has it.
-
-        Raises:
-            LedgerLockedError: When another process has it, or this one has it already.
-            LedgerError: When the lock file cannot be made.
-        """
-        while not self._took(sidecar(self._path, ".lock")):
-            pass
-
-    def _took(self, lock: Path) -> bool:
-        """Take the lock; return whether the file still is the one of that name."""
-        try:
-            fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
-        except OSError as error:
-            raise LedgerError(f"{lock} cannot be opened: {error.strerror}") from error
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if not _is_named(fd, lock):
-                os.close(fd)
-                return False
-            os.fchmod(fd, MODE)
-            self.wal_bytes = _number_in(fd, _WAL_AT) or 0
-            os.pwrite(fd, f"{os.getpid():<{_WAL_AT - 1}}\n".encode(), 0)
-        except BlockingIOError:
-            holder = _number_in(fd, 0)
-            os.close(fd)
-            raise LedgerLockedError(self._refusal(holder), holder_pid=holder) from None
-        except OSError as error:
-            os.close(fd)
-            raise LedgerError(f"{lock} cannot be locked: {error.strerror}") from error
-        self._fd = fd
-        return True
-
-    def note_wal(self, size: int) -> None:
-        """Write down how long the `-wal` is after a commit; a shorter one has lost orders.
-
-        What fails here, or is lost in a power cut, can only leave the note too small, and then it says nothing.
-
-        Args:
-            size: In bytes.
-        """
-        if self._fd is not None:
-            with suppress(OSError):
-                os.pwrite(self._fd, _noted(size), _WAL_AT)
-
-    def empty_note(self) -> None:
-        """Take the note back, durably, before the `-wal` is emptied; too great a note would refuse a sound ledger.
-
-        Raises:
-            OSError: The note stands: the `-wal` must stay as it is.
-        """
-        if self._fd is not None:
-            os.pwrite(self._fd, _noted(0), _WAL_AT)
-            os.fdatasync(self._fd)
-
-    def end_note(self) -> None:
-        """Take the note back before the ledger is closed; where that fails, the lock file goes with its holder."""
-        try:
-            self.empty_note()
-        except OSError:
-            self._remove = True
-
-    def release(self, *, clean: bool = True, remove: bool = False) -> None:
-        """Let the next one in.
-
-        Args:
-            clean: Whether the ledger is whole without what was noted.
-            remove: Whether the lock file goes, too: with a ledger that is gone.
-        """
-        if self._fd is not None:
-            with suppress(OSError):
-                if clean:
-                    os.ftruncate(self._fd, 0)
-                else:
-                    os.pwrite(self._fd, b" " * _WAL_AT, 0)
-            with suppress(OSError):
-                if remove or self._remove:
-                    sidecar(self._path, ".lock").unlink()
-            os.close(self._fd)
-            self._fd = None
-
-    def _refusal(self, holder: int | None) -> str:
-        if holder == os.getpid():
-            return f"{self._path} is open already, in this process"
-        return f"{self._path} is in use by process {holder or 'unknown'}"
-
-
-def holder_of(path: Path) -> int | None:
-    """Return which process holds a ledger, None when none does; holds nothing and makes no file.
-
-    Args:
-        path: The ledger, as it really is.
-    """
-    try:
-        fd = os.open(sidecar(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return None
-    try:
-        pid = _number_in(fd, 0)
-        # A number alone proves little: whoever had it may be dead, and another process have it now.
-        return pid if pid is not None and _is_alive(pid) and _is_locked(fd) else None
-    finally:
-        os.close(fd)
-
-
-def noted_wal(path: Path) -> int:
-    """Return how long a ledger's `-wal` was after the last commit of a holder that did not end cleanly.
-
-    Args:
-        path: The ledger, as it really is.
-    """
-    try:
-        fd = os.open(sidecar(path, ".lock"), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return 0
-    try:
-        return _number_in(fd, _WAL_AT) or 0
-    finally:
-        os.close(fd)
-
-
-def _is_locked(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    return False
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True
-    except OSError:
-        return False
-    return True
-
-
-def _is_named(fd: int, path: Path) -> bool:
-    try:
-        named = path.stat(follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return os.path.samestat(os.fstat(fd), named)
-
-
-def _noted(size: int) -> bytes:
-    return f"{size:<{_WAL_AT - 1}}\n".encode()
-
-
-def _number_in(fd: int, at: int) -> int | None:
-    text = os.pread(fd, _WAL_AT, at).strip()
-    return int(text) if text.isdigit() else None
 
 
 class Header:
@@ -235,11 +58,12 @@ class Header:
         self.is_sqlite: Final = raw.startswith(_MAGIC)
 
 
-def read_header(path: Path, *, mend: bool = True) -> Header | None:
+def read_header(path: Path, *, fd: int | None = None, mend: bool = True) -> Header | None:
     """Read what a file is, and refuse what is no ledger of ours.
 
     Args:
         path: The file.
+        fd: Its descriptor, where it is open; otherwise it is opened and closed.
         mend: Whether to keep others from reading it where they could.
 
     Returns:
@@ -248,12 +72,21 @@ def read_header(path: Path, *, mend: bool = True) -> Header | None:
     Raises:
         LedgerError: When it is anything but a ledger this version can use; says what it is.
     """
+    if fd is not None:
+        return _header_of(path, fd, mend=mend)
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        opened = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise LedgerError(f"{path} cannot be opened: {error.strerror}") from error
+    try:
+        return _header_of(path, opened, mend=mend)
+    finally:
+        os.close(opened)
+
+
+def _header_of(path: Path, fd: int, *, mend: bool) -> Header:
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):
@@ -266,8 +99,6 @@ def read_header(path: Path, *, mend: bool = True) -> Header | None:
             os.fchmod(fd, MODE)
     except OSError as error:
         raise LedgerError(f"{path} cannot be used: {error.strerror}") from error
-    finally:
-        os.close(fd)
     return header
 
 
@@ -306,25 +137,149 @@ def refuse_incomplete(path: Path, file: Path, wal_needed: str | None) -> None:
         )
 
 
-def refuse_torn(path: Path, file: Path, expected: int) -> None:
-    """Refuse a ledger whose `-wal` lost its end: SQLite would take what is left for all there was.
+def refuse_torn(path: Path, file: Path, row: int, noted: int) -> None:
+    """Refuse a ledger that has lost its latest orders: they would be placed again.
 
     Args:
         path: The ledger, for the message.
         file: As it really is.
-        expected: How long the `-wal` was.
+        row: The last journal row it has.
+        noted: The last journal row that it surely had.
 
     Raises:
-        LedgerError: When it is shorter.
+        LedgerError: When it has less than it had.
     """
-    wal = sidecar(file, "-wal")
-    size = wal.stat().st_size if wal.exists() else 0
-    if size < expected:
+    if row < noted:
+        lock = sidecar(file, ".lock").name
         raise LedgerError(
-            f"{path} is torn: its {wal.name} has {size} bytes, and had {expected}. The latest orders are"
-            f" not in it, and would be placed again: bring the right file back"
-            f" (or, if nothing was sent since, remove {sidecar(file, '.lock').name})"
+            f"{path} is torn, or is an older copy: its journal ends at entry {row}, and {noted} entries were written"
+            f" before the last run was cut off. The latest orders are not in it. Bring the right {file.name} and"
+            f" {file.name}-wal back. To go on with this one instead, remove {lock}: every row that it has not sent is"
+            " then looked up before it is sent"
         )
+
+
+def refuse_mixed(path: Path, file: Path, base: str, noted: str) -> None:
+    """Refuse a ledger whose `-wal` belongs to another file: SQLite would mix the two.
+
+    Args:
+        path: The ledger, for the message.
+        file: As it really is.
+        base: The name that the file itself has.
+        noted: The name of the file that the `-wal` goes on from; empty where that is not known.
+
+    Raises:
+        LedgerError: When they differ.
+    """
+    if noted and base != noted:
+        raise LedgerError(
+            f"{path} was replaced by another file after a run was cut off, and its {file.name}-wal holds orders of the"
+            f" file that was there before. Bring that file back. Where {file.name} and {file.name}-wal do belong"
+            f" together, remove {sidecar(file, '.lock').name}"
+        )
+
+
+def refuse_links(path: Path, info: os.stat_result) -> None:
+    """Refuse a file that has a second name: its `-wal` lies beside one name only, so the other name shows old books.
+
+    Args:
+        path: The ledger.
+        info: What the system says of it.
+
+    Raises:
+        LedgerError: When it has several names.
+    """
+    if stat.S_ISREG(info.st_mode) and info.st_nlink > 1:
+        raise LedgerError(f"{path} {_LINKED.format(links=info.st_nlink, name=path.name)}")
+
+
+_LINKED: Final = (
+    "has {links} names (hard links), so two runs could hold it and buy everything twice. `ln` or `cp -l` made the other"
+    " name, or a backup tool that saves space in this way. Remove the other name (`find / -xdev -samefile {name}` finds"
+    " it), or make this one a file of its own: `cp {name} {name}.own && mv {name}.own {name}`"
+)
+
+
+def place_of(info: os.stat_result) -> str:
+    """Return which file this is, as a ledger keeps it: a copy or a restored backup has another place.
+
+    Args:
+        info: What the system says of it.
+    """
+    return f"{info.st_dev}:{info.st_ino}"
+
+
+class FileWatch:
+    """Tells when a ledger's name no longer stands for the file that was opened.
+
+    SQLite goes on writing to the file that it has open, and to the `-wal` beside it, whatever becomes of their names.
+
+    Args:
+        path: The ledger.
+        fd: The descriptor of its file.
+    """
+
+    def __init__(self, path: Path, fd: int) -> None:
+        self._path: Final = path
+        self._fd: Final = fd
+        self._place: Final = _pair(os.fstat(fd))
+        self._beside: Final = {
+            side: _pair(side.stat()) for side in (sidecar(path, "-wal"), sidecar(path, "-shm")) if side.exists()
+        }
+
+    @property
+    def gone(self) -> bool:
+        """Whether the file has no name any more: it is lost when it is closed."""
+        return os.fstat(self._fd).st_nlink == 0
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the ledger's name still stands for the file."""
+        try:
+            return _pair(self._path.stat(follow_symlinks=False)) == self._place
+        except OSError:
+            return False
+
+    def trouble(self) -> str:
+        """Return what happened to the file, in words; empty when nothing did."""
+        try:
+            named = self._path.stat(follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return self._lost("deleted" if self.gone else "renamed")
+        except OSError as error:
+            return f"{self._path} cannot be looked at: {error.strerror}; nothing more is sent"
+        if _pair(named) != self._place:
+            return self._lost("replaced by another file")
+        if named.st_nlink > 1:
+            return f"{self._path} {_LINKED.format(links=named.st_nlink, name=self._path.name)}"
+        for side, place in self._beside.items():
+            try:
+                same = _pair(side.stat(follow_symlinks=False)) == place
+            except OSError:
+                same = False
+            if not same:
+                return (
+                    f"{side} was deleted or replaced while the ledger was open; nothing more is sent. What it held is"
+                    f" written into {self._path.name} when the ledger is closed"
+                )
+        return ""
+
+    def _lost(self, how: str) -> str:
+        told = f"{self._path} was {how} while it was open; nothing more is sent"
+        if self.gone:
+            return f"{told}. When the ledger is closed, what it holds is written to {self.rescue.name} beside it"
+        if how == "renamed":
+            return f"{told}. Give the file its name back, and go on"
+        return f"{told}. Bring the file back that was opened here, and go on with that one"
+
+    @property
+    def rescue(self) -> Path:
+        """Where the contents of a deleted ledger are written to."""
+        return sidecar(self._path, f".rescued-{os.getpid()}")
+
+
+def _pair(info: os.stat_result) -> tuple[int, int]:
+    return info.st_dev, info.st_ino
 
 
 def remove(path: Path) -> None:

@@ -160,8 +160,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         delivery: Whether the codes of a placed line have come.
         first_sent_at: When it was first claimed, in epoch seconds. Sends that were certainly not processed are not
             counted.
-        last_sent_at: The latest moment at which a byte of it may have left.
-        last_lookup_at: When the last counted look-up was made.
+        last_sent_at: The latest moment at which a byte of it may have left, in epoch seconds: for dates.
+        last_lookup_at: When the last counted look-up was made, by the ledger's clock.
         order_id: The vendor's order, once proven.
         amount_charged: What it cost, None where the vendor did not say.
         currency: Of that amount.
@@ -171,6 +171,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its vouchers have come: complete codes, counted from the first until one that is not.
         foreign: Whether its poNumber was refused as known although no earlier send of this ledger was in doubt: then
             somebody else may own the order. Sticky.
+        last_sent_tick: `last_sent_at` by the ledger's clock, which nobody sets: absence is counted from here.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
 
@@ -199,6 +200,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     evidence: str = ""
     held: int = 0
     foreign: bool = False
+    last_sent_tick: float | None = None
     codes: bytes | None = None
 
     @property
@@ -220,7 +222,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         seq: The line.
         evidence: The fact.
         epoch: The line's epoch as the caller read it.
-        at: When it was observed, in epoch seconds; for a look-up, when it was sent. None is now.
+        at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now.
         order_id: The order it proves.
         delivery: Of that order; where codes come with it, the ledger counts them itself.
         amount_charged: Of that order.
@@ -415,6 +417,10 @@ class Ledger(Protocol):
 
     Every method raises `LedgerError` when the storage fails.
     """
+
+    def now(self) -> float:
+        """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
+        ...
 
     @property
     def job(self) -> str | None:

@@ -1,16 +1,20 @@
 """The ledger's tables, and how its database is opened."""
 
+import os
+import secrets
 import sqlite3
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
-from xoxo_async.bulk.ledger_files import APPLICATION_ID, SCHEMA_VERSION
+from xoxo_async.bulk.ledger_files import APPLICATION_ID, SCHEMA_VERSION, create_private
 
-__all__ = ["build", "connect"]
+__all__ = ["build", "connect", "copy_to"]
 
 _BUSY_S: Final = 30.0
 _CACHE_KIB: Final = 8 * 1024
 _WAL_BYTES: Final = 64 * 1024 * 1024
+_NAME_BYTES: Final = 15
 
 _SCHEMA: Final = f"""
 PRAGMA application_id = {APPLICATION_ID};
@@ -41,7 +45,8 @@ CREATE TABLE lines (
     error TEXT NOT NULL DEFAULT '',
     evidence TEXT NOT NULL DEFAULT '',
     held INTEGER NOT NULL DEFAULT 0,
-    foreign_sender INTEGER NOT NULL DEFAULT 0
+    foreign_sender INTEGER NOT NULL DEFAULT 0,
+    last_sent_tick REAL
 ) STRICT;
 CREATE TABLE packed_lines (
     pack INTEGER NOT NULL REFERENCES lines (seq),
@@ -90,11 +95,17 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
     """Open a ledger's database for one thread at a time.
 
     Args:
-        path: The file, which exists.
+        path: The file, which exists; it is never made, so that nothing new takes the place of what was opened.
         query_only: Whether this connection only reads.
     """
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
+    address = f"file:{quote(os.fsencode(path))}?mode=rw"
+    connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        # A file system that is read-only but for the ledger's folder (usual in containers) has no place for SQLite's
+        # temporary files.
+        connection.execute("PRAGMA temp_store = MEMORY")
+        # What is overwritten is not left in freed space: codes in clear that are sealed later would still be there.
+        connection.execute("PRAGMA secure_delete = ON").fetchone()
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         # FULL: with NORMAL a power cut may forget an intent whose request has left already.
         connection.execute("PRAGMA synchronous = FULL")
@@ -109,7 +120,7 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
 
 
 def build(path: Path) -> None:
-    """Make the schema in an empty file, durably.
+    """Make the schema in an empty file, durably, and give the ledger a name of its own.
 
     Args:
         path: The file; complete on its own, without side files, when this returns.
@@ -117,6 +128,26 @@ def build(path: Path) -> None:
     connection = connect(path)
     try:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        connection.execute("INSERT INTO meta VALUES ('ledger', ?)", (secrets.token_hex(_NAME_BYTES),))
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     finally:
         connection.close()
+
+
+def copy_to(connection: sqlite3.Connection, path: Path) -> None:
+    """Write everything that a connection sees into a new file.
+
+    Args:
+        connection: Of the ledger.
+        path: The new file; one of that name is replaced.
+
+    Raises:
+        LedgerError: When the file cannot be made.
+        sqlite3.Error: When it cannot be written.
+    """
+    create_private(path)
+    copy = connect(path)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()

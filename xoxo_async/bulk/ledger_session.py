@@ -1,12 +1,13 @@
 """What one transaction of a ledger's holder does: read lines, let the table decide, write lines and journal."""
 
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.budget import amount, commitment
+from xoxo_async.bulk.clock import LedgerClock
 from xoxo_async.bulk.ledger import (
     MAX_ORDER_ID,
     Change,
@@ -47,7 +48,7 @@ from xoxo_async.bulk.ledger_store import (
 from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
-__all__ = ["CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
+__all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 500
@@ -60,8 +61,11 @@ _SAID_BY_LEDGER: Final = frozenset({Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED,
 CURRENCY: Final = "run.currency"
 """The fact that says which currency the account has; a budget is in it."""
 
+COPIED: Final = "copied"
+"""The fact that says that the file may be an older or another copy, and that nobody has taken care of it yet."""
+
 LAST_SLOT: Final = "run.last_slot"
-"""The fact that says when the last line was claimed, in epoch seconds: the next run paces on from there."""
+"""The fact that says when the last line was claimed, by the ledger's clock: the next run paces on from there."""
 
 
 class RecordOrder:
@@ -105,14 +109,19 @@ class LedgerSession:
         connection: The writing connection.
         box: Seals voucher codes; None drops them.
         marks: Recognises voucher codes.
-        clock: Epoch seconds.
+        clock: The ledger's.
+
+    Attributes:
+        since: The holder's first epoch, 0 before its mark is durable.
+        noted: The last journal row of the transaction at hand, 0 where it moved no line.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, box: CodeBox | None, marks: CodeMarks, clock: Callable[[], float]
+        self, connection: sqlite3.Connection, box: CodeBox | None, marks: CodeMarks, clock: LedgerClock
     ) -> None:
         self.connection = connection
         self.since: int = 0
+        self.noted: int = 0
         self._epoch = 0
         self._planning: Planning | None = None
         self._committed: int | None = None
@@ -122,8 +131,16 @@ class LedgerSession:
         self._clock: Final = clock
 
     def now(self) -> float:
-        """Return the time, in milliseconds: what comes back from the database compares equal."""
-        return round(self._clock(), 3)
+        """Return the ledger's time, in milliseconds: what comes back from the database compares equal."""
+        return round(self._clock.now(), 3)
+
+    def date(self) -> float:
+        """Return the wall clock's time, for the journal."""
+        return round(self._clock.wall(), 3)
+
+    def _dated(self, now: float) -> float:
+        """Return what the wall clock said at a moment of the ledger's clock."""
+        return round(now + self._clock.wall() - self._clock.now(), 3)
 
     def take_hold(self, pid: int) -> None:
         """Begin a new epoch, and leave a mark that a clean end takes away again."""
@@ -156,7 +173,7 @@ class LedgerSession:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
         if terms.identity is not None:
             self._bind(terms.identity)
-        self._planning = Planning(self.connection, self.now())
+        self._planning = Planning(self.connection, self.date())
 
     def _bind(self, identity: Identity) -> None:
         known = read_identity(self.connection)
@@ -193,13 +210,13 @@ class LedgerSession:
         was = "nobody" if known is None else f"{known.address} (account {known.account or 'not told'})"
         told = f"from {was} to {identity.address} (account {identity.account or 'not told'}): {reason}"
         set_identity(self.connection, identity)
-        note_ledger(self.connection, self.now(), "rebound", told[:_MAX_TEXT])
+        note_ledger(self.connection, self.date(), "rebound", told[:_MAX_TEXT])
 
     def restored(self, reason: str) -> int:
         """Put every planned line in doubt: it may have been sent by another copy of this ledger."""
         generation = int(get_meta(self.connection, "generation") or 1) + 1
-        set_meta(self.connection, "generation", str(generation))
-        note_ledger(self.connection, self.now(), "restored", f"generation {generation}: {reason}"[:_MAX_TEXT])
+        set_metas(self.connection, {"generation": str(generation), COPIED: ""})
+        note_ledger(self.connection, self.date(), "restored", f"generation {generation}: {reason}"[:_MAX_TEXT])
         self._epoch += 1
         set_meta(self.connection, "epoch", str(self._epoch))
         return self._doubt_all(LineState.PLANNED, Evidence.LEDGER_RESTORED)
@@ -310,7 +327,10 @@ class LedgerSession:
         return len(moves)
 
     def _moment(self, rules: Rules) -> Moment:
-        return Moment(now=self.now(), epoch=self._epoch, since=self.since, rules=rules)
+        return self._moment_at(self.now(), rules)
+
+    def _moment_at(self, now: float, rules: Rules) -> Moment:
+        return Moment(now=now, epoch=self._epoch, since=self.since, rules=rules, ahead=self.date() - now)
 
     def _record(self, records: Sequence[RecordOrder]) -> None:
         now = self.now()
@@ -338,7 +358,7 @@ class LedgerSession:
         if packs:
             last = last_seq(self.connection)
             unpack(self.connection, packs)
-            note_planned(self.connection, now, last)
+            note_planned(self.connection, self._dated(now), last)
 
     def _decide_all(
         self, records: Sequence[RecordOrder], now: float, owners: dict[int, int] | None
@@ -347,7 +367,7 @@ class LedgerSession:
 
         Args:
             records: The facts.
-            now: Epoch seconds.
+            now: The ledger's time.
             owners: Whose the orders are that the facts name; None before there was reason to ask.
 
         Returns:
@@ -360,7 +380,7 @@ class LedgerSession:
         coded = {change.seq for order in records for change in order.changes if change.codes is not None}
         dealing.read([seq for seq in coded if seq in lines and lines[seq].state is LineState.PLACED])
         for order in records:
-            moment = Moment(now=now, epoch=self._epoch, since=self.since, rules=order.rules)
+            moment = self._moment_at(now, order.rules)
             order.lines, order.refused = [], []
             for given in order.changes:
                 change = _clean(given)
@@ -499,7 +519,8 @@ class LedgerSession:
     def _write(self, moves: Sequence[Move], now: float) -> None:
         if not moves:
             return
-        if not write_moves(self.connection, moves, now):
+        self.noted = write_moves(self.connection, moves, self._dated(now))
+        if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._committed is not None:
             self._committed += sum(

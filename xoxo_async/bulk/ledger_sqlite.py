@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.bulk.budget import units
-from xoxo_async.bulk.clock import SteadyClock
+from xoxo_async.bulk.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger import (
     DEFAULT_RULES,
     NO_TERMS,
@@ -35,7 +35,8 @@ from xoxo_async.bulk.ledger import (
 )
 from xoxo_async.bulk.ledger_backlog import read_backlog
 from xoxo_async.bulk.ledger_codes import CodeBox
-from xoxo_async.bulk.ledger_files import holder_of
+from xoxo_async.bulk.ledger_failures import failure
+from xoxo_async.bulk.ledger_lock import holder_of
 from xoxo_async.bulk.ledger_marks import CodeMarks
 from xoxo_async.bulk.ledger_opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger_packs import pack_of, read_packed
@@ -51,7 +52,8 @@ from xoxo_async.bulk.ledger_store import (
     set_meta,
 )
 from xoxo_async.bulk.ledger_view import LedgerView
-from xoxo_async.bulk.ledger_writer import LedgerWriter, failure
+from xoxo_async.bulk.ledger_waiting import outlast
+from xoxo_async.bulk.ledger_writer import LedgerWriter
 from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
 
@@ -73,9 +75,12 @@ class SqliteLedger:
 
     Args:
         path: The file; made when it is not there, unless `must_exist`.
-        clock: The time in epoch seconds; one that goes on evenly however the wall clock is set, unless given.
+        clock: The wall clock, in epoch seconds.
+        boot: The clock of this machine, which nobody sets: absence is counted on it. By default the system's, or
+            `clock` where one is given.
         codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
-            empty, or unset there, keeps them in clear. A ledger begun with a key opens only with that key.
+            empty, or unset there, keeps them in clear. With a key, codes that are in clear already are sealed before
+            anything else is written, and from then on the ledger opens only with that key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing file is an error.
         read_only: Whether to look only: no lock is taken, nothing is changed, and whoever works on the ledger goes on
@@ -84,7 +89,8 @@ class SqliteLedger:
 
     Raises:
         LedgerLockedError: On opening: another process holds the ledger, or this one has it open already.
-        LedgerError: On opening: the file is no ledger, cut off, damaged, of a newer version, or the key is wrong.
+        LedgerError: On opening: the file is no ledger, cut off, damaged, of a newer version, has a second name (hard
+            link), or the key is wrong. Later: the file was deleted, renamed or replaced; then no line is handed out.
 
     Example:
         ```python
@@ -98,6 +104,7 @@ class SqliteLedger:
         path: str | os.PathLike[str],
         *,
         clock: Callable[[], float] | None = None,
+        boot: Callable[[], Boot] | None = None,
         codes_key: str | None = None,
         store_codes: bool = True,
         must_exist: bool = False,
@@ -106,7 +113,8 @@ class SqliteLedger:
     ) -> None:
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
-        self._clock: Final = clock or SteadyClock().latest
+        self._wall: Final = clock or time.time
+        self._boot: Final = boot or (boot_clock() if clock is None else lambda: Boot("", self._wall()))
         self._key: Final = codes_key
         self._store_codes: Final = store_codes
         self._must_exist: Final = must_exist
@@ -116,6 +124,8 @@ class SqliteLedger:
         self._disk: LedgerFile | None = None
         self._opened: Opened | None = None
         self._job: str | None = None
+        self._copied = False
+        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
 
@@ -123,6 +133,15 @@ class SqliteLedger:
     def job(self) -> str | None:
         """The job this ledger holds, None before its first plan."""
         return self._job
+
+    @property
+    def copied(self) -> bool:
+        """Whether this file may be an older or another copy of the ledger that earlier runs wrote to.
+
+        Then lines that it holds as planned may have been sent. It stays so, also for later openings, until
+        `restored`. It cannot be told where a snapshot of the whole disk or folder was brought back.
+        """
+        return self._copied
 
     @property
     def identity(self) -> Identity | None:
@@ -159,28 +178,50 @@ class SqliteLedger:
             raise LedgerError(f"{self.path} is open already")
         if self._only_read is not None:
             self._job = await anyio.to_thread.run_sync(self._only_read.job)
-            self._view = self._only_read
+            self._view, self._copied = self._only_read, self._only_read.copied
             self._identity = await self._read(read_identity)
             return
-        with anyio.CancelScope(shield=True):  # half-opened would hold the lock for good
-            box = self._box() if self._store_codes else None
-            marks = CodeMarks(self._box)
-            self._disk = disk = LedgerFile(self.path, self._file, box, marks, must_exist=self._must_exist)
-            self._opened = await anyio.to_thread.run_sync(disk.open, self._clock, asyncio.get_running_loop())
-            self._job = self._opened.job
-            self._identity = await self._read(read_identity)
+        box = self._box() if self._store_codes else None
+        marks = CodeMarks(self._box)
+        disk = LedgerFile(
+            self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
+        )
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, disk.open, loop)
+        try:
+            opened = await outlast(opening)
+        except asyncio.CancelledError:
+            # Half-opened would hold the lock for as long as the process lives.
+            if opening.exception() is None:
+                await self._close(disk, opening.result())
+            raise
+        self._disk, self._opened = disk, opened
+        self._job, self._identity, self._copied = opened.job, opened.identity, opened.copied
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
         opened, self._opened, self._view = self._opened, None, None
         if opened is None or self._disk is None:
             return
-        with anyio.CancelScope(shield=True):
-            async with opened.reading:
-                with suppress(sqlite3.Error):
-                    await anyio.to_thread.run_sync(opened.reader.close)
-            await opened.writer.stop()
-            await anyio.to_thread.run_sync(partial(self._disk.close, opened, keep_unused=self._keep_unused))
+        try:
+            # Lines of a claim whose caller was cancelled go back before the end.
+            await outlast(asyncio.gather(*self._given_up, return_exceptions=True))
+        finally:
+            await self._close(self._disk, opened)
+
+    async def _close(self, disk: LedgerFile, opened: Opened) -> None:
+        end = partial(disk.close, opened, keep_unused=self._keep_unused)
+        await outlast(asyncio.get_running_loop().run_in_executor(None, end))
+
+    def now(self) -> float:
+        """Return the ledger's clock: seconds that nobody can set, across processes and a suspended machine.
+
+        Raises:
+            LedgerError: When the ledger is not open to write.
+        """
+        if self._opened is None:
+            raise self._not_open()
+        return self._opened.clock.now()
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
@@ -202,10 +243,11 @@ class SqliteLedger:
         """
         writer = self._writer()
         async with self._planning:
-            planned = await _plan(writer, job, lines, terms)
+            return await _plan(writer, job, lines, terms, self._planned)
+
+    def _planned(self, job: str, identity: Identity | None) -> None:
         self._job = job
-        self._identity = self._identity or terms.identity
-        return planned
+        self._identity = self._identity or identity
 
     async def rebind(self, identity: Identity, *, reason: str) -> None:
         """Let the ledger belong to another account or address, on a person's word; journalled.
@@ -229,7 +271,9 @@ class SqliteLedger:
         Returns:
             How many lines there were.
         """
-        return int(await self._writer().step(lambda session: session.restored(reason)))
+        moved = int(await self._writer().step(lambda session: session.restored(reason)))
+        self._copied = False
+        return moved
 
     async def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
         """Put lines in doubt (T16) whose answers may be to other requests, unless a look-up has proven their orders.
@@ -289,7 +333,9 @@ class SqliteLedger:
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
+            self._given_up.add(future)
             future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(self._given_up.discard)
             raise
 
     async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
@@ -431,11 +477,14 @@ class SqliteLedger:
     # Behind it.
 
     def _writer(self) -> LedgerWriter:
-        if self._view is not None:
-            raise LedgerError(f"{self.path} is open to be read only")
         if self._opened is None:
-            raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
+            raise self._not_open()
         return self._opened.writer
+
+    def _not_open(self) -> LedgerError:
+        if self._view is not None:
+            return LedgerError(f"{self.path} is open to be read only")
+        return LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
 
     def _box(self) -> CodeBox:
         key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
@@ -444,16 +493,28 @@ class SqliteLedger:
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         if self._view is not None:
             return await anyio.to_thread.run_sync(self._view.read, run)
-        if self._opened is None:
-            raise LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
-        async with self._opened.reading:
+        opened = self._opened
+        if opened is None:
+            raise self._not_open()
+
+        def read() -> T:
+            with opened.in_use:
+                return run(opened.reader)
+
+        async with opened.reading:
             try:
-                return await anyio.to_thread.run_sync(run, self._opened.reader)
+                return await anyio.to_thread.run_sync(read)
             except (sqlite3.Error, msgspec.MsgspecError) as error:
                 raise failure(self.path, error) from error
 
 
-async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms) -> Planned:
+async def _plan(
+    writer: LedgerWriter,
+    job: str,
+    lines: AsyncIterator[PlannedLine],
+    terms: PlanTerms,
+    then: Callable[[str, Identity | None], None],
+) -> Planned:
     total = added = orders = 0
     done = False
     try:
@@ -474,7 +535,10 @@ async def _plan(writer: LedgerWriter, job: str, lines: AsyncIterator[PlannedLine
         if terms.approve is not None:
             await terms.approve(planned, shares)
         done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
-        await writer.plan(lambda _session: None, last=True)
+        committing = writer.plan(lambda _session: None, last=True)
+        # Also where the caller is cancelled in this moment: the plan stands.
+        committing.add_done_callback(lambda done: None if done.exception() else then(job, terms.identity))
+        await asyncio.shield(committing)
     finally:
         if not done:
             writer.plan(None)

@@ -27,6 +27,7 @@ __all__ = [
     "drop_codes",
     "fields",
     "get_meta",
+    "last_row",
     "last_seq",
     "note_ledger",
     "read_codes",
@@ -52,6 +53,7 @@ FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "wo
 _MOVING: Final = (
     "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
     "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held", "foreign_sender",
+    "last_sent_tick",
 )  # fmt: skip
 _JOURNAL: Final = (
     "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
@@ -194,6 +196,11 @@ def last_seq(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(seq), 0) FROM lines").fetchone()[0])
 
 
+def last_row(connection: sqlite3.Connection) -> int:
+    """Return the number of the last journal row, 0 without one."""
+    return int(connection.execute("SELECT coalesce(max(id), 0) FROM journal").fetchone()[0])
+
+
 def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[LedgerLine]:
     """Return lines by number, in no order; unknown numbers are left out."""
     return _LINES.decode(connection.execute(_READ_SEQS, (_encode(list(seqs)),)).fetchone()[0])
@@ -231,7 +238,7 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     return _LINES.decode(connection.execute(query, (*values, limit)).fetchone()[0])
 
 
-def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> bool:
+def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> int:
     """Write decided changes, and their journal rows.
 
     Args:
@@ -240,7 +247,8 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         now: For the journal.
 
     Returns:
-        Whether every line still was what was decided on. If not, nothing of this may be committed.
+        The last journal row's number; 0 when a line no longer was what was decided on. Then nothing of this may be
+        committed.
     """
     first: dict[int, LedgerLine] = {}
     last: dict[int, LedgerLine] = {}
@@ -253,7 +261,7 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         # An order may go from one line to another, and no two lines may have it even for the length of a statement.
         connection.execute(_FREE_ORDERS, (_encode(freed),))
     if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
-        return False
+        return 0
     notes = [
         (
             move.after.seq, now, move.before.state, move.after.state, move.transition, move.evidence,
@@ -261,15 +269,14 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         )
         for move in moves
     ]  # fmt: skip
-    connection.execute(_NOTE, (_encode(notes),))
-    return True
+    return connection.execute(_NOTE, (_encode(notes),)).lastrowid or 0
 
 
 def _moving(line: LedgerLine) -> tuple[object, ...]:
     return (
         line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
         line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
-        line.error, line.evidence, line.held, line.foreign,
+        line.error, line.evidence, line.held, line.foreign, line.last_sent_tick,
     )  # fmt: skip
 
 

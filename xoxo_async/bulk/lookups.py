@@ -138,7 +138,7 @@ class LookUps:
         return [(line, error) for line, error in failed if self._is_old(line) and isinstance(error, ApiError)]
 
     def _is_old(self, line: LedgerLine) -> bool:
-        return line.last_sent_at is not None and self._wall() - line.last_sent_at > _A_DAY_S
+        return line.last_sent_tick is not None and self._wall() - line.last_sent_tick > _A_DAY_S
 
     async def _answers_a_probe(self) -> bool:
         """Return whether the vendor answers a look-up of an order that does not exist."""

@@ -45,9 +45,9 @@ class Reconciler:
         rules: When absence is believed, and what follows from it.
         progress: Where found orders are counted, and waits are told.
         stopped: Set when the run should end.
+        wall: The ledger's clock: what absence is counted on.
         watch: Given every line that something was recorded of.
         pause_limit_s: How long a vendor who answers no look-up, or holds look-ups back, is waited for.
-        wall: The wall clock, in epoch seconds; the ledger's.
     """
 
     def __init__(
@@ -180,7 +180,7 @@ class Reconciler:
         for line, error in failed:
             sends = (line.seq, line.attempts)
             self._failed_at[sends] = now
-            if line.state is LineState.MANUAL or now < (line.last_sent_at or 0.0) + self._rules.settle_s:
+            if line.state is LineState.MANUAL or now < (line.last_sent_tick or 0.0) + self._rules.settle_s:
                 continue
             self._failures[sends] = self._failures.get(sends, 0) + 1
             if self._failures[sends] >= _MAX_FAILURES:

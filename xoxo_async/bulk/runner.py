@@ -41,7 +41,7 @@ class Runner:
         pause_limit_s: How long a dead server, or a vendor that holds the run back, is waited for before the run pauses.
         progress: Where ends are counted, and waits are told.
         clock: A monotonic clock.
-        wall: The wall clock, in epoch seconds; the ledger's.
+        wall: The ledger's clock.
     """
 
     def __init__(
@@ -295,7 +295,7 @@ class Runner:
 
     async def _carry(self, line: LedgerLine) -> None:
         """Send one armed line and note how that ended, also when this task is cancelled on the way."""
-        held_s = self._wall() - (line.last_sent_at or 0.0)
+        held_s = self._wall() - (line.last_sent_tick or 0.0)
         held_back = self._circuit.flow is Flow.NONE or self._dispatcher.pacer.is_blocked(PLACE_ORDER.name)
         if self.pause or held_back or held_s > MAX_HOLD_S / 2:
             # Never sent: the run stopped, the server is dead or has imposed a penalty, or all workers were busy longer

@@ -26,6 +26,11 @@ async def each(lines: Iterable[PlannedLine]) -> AsyncIterator[PlannedLine]:
         yield one
 
 
+def codes_of_order(order_id: int) -> bytes:
+    """Return the codes that `placed` gives an order."""
+    return CODES if order_id == 7 else b'[{"code":"BEARER-CASH-%d"}]' % order_id
+
+
 def placed(one: LedgerLine, order_id: int = 7) -> Change:
     """Return a proof."""
     return Change(
@@ -36,7 +41,7 @@ def placed(one: LedgerLine, order_id: int = 7) -> Change:
         delivery=Delivery.DELIVERED,
         amount_charged=Decimal("49.50"),
         currency="INR",
-        codes=CODES if order_id == 7 else b'[{"code":"BEARER-CASH-%d"}]' % order_id,
+        codes=codes_of_order(order_id),
     )
 
 

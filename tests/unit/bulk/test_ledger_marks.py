@@ -22,6 +22,7 @@ KEY = "A" * 43 + "="
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to an empty ledger."""
+    (tmp_path / "l.db").touch()
     build(tmp_path / "l.db")
     connection = connect(tmp_path / "l.db")
     yield connection
@@ -51,6 +52,7 @@ def test_a_mark_is_known_again_by_the_same_ledger_and_by_no_other(
 ) -> None:
     """Two files do not tell that they hold one code."""
     assert marks_of(connection).mark("ONE") == marks_of(connection).mark("ONE")
+    (tmp_path / "other.db").touch()
     build(tmp_path / "other.db")
     other = connect(tmp_path / "other.db")
     assert marks_of(connection).mark("ONE") != marks_of(other).mark("ONE")

@@ -130,6 +130,7 @@ class Search:
             attempts=min(line.attempts, 1),
             lookups=min(line.lookups, 2),
             first_sent_at=None if line.first_sent_at is None else 0.0,
+            last_sent_at=None if line.last_sent_at is None else 0.0,
         )
         if line not in self.numbers:
             self.numbers[line] = len(self.lines)
@@ -264,7 +265,7 @@ class Search:
             return
         line = self.lines[world.line]
         older = msgspec.structs.replace(
-            line, last_sent_at=one_older(line.last_sent_at), last_lookup_at=one_older(line.last_lookup_at)
+            line, last_sent_tick=one_older(line.last_sent_tick), last_lookup_at=one_older(line.last_lookup_at)
         )
         # A look-up told later than one settling time after it was made is as good as lost.
         young = [m for m in world.net if m[0] != E.LOOKUP_ABSENT or m[2] == 0]
@@ -360,7 +361,7 @@ def test_a_stale_fact_that_proves_no_order_is_never_taken() -> None:
     """The model drops stale facts as lost, so the fence must refuse them for every line and fact."""
     moment = Moment(now=NOW, epoch=2, since=2, rules=Rules())
     for state, evidence, suspect, attempts in product(LineState, Evidence, (False, True), (0, 1)):
-        line = msgspec.structs.replace(BIRTH, state=state, suspect=suspect, attempts=attempts, last_sent_at=0.0)
+        line = msgspec.structs.replace(BIRTH, state=state, suspect=suspect, attempts=attempts, last_sent_tick=0.0)
         outcome = decide(line, Change(seq=1, evidence=evidence, epoch=0, reason="because"), moment)
         assert outcome.line == line
         assert outcome.refusal

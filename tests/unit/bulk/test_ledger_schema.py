@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bulk.ledgers import one_placed
-from xoxo_async.bulk.ledger_files import read_header
-from xoxo_async.bulk.ledger_schema import build, connect
+from xoxo_async.bulk.ledger_files import create_private, read_header
+from xoxo_async.bulk.ledger_schema import build, connect, copy_to
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +82,7 @@ def test_a_built_file_is_a_complete_ledger_by_itself(tmp_path: Path) -> None:
 
 def test_every_commit_is_on_disk(tmp_path: Path) -> None:
     """FULL: a power cut must not forget an intent whose request has left."""
+    create_private(tmp_path / "l.db")
     build(tmp_path / "l.db")
     connection = connect(tmp_path / "l.db")
     try:
@@ -89,6 +90,46 @@ def test_every_commit_is_on_disk(tmp_path: Path) -> None:
         assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
     finally:
         connection.close()
+
+
+def test_nothing_is_written_outside_the_ledger_s_folder(tmp_path: Path) -> None:
+    """On a read-only root, as pods have it, there is no place for temporary files of SQLite's; freed space is wiped."""
+    create_private(tmp_path / "l.db")
+    build(tmp_path / "l.db")
+    for query_only in (False, True):
+        connection = connect(tmp_path / "l.db", query_only=query_only)
+        try:
+            assert connection.execute("PRAGMA temp_store").fetchone() == (2,)
+            assert connection.execute("PRAGMA secure_delete").fetchone() == (1,)
+        finally:
+            connection.close()
+
+
+def test_no_file_is_made_where_there_is_none(tmp_path: Path) -> None:
+    """What was opened before must not be replaced by something empty."""
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        connect(tmp_path / "l.db")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_ledger_is_written_to_a_new_file_as_a_whole(tmp_path: Path) -> None:
+    """With what is in its `-wal` still; the new file is private, and complete by itself."""
+    create_private(tmp_path / "l.db")
+    build(tmp_path / "l.db")
+    connection = connect(tmp_path / "l.db")
+    try:
+        connection.execute("INSERT INTO meta VALUES ('a', 'b')")
+        copy_to(connection, tmp_path / "copy.db")
+        assert not (tmp_path / "copy.db-wal").exists()
+    finally:
+        connection.close()
+    assert (tmp_path / "copy.db").stat().st_mode & 0o777 == 0o600
+    copy = connect(tmp_path / "copy.db")
+    try:
+        assert copy.execute("SELECT value FROM meta WHERE name = 'a'").fetchone() == ("b",)
+        assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    finally:
+        copy.close()
 
 
 async def test_a_reader_cannot_write(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from xoxo_async.bulk.ledger_files import create_private
 from xoxo_async.bulk.ledger_lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger_schema import build, connect
 from xoxo_async.bulk.ledger_store import (
@@ -30,6 +31,7 @@ from xoxo_async.bulk.ledger_store import (
 @pytest.fixture
 def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """Yield a connection to an empty ledger."""
+    create_private(tmp_path / "l.db")
     build(tmp_path / "l.db")
     connection = connect(tmp_path / "l.db")
     yield connection

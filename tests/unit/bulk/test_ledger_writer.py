@@ -1,18 +1,18 @@
 """`ledger_writer`: one thread writes; who waits for it may go, and a disk that is full loses no result."""
 
 import asyncio
+import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import anyio
 import pytest
 
-from tests.unit.bulk.ledgers import each, line, placed
+from tests.unit.bulk.ledgers import CODES, codes_of_order, each, line, one_placed, placed
 from xoxo_async.bulk.ledger import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.ledger_writer import failure
-from xoxo_async.errors import BudgetError, LedgerError
+from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
 
@@ -169,9 +169,100 @@ async def test_a_bug_in_a_transaction_reaches_its_asker_and_no_other(
         assert [one.seq for one in await ledger.claim(1)] == [1]
 
 
-def test_a_failure_names_the_ledger_once() -> None:
-    """What is an error of ours already says all there is to say."""
-    ours = BudgetError("too much")
-    assert failure(Path("march.db"), ours) is ours
-    theirs = failure(Path("march.db"), sqlite3.OperationalError("disk I/O error"))
-    assert (type(theirs), str(theirs)) == (LedgerError, "march.db failed: disk I/O error")
+def swap(path: Path) -> None:
+    """Put another ledger in the place of one."""
+    shutil.copy(path, path.with_name("other"))
+    path.with_name("other").rename(path)
+
+
+BEFALLS: dict[str, Callable[[Path], object]] = {
+    "deleted": lambda path: path.unlink(),
+    "renamed": lambda path: path.rename(path.with_name("april.db")),
+    "replaced": lambda path: [path.rename(path.with_name("april.db")), shutil.copy(path.with_name("april.db"), path)],
+    "got a second name": lambda path: path.with_name("april.db").hardlink_to(path),
+    "-wal was deleted": lambda path: path.with_name("march.db-wal").unlink(),
+}
+
+
+@pytest.mark.parametrize("what", BEFALLS)
+async def test_after_its_file_was_taken_away_nothing_is_handed_out_and_nothing_is_lost(
+    tmp_path: Path, what: str
+) -> None:
+    """A claim says what happened. Results are still written, and the file that was opened has all of them."""
+    path = tmp_path / "march.db"
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each([line(1), line(2), line(3)]))
+        one, two = await ledger.claim(2)
+        await ledger.record([placed(one, 7)])
+        BEFALLS[what](path)
+        others = {file: file.read_bytes() for file in [path] if what == "replaced"}
+        for asked in (ledger.claim(1), ledger.set_meta("a", "b"), ledger.plan("march", each([line(4)]))):
+            with pytest.raises(LedgerError, match=r"nothing more is sent|hard links|deleted or replaced"):
+                await asked
+        await ledger.record([placed(two, 8)])
+    assert {file: file.read_bytes() for file in others} == others
+    saved = path
+    if what == "deleted":
+        assert not path.exists()
+        (saved,) = tmp_path.glob("march.db.rescued-*")  # noqa: ASYNC240
+    elif what in {"renamed", "replaced"}:
+        assert path.exists() == (what == "replaced")
+        saved = tmp_path / "april.db"
+    elif what == "got a second name":
+        (tmp_path / "april.db").unlink()
+    async with SqliteLedger(saved) as ledger:
+        counts = await ledger.counts()
+        assert (counts.issued, counts.not_sent) == (2, 1)
+        assert [one.codes async for one in ledger.lines(with_codes=True)] == [CODES, codes_of_order(8), None]
+
+
+async def test_a_file_that_gets_its_name_back_goes_on(tmp_path: Path) -> None:
+    """Nothing was sent meanwhile, so nothing is wrong with it."""
+    path = tmp_path / "march.db"
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each([line(1)]))
+        path.rename(tmp_path / "april.db")
+        with pytest.raises(LedgerError, match="was renamed"):
+            await ledger.claim(1)
+        (tmp_path / "april.db").rename(path)
+        assert len(await ledger.claim(1)) == 1
+
+
+@pytest.mark.parametrize("what", ["deleted", "replaced"])
+async def test_a_broken_connection_is_not_renewed_to_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Neither is a file made where one was, nor is anything written to another run's ledger; results are kept."""
+    path = tmp_path / "march.db"
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+
+        def fail(*_args: object) -> None:
+            raise ZeroDivisionError("a bug")
+
+        with monkeypatch.context() as patch:
+            patch.setattr("xoxo_async.bulk.ledger_sqlite.set_meta", fail)
+            with pytest.raises(LedgerError, match="a bug"):
+                await ledger.set_meta("a", "b")
+        before: bytes | None = None
+        if what == "replaced":
+            swap(path)
+            before = path.read_bytes()
+        else:
+            path.unlink()
+        with pytest.raises(LedgerError, match=r"nothing more is sent.*1 results are kept"):
+            await ledger.record([placed(one)])
+        with pytest.raises(LedgerError, match="nothing more is sent"):
+            await ledger.claim(1)
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+async def test_a_ledger_that_was_replaced_is_not_removed_as_unused(tmp_path: Path) -> None:
+    """What has its name at the end may be somebody's books."""
+    path = tmp_path / "march.db"
+    await one_placed(tmp_path / "books.db")
+    async with SqliteLedger(path, keep_unused=False):
+        (tmp_path / "books.db").rename(path)
+    async with SqliteLedger(path, must_exist=True) as ledger:
+        assert (await ledger.counts()).issued == 1
