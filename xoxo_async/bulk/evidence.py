@@ -44,7 +44,8 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         epoch=line.epoch,
         order_id=order.order_id,
         delivery=_delivery(line, order, wanted, held, looked_up=evidence is not Evidence.ANSWERED_PLACED),
-        amount_charged=order.amount_charged,
+        # An answer without what was charged may tell the price: before a discount, so never too little.
+        amount_charged=order.order_total if order.amount_charged is None else order.amount_charged,
         currency=order.currency_code or "",
         codes=msgspec.json.encode(codes) if codes else None,
         held=held,

@@ -175,6 +175,14 @@ def test_codes_are_kept_whole_and_never_shown() -> None:
     assert "'C'" not in repr(change) + repr(first)
 
 
+def test_the_total_serves_where_no_charge_is_told() -> None:
+    """It is the price before a discount, so a budget is not undercut; a charge that is told counts, zero too."""
+    told = change_from_order(LINE, order(amountCharged=None, orderTotal=210), Evidence.ANSWERED_PLACED)
+    assert told.amount_charged == Decimal(210)
+    told = change_from_order(LINE, order(amountCharged=0, orderTotal=210), Evidence.ANSWERED_PLACED)
+    assert told.amount_charged == Decimal(0)
+
+
 @pytest.mark.parametrize("order_id", [0, -1])
 def test_an_order_without_an_id_is_doubt(order_id: int) -> None:
     """Nothing but an id proves an order."""
