@@ -554,7 +554,7 @@ def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
     listed = "\n  ".join(problems)
     return PlanError(
         f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing was sent;"
-        f" withdraw them, or keep them and have them sent\n  {listed}{more}",
+        f" withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
         problems=problems,
         total=len(rows),
     )

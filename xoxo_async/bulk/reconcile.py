@@ -35,6 +35,12 @@ _TOLD_FROM_S: Final = 5.0
 
 _DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
 
+_TWO_WAYS: Final = (
+    "If another job has the same name and keys, plan these rows in a new ledger with their own job name (--job). If"
+    " this ledger replaces a lost one, run again with --restore"
+)
+"""What a person can do about an order that this ledger did not place."""
+
 
 class Reconciler:
     """Look up unknown and conflicting lines until each is placed, free to send again, or a person's.
@@ -249,7 +255,8 @@ class Reconciler:
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,
                 epoch=line.epoch,
-                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}",
+                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}"
+                + (f". {_TWO_WAYS}" if line.foreign else ""),
             )
         evidence = Evidence.LOOKUP_MATCHED
         if line.foreign and not restore:
@@ -265,8 +272,7 @@ class Reconciler:
         """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
         error = (
             "the first send of this row was refused as known, so another run may have placed the order. The vendor"
-            f" has: {described(order)}. If another job used the same keys, give this one a name of its own (--job). If"
-            " this ledger replaces a lost one, run again with --restore"
+            f" has: {described(order)}. {_TWO_WAYS}"
         )
         return Change(
             seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error
