@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.bulk.ledger_lines import Share
+from xoxo_async.bulk.ledger_protocol import Share
 from xoxo_async.bulk.order_lines import OrderLine, Problems
 from xoxo_async.bulk.totals import PlanTotals, ProductTotals
 from xoxo_async.client import XoxoClient

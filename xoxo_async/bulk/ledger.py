@@ -12,25 +12,18 @@ import msgspec
 
 from xoxo_async.bulk.ledger_lines import (
     DEFAULT_RULES,
-    NO_TERMS,
     Alarm,
-    Approve,
     Change,
     Counts,
     Delivery,
     Evidence,
-    Identity,
-    Ledger,
     LedgerLine,
     LineState,
     PackedLine,
-    Planned,
     PlannedLine,
-    PlanTerms,
-    Pricing,
     Rules,
-    Share,
 )
+from xoxo_async.bulk.ledger_protocol import NO_TERMS, Approve, Identity, Ledger, Planned, PlanTerms, Pricing, Share
 
 __all__ = [
     "DEFAULT_RULES",

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.budget import units
-from xoxo_async.bulk.ledger_lines import Pricing, Share
+from xoxo_async.bulk.ledger_protocol import Pricing, Share
 
 __all__ = ["Seen", "has_planned", "keys_of", "missing_rows", "read_backlog", "reprice"]
 

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.budget import amount, units
-from xoxo_async.bulk.ledger_lines import Share
+from xoxo_async.bulk.ledger_protocol import Share
 from xoxo_async.bulk.order_lines import OrderLine
 from xoxo_async.services.account import Balance
 from xoxo_async.services.catalog import Voucher
