@@ -122,7 +122,7 @@ async def place(client: XoxoClient) -> None:
 
 
 async def get(client: XoxoClient) -> None:
-    await client.orders.get(order_id=next(_NUMBERS) + 1)
+    await client.orders.get(po_number=f"PO-{next(_NUMBERS)}")
 
 
 async def warmed_up(client: XoxoClient) -> None:

@@ -9,7 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.circuit import Circuit, ProbeAnswer
 from xoxo_async.bulk.evidence import change_from_error, change_from_order
-from xoxo_async.bulk.ledger import Change, Evidence, LedgerLine
+from xoxo_async.bulk.ledger import MAX_ORDER_ID, Change, Evidence, LedgerLine
 from xoxo_async.bulk.progress import Progress
 from xoxo_async.bulk.report import Pause
 from xoxo_async.connections import Attempt, OrderAnswer
@@ -92,8 +92,9 @@ class Sender:
             progress.placed += line.lines
         else:
             progress.in_doubt += line.lines
-            if attempt.connection is not None:
-                # The answer cannot be to this request, so those before it on the connection may not be either.
+            # The answer cannot be to this request, so those before it on the connection may not be either. An id that
+            # no order has is nobody's answer, and says nothing about the others.
+            if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
                 self.doubts.extend(attempt.connection.taint())
         return change
 
