@@ -108,6 +108,9 @@ class _Shift:
                 address=work.connection.ledgers_name,
             )
             before = await ledger.counts()
+            if ledger.copied or work.restore:
+                why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
+                say(f"{why}: planned rows are looked up before they are sent, and wait for that {work.settle_s:g} s")
             self._issuer = issuer
             try:
                 await self._prepare(issuer, ledger)
