@@ -1,7 +1,7 @@
 """One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -319,7 +319,7 @@ class Dispatcher:
             record.served()
 
     @contextmanager
-    def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
+    def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Generator[None]:
         """Tell a listener of orders that come into doubt while the block runs, whichever call finds that out.
 
         For callers of `once`, whose answers share connections with other calls.

@@ -136,8 +136,8 @@ class _Shift:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._tell_planning)
                 totals = await issuer.plan(read_orders(work.orders), approve=self._approve)
+                self._ended.skipped = totals.skipped
                 group.cancel_scope.cancel()
-            self._ended.skipped = totals.skipped
         elif work.asks:
             await self._approve(await issuer.outlook())
         if work.action != "reconcile":
