@@ -58,7 +58,7 @@ class Evidence(StrEnum):
     `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
     `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ANSWER_DOUBTED`: the answer
     that placed the row may belong to another request. `LEDGER_RESTORED`: the ledger may be an older copy of itself, so
-    the row may have been sent without a trace here.
+    the row may have been sent, or sent again, without a trace here.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -457,6 +457,8 @@ class Ledger(Protocol):
 
     async def restored(self, *, reason: str) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
 
         Args:
             reason: How that is known; journalled.
