@@ -65,8 +65,8 @@ class BulkIssuer:
         missing: What becomes of planned rows that `run` is not given again: `refuse` stops before anything is sent and
             names them, `withdraw` cancels those that were never sent, `keep` has them sent.
         restore: Whether the ledger replaces a lost one, or is an older copy of one: then every planned row is looked up
-            before it is sent, and an order found under its poNumber is adopted where it matches in everything that the
-            vendor tells.
+            before it is sent, and the absence of an unknown row is counted from now on. An order found under a row's
+            poNumber is adopted where it matches in everything that the vendor tells.
         address: What the ledger calls the server, instead of the client's base URL: for a server of the caller's own
             whose port changes. A ledger belongs to one account at one address.
 

@@ -235,7 +235,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (reason_given, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (reason_given, placed_by_person)),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
-    Transition("T15", _from(_S.PLANNED), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
+    Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
 )
 """Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""

@@ -49,7 +49,7 @@ class Evidence(StrEnum):
     `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
     `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ANSWER_DOUBTED`: the answer
     that placed the row may belong to another request. `LEDGER_RESTORED`: the ledger may be an older copy of itself, so
-    the row may have been sent without a trace here.
+    the row may have been sent, or sent again, without a trace here.
     """
 
     SLOT_IN_HAND = "slot_in_hand"

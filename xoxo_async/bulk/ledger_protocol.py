@@ -138,6 +138,8 @@ class Ledger(Protocol):
     async def restored(self, *, reason: str) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
 
+        Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
+
         Args:
             reason: How that is known; journalled.
 

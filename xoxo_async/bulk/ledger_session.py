@@ -213,13 +213,15 @@ class LedgerSession:
         note_ledger(self.connection, self.date(), "rebound", told[:_MAX_TEXT])
 
     def restored(self, reason: str) -> int:
-        """Put every planned line in doubt: it may have been sent by another copy of this ledger."""
+        """Put every planned line in doubt, and count the absence of unknown ones anew; see `Ledger.restored`."""
         generation = int(get_meta(self.connection, "generation") or 1) + 1
         set_metas(self.connection, {"generation": str(generation), COPIED: ""})
         note_ledger(self.connection, self.date(), "restored", f"generation {generation}: {reason}"[:_MAX_TEXT])
         self._epoch += 1
         set_meta(self.connection, "epoch", str(self._epoch))
-        return self._doubt_all(LineState.PLANNED, Evidence.LEDGER_RESTORED)
+        # Unknown lines first, or those that were planned would be among them.
+        counted_anew = self._doubt_all(LineState.UNKNOWN, Evidence.LEDGER_RESTORED)
+        return counted_anew + self._doubt_all(LineState.PLANNED, Evidence.LEDGER_RESTORED)
 
     def reprice(self, pricing: Pricing) -> None:
         """Set anew what orders that are not placed may cost at most."""

@@ -265,6 +265,8 @@ class SqliteLedger:
     async def restored(self, *, reason: str) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
 
+        Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
+
         Args:
             reason: How that is known; journalled.
 

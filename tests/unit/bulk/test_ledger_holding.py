@@ -98,6 +98,32 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert not await copied(path)
 
 
+async def test_absence_that_an_older_state_has_counted_is_not_believed(tmp_path: Path) -> None:
+    """The original sent the line again after the backup, perhaps a moment ago: absence is counted from the start."""
+    path, backup, machine = tmp_path / "l.db", tmp_path / "backup.db", Machine()
+
+    def absent(one: LedgerLine) -> Change:
+        return Change(seq=one.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=one.epoch)
+
+    async with SqliteLedger(path, clock=machine.read_wall, boot=machine.read_boot) as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+        await ledger.record([Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch)])
+        machine.pass_s(200)
+        await ledger.record([absent(one)])
+    shutil.copy(path, backup)
+    machine.pass_s(200)
+    async with SqliteLedger(path, clock=machine.read_wall, boot=machine.read_boot) as ledger:
+        await ledger.record([absent(one)])
+        assert len(await ledger.claim(1)) == 1
+    async with SqliteLedger(backup, clock=machine.read_wall, boot=machine.read_boot) as ledger:
+        await ledger.recover()
+        assert await ledger.restored(reason="a test") == 1
+        (one,) = [each async for each in ledger.lines()]
+        (one,) = await ledger.record([absent(one)])
+        assert (one.state, one.lookups) == (LineState.UNKNOWN, 0)
+
+
 async def test_a_killed_run_leaves_no_copy(tmp_path: Path) -> None:
     """The next run goes on; nothing is to be looked up because of it."""
     path = tmp_path / "l.db"

@@ -139,7 +139,7 @@ class Row:
         self.order_id = self.codes = None
 
     def restored(self, now: float) -> None:
-        if self.state is S.PLANNED:
+        if self.state in {S.PLANNED, S.UNKNOWN}:
             self.state, self.suspect, self.said = S.UNKNOWN, True, E.LEDGER_RESTORED
             self.sent_at, self.absences = now, []
             self.notes += 1
@@ -286,10 +286,10 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule()
     def restored(self) -> None:
-        """The ledger turns out to be an older copy: whatever is planned may have been sent."""
-        planned = [row for row in self.rows.values() if row.state is S.PLANNED]
-        assert self.run(self.ledger.restored(reason="a backup")) == len(planned)
-        for row in planned:
+        """The ledger turns out to be an older copy: whatever is planned or unknown may have been sent since."""
+        doubted = [row for row in self.rows.values() if row.state in {S.PLANNED, S.UNKNOWN}]
+        assert self.run(self.ledger.restored(reason="a backup")) == len(doubted)
+        for row in doubted:
             row.restored(self.now)
 
     @precondition(lambda self: self.rows)

@@ -1,0 +1,207 @@
+"""A whole job for the soak: orders, a sandbox with faults, runs of the command that are killed, and its books."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from xoxo_async.bulk import LedgerLine, LineState, SqliteLedger
+from xoxo_async.sandbox import Faults, Rule, Sandbox
+
+__all__ = ["COMMAND", "MIX", "ROWS", "Job", "sandbox_for"]
+
+ROWS: Final = 500
+MIX: Final = {
+    "commit_then_reset": 0.02,
+    "reset_before_commit": 0.02,
+    "timeout_after_commit": 0.01,
+    "timeout_before": 0.01,
+    "late_commit": 0.02,
+    "error_5xx_before": 0.01,
+    "error_5xx_after": 0.01,
+    "html_502": 0.01,
+    "html_502_after": 0.01,
+    "truncated": 0.01,
+    "garbage": 0.01,
+    "not_json": 0.01,
+    "empty_body": 0.01,
+    "wrong_types": 0.01,
+    "no_order_id": 0.01,
+    "error_in_200": 0.005,
+    "duplicate_answer": 0.01,
+    "deep_json": 0.005,
+    "bad_utf8": 0.005,
+    "redirect_307": 0.005,
+    "slow_body": 0.01,
+    "throttle": 0.002,
+    "revoke_token": 0.005,
+}
+COMMAND: Final = (sys.executable, "-X", "dev", "-W", "error", "-m", "xoxo_async")
+_HAS: Final = re.compile(r"The vendor has: order (\d+)")
+_NO_ORDER: Final = {LineState.REJECTED, LineState.PLANNED, LineState.CANCELLED}
+
+
+def sandbox_for(folder: Path, dice: random.Random, seed: int) -> Sandbox:
+    """Return a sandbox with faults of every kind, which goes away once."""
+    faults = Faults(mix=MIX, seed=seed)
+    faults.rules.append(Rule(kind="lagging_lookup", operation="getOrderDetails", every=3, seconds=0.5))
+    faults.rules.append(Rule(kind="restart", nth=dice.randint(50, 300), seconds=0.3))
+    # A server that takes a repeated poNumber would book it twice: nothing but the ledger prevents that.
+    return Sandbox(seed=seed, path=folder / "books", faults=faults, latency_ms=5, unique_po_numbers=False)
+
+
+@dataclass
+class Job:
+    """The orders of one job, its ledger, and the command that works on them.
+
+    Attributes:
+        sandbox: The server; its books are the truth.
+        folder: For the orders and the ledger.
+        dice: Decides about products and about the moments of death.
+        base_url: The server's address; by default the sandbox's own.
+        client_id: The account's.
+        program: The command; another one to run it in a spoilt world.
+        said: What all runs have said so far, codes not among it.
+    """
+
+    sandbox: Sandbox
+    folder: Path
+    dice: random.Random
+    base_url: str = ""
+    client_id: str = Sandbox.client_id
+    program: tuple[str, ...] = COMMAND
+    rows: list[str] = field(default_factory=list)
+    said: str = ""
+
+    def __post_init__(self) -> None:
+        self.rows = [self.row(number) for number in range(ROWS)]
+        self.write_orders()
+
+    @property
+    def orders(self) -> Path:
+        """The orders file."""
+        return self.folder / "orders.csv"
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger."""
+        return self.folder / "run.db"
+
+    def row(self, number: int) -> str:
+        """Return a row that is fine but for every fiftieth, whose product this account may not buy."""
+        good = [(1001, 100, 1), (1002, 150, 2), (1004, 5, 1)]
+        product = (1012, 500, 1) if number % 50 == 7 else self.dice.choice(good)
+        return f"row-{number},{product[0]},{product[1]},{product[2]}"
+
+    def write_orders(self) -> None:
+        """Write the orders file anew."""
+        self.orders.write_text("\n".join(["key,product_id,denomination,quantity", *self.rows]) + "\n")
+
+    def start(self, *options: str) -> "subprocess.Popen[str]":
+        """Begin a run."""
+        bounds = ("--settle", "1", "--concurrency", "16", "--rate", "none")
+        return self.command("run", str(self.orders), *bounds, *options)
+
+    def command(self, *arguments: str) -> "subprocess.Popen[str]":
+        """Begin a command on the ledger."""
+        environment = {
+            **os.environ,
+            "XOXO_BASE_URL": self.base_url or self.sandbox.base_url,
+            "XOXO_CLIENT_ID": self.client_id,
+            "XOXO_CLIENT_SECRET": self.sandbox.client_secret,
+        }
+        return subprocess.Popen(
+            [*self.program, "bulk", *arguments, "--ledger", str(self.ledger), "--json"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *options: str) -> tuple[int, str, str]:
+        """Run to the end; return the exit code and what was said."""
+        with self.start(*options) as process:
+            out, err = process.communicate(timeout=90)
+        self.said += err
+        return process.returncode, out, err
+
+    def killed(self, *options: str) -> None:
+        """Run until some orders more are placed, or some seconds have passed, and kill."""
+        with self.start(*options) as process:
+            before = self.sandbox.books().orders
+            wanted = self.dice.randint(1, ROWS // 3)
+            deadline = time.monotonic() + self.dice.uniform(1.0, 4.0)
+            while process.poll() is None and time.monotonic() < deadline:
+                if self.sandbox.books().orders - before >= wanted:
+                    break
+                time.sleep(0.002)
+            process.send_signal(signal.SIGKILL)
+            self.said += process.communicate(timeout=90)[1]
+
+    def finish(self, *options: str, withdrawn: int = 0) -> dict[str, Any]:
+        """Run until all is sent but what was withdrawn; return the last report."""
+        report: dict[str, Any] = {}
+        for _ in range(10):
+            _, out, err = self.run(*options)
+            assert out, err
+            report = json.loads(out.splitlines()[-1])
+            if report["not_sent"] == withdrawn:
+                break
+        return report
+
+    def decide_as_told(self) -> int:
+        """Do what a person does who believes what a run has found out; return for how many lines."""
+        decided = 0
+        for line in self.lines():
+            told = _HAS.search(line.error) if line.state is LineState.MANUAL else None
+            if told is not None:
+                with self.command("resolve", line.key, "--placed", told[1]) as process:
+                    _, err = process.communicate(timeout=90)
+                assert process.returncode == 0, err
+                self.said += err
+                decided += 1
+        return decided
+
+    def lines(self) -> list[LedgerLine]:
+        """Return the ledger's lines with their codes."""
+
+        async def read() -> list[LedgerLine]:
+            async with SqliteLedger(self.ledger, must_exist=True) as ledger:
+                return [line async for line in ledger.lines(with_codes=True)]
+
+        return anyio.run(read)
+
+    def check(self, report: dict[str, Any], *, rows: int = ROWS) -> None:
+        """Compare every line with the sandbox's own books, to the cent; and what was said with what may be said."""
+        lines, books = self.lines(), self.sandbox.books()
+        assert len(lines) == report["rows"] == rows
+        parts = ("issued", "pending", "rejected", "unknown", "not_sent")
+        assert sum(int(report[part]) for part in parts) == rows
+        booked = {order.po_number: order for order in self.sandbox.state.orders.values()}
+        for line in lines:
+            order = booked.pop(line.po_number, None)
+            if line.state is LineState.PLACED:
+                assert order is not None
+                assert (line.order_id, line.amount_charged) == (order.order_id, order.charged), (line, order.order_id)
+                stored = json.loads(line.codes or b"[]")
+                assert [(code["code"], code.get("pin", "")) for code in stored] == list(order.codes)
+            else:
+                # Only what no look-up can tell is left to a person.
+                assert line.state in _NO_ORDER | {LineState.MANUAL}, (line, order)
+                assert order is None, (line, line.error)
+        assert booked == {}
+        charged = (line.amount_charged or Decimal(0) for line in lines if line.state is LineState.PLACED)
+        assert sum(charged, Decimal(0)) == books.charged
+        assert books.duplicates == {}
+        assert "Traceback" not in self.said
+        assert not any(code in self.said for order in self.sandbox.state.orders.values() for code, _ in order.codes)
