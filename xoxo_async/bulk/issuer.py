@@ -295,7 +295,7 @@ class BulkIssuer:
                     " cannot be held to; nothing was sent"
                 )
         catalogue = Catalogue(self._client, balance.currency if balance is not None else "")
-        await catalogue.load_shares(await self._ledger.backlog())
+        await catalogue.load_shares(await self._ledger.backlog(doubted=True))
         return balance, catalogue
 
     async def _totals(self, shares: list[Share], catalogue: Catalogue | None) -> PlanTotals:

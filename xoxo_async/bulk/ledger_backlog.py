@@ -16,12 +16,17 @@ _CHUNK: Final = 5000
 # `piece` is a function of this module: SQLite reads a number as a float, and money must not become one.
 _BACKLOG: Final = (
     "SELECT piece(body), count(*), sum(lines), sum(worth), sum(worth IS NULL) FROM lines"
-    " WHERE state = 'planned' GROUP BY 1"
+    " WHERE state IN (SELECT value FROM json_each(?)) GROUP BY 1"
 )
+_DOUBTED: Final = ("sending", "unknown", "conflict", "manual")
 _REPRICE: Final = (
     "UPDATE lines SET worth = price(body) WHERE state = 'planned'",
-    # One that may exist already may have cost the old price, or costs the new one when it is sent again.
-    "UPDATE lines SET worth = max(worth, price(body)) WHERE state IN ('sending', 'unknown', 'conflict', 'manual')",
+    # One that may exist already may have cost the old price, or costs the new one when it is sent again. Where today's
+    # price is not known it keeps what it had: `max` of a number and NULL is NULL, and NULL reserves nothing.
+    (
+        "UPDATE lines SET worth = max(coalesce(worth, price(body)), coalesce(price(body), worth))"
+        " WHERE state IN ('sending', 'unknown', 'conflict', 'manual')"
+    ),
     "UPDATE packed_lines SET worth = price(body) WHERE unpacked = 0",
 )
 _PLANNED: Final = (
@@ -79,11 +84,17 @@ def has_planned(connection: sqlite3.Connection) -> bool:
     return connection.execute("SELECT 1 FROM lines WHERE state = 'planned' LIMIT 1").fetchone() is not None
 
 
-def read_backlog(connection: sqlite3.Connection) -> list[Share]:
-    """Return what is planned and not sent, summed by product, denomination and quantity."""
+def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> list[Share]:
+    """Return what is planned and not sent, summed by product, denomination and quantity.
+
+    Args:
+        connection: To read with.
+        doubted: Whether to count in what may have been sent, and may be sent again.
+    """
     connection.create_function("piece", 1, _piece_text, deterministic=True)
+    states = ("planned", *_DOUBTED) if doubted else ("planned",)
     shares: list[Share] = []
-    for piece, orders, rows, worth, unknown in connection.execute(_BACKLOG).fetchall():
+    for piece, orders, rows, worth, unknown in connection.execute(_BACKLOG, (_encode(states),)).fetchall():
         product_id, denomination, quantity = piece.split()
         shares.append(
             Share(int(product_id), Decimal(denomination), int(quantity), orders, rows, None if unknown else worth)

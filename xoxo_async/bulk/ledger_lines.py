@@ -494,8 +494,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def backlog(self) -> list[Share]:
-        """Return what is planned and not sent."""
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
         ...
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:

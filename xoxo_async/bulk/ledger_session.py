@@ -32,6 +32,7 @@ from xoxo_async.bulk.ledger_store import (
     ALARM,
     Move,
     drop_codes,
+    find_unpriced,
     get_meta,
     last_seq,
     note_ledger,
@@ -216,13 +217,15 @@ class LedgerSession:
         if strangers:
             raise LedgerConflictError(f"the ledger holds no line with the key {_first(strangers)}; nothing was changed")
         if keys is None:
-            return self._withdraw(self._never_sent(), reason)
+            # All of an order's lines go, so an order that lines share is cancelled as it is, with its lines.
+            return sum(line.lines for line in self._withdraw(self._never_sent(), reason))
         # A line that shares an order: the order is given up, and its lines are orders by themselves from then on.
         shared = {seq for seq, alone in where.values() if not alone}
         if shared:
-            self._withdraw(read_lines(self.connection, shared), reason)
+            given_up = self._withdraw(read_lines(self.connection, shared), reason)
+            self._unpack([line.seq for line in given_up], self.now())
             where = keys_of(self.connection, keys)
-        return self._withdraw(read_lines(self.connection, {seq for seq, _ in where.values()}), reason)
+        return len(self._withdraw(read_lines(self.connection, {seq for seq, _ in where.values()}), reason))
 
     def _never_sent(self) -> Iterable[LedgerLine]:
         after = 0
@@ -230,7 +233,8 @@ class LedgerSession:
             after = lines[-1].seq
             yield from (line for line in lines if not line.attempts and not line.suspect)
 
-    def _withdraw(self, lines: Iterable[LedgerLine], reason: str) -> int:
+    def _withdraw(self, lines: Iterable[LedgerLine], reason: str) -> list[LedgerLine]:
+        """Cancel lines, all or none; return those that were not cancelled before."""
         moment = self._moment(Rules())
         moves: list[Move] = []
         refused: list[str] = []
@@ -247,9 +251,7 @@ class LedgerSession:
                 f"only lines that were never sent can be withdrawn; nothing was changed: {_first(refused)}"
             )
         self._write(moves, moment.now)
-        packs = [move.after.seq for move in moves if move.after.lines > 1]
-        self._unpack(packs, moment.now)
-        return sum(move.after.lines for move in moves)
+        return [move.after for move in moves]
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines, after `plan`; see `Planning.add`."""
@@ -487,6 +489,9 @@ class LedgerSession:
             return f"row {line.row} (key {line.key}): what it may cost is not known, so no budget can hold it"
         if self._committed is None:
             self._currency = get_meta(self.connection, CURRENCY) or ""
+            if unpriced := find_unpriced(self.connection, self._currency):
+                key, row = unpriced
+                return f"row {row} (key {key}): what it has cost, or may cost, is not known, so no budget can hold it"
             self._committed = read_committed(self.connection, self._currency)
         left = budget - self._committed - reserved
         if line.worth <= left:

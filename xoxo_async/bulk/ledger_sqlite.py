@@ -265,9 +265,13 @@ class SqliteLedger:
         """
         await self._writer().step(lambda session: session.reprice(pricing))
 
-    async def backlog(self) -> list[Share]:
-        """Return what is planned and not sent; reads each such line."""
-        return await self._read(read_backlog)
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent; reads each such line.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
+        return await self._read(lambda connection: read_backlog(connection, doubted=doubted))
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.

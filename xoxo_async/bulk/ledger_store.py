@@ -94,6 +94,10 @@ _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
+_UNPRICED: Final = (
+    "SELECT key, row FROM lines WHERE worth IS NULL AND state NOT IN ('planned', 'rejected', 'cancelled')"
+    " AND NOT (state = 'placed' AND currency = ? AND CAST(amount_charged AS REAL) > 0) LIMIT 1"
+)
 # A person who names a wrong order is told so at once: that is no alarm.
 _ALARMS: Final = (
     "SELECT key, row, lines.order_id, min(at), reason FROM journal JOIN lines USING (seq)"
@@ -310,6 +314,17 @@ def read_committed(connection: sqlite3.Connection, currency: str) -> int:
         )  # fmt: skip
         total += commitment(line, currency) * lines
     return total
+
+
+def find_unpriced(connection: sqlite3.Connection, currency: str) -> tuple[str, int] | None:
+    """Return key and row of a line that may have cost nobody knows what; None where every line's cost is bounded.
+
+    Args:
+        connection: To read with.
+        currency: The account's.
+    """
+    row: tuple[str, int] | None = connection.execute(_UNPRICED, (currency,)).fetchone()
+    return row
 
 
 def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:
