@@ -26,7 +26,7 @@ from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ApiError, ConfigError
+from xoxo_async.errors import ApiError, ConfigError, PlanError
 from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
@@ -124,6 +124,7 @@ class BulkIssuer:
         self._max_spend: Final = max_spend
         self._missing: Final[Literal["refuse", "withdraw", "keep"]] = missing
         self._restore: Final = restore
+        self._distrusted = False
         self._identity: Final = identity_of(client, address)
         self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
@@ -253,6 +254,8 @@ class BulkIssuer:
             else:
                 totals.orders = planned.orders
             totals.withdrawn = planned.withdrawn
+            if planned.withdrawn and totals.skipped:
+                raise _maybe_the_same(planned.withdrawn, totals)
             self._warnings = totals.warnings
             self._complete(totals, balance)
             if approve is not None:
@@ -263,8 +266,10 @@ class BulkIssuer:
             missing=self._missing,
             pricing=None if catalogue is None else catalogue.at_most,
             approve=look,
+            restored=_RESTORED if self._restore else "",
         )
         await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        self._distrusted = self._restore
         await self._keep_currency(balance)
         return totals
 
@@ -354,9 +359,11 @@ class BulkIssuer:
             How many rows were cancelled.
 
         Raises:
-            ConfigError: There is no reason.
+            ConfigError: There is no reason, or `keys` is one text.
             LedgerConflictError: A key is not there, or its row was sent; names it.
         """
+        if isinstance(keys, str):
+            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would stand for its letters")
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
@@ -464,8 +471,9 @@ class BulkIssuer:
 
     async def _distrust_a_copy(self) -> None:
         """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
-        if self._restore:
-            await self._ledger.restored(reason="a person said that this ledger replaces another one")
+        if self._restore and not self._distrusted:
+            await self._ledger.restored(reason=_RESTORED)
+            self._distrusted = True
 
     async def _hold_to_the_bound(self, runner: Runner) -> None:
         """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""
@@ -498,9 +506,21 @@ class BulkIssuer:
 
 
 _CURRENCY: Final = "currency"
+_RESTORED: Final = "a person said that this ledger replaces another one"
 
 Approval = Callable[[PlanTotals], Awaitable[None]]
 """Looks at what would be sent now; an error that it raises keeps the plan from being made."""
+
+
+def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
+    """Return the error for a plan that would withdraw rows which may stand in the input, and be bad there."""
+    return PlanError(
+        f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
+        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Mend the bad"
+        f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
+        problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
+        total=totals.skipped,
+    )
 
 
 def _is_amount(value: object) -> bool:

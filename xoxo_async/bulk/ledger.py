@@ -164,6 +164,15 @@ def may_resend(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
     return moment.rules.resend == "settled"
 
 
+def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """An order of this line's rows would be found under its poNumber.
+
+    The poNumber of an order that rows share follows from which rows these are. Another copy of this ledger may have put
+    them into other orders, which a look-up of this one does not find.
+    """
+    return not (line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED)
+
+
 class Transition(NamedTuple):
     """One row of the table.
 
@@ -212,7 +221,14 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
     Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
-    Transition("T9", _from(_S.UNKNOWN), _E.LOOKUP_ABSENT, _S.PLANNED, (may_resend, proven_absent), counts=True),
+    Transition(
+        "T9",
+        _from(_S.UNKNOWN),
+        _E.LOOKUP_ABSENT,
+        _S.PLANNED,
+        (may_resend, proven_absent, would_be_found),
+        counts=True,
+    ),
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
     Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),

@@ -346,12 +346,15 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
             cancels those that were never sent, `refuse` makes them an error.
         pricing: Sets anew what planned orders may cost; None leaves that as it is.
         approve: Asked before the plan becomes durable; None asks nobody.
+        restored: Why this ledger may have forgotten that it sent its planned lines: they are in doubt (T15) in the same
+            transaction. Empty where it has forgotten nothing.
     """
 
     identity: Identity | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "keep"
     pricing: Pricing | None = None
     approve: Approve | None = None
+    restored: str = ""
 
 
 NO_TERMS: Final = PlanTerms()

@@ -182,11 +182,15 @@ class LedgerSession:
             raise _missing(missing)
         if missing:
             withdrawn = self.withdraw([key for key, _ in missing], "the input has it no longer")
-        if not planning.had_planned and not planning.passed_over:
-            return withdrawn, None
-        if terms.pricing is not None:
-            self.reprice(terms.pricing)
-        return withdrawn, read_backlog(self.connection) if terms.approve is not None else None
+        shares = None
+        if planning.had_planned or planning.passed_over:
+            if terms.pricing is not None:
+                self.reprice(terms.pricing)
+            shares = read_backlog(self.connection) if terms.approve is not None else None
+        if terms.restored:
+            # Not after the plan: a process that dies in between would leave rows that are sent without a look-up.
+            self.restored(terms.restored)
+        return withdrawn, shares
 
     def rebind(self, identity: Identity, reason: str) -> None:
         """Let the ledger belong to another account or address."""

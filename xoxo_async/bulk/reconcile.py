@@ -239,7 +239,15 @@ class Reconciler:
         reason = "no look-up and no history has it"
         if history.cut_short:
             reason = f"no look-up has it, nor has the part of the history that could be read: {history.cut_short}"
-        return Change(seq=line.seq, evidence=Evidence.HISTORY_ABSENT, epoch=line.epoch, reason=reason)
+        elif line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED:
+            reason += "; its rows may have been sent in other orders, before this ledger was restored"
+        return Change(
+            seq=line.seq,
+            evidence=Evidence.HISTORY_ABSENT,
+            epoch=line.epoch,
+            error="" if line.error else reason,  # a line of a restored ledger has no error of a send to show
+            reason=reason,
+        )
 
     async def _found(self, line: LedgerLine, order: Order) -> Change:
         restore = self._rules.restore
