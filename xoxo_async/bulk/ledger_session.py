@@ -51,7 +51,7 @@ from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 __all__ = ["CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
-_MAX_TEXT: Final = 500
+_MAX_TEXT: Final = 1000
 _SHOWN: Final = 3
 _NAMED: Final = 20
 _SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
@@ -541,8 +541,8 @@ def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
     more = f"\n  … and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     listed = "\n  ".join(problems)
     return PlanError(
-        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing was sent;"
-        f" withdraw them, or keep them and have them sent\n  {listed}{more}",
+        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing was sent."
+        f" Withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
         problems=problems,
         total=len(rows),
     )

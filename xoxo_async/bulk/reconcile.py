@@ -33,6 +33,12 @@ a pause."""
 _TOLD_FROM_S: Final = 5.0
 """A wait from this length is told."""
 
+_WAYS_ON: Final = (
+    "If another job used the same keys, begin this one anew, in a new ledger, with a name of its own (--job). If this"
+    " ledger replaces a lost one, run again with --restore"
+)
+"""What a person may do about an order that somebody else placed under a row's poNumber."""
+
 _DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
 
 
@@ -257,7 +263,8 @@ class Reconciler:
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,
                 epoch=line.epoch,
-                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}",
+                error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}"
+                + (f". {_WAYS_ON}" if line.foreign and not restore else ""),
             )
         evidence = Evidence.LOOKUP_MATCHED
         if line.foreign and not restore:
@@ -273,8 +280,7 @@ class Reconciler:
         """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
         error = (
             "the first send of this row was refused as known, so another run may have placed the order. The vendor"
-            f" has: {described(order)}. If another job used the same keys, give this one a name of its own (--job). If"
-            " this ledger replaces a lost one, run again with --restore"
+            f" has: {described(order)}. {_WAYS_ON}"
         )
         return Change(
             seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error

@@ -58,6 +58,8 @@ def _summary(report: Report) -> list[str]:
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
     lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
+    if report.withdrawn:
+        lines.append(f"  withdrawn {report.withdrawn:>9,} of the not sent, never to be sent")
     return [job, *lines, f"  charged   {amounts(report.charged)}"]
 
 
