@@ -372,7 +372,7 @@ class LedgerSession:
                 change = _clean(given)
                 line = lines.get(change.seq)
                 owner = _owner(owners, lines, change)
-                if owner is not None and line is not None and line.order_id is None:
+                if owner is not None and line is not None and _takes_over(line, change, owner):
                     if change.evidence in _SAID_BY_PERSONS:
                         order.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
                         continue
@@ -533,6 +533,11 @@ def _owner(owners: dict[int, int] | None, lines: dict[int, LedgerLine], change: 
         return None
     owner = lines[owners[change.order_id]]
     return owner if owner.order_id == change.order_id else None
+
+
+def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine) -> bool:
+    """Return whether a fact would give a line an order that another one has; a stored order is never overwritten."""
+    return owner.seq != line.seq and (line.order_id is None or change.evidence is Evidence.PERSON_CORRECTED)
 
 
 def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:

@@ -255,9 +255,18 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
     freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
     if freed:
         # An order may go from one line to another, and no two lines may have it even for the length of a statement.
+        connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
-    if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
-        return False
+    try:
+        if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
+            return False
+    except sqlite3.IntegrityError:
+        if freed:
+            # Only the statement that failed is undone by itself: the lines would stay placed, without their orders.
+            connection.execute("ROLLBACK TO freed")
+        raise
+    if freed:
+        connection.execute("RELEASE freed")
     notes = [
         (
             move.after.seq, now, move.before.state, move.after.state, move.transition, move.evidence,
