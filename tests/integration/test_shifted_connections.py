@@ -356,3 +356,25 @@ async def test_what_a_run_learned_from_a_shifted_connection_is_in_doubt_when_it_
         assert report.issued == 6
         assert {line.po_number: line.order_id async for line in ledger.lines()} == vendor.books
     assert vendor.requests.count("placeOrder") == 6
+
+
+async def test_an_answer_of_another_product_puts_in_doubt_what_its_connection_answered(tmp_path: Path) -> None:
+    """Its order is nobody's, so no order id gives it away: the rows before it are looked up too, elsewhere."""
+    other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
+    vendor = Vendor(
+        instead=lambda operation, number: (
+            http(200, {"data": {operation: {"status": 1, "data": other}}})
+            if operation == "placeOrder" and number == 3
+            else None
+        )
+    )
+    rows = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(5)]
+    async with serving(vendor), client_of(vendor, []) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        issuer = BulkIssuer(client, ledger, job="march", check=False, settle_s=0, concurrency=1)
+        report = await issuer.run(rows)
+        assert (report.issued, report.unknown) == (5, 0)
+        assert {line.po_number: line.order_id async for line in ledger.lines()} == vendor.books
+        doubted = [row.seq async for row in ledger.journal() if row.transition == "T16"]
+    assert doubted == [1, 2]
+    assert vendor.requests.count("placeOrder") == 5
+    assert vendor.requests.count("getOrderDetails") == 3
