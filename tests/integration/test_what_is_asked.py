@@ -151,6 +151,21 @@ def test_a_resume_asks_about_what_it_will_send(tmp_path: Path, sandbox: Sandbox)
         assert sandbox.books().orders == booked
 
 
+@pytest.mark.parametrize("action", ["run", "resume"])
+def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
+    tmp_path: Path, sandbox: Sandbox, action: str
+) -> None:
+    """Ended at the question, the ledger does not know it yet: without the flag its rows would be sent unseen."""
+    orders = write(tmp_path, ("A", 100))
+    assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
+    command = ("bulk", action, *([orders] if action == "run" else []), "--ledger", "l.db", "--restore")
+    with at_the_question(sandbox, *command, cwd=tmp_path) as asked:
+        code, said = answered(asked, b"\x03")
+    assert code == 130
+    (line,) = (line for line in said.splitlines() if line.startswith("continue with: "))
+    assert "--restore" in line
+
+
 def test_the_question_counts_in_rows_that_wait_from_before(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
     """And names their value beside the new ones'."""
     write(tmp_path, ("Z", 2000))

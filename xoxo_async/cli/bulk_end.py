@@ -96,7 +96,7 @@ def _follow(work: Work, report: Report, ended: Ended, code: int, waiting: int) -
     if code == 0:
         return work.continued_by("reconcile") if waiting > 0 else ""
     if code == exits.INTERRUPTED and not ended.began:
-        return work.continued_by(work.action)
+        return work.continued_by(work.action, anew=True)
     if code == exits.REJECTED and not report.rejected:
         return work.continued_by("run")  # only rows that were left out
     if code == exits.REJECTED or _is_for_a_person(report, ended):
@@ -139,7 +139,11 @@ def tell_failure(work: Work, ended: Ended, elapsed_s: float) -> int:
         say(f"error: {exits.say_error(error)}")
     told["continue_with"] = ""
     if code > exits.USAGE:
-        told["continue_with"] = work.continued_by("resume" if ended.began and work.action == "run" else work.action)
+        told["continue_with"] = (
+            work.continued_by("resume" if work.action == "run" else work.action)
+            if ended.began
+            else work.continued_by(work.action, anew=True)
+        )
         say(f"continue with: {told['continue_with']}")
     if work.as_json:
         out(json_text(told))

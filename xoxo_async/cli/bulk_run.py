@@ -160,7 +160,8 @@ class _Shift:
 
     def _first_words(self) -> str:
         """Return what stands on the screen if nothing later can be said: after kill -9, or a power cut."""
-        follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
+        action = self._work.action
+        follow = self._work.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
         return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
     async def _act(self, issuer: BulkIssuer) -> Report:
