@@ -308,10 +308,9 @@ class Dispatcher:
                 return
             stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
             if stray is not None:
-                if attempt is None:
-                    self._tell(stray.doubted, po_number)
-                else:
+                if attempt is not None:
                     attempt.doubted = stray.doubted
+                self._tell(stray.doubted, po_number)
                 raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
         if operation.effect is _UNKEYED:
             record.close()  # nothing in the next answer would tell the two apart
@@ -344,7 +343,21 @@ class Dispatcher:
         """
         record = self._seen.record_of(order_id)
         if record is not None:
-            self._tell(record.taint(), po_number)
+            self.taint(record, po_number)
+
+    def taint(self, record: ConnectionRecord, po_number: str) -> tuple[OrderAnswer, ...]:
+        """Close a connection that gave an answer that cannot be to its request, and tell whoever listens.
+
+        Args:
+            record: The connection.
+            po_number: The poNumber of that request.
+
+        Returns:
+            The orders that it has named; they are in doubt.
+        """
+        doubted = record.taint()
+        self._tell(doubted, po_number)
+        return doubted
 
     def _tell(self, doubted: Sequence[OrderAnswer], po_number: str | None) -> None:
         for answer in doubted:

@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
 from xoxo_async import RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+from xoxo_async.bulk.vouchers import codes_of
 from xoxo_async.connections import Attempt
 from xoxo_async.hooks import Event, OrderInDoubt
 from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup, place_order
@@ -43,6 +46,7 @@ class Vendor:
     repeats: Callable[[str, int], bool] = lambda _operation, _number: False
     instead: Callable[[str, int], Answer | None] = lambda _operation, _number: None
     books: dict[str, int] = field(default_factory=dict)
+    products: dict[int, int] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     connections: int = 0
     url: str = ""
@@ -59,7 +63,8 @@ class Vendor:
             order_id = self.books.get(data.get("poNumber", "")) or (by_id[0] if by_id else None)
             if order_id is None:
                 return http(404, {"code": 404, "errorId": "PLE10016", "error": "x"})
-            voucher = {"productId": 1001, "voucherCode": f"CODE-{order_id}"}
+            product = self.products.setdefault(order_id, data.get("productId", 1001))
+            voucher = {"productId": product, "voucherCode": f"CODE-{order_id}"}
             order = {"orderId": order_id, "quantity": 1, "deliveryStatus": "delivered", "vouchers": [voucher]}
             return http(200, {"data": {operation: {"status": 1, "data": order}}})
         if operation == "generateLink":
@@ -296,3 +301,80 @@ async def test_a_caller_with_books_is_told_what_an_impossible_answer_puts_in_dou
             await client.dispatcher.once(PLACE_ORDER, request, attempt=attempts[2])
     assert caught.value.effect == "possible"
     assert attempts[2].doubted == (("A", 1001), ("B", 1002))
+
+
+# In bulk, where the ledger knows what was ordered, and which order is which line's.
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["own pool", "a caller's session"])
+@pytest.mark.parametrize("nth", [1, 2, 5, 9])
+@pytest.mark.parametrize("operation", ["placeOrder", "getOrderDetails"])
+@pytest.mark.parametrize("mixed", [True, False], ids=["mixed products", "one product"])
+@pytest.mark.parametrize("at_once", [1, 4])
+async def test_every_row_of_a_run_gets_its_own_order(
+    tmp_path: Path, operation: str, nth: int, mixed: bool, at_once: int, own: bool
+) -> None:
+    """Whichever answer came twice: each row has the order and the code of its poNumber, and nothing is bought twice."""
+    vendor = Vendor(repeats=lambda asked, number: asked == operation and number == nth)
+    rows = [
+        OrderLine(key=f"k{n}", product_id=1001 + n % 3 if mixed else 1001, denomination=Decimal(100)) for n in range(12)
+    ]
+    async with (
+        serving(vendor),
+        client_of(vendor, [], own=own) as client,
+        SqliteLedger(tmp_path / "l.db") as ledger,
+    ):
+        issuer = BulkIssuer(client, ledger, job="march", check=False, settle_s=0, concurrency=at_once)
+        report = await issuer.run(rows)
+        if report.unknown:
+            report = await issuer.resume()
+        got = {line.po_number: line async for line in ledger.lines(with_codes=True)}
+    assert (report.issued, report.unknown) == (12, 0)
+    assert {po_number: line.order_id for po_number, line in got.items()} == vendor.books
+    assert vendor.requests.count("placeOrder") == 12
+    for line in got.values():
+        assert [code.code for code in codes_of(line.codes)] == [f"CODE-{line.order_id}"]
+
+
+async def test_what_a_run_learned_from_a_shifted_connection_is_in_doubt_when_it_ends_there(tmp_path: Path) -> None:
+    """Stopped right after the wrong answer, the ledger calls no row issued that the answer puts in doubt."""
+    vendor = Vendor(repeats=lambda asked, number: asked == "placeOrder" and number == 3)
+    rows = [OrderLine(key=f"k{n}", product_id=1001 + n, denomination=Decimal(100)) for n in range(6)]
+    async with serving(vendor), client_of(vendor, []) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        issuer = BulkIssuer(client, ledger, job="march", check=False, settle_s=0, concurrency=1)
+        answer = vendor.answer
+
+        def stop_at_the_fourth(operation: str, data: dict[str, Any]) -> Answer:
+            if vendor.requests.count("placeOrder") == 4:
+                issuer.stop("enough")
+            return answer(operation, data)
+
+        vendor.answer = stop_at_the_fourth  # type: ignore[method-assign]
+        report = await issuer.run(rows)
+        assert (report.issued, report.unknown, report.not_sent) == (0, 4, 2)
+        report = await issuer.resume()
+        assert report.issued == 6
+        assert {line.po_number: line.order_id async for line in ledger.lines()} == vendor.books
+    assert vendor.requests.count("placeOrder") == 6
+
+
+async def test_an_answer_of_another_product_puts_in_doubt_what_its_connection_answered(tmp_path: Path) -> None:
+    """Its order is nobody's, so no order id gives it away: the rows before it are looked up too, elsewhere."""
+    other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
+    vendor = Vendor(
+        instead=lambda operation, number: (
+            http(200, {"data": {operation: {"status": 1, "data": other}}})
+            if operation == "placeOrder" and number == 3
+            else None
+        )
+    )
+    rows = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(5)]
+    async with serving(vendor), client_of(vendor, []) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        issuer = BulkIssuer(client, ledger, job="march", check=False, settle_s=0, concurrency=1)
+        report = await issuer.run(rows)
+        assert (report.issued, report.unknown) == (5, 0)
+        assert {line.po_number: line.order_id async for line in ledger.lines()} == vendor.books
+        doubted = [row.seq async for row in ledger.journal() if row.transition == "T16"]
+    assert doubted == [1, 2]
+    assert vendor.requests.count("placeOrder") == 5
+    assert vendor.requests.count("getOrderDetails") == 3

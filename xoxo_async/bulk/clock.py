@@ -71,9 +71,10 @@ def continued(kept: Anchor | None, boot: Boot, wall: float, latest: float) -> An
         latest: The latest stamp in the ledger, by its clock.
 
     Returns:
-        The kept one where the machine has run ever since; otherwise a new one, not before any stamp.
+        The kept one where the machine has run ever since; otherwise, or where the system does not tell, a new one, not
+        before any stamp.
     """
-    if kept is not None and kept.boot == boot.name and boot.seconds >= kept.seconds:
+    if kept is not None and boot.name and kept.boot == boot.name and boot.seconds >= kept.seconds:
         now = kept.now + boot.seconds - kept.seconds
         if now >= latest - _SLACK_S:
             return kept
@@ -84,7 +85,7 @@ def boot_clock() -> Callable[[], Boot]:
     """Return the clock of this machine.
 
     Linux names each start and counts the seconds since then, suspended ones included. Other systems do not name it:
-    there the wall clock bridges two processes, and a monotonic clock counts within one.
+    there a monotonic clock counts within one process, and the next process begins to count anew.
     """
     clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     try:

@@ -1,5 +1,6 @@
 """What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
 
+from decimal import Decimal
 from typing import Final
 
 import msgspec
@@ -44,12 +45,18 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
         epoch=line.epoch,
         order_id=order.order_id,
         delivery=_delivery(line, order, wanted, held, looked_up=evidence is not Evidence.ANSWERED_PLACED),
-        # An answer without what was charged may tell the price: before a discount, so never too little.
-        amount_charged=order.order_total if order.amount_charged is None else order.amount_charged,
+        amount_charged=_charged(line, order),
         currency=order.currency_code or "",
         codes=msgspec.json.encode(codes) if codes else None,
         held=held,
     )
+
+
+def _charged(line: LedgerLine, order: Order) -> Decimal | None:
+    """Return what an order cost; where that is not told, its total, which is no less, unless the charge is known."""
+    if order.amount_charged is not None or line.amount_charged is not None:
+        return order.amount_charged
+    return order.order_total or order.raw_order_total
 
 
 def change_from_error(line: LedgerLine, error: XoxoError) -> Change:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final, Literal
 
+import anyio
 import msgspec
 
 from xoxo_async.bulk.catalogue import Catalogue
@@ -25,7 +26,7 @@ from xoxo_async.bulk.spellings import OddSpellings
 from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ApiError, ConfigError
+from xoxo_async.errors import ApiError, ConfigError, PlanError
 from xoxo_async.services import checks
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import PLACE_ORDER
@@ -123,6 +124,7 @@ class BulkIssuer:
         self._max_spend: Final = max_spend
         self._missing: Final[Literal["refuse", "withdraw", "keep"]] = missing
         self._restore: Final = restore
+        self._distrusted = False
         self._identity: Final = identity_of(client, address)
         self._warnings: tuple[str, ...] = ()
         self._clock: Final = clock
@@ -251,9 +253,11 @@ class BulkIssuer:
                 totals.warned, totals.warnings = planner.totals.warned, planner.totals.warnings
             else:
                 totals.orders = planned.orders
-            totals.withdrawn = planned.withdrawn
+            totals.withdrawn, totals.unwanted = planned.withdrawn, planned.unwanted
+            if planned.withdrawn and totals.skipped:
+                raise _maybe_the_same(planned.withdrawn, totals)
             self._warnings = totals.warnings
-            self._complete(totals, balance)
+            await self._complete(totals, balance)
             if approve is not None:
                 await approve(totals)
 
@@ -262,8 +266,12 @@ class BulkIssuer:
             missing=self._missing,
             pricing=None if catalogue is None else catalogue.at_most,
             approve=look,
+            restored=self._why_distrusted(),
+            copied=not self._restore,
         )
+        await self._ledger.recover()  # what a dead holder was sending is in doubt, and may be missing from the input
         await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        self._distrusted = self._distrusted or bool(terms.restored)
         await self._keep_currency(balance)
         return totals
 
@@ -278,7 +286,7 @@ class BulkIssuer:
         if catalogue is not None and self._max_spend is not None:
             await self._ledger.reprice(catalogue.at_most)
         totals = await self._totals(await self._ledger.backlog(), catalogue)
-        self._complete(totals, balance)
+        await self._complete(totals, balance)
         return totals
 
     async def _prices(self) -> tuple[Balance | None, Catalogue | None]:
@@ -294,7 +302,7 @@ class BulkIssuer:
                     " cannot be held to; nothing was sent"
                 )
         catalogue = Catalogue(self._client, balance.currency if balance is not None else "")
-        await catalogue.load_shares(await self._ledger.backlog())
+        await catalogue.load_shares(await self._ledger.backlog(doubted=True))
         return balance, catalogue
 
     async def _totals(self, shares: list[Share], catalogue: Catalogue | None) -> PlanTotals:
@@ -302,9 +310,12 @@ class BulkIssuer:
             await catalogue.load_shares(shares)
         return (catalogue or Catalogue(self._client)).totals(shares)
 
-    def _complete(self, totals: PlanTotals, balance: Balance | None) -> None:
-        """Add to totals what the account and the allowance say; refuse a bound that cannot be held."""
+    async def _complete(self, totals: PlanTotals, balance: Balance | None) -> None:
+        """Add to totals what ledger, account and allowance say; refuse a bound that cannot be held."""
         totals.balance = balance
+        if self._rules.resend == "settled":
+            states = (await self._ledger.counts()).states
+            totals.in_doubt = sum(states.get(state, 0) for state in _IN_DOUBT) - totals.unwanted
         interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
         totals.expected_s = totals.orders * interval_s if interval_s else None
         if self._max_spend is not None and totals.cost_at_most is None:
@@ -353,9 +364,11 @@ class BulkIssuer:
             How many rows were cancelled.
 
         Raises:
-            ConfigError: There is no reason.
+            ConfigError: There is no reason, or `keys` is one text.
             LedgerConflictError: A key is not there, or its row was sent; names it.
         """
+        if isinstance(keys, str):
+            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would stand for its letters")
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
@@ -417,9 +430,15 @@ class BulkIssuer:
         if send:
             await self._pace_on()
         with self._client.dispatcher.telling_doubts(runner.hear_doubt):
-            await self._send_and_settle(runner, reconciler, send=send)
-        if (pending or counts.pending) and not runner.pause and not reconciler.pause:
-            await reconciler.refresh_pending()
+            try:
+                await self._send_and_settle(runner, reconciler, send=send)
+                if (pending or counts.pending) and not runner.pause and not reconciler.pause:
+                    await reconciler.refresh_pending()
+                    if await runner.write_doubts():  # a look-up found out that a connection was not in step
+                        await self._send_and_settle(runner, reconciler, send=send)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await runner.write_doubts()
         return await self._report(started, runner, reconciler)
 
     async def _send_and_settle(self, runner: Runner, reconciler: Reconciler, *, send: bool) -> None:
@@ -457,16 +476,23 @@ class BulkIssuer:
             stopped=runner.interrupted,
             pause_limit_s=self._pause_limit_s,
             watch=runner.watch_charges,
+            write_doubts=runner.write_doubts,
             wall=self._wall,
         )
         return runner, reconciler
 
     async def _distrust_a_copy(self) -> None:
         """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
+        reason = self._why_distrusted()
+        if reason and not self._distrusted:
+            await self._ledger.restored(reason=reason, copied=not self._restore)
+            self._distrusted = True
+
+    def _why_distrusted(self) -> str:
+        """Return why this ledger may have forgotten that it sent its planned rows; empty where it has not."""
         if self._restore:
-            await self._ledger.restored(reason="a person said that this ledger replaces another one")
-        elif self._ledger.copied:
-            await self._ledger.restored(reason="its file is a copy, or an older state of it")
+            return _RESTORED
+        return _COPIED if self._ledger.copied else ""
 
     async def _hold_to_the_bound(self, runner: Runner) -> None:
         """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""
@@ -499,9 +525,23 @@ class BulkIssuer:
 
 
 _CURRENCY: Final = "currency"
+_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+_RESTORED: Final = "a person said that this ledger replaces another one"
+_COPIED: Final = "its file is a copy, or an older state of it"
 
 Approval = Callable[[PlanTotals], Awaitable[None]]
 """Looks at what would be sent now; an error that it raises keeps the plan from being made."""
+
+
+def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
+    """Return the error for a plan that would withdraw rows which may stand in the input, and be bad there."""
+    return PlanError(
+        f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
+        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Mend the bad"
+        f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
+        problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
+        total=totals.skipped,
+    )
 
 
 def _is_amount(value: object) -> bool:

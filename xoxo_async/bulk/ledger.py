@@ -153,6 +153,16 @@ def only_answered(line: LedgerLine, change: Change, _moment: Moment) -> bool:
     return line.evidence == Evidence.ANSWERED_PLACED and change.order_id == line.order_id
 
 
+def told_by_vendor(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """The order was proven by an answer or a look-up, and the doubt is about that very order."""
+    return line.evidence in _TOLD_BY_VENDOR and change.order_id == line.order_id
+
+
+def wanted(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The input still has the row: what it has no longer is not sent again."""
+    return not line.unwanted
+
+
 def placed_by_person(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """A person named the order, so a person may correct it."""
     return line.evidence in _SAID_BY_PERSONS
@@ -161,6 +171,15 @@ def placed_by_person(line: LedgerLine, _change: Change, _moment: Moment) -> bool
 def may_resend(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """The caller lets absent orders be placed again."""
     return moment.rules.resend == "settled"
+
+
+def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """An order of this line's rows would be found under its poNumber.
+
+    The poNumber of an order that rows share follows from which rows these are. Another copy of this ledger may have put
+    them into other orders, which a look-up of this one does not find.
+    """
+    return not (line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED)
 
 
 class Transition(NamedTuple):
@@ -195,6 +214,7 @@ _S: Final = LineState
 _E: Final = Evidence
 _NOT_PLACED: Final = frozenset(LineState) - {LineState.PLACED}
 _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
+_TOLD_BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
 _SAID_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
@@ -210,8 +230,16 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
     Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
+    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (order_known,)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
-    Transition("T9", _from(_S.UNKNOWN), _E.LOOKUP_ABSENT, _S.PLANNED, (may_resend, proven_absent), counts=True),
+    Transition(
+        "T9",
+        _from(_S.UNKNOWN),
+        _E.LOOKUP_ABSENT,
+        _S.PLANNED,
+        (may_resend, proven_absent, would_be_found, wanted),
+        counts=True,
+    ),
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
     Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
@@ -236,7 +264,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (reason_given, placed_by_person)),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
     Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
+    Transition("T15", _from(_S.PLANNED), _E.LEDGER_COPIED, _S.UNKNOWN, (not_suspect,), suspect=True, foreign=True),
+    Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_COPIED, _S.UNKNOWN, suspect=True),
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
+    Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (told_by_vendor,), suspect=True),
+    Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
 )
 """Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
 
@@ -316,6 +348,7 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         "state": row.target or line.state,
         "suspect": line.suspect or row.suspect,
         "foreign": line.foreign or row.foreign,
+        "unwanted": line.unwanted or change.evidence is Evidence.UNWANTED,
     }
     at = moment.now if change.at is None else min(change.at, moment.now)
     if row.target is not None:

@@ -10,18 +10,23 @@ import msgspec
 from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger_protocol import Pricing, Share
 
-__all__ = ["Seen", "has_planned", "keys_of", "missing_rows", "read_backlog", "reprice"]
+__all__ = ["Seen", "has_open", "keys_of", "missing_rows", "read_backlog", "reprice", "want_again"]
 
 _CHUNK: Final = 5000
 # `piece` is a function of this module: SQLite reads a number as a float, and money must not become one.
 _BACKLOG: Final = (
     "SELECT piece(body), count(*), sum(lines), sum(worth), sum(worth IS NULL) FROM lines"
-    " WHERE state = 'planned' GROUP BY 1"
+    " WHERE state IN (SELECT value FROM json_each(?)) GROUP BY 1"
 )
+_DOUBTED: Final = ("sending", "unknown", "conflict", "manual")
 _REPRICE: Final = (
     "UPDATE lines SET worth = price(body) WHERE state = 'planned'",
-    # One that may exist already may have cost the old price, or costs the new one when it is sent again.
-    "UPDATE lines SET worth = max(worth, price(body)) WHERE state IN ('sending', 'unknown', 'conflict', 'manual')",
+    # One that may exist already may have cost the old price, or costs the new one when it is sent again. Where today's
+    # price is not known it keeps what it had: `max` of a number and NULL is NULL, and NULL reserves nothing.
+    (
+        "UPDATE lines SET worth = max(coalesce(worth, price(body)), coalesce(price(body), worth))"
+        " WHERE state IN ('sending', 'unknown', 'conflict', 'manual')"
+    ),
     "UPDATE packed_lines SET worth = price(body) WHERE unpacked = 0",
 )
 _PLANNED: Final = (
@@ -74,16 +79,32 @@ class Seen:
         return bool(self._packed.get(pack, 0) & 1 << first)
 
 
-def has_planned(connection: sqlite3.Connection) -> bool:
-    """Return whether any line waits to be sent."""
-    return connection.execute("SELECT 1 FROM lines WHERE state = 'planned' LIMIT 1").fetchone() is not None
+def has_open(connection: sqlite3.Connection) -> bool:
+    """Return whether any line waits to be sent, or may be sent again."""
+    found = connection.execute(
+        "SELECT 1 FROM lines WHERE state IN ('planned', 'sending', 'unknown', 'conflict') LIMIT 1"
+    )
+    return found.fetchone() is not None
 
 
-def read_backlog(connection: sqlite3.Connection) -> list[Share]:
-    """Return what is planned and not sent, summed by product, denomination and quantity."""
+def want_again(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
+    """Have lines sent again after all, once they are proven absent: the input has them again."""
+    connection.execute(
+        "UPDATE lines SET unwanted = 0 WHERE seq IN (SELECT value FROM json_each(?))", (_encode(list(seqs)),)
+    )
+
+
+def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> list[Share]:
+    """Return what is planned and not sent, summed by product, denomination and quantity.
+
+    Args:
+        connection: To read with.
+        doubted: Whether to count in what may have been sent, and may be sent again.
+    """
     connection.create_function("piece", 1, _piece_text, deterministic=True)
+    states = ("planned", *_DOUBTED) if doubted else ("planned",)
     shares: list[Share] = []
-    for piece, orders, rows, worth, unknown in connection.execute(_BACKLOG).fetchall():
+    for piece, orders, rows, worth, unknown in connection.execute(_BACKLOG, (_encode(states),)).fetchall():
         product_id, denomination, quantity = piece.split()
         shares.append(
             Share(int(product_id), Decimal(denomination), int(quantity), orders, rows, None if unknown else worth)

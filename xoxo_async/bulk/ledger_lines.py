@@ -47,9 +47,12 @@ class Evidence(StrEnum):
     """A fact about one line. The table says what follows from it.
 
     `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
-    `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ANSWER_DOUBTED`: the answer
-    that placed the row may belong to another request. `LEDGER_RESTORED`: the ledger may be an older copy of itself, so
-    the row may have been sent, or sent again, without a trace here.
+    `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ORDER_SINCE_PLAN`: the
+    same, and the order is not older than the job. `ANSWER_DOUBTED`: the answer that placed the row may belong to
+    another request. `CONNECTION_DOUBTED`: the connection that named the row's order was not in step.
+    `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
+    again, without a trace here. `LEDGER_COPIED`: the ledger's file is a copy, which means the same, and nobody said
+    so. `UNWANTED`: the input has the row no longer.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -68,7 +71,11 @@ class Evidence(StrEnum):
     DELIVERY_SEEN = "delivery_seen"
     ORDER_OF_THIS_SEND = "order_of_this_send"
     ANSWER_DOUBTED = "answer_doubted"
+    ORDER_SINCE_PLAN = "order_since_plan"
+    CONNECTION_DOUBTED = "connection_doubted"
     LEDGER_RESTORED = "ledger_restored"
+    LEDGER_COPIED = "ledger_copied"
+    UNWANTED = "unwanted"
     PERSON_PLACED = "person_placed"
     PERSON_CORRECTED = "person_corrected"
     PERSON_RESEND = "person_resend"
@@ -162,6 +169,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         held: How many of its vouchers have come: complete codes, counted from the first until one that is not.
         foreign: Whether its poNumber was refused as known although no earlier send of this ledger was in doubt: then
             somebody else may own the order. Sticky.
+        unwanted: Whether the input has the row no longer: then it is not sent again.
         last_sent_tick: `last_sent_at` by the ledger's clock, which nobody sets: absence is counted from here.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
@@ -192,6 +200,7 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
     held: int = 0
     foreign: bool = False
     last_sent_tick: float | None = None
+    unwanted: bool = False
     codes: bytes | None = None
 
     @property

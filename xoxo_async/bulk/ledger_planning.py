@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.budget import units
-from xoxo_async.bulk.ledger_backlog import Seen, has_planned, missing_rows
-from xoxo_async.bulk.ledger_lines import PlannedLine
+from xoxo_async.bulk.ledger_backlog import Seen, has_open, missing_rows
+from xoxo_async.bulk.ledger_lines import LedgerLine, PlannedLine
 from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs
-from xoxo_async.bulk.ledger_store import FIXED, fields, last_seq
+from xoxo_async.bulk.ledger_store import FIXED, fields, last_seq, read_doubted
 from xoxo_async.bulk.packing import Pack, Packer
 from xoxo_async.errors import LedgerConflictError, PlanError
 
@@ -56,9 +56,9 @@ class Planning:
         self._before: Final = last_seq(connection)
         self._packer: Final = Packer()
         self._packs = has_packs(connection)
-        # Only where lines wait to be sent can one of them be missing from the plan.
+        # Only where lines may yet be sent can one of them be missing from the plan.
         self._passed_over = False
-        self._seen: Final = Seen(self._before) if has_planned(connection) else None
+        self._seen: Final = Seen(self._before) if has_open(connection) else None
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines.
@@ -89,12 +89,27 @@ class Planning:
 
     @property
     def had_planned(self) -> bool:
-        """Whether lines waited to be sent before this plan."""
+        """Whether lines waited to be sent, or were in doubt, before this plan."""
         return self._seen is not None
 
     def missing(self) -> list[tuple[str, int]]:
         """Return key and row of every line that waited to be sent before this plan, and that it does not name."""
         return [] if self._seen is None else list(missing_rows(self._connection, self._seen, self._before))
+
+    def doubted(self) -> tuple[list[int], list[LedgerLine]]:
+        """Return the lines in doubt that the plan names although they were unwanted, and those that it does not name.
+
+        An order that lines share is looked up as a whole, and is of no concern here.
+        """
+        again: list[int] = []
+        gone: list[LedgerLine] = []
+        if self._seen is not None:
+            for line in read_doubted(self._connection, self._before):
+                if line.seq not in self._seen:
+                    gone.append(line)
+                elif line.unwanted:
+                    again.append(line.seq)
+        return again, gone
 
     def _add_packable(self, lines: Sequence[PlannedLine]) -> int:
         """Add lines of which some may share an order, and find those that do so already."""

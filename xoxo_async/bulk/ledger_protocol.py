@@ -53,12 +53,14 @@ class Planned(NamedTuple):
         known: Lines it had already.
         orders: Orders the new lines travel in.
         withdrawn: Lines that the input no longer has, and that were withdrawn.
+        unwanted: Lines in doubt that the input no longer has: they are looked up, and not sent again.
     """
 
     added: int
     known: int
     orders: int
     withdrawn: int = 0
+    unwanted: int = 0
 
 
 Pricing = Callable[[int, Decimal, int], Decimal | None]
@@ -80,12 +82,17 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
             cancels those that were never sent, `refuse` makes them an error.
         pricing: Sets anew what planned orders may cost; None leaves that as it is.
         approve: Asked before the plan becomes durable; None asks nobody.
+        restored: Why this ledger may have forgotten that it sent its planned lines: they are in doubt (T15) in the same
+            transaction. Empty where it has forgotten nothing.
+        copied: Whether that was found out, and no person says so: then an order older than the job is not adopted.
     """
 
     identity: Identity | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "keep"
     pricing: Pricing | None = None
     approve: Approve | None = None
+    restored: str = ""
+    copied: bool = False
 
 
 NO_TERMS: Final = PlanTerms()
@@ -135,27 +142,17 @@ class Ledger(Protocol):
         """
         ...
 
-    async def restored(self, *, reason: str) -> int:
+    async def restored(self, *, reason: str, copied: bool = False) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
 
         Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
 
         Args:
             reason: How that is known; journalled.
+            copied: Whether that was found out, and no person says so.
 
         Returns:
             How many lines there were.
-        """
-        ...
-
-    async def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
-        """Put lines in doubt (T16) whose answers may be to other requests, unless a look-up has proven their orders.
-
-        Args:
-            answers: poNumber and order id of each.
-
-        Returns:
-            How many lines are in doubt now.
         """
         ...
 
@@ -182,8 +179,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def backlog(self) -> list[Share]:
-        """Return what is planned and not sent."""
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
         ...
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
@@ -199,7 +200,9 @@ class Ledger(Protocol):
         """
         ...
 
-    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
         """Record facts about lines, each with its journal row. Durable when it returns.
 
         Changes that do not apply never hold up those that do: these are written, then the error is raised.
@@ -207,9 +210,11 @@ class Ledger(Protocol):
         Args:
             changes: The facts, in order; several may be about one line.
             rules: The settling rules, for facts about absence.
+            doubts: poNumber and order id of what was answered on a connection that was not in step: those lines are in
+                doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
-            For every change, the line as it stands after it.
+            For every change, the line as it stands after it; then the lines that came into doubt.
 
         Raises:
             LedgerConflictError: When some changes were refused; it names them.

@@ -46,7 +46,8 @@ CREATE TABLE lines (
     evidence TEXT NOT NULL DEFAULT '',
     held INTEGER NOT NULL DEFAULT 0,
     foreign_sender INTEGER NOT NULL DEFAULT 0,
-    last_sent_tick REAL
+    last_sent_tick REAL,
+    unwanted INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE packed_lines (
     pack INTEGER NOT NULL REFERENCES lines (seq),

@@ -23,7 +23,7 @@ from xoxo_async.bulk.ledger import (
     Share,
     decide,
 )
-from xoxo_async.bulk.ledger_backlog import keys_of, read_backlog, reprice
+from xoxo_async.bulk.ledger_backlog import keys_of, read_backlog, reprice, want_again
 from xoxo_async.bulk.ledger_codes import CodeBox
 from xoxo_async.bulk.ledger_dealing import Dealing
 from xoxo_async.bulk.ledger_marks import CodeMarks
@@ -33,6 +33,7 @@ from xoxo_async.bulk.ledger_store import (
     ALARM,
     Move,
     drop_codes,
+    find_unpriced,
     get_meta,
     last_seq,
     note_ledger,
@@ -51,18 +52,27 @@ from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 __all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
-_MAX_TEXT: Final = 500
+_MAX_TEXT: Final = 1000
 _SHOWN: Final = 3
+_MAYBE_SENT: Final = (
+    "this ledger replaces another one or is an older copy, so its rows may have been sent; nothing was withdrawn. Run"
+    " it first: rows that the vendor does not have are then free again"
+)
 _NAMED: Final = 20
 _SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
-_LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND})
-_SAID_BY_LEDGER: Final = frozenset({Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED})
+_LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND, Evidence.ORDER_SINCE_PLAN})
+_SAID_BY_LEDGER: Final = frozenset(
+    {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED, Evidence.UNWANTED}
+)
 
 CURRENCY: Final = "run.currency"
 """The fact that says which currency the account has; a budget is in it."""
 
 COPIED: Final = "copied"
 """The fact that says that the file may be an older or another copy, and that nobody has taken care of it yet."""
+
+PLANNED_AT: Final = "run.planned_at"
+"""The fact that says when the job was planned first, in epoch seconds: an order of its is not older."""
 
 LAST_SLOT: Final = "run.last_slot"
 """The fact that says when the last line was claimed, by the ledger's clock: the next run paces on from there."""
@@ -74,13 +84,15 @@ class RecordOrder:
     Args:
         changes: The facts.
         rules: The settling rules.
+        doubts: poNumber and order id of what was answered on a connection that was not in step.
     """
 
-    __slots__ = ("changes", "lines", "refused", "rules")
+    __slots__ = ("changes", "doubts", "lines", "refused", "rules")
 
-    def __init__(self, changes: Sequence[Change], rules: Rules) -> None:
+    def __init__(self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]] = ()) -> None:
         self.changes: Final = changes
         self.rules: Final = rules
+        self.doubts: Final = doubts
         self.lines: list[LedgerLine] = []
         self.refused: list[str] = []
 
@@ -168,7 +180,7 @@ class LedgerSession:
         """Begin a plan: keep the job's name and whose orders these are, or refuse others."""
         known = get_meta(self.connection, "job")
         if known is None:
-            set_meta(self.connection, "job", job)
+            set_metas(self.connection, {"job": job, PLANNED_AT: f"{self.date()}"})
         elif known != job:
             raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
         if terms.identity is not None:
@@ -182,11 +194,12 @@ class LedgerSession:
         elif known != identity:
             raise LedgerError(f"this ledger belongs to another account or address: {known.address}")
 
-    def close_plan(self, terms: PlanTerms) -> tuple[int, list[Share] | None]:
+    def close_plan(self, terms: PlanTerms) -> tuple[int, int, list[Share] | None]:
         """Settle what a plan means for the lines that were there before it; its last step but the commit.
 
         Returns:
-            How many lines were withdrawn; and what is to be sent now, None where the plan's new lines are all of it.
+            How many lines were withdrawn; how many are in doubt and are not sent again; and what is to be sent now,
+            None where the plan's new lines are all of it.
         """
         planning = self._planning
         if planning is None:
@@ -196,13 +209,42 @@ class LedgerSession:
         missing = planning.missing() if terms.missing != "keep" else []
         if missing and terms.missing == "refuse":
             raise _missing(missing)
+        if missing and terms.restored:
+            raise LedgerConflictError(_MAYBE_SENT)
         if missing:
             withdrawn = self.withdraw([key for key, _ in missing], "the input has it no longer")
-        if not planning.had_planned and not planning.passed_over:
-            return withdrawn, None
-        if terms.pricing is not None:
-            self.reprice(terms.pricing)
-        return withdrawn, read_backlog(self.connection) if terms.approve is not None else None
+        unwanted = self._want(planning, terms)
+        shares = None
+        if planning.had_planned or planning.passed_over:
+            if terms.pricing is not None:
+                self.reprice(terms.pricing)
+            shares = read_backlog(self.connection) if terms.approve is not None else None
+        if terms.restored:
+            # Not after the plan: a process that dies in between would leave rows that are sent without a look-up.
+            self.restored(terms.restored, copied=terms.copied)
+        return withdrawn, unwanted, shares
+
+    def _want(self, planning: Planning, terms: PlanTerms) -> int:
+        """Keep in mind which lines in doubt the input has no longer; return how many these are.
+
+        Their orders may exist, so they cannot be withdrawn. They are looked up as others are, and not sent again.
+        """
+        again, gone = planning.doubted()
+        if again:
+            want_again(self.connection, again)
+        if not gone or terms.missing == "keep":
+            return 0
+        if terms.missing == "refuse":
+            raise _missing([(line.key, line.row) for line in gone], "doubtful")
+        moment = self._moment(Rules())
+        moves: list[Move] = []
+        for line in gone:
+            change = Change(seq=line.seq, evidence=Evidence.UNWANTED, epoch=line.epoch, reason="the input lacks it")
+            outcome = decide(line, change, moment)
+            if outcome.transition is not None and not line.unwanted:
+                moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+        self._write(moves, moment.now)
+        return len(gone)
 
     def rebind(self, identity: Identity, reason: str) -> None:
         """Let the ledger belong to another account or address."""
@@ -212,16 +254,17 @@ class LedgerSession:
         set_identity(self.connection, identity)
         note_ledger(self.connection, self.date(), "rebound", told[:_MAX_TEXT])
 
-    def restored(self, reason: str) -> int:
+    def restored(self, reason: str, *, copied: bool = False) -> int:
         """Put every planned line in doubt, and count the absence of unknown ones anew; see `Ledger.restored`."""
+        evidence = Evidence.LEDGER_COPIED if copied else Evidence.LEDGER_RESTORED
         generation = int(get_meta(self.connection, "generation") or 1) + 1
         set_metas(self.connection, {"generation": str(generation), COPIED: ""})
         note_ledger(self.connection, self.date(), "restored", f"generation {generation}: {reason}"[:_MAX_TEXT])
         self._epoch += 1
         set_meta(self.connection, "epoch", str(self._epoch))
         # Unknown lines first, or those that were planned would be among them.
-        counted_anew = self._doubt_all(LineState.UNKNOWN, Evidence.LEDGER_RESTORED)
-        return counted_anew + self._doubt_all(LineState.PLANNED, Evidence.LEDGER_RESTORED)
+        counted_anew = self._doubt_all(LineState.UNKNOWN, evidence)
+        return counted_anew + self._doubt_all(LineState.PLANNED, evidence)
 
     def reprice(self, pricing: Pricing) -> None:
         """Set anew what orders that are not placed may cost at most."""
@@ -230,18 +273,22 @@ class LedgerSession:
 
     def withdraw(self, keys: Collection[str] | None, reason: str) -> int:
         """Cancel lines that were never sent; see `Ledger.withdraw`."""
+        if get_meta(self.connection, COPIED):
+            raise LedgerConflictError(_MAYBE_SENT)
         where = {} if keys is None else keys_of(self.connection, keys)
         strangers = [key for key in keys or () if key not in where]
         if strangers:
             raise LedgerConflictError(f"the ledger holds no line with the key {_first(strangers)}; nothing was changed")
         if keys is None:
-            return self._withdraw(self._never_sent(), reason)
+            # All of an order's lines go, so an order that lines share is cancelled as it is, with its lines.
+            return sum(line.lines for line in self._withdraw(self._never_sent(), reason))
         # A line that shares an order: the order is given up, and its lines are orders by themselves from then on.
         shared = {seq for seq, alone in where.values() if not alone}
         if shared:
-            self._withdraw(read_lines(self.connection, shared), reason)
+            given_up = self._withdraw(read_lines(self.connection, shared), reason)
+            self._unpack([line.seq for line in given_up], self.now())
             where = keys_of(self.connection, keys)
-        return self._withdraw(read_lines(self.connection, {seq for seq, _ in where.values()}), reason)
+        return len(self._withdraw(read_lines(self.connection, {seq for seq, _ in where.values()}), reason))
 
     def _never_sent(self) -> Iterable[LedgerLine]:
         after = 0
@@ -249,7 +296,8 @@ class LedgerSession:
             after = lines[-1].seq
             yield from (line for line in lines if not line.attempts and not line.suspect)
 
-    def _withdraw(self, lines: Iterable[LedgerLine], reason: str) -> int:
+    def _withdraw(self, lines: Iterable[LedgerLine], reason: str) -> list[LedgerLine]:
+        """Cancel lines, all or none; return those that were not cancelled before."""
         moment = self._moment(Rules())
         moves: list[Move] = []
         refused: list[str] = []
@@ -266,9 +314,7 @@ class LedgerSession:
                 f"only lines that were never sent can be withdrawn; nothing was changed: {_first(refused)}"
             )
         self._write(moves, moment.now)
-        packs = [move.after.seq for move in moves if move.after.lines > 1]
-        self._unpack(packs, moment.now)
-        return sum(move.after.lines for move in moves)
+        return [move.after for move in moves]
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines, after `plan`; see `Planning.add`."""
@@ -285,6 +331,10 @@ class LedgerSession:
         """
         if any(order.changes for order in records):
             self._record(records)
+        for order in records:
+            if order.doubts:
+                # In the same transaction: a process that dies must not keep the answers and forget the doubt.
+                order.lines = [*order.lines, *self._doubt_answers(order.doubts)]
         if claims:
             self._claim(claims)
 
@@ -308,25 +358,29 @@ class LedgerSession:
             moved += len(moves)
         return moved
 
-    def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
-        """Put lines in doubt whose answers came on a connection that was not in step; see `Ledger.doubt`."""
-        named = dict(answers)
+    def _doubt_answers(self, answers: Sequence[tuple[str, int]]) -> list[LedgerLine]:
+        """Put lines in doubt whose answers came on a connection that was not in step; return them as they stand."""
+        named: dict[str, set[int]] = {}
+        for po_number, order_id in answers:
+            named.setdefault(po_number, set()).add(order_id)
         moment = self._moment(Rules())
         moves: list[Move] = []
         for line in read_po_numbers(self.connection, named):
+            if line.order_id not in named[line.po_number]:
+                continue
             change = Change(
                 seq=line.seq,
-                evidence=Evidence.ANSWER_DOUBTED,
+                evidence=Evidence.CONNECTION_DOUBTED,
                 epoch=line.epoch,
-                order_id=named[line.po_number],
-                error=f"order {named[line.po_number]} was answered on a connection whose answers were not in step",
+                order_id=line.order_id,
+                error=f"order {line.order_id} was answered on a connection whose answers were not in step",
             )
             outcome = decide(line, change, moment)
             if outcome.transition is not None:
                 moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
         self._write(moves, moment.now)
         drop_codes(self.connection, [move.after.seq for move in moves])
-        return len(moves)
+        return [move.after for move in moves]
 
     def _moment(self, rules: Rules) -> Moment:
         return self._moment_at(self.now(), rules)
@@ -388,7 +442,7 @@ class LedgerSession:
                 change = _clean(given)
                 line = lines.get(change.seq)
                 owner = _owner(owners, lines, change)
-                if owner is not None and line is not None and line.order_id is None:
+                if owner is not None and line is not None and _takes_over(line, change, owner):
                     if change.evidence in _SAID_BY_PERSONS:
                         order.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
                         continue
@@ -509,6 +563,9 @@ class LedgerSession:
             return f"row {line.row} (key {line.key}): what it may cost is not known, so no budget can hold it"
         if self._committed is None:
             self._currency = get_meta(self.connection, CURRENCY) or ""
+            if unpriced := find_unpriced(self.connection, self._currency):
+                key, row = unpriced
+                return f"row {row} (key {key}): what it has cost, or may cost, is not known, so no budget can hold it"
             self._committed = read_committed(self.connection, self._currency)
         left = budget - self._committed - reserved
         if line.worth <= left:
@@ -549,14 +606,19 @@ def _owner(owners: dict[int, int] | None, lines: dict[int, LedgerLine], change: 
     return owner if owner.order_id == change.order_id else None
 
 
-def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
-    """Return the error for planned rows that an input no longer has."""
+def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine) -> bool:
+    """Return whether a fact would give a line an order that another one has; a stored order is never overwritten."""
+    return owner.seq != line.seq and (line.order_id is None or change.evidence is Evidence.PERSON_CORRECTED)
+
+
+def _missing(rows: Sequence[tuple[str, int]], state: str = "planned") -> PlanError:
+    """Return the error for rows that an input no longer has and that may yet be sent."""
     problems = tuple(f"row {row} (key {key})" for key, row in rows[:_NAMED])
     more = f"\n  … and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     listed = "\n  ".join(problems)
     return PlanError(
-        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing was sent;"
-        f" withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
+        f"the input lacks {len(rows)} {state} {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing"
+        f" was sent. Withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
         problems=problems,
         total=len(rows),
     )

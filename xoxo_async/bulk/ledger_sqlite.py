@@ -262,31 +262,21 @@ class SqliteLedger:
         await self._writer().step(lambda session: session.rebind(identity, reason))
         self._identity = identity
 
-    async def restored(self, *, reason: str) -> int:
+    async def restored(self, *, reason: str, copied: bool = False) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
 
         Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
 
         Args:
             reason: How that is known; journalled.
+            copied: Whether that was found out, and no person says so.
 
         Returns:
             How many lines there were.
         """
-        moved = int(await self._writer().step(lambda session: session.restored(reason)))
+        moved = int(await self._writer().step(lambda session: session.restored(reason, copied=copied)))
         self._copied = False
         return moved
-
-    async def doubt(self, answers: Sequence[tuple[str, int]]) -> int:
-        """Put lines in doubt (T16) whose answers may be to other requests, unless a look-up has proven their orders.
-
-        Args:
-            answers: poNumber and order id of each.
-
-        Returns:
-            How many lines are in doubt now.
-        """
-        return int(await self._writer().step(lambda session: session.doubt(answers))) if answers else 0
 
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
         """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
@@ -311,9 +301,13 @@ class SqliteLedger:
         """
         await self._writer().step(lambda session: session.reprice(pricing))
 
-    async def backlog(self) -> list[Share]:
-        """Return what is planned and not sent; reads each such line."""
-        return await self._read(read_backlog)
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent; reads each such line.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
+        return await self._read(lambda connection: read_backlog(connection, doubted=doubted))
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
@@ -340,7 +334,9 @@ class SqliteLedger:
             future.add_done_callback(self._given_up.discard)
             raise
 
-    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
         """Record facts about lines, each with its journal row. Durable on return; done also if the caller is cancelled.
 
         Changes that do not apply never hold up those that do: these are written, then the error is raised. A proof of
@@ -349,15 +345,17 @@ class SqliteLedger:
         Args:
             changes: The facts, in order; several may be about one line.
             rules: The settling rules, for facts about absence.
+            doubts: poNumber and order id of what was answered on a connection that was not in step: those lines are in
+                doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
-            For every change, the line as it stands after it.
+            For every change, the line as it stands after it; then the lines that came into doubt.
 
         Raises:
             LedgerConflictError: When some changes were refused; it names them.
             LedgerError: When nothing could be written; the changes are kept for the next transaction.
         """
-        return await self._writer().record(tuple(changes), rules)
+        return await self._writer().record(tuple(changes), rules, tuple(doubts))
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return which codes placed lines may be given, where the ledger does not keep them.
@@ -532,8 +530,8 @@ async def _plan(
         total += len(chunk)
         new, orders = await _add(writer, chunk, last=True)
         added += new
-        withdrawn, shares = await writer.plan(lambda session: session.close_plan(terms))
-        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn)
+        withdrawn, unwanted, shares = await writer.plan(lambda session: session.close_plan(terms))
+        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn, unwanted=unwanted)
         if terms.approve is not None:
             await terms.approve(planned, shares)
         done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits

@@ -8,7 +8,7 @@ hundred lines for half a second. SQLite reads and writes the JSON with the lock 
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
 import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -32,6 +32,7 @@ __all__ = [
     "note_ledger",
     "read_codes",
     "read_committed",
+    "read_doubted",
     "read_journal",
     "read_key",
     "read_lines",
@@ -53,7 +54,7 @@ FIXED: Final = ("seq", "key", "po_number", "digest", "body", "row", "lines", "wo
 _MOVING: Final = (
     "state", "attempts", "suspect", "epoch", "lookups", "delivery", "first_sent_at", "last_sent_at", "last_lookup_at",
     "order_id", "amount_charged", "currency", "error_id", "error", "evidence", "held", "foreign_sender",
-    "last_sent_tick",
+    "last_sent_tick", "unwanted",
 )  # fmt: skip
 _JOURNAL: Final = (
     "seq", "at", "from_state", "to_state", "transition", "evidence", "attempts", "epoch", "order_id", "error_id",
@@ -95,6 +96,10 @@ _OWNERS: Final = "SELECT order_id, seq FROM lines WHERE order_id IN (SELECT valu
 _COMMITTED: Final = (
     "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
+)
+_UNPRICED: Final = (
+    "SELECT key, row FROM lines WHERE worth IS NULL AND state NOT IN ('planned', 'rejected', 'cancelled')"
+    " AND NOT (state = 'placed' AND currency = ? AND CAST(amount_charged AS REAL) > 0) LIMIT 1"
 )
 # A person who names a wrong order is told so at once: that is no alarm.
 _ALARMS: Final = (
@@ -213,6 +218,14 @@ def read_po_numbers(connection: sqlite3.Connection, po_numbers: Collection[str])
     return read_lines(connection, [seq for (seq,) in seqs])
 
 
+def read_doubted(connection: sqlite3.Connection, last: int) -> Iterator[LedgerLine]:
+    """Yield the lines in doubt that are orders by themselves, up to one `seq`."""
+    after = 0
+    while lines := read_state(connection, (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT), after, 1000):
+        after = lines[-1].seq
+        yield from (line for line in lines if line.lines == 1 and line.seq <= last)
+
+
 def read_key(connection: sqlite3.Connection, key: str, pack: int | None) -> LedgerLine | None:
     """Return the order of a key, or the pack its line travels in; None when there is neither."""
     row: tuple[int] | None = connection.execute("SELECT seq FROM lines WHERE key = ?", (key,)).fetchone()
@@ -259,9 +272,18 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
     freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
     if freed:
         # An order may go from one line to another, and no two lines may have it even for the length of a statement.
+        connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
-    if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
-        return 0
+    try:
+        if connection.execute(_MOVE, (_encode(rows),)).rowcount != len(rows):
+            return 0
+    except sqlite3.IntegrityError:
+        if freed:
+            # Only the statement that failed is undone by itself: the lines would stay placed, without their orders.
+            connection.execute("ROLLBACK TO freed")
+        raise
+    if freed:
+        connection.execute("RELEASE freed")
     notes = [
         (
             move.after.seq, now, move.before.state, move.after.state, move.transition, move.evidence,
@@ -276,7 +298,7 @@ def _moving(line: LedgerLine) -> tuple[object, ...]:
     return (
         line.state, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery, line.first_sent_at,
         line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged, line.currency, line.error_id,
-        line.error, line.evidence, line.held, line.foreign, line.last_sent_tick,
+        line.error, line.evidence, line.held, line.foreign, line.last_sent_tick, line.unwanted,
     )  # fmt: skip
 
 
@@ -317,6 +339,17 @@ def read_committed(connection: sqlite3.Connection, currency: str) -> int:
         )  # fmt: skip
         total += commitment(line, currency) * lines
     return total
+
+
+def find_unpriced(connection: sqlite3.Connection, currency: str) -> tuple[str, int] | None:
+    """Return key and row of a line that may have cost nobody knows what; None where every line's cost is bounded.
+
+    Args:
+        connection: To read with.
+        currency: The account's.
+    """
+    row: tuple[str, int] | None = connection.execute(_UNPRICED, (currency,)).fetchone()
+    return row
 
 
 def note_ledger(connection: sqlite3.Connection, now: float, evidence: str, reason: str) -> None:

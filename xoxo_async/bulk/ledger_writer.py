@@ -77,10 +77,12 @@ class LedgerWriter:
         self._queue.put(Claim(future, ClaimOrder(limit, budget)))
         return future
 
-    def record(self, changes: Sequence[Change], rules: Rules) -> "asyncio.Future[list[LedgerLine]]":
+    def record(
+        self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
+    ) -> "asyncio.Future[list[LedgerLine]]":
         """Ask for facts to be recorded; they are, also when nobody waits any more."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
-        self._queue.put(Record(future, RecordOrder(changes, rules)))
+        self._queue.put(Record(future, RecordOrder(changes, rules, doubts)))
         return future
 
     def give_back(self, lines: Sequence[LedgerLine]) -> None:

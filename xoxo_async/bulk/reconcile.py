@@ -1,6 +1,6 @@
 """Settles what is unknown: looks orders up by poNumber, and never sends one."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
@@ -33,13 +33,13 @@ a pause."""
 _TOLD_FROM_S: Final = 5.0
 """A wait from this length is told."""
 
-_DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
-
-_TWO_WAYS: Final = (
-    "If another job has the same name and keys, plan these rows in a new ledger with their own job name (--job). If"
-    " this ledger replaces a lost one, run again with --restore"
+_WAYS_ON: Final = (
+    "If another job used the same keys, begin this one anew, in a new ledger, with a name of its own (--job). If this"
+    " ledger replaces a lost one, run again with --restore"
 )
-"""What a person can do about an order that this ledger did not place."""
+"""What a person may do about an order that somebody else placed under a row's poNumber."""
+
+_DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
 
 
 class Reconciler:
@@ -53,6 +53,7 @@ class Reconciler:
         stopped: Set when the run should end.
         wall: The ledger's clock: what absence is counted on.
         watch: Given every line that something was recorded of.
+        write_doubts: Writes what look-ups have found out about other lines' answers.
         pause_limit_s: How long a vendor who answers no look-up, or holds look-ups back, is waited for.
     """
 
@@ -65,6 +66,7 @@ class Reconciler:
         progress: Progress,
         stopped: anyio.Event,
         watch: Callable[[Sequence[LedgerLine]], None] = lambda _lines: None,
+        write_doubts: Callable[[], Awaitable[int]] | None = None,
         pause_limit_s: float = 60.0,
         wall: Callable[[], float],
     ) -> None:
@@ -74,6 +76,7 @@ class Reconciler:
         self._progress: Final = progress
         self._stopped: Final = stopped
         self._watch: Final = watch
+        self._write_doubts: Final = write_doubts
         self._wall: Final = wall
         self._zone: Final = VendorZone(client, ledger)
         self._looks: Final = LookUps(client, progress=progress, stopped=stopped, pause_limit_s=pause_limit_s, wall=wall)
@@ -143,6 +146,8 @@ class Reconciler:
 
     async def _pass(self) -> float | None:
         """Look at every due line once; return when the next is due, None when no line is left."""
+        if self._write_doubts is not None:
+            await self._write_doubts()  # those lines are looked up in this pass
         self._histories.clear()  # what was not in it a moment ago may be now
         due: list[float] = []
         batch: list[LedgerLine] = []
@@ -245,24 +250,37 @@ class Reconciler:
         reason = "no look-up and no history has it"
         if history.cut_short:
             reason = f"no look-up has it, nor has the part of the history that could be read: {history.cut_short}"
-        return Change(seq=line.seq, evidence=Evidence.HISTORY_ABSENT, epoch=line.epoch, reason=reason)
+        elif line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED:
+            reason += "; its rows may have been sent in other orders, before this ledger was restored"
+        return Change(
+            seq=line.seq,
+            evidence=Evidence.HISTORY_ABSENT,
+            epoch=line.epoch,
+            error="" if line.error else reason,  # a line of a restored ledger has no error of a send to show
+            reason=reason,
+        )
 
     async def _found(self, line: LedgerLine, order: Order) -> Change:
         restore = self._rules.restore
         difference = mismatch(line, order, dated=not restore)
         if difference:
+            # It may also be the answer to another look-up, and then those before it on the connection are in doubt.
+            self._client.dispatcher.distrust(order.order_id, line.po_number)
             return Change(
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,
                 epoch=line.epoch,
                 error=f"order {order.order_id} has this poNumber, but {difference}. The vendor has: {described(order)}"
-                + (f". {_TWO_WAYS}" if line.foreign else ""),
+                + (f". {_WAYS_ON}" if line.foreign and not restore else ""),
             )
         evidence = Evidence.LOOKUP_MATCHED
         if line.foreign and not restore:
-            if not await self._zone.is_of_this_send(line, order):
+            if line.evidence == Evidence.LEDGER_COPIED:
+                ours, evidence = await self._zone.is_since_plan(order), Evidence.ORDER_SINCE_PLAN
+            else:
+                ours, evidence = await self._zone.is_of_this_send(line, order), Evidence.ORDER_OF_THIS_SEND
+            if not ours:
                 return self._of_somebody(line, order)
-            evidence = Evidence.ORDER_OF_THIS_SEND
         change = change_from_order(line, order, evidence)
         if change.evidence is evidence:
             self._progress.placed += line.lines
@@ -270,10 +288,9 @@ class Reconciler:
 
     def _of_somebody(self, line: LedgerLine, order: Order) -> Change:
         """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
-        error = (
-            "the first send of this row was refused as known, so another run may have placed the order. The vendor"
-            f" has: {described(order)}. {_TWO_WAYS}"
-        )
+        copied = line.evidence == Evidence.LEDGER_COPIED
+        why = "this ledger's file is a copy" if copied else "the first send of this row was refused as known"
+        error = f"{why}, and another run may have placed the order. The vendor has: {described(order)}. {_WAYS_ON}"
         return Change(
             seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order.order_id, error=error
         )

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -326,10 +326,9 @@ class Runner:
                 self._some_ended = anyio.Event()
                 await self._some_ended.wait()
             # Not gathered for: what ends while one transaction is written shares the next.
-            batch, doubted = tuple(self._ended), self._take_doubts()
-            self.watch_charges(await self._ledger.record(batch))
-            if doubted:
-                await self._ledger.doubt(doubted)
+            batch, doubts = tuple(self._ended), tuple(self._sender.doubts)
+            self.watch_charges(await self._ledger.record(batch, doubts=doubts))
+            self._forget_doubts(doubts)
             for _ in batch:
                 self._ended.popleft()
             self._armed -= len(batch)
@@ -343,20 +342,22 @@ class Runner:
             How many lines there were.
 
         Raises:
-            LedgerError: When that cannot be written.
+            LedgerError: When that cannot be written; it is tried again.
         """
-        doubted = self._take_doubts()
-        return await self._ledger.doubt(doubted) if doubted else 0
+        doubts = tuple(self._sender.doubts)
+        if not doubts:
+            return 0
+        doubted = await self._ledger.record((), doubts=doubts)
+        self._forget_doubts(doubts)
+        return len(doubted)
 
     def hear_doubt(self, answer: OrderAnswer) -> None:
         """Note an order in doubt that somebody else on the same client found: a look-up shares its connections."""
         self._sender.doubts.append(answer)
 
-    def _take_doubts(self) -> list[OrderAnswer]:
-        doubts = self._sender.doubts
-        taken = list(doubts)
-        doubts.clear()
-        return taken
+    def _forget_doubts(self, written: Sequence[OrderAnswer]) -> None:
+        for _ in written:
+            self._sender.doubts.popleft()
 
     def watch_charges(self, lines: Iterable[LedgerLine]) -> None:
         """Pause a run with a budget once an order was charged more than was reserved for it, or in another currency.
@@ -375,16 +376,15 @@ class Runner:
 
     async def _write_down_what_was_cut_off(self) -> None:
         """After a cancellation: lines never sent go back, and every doubt goes into the ledger."""
-        changes, doubted = [*self._ended, *(_unsent(line) for line in self._ready)], self._take_doubts()
+        changes, doubts = [*self._ended, *(_unsent(line) for line in self._ready)], tuple(self._sender.doubts)
         self._ended.clear()
         self._ready.clear()
         self._idle.clear()
         self._armed = self._workers = 0
-        if changes or doubted:
+        if changes or doubts:
             with anyio.CancelScope(shield=True):
                 try:
-                    await self._ledger.record(changes)
-                    await self._ledger.doubt(doubted)
+                    await self._ledger.record(changes, doubts=doubts)
                 except LedgerError:
                     # The ledger is what failed: these lines stay `sending` in it, and the next run looks them up.
                     return

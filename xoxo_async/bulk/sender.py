@@ -95,7 +95,7 @@ class Sender:
             # The answer cannot be to this request, so those before it on the connection may not be either. An id that
             # no order has is nobody's answer, and says nothing about the others.
             if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
-                self.doubts.extend(attempt.connection.taint())
+                self.doubts.extend(self._dispatcher.taint(attempt.connection, line.po_number))
         return change
 
     async def probe(self) -> None:

@@ -89,6 +89,8 @@ class PlanTotals(msgspec.Struct):
         by_product: Each product's share.
         orders: Orders to send; fewer than lines where lines share them.
         withdrawn: Rows that the input no longer has, and that were withdrawn.
+        unwanted: Rows in doubt that the input no longer has: they are looked up, and not sent again.
+        in_doubt: Rows in doubt; they are looked up, and sent again where the vendor has no order.
         skipped: Bad rows that were left out.
         problems: What is wrong with them.
         warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
@@ -102,6 +104,8 @@ class PlanTotals(msgspec.Struct):
     by_product: dict[int, ProductTotals] = msgspec.field(default_factory=dict)
     orders: int = 0
     withdrawn: int = 0
+    unwanted: int = 0
+    in_doubt: int = 0
     skipped: int = 0
     problems: str = ""
     warned: int = 0

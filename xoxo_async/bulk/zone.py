@@ -53,12 +53,26 @@ class VendorZone:
         if line.first_sent_at is None or line.last_sent_at is None:
             return False
         date = _seconds(order)
-        async with self._learning:  # once for all look-ups that are under way
-            if self._offset is None and date is not None:
-                self._offset = await self._learned()
-        if date is None or self._offset is None:
+        offset = await self._known_offset() if date is not None else None
+        if date is None or offset is None:
             return False
-        return math.floor(line.first_sent_at + self._offset) <= date <= math.floor(line.last_sent_at + self._offset)
+        return math.floor(line.first_sent_at + offset) <= date <= math.floor(line.last_sent_at + offset)
+
+    async def is_since_plan(self, order: Order) -> bool:
+        """Return whether an order is not older than the ledger's job; False where that cannot be known.
+
+        Args:
+            order: The order found.
+        """
+        date, planned = _seconds(order), await self._ledger.get_meta("planned_at")
+        offset = await self._known_offset() if date is not None and planned else None
+        return date is not None and offset is not None and date >= math.floor(float(planned or 0.0) + offset)
+
+    async def _known_offset(self) -> float | None:
+        async with self._learning:  # once for all look-ups that are under way
+            if self._offset is None:
+                self._offset = await self._learned()
+            return self._offset
 
     async def _learned(self) -> float | None:
         """Return the vendor's clock minus this one, in seconds; None where no order tells, or two contradict."""

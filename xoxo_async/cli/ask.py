@@ -3,6 +3,7 @@
 import getpass
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -144,7 +145,7 @@ def answer_to(question: str, *, hidden: bool = False) -> str:
             return getpass.getpass(question).strip()
         _show(question)
         answer = sys.stdin.readline()
-    except (KeyboardInterrupt, EOFError):
+    except (KeyboardInterrupt, EOFError, OSError):  # an OSError: the terminal is gone
         answer = ""
     if not answer:
         say("")  # the shell's prompt begins a line of its own
@@ -153,8 +154,9 @@ def answer_to(question: str, *, hidden: bool = False) -> str:
 
 
 def _show(question: str) -> None:
-    sys.stderr.write(question)
-    sys.stderr.flush()
+    with suppress(OSError):  # a terminal that is gone gives no answer either
+        sys.stderr.write(question)
+        sys.stderr.flush()
 
 
 @click.command()

@@ -58,6 +58,8 @@ def _summary(report: Report) -> list[str]:
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
     lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
+    if report.withdrawn:
+        lines.append(f"  withdrawn {report.withdrawn:>9,} of the not sent, never to be sent")
     return [job, *lines, f"  charged   {amounts(report.charged)}"]
 
 
@@ -94,7 +96,7 @@ def _follow(work: Work, report: Report, ended: Ended, code: int, waiting: int) -
     if code == 0:
         return work.continued_by("reconcile") if waiting > 0 else ""
     if code == exits.INTERRUPTED and not ended.began:
-        return work.continued_by(work.action)
+        return work.continued_by(work.action, anew=True)
     if code == exits.REJECTED and not report.rejected:
         return work.continued_by("run")  # only rows that were left out
     if code == exits.REJECTED or _is_for_a_person(report, ended):
@@ -137,7 +139,11 @@ def tell_failure(work: Work, ended: Ended, elapsed_s: float) -> int:
         say(f"error: {exits.say_error(error)}")
     told["continue_with"] = ""
     if code > exits.USAGE:
-        told["continue_with"] = work.continued_by("resume" if ended.began and work.action == "run" else work.action)
+        told["continue_with"] = (
+            work.continued_by("resume" if work.action == "run" else work.action)
+            if ended.began
+            else work.continued_by(work.action, anew=True)
+        )
         say(f"continue with: {told['continue_with']}")
     if work.as_json:
         out(json_text(told))

@@ -128,6 +128,12 @@ def facts(totals: PlanTotals) -> list[str]:
     """
     told = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
     told += [f"{count(totals.withdrawn, 'row')} withdrawn, since the input lacks them"] if totals.withdrawn else []
+    if totals.unwanted:
+        told.append(f"{count(totals.unwanted, 'row')} in doubt not sent again, since the input lacks them")
+    if totals.in_doubt:
+        told.append(
+            f"{count(totals.in_doubt, 'row')} in doubt: looked up first, and sent again where the vendor has no order"
+        )
     if totals.warned:
         more = totals.warned - len(totals.warnings)
         rows = [f"  {warning}" for warning in totals.warnings] + ([f"  … and {more:,} more"] if more else [])

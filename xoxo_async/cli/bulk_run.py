@@ -157,13 +157,15 @@ class _Shift:
             show_totals(totals)
         for fact in facts(totals):
             say(fact)
-        if asks and totals.orders:
+        if asks and (totals.orders or totals.in_doubt):
             what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
+            what += f", and {count(totals.in_doubt, 'row')} in doubt" if totals.in_doubt else ""
             await agree(self._work.connection, what)
 
     def _first_words(self) -> str:
         """Return what stands on the screen if nothing later can be said: after kill -9, or a power cut."""
-        follow = self._work.continued_by("reconcile" if self._work.action == "reconcile" else "resume")
+        action = self._work.action
+        follow = self._work.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
         return f"ledger {self._work.ledger}; should this be cut off, go on with: {follow}"
 
     async def _act(self, issuer: BulkIssuer) -> Report:

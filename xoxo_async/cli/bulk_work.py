@@ -61,14 +61,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         """
         return no_facts(job=self.job, ledger=str(self.ledger), elapsed_s=elapsed_s)
 
-    def continued_by(self, action: str) -> str:
+    def continued_by(self, action: str, *, anew: bool = False) -> str:
         """Return the command line that goes on with this work under the same settings.
 
         Args:
             action: `run`, `resume` or `reconcile`.
+            anew: Whether nothing of this work is in the ledger yet. Once it is, the ledger knows that it was restored.
         """
         orders = [self.orders] if action == "run" else []
-        flags = self.flags(action) + (["--json"] if self.as_json else [])
+        flags = self.flags(action) + (["--restore"] if self.restore and anew else [])
+        flags += ["--json"] if self.as_json else []
         return exits.command("bulk", action, *orders, "--ledger", str(self.ledger), *flags)
 
     def flags(self, action: str) -> list[str]:

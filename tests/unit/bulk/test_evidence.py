@@ -214,3 +214,23 @@ def test_an_order_is_adopted_only_when_it_is_ours(fields: dict[str, object], wor
     found = mismatch(LINE, order(**fields))
     assert bool(found) == bool(word)
     assert word in found
+
+
+@pytest.mark.parametrize(
+    ("told", "known", "charged"),
+    [
+        ({"amount_charged": Decimal(95), "order_total": Decimal(100)}, None, Decimal(95)),
+        ({"amount_charged": Decimal(0), "order_total": Decimal(100)}, None, Decimal(0)),
+        ({"order_total": Decimal(100), "raw_order_total": Decimal(101)}, None, Decimal(100)),
+        ({"raw_order_total": Decimal(101)}, None, Decimal(101)),
+        ({"order_total": Decimal(100)}, Decimal(95), None),
+        ({}, None, None),
+    ],
+)
+def test_the_total_stands_for_a_charge_that_is_not_told(
+    told: dict[str, Decimal], known: Decimal | None, charged: Decimal | None
+) -> None:
+    """It is before any discount, so no less than the charge; it never takes the place of a charge that is known."""
+    row = msgspec.structs.replace(LINE, amount_charged=known)
+    change = change_from_order(row, Order(order_id=7, quantity=2, **told), Evidence.LOOKUP_MATCHED)  # type: ignore[arg-type]
+    assert change.amount_charged == charged

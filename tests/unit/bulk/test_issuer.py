@@ -1,6 +1,7 @@
 """`issuer`: plan all or nothing, send what is not sent, settle what is in doubt, and say where the job stands."""
 
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from tests.unit.bulk.test_runner import Server
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.ledger import LineState
+from xoxo_async.bulk.resolving import Decision
+from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.connections import Attempt
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import Order, VoucherCode
@@ -456,3 +459,296 @@ async def test_a_receiver_who_gets_the_same_twice_is_told_in_plan_and_report(
     report = await run.run(rows)
     assert (report.issued, report.warnings) == (3, totals.warnings)
     assert (await issuer(client, ledger).resume()).warnings == ()
+
+
+# What is asked is what is sent.
+
+
+async def contents(ledger: SqliteLedger) -> tuple[object, ...]:
+    """Return everything a ledger says, journal and identity included."""
+    journal = [row async for row in ledger.journal()]
+    return await ledger.counts(), journal, [line async for line in ledger.lines()], ledger.job, ledger.identity
+
+
+class DeclinedError(Exception):
+    """A person said no."""
+
+
+async def say_no(_totals: PlanTotals) -> None:
+    raise DeclinedError
+
+
+@pytest.mark.parametrize("before", [(), ("a", "b")], ids=["new ledger", "planned before"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"pack": True}, {"restore": True}, {"missing": "withdraw"}, {"missing": "keep"}],
+    ids=["plain", "pack", "restore", "withdraw", "keep"],
+)
+async def test_a_no_leaves_no_trace(
+    client: Client, ledger: SqliteLedger, before: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    """Neither in the ledger, whatever the plan would have done, nor at the vendor."""
+    if before:
+        await issuer(client, ledger).plan(lines(*before))
+    was = await contents(ledger)
+    again = lines("b", "c") if settings.get("missing") else lines("a", "b", "c")
+    expected = {*before, *(line.key for line in again)}
+    with pytest.raises(DeclinedError):
+        await issuer(client, ledger, **settings).run(again, approve=say_no)
+    assert await contents(ledger) == was
+    assert client.sent == []
+    assert (await issuer(client, ledger, missing="keep").run(again)).issued == len(expected)
+
+
+async def test_a_person_is_asked_once_about_all_that_would_be_sent_now(client: Client, ledger: SqliteLedger) -> None:
+    """Rows of earlier plans count in, rows that were issued do not."""
+    asked: list[tuple[int, int, int]] = []
+
+    async def approve(totals: PlanTotals) -> None:
+        asked.append((totals.lines, totals.pieces, totals.orders))
+
+    await issuer(client, ledger).run(lines("a"))
+    await issuer(client, ledger).plan(lines("b"))
+    await issuer(client, ledger).run(lines("a", "b", "c", "d"), approve=approve)
+    assert asked == [(3, 3, 3)]
+    assert len(client.sent) == 4
+
+
+async def test_the_rows_are_read_once(client: Client, ledger: SqliteLedger) -> None:
+    """What a generator yields at the question is what is sent: a second reading could bring other rows."""
+    read: list[str] = []
+
+    def rows() -> Iterator[OrderLine]:
+        for line in lines("a", "b"):
+            read.append(line.key)
+            yield line
+
+    asked: list[int] = []
+
+    async def approve(totals: PlanTotals) -> None:
+        asked.append(totals.lines)
+        read.append("asked")
+
+    report = await issuer(client, ledger).run(rows(), approve=approve)
+    assert (read, asked, report.issued) == (["a", "b", "asked"], [2], 2)
+
+
+async def test_rows_that_end_in_an_error_leave_the_ledger_as_it_was(client: Client, ledger: SqliteLedger) -> None:
+    """A query that breaks half-way is no shorter list of orders."""
+
+    async def rows() -> AsyncIterator[OrderLine]:
+        for line in lines("a", "b"):
+            yield line
+        raise OSError("the database is gone")
+
+    await issuer(client, ledger).plan(lines("z"))
+    was = await contents(ledger)
+    with pytest.raises(OSError, match="the database is gone"):
+        await issuer(client, ledger, missing="withdraw").run(rows())
+    assert await contents(ledger) == was
+    assert client.sent == []
+
+
+async def test_a_question_that_is_cancelled_is_a_no(client: Client, ledger: SqliteLedger) -> None:
+    """Ctrl-C at the question: the ledger is as it was, and can be worked on at once."""
+    was = await contents(ledger)
+
+    async def wait(_totals: PlanTotals) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        with anyio.CancelScope() as scope:
+            await issuer(client, ledger).run(lines("a"), approve=wait)
+        assert await contents(ledger) == was
+        assert (await issuer(client, ledger).run(lines("a"))).issued == 1
+
+
+async def test_a_resume_looks_at_what_is_left(client: Client, ledger: SqliteLedger) -> None:
+    """The outlook counts what is planned, and sends nothing."""
+    await issuer(client, ledger).run(lines("a"))
+    await issuer(client, ledger).plan(lines("b", "c"))
+    totals = await issuer(client, ledger).outlook()
+    assert (totals.lines, totals.orders, len(client.sent)) == (2, 2, 1)
+
+
+# Rows that are taken out.
+
+
+async def test_a_row_taken_out_of_the_input_is_not_bought(client: Client, ledger: SqliteLedger) -> None:
+    """The run stops and names it, until somebody says what is meant; then it is withdrawn, or sent."""
+    await issuer(client, ledger).plan(lines("a", "b", "c"))
+    with pytest.raises(errors.PlanError, match=r"lacks 1 planned row .*\n  row 2 \(key b\)"):
+        await issuer(client, ledger).run(lines("a", "c"))
+    assert client.sent == []
+    report = await issuer(client, ledger, missing="withdraw").run(lines("a", "c"))
+    assert (report.issued, report.withdrawn, report.not_sent, report.exit_code) == (2, 1, 1, 0)
+    assert len(client.sent) == 2
+    await issuer(client, ledger).plan(lines("a", "b", "c", "d", "e"))
+    assert (await issuer(client, ledger, missing="keep").run(lines("e"))).issued == 4
+
+
+async def test_a_withdrawn_row_stays_withdrawn(client: Client, ledger: SqliteLedger) -> None:
+    """Also when the input has it again."""
+    await issuer(client, ledger).plan(lines("a", "b"))
+    assert await issuer(client, ledger).withdraw(["b"], reason="left") == 1
+    report = await issuer(client, ledger).run(lines("a", "b"))
+    assert (report.issued, report.withdrawn, len(client.sent)) == (1, 1, 1)
+
+
+async def test_a_bad_row_is_not_a_missing_one(client: Client, ledger: SqliteLedger) -> None:
+    """It stands in the input: left out as bad, it must not be withdrawn as gone, which is for ever."""
+    run = issuer(client, ledger, missing="withdraw", skip_invalid=True)
+    await run.plan(lines("a", "b"))
+    bad = OrderLine(key="b", product_id=1, denomination=Decimal(100), quantity=0)
+    with pytest.raises(errors.PlanError, match="are bad and may be these") as caught:
+        await run.run([*lines("a"), bad])
+    assert caught.value.problems == ("row 2, column quantity: must be a whole number from 1 to 9999, not 0",)
+    assert (await ledger.counts()).states == {LineState.PLANNED: 2}
+    assert (await run.run(lines("a"))).withdrawn == 1
+
+
+async def test_withdrawing_needs_a_reason(client: Client, ledger: SqliteLedger) -> None:
+    """It is kept in the journal."""
+    run = issuer(client, ledger)
+    await run.plan(lines("a", "b"))
+    with pytest.raises(errors.ConfigError, match="reason"):
+        await run.withdraw(None, reason=" ")
+    assert await run.withdraw(None, reason="the campaign is off") == 2
+    reasons = [row.reason async for row in ledger.journal() if row.transition == "T14"]
+    assert reasons == ["the campaign is off"] * 2
+    assert (await run.resume()).withdrawn == 2
+    assert client.sent == []
+
+
+async def test_one_key_is_no_list_of_keys(client: Client, ledger: SqliteLedger) -> None:
+    """Rows 1 and 2 are not row 12."""
+    run = issuer(client, ledger)
+    await run.plan(lines("1", "2", "12"))
+    with pytest.raises(errors.ConfigError, match=r"list of keys"):
+        await run.withdraw("12", reason="gone")
+    assert (await ledger.counts()).states == {LineState.PLANNED: 3}
+
+
+# A ledger that replaces a lost one.
+
+
+def refuses_known(client: Client) -> None:
+    """Have the vendor refuse a poNumber it knows."""
+    known = set(client.books)
+
+    async def happen(po_number: str) -> None:
+        if po_number in known:
+            raise errors.DuplicatePoNumberError("known", error_id="PLE10004", effect="possible")
+        known.add(po_number)
+
+    client.happens = happen
+
+
+async def test_a_lost_ledger_is_replaced_without_buying_twice(client: Client, tmp_path: Path) -> None:
+    """Every planned row is looked up first: what exists is adopted, what does not is sent."""
+    async with SqliteLedger(tmp_path / "lost.db") as ledger:
+        await issuer(client, ledger).run(lines("a", "b"))
+    async with SqliteLedger(tmp_path / "new.db") as ledger:
+        report = await issuer(client, ledger, restore=True).run(lines("a", "b", "c"))
+        assert (report.issued, report.unknown, len(client.sent)) == (3, 0, 3)
+        assert len(client.looked_up) >= 3
+        told = [row.reason async for row in ledger.journal(seq=0)]
+    assert told == ["generation 2: a person said that this ledger replaces another one"]
+
+
+async def test_rows_of_a_restored_ledger_are_in_doubt_with_the_plan_itself(client: Client, tmp_path: Path) -> None:
+    """A process that dies right after the plan leaves no row that a resume sends without a look-up."""
+    async with SqliteLedger(tmp_path / "lost.db") as ledger:
+        await issuer(client, ledger).run(lines("a", "b"))
+    async with SqliteLedger(tmp_path / "new.db") as ledger:
+        await issuer(client, ledger, restore=True).plan(lines("a", "b"))
+        assert (await ledger.counts()).states == {LineState.UNKNOWN: 2}
+    async with SqliteLedger(tmp_path / "new.db") as ledger:
+        report = await issuer(client, ledger).resume()  # nobody says --restore again
+        assert (report.issued, len(client.sent)) == (2, 2)
+
+
+async def test_an_older_copy_looks_up_what_it_has_planned(client: Client, tmp_path: Path) -> None:
+    """It was copied before its rows were sent, so it has forgotten that they were; the vendor refuses no poNumber."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await issuer(client, ledger).plan(lines("a", "b"))
+    shutil.copy(tmp_path / "l.db", tmp_path / "copy.db")
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await issuer(client, ledger).resume()
+    async with SqliteLedger(tmp_path / "copy.db") as ledger:
+        report = await issuer(client, ledger, restore=True).resume()
+    assert (report.issued, len(client.sent)) == (2, 2)
+
+
+async def test_a_restored_ledger_takes_no_order_for_its_own_that_differs(client: Client, ledger: SqliteLedger) -> None:
+    """It is another order under the row's poNumber: a person looks at it."""
+    await issuer(client, ledger, restore=True).plan(lines("a"))
+    (line,) = [line async for line in ledger.lines()]
+    client.books[line.po_number] = Order(order_id=7, quantity=3)
+    report = await issuer(client, ledger).resume()
+    assert (report.unknown, client.sent) == (1, [])
+    (line,) = [line async for line in ledger.lines()]
+    assert line.state is LineState.MANUAL
+    assert "order 7 has this poNumber, but its quantity is 3, not 1" in line.error
+
+
+async def test_what_a_first_send_found_taken_is_adopted_once_a_person_says_so(
+    client: Client, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    """Without a word the other sender's order stays a person's matter, however often the ledger is resumed."""
+    async with SqliteLedger(tmp_path / "lost.db") as lost:
+        await issuer(client, lost).run(lines("a"))
+    refuses_known(client)
+    for report in (await issuer(client, ledger).run(lines("a")), await issuer(client, ledger).resume()):
+        assert (report.issued, report.unknown, report.exit_code) == (0, 1, 4)
+    (line,) = [line async for line in ledger.lines()]
+    assert line.state is LineState.MANUAL
+    assert "The vendor has: order 1, product 1, 1 pieces." in line.error
+    assert "(--job)" in line.error
+    assert "--restore" in line.error
+    report = await issuer(client, ledger, restore=True).resume()
+    assert (report.issued, report.unknown) == (1, 0)
+    assert len(client.sent) == 2  # the second was refused
+
+
+# Whose books.
+
+
+@pytest.mark.parametrize("work", ["plan", "run", "issue", "resume", "reconcile", "outlook", "resolve"])
+@pytest.mark.parametrize("other", ["account_fingerprint", "base_url"])
+async def test_whatever_is_done_with_a_ledger_is_done_for_its_account(
+    client: Client, ledger: SqliteLedger, work: str, other: str
+) -> None:
+    """At another account, or address, nothing is sent, asked or changed."""
+    await issuer(client, ledger).plan(lines("a"))
+    was = await contents(ledger)
+    stranger = Client()
+    setattr(stranger, other, "https://other.test/chef" if other == "base_url" else "f2")
+    run = issuer(stranger, ledger)
+    asked = {
+        "plan": lambda: run.plan(lines("a", "b")),
+        "run": lambda: run.run(lines("a", "b")),
+        "resolve": lambda: run.resolve("a", Decision(placed=1)),
+    }
+    with pytest.raises(errors.ConfigError, match="rebind"):
+        await asked.get(work, getattr(run, work))()
+    assert await contents(ledger) == was
+    assert (stranger.sent, stranger.looked_up) == ([], [])
+
+
+async def test_a_ledger_is_bound_anew_on_a_persons_word(client: Client, ledger: SqliteLedger) -> None:
+    """With a reason, which the journal keeps beside what it was bound to before."""
+    await issuer(client, ledger).plan(lines("a"))
+    renamed = Client()
+    renamed.account_fingerprint = "f2"
+    with pytest.raises(errors.ConfigError, match="reason"):
+        await issuer(renamed, ledger).rebind(reason=" ")
+    await issuer(renamed, ledger).rebind(reason="a new client id")
+    assert (await issuer(renamed, ledger).resume()).issued == 1
+    with pytest.raises(errors.ConfigError, match="another account"):
+        await issuer(client, ledger).resume()
+    (told,) = [row.reason async for row in ledger.journal(seq=0)]
+    assert told == (
+        "from https://plum.test:443/chef (account f1) to https://plum.test:443/chef (account f2): a new client id"
+    )

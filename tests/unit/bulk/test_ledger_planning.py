@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import pytest
 
 from tests.unit.bulk.ledgers import each, line
-from xoxo_async.bulk.ledger import PlannedLine
+from tests.unit.bulk.test_packing import planned
+from xoxo_async.bulk.ledger import LedgerLine, LineState, Planned, PlannedLine, PlanTerms, Share
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
@@ -62,3 +65,70 @@ async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: P
         assert (await ledger.counts()).rows == 0
         await ledger.plan("job", each(lines))
         assert (await ledger.plan("job", each([again]))).known == 1
+
+
+async def said(ledger: SqliteLedger) -> tuple[object, ...]:
+    """Return everything a ledger says."""
+    return await ledger.counts(), [one async for one in ledger.lines()], [row async for row in ledger.journal()]
+
+
+@pytest.mark.parametrize("missing", ["keep", "withdraw"])
+async def test_a_plan_that_nobody_approves_leaves_nothing(tmp_path: Path, missing: Literal["keep", "withdraw"]) -> None:
+    """Neither its lines, nor what it withdrew, repriced or put in doubt; and the ledger can be worked on at once."""
+
+    async def no(_planned: Planned, _shares: list[Share] | None) -> None:
+        raise ValueError("no")
+
+    terms = PlanTerms(missing=missing, pricing=lambda _product, _value, _count: Decimal(7), approve=no, restored="r")
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        with pytest.raises(ValueError, match="no"):
+            await ledger.plan("march", each([planned(1)]), terms)
+        assert ledger.job is None
+        await ledger.plan("march", each([planned(0, room=0), planned(1, room=0)]))
+        before = await said(ledger)
+        with pytest.raises(ValueError, match="no"):
+            await ledger.plan("march", each([planned(1, room=0), planned(2, room=0)]), terms)
+        assert await said(ledger) == before
+        assert [one.key for one in await ledger.claim(5)] == ["k0", "k1"]
+
+
+async def test_nothing_is_claimed_while_a_person_is_asked(tmp_path: Path) -> None:
+    """A claim waits for the answer, and then takes what was agreed to."""
+    claims: list[asyncio.Task[list[LedgerLine]]] = []
+
+    async def ask(_planned: Planned, _shares: list[Share] | None) -> None:
+        claims.append(asyncio.ensure_future(ledger.claim(5)))
+        assert (await ledger.counts()).rows == 0  # what is not agreed to is not there for anybody who looks
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert not claims[0].done()
+
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(0, room=0)]), PlanTerms(approve=ask))
+        assert [one.key for one in await claims[0]] == ["k0"]
+
+
+async def test_a_plan_tells_what_is_to_be_sent_only_where_that_is_more_than_it_added(tmp_path: Path) -> None:
+    """A first plan is all of it; after that the ledger is asked, which reads each line."""
+    told: list[tuple[int, int | None]] = []
+
+    async def look(planned_now: Planned, shares: list[Share] | None) -> None:
+        told.append((planned_now.added, None if shares is None else sum(share.rows for share in shares)))
+
+    terms = PlanTerms(approve=look)
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(n, room=0) for n in range(3)]), terms)
+        await ledger.plan("march", each([planned(n, room=0) for n in range(5)]), terms)
+        await ledger.claim(5)
+        await ledger.plan("march", each([planned(n, room=0) for n in range(5)]), terms)
+        await ledger.plan("march", each([planned(9, room=0)]), terms)
+    assert told == [(3, None), (2, 5), (0, 0), (1, None)]
+
+
+async def test_lines_of_a_restored_ledger_are_in_doubt_with_their_plan(tmp_path: Path) -> None:
+    """They are never there as planned: nothing can send them in between."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(0, room=0), planned(1)]), PlanTerms(restored="lost"))
+        assert [one.state for one in [one async for one in ledger.lines()]] == [LineState.UNKNOWN] * 2
+        assert await ledger.claim(5) == []
+        assert [row.reason async for row in ledger.journal(seq=0)] == ["generation 2: lost"]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.ledgers import each, line, placed
-from xoxo_async.bulk.ledger import Change, Evidence, LineState
+from xoxo_async.bulk.ledger import Change, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError
 
@@ -80,3 +80,120 @@ async def test_a_look_up_takes_an_order_from_a_line_that_only_an_answer_gave_it(
         assert [one.state async for one in ledger.lines()] == [LineState.UNKNOWN, LineState.UNKNOWN]
         (one,) = await ledger.record([found])
         assert (one.seq, one.state, one.order_id) == (2, LineState.PLACED, 7)
+
+
+async def persons(ledger: SqliteLedger, count: int) -> list[LedgerLine]:
+    """Leave lines to a person: their first sends were refused, and nobody knows why."""
+    await ledger.plan("march", each([line(number) for number in range(1, count + 1)]))
+    lines = await ledger.claim(count)
+    for evidence in (Evidence.REFUSED_UNCLEAR, Evidence.LOOKUPS_EXHAUSTED):
+        lines = await ledger.record(
+            [Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="r") for one in lines]
+        )
+    return lines
+
+
+def word(one: LedgerLine, order_id: int, evidence: Evidence = Evidence.PERSON_CORRECTED) -> Change:
+    """Return what a person says of a line's order."""
+    return Change(seq=one.seq, evidence=evidence, epoch=one.epoch, order_id=order_id, reason="looked it up")
+
+
+async def orders(ledger: SqliteLedger) -> dict[str, int | None]:
+    """Return every line's order."""
+    return {one.key: one.order_id async for one in ledger.lines()}
+
+
+async def test_a_correction_to_another_lines_order_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    """Whether a person or an answer gave it that order; the line keeps its own, and can be corrected after that."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        one, two, three = await persons(ledger, 3)
+        await ledger.record([word(one, 5, Evidence.PERSON_PLACED), word(two, 6, Evidence.PERSON_PLACED)])
+        late = Change(seq=three.seq, evidence=Evidence.ANSWERED_PLACED, epoch=three.epoch, order_id=9)
+        await ledger.record([late])
+        for taken, owner in ((6, 2), (9, 3)):
+            with pytest.raises(LedgerConflictError, match=f"order {taken} is line {owner}'s, not line 1's"):
+                await ledger.record([word(one, taken)])
+            assert await orders(ledger) == {"k1": 5, "k2": 6, "k3": 9}
+        await ledger.record([word(one, 7)])
+        assert await orders(ledger) == {"k1": 7, "k2": 6, "k3": 9}
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        assert await orders(ledger) == {"k1": 7, "k2": 6, "k3": 9}
+
+
+async def test_a_correction_is_journalled_and_drops_the_codes_of_the_wrong_order(tmp_path: Path) -> None:
+    """They are somebody else's cash; what the order cost is not known any more either."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        (one,) = await persons(ledger, 1)
+        codes = msgspec.structs.replace(
+            placed(one, 5), evidence=Evidence.PERSON_PLACED, reason="a typo", codes=b'[{"code":"WRONG"}]', held=1
+        )
+        await ledger.record([codes])
+        await ledger.record([word(one, 7)])
+        (after,) = [line async for line in ledger.lines(with_codes=True)]
+        assert (after.order_id, after.codes, after.amount_charged, after.held) == (7, None, None, 0)
+        told = [(row.transition, row.order_id, row.reason) async for row in ledger.journal(seq=1)][-2:]
+        assert told == [("T13", 5, "a typo"), ("T13", 7, "looked it up")]
+
+
+async def test_what_a_look_up_proved_no_person_corrects(tmp_path: Path) -> None:
+    """The poNumber says whose the order is."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+        (one,) = await ledger.record([Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch)])
+        found = Change(seq=one.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=one.epoch, order_id=5)
+        await ledger.record([found])
+        for evidence in (Evidence.PERSON_CORRECTED, Evidence.PERSON_REJECTED, Evidence.PERSON_RESEND):
+            with pytest.raises(LedgerConflictError):
+                await ledger.record([word(one, 7, evidence)])
+        assert await orders(ledger) == {"k1": 5}
+
+
+async def test_restoring_doubts_what_waits_and_nothing_else(tmp_path: Path) -> None:
+    """Each generation is journalled; what was sent, refused or withdrawn stays as it is."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(number) for number in range(1, 6)]))
+        sent, refused = await ledger.claim(2)
+        refusal = Change(seq=refused.seq, evidence=Evidence.REFUSED_NO_ORDER, epoch=refused.epoch)
+        await ledger.record([placed(sent, 7), refusal])
+        await ledger.withdraw(["k3"], reason="gone")
+        assert await ledger.restored(reason="the disk died") == 2
+        states = [(one.key, one.state, one.suspect) async for one in ledger.lines()]
+        assert states == [
+            ("k1", LineState.PLACED, False),
+            ("k2", LineState.REJECTED, False),
+            ("k3", LineState.CANCELLED, False),
+            ("k4", LineState.UNKNOWN, True),
+            ("k5", LineState.UNKNOWN, True),
+        ]
+        assert await ledger.restored(reason="and again") == 0
+        told = [row.reason async for row in ledger.journal(seq=0)]
+        assert told == ["generation 2: the disk died", "generation 3: and again"]
+
+
+async def test_an_absence_counts_from_the_restoring(tmp_path: Path) -> None:
+    """The ledger that was lost may have sent it a moment ago."""
+    now = 1_800_000_000.0
+    rules = Rules(settle_s=150, spacing_s=10)
+    async with SqliteLedger(tmp_path / "l.db", clock=lambda: now) as ledger:
+        await ledger.plan("march", each([line(1)]))
+        await ledger.restored(reason="r")
+        (one,) = [one async for one in ledger.lines()]
+        states: list[LineState] = []
+        for passed in (0, 140, 151, 162):
+            now = 1_800_000_000.0 + passed
+            absent = Change(seq=one.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=one.epoch, at=now)
+            (after,) = await ledger.record([absent], rules=rules)
+            states.append(after.state)
+        assert states == [LineState.UNKNOWN, LineState.UNKNOWN, LineState.UNKNOWN, LineState.PLANNED]
+
+
+async def test_a_line_that_is_withdrawn_was_never_claimed(tmp_path: Path) -> None:
+    """One that was sent, and proven absent, may be in a proxy still: only a person rejects it."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        (one,) = await ledger.claim(1)
+        await ledger.record([Change(seq=one.seq, evidence=Evidence.NOT_PROCESSED, epoch=one.epoch)])
+        with pytest.raises(LedgerConflictError, match=r"row 1 \(key k1\) was sent before, and may exist"):
+            await ledger.withdraw(["k1", "k2"], reason="gone")
+        assert await ledger.withdraw(["k2"], reason="gone") == 1

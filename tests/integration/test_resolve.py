@@ -1,0 +1,199 @@
+"""A person's word about a row: looked up before it is believed, and open to correction; the command and the library."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_bulk import codes_by_key, connected
+from tests.integration.test_cli import last_json, xoxo
+from tests.integration.test_what_is_asked import reaching, write
+from xoxo_async import XoxoClient
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+from xoxo_async.bulk.ledger import LineState
+from xoxo_async.bulk.resolving import Decision
+from xoxo_async.errors import ConfigError, ServerError
+from xoxo_async.sandbox import Sandbox
+
+pytestmark = pytest.mark.anyio
+
+ROWS = [
+    OrderLine(key="a", product_id=1001, denomination=Decimal(100), email="a@example.com"),
+    OrderLine(key="b", product_id=1001, denomination=Decimal(250), email="b@example.com"),
+    OrderLine(key="c", product_id=1001, denomination=Decimal(100), email="c@example.com"),
+]
+A, B, C = 6000001, 6000002, 6000003
+"""The orders of the rows, as they stand in the vendor's books."""
+
+
+@asynccontextmanager
+async def for_a_person(folder: Path) -> AsyncIterator[tuple[Sandbox, XoxoClient, SqliteLedger]]:
+    """Yield a ledger whose rows are all a person's, though the vendor has an order for each."""
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(folder / "other.db") as other:
+            await BulkIssuer(client, other, job="march", concurrency=1).run(ROWS)
+        async with SqliteLedger(folder / "l.db") as ledger:
+            report = await BulkIssuer(client, ledger, job="march", settle_s=0, concurrency=1).run(ROWS)
+            assert report.unknown == 3
+            yield sandbox, client, ledger
+
+
+def issuer(client: XoxoClient, ledger: SqliteLedger) -> BulkIssuer:
+    return BulkIssuer(client, ledger, settle_s=0)
+
+
+async def orders(ledger: SqliteLedger) -> dict[str, tuple[str, int | None]]:
+    return {line.key: (line.state.value, line.order_id) async for line in ledger.lines()}
+
+
+NOBODY: dict[str, tuple[str, int | None]] = dict.fromkeys("abc", ("manual", None))
+
+
+@pytest.mark.parametrize(
+    ("order_id", "why"),
+    [
+        (6000099, "the vendor has no order 6000099"),
+        (B, "is not this row's: its denomination is 250, not 100"),
+        (C, "is not this row's: its e-mail is not the one asked for"),
+    ],
+    ids=["a typo", "another value", "another person"],
+)
+async def test_a_wrong_order_is_not_believed(tmp_path: Path, order_id: int, why: str) -> None:
+    """What the vendor has is told, nothing is recorded, and the right order still can be."""
+    async with for_a_person(tmp_path) as (_, client, ledger):
+        with pytest.raises(ConfigError, match=why) as caught:
+            await issuer(client, ledger).resolve("a", Decision(placed=order_id))
+        assert ("othing was recorded" in caught.value.message) is True
+        assert await orders(ledger) == NOBODY
+        resolved = await issuer(client, ledger).resolve("a", Decision(placed=A))
+        assert resolved.found.startswith(f"order {A}, placed on ")
+        assert resolved.found.endswith("product 1001, 1 x 100, total 100 INR, e-mail a@example.com")
+        assert (await orders(ledger))["a"] == ("placed", A)
+
+
+async def test_an_order_of_another_row_is_not_taken_from_it(tmp_path: Path) -> None:
+    """Also where the vendor was not asked."""
+    async with for_a_person(tmp_path) as (_, client, ledger):
+        await issuer(client, ledger).resolve("c", Decision(placed=C))
+        with pytest.raises(ConfigError, match=f"order {C} is line 3's, not line 1's"):
+            await issuer(client, ledger).resolve("a", Decision(placed=C, unchecked=True))
+        assert await orders(ledger) == {**NOBODY, "c": ("placed", C)}
+
+
+async def test_what_is_believed_unchecked_is_checked_when_its_codes_are_fetched(tmp_path: Path) -> None:
+    """Another person's codes are never handed to the row; the person's word can be corrected, and then they come."""
+    async with for_a_person(tmp_path) as (sandbox, client, ledger):
+        sandbox.script("html_502", operation="getOrderDetails")
+        with pytest.raises(ServerError):
+            await issuer(client, ledger).resolve("a", Decision(placed=B))
+        resolved = await issuer(client, ledger).resolve("a", Decision(placed=B, unchecked=True, reason="support"))
+        assert (resolved.line.order_id, resolved.found) == (B, "")
+        sandbox.faults.rules.clear()
+        await issuer(client, ledger).reconcile()
+        assert (await codes_by_key(ledger))["a"] == []
+        (line,) = [line async for line in ledger.lines() if line.key == "a"]
+        assert f"order {B} is not this row's" in line.error
+        await issuer(client, ledger).resolve("a", Decision(placed=A, reason="a typo"))
+        await issuer(client, ledger).reconcile()
+        assert (await codes_by_key(ledger))["a"] == [sandbox.state.orders[A].codes[0][0]]
+        told = [(row.transition, row.order_id, row.reason) async for row in ledger.journal(seq=line.seq)]
+        assert ("T13", B, "support; the vendor was not asked") in told
+        assert ("T13", A, "a typo") in told
+
+
+async def test_a_correction_is_looked_up_too(tmp_path: Path) -> None:
+    """A second typo is no better than the first; what was said before stays."""
+    async with for_a_person(tmp_path) as (_, client, ledger):
+        await issuer(client, ledger).resolve("a", Decision(placed=A))
+        with pytest.raises(ConfigError, match="is not this row's"):
+            await issuer(client, ledger).resolve("a", Decision(placed=C))
+        await issuer(client, ledger).resolve("c", Decision(placed=C))
+        with pytest.raises(ConfigError, match="is line 3's"):
+            await issuer(client, ledger).resolve("a", Decision(placed=C, unchecked=True))
+        assert await orders(ledger) == {**NOBODY, "a": ("placed", A), "c": ("placed", C)}
+        assert (await issuer(client, ledger).reconcile()).issued == 2
+
+
+@pytest.mark.parametrize(
+    "decision", [Decision(resend=True, reason="r"), Decision(reason="r")], ids=["resend", "reject"]
+)
+async def test_a_word_about_an_order_may_be_taken_back(tmp_path: Path, decision: Decision) -> None:
+    """It was placed, said a person, and it was not: the order is the row's no longer."""
+    async with for_a_person(tmp_path) as (_, client, ledger):
+        await issuer(client, ledger).resolve("a", Decision(placed=A))
+        after = (await issuer(client, ledger).resolve("a", decision)).line
+        assert after.state is (LineState.PLANNED if decision.resend else LineState.REJECTED)
+        assert after.order_id is None
+        assert (await issuer(client, ledger).resolve("c", Decision(placed=C))).line.state is LineState.PLACED
+
+
+@pytest.mark.parametrize("decision", [Decision(resend=True), Decision(reason="r"), Decision(placed=B, unchecked=True)])
+async def test_an_order_that_an_answer_proved_is_not_a_persons(tmp_path: Path, decision: Decision) -> None:
+    """Sent again it would be bought twice."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        await BulkIssuer(client, ledger, job="march", concurrency=1).run(ROWS[:1])
+        with pytest.raises(ConfigError, match="a stays placed"):
+            await issuer(client, ledger).resolve("a", decision)
+        assert await orders(ledger) == {"a": ("placed", A)}
+
+
+async def test_an_unknown_key_is_named(tmp_path: Path) -> None:
+    """Before anything is looked up."""
+    async with for_a_person(tmp_path) as (sandbox, client, ledger):
+        asked = sandbox.books().requests["getOrderDetails"]
+        with pytest.raises(ConfigError, match="no line with the key 'nobody'"):
+            await issuer(client, ledger).resolve("nobody", Decision(placed=A))
+        assert sandbox.books().requests["getOrderDetails"] == asked
+
+
+async def test_rows_that_share_an_order_are_decided_together(tmp_path: Path) -> None:
+    """The order is compared with what all of them want, by the key of any of them."""
+    rows = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(5)]
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "other.db") as other:
+            await BulkIssuer(client, other, job="march", pack=True).run(rows)
+            await BulkIssuer(client, other, job="march").run([*rows, ROWS[0]])
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            await BulkIssuer(client, ledger, job="march", pack=True, settle_s=0).run(rows)
+            with pytest.raises(ConfigError, match="its quantity is 1, not 5"):
+                await issuer(client, ledger).resolve("k3", Decision(placed=B))
+            await issuer(client, ledger).resolve("k3", Decision(placed=A))
+            report = await issuer(client, ledger).reconcile()
+            assert (report.issued, report.unknown, sandbox.books().pieces) == (5, 0, 6)
+
+
+# The command.
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Yield a sandbox in a thread of its own."""
+    with Sandbox().run_in_thread() as sandbox:
+        yield sandbox
+
+
+def test_the_command_looks_up_what_it_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A typo is exit 2, --unchecked asks nobody, and a correction goes through; each says what it did."""
+    env: dict[str, Any] = reaching(sandbox)
+    run = ("bulk", "run", write(tmp_path, ("A", 100), ("B", 250)), "--job", "march", "--settle", "0", "--rate", "none")
+    assert xoxo(*run, "--concurrency", "1", "--ledger", "other.db", cwd=tmp_path, **env).returncode == 0
+    assert xoxo(*run, "--ledger", "l.db", cwd=tmp_path, **env).returncode == 4
+    resolve = ("bulk", "resolve", "A", "--ledger", "l.db", "--json")
+    for order_id, why in (("6000077", "the vendor has no order"), (str(B), "is not this row's")):
+        wrong = xoxo(*resolve, "--placed", order_id, cwd=tmp_path, **env)
+        assert (wrong.returncode, why in wrong.stderr) == (2, True)
+    asked = sandbox.books().requests["getOrderDetails"]
+    unchecked = xoxo(*resolve, "--placed", str(B), "--unchecked", cwd=tmp_path)  # no credentials are needed
+    assert last_json(unchecked)["order_id"] == B
+    assert sandbox.books().requests["getOrderDetails"] == asked
+    right = xoxo(*resolve, "--placed", str(A), "--reason", "a typo", cwd=tmp_path, **env)
+    assert last_json(right)["order_id"] == A
+    assert last_json(right)["found"].startswith(f"order {A}")
+    assert xoxo(*resolve, "--resend", "--unchecked", cwd=tmp_path, **env).returncode == 2
+    other = xoxo("bulk", "resolve", "B", "--ledger", "l.db", "--placed", str(B), cwd=tmp_path, **env)
+    assert f"the vendor has: order {B}" in other.stdout
+    done = xoxo("bulk", "resume", "--ledger", "l.db", "--json", cwd=tmp_path, **env)
+    assert (done.returncode, last_json(done)["issued"], sandbox.books().orders) == (0, 2, 2)

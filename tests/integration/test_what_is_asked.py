@@ -1,0 +1,416 @@
+"""What a person agrees to is what is sent: read once, asked of the ledger, bounded, and a no leaves no trace."""
+
+import fcntl
+import json
+import os
+import pty
+import sqlite3
+import subprocess
+import sys
+import termios
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.integration.test_bulk import connected, lines
+from tests.integration.test_cli import environment, last_json, read_all, xoxo
+from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
+from xoxo_async.bulk.totals import PlanTotals
+from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.sandbox import Sandbox
+from xoxo_async.sandbox.handlers import HANDLERS, Handler
+
+REAL_MONEY = """
+import sys
+from xoxo_async.cli import ask, bulk_work
+from xoxo_async.cli.main import run
+ask.is_real_money = bulk_work.is_real_money = lambda _connection: True
+sys.argv[0] = "xoxo"
+sys.exit(run())
+"""
+"""The command, with this machine taken for the real API: there it asks before it spends."""
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """Yield a sandbox in a thread of its own."""
+    with Sandbox().run_in_thread() as sandbox:
+        yield sandbox
+
+
+def reaching(sandbox: Sandbox) -> dict[str, str]:
+    """Return the environment that leads to a sandbox."""
+    return {
+        "XOXO_BASE_URL": sandbox.base_url,
+        "XOXO_CLIENT_ID": sandbox.client_id,
+        "XOXO_CLIENT_SECRET": sandbox.client_secret,
+    }
+
+
+def write(folder: Path, *rows: tuple[str, int]) -> Path:
+    """Write rows of a key and a value."""
+    path = folder / "orders.csv"
+    body = "".join(f"{key},1001,{value},1\n" for key, value in rows)
+    path.write_text(f"key,product_id,denomination,quantity\n{body}")
+    return path
+
+
+Asked = tuple["subprocess.Popen[bytes]", int]
+
+
+@contextmanager
+def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iterator[Asked]:
+    """Start a command that spends, on a terminal of its own, and read up to its question; yield it and our end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", REAL_MONEY, *map(str, arguments)],
+        cwd=cwd,
+        env=environment(**{**reaching(sandbox), "TERM": "xterm", "COLUMNS": "160"}),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,  # so that Ctrl-C and a hang-up reach it
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - it only makes a system call
+    )
+    os.close(theirs)
+    try:
+        said = read_all(ours, b"[y/N]: ")
+        assert b"is real money" in said, said.decode()
+        os.write(2, said)
+        yield process, ours
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        with suppress(OSError):
+            os.close(ours)
+
+
+def answered(asked: Asked, answer: bytes) -> tuple[int, str]:
+    """Type an answer; return the exit code and what was said after it."""
+    process, terminal = asked
+    os.write(terminal, answer)
+    said = read_all(terminal).decode()
+    return process.wait(30), said
+
+
+def rows_of(ledger: Path) -> list[tuple[str, str]]:
+    """Return key and state of a ledger's lines."""
+    with closing(sqlite3.connect(ledger)) as db:
+        return db.execute("SELECT key, state FROM lines ORDER BY seq").fetchall()
+
+
+# At the question.
+
+
+def test_what_is_asked_is_what_is_sent_though_the_file_changes_meanwhile(tmp_path: Path, sandbox: Sandbox) -> None:
+    """INR 100 are agreed to and INR 100 charged, whatever stands in the file by then."""
+    orders = write(tmp_path, ("A", 100))
+    with at_the_question(sandbox, "bulk", "run", orders, "--ledger", "l.db", cwd=tmp_path) as asked:
+        write(tmp_path, ("A", 2000), ("B", 2000))
+        code, _ = answered(asked, b"y\n")
+    assert code == 0
+    assert (sandbox.books().orders, sandbox.books().charged) == (1, Decimal(100))
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["new ledger", "known ledger"])
+@pytest.mark.parametrize("how", ["no", "nothing", "ctrl-c", "ctrl-d", "hang-up"])
+def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, how: str, known: bool) -> None:
+    """No order, no row of the new file in the ledger, and no ledger where none was."""
+    if known:
+        write(tmp_path, ("Z", 100))
+        assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
+    orders = write(tmp_path, ("Z", 100), ("A", 100))
+    with at_the_question(sandbox, "bulk", "run", orders, "--ledger", "l.db", cwd=tmp_path) as asked:
+        if how == "hang-up":
+            os.close(asked[1])
+            code = asked[0].wait(30)
+        else:
+            code, said = answered(asked, {"no": b"n\n", "nothing": b"\n", "ctrl-c": b"\x03", "ctrl-d": b"\x04"}[how])
+            assert "nothing was sent" in said
+    assert code == (2 if how in ("no", "nothing") else 130)
+    assert sandbox.books().orders == 0
+    if known:
+        assert rows_of(tmp_path / "l.db") == [("Z", "planned")]
+    else:
+        assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
+    done = xoxo("bulk", "run", orders, "--ledger", "l.db", "--json", cwd=tmp_path, **reaching(sandbox))
+    assert (last_json(done)["issued"], sandbox.books().orders) == (2, 2)
+
+
+def test_a_resume_asks_about_what_it_will_send(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A no leaves the planned rows planned; a yes sends them."""
+    orders = write(tmp_path, ("A", 100), ("B", 250))
+    assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
+    for answer, code, booked in ((b"n\n", 2, 0), (b"y\n", 0, 2)):
+        with at_the_question(sandbox, "bulk", "resume", "--ledger", "l.db", cwd=tmp_path) as asked:
+            assert answered(asked, answer)[0] == code
+        assert sandbox.books().orders == booked
+
+
+@pytest.mark.parametrize("action", ["run", "resume"])
+def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
+    tmp_path: Path, sandbox: Sandbox, action: str
+) -> None:
+    """Ended at the question, the ledger does not know it yet: without the flag its rows would be sent unseen."""
+    orders = write(tmp_path, ("A", 100))
+    assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
+    command = ("bulk", action, *([orders] if action == "run" else []), "--ledger", "l.db", "--restore")
+    with at_the_question(sandbox, *command, cwd=tmp_path) as asked:
+        code, said = answered(asked, b"\x03")
+    assert code == 130
+    (line,) = (line for line in said.splitlines() if line.startswith("continue with: "))
+    assert "--restore" in line
+
+
+def test_the_question_counts_in_rows_that_wait_from_before(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
+    """And names their value beside the new ones'."""
+    write(tmp_path, ("Z", 2000))
+    assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
+    orders = write(tmp_path, ("A", 100))
+    run = ("bulk", "run", orders, "--ledger", "l.db", "--keep-missing")
+    with at_the_question(sandbox, *run, cwd=tmp_path) as asked:
+        code, _ = answered(asked, b"y\n")
+    assert (code, sandbox.books().charged) == (0, Decimal(2100))
+    said = capfd.readouterr().err  # type: ignore[attr-defined]
+    assert "issue 2 vouchers, face value INR 2,100?" in said
+
+
+# One reading.
+
+
+def test_rows_of_a_query_are_read_once(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A pipe can be read once only; all of its rows are issued."""
+    ours, theirs = os.pipe()
+    os.write(theirs, b"key,product_id,denomination,quantity\nA,1001,100,1\nB,1001,100,1\n")
+    os.close(theirs)
+    done = subprocess.run(
+        [sys.executable, "-m", "xoxo_async", "bulk", "run", f"/dev/fd/{ours}", "--ledger", "l.db", "--json"],
+        cwd=tmp_path,
+        env=environment(**reaching(sandbox)),
+        pass_fds=[ours],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(ours)
+    assert json.loads(done.stdout)["issued"] == 2, done.stderr
+    assert sandbox.books().orders == 2
+
+
+@pytest.mark.anyio
+async def test_balance_and_catalogue_are_read_once(tmp_path: Path) -> None:
+    """For the question and for the sending."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        await BulkIssuer(client, ledger, job="march").run(lines(3))
+        assert (sandbox.books().requests["getBalance"], sandbox.books().requests["getVouchers"]) == (1, 1)
+
+
+# Rows that are taken out.
+
+
+def test_a_row_taken_out_of_the_file_is_not_bought(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Exit 2 names it and sends nothing, until a flag says what is meant."""
+    env = reaching(sandbox)
+    write(tmp_path, ("A", 100), ("B", 100), ("C", 100))
+    assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env).returncode == 0
+    run = ("bulk", "run", write(tmp_path, ("A", 100), ("C", 100)), "--ledger", "l.db", "--json")
+    refused = xoxo(*run, cwd=tmp_path, **env)
+    assert (refused.returncode, sandbox.books().orders) == (2, 0)
+    assert last_json(refused)["problems"] == ["row 3 (key B)"]
+    assert "--withdraw-missing" in refused.stderr
+    assert "--keep-missing" in refused.stderr
+    told = last_json(xoxo(*run, "--withdraw-missing", cwd=tmp_path, **env))
+    assert (told["issued"], told["withdrawn"], told["not_sent"], told["exit_code"]) == (2, 1, 1, 0)
+    assert sandbox.books().orders == 2
+    write(tmp_path, ("A", 100), ("B", 100), ("C", 100))
+    again = xoxo("bulk", "run", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env)
+    assert again.returncode == 0
+    assert sandbox.books().orders == 2
+    assert "withdrawn" in again.stdout
+
+
+def test_missing_rows_may_be_kept(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The row that the file lacks is sent with the others."""
+    env = reaching(sandbox)
+    write(tmp_path, ("A", 100), ("B", 100))
+    xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env)
+    run = ("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", "--keep-missing")
+    assert xoxo(*run, cwd=tmp_path, **env).returncode == 0
+    assert sandbox.books().orders == 2
+
+
+@pytest.mark.parametrize("pack", [(), ("--pack",)], ids=["alone", "packed"])
+def test_a_campaign_is_called_off(tmp_path: Path, sandbox: Sandbox, pack: tuple[str, ...]) -> None:
+    """By key, and then all: nothing is sent afterwards, also where the rows share orders."""
+    env = reaching(sandbox)
+    write(tmp_path, *((f"K{n}", 100) for n in range(12)))
+    xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", *pack, cwd=tmp_path, **env)
+    withdraw = ("bulk", "withdraw", "--ledger", "l.db", "--json", "--reason", "off")
+    assert last_json(xoxo(*withdraw, "K3", cwd=tmp_path))["withdrawn"] == 1
+    assert last_json(xoxo(*withdraw, "--planned", cwd=tmp_path))["withdrawn"] == 11
+    for command in (("resume",), ("run", "orders.csv", *pack)):
+        done = xoxo("bulk", *command, "--ledger", "l.db", "--json", cwd=tmp_path, **env)
+        assert (done.returncode, last_json(done)["withdrawn"], sandbox.books().orders) == (0, 12, 0)
+    assert "withdrawn        12" in xoxo("bulk", "status", "--ledger", "l.db", cwd=tmp_path).stdout
+
+
+# A bound.
+
+
+@contextmanager
+def changed(operation: str, change: Callable[[dict[str, object]], None]) -> Iterator[None]:
+    """Change every answer to an operation."""
+    real = HANDLERS[operation]
+
+    def handler(state: object, data: object, openapi: bool) -> object:
+        answer = real(state, data, openapi)  # type: ignore[arg-type]
+        assert isinstance(answer, dict)
+        change(answer)
+        return answer
+
+    handlers: dict[str, Handler] = HANDLERS
+    handlers[operation] = handler  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        handlers[operation] = real
+
+
+def move_rate(sandbox: Sandbox, rate: int, product_id: int = 1004) -> None:
+    """Set what a dollar costs."""
+    product = sandbox.state.products[product_id]
+    country = product.country._replace(rate=Decimal(rate))
+    sandbox.state.products[product_id] = product._replace(country=country)
+
+
+def dollars(count: int, product_id: int = 1004) -> list[OrderLine]:
+    """Return lines of 100 dollars."""
+    return [OrderLine(key=f"d{n}", product_id=product_id, denomination=Decimal(100)) for n in range(count)]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("again", ["run", "resume", "issue"])
+async def test_a_bound_holds_when_prices_have_moved(tmp_path: Path, again: str) -> None:
+    """Planned at a rate of 80 and sent at 160, no more orders are sent than the bound pays for today."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        move_rate(sandbox, 80)
+        issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(80_000))
+        await issuer.plan(dollars(10))
+        move_rate(sandbox, 160)
+        report = await (issuer.run(dollars(10)) if again == "run" else getattr(issuer, again)())
+        assert (report.pause, report.issued) == (Pause.BUDGET, 5)
+        assert sandbox.books().charged == Decimal(80_000)
+
+
+@pytest.mark.anyio
+async def test_what_is_in_doubt_stays_within_the_bound(tmp_path: Path) -> None:
+    """Its product is none of those that wait, and its order may exist: what it may cost is not spent a second time."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        sandbox.script("commit_then_reset", first=5)
+        sandbox.script("html_502", operation="getOrderDetails")
+        bound = BulkIssuer(client, ledger, job="march", concurrency=1, pause_limit_s=0, max_spend=Decimal(500))
+        await BulkIssuer(client, ledger, job="march", concurrency=1, pause_limit_s=5).plan(lines(5))
+        assert (await bound.issue()).issued == 0
+        more = [OrderLine(key=f"m{n}", product_id=1002, denomination=Decimal(100)) for n in range(5)]
+        for _ in range(2):
+            report = await BulkIssuer(
+                client, ledger, concurrency=1, pause_limit_s=0, max_spend=Decimal(500), missing="keep"
+            ).run(more)
+        assert sandbox.books().charged <= Decimal(500)
+        assert report.issued == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "charge",
+    [{"amountCharged": 0}, {"amountCharged": -100}, {"amountCharged": 1, "currencyCode": "USD"}, {"amountCharged": ""}],
+    ids=["zero", "negative", "another currency", "blank"],
+)
+async def test_a_charge_that_tells_nothing_frees_no_money(tmp_path: Path, charge: dict[str, object]) -> None:
+    """Five orders fit, and five are sent, though the vendor says that they cost nothing."""
+    silent = {"orderTotal": "", "rawOrderTotal": "", **charge}
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        with changed("placeOrder", lambda answer: answer.update(silent)):
+            issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(500), concurrency=1)
+            report = await issuer.run(lines(20))
+            again = await issuer.resume()
+        assert report.pause == Pause.BUDGET
+        assert sandbox.books().orders <= 5
+        assert again.issued <= 5
+        assert sandbox.books().charged <= Decimal(500)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("charge", [{"amountCharged": 900}, {"amountCharged": 90, "currencyCode": "USD"}])
+async def test_a_charge_that_breaks_its_reservation_pauses_and_is_told(
+    tmp_path: Path, charge: dict[str, object]
+) -> None:
+    """The next orders would break theirs as well."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        with changed("placeOrder", lambda answer: answer.update(charge)):
+            issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(100_000), concurrency=1)
+            report = await issuer.run(lines(20))
+        assert report.pause == Pause.BUDGET
+        assert "was charged" in report.reason
+        assert sandbox.books().orders < 5
+
+
+@pytest.mark.anyio
+async def test_the_order_total_serves_where_no_charge_is_told(tmp_path: Path) -> None:
+    """Before discount it is an upper bound, so it settles the reservation."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        with changed("placeOrder", lambda answer: answer.pop("amountCharged")):
+            report = await BulkIssuer(client, ledger, job="march").run(lines(2))
+        assert report.charged == {"INR": Decimal(200)}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("work", ["run", "resume", "outlook", "plan"])
+async def test_a_bound_in_another_currency_is_refused(tmp_path: Path, work: str) -> None:
+    """Sums of two currencies are no sums."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        await BulkIssuer(client, ledger, job="march").plan(lines(3))
+        with changed("getBalance", lambda answer: answer.update(currency="USD")):
+            issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(500))
+            with pytest.raises(ConfigError, match="currency was INR when this job began, and is USD now"):
+                await (getattr(issuer, work)(lines(3)) if work in ("run", "plan") else getattr(issuer, work)())
+        assert sandbox.books().orders == 0
+
+
+@pytest.mark.anyio
+async def test_the_totals_shown_are_those_that_bind(tmp_path: Path) -> None:
+    """What is asked about is what the bound reserves, at today's prices, to the ten-thousandth."""
+    shown: list[PlanTotals] = []
+
+    async def approve(totals: PlanTotals) -> None:
+        shown.append(totals)
+
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        move_rate(sandbox, 80)
+        await BulkIssuer(client, ledger, job="march").plan(dollars(3))
+        move_rate(sandbox, 160)
+        issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(48_000))
+        report = await issuer.run([*dollars(3)], approve=approve)
+        assert (shown[0].cost_at_most, shown[0].orders) == (Decimal(48_000), 3)
+        assert (report.issued, sandbox.books().charged) == (3, Decimal(48_000))
+
+
+# A generator, half-way.
+
+
+@pytest.mark.anyio
+async def test_a_generator_that_is_used_up_is_no_empty_job(tmp_path: Path) -> None:
+    """Run again with it, the ledger's rows are missing from it: nothing is sent, and nothing withdrawn."""
+    rows = iter(lines(3))
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        issuer = BulkIssuer(client, ledger, job="march")
+        await issuer.plan(rows)
+        with pytest.raises(PlanError, match="lacks 3 planned rows"):
+            await issuer.run(rows)
+        assert sandbox.books().orders == 0
+        assert (await issuer.resume()).issued == 3

@@ -1,0 +1,309 @@
+"""Whose books these are: another account, two jobs of one name, a proxy that repeats, and ledgers that were lost."""
+
+import shutil
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.test_bulk import codes_by_key, connected, lines
+from tests.integration.test_cli import last_json, xoxo
+from tests.integration.test_what_is_asked import reaching, write
+from xoxo_async import ClientCredentials, RateLimits, XoxoClient
+from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
+from xoxo_async.bulk.ledger import LineState
+from xoxo_async.sandbox import Sandbox
+from xoxo_async.sandbox.handlers import HANDLERS
+from xoxo_async.sandbox.reading import Refusal
+
+pytestmark = pytest.mark.anyio
+
+
+def issuer(client: XoxoClient, ledger: SqliteLedger, **settings: Any) -> BulkIssuer:
+    """Return an issuer that believes two absences at once, and sends one order after another."""
+    return BulkIssuer(client, ledger, **{"job": "march", "settle_s": 0, "concurrency": 1, **settings})
+
+
+def people(**emails: str) -> list[OrderLine]:
+    """Return a line for each person, by key."""
+    return [
+        OrderLine(key=key, product_id=1001, denomination=Decimal(100), email=email) for key, email in emails.items()
+    ]
+
+
+async def errors_of(ledger: SqliteLedger) -> dict[str, str]:
+    """Return what is said of the lines that are a person's."""
+    return {line.key: line.error async for line in ledger.lines(states=(LineState.MANUAL,))}
+
+
+# Another account.
+
+
+@pytest.mark.parametrize("doubt", [False, True])
+@pytest.mark.parametrize("command", ["run", "resume", "reconcile", "plan", "resolve"])
+def test_another_client_id_asks_and_sends_nothing(tmp_path: Path, command: str, doubt: bool) -> None:
+    """Exit 2 names the way on; after it was said that the account is the same, the work goes on."""
+    with Sandbox().run_in_thread() as sandbox:
+        env = reaching(sandbox)
+        orders = write(tmp_path, ("A", 100), ("B", 100))
+        if doubt:
+            sandbox.script("reset_before_commit", nth=2)
+            sandbox.script("html_502", operation="getOrderDetails")
+        settings = ("--ledger", "l.db", "--rate", "none", "--settle", "0", "--pause-limit", "0")
+        xoxo("bulk", "run", orders, *settings, cwd=tmp_path, **env)
+        sandbox.faults.rules.clear()
+        before = sandbox.books()
+        arguments = {
+            "run": ("run", orders, *settings),
+            "plan": ("plan", orders, "--ledger", "l.db"),
+            "resolve": ("resolve", "B", "--ledger", "l.db", "--placed", "6000001"),
+        }.get(command, (command, *settings))
+        done = xoxo("bulk", *arguments, cwd=tmp_path, **{**env, "XOXO_CLIENT_ID": "another"})
+        assert done.returncode == 2
+        assert "another account" in done.stderr
+        assert "xoxo bulk rebind" in done.stderr
+        assert sandbox.books() == before
+
+
+def test_a_client_id_that_was_replaced_is_said_so_once(tmp_path: Path) -> None:
+    """The ledger belongs to the new one from then on, and no more to the old one."""
+    with Sandbox().run_in_thread() as sandbox:
+        env = reaching(sandbox)
+        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **env)
+        rebind = ("bulk", "rebind", "--ledger", "l.db", "--reason")
+        assert xoxo(*rebind, " ", cwd=tmp_path, **env).returncode == 2
+        other = {**env, "XOXO_CLIENT_ID": "another"}
+        assert xoxo(*rebind, "replaced in the dashboard", cwd=tmp_path, **other).returncode == 0
+        assert xoxo("bulk", "resume", "--ledger", "l.db", cwd=tmp_path, **env).returncode == 2
+        assert xoxo(*rebind, "and back", cwd=tmp_path, **env).returncode == 0
+        assert xoxo("bulk", "resume", "--ledger", "l.db", cwd=tmp_path, **env).returncode == 0
+        assert sandbox.books().orders == 1
+
+
+def test_another_sandbox_at_another_port_is_another_server(tmp_path: Path) -> None:
+    """It does not know the ledger's orders, and sells them to nobody a second time."""
+    with Sandbox().run_in_thread() as first:
+        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
+    with Sandbox().run_in_thread() as second:
+        done = xoxo("bulk", "resume", "--ledger", "l.db", cwd=tmp_path, **reaching(second))
+        assert (done.returncode, second.books().orders) == (2, 0)
+        assert "begun against" in done.stderr
+
+
+def test_the_same_sandbox_at_another_port_goes_on(tmp_path: Path) -> None:
+    """It knows an order of the ledger."""
+    books = tmp_path / "books"
+    with Sandbox(path=books).run_in_thread() as first:
+        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
+    with Sandbox(path=books).run_in_thread() as again:
+        write(tmp_path, ("A", 100), ("B", 100))
+        done = xoxo("bulk", "run", "orders.csv", "--ledger", "l.db", "--json", cwd=tmp_path, **reaching(again))
+        assert (last_json(done)["issued"], again.books().orders) == (2, 2)
+
+
+# Two jobs that share poNumbers.
+
+
+@pytest.mark.parametrize("echoed", [True, False], ids=["e-mails echoed", "nothing echoed"])
+async def test_two_ledgers_of_one_name_never_share_an_order(tmp_path: Path, echoed: bool) -> None:
+    """Tuesday's people do not get Monday's codes, whether the vendor tells whose they are or not."""
+    dialect: Any = "vendor" if echoed else "openapi"
+    async with Sandbox(dialect=dialect) as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "mon.db") as monday:
+            report = await issuer(client, monday, job="ledger").run(people(a="ann@example.com", b="bob@example.com"))
+            assert report.issued == 2
+        async with SqliteLedger(tmp_path / "tue.db") as tuesday:
+            for _ in range(2):
+                run = issuer(client, tuesday, job="ledger")
+                report = await run.run(people(a="cat@example.com", b="dan@example.com"))
+                assert (report.issued, report.unknown, report.exit_code) == (0, 2, 4)
+            told = await errors_of(tuesday)
+            assert not any((await codes_by_key(tuesday)).values())
+        for key, order_id in (("a", 6000001), ("b", 6000002)):
+            assert f"order {order_id}" in told[key]
+            assert "--job" in told[key]
+            assert "--restore" in told[key]
+        assert ("ann@example.com" in told["a"]) is echoed
+        async with SqliteLedger(tmp_path / "new.db") as named:
+            report = await issuer(client, named, job="tue").run(people(a="cat@example.com", b="dan@example.com"))
+            assert (report.issued, sandbox.books().orders) == (2, 4)
+
+
+async def test_the_wrong_word_adopts_nobody_elses_order(tmp_path: Path) -> None:
+    """Restored by mistake: what the vendor tells of the orders contradicts the rows."""
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "mon.db") as monday:
+            await issuer(client, monday).run(people(a="ann@example.com"))
+        async with SqliteLedger(tmp_path / "tue.db") as tuesday:
+            report = await issuer(client, tuesday, restore=True).run(people(a="cat@example.com"))
+            assert (report.issued, report.unknown, sandbox.books().orders) == (0, 1, 1)
+            assert "its e-mail is not the one asked for" in (await errors_of(tuesday))["a"]
+
+
+# A proxy that repeats a request.
+
+
+@asynccontextmanager
+async def repeating(po_numbers: set[str], *, late_s: float = 0.0, zone_s: float = 0.0) -> AsyncIterator[Sandbox]:
+    """Run a sandbox behind a proxy that repeats requests: the second copy is refused, and that is the answer."""
+    place, look = HANDLERS["placeOrder"], HANDLERS["getOrderDetails"]
+
+    def placed(state: Any, data: Mapping[str, Any], openapi: bool) -> object:
+        answer = place(state, data, openapi)
+        if data["poNumber"] in po_numbers:
+            order = state.find(0, data["poNumber"])
+            order.placed_at -= late_s
+            raise Refusal("PLE10004")
+        return answer
+
+    def looked(state: Any, data: Mapping[str, Any], openapi: bool) -> object:
+        order = state.find(int(data.get("orderId") or 0), str(data.get("poNumber") or ""))
+        if order is not None:
+            order.placed_at += zone_s
+        try:
+            return look(state, data, openapi)
+        finally:
+            if order is not None:
+                order.placed_at -= zone_s
+
+    HANDLERS["placeOrder"], HANDLERS["getOrderDetails"] = placed, looked
+    try:
+        async with Sandbox() as sandbox:
+            yield sandbox
+    finally:
+        HANDLERS["placeOrder"], HANDLERS["getOrderDetails"] = place, look
+
+
+async def planned(client: XoxoClient, ledger: SqliteLedger, count: int) -> list[str]:
+    """Plan lines, and return their poNumbers."""
+    await issuer(client, ledger).plan(lines(count))
+    return [line.po_number async for line in ledger.lines()]
+
+
+@pytest.mark.parametrize("zone_s", [0.0, 19_800.0, -28_800.0])
+async def test_an_order_that_a_proxy_sent_twice_is_the_rows_own(tmp_path: Path, zone_s: float) -> None:
+    """Its date falls within the send, by the clock that another order of this ledger has told."""
+    repeated: set[str] = set()
+    async with (
+        repeating(repeated, zone_s=zone_s) as sandbox,
+        connected(sandbox) as client,
+        SqliteLedger(tmp_path / "l.db") as ledger,
+    ):
+        repeated.add((await planned(client, ledger, 3))[1])
+        report = await issuer(client, ledger).issue()
+        assert (report.issued, report.unknown, sandbox.books().orders) == (3, 0, 3)
+
+
+async def test_with_no_order_to_learn_the_zone_from_a_person_decides(tmp_path: Path) -> None:
+    """The only row of a ledger: whose order it is cannot be known."""
+    repeated: set[str] = set()
+    async with (
+        repeating(repeated) as sandbox,
+        connected(sandbox) as client,
+        SqliteLedger(tmp_path / "l.db") as ledger,
+    ):
+        repeated.update(await planned(client, ledger, 1))
+        report = await issuer(client, ledger).issue()
+        assert (report.issued, report.unknown, report.exit_code) == (0, 1, 4)
+        assert "order 6000001" in (await errors_of(ledger))["k0"]
+
+
+@pytest.mark.parametrize("late_s", [2.0, 3600.0, 86_400.0])
+async def test_an_order_from_before_the_send_is_somebody_elses(tmp_path: Path, late_s: float) -> None:
+    """Also a moment before: another run with the same keys may have been a little earlier."""
+    repeated: set[str] = set()
+    async with (
+        repeating(repeated, late_s=late_s) as sandbox,
+        connected(sandbox) as client,
+        SqliteLedger(tmp_path / "l.db") as ledger,
+    ):
+        repeated.add((await planned(client, ledger, 3))[1])
+        report = await issuer(client, ledger).issue()
+        assert (report.issued, report.unknown, sandbox.books().orders) == (2, 1, 3)
+
+
+# Ledgers that were lost, or are older copies.
+
+
+@pytest.mark.parametrize("unique", [True, False], ids=["refuses known", "refuses none"])
+async def test_a_lost_ledger_is_replaced_to_the_cent(tmp_path: Path, unique: bool) -> None:
+    """Whether or not the vendor refuses a known poNumber: every row is looked up before it is sent."""
+    rows = lines(10)
+    async with Sandbox(unique_po_numbers=unique) as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "lost.db") as lost:
+            await issuer(client, lost).run(rows[:6])
+            theirs = await codes_by_key(lost)
+        async with SqliteLedger(tmp_path / "new.db") as ledger:
+            report = await issuer(client, ledger, restore=True).run(rows)
+            assert (report.issued, sandbox.books().orders, sandbox.books().duplicates) == (10, 10, {})
+            found = await codes_by_key(ledger)
+        assert {key: found[key] for key in theirs} == theirs
+
+
+async def test_an_older_copy_is_restored_and_buys_nothing_twice(tmp_path: Path) -> None:
+    """What it has planned was sent by the ledger that was lost; the vendor refuses no poNumber."""
+    async with Sandbox(unique_po_numbers=False) as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            await issuer(client, ledger).plan(lines(5))
+        shutil.copy(tmp_path / "l.db", tmp_path / "copy.db")
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            await issuer(client, ledger).resume()
+        async with SqliteLedger(tmp_path / "copy.db") as copy:
+            await issuer(client, copy, restore=True).plan(lines(6), approve=None)
+            report = await issuer(client, copy).resume()  # also without the word: the plan has kept it
+            assert (report.issued, sandbox.books().orders) == (6, 6)
+
+
+async def test_packs_that_a_lost_ledger_made_otherwise_are_a_persons(tmp_path: Path) -> None:
+    """Two plans made two orders of five; the new ledger would make one of ten, which no look-up finds."""
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "lost.db") as lost:
+            await issuer(client, lost, pack=True).run(lines(5))
+            await issuer(client, lost, pack=True).run(lines(10))
+        async with SqliteLedger(tmp_path / "new.db") as ledger:
+            for run in (issuer(client, ledger, pack=True, restore=True), issuer(client, ledger, pack=True)):
+                report = await run.run(lines(10))
+                assert (report.unknown, sandbox.books().pieces) == (10, 10)
+            (told,) = (await errors_of(ledger)).values()
+            assert "may have been sent in other orders" in told
+
+
+async def test_packs_that_a_lost_ledger_made_alike_are_found(tmp_path: Path) -> None:
+    """The same rows in the same plans make the same orders."""
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        for name in ("lost.db", "new.db"):
+            async with SqliteLedger(tmp_path / name) as ledger:
+                report = await issuer(client, ledger, pack=True, restore=name == "new.db").run(lines(25))
+                assert (report.issued, sandbox.books().pieces) == (25, 25)
+
+
+def test_the_command_restores_a_lost_ledger(tmp_path: Path) -> None:
+    """Without the flag the rows are a person's and the flag is named; with it they are issued, none twice."""
+    with Sandbox().run_in_thread() as sandbox:
+        env = reaching(sandbox)
+        orders = write(tmp_path, ("A", 100), ("B", 100))
+        run = ("bulk", "run", orders, "--ledger", "l.db", "--settle", "0", "--rate", "none", "--json")
+        assert xoxo(*run, cwd=tmp_path, **env).returncode == 0
+        for path in tmp_path.glob("l.db*"):
+            path.unlink()
+        assert xoxo(*run, cwd=tmp_path, **env).returncode == 4
+        status = last_json(xoxo("bulk", "status", "--ledger", "l.db", "--json", cwd=tmp_path))
+        assert all("--restore" in problem["error"] for problem in status["problems"])
+        restored = xoxo(*run, "--restore", cwd=tmp_path, **env)
+        assert (last_json(restored)["issued"], sandbox.books().orders) == (2, 2)
+
+
+async def test_two_accounts_are_two_ledgers(tmp_path: Path) -> None:
+    """A client of another account is refused by the library itself, before it asks for a token."""
+    async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
+        await issuer(client, ledger).run(lines(2))
+        tokens = sandbox.books().requests["token"]
+        stranger = ClientCredentials("another", sandbox.client_secret)
+        async with XoxoClient(stranger, base_url=sandbox.base_url, rate_limits=RateLimits.unlimited()) as other:
+            for work in ("resume", "reconcile", "issue"):
+                with pytest.raises(Exception, match="another account"):
+                    await getattr(issuer(other, ledger), work)()
+        assert sandbox.books().requests["token"] == tokens
