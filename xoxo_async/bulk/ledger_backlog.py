@@ -10,7 +10,7 @@ import msgspec
 from xoxo_async.bulk.budget import units
 from xoxo_async.bulk.ledger_protocol import Pricing, Share
 
-__all__ = ["Seen", "has_open", "keys_of", "missing_rows", "read_backlog", "reprice", "want_again"]
+__all__ = ["Seen", "has_doubted", "has_planned", "keys_of", "missing_rows", "read_backlog", "reprice", "want_again"]
 
 _CHUNK: Final = 5000
 # `piece` is a function of this module: SQLite reads a number as a float, and money must not become one.
@@ -79,11 +79,14 @@ class Seen:
         return bool(self._packed.get(pack, 0) & 1 << first)
 
 
-def has_open(connection: sqlite3.Connection) -> bool:
-    """Return whether any line waits to be sent, or may be sent again."""
-    found = connection.execute(
-        "SELECT 1 FROM lines WHERE state IN ('planned', 'sending', 'unknown', 'conflict') LIMIT 1"
-    )
+def has_planned(connection: sqlite3.Connection) -> bool:
+    """Return whether any line waits to be sent."""
+    return connection.execute("SELECT 1 FROM lines WHERE state = 'planned' LIMIT 1").fetchone() is not None
+
+
+def has_doubted(connection: sqlite3.Connection) -> bool:
+    """Return whether any line is in doubt, and may be sent again."""
+    found = connection.execute("SELECT 1 FROM lines WHERE state IN ('sending', 'unknown', 'conflict') LIMIT 1")
     return found.fetchone() is not None
 
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.budget import units
-from xoxo_async.bulk.ledger_backlog import Seen, has_open, missing_rows
+from xoxo_async.bulk.ledger_backlog import Seen, has_doubted, has_planned, missing_rows
 from xoxo_async.bulk.ledger_lines import LedgerLine, PlannedLine
 from xoxo_async.bulk.ledger_packs import find_known, has_packs, insert_packs
 from xoxo_async.bulk.ledger_store import FIXED, fields, last_seq, read_doubted
@@ -58,7 +58,9 @@ class Planning:
         self._packs = has_packs(connection)
         # Only where lines may yet be sent can one of them be missing from the plan.
         self._passed_over = False
-        self._seen: Final = Seen(self._before) if has_open(connection) else None
+        self.had_planned: Final = has_planned(connection)
+        """Whether lines waited to be sent before this plan."""
+        self._seen: Final = Seen(self._before) if self.had_planned or has_doubted(connection) else None
 
     def add(self, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
         """Add planned lines.
@@ -86,11 +88,6 @@ class Planning:
     def passed_over(self) -> bool:
         """Whether the plan named lines that the ledger had already."""
         return self._passed_over
-
-    @property
-    def had_planned(self) -> bool:
-        """Whether lines waited to be sent, or were in doubt, before this plan."""
-        return self._seen is not None
 
     def missing(self) -> list[tuple[str, int]]:
         """Return key and row of every line that waited to be sent before this plan, and that it does not name."""

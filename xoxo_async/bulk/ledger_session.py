@@ -234,8 +234,6 @@ class LedgerSession:
             want_again(self.connection, again)
         if not gone or terms.missing == "keep":
             return 0
-        if terms.missing == "refuse":
-            raise _missing([(line.key, line.row) for line in gone], "doubtful")
         moment = self._moment(Rules())
         moves: list[Move] = []
         for line in gone:
@@ -611,13 +609,13 @@ def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine) -> bool:
     return owner.seq != line.seq and (line.order_id is None or change.evidence is Evidence.PERSON_CORRECTED)
 
 
-def _missing(rows: Sequence[tuple[str, int]], state: str = "planned") -> PlanError:
-    """Return the error for rows that an input no longer has and that may yet be sent."""
+def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
+    """Return the error for planned rows that an input no longer has."""
     problems = tuple(f"row {row} (key {key})" for key, row in rows[:_NAMED])
     more = f"\n  … and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
     listed = "\n  ".join(problems)
     return PlanError(
-        f"the input lacks {len(rows)} {state} {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing"
+        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing"
         f" was sent. Withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
         problems=problems,
         total=len(rows),

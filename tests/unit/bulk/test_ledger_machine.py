@@ -20,8 +20,12 @@ from xoxo_async.errors import LedgerConflictError
 T = TypeVar("T")
 S, E = LineState, Evidence
 RULES = Rules(settle_s=100, spacing_s=10, absences=2)
-TOLD = sorted(set(Evidence) - {E.SLOT_IN_HAND, E.SENDER_DIED, E.LEDGER_RESTORED})
+TOLD = sorted(set(Evidence) - {E.SLOT_IN_HAND, E.SENDER_DIED, E.LEDGER_RESTORED, E.LEDGER_COPIED, E.UNWANTED})
 PROOFS = {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF}
+DOUBTS = {  # doubt, and what it may be about
+    E.ANSWER_DOUBTED: {E.ANSWERED_PLACED},
+    E.CONNECTION_DOUBTED: {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.ORDER_SINCE_PLAN},
+}
 BY_PERSON = {E.PERSON_PLACED, E.PERSON_CORRECTED, E.LATE_PROOF}
 MOVES = {  # what always leads from one state to another; the rest is in `Row.told`
     (S.SENDING, E.NOT_PROCESSED): S.PLANNED,
@@ -43,7 +47,7 @@ LIKELY = {  # what a run would say of a line in this state; now and then somethi
     S.UNKNOWN: IN_DOUBT,
     S.CONFLICT: IN_DOUBT,
     S.MANUAL: [E.PERSON_RESEND, E.PERSON_RESEND, E.PERSON_PLACED, E.PERSON_REJECTED],
-    S.PLACED: [E.DELIVERY_SEEN, E.ANSWER_DOUBTED, E.PERSON_CORRECTED, E.PERSON_RESEND],
+    S.PLACED: [E.DELIVERY_SEEN, E.ANSWER_DOUBTED, E.CONNECTION_DOUBTED, E.PERSON_CORRECTED, E.PERSON_RESEND],
     S.REJECTED: TOLD,
     S.CANCELLED: TOLD,
 }
@@ -81,8 +85,8 @@ class Row:
             return False
         if before is S.PLACED and self.said in BY_PERSON and self.corrected(change):
             return True
-        if before is S.PLACED and evidence is E.ANSWER_DOUBTED:
-            return self.doubted(order, now)
+        if before is S.PLACED and evidence in DOUBTS:
+            return self.doubted(evidence, order, now)
         if order is not None and self.order_id not in {None, order}:
             self.notes += 1  # the alarm
             return False
@@ -90,7 +94,9 @@ class Row:
             return evidence == self.said
         if evidence is E.LOOKUP_MATCHED and self.foreign and before is not S.PLACED and order is not None:
             self.state = S.MANUAL
-        elif (evidence in PROOFS or (before is S.MANUAL and evidence is E.PERSON_PLACED)) and order is not None:
+        elif ((evidence in PROOFS or (before is S.MANUAL and evidence is E.PERSON_PLACED)) and order is not None) or (
+            before in {S.UNKNOWN, S.CONFLICT} and evidence is E.ORDER_SINCE_PLAN and order is not None
+        ):
             self.state, self.order_id = S.PLACED, order
         elif before is S.PLACED and evidence is E.DELIVERY_SEEN and order in {None, self.order_id}:
             pass
@@ -124,13 +130,13 @@ class Row:
         self.order_id, self.codes = (change.order_id, change.codes) if again else (None, None)
         return True
 
-    def doubted(self, order: int | None, now: float) -> bool:
-        """Take doubt about the answer that placed the line; return whether the ledger should take it."""
-        if self.said is not E.ANSWERED_PLACED or order != self.order_id:
+    def doubted(self, evidence: Evidence, order: int | None, now: float) -> bool:
+        """Take doubt about what placed the line; return whether the ledger should take it."""
+        if self.said not in DOUBTS[evidence] or order != self.order_id:
             self.notes += order not in {None, self.order_id}  # the alarm
-            return self.said is E.ANSWER_DOUBTED
+            return self.said is evidence
         self.lose_the_order()
-        self.state, self.suspect, self.said = S.UNKNOWN, True, E.ANSWER_DOUBTED
+        self.state, self.suspect, self.said = S.UNKNOWN, True, evidence
         self.sent_at, self.absences = now, []
         self.notes += 1
         return True
@@ -194,7 +200,7 @@ class LedgerMachine(RuleBasedStateMachine):
         old = [row.planned for row in self.rows.values()][:known]
         new = [planned_line(number) for number in range(first, first + count)]
         planned = self.run(self.ledger.plan("march", each([*old, *new])))
-        assert planned == (count, len(old), count, 0)
+        assert planned == (count, len(old), count, 0, 0)
         self.rows |= {line.row: Row(line) for line in new}
 
     @precondition(lambda self: self.rows)
@@ -252,13 +258,14 @@ class LedgerMachine(RuleBasedStateMachine):
                 return False
             doubted = self.rows[owners[0]].said is E.ANSWERED_PLACED
             if doubted:
-                self.rows[owners[0]].doubted(change.order_id, self.now)
-                if change.evidence in {E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND}:
+                self.rows[owners[0]].doubted(E.ANSWER_DOUBTED, change.order_id, self.now)
+                if change.evidence in {E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.ORDER_SINCE_PLAN}:
                     return True  # taken for nothing: it is looked up again
             less = {
                 E.ANSWERED_PLACED: E.OUTCOME_LOST,
                 E.LOOKUP_MATCHED: E.LOOKUP_MISMATCHED,
                 E.ORDER_OF_THIS_SEND: E.LOOKUP_MISMATCHED,
+                E.ORDER_SINCE_PLAN: E.LOOKUP_MISMATCHED,
             }.get(change.evidence)
             if less is not None:
                 change = msgspec.structs.replace(change, evidence=less, order_id=None, codes=None)
@@ -342,7 +349,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [row async for row in self.ledger.journal()]
 
 
-PLACING = {E.PERSON_PLACED, E.PERSON_CORRECTED, E.DELIVERY_SEEN, E.ANSWER_DOUBTED}
+PLACING = {E.PERSON_PLACED, E.PERSON_CORRECTED, E.DELIVERY_SEEN, *DOUBTS, E.ORDER_SINCE_PLAN}
 
 
 def check_counts(counts: Counts, rows: list[Row]) -> None:

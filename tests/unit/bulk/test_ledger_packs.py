@@ -46,10 +46,10 @@ async def test_planned_twice_is_planned_once(tmp_path: Path) -> None:
     """Rows packed before are known, in any order, with --pack or without, and new ones make orders of their own."""
     lines = [planned(number) for number in range(25)]
     async with SqliteLedger(tmp_path / "l.db") as ledger:
-        assert await ledger.plan("march", each(lines)) == (25, 0, 3, 0)
-        assert await ledger.plan("march", each(reversed(lines))) == (0, 25, 0, 0)
+        assert await ledger.plan("march", each(lines)) == (25, 0, 3, 0, 0)
+        assert await ledger.plan("march", each(reversed(lines))) == (0, 25, 0, 0, 0)
         alone = [planned(number, room=0) for number in range(26)]
-        assert await ledger.plan("march", each(alone)) == (1, 25, 1, 0)
+        assert await ledger.plan("march", each(alone)) == (1, 25, 1, 0, 0)
         counts = await ledger.counts()
     assert (counts.rows, counts.orders, counts.not_sent) == (26, 4, 26)
 
@@ -58,7 +58,7 @@ async def test_a_line_planned_alone_is_not_packed_later(tmp_path: Path) -> None:
     """What the ledger has as an order of its own stays that."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await ledger.plan("march", each([planned(3, room=0)]))
-        assert await ledger.plan("march", each([planned(number) for number in range(10)])) == (9, 1, 1, 0)
+        assert await ledger.plan("march", each([planned(number) for number in range(10)])) == (9, 1, 1, 0, 0)
 
 
 @pytest.mark.parametrize("chunks", [1, 1200])
@@ -129,7 +129,7 @@ async def test_a_refused_pack_gives_its_lines_back_once(tmp_path: Path) -> None:
         alone = await ledger.claim(5)
         assert [line.po_number for line in alone] == [line.po_number for line in lines]
         assert [line.request for line in alone] == [line.request for line in lines]
-        assert await ledger.plan("march", each(lines)) == (0, 3, 0, 0)
+        assert await ledger.plan("march", each(lines)) == (0, 3, 0, 0, 0)
         found = await ledger.find("k1")
         assert found is not None
         assert found.seq == alone[1].seq

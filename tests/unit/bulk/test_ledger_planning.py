@@ -48,7 +48,7 @@ async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None
         with pytest.raises(asyncio.CancelledError):
             await planning
         assert (await ledger.counts()).rows == 0
-        assert await ledger.plan("april", each(late)) == (2499, 0, 2499, 0)
+        assert await ledger.plan("april", each(late)) == (2499, 0, 2499, 0, 0)
         with pytest.raises(LedgerError, match="holds the job 'april'"):
             await ledger.plan("march", each([line(1)]))
         assert ledger.job == "april"
@@ -79,7 +79,12 @@ async def test_a_plan_that_nobody_approves_leaves_nothing(tmp_path: Path, missin
     async def no(_planned: Planned, _shares: list[Share] | None) -> None:
         raise ValueError("no")
 
-    terms = PlanTerms(missing=missing, pricing=lambda _product, _value, _count: Decimal(7), approve=no, restored="r")
+    terms = PlanTerms(
+        missing=missing,
+        pricing=lambda _product, _value, _count: Decimal(7),
+        approve=no,
+        restored="" if missing == "withdraw" else "r",
+    )
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(ValueError, match="no"):
             await ledger.plan("march", each([planned(1)]), terms)

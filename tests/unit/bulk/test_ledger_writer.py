@@ -33,7 +33,7 @@ async def test_claims_wait_for_a_plan_to_end(tmp_path: Path) -> None:
         claiming = asyncio.create_task(ledger.claim(5))
         await asyncio.sleep(0)  # it has asked; were it answered now, there would be nothing to claim
         go_on.set()
-        assert await planning == (2, 0, 2, 0)
+        assert await planning == (2, 0, 2, 0, 0)
         assert [one.seq for one in await claiming] == [1, 2]
 
 
@@ -130,7 +130,7 @@ async def test_whoever_waits_for_the_writer_shares_one_transaction(
         go_on.set()
         claimed = [line.seq for lines in await asyncio.gather(*claiming) for line in lines]
         assert (claimed, [line.state for line in await recording]) == (list(range(2, 12)), [LineState.PLACED])
-        assert await planning == (1, 0, 1, 0)
+        assert await planning == (1, 0, 1, 0, 0)
         assert commits == 2  # the plan's, and theirs
 
 

@@ -45,6 +45,10 @@ class Vendor:
         self.now = NOW
         self.progress = Progress()
         self.told: list[str] = []
+        self.distrusted: list[tuple[int, str]] = []
+
+    def distrust(self, order_id: int, po_number: str) -> None:
+        self.distrusted.append((order_id, po_number))
 
     async def find(self, po_number: str) -> Order | None:
         if po_number == PROBE:

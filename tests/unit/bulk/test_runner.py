@@ -41,6 +41,9 @@ class Server:
         self.ready = anyio.Event()
         self.now = NOW
 
+    def distrust(self, _order_id: int, _po_number: str) -> None:
+        """It has no connections."""
+
     @contextmanager
     def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
         yield
@@ -395,7 +398,9 @@ async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteL
 class Torn(SqliteLedger):
     """A ledger that takes intents and no results."""
 
-    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
         raise errors.LedgerError("the disk is full")
 
 
