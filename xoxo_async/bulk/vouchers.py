@@ -5,10 +5,12 @@ masked, without its PIN, or in another order than before, so that two entries ma
 
 - A blank code is no code, whatever stands beside it: it is still to come. So is one that is masked all over.
 - A masked code (`XXXX-1234`, `****1234`) has a place, and is not delivered.
-- A code is named by its text. A link with a PIN is named by both: some brands use one page for all their cards.
+- A code is named by its text, whatever hyphens, blanks or HTML entities it is written with. A link with a PIN is named
+  by both: some brands use one page for all their cards.
 - A richer form of a code takes the place of the poorer one. A whole code that is in its place never moves.
 """
 
+import html
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -56,7 +58,8 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     @property
     def name(self) -> str:
         """What tells the card from every other one. A secret, as the code is."""
-        return f"{self.code}\0{self.pin}" if self.pin and _LINK in self.code else self.code
+        name = _folded(self.code)
+        return f"{name}\0{self.pin}" if self.pin and _LINK in name else name
 
 
 class Deal(NamedTuple):
@@ -178,6 +181,15 @@ def _shown(text: str) -> tuple[str, str] | None:
     return _letters(text[: masks[0].start()]), _letters(text[masks[-1].end() :])
 
 
+def _folded(text: str) -> str:
+    """Return a code in one spelling: `1234-5678` is `12345678`, and the vendor sends some texts with HTML entities."""
+    if "&" in text:
+        text = html.unescape(text)
+    if "-" not in text and " " not in text:
+        return text
+    return text if _LINK in text else text.replace("-", "").replace(" ", "")
+
+
 def _letters(text: str) -> str:
     return "".join(filter(str.isalnum, text))
 
@@ -186,7 +198,7 @@ def _place(codes: Sequence[StoredCode], code: StoredCode) -> int | None:
     """Return the place of the card that a code may be a form of; None when it is none of these."""
     mine = _shown(code.code)
     for at, other in enumerate(codes) if mine is None else ():
-        if other.code == code.code and (_LINK not in code.code or _pins_agree(other, code)):
+        if _folded(other.code) == _folded(code.code) and (_LINK not in code.code or _pins_agree(other, code)):
             return at
     best, seen = None, -1
     for at, other in enumerate(codes):

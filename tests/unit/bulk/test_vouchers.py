@@ -158,3 +158,26 @@ def test_a_whole_code_is_never_lost_doubled_or_moved(answers: list[list[StoredCo
 def test_a_code_shows_nothing_of_itself() -> None:
     """Bearer cash."""
     assert repr(codes_of(codes("SECRET"))) == "(StoredCode(***),)"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("1234-5678", "12345678"),
+        ("1234 5678", "1234-5678"),
+        ("A&amp;B1", "A&B1"),
+        ("https://x.example/?a=1&amp;b=2", "https://x.example/?a=1&b=2"),
+    ],
+)
+def test_one_code_in_two_spellings_is_one_card(one: str, other: str) -> None:
+    """A later answer may write it in another way: nobody else gets it."""
+    kept = deal((), [StoredCode(one)], 2)
+    again = deal(kept.codes, [StoredCode(other)], 2)
+    assert (len(again.codes), again.held, again.trouble) == (1, 1, "")
+    assert StoredCode(one).name == StoredCode(other).name
+
+
+def test_links_that_differ_in_a_hyphen_are_two_cards() -> None:
+    """There a hyphen may be all that tells them apart."""
+    dealt = deal((), [StoredCode("https://x.example/a-b"), StoredCode("https://x.example/ab")], 2)
+    assert (len(dealt.codes), dealt.held) == (2, 2)
