@@ -264,8 +264,12 @@ class Reconciler:
         restore = self._rules.restore
         difference = mismatch(line, order, dated=not restore)
         if difference:
-            # It may also be the answer to another look-up, and then those before it on the connection are in doubt.
+            # It may also be the answer to another look-up. Then those before it on the connection are in doubt, and
+            # another connection tells which order this row has.
             self._client.dispatcher.distrust(order.order_id, line.po_number)
+            order = await self._client.orders.find(line.po_number) or order
+            difference = mismatch(line, order, dated=not restore)
+        if difference:
             return Change(
                 seq=line.seq,
                 evidence=Evidence.LOOKUP_MISMATCHED,

@@ -1,7 +1,8 @@
 """`issuer`: plan all or nothing, send what is not sent, settle what is in doubt, and say where the job stands."""
 
 import shutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,10 @@ import pytest
 from tests.unit.bulk.test_runner import Server
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
+from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.resolving import Decision
 from xoxo_async.bulk.totals import PlanTotals
-from xoxo_async.connections import Attempt
+from xoxo_async.connections import Attempt, OrderAnswer
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import Order, VoucherCode
 from xoxo_async.wire import Secret
@@ -679,6 +680,37 @@ async def test_an_older_copy_looks_up_what_it_has_planned(client: Client, tmp_pa
     async with SqliteLedger(tmp_path / "copy.db") as ledger:
         report = await issuer(client, ledger, restore=True).resume()
     assert (report.issued, len(client.sent)) == (2, 2)
+
+
+async def test_doubt_that_a_look_at_deliveries_brings_up_is_settled_in_the_same_run(
+    client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A connection may turn out to be out of step at any look-up, and each row ends with its own order."""
+    run = issuer(client, ledger)
+    await run.plan(lines("a", "b"))
+    one, two = await ledger.claim(2)
+    placed = [
+        Change(seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=900 + line.seq)
+        for line in (one, two)
+    ]
+    await ledger.record([msgspec.structs.replace(fact, delivery=Delivery.PENDING) for fact in placed])
+    listeners: list[Callable[[OrderAnswer], None]] = []
+
+    @contextmanager
+    def telling_doubts(listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
+        listeners.append(listener)
+        yield
+
+    async def get(*, order_id: int) -> Order:
+        listeners[-1](OrderAnswer(one.po_number, 901))
+        return Order(order_id=order_id, quantity=1)
+
+    monkeypatch.setattr(client, "telling_doubts", telling_doubts)
+    monkeypatch.setattr(client, "get", get, raising=False)
+    client.books[one.po_number] = delivered(77)
+    report = await run.resume()
+    assert (report.unknown, report.issued, report.pending) == (0, 1, 1)
+    assert [line.order_id async for line in ledger.lines()] == [77, 902]
 
 
 async def test_a_restored_ledger_takes_no_order_for_its_own_that_differs(client: Client, ledger: SqliteLedger) -> None:

@@ -11,7 +11,17 @@ import pytest
 
 from tests.unit.bulk.ledgers import each, line
 from tests.unit.bulk.test_packing import planned
-from xoxo_async.bulk.ledger import LedgerLine, LineState, Planned, PlannedLine, PlanTerms, Share
+from xoxo_async.bulk.ledger import (
+    Change,
+    Evidence,
+    LedgerLine,
+    LineState,
+    Planned,
+    PlannedLine,
+    PlanTerms,
+    Rules,
+    Share,
+)
 from xoxo_async.bulk.ledger_sqlite import SqliteLedger
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
@@ -137,3 +147,32 @@ async def test_lines_of_a_restored_ledger_are_in_doubt_with_their_plan(tmp_path:
         assert [one.state for one in [one async for one in ledger.lines()]] == [LineState.UNKNOWN] * 2
         assert await ledger.claim(5) == []
         assert [row.reason async for row in ledger.journal(seq=0)] == ["generation 2: lost"]
+
+
+@pytest.mark.parametrize("missing", ["refuse", "withdraw", "keep"])
+async def test_a_row_in_doubt_that_the_input_lacks_is_looked_up_and_not_sent_again(
+    tmp_path: Path, missing: Literal["refuse", "withdraw", "keep"]
+) -> None:
+    """Its order may exist, so it is not withdrawn; once the input has it again, or with `keep`, it is sent again."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        rows = [planned(n, room=0) for n in range(2)]
+        await ledger.plan("march", each(rows))
+        await ledger.record(
+            [Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch) for one in await ledger.claim(2)]
+        )
+        told = await ledger.plan("march", each(rows[:1]), PlanTerms(missing=missing))
+        lines = [one async for one in ledger.lines()]
+        unwanted = missing != "keep"
+        assert (told.withdrawn, told.unwanted) == (0, int(unwanted))
+        assert [(one.state, one.unwanted) for one in lines] == [
+            (LineState.UNKNOWN, False),
+            (LineState.UNKNOWN, unwanted),
+        ]
+        rules = Rules(settle_s=0, spacing_s=0)
+        for _ in range(2):
+            absent = [Change(seq=one.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=one.epoch) for one in lines]
+            lines = await ledger.record(absent, rules=rules)
+        assert lines[0].state is LineState.PLANNED
+        assert lines[1].state is (LineState.UNKNOWN if unwanted else LineState.PLANNED)
+        await ledger.plan("march", each(rows))
+        assert not any([one.unwanted async for one in ledger.lines()])

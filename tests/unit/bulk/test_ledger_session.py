@@ -1,5 +1,6 @@
 """`ledger_session`: what applies is written, what does not is named, and an order belongs to one line."""
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -197,3 +198,50 @@ async def test_a_line_that_is_withdrawn_was_never_claimed(tmp_path: Path) -> Non
         with pytest.raises(LedgerConflictError, match=r"row 1 \(key k1\) was sent before, and may exist"):
             await ledger.withdraw(["k1", "k2"], reason="gone")
         assert await ledger.withdraw(["k2"], reason="gone") == 1
+
+
+async def test_doubt_about_a_connection_is_recorded_with_the_result_that_shows_it(tmp_path: Path) -> None:
+    """In one transaction, and last: what an answer or a look-up proved is in doubt, what a person said is not."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(number) for number in range(1, 5)]))
+        answered, looked_up, said, odd = await ledger.claim(4)
+        lost = [Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch) for one in (looked_up, said)]
+        await ledger.record([placed(answered, 7), *lost])
+        found = Change(seq=looked_up.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=looked_up.epoch, order_id=8)
+        word = Change(seq=said.seq, evidence=Evidence.LATE_PROOF, epoch=said.epoch, order_id=9, reason="r")
+        await ledger.record([found, word])
+        names = [(one.po_number, number) for one, number in ((answered, 7), (looked_up, 8), (said, 9), (odd, 10))]
+        result = Change(seq=odd.seq, evidence=Evidence.OUTCOME_LOST, epoch=odd.epoch, error="another product")
+        written = await ledger.record([result], doubts=[*names, (answered.po_number, 99), ("nobody's", 7)])
+        assert [(one.key, one.state) for one in written[1:]] == [("k1", LineState.UNKNOWN), ("k2", LineState.UNKNOWN)]
+        lines = [(one.state, one.order_id, one.codes) async for one in ledger.lines(with_codes=True)]
+        assert lines == [
+            (LineState.UNKNOWN, None, None),
+            (LineState.UNKNOWN, None, None),
+            (LineState.PLACED, 9, None),
+            (LineState.UNKNOWN, None, None),
+        ]
+
+
+async def test_a_copy_leaves_its_rows_to_be_looked_up_and_not_to_be_withdrawn(tmp_path: Path) -> None:
+    """What the original may have sent is somebody's order, until the vendor says otherwise."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+    shutil.copy(tmp_path / "l.db", tmp_path / "copy.db")
+    async with SqliteLedger(tmp_path / "copy.db") as ledger:
+        assert ledger.copied
+        for keys in (["k1"], None):
+            with pytest.raises(LedgerConflictError, match="may have been sent; nothing was withdrawn"):
+                await ledger.withdraw(keys, reason="gone")
+        assert await ledger.restored(reason="a copy", copied=True) == 2
+        assert [(one.state, one.foreign) async for one in ledger.lines()] == [(LineState.UNKNOWN, True)] * 2
+
+
+async def test_a_person_s_word_makes_a_restored_row_nobody_else_s(tmp_path: Path) -> None:
+    """Who says that the ledger replaces another one says whose the orders are; a row sent before keeps its doubt."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        await ledger.restored(reason="the disk died")
+        assert [one.foreign async for one in ledger.lines()] == [False, False]
+        await ledger.restored(reason="a copy", copied=True)
+        assert [one.foreign async for one in ledger.lines()] == [False, False]

@@ -195,6 +195,21 @@ async def test_another_order_under_its_po_number_is_a_persons_matter(vendor: Ven
     )
 
 
+async def test_an_order_that_is_another_request_s_is_asked_for_again(vendor: Vendor, ledger: SqliteLedger) -> None:
+    """Its connection is closed, what it answered before is in doubt, and another connection has the row's own order."""
+    (line,) = await sent(ledger)
+    stray, own = order(quantity=5), order("C-1")
+    answers = [stray, own]
+
+    async def find(po_number: str) -> Order | None:
+        return answers.pop(0)
+
+    vendor.find = find  # type: ignore[method-assign]
+    await reconciler(vendor, ledger).settle()
+    assert vendor.distrusted == [(900, line.po_number)]
+    assert (await line_of(ledger)).state is LineState.PLACED
+
+
 async def test_a_line_sent_five_times_in_vain_is_a_persons_matter(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Another send will not mend what five did not."""
     (line,) = await sent(ledger)

@@ -197,3 +197,20 @@ async def test_a_date_without_a_time_is_of_no_send(vendor: Vendor, ledger: Sqlit
     await placed(vendor, ledger, 0)
     line = await refused(vendor, ledger)
     assert not await zone(vendor, ledger).is_of_this_send(line, dated(at(vendor.now)[:10]))
+
+
+@pytest.mark.parametrize("zone", [0.0, INDIA])
+async def test_an_order_of_a_copied_ledger_is_not_older_than_its_job(
+    vendor: Vendor, ledger: SqliteLedger, zone: float
+) -> None:
+    """By the vendor's clock, as an order of this ledger tells it; without one, nobody knows."""
+    older, younger = (Order(order_id=9, quantity=1, order_date_=at(NOW + zone + more)) for more in (-2, 1))
+    assert not await VendorZone(vendor, ledger).is_since_plan(younger)  # type: ignore[arg-type]
+    vendor.now += 60
+    (line,) = await ledger.claim(1)
+    await ledger.record([fact(line, Evidence.ANSWERED_PLACED)])
+    vendor.dates[line.seq] = at(vendor.now + zone)
+    zones = VendorZone(vendor, ledger)  # type: ignore[arg-type]
+    assert await zones.is_since_plan(younger)
+    assert not await zones.is_since_plan(older)
+    assert not await zones.is_since_plan(Order(order_id=9, quantity=1))
