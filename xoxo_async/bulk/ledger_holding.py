@@ -29,9 +29,9 @@ _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB 
 def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     """Return whether a file may be an older or another copy of the ledger that its holders wrote to.
 
-    It may where it is another file than before (a copy, a restored backup), where what is noted
-    beside it is about another ledger, is missing, or knows of later entries, and where that was found before and nobody
-    has settled it. What no note can tell: a snapshot of the whole disk or folder that is brought back.
+    It may where it is another file than before (a copy, a restored backup), where what is noted beside it is about
+    another ledger, is missing, or knows of later entries, and where that was found before and nobody has settled it.
+    What no note can tell: a snapshot of the whole disk that is brought back.
 
     Args:
         connection: To read with.
