@@ -131,7 +131,7 @@ class Job:
     def run(self, *options: str) -> tuple[int, str, str]:
         """Run to the end; return the exit code and what was said."""
         with self.start(*options) as process:
-            out, err = process.communicate(timeout=90)
+            out, err = _heard(process)
         self.said += err
         return process.returncode, out, err
 
@@ -146,7 +146,7 @@ class Job:
                     break
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)
-            self.said += process.communicate(timeout=90)[1]
+            self.said += _heard(process)[1]
 
     def finish(self, *options: str, withdrawn: int = 0) -> dict[str, Any]:
         """Run until all is sent but what was withdrawn; return the last report."""
@@ -166,7 +166,7 @@ class Job:
             told = _HAS.search(line.error) if line.state is LineState.MANUAL else None
             if told is not None:
                 with self.command("resolve", line.key, "--placed", told[1]) as process:
-                    _, err = process.communicate(timeout=90)
+                    _, err = _heard(process)
                 assert process.returncode == 0, err
                 self.said += err
                 decided += 1
@@ -205,3 +205,12 @@ class Job:
         assert books.duplicates == {}
         assert "Traceback" not in self.said
         assert not any(code in self.said for order in self.sandbox.state.orders.values() for code, _ in order.codes)
+
+
+def _heard(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Return what a command says until it ends; one that does not end is killed, and that is an error."""
+    try:
+        return process.communicate(timeout=90)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise

@@ -1,7 +1,9 @@
 """The ledger's files: what they are, that they stay what was opened, and that nobody else can read them."""
 
+import fcntl
 import os
 import stat
+import struct
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,7 @@ __all__ = [
     "FileWatch",
     "Header",
     "create_private",
+    "is_same_place",
     "place_of",
     "publish",
     "read_header",
@@ -29,6 +32,9 @@ __all__ = [
 APPLICATION_ID: Final = 0x584F584F  # "XOXO"
 SCHEMA_VERSION: Final = 3
 MODE: Final = 0o600
+
+_GET_GENERATION: Final = 0x80000000 | struct.calcsize("l") << 16 | ord("v") << 8 | 1
+"""Linux's FS_IOC_GETVERSION; other systems refuse the number."""
 
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
@@ -200,13 +206,31 @@ _LINKED: Final = (
 )
 
 
-def place_of(info: os.stat_result) -> str:
+def place_of(file: int | Path) -> str:
     """Return which file this is, as a ledger keeps it: a copy or a restored backup has another place.
 
     Args:
-        info: What the system says of it.
+        file: Its descriptor. A path tells less, see `is_same_place`.
     """
-    return f"{info.st_dev}:{info.st_ino}"
+    info = os.fstat(file) if isinstance(file, int) else file.stat()
+    place = f"{info.st_dev}:{info.st_ino}"
+    if isinstance(file, int):
+        # ext4 gives the number of a deleted file to the next one: after `rm` and `cp`, only the generation differs.
+        generation = bytearray(struct.calcsize("l"))
+        with suppress(OSError):  # not every file system has them
+            fcntl.ioctl(file, _GET_GENERATION, generation)
+            place += f":{struct.unpack_from('=I', generation)[0]}"
+    return place
+
+
+def is_same_place(one: str, other: str) -> bool:
+    """Return whether two places are the same, as far as both tell.
+
+    Args:
+        one: See `place_of`.
+        other: See `place_of`.
+    """
+    return all(a == b for a, b in zip(one.split(":"), other.split(":"), strict=False))
 
 
 class FileWatch:

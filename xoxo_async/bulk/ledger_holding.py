@@ -1,6 +1,5 @@
 """What a new holder finds out about its ledger, and writes into it before anything else."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 from xoxo_async.bulk.clock import Boot, LedgerClock
 from xoxo_async.bulk.ledger import LineState
 from xoxo_async.bulk.ledger_codes import SEALED_FORM, CodeBox
-from xoxo_async.bulk.ledger_files import place_of
+from xoxo_async.bulk.ledger_files import is_same_place, place_of
 from xoxo_async.bulk.ledger_lock import Notes
 from xoxo_async.bulk.ledger_session import COPIED, LAST_SLOT
 from xoxo_async.bulk.ledger_store import get_meta, last_row, set_meta, set_metas, write_codes
@@ -30,9 +29,9 @@ _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB 
 def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     """Return whether a file may be an older or another copy of the ledger that its holders wrote to.
 
-    It may where it lies in another place of the disk than before (a copy, a restored backup), where what is noted
-    beside it is about another ledger, is missing, or knows of later entries, and where that was found before and nobody
-    has settled it. What no note can tell: a snapshot of the whole disk or folder that is brought back.
+    It may where it is another file than before (a copy, a restored backup), where what is noted beside it is about
+    another ledger, is missing, or knows of later entries, and where that was found before and nobody has settled it.
+    What no note can tell: a snapshot of the whole disk that is brought back.
 
     Args:
         connection: To read with.
@@ -42,7 +41,7 @@ def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     kept = get_meta(connection, "place")
     return (
         bool(get_meta(connection, COPIED))
-        or (kept is not None and kept != place)
+        or (kept is not None and not is_same_place(kept, place))
         or (kept is not None and notes.ledger != get_meta(connection, "ledger"))
         or (notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection))
     )
@@ -75,7 +74,7 @@ class Holding:
         boot: Callable[[], Boot],
     ) -> None:
         self._box: Final = box
-        self._place: Final = place_of(os.fstat(file))
+        self._place: Final = place_of(file)
         self.ledger: Final = get_meta(connection, "ledger") or ""
         self.copied: Final = is_copy(connection, self._place, notes)
         latest: float = connection.execute(_LATEST, _IN_DOUBT).fetchone()[0] or 0.0

@@ -60,8 +60,13 @@ class LedgerView:
         with suppress(OSError):  # the header says it better
             refuse_links(self._path, self._file.stat())
         # Closing a file gives up all locks this process has on it, those of an open ledger of its own as well.
-        if not held_here(self._file) and read_header(self._file, mend=False) is None:
+        if held_here(self._file):
+            place = place_of(self._file)
+        elif read_header(self._file, mend=False) is None:
             raise LedgerError(f"there is no ledger at {self._path}")
+        else:
+            with self._file.open("rb") as file:
+                place = place_of(file.fileno())
         notes, holder = read_notes(self._file), holder_of(self._file)  # before the ledger, which only grows
         if holder is None and not notes.clean and self._wal.exists() and self._wal.stat().st_size:
             base = base_of(self._file)
@@ -71,7 +76,7 @@ class LedgerView:
         def read(connection: sqlite3.Connection) -> str | None:
             if holder is None and not notes.clean and notes.ledger == get_meta(connection, "ledger"):
                 refuse_torn(self._path, self._file, last_row(connection), notes.journal)
-            self.copied = is_copy(connection, place_of(self._file.stat()), notes)
+            self.copied = is_copy(connection, place, notes)
             return get_meta(connection, "job")
 
         return self.read(read)

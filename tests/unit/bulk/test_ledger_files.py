@@ -12,6 +12,7 @@ from tests.unit.bulk.ledgers import one_placed
 from xoxo_async.bulk.ledger_files import (
     FileWatch,
     create_private,
+    is_same_place,
     place_of,
     publish,
     read_header,
@@ -132,10 +133,18 @@ def test_a_copy_lies_in_another_place_and_a_renamed_file_does_not(tmp_path: Path
     """So a ledger can tell that it was copied, or restored from a backup."""
     path = tmp_path / "march.db"
     path.write_bytes(b"x")
-    place = place_of(path.stat())
+
+    def place(file: Path) -> str:
+        with file.open("rb") as opened:
+            return place_of(opened.fileno())
+
+    first = place(path)
     shutil.copy2(path, tmp_path / "copy.db")
-    assert place_of((tmp_path / "copy.db").stat()) != place
-    assert place_of(path.rename(tmp_path / "april.db").stat()) == place
+    assert not is_same_place(place(tmp_path / "copy.db"), first)
+    assert is_same_place(place(path.rename(tmp_path / "april.db")), first)
+    assert is_same_place(place_of(tmp_path / "april.db"), first)
+    (tmp_path / "april.db").unlink()
+    assert not is_same_place(place(Path(shutil.copy2(tmp_path / "copy.db", path))), first)
 
 
 def test_a_new_file_is_private_and_empty_whatever_was_there(tmp_path: Path) -> None:

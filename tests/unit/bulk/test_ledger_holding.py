@@ -98,6 +98,21 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert not await copied(path)
 
 
+async def test_a_folder_that_was_deleted_and_restored_is_known(tmp_path: Path) -> None:
+    """With its old notes beside it, and often with the old inode number: file systems give a free number out again."""
+    folder, backup = tmp_path / "job", tmp_path / "backup"
+    folder.mkdir()
+    path = folder / "l.db"
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+    shutil.copytree(folder, backup)
+    async with SqliteLedger(path) as ledger:
+        await ledger.record([placed((await ledger.claim(1))[0])])
+    shutil.rmtree(folder)
+    shutil.copytree(backup, folder)
+    assert await copied(path)
+
+
 async def test_absence_that_an_older_state_has_counted_is_not_believed(tmp_path: Path) -> None:
     """The original sent the line again after the backup, perhaps a moment ago: absence is counted from the start."""
     path, backup, machine = tmp_path / "l.db", tmp_path / "backup.db", Machine()
