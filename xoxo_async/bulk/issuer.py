@@ -267,7 +267,7 @@ class BulkIssuer:
             pricing=None if catalogue is None else catalogue.at_most,
             approve=look,
             restored=self._why_distrusted(),
-            copied=not self._restore,
+            copied=self._may_be_anothers(),
         )
         await self._ledger.recover()  # what a dead holder was sending is in doubt, and may be missing from the input
         await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
@@ -485,8 +485,12 @@ class BulkIssuer:
         """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
         reason = self._why_distrusted()
         if reason and not self._distrusted:
-            await self._ledger.restored(reason=reason, copied=not self._restore)
+            await self._ledger.restored(reason=reason, copied=self._may_be_anothers())
             self._distrusted = True
+
+    def _may_be_anothers(self) -> bool:
+        """Return whether what the vendor has of a distrusted ledger may be the order of another one."""
+        return not self._restore and not self._ledger.older
 
     def _why_distrusted(self) -> str:
         """Return why this ledger may have forgotten that it sent its planned rows; empty where it has not."""

@@ -9,10 +9,10 @@ from xoxo_async.bulk.ledger import LineState
 from xoxo_async.bulk.ledger_codes import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger_files import is_same_place, place_of
 from xoxo_async.bulk.ledger_lock import Notes
-from xoxo_async.bulk.ledger_session import COPIED, LAST_SLOT
+from xoxo_async.bulk.ledger_session import COPIED, LAST_SLOT, OLDER
 from xoxo_async.bulk.ledger_store import get_meta, last_row, set_meta, set_metas, write_codes
 
-__all__ = ["Holding", "is_copy"]
+__all__ = ["Holding", "is_copy", "is_older"]
 
 _SEALED: Final = "sealed"
 _SEAL_CHUNK: Final = 500
@@ -43,8 +43,21 @@ def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
         bool(get_meta(connection, COPIED))
         or (kept is not None and not is_same_place(kept, place))
         or (kept is not None and notes.ledger != get_meta(connection, "ledger"))
-        or (notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection))
+        or is_older(connection, notes)
     )
+
+
+def is_older(connection: sqlite3.Connection, notes: Notes) -> bool:
+    """Return whether a file surely is an older state of this very ledger: what is noted beside it went on after it.
+
+    Then every order of its planned rows that the vendor knows may be its own, because this ledger sent them since.
+
+    Args:
+        connection: To read with.
+        notes: What is noted beside it.
+    """
+    went_on = notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection)
+    return went_on or get_meta(connection, COPIED) == OLDER
 
 
 class Holding:
@@ -61,6 +74,7 @@ class Holding:
     Attributes:
         clock: The ledger's clock, going on from where it was.
         copied: Whether the file may be a copy, see `is_copy`.
+        older: Whether it surely is an older state of this ledger, see `is_older`.
         ledger: The ledger's own name.
     """
 
@@ -77,6 +91,7 @@ class Holding:
         self._place: Final = place_of(file)
         self.ledger: Final = get_meta(connection, "ledger") or ""
         self.copied: Final = is_copy(connection, self._place, notes)
+        self.older: Final = is_older(connection, notes)
         latest: float = connection.execute(_LATEST, _IN_DOUBT).fetchone()[0] or 0.0
         last_slot = float(get_meta(connection, LAST_SLOT) or 0.0)
         self.clock: Final = LedgerClock(wall, boot, get_meta(connection, "clock") or "", max(latest, last_slot))
@@ -89,7 +104,7 @@ class Holding:
             connection: In that transaction.
         """
         facts = {"place": self._place, "clock": self.clock.anchor.text()}
-        set_metas(connection, facts | ({COPIED: "yes"} if self.copied else {}))
+        set_metas(connection, facts | ({COPIED: OLDER if self.older else "yes"} if self.copied else {}))
         if self.clock.is_new:
             # Nobody knows how long ago these were sent: this is when they are seen first by a clock that goes on.
             connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *_IN_DOUBT))

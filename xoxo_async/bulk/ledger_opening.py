@@ -57,6 +57,7 @@ class Opened(msgspec.Struct):
         job: The job it holds, None before its first plan.
         identity: Whose orders it holds, None before that was said.
         copied: Whether the file may be an older or another copy of the ledger, see `is_copy`.
+        older: Whether it surely is an older state of this very ledger, see `is_older`.
         made: Whether the file was made by this opening.
     """
 
@@ -70,6 +71,7 @@ class Opened(msgspec.Struct):
     job: str | None
     identity: Identity | None
     copied: bool
+    older: bool
     made: bool
 
 
@@ -160,6 +162,7 @@ class LedgerFile:
             job=job,
             identity=read_identity(connections[1]),
             copied=holding.copied,
+            older=holding.older,
             made=held is None,
         )
 

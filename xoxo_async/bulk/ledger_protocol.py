@@ -84,7 +84,8 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
         approve: Asked before the plan becomes durable; None asks nobody.
         restored: Why this ledger may have forgotten that it sent its planned lines: they are in doubt (T15) in the same
             transaction. Empty where it has forgotten nothing.
-        copied: Whether that was found out, and no person says so: then an order older than the job is not adopted.
+        copied: Whether it may be a copy beside another ledger, and no person says otherwise: then an order older than
+            the job is not adopted.
     """
 
     identity: Identity | None = None
@@ -149,7 +150,7 @@ class Ledger(Protocol):
 
         Args:
             reason: How that is known; journalled.
-            copied: Whether that was found out, and no person says so.
+            copied: Whether it may be a copy beside another ledger, and no person says otherwise.
 
         Returns:
             How many lines there were.

@@ -49,7 +49,7 @@ from xoxo_async.bulk.ledger_store import (
 from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
-__all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
+__all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "OLDER", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 1000
@@ -70,6 +70,9 @@ CURRENCY: Final = "run.currency"
 
 COPIED: Final = "copied"
 """The fact that says that the file may be an older or another copy, and that nobody has taken care of it yet."""
+
+OLDER: Final = "older"
+"""What `COPIED` says where the file surely is an older state of this very ledger."""
 
 PLANNED_AT: Final = "run.planned_at"
 """The fact that says when the job was planned first, in epoch seconds: an order of its is not older."""

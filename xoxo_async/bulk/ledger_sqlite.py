@@ -125,6 +125,7 @@ class SqliteLedger:
         self._opened: Opened | None = None
         self._job: str | None = None
         self._copied = False
+        self._older = False
         self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
@@ -142,6 +143,15 @@ class SqliteLedger:
         `restored`. It cannot be told where a snapshot of the whole disk or folder was brought back.
         """
         return self._copied
+
+    @property
+    def older(self) -> bool:
+        """Whether a `copied` ledger, opened to write, surely is an older state of this very ledger.
+
+        The lock file beside it says so: a backup was put back. Then the orders of its planned lines are its own, and
+        are adopted. Any other copy may be a second ledger, and a person decides.
+        """
+        return self._older
 
     @property
     def identity(self) -> Identity | None:
@@ -196,7 +206,8 @@ class SqliteLedger:
                 await self._close(disk, opening.result())
             raise
         self._disk, self._opened = disk, opened
-        self._job, self._identity, self._copied = opened.job, opened.identity, opened.copied
+        self._job, self._identity = opened.job, opened.identity
+        self._copied, self._older = opened.copied, opened.older
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
@@ -269,7 +280,7 @@ class SqliteLedger:
 
         Args:
             reason: How that is known; journalled.
-            copied: Whether that was found out, and no person says so.
+            copied: Whether it may be a copy beside another ledger, and no person says otherwise.
 
         Returns:
             How many lines there were.

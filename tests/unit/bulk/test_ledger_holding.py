@@ -71,6 +71,8 @@ async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, 
     path = CHANGED[how](path)
     assert await copied(path)
     assert await copied(path)
+    async with SqliteLedger(path) as ledger:
+        assert not ledger.older  # it may be a second ledger beside the first one
     for _ in range(2):
         async with SqliteLedger(path) as ledger:
             await ledger.set_meta("a", "b")
@@ -94,6 +96,10 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert path.stat().st_ino == inode
     assert await copied(path)
     async with SqliteLedger(path) as ledger:
+        assert ledger.older
+        await ledger.set_meta("a", "b")
+    async with SqliteLedger(path) as ledger:
+        assert ledger.older  # also when the notes beside it have fallen behind
         assert await ledger.restored(reason="a test") == 2
     assert not await copied(path)
 
