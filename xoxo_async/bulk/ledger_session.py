@@ -49,7 +49,17 @@ from xoxo_async.bulk.ledger_store import (
 from xoxo_async.bulk.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
-__all__ = ["COPIED", "CURRENCY", "LAST_SLOT", "OLDER", "ClaimOrder", "LedgerSession", "RecordOrder", "read_identity", "refusal"]
+__all__ = [
+    "COPIED",
+    "CURRENCY",
+    "LAST_SLOT",
+    "OLDER",
+    "ClaimOrder",
+    "LedgerSession",
+    "RecordOrder",
+    "read_identity",
+    "refusal",
+]
 
 _RECOVER_CHUNK: Final = 1000
 _MAX_TEXT: Final = 1000
