@@ -116,6 +116,23 @@ def test_what_is_asked_is_what_is_sent_though_the_file_changes_meanwhile(tmp_pat
     assert (sandbox.books().orders, sandbox.books().charged) == (1, Decimal(100))
 
 
+@pytest.mark.parametrize(("answer", "orders"), [(b"n\n", 0), (b"y\n", 1)])
+def test_a_row_in_doubt_is_asked_for_where_it_may_be_sent_again(
+    tmp_path: Path, sandbox: Sandbox, answer: bytes, orders: int
+) -> None:
+    """Nothing is planned, but its look-up may end with an order: a no leaves it as it was."""
+    sandbox.script("reset_before_commit", first=1)
+    sandbox.script("html_502", operation="getOrderDetails")
+    once = ("--ledger", "l.db", "--settle", "0", "--pause-limit", "0")
+    xoxo("bulk", "run", write(tmp_path, ("A", 100)), *once, cwd=tmp_path, **reaching(sandbox))
+    assert rows_of(tmp_path / "l.db") == [("A", "unknown")]
+    sandbox.faults.rules.clear()
+    with at_the_question(sandbox, "bulk", "resume", "--ledger", "l.db", "--settle", "0", cwd=tmp_path) as asked:
+        answered(asked, answer)
+    assert sandbox.books().orders == orders
+    assert rows_of(tmp_path / "l.db") == [("A", "placed" if orders else "unknown")]
+
+
 @pytest.mark.parametrize("known", [False, True], ids=["new ledger", "known ledger"])
 @pytest.mark.parametrize("how", ["no", "nothing", "ctrl-c", "ctrl-d", "hang-up"])
 def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, how: str, known: bool) -> None:
