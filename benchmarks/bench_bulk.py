@@ -40,8 +40,10 @@ class CountingLedger(SqliteLedger):
         self.most_armed = max(self.most_armed, self.armed)
         return lines
 
-    async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
-        lines = await super().record(changes, rules=rules)
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
+        lines = await super().record(changes, rules=rules, doubts=doubts)
         self.armed -= len(changes)
         return lines
 
