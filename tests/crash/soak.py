@@ -135,14 +135,20 @@ class Job:
         self.said += err
         return process.returncode, out, err
 
-    def killed(self, *options: str) -> None:
-        """Run until some orders more are placed, or some seconds have passed, and kill."""
+    def killed(self, *options: str, least: int = 0) -> None:
+        """Run until some orders more are placed, or some seconds have passed, and kill.
+
+        Args:
+            options: More options of the command.
+            least: So many orders are placed, however long a busy machine takes for them.
+        """
         with self.start(*options) as process:
             before = self.sandbox.books().orders
-            wanted = self.dice.randint(1, ROWS // 3)
+            wanted = max(least, self.dice.randint(1, ROWS // 3))
             deadline = time.monotonic() + self.dice.uniform(1.0, 4.0)
-            while process.poll() is None and time.monotonic() < deadline:
-                if self.sandbox.books().orders - before >= wanted:
+            while process.poll() is None:
+                placed = self.sandbox.books().orders - before
+                if placed >= wanted or (placed >= least and time.monotonic() >= deadline):
                     break
                 time.sleep(0.002)
             process.send_signal(signal.SIGKILL)

@@ -96,7 +96,7 @@ def test_a_backup_that_is_put_back_buys_nothing_twice(tmp_path: Path, options: t
     dice = random.Random(103)
     with sandbox_for(tmp_path, dice, 103).run_in_thread() as sandbox:
         job = Job(sandbox, tmp_path, dice)
-        job.killed()
+        job.killed(least=40)  # a backup without a row is a new ledger, and one without an order knows no vendor's time
         backup = shutil.copytree(tmp_path, tmp_path / "backup", ignore=shutil.ignore_patterns("books*", "*-shm"))
         job.check(job.finish())
         placed = sandbox.books().orders
