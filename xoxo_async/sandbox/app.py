@@ -1,13 +1,14 @@
 """The server: routes, tokens, limits, faults, start and stop."""
 
 import asyncio
+import socket
 import threading
 from collections import deque
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import anyio
 import msgspec
@@ -179,6 +180,10 @@ class Sandbox:
 
     async def start(self) -> None:
         """Listen. `async with` does the same."""
+        await self._listen(())
+
+    async def _listen(self, held: Sequence[socket.socket]) -> None:
+        """Listen on sockets that are held, or on a port that is bound now."""
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
         app = web.Application(client_max_size=4 * 1024 * 1024)
@@ -192,8 +197,10 @@ class Sandbox:
         app.router.add_get("/_sandbox/books", self._show_books)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._host, self._port, backlog=1024, reuse_address=True)
-        await site.start()
+        for place in held:
+            await web.SockSite(self._runner, place, backlog=1024).start()
+        if not held:
+            await web.TCPSite(self._runner, self._host, self._port, backlog=1024, reuse_address=True).start()
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -219,9 +226,17 @@ class Sandbox:
         Args:
             down_s: How long nobody listens.
         """
+        addresses = self._runner.addresses if self._runner is not None else []
         await self.stop()
-        await anyio.sleep(down_s)
-        await self.start()
+        # Bound, but not listened on: callers are refused, and nobody else on the machine takes the port meanwhile.
+        held = [_bound(address) for address in addresses]
+        try:
+            await anyio.sleep(down_s)
+            await self._listen(held)
+        except BaseException:
+            for place in held:
+                place.close()
+            raise
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -367,6 +382,15 @@ class Sandbox:
         self._answer(operation, data)
 
 
+def _bound(address: tuple[Any, ...]) -> socket.socket:
+    """Return a socket with an address, an IPv6 one where it has a flow and a scope."""
+    place = socket.socket(socket.AF_INET6 if len(address) > _IPV4_PARTS else socket.AF_INET)
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(address)
+    return place
+
+
+_IPV4_PARTS: Final = 2  # host and port
 _DECODER: Final = msgspec.json.Decoder(float_hook=Decimal)
 
 

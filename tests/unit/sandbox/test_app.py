@@ -1,6 +1,7 @@
 """`app`: a request is found in its envelope, checked, limited and answered in a dialect; the server can go away."""
 
 import asyncio
+import errno
 import http.client
 import socket
 import threading
@@ -256,6 +257,23 @@ async def test_a_restart_comes_back_at_the_same_address_with_the_same_books(wire
         await sandbox.restart(0)
         assert sandbox.base_url == where
         assert (await wire.plum(sandbox, "getOrderDetails", poNumber="PO-1")).status == 200
+
+
+async def test_nobody_takes_the_port_of_a_sandbox_that_is_away() -> None:
+    """Callers are refused; the port, which any program could get by chance, stays its own."""
+    async with Sandbox() as sandbox:
+        port = urlsplit(sandbox.base_url).port
+        assert port
+        away = asyncio.ensure_future(sandbox.restart(600))
+        refused = False
+        with anyio.fail_after(30):
+            while not refused:
+                with socket.socket() as caller:
+                    refused = caller.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+                await anyio.sleep(0.005)
+        with socket.socket() as taker, pytest.raises(OSError, match="in use"):
+            taker.bind(("127.0.0.1", port))
+        away.cancel()
 
 
 async def test_a_scripted_restart_breaks_one_request_and_comes_back_by_itself(wire: Any) -> None:
