@@ -67,9 +67,9 @@ class ConnectionRecord:
         self._protocol: Final = weakref.ref(protocol)
         self._orders: Final[dict[int, str]] = {}
         self._answered = 0
-        self.ready = True
-        self.closed = False
-        self.tainted = False
+        self.ready: bool = True
+        self.closed: bool = False
+        self.tainted: bool = False
 
     def served(self) -> None:
         """Say that its answer was a clean success: another request may be written, unless it has served long enough."""

@@ -78,7 +78,7 @@ class Kept(Generic[V]):
     __slots__ = ("__weakref__", "_entries", "_make", "clock", "lock")
 
     def __init__(self, make: Callable[[], V], clock: Callable[[], float]) -> None:
-        self.lock = lock_of(self)
+        self.lock: threading.Lock = lock_of(self)
         self.clock: Final = clock
         self._make: Final = make
         self._entries: Final[dict[Hashable, _Entry[V]]] = {}

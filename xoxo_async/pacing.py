@@ -1,6 +1,7 @@
 """Per-operation rate limits and penalties: who may go when, for everybody who shares an account."""
 
 import math
+import threading
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -67,7 +68,7 @@ class _Account:
     def __init__(self) -> None:
         # Not an anyio lock: clients of several event loops, in several threads, may share an account. Nobody waits
         # while holding it.
-        self.lock = lock_of(self)
+        self.lock: threading.Lock = lock_of(self)
         self.held_until: Final[dict[str, float]] = {}
         self.lanes: Final[dict[RateLimits, dict[str, _Lane]]] = {}
         self.pacers: Final[WeakValueDictionary[RateLimits, Pacer]] = WeakValueDictionary()

@@ -81,8 +81,8 @@ class Keeper:
         self._lock: anyio.Lock | None = None
         self._closed = False
         self.token: Token | None = None
-        self.renew_at = 0.0
-        self.dead_at = 0.0
+        self.renew_at: float = 0.0
+        self.dead_at: float = 0.0
         self._had_since = 0.0
         self._rejected: Token | None = None
         self._renewal: asyncio.Task[None] | None = None

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Final
@@ -41,15 +42,15 @@ class Troubles:
     )
 
     def __init__(self) -> None:
-        self.lock = lock_of(self)
+        self.lock: threading.Lock = lock_of(self)
         self._refusals = 0
         self._since = 0.0  # epoch seconds
         self._refused_at = -math.inf
         self._until = -math.inf
         self._failure: XoxoError | None = None
         self._failures = 0
-        self.next_at = -math.inf
-        self.given_up = False
+        self.next_at: float = -math.inf
+        self.given_up: bool = False
 
     def runs_out_at(self) -> float:
         """Return when none of it matters to a new client."""
