@@ -271,6 +271,22 @@ async def test_packs_that_a_lost_ledger_made_otherwise_are_a_persons(tmp_path: P
             assert "may have been sent in other orders" in told
 
 
+async def test_packs_of_a_copy_that_the_other_ledger_took_apart_are_a_persons(tmp_path: Path) -> None:
+    """A row was withdrawn there, so the others became orders by themselves; no look-up of the pack finds them."""
+    async with Sandbox() as sandbox, connected(sandbox) as client:
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            await issuer(client, ledger, pack=True).plan(lines(5))
+        shutil.copy(tmp_path / "l.db", tmp_path / "copy.db")
+        async with SqliteLedger(tmp_path / "l.db") as ledger:
+            await ledger.withdraw(["k0"], reason="gone")
+            assert (await issuer(client, ledger).resume()).issued == 4
+        async with SqliteLedger(tmp_path / "copy.db") as ledger:
+            report = await issuer(client, ledger).resume()
+            assert (report.unknown, sandbox.books().pieces) == (5, 4)
+            (told,) = (await errors_of(ledger)).values()
+            assert "may have been sent in other orders" in told
+
+
 async def test_packs_that_a_lost_ledger_made_alike_are_found(tmp_path: Path) -> None:
     """The same rows in the same plans make the same orders."""
     async with Sandbox() as sandbox, connected(sandbox) as client:

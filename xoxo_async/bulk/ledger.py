@@ -179,7 +179,7 @@ def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     The poNumber of an order that rows share follows from which rows these are. Another copy of this ledger may have put
     them into other orders, which a look-up of this one does not find.
     """
-    return not (line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED)
+    return line.lines == 1 or line.evidence not in _OF_ANOTHER_COPY
 
 
 class Transition(NamedTuple):
@@ -215,6 +215,7 @@ _E: Final = Evidence
 _NOT_PLACED: Final = frozenset(LineState) - {LineState.PLACED}
 _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
 _TOLD_BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
+_OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _SAID_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (

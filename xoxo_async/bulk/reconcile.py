@@ -250,8 +250,8 @@ class Reconciler:
         reason = "no look-up and no history has it"
         if history.cut_short:
             reason = f"no look-up has it, nor has the part of the history that could be read: {history.cut_short}"
-        elif line.lines > 1 and line.evidence == Evidence.LEDGER_RESTORED:
-            reason += "; its rows may have been sent in other orders, before this ledger was restored"
+        elif line.lines > 1 and line.evidence in {Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED}:
+            reason += "; its rows may have been sent in other orders, by another copy of this ledger"
         return Change(
             seq=line.seq,
             evidence=Evidence.HISTORY_ABSENT,

@@ -127,9 +127,9 @@ def facts(totals: PlanTotals) -> list[str]:
         totals: The plan's sums.
     """
     told = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
-    told += [f"{count(totals.withdrawn, 'row')} withdrawn, since the input lacks them"] if totals.withdrawn else []
+    told += [f"{count(totals.withdrawn, 'row')} withdrawn, no longer in the input"] if totals.withdrawn else []
     if totals.unwanted:
-        told.append(f"{count(totals.unwanted, 'row')} in doubt not sent again, since the input lacks them")
+        told.append(f"{count(totals.unwanted, 'row')} in doubt, no longer in the input: not sent again")
     if totals.in_doubt:
         told.append(
             f"{count(totals.in_doubt, 'row')} in doubt: looked up first, and sent again where the vendor has no order"
