@@ -18,7 +18,7 @@ from stub import stub_server
 
 from xoxo_async import RateLimits, StaticToken, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.bulk.ledger import DEFAULT_RULES, Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, Rules
 
 NONE: Final = "no ledger"
 PLAN: Final = "BulkIssuer, planning"

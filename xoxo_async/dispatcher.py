@@ -12,7 +12,6 @@ import msgspec
 
 from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
-from xoxo_async.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.errors import (
     ApiError,
     AuthError,
@@ -29,10 +28,11 @@ from xoxo_async.errors import (
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
-from xoxo_async.refusal import recognise
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Answer, Session
+from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.wire import Secret
+from xoxo_async.wire.refusal import recognise
 
 __all__ = ["Dispatcher"]
 

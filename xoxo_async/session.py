@@ -16,14 +16,14 @@ from yarl import URL
 from xoxo_async.auth import ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.keeper import Keeper
 from xoxo_async.config import Network, Timeouts
-from xoxo_async.connections import ConnectionRecord, Records
-from xoxo_async.deadlines import Deadlines
 from xoxo_async.errors import ConfigError, TokenRejectedError, XoxoError, mark_effect
 from xoxo_async.hooks import Hook
 from xoxo_async.pacing import Pacer
-from xoxo_async.receiving import is_small, read, retry_after_s, translate, whole
 from xoxo_async.retry import RetryPolicy
-from xoxo_async.sending import (
+from xoxo_async.transport.connections import ConnectionRecord, Records
+from xoxo_async.transport.deadlines import Deadlines
+from xoxo_async.transport.receiving import is_small, read, retry_after_s, translate, whole
+from xoxo_async.transport.sending import (
     MAX_HEADER_BYTES,
     Body,
     Connector,

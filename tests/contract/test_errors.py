@@ -12,7 +12,6 @@ from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import Pacer
-from xoxo_async.refusal import recognise
 from xoxo_async.services import account, catalog, orders, points
 from xoxo_async.services.account import AccountService
 from xoxo_async.services.catalog import CatalogService
@@ -21,6 +20,7 @@ from xoxo_async.services.orders import OrderService
 from xoxo_async.services.points import PointService, PointsRecipient
 from xoxo_async.session import Answer
 from xoxo_async.wire import Secret
+from xoxo_async.wire.refusal import recognise
 
 pytestmark = pytest.mark.anyio
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from xoxo_async.errors import DecodeError, DenominationError, XoxoError
 from xoxo_async.integrations.delivery import keys_of, parse_delivery
 from xoxo_async.operation import EffectClass, Operation
-from xoxo_async.refusal import recognise
 from xoxo_async.services import orders
+from xoxo_async.wire.refusal import recognise
 
 _spec = importlib.util.spec_from_file_location("replies", Path(__file__).with_name("test_replies.py"))
 assert _spec is not None

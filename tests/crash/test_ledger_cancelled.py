@@ -11,9 +11,9 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.unit.bulk.ledgers import each, line, placed
-from xoxo_async.bulk.ledger import LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from tests.unit.bulk.ledger.ledgers import each, line, placed
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 
 pytestmark = pytest.mark.anyio
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import LedgerError
 
 LINES = 6

@@ -14,8 +14,8 @@ import pytest
 
 from xoxo_async import ClientCredentials, LoungeDetails, RateLimits, RetryPolicy, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
-from xoxo_async.bulk.vouchers import codes_of
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.errors import ConfigError, PlanError
 from xoxo_async.sandbox import Faults, Sandbox
 

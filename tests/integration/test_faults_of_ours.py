@@ -14,7 +14,7 @@ import pytest
 
 from xoxo_async import ClientCredentials, RateLimits, StaticToken, XoxoClient, errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.hooks import Event, OrderInDoubt
 
 pytestmark = pytest.mark.anyio

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.test_bulk import connected, lines
 from xoxo_async.bulk import BulkIssuer, SqliteLedger
-from xoxo_async.bulk.clock import boot_clock
+from xoxo_async.bulk.ledger.clock import boot_clock
 from xoxo_async.errors import LedgerError
 from xoxo_async.sandbox import Faults, Sandbox
 

@@ -13,8 +13,8 @@ from tests.integration.test_cli import last_json, xoxo
 from tests.integration.test_what_is_asked import reaching, write
 from xoxo_async import XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
-from xoxo_async.bulk.resolving import Decision
+from xoxo_async.bulk.deciding import Decision
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.errors import ConfigError, ServerError
 from xoxo_async.sandbox import Sandbox
 

@@ -15,10 +15,10 @@ import pytest
 
 from xoxo_async import RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.bulk.vouchers import codes_of
-from xoxo_async.connections import Attempt
+from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.hooks import Event, OrderInDoubt
 from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup, place_order
+from xoxo_async.transport.connections import Attempt
 
 pytestmark = pytest.mark.anyio
 

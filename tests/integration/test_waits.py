@@ -11,8 +11,8 @@ import pytest
 
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
-from xoxo_async.bulk.resolving import Decision
+from xoxo_async.bulk.deciding import Decision
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.sandbox.handlers import HANDLERS
 

@@ -18,7 +18,7 @@ import pytest
 from tests.integration.test_bulk import connected, lines
 from tests.integration.test_cli import environment, last_json, read_all, xoxo
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
-from xoxo_async.bulk.totals import PlanTotals
+from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.errors import ConfigError, PlanError
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.sandbox.handlers import HANDLERS, Handler

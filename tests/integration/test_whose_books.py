@@ -14,7 +14,7 @@ from tests.integration.test_cli import last_json, xoxo
 from tests.integration.test_what_is_asked import reaching, write
 from xoxo_async import ClientCredentials, RateLimits, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
-from xoxo_async.bulk.ledger import LineState
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.sandbox import Sandbox
 from xoxo_async.sandbox.handlers import HANDLERS
 from xoxo_async.sandbox.reading import Refusal

@@ -12,8 +12,8 @@ import pytest
 
 from xoxo_async import StaticToken, Timeouts, errors
 from xoxo_async.auth import Exchange, Token
-from xoxo_async.receiving import retry_after_s
 from xoxo_async.session import Answer, Session
+from xoxo_async.transport.receiving import retry_after_s
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio

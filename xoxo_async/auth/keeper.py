@@ -15,8 +15,8 @@ from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import named_by
 from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
-from xoxo_async.receiving import without_locals
 from xoxo_async.retry import RetryPolicy
+from xoxo_async.transport.receiving import without_locals
 from xoxo_async.wire import Secret
 
 __all__ = ["Keeper"]

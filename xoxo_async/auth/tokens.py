@@ -18,8 +18,8 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.operation import EffectClass
-from xoxo_async.refusal import recognise
 from xoxo_async.wire import Secret, read_untyped
+from xoxo_async.wire.refusal import recognise
 
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 

@@ -1,14 +1,15 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
+from xoxo_async.bulk.deciding import Decision, Resolved
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Alarm, Counts, Delivery, Identity, LedgerLine, LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.order_lines import OrderLine
-from xoxo_async.bulk.orders_file import OrdersFile, read_orders
-from xoxo_async.bulk.plan import derive_po_number
+from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.planning.planner import derive_po_number
+from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Pause, Report
-from xoxo_async.bulk.resolving import Decision, Resolved
-from xoxo_async.bulk.totals import PlanTotals, ProductTotals
 
 __all__ = [
     "Alarm",

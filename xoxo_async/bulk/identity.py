@@ -6,8 +6,9 @@ At another account, or at another address, every order of a ledger looks absent,
 from typing import Final
 from urllib.parse import urlsplit
 
-from xoxo_async.bulk.evidence import mismatch
-from xoxo_async.bulk.ledger import Identity, Ledger, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import Identity, Ledger
+from xoxo_async.bulk.running.evidence import mismatch
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import is_loopback
 from xoxo_async.errors import ConfigError, NotFoundError

@@ -9,21 +9,22 @@ from typing import Final, Literal
 import anyio
 import msgspec
 
-from xoxo_async.bulk.catalogue import Catalogue
+from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.identity import check_identity, identity_of
-from xoxo_async.bulk.intake import rows_of
-from xoxo_async.bulk.ledger import LineState, Planned, PlanTerms, Rules, Share
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.order_lines import OrderLine
-from xoxo_async.bulk.orders_file import OrdersFile
-from xoxo_async.bulk.plan import Planner
-from xoxo_async.bulk.progress import Progress
-from xoxo_async.bulk.reconcile import Reconciler
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.rows import rows_of
+from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.ledger.lines import LineState, Rules
+from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.planning.catalogue import Catalogue
+from xoxo_async.bulk.planning.planner import Planner
+from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.report import Pause, Report
-from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
-from xoxo_async.bulk.runner import Runner
-from xoxo_async.bulk.spellings import OddSpellings
-from xoxo_async.bulk.totals import PlanTotals
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.reconcile import Reconciler
+from xoxo_async.bulk.running.runner import Runner
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_count, check_number
 from xoxo_async.errors import ApiError, ConfigError, PlanError

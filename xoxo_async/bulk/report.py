@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from xoxo_async.bulk.ledger import Alarm, Counts, LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 
 __all__ = ["Pause", "Report"]
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger import Alarm
+from xoxo_async.bulk.ledger.lines import Alarm
 from xoxo_async.cli.exits import scrub
 from xoxo_async.cli.render import count, say
 

@@ -266,7 +266,7 @@ def resolve(
         raise click.UsageError("--unchecked goes with --placed")
     if reject and not reason.strip():
         raise click.UsageError("--reject needs --reason: it is kept in the journal")
-    from xoxo_async.bulk.resolving import Decision
+    from xoxo_async.bulk.deciding import Decision
     from xoxo_async.cli.bulk_books import decide
 
     decision = Decision(placed=placed, resend=resend, reason=reason, unchecked=unchecked)

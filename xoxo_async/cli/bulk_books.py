@@ -6,10 +6,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Counts, Evidence, Identity, LedgerLine, LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.resolving import Decision, Resolved, decide_line
+from xoxo_async.bulk.ledger.lines import Counts, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.cli import exits
 from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.connect import SANDBOX, SETTINGS, Connection, open_client, run_async

@@ -8,11 +8,11 @@ from typing import Final, TextIO
 import anyio
 import msgspec
 
-from xoxo_async.bulk.evidence import mismatch, ordered, stored_codes
 from xoxo_async.bulk.identity import check_identity, identity_of
-from xoxo_async.bulk.ledger import Alarm, Delivery, LedgerLine, LineState, PackedLine
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.vouchers import StoredCode, codes_of
+from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.vouchers import StoredCode, codes_of
+from xoxo_async.bulk.running.evidence import mismatch, ordered, stored_codes
 from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.bulk_books import go_on
 from xoxo_async.cli.cells import csv_line, is_formula, shown

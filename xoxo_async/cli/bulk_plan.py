@@ -8,10 +8,10 @@ from typing import Literal
 
 import msgspec
 
+from xoxo_async.bulk.intake.orders_file import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.orders_file import read_orders
-from xoxo_async.bulk.totals import PlanTotals
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.cli import exits
 from xoxo_async.cli.connect import Connection, open_client, run_async
 from xoxo_async.cli.exits import PAUSED, REJECTED

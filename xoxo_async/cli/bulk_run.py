@@ -9,12 +9,12 @@ import anyio
 import anyio.abc
 import msgspec
 
+from xoxo_async.bulk.intake.orders_file import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Counts, LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
-from xoxo_async.bulk.orders_file import read_orders
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.report import Pause, Report
-from xoxo_async.bulk.totals import PlanTotals
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import agree, need_a_person
 from xoxo_async.cli.bulk_end import tell, tell_failure

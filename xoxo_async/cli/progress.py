@@ -9,8 +9,8 @@ from typing import Final
 import anyio
 
 from xoxo_async.bulk.issuer import BulkIssuer
-from xoxo_async.bulk.ledger import Counts, LineState
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.cli import exits
 from xoxo_async.cli.render import amounts, console, duration, is_terminal, say
 from xoxo_async.errors import LedgerError

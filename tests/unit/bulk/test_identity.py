@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bulk.ledgers import each
-from tests.unit.bulk.test_budget import fact
-from tests.unit.bulk.test_packing import planned
+from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.test_budget import fact
+from tests.unit.bulk.ledger.test_packing import planned
 from xoxo_async import ClientCredentials, RefreshToken, StaticToken, XoxoClient, errors
 from xoxo_async.bulk.identity import check_identity, identity_of
-from xoxo_async.bulk.ledger import Evidence, Identity, PlanTerms
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.ledger.lines import Evidence
+from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio

@@ -11,15 +11,15 @@ import anyio
 import msgspec
 import pytest
 
-from tests.unit.bulk.test_runner import Server
+from tests.unit.bulk.running.test_runner import Server
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
-from xoxo_async.bulk.ledger import Change, Delivery, Evidence, LineState
-from xoxo_async.bulk.resolving import Decision
-from xoxo_async.bulk.totals import PlanTotals
-from xoxo_async.connections import Attempt, OrderAnswer
+from xoxo_async.bulk.deciding import Decision
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
+from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.services.account import Balance
 from xoxo_async.services.orders import Order, VoucherCode
+from xoxo_async.transport.connections import Attempt, OrderAnswer
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio

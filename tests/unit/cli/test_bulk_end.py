@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.ledger import Alarm
+from xoxo_async.bulk.ledger.lines import Alarm
 from xoxo_async.bulk.report import Pause, Report
 from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_work import Ended, Work

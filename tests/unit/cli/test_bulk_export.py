@@ -6,7 +6,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from xoxo_async.bulk.ledger_sqlite import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.cli.bulk_export import run_export
 from xoxo_async.cli.connect import Connection
 from xoxo_async.errors import ConfigError

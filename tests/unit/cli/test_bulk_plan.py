@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from xoxo_async.bulk.totals import PlanTotals, ProductTotals
+from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.cli.bulk_plan import facts, show_totals
 from xoxo_async.services.account import Balance
 

@@ -7,8 +7,8 @@ from typing import Any
 import anyio
 import pytest
 
-from xoxo_async.bulk.ledger import Counts, LineState
-from xoxo_async.bulk.progress import Progress
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.cli.progress import Pace, shown
 from xoxo_async.errors import LedgerError
 

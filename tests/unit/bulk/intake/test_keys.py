@@ -1,0 +1,72 @@
+"""`keys`: a key shows all of its characters, and two spellings that a person reads as one are one."""
+
+import unicodedata
+
+import pytest
+
+from xoxo_async import errors
+from xoxo_async.bulk.intake.keys import MAX_KEY, check_key, folded
+
+UNSEEN = {
+    "zero width space": "\u200b",
+    "zero width joiner": "\u200d",
+    "soft hyphen": "\u00ad",
+    "byte order mark": "\ufeff",
+    "right to left mark": "\u200f",
+    "right to left override": "\u202e",
+    "tag character": "\U000e0041",
+    "bell": "\x07",
+    "line feed": "\n",
+    "next line": "\x85",
+    "line separator": "\u2028",
+    "paragraph separator": "\u2029",
+    "variation selector": "\ufe0f",
+    "grapheme joiner": "\u034f",
+    "hangul filler": "\u3164",
+    "empty braille cell": "\u2800",
+    "half a character": "\ud800",
+}
+
+
+@pytest.mark.parametrize("character", UNSEEN.values(), ids=list(UNSEEN))
+def test_a_character_that_nobody_sees_is_refused(character: str) -> None:
+    """With its code point and its place: nobody could find it otherwise."""
+    with pytest.raises(errors.ConfigError, match=rf"U\+{ord(character):04X} .* as character 6: .*take it out"):
+        check_key(f"EMP-1{character}x")
+
+
+@pytest.mark.parametrize(
+    "key", ["EMP-1", "Müller 7", "Mu\u0308ller", "EMP\u00a01", "张三", "अ-१", "a" * MAX_KEY, "1E5", "4E-05"]
+)
+def test_any_other_key_is_taken(key: str) -> None:
+    """Letters of every script, marks, and blanks of every kind."""
+    check_key(key)
+
+
+@pytest.mark.parametrize("key", ["1.23457E+14", "1,23457E+14", "1E+11", "1.2345678901234568e+20"])
+def test_a_number_whose_digits_a_spreadsheet_dropped_is_refused(key: str) -> None:
+    """With what happened, and what to do."""
+    with pytest.raises(errors.ConfigError, match=r"a spreadsheet wrote .* digits are lost\. Format the column as text"):
+        check_key(key)
+
+
+def test_a_key_has_a_length_limit() -> None:
+    """Told with both numbers."""
+    with pytest.raises(errors.ConfigError, match="has 256 characters, and a key has 255 at most"):
+        check_key("k" * 256)
+
+
+@pytest.mark.parametrize(
+    "other",
+    ["M\u00fcller 7", "Mu\u0308ller 7", "Müller\u00a07", "Müller  7", " Müller\u20097\u3000"],
+    ids=ascii,
+)
+def test_spellings_that_read_alike_are_compared_as_one(other: str) -> None:
+    """Composed or not, with whatever blanks."""
+    assert folded(other) == unicodedata.normalize("NFC", "Müller 7")
+
+
+@pytest.mark.parametrize("other", ["müller 7", "Muller 7", "Müller7", "Müller-7"])
+def test_what_reads_differently_stays_apart(other: str) -> None:
+    """Case and accents too: they tell keys apart."""
+    assert folded(other) != folded("Müller 7")

@@ -1,0 +1,121 @@
+"""`repeats`: a key that comes twice is a question for a person, and so is a receiver who gets the same twice."""
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xoxo_async import AirmilesDetails, TopUpDetails
+from xoxo_async.bulk import OrderLine, read_orders
+from xoxo_async.bulk.intake.repeats import FirstRows
+from xoxo_async.bulk.intake.rows import Rows, rows_of
+
+pytestmark = pytest.mark.anyio
+
+
+def line(key: str, **fields: Any) -> OrderLine:
+    return OrderLine(**{"key": key, "product_id": 1001, "denomination": Decimal(5), **fields})
+
+
+async def read(rows: Rows) -> list[int]:
+    return [row async for row, _ in rows]
+
+
+ALIKE = {
+    "the same row": (line("A"), line("A")),
+    "another amount": (line("A"), line("A", denomination=Decimal(9))),
+    "decomposed": (line("Mu\u0308ller"), line("M\u00fcller")),
+    "no-break space": (line("EMP 1"), line("EMP\u00a01")),
+    "two blanks": (line("EMP  1"), line("EMP 1")),
+    "blanks around it": (line("EMP"), line(" EMP\u2003")),
+}
+
+
+@pytest.mark.parametrize("kind", ["list", "stream", "file"])
+@pytest.mark.parametrize("rows", ALIKE.values(), ids=list(ALIKE))
+async def test_a_key_that_comes_twice_is_named_with_both_rows(
+    rows: tuple[OrderLine, OrderLine], kind: str, tmp_path: Path
+) -> None:
+    """Whatever the source, and in whatever spelling: the second row is a problem, and the first one is told."""
+    given = [rows[0], line("other"), rows[1]]
+
+    async def stream() -> AsyncIterator[OrderLine]:
+        for one in given:
+            yield one
+
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "key,product_id,denomination\n" + "".join(f"{one.key},1001,{one.denomination}\n" for one in given), "utf-8"
+    )
+    taken = rows_of({"list": given, "stream": stream(), "file": read_orders(path)}[kind])
+    head = kind == "file"
+    assert await read(taken) == [1 + head, 2 + head]
+    (problem,) = taken.problems.shown()
+    assert problem.startswith(f"row {3 + head}, column key: ")
+    assert problem.endswith(f" stands in row {1 + head} already")
+
+
+async def test_a_po_number_that_comes_twice_is_named() -> None:
+    """Under another key, too."""
+    taken = rows_of([line("A", po_number="PO-1"), line("B", po_number="PO-1"), line("C")])
+    assert await read(taken) == [1, 3]
+    assert taken.problems.shown() == ("row 2, column po_number: PO-1 stands in row 1 already",)
+
+
+MEMBER = AirmilesDetails(loyalty_member_id="M1")
+TWICE = {
+    "e-mail": ({"email": "a@example.com"}, {"email": "A@Example.com"}),
+    "contact": ({"contact": "+91-98765 43210"}, {"contact": "0091 (98765) 43210"}),
+    "top-up": ({"details": TopUpDetails(phone_code="+91", phone_number="9876543210")}, {"contact": "+919876543210"}),
+    "miles": (
+        {"details": AirmilesDetails(loyalty_member_id="M1")},
+        {"details": AirmilesDetails(loyalty_member_id="M1")},
+    ),
+    "an equal amount": ({"email": "a@b.example"}, {"email": "a@b.example", "denomination": Decimal("5.0")}),
+}
+
+
+@pytest.mark.parametrize(("one", "two"), TWICE.values(), ids=list(TWICE))
+async def test_a_receiver_who_gets_the_same_twice_is_a_warning(one: dict[str, Any], two: dict[str, Any]) -> None:
+    """Both rows are sent; the later one is named by row and key, with the earlier one's row, and without an address."""
+    taken = rows_of([line("A", **one), line("other"), line("B", **two)])
+    assert await read(taken) == [1, 2, 3]
+    assert taken.problems.total == 0
+    (warning,) = taken.warnings.shown()
+    assert warning.startswith("row 3 (key B): its receiver gets product 1001 for 5")
+    assert warning.endswith(" from row 1 too")
+
+
+async def test_what_differs_in_person_product_or_value_is_no_repetition() -> None:
+    """Nor are rows without a receiver, nor rows that share an extension."""
+    rows = [
+        line("A", email="a@example.com"),
+        line("B", email="b@example.com"),
+        line("C", email="a@example.com", product_id=1002),
+        line("D", email="a@example.com", denomination=Decimal(6)),
+        line("E"),
+        line("F"),
+        line("G", contact="12345"),
+        line("H", contact="12345"),
+    ]
+    taken = rows_of(rows)
+    assert len(await read(taken)) == len(rows)
+    assert taken.warnings.total == 0
+
+
+async def test_warnings_are_counted_beyond_the_first_twenty() -> None:
+    """A file of one address does not flood anything."""
+    taken = rows_of([line(str(number), email="a@example.com") for number in range(100)])
+    await read(taken)
+    assert (len(taken.warnings.shown()), taken.warnings.total) == (20, 99)
+
+
+def test_the_first_row_of_each_thing_is_remembered() -> None:
+    """However many there are: the table grows and loses none."""
+    rows = FirstRows()
+    for number in range(5000):
+        assert rows.first(f"key {number}", number + 1) == number + 1
+    assert all(rows.first(f"key {number}", 9999) == number + 1 for number in range(5000))
+    assert rows.first(0, 7) == rows.first(0, 8) == 7

@@ -1,0 +1,128 @@
+"""`ledger_opening`: what is no sound ledger is refused with words, and left as it was."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each, killed, line, one_placed, spoil
+from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.errors import LedgerError, LedgerLockedError, PlanError
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ("directory", "is a directory"),
+        ("other program", "another program"),
+        ("text", "is not a ledger"),
+        ("empty", "is empty"),
+        ("cut", "is cut off"),
+        ("stub", "is cut off"),
+        ("page", "damaged"),
+        ("newer", "newer xoxo-async"),
+    ],
+)
+async def test_what_is_no_sound_ledger_is_refused_and_left_alone(tmp_path: Path, how: str, says: str) -> None:
+    """The error says what the file is; the file is not touched, and its lock is let go."""
+    path = tmp_path / "march.db"
+    await one_placed(path)
+    spoil(path, how)
+    before = path.read_bytes() if path.is_file() else b""
+    for _ in range(2):
+        with pytest.raises(LedgerError, match=says) as refused:
+            await SqliteLedger(path).open()
+        assert not isinstance(refused.value, LedgerLockedError)
+    assert (path.read_bytes() if path.is_file() else b"") == before
+
+
+async def test_a_missing_ledger_is_not_made_when_it_must_exist(tmp_path: Path) -> None:
+    """Nothing is made, not even its lock."""
+    with pytest.raises(LedgerError, match="no ledger"):
+        await SqliteLedger(tmp_path / "march.db", must_exist=True).open()
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+
+
+async def test_a_copy_without_its_wal_is_refused_and_one_with_it_is_complete(tmp_path: Path) -> None:
+    """The latest orders are in the -wal; a backup of the main file alone must not pass for the ledger."""
+    path = tmp_path / "march.db"
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each([line(1)]))
+        await ledger.claim(1)
+        (tmp_path / "half").mkdir()
+        (tmp_path / "whole").mkdir()
+        for name in ("march.db", "march.db-wal"):
+            shutil.copy(tmp_path / name, tmp_path / "whole" / name)
+        shutil.copy(path, tmp_path / "half" / "march.db")
+    with pytest.raises(LedgerError, match="incomplete"):
+        await SqliteLedger(tmp_path / "half" / "march.db").open()
+    async with SqliteLedger(tmp_path / "whole" / "march.db") as ledger:
+        assert await ledger.recover() == 1
+
+
+async def test_a_wal_left_without_its_ledger_stops_a_new_one(tmp_path: Path) -> None:
+    """SQLite would replay the old WAL into the new file."""
+    (tmp_path / "march.db-wal").write_bytes(b"x" * 5000)
+    with pytest.raises(LedgerError, match="is gone"):
+        await SqliteLedger(tmp_path / "march.db").open()
+
+
+@pytest.mark.parametrize("left", ["half", "nothing", "gone"])
+async def test_a_wal_that_lost_its_end_is_refused(tmp_path: Path, left: str) -> None:
+    """SQLite takes what is left of it for all there was, and those orders would be placed again."""
+    path, wal = tmp_path / "l.db", tmp_path / "l.db-wal"
+    killed(path)
+    size = wal.stat().st_size
+    if left == "gone":
+        wal.unlink()
+    else:
+        os.truncate(wal, size // 2 if left == "half" else 0)
+    with pytest.raises(LedgerError, match="torn"):
+        async with SqliteLedger(path):
+            pass
+    with pytest.raises(LedgerError, match=r"torn|incomplete"):
+        await SqliteLedger(path, read_only=True).open()
+    with pytest.raises(LedgerError, match="torn"):  # and it stays refused
+        async with SqliteLedger(path):
+            pass
+
+
+async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
+    """What was committed is there, and the next clean end leaves nothing that a later opening trips over."""
+    path = tmp_path / "l.db"
+    killed(path)
+    for _ in range(2):
+        async with SqliteLedger(path) as ledger:
+            assert (await ledger.counts()).issued == 8
+    path.unlink()
+    async with SqliteLedger(path) as ledger:  # a new ledger beside the old one's lock file
+        assert (await ledger.counts()).rows == 0
+
+
+async def test_an_unused_ledger_goes_as_it_came_where_that_is_asked_for(tmp_path: Path) -> None:
+    """A ledger made for a plan that was refused leaves nothing behind; one that was there, or has lines, stays."""
+    path = tmp_path / "march.db"
+
+    async def refused() -> AsyncIterator[PlannedLine]:
+        yield line(1)
+        raise PlanError("bad row")
+
+    async with SqliteLedger(path, keep_unused=False) as ledger:
+        with pytest.raises(PlanError):
+            await ledger.plan("march", refused())
+    assert not list(tmp_path.iterdir())  # noqa: ASYNC240
+    async with SqliteLedger(path):
+        pass
+    async with SqliteLedger(path, keep_unused=False):
+        pass
+    assert path.exists()
+    path.unlink()
+    async with SqliteLedger(path, keep_unused=False) as ledger:
+        await ledger.plan("march", each([line(1)]))
+    async with SqliteLedger(path, must_exist=True) as ledger:
+        assert (await ledger.counts()).rows == 1

@@ -1,0 +1,147 @@
+"""Packed lines in the real ledger: known again, dealt their codes once, given back when refused."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.test_packing import planned
+from tests.unit.bulk.ledger.test_vouchers import codes
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.errors import LedgerConflictError, PlanError
+
+pytestmark = pytest.mark.anyio
+
+
+def answered(line: LedgerLine, *names: str, delivery: Delivery = Delivery.DELIVERED) -> Change:
+    """Return the proof of an order, with some of its codes."""
+    return Change(
+        seq=line.seq,
+        evidence=Evidence.ANSWERED_PLACED,
+        epoch=line.epoch,
+        order_id=77,
+        delivery=delivery,
+        amount_charged=Decimal(1000),
+        currency="INR",
+        codes=codes(*names),
+        held=len(names),
+    )
+
+
+async def dealt(ledger: SqliteLedger) -> dict[str, list[str]]:
+    """Return the codes of every packed line by its key."""
+    found: dict[str, list[str]] = {}
+    async for order in ledger.lines(with_codes=True):
+        names = [code["code"] for code in json.loads(order.codes or b"[]")]
+        for line in (await ledger.packed([order])).get(order.seq, []):
+            found[line.key] = names[line.first : line.end]
+    return found
+
+
+async def test_planned_twice_is_planned_once(tmp_path: Path) -> None:
+    """Rows packed before are known, in any order, with --pack or without, and new ones make orders of their own."""
+    lines = [planned(number) for number in range(25)]
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        assert await ledger.plan("march", each(lines)) == (25, 0, 3, 0, 0)
+        assert await ledger.plan("march", each(reversed(lines))) == (0, 25, 0, 0, 0)
+        alone = [planned(number, room=0) for number in range(26)]
+        assert await ledger.plan("march", each(alone)) == (1, 25, 1, 0, 0)
+        counts = await ledger.counts()
+    assert (counts.rows, counts.orders, counts.not_sent) == (26, 4, 26)
+
+
+async def test_a_line_planned_alone_is_not_packed_later(tmp_path: Path) -> None:
+    """What the ledger has as an order of its own stays that."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(3, room=0)]))
+        assert await ledger.plan("march", each([planned(number) for number in range(10)])) == (9, 1, 1, 0, 0)
+
+
+@pytest.mark.parametrize("chunks", [1, 1200])
+async def test_contradictions_and_repeats_are_refused(tmp_path: Path, chunks: int) -> None:
+    """Other contents under a packed line's key, or its key twice in one plan, and nothing of the plan stays."""
+    many = [planned(number) for number in range(10, 10 + chunks)]
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        again = msgspec.structs.replace(planned(1), row=99)
+        with pytest.raises(PlanError, match="row 99, column key: k1 stands in row 2 already"):
+            await ledger.plan("march", each([planned(1), planned(2), *many, again]))
+        with pytest.raises(LedgerConflictError, match="key k1"):
+            await ledger.plan("march", each([planned(1), *many, planned(1, value=250)]))
+        assert (await ledger.counts()).rows == 0
+        await ledger.plan("march", each([planned(1), planned(2)]))
+        with pytest.raises(LedgerConflictError, match="what is planned never changes"):
+            await ledger.plan("march", each([planned(1, value=250, room=0)]))
+        assert (await ledger.counts()).rows == 2
+
+
+async def test_a_short_answer_leaves_lines_pending_and_the_rest_comes_to_them(tmp_path: Path) -> None:
+    """Codes are dealt from the front; those that come later, in whatever order, go to the lines still waiting."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(0), planned(1, pieces=2), planned(2)]))
+        (order,) = await ledger.claim(5)
+        assert (order.lines, json.loads(order.request)["quantity"]) == (3, 4)
+        (after,) = await ledger.record([answered(order, "a", "b", delivery=Delivery.PENDING)])
+        counts = await ledger.counts()
+        assert (counts.rows, counts.issued, counts.pending) == (3, 1, 2)
+        late = Change(
+            seq=order.seq,
+            evidence=Evidence.DELIVERY_SEEN,
+            epoch=after.epoch,
+            delivery=Delivery.DELIVERED,
+            codes=codes("d", "c", "b", "a"),
+            held=4,
+        )
+        await ledger.record([late])
+        counts = await ledger.counts()
+        assert (counts.issued, counts.pending) == (3, 0)
+        assert await dealt(ledger) == {"k0": ["a"], "k1": ["b", "d"], "k2": ["c"]}
+
+
+async def test_two_answers_that_each_hold_a_part_are_added_up(tmp_path: Path) -> None:
+    """An answer with the missing codes alone completes the order."""
+    async with SqliteLedger(tmp_path / "l.db", codes_key="A" * 43 + "=") as ledger:
+        await ledger.plan("march", each([planned(0), planned(1)]))
+        (order,) = await ledger.claim(5)
+        (after,) = await ledger.record([answered(order, "a", delivery=Delivery.PENDING)])
+        change = answered(order, "b", delivery=Delivery.PENDING)
+        (after,) = await ledger.record([change])
+        assert after.held == 2
+        assert (await ledger.counts()).issued == 2
+        assert await dealt(ledger) == {"k0": ["a"], "k1": ["b"]}
+
+
+async def test_a_refused_pack_gives_its_lines_back_once(tmp_path: Path) -> None:
+    """After a certain refusal each line is planned alone under its own poNumber; the pack counts no more."""
+    lines = [planned(number) for number in range(3)]
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each(lines))
+        (order,) = await ledger.claim(5)
+        refused = Change(seq=order.seq, evidence=Evidence.REFUSED_NO_ORDER, epoch=order.epoch, error_id="PLE10041")
+        (after,) = await ledger.record([refused])
+        assert after.state is LineState.REJECTED
+        counts = await ledger.counts()
+        assert (counts.rows, counts.not_sent, counts.rejected) == (3, 3, 0)
+        await ledger.record([refused])  # told twice
+        alone = await ledger.claim(5)
+        assert [line.po_number for line in alone] == [line.po_number for line in lines]
+        assert [line.request for line in alone] == [line.request for line in lines]
+        assert await ledger.plan("march", each(lines)) == (0, 3, 0, 0, 0)
+        found = await ledger.find("k1")
+        assert found is not None
+        assert found.seq == alone[1].seq
+
+
+async def test_a_doubted_pack_is_never_unpacked(tmp_path: Path) -> None:
+    """A refusal that an earlier doubt makes unclear ends as a conflict; its lines stay with it."""
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await ledger.plan("march", each([planned(0), planned(1)]))
+        (order,) = await ledger.claim(5)
+        unclear = Change(seq=order.seq, evidence=Evidence.REFUSED_UNCLEAR, epoch=order.epoch)
+        (after,) = await ledger.record([unclear])
+        assert after.state is LineState.CONFLICT
+        assert (await ledger.counts()).unknown == 2
+        assert await ledger.claim(5) == []

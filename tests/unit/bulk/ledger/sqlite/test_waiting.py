@@ -1,0 +1,66 @@
+"""`ledger_waiting`: work that was begun ends before its caller goes on, however often that one is cancelled."""
+
+import asyncio
+
+import anyio
+import pytest
+
+from xoxo_async.bulk.ledger.sqlite.waiting import outlast
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_result_is_the_works() -> None:
+    """Where nobody is cancelled, also when it is an error, and when it is there already."""
+    work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(outlast(work))
+    await asyncio.sleep(0)
+    work.set_result(7)
+    assert await waiting == 7
+    assert await outlast(work) == 7
+    failed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    failed.set_exception(ValueError("no"))
+    with pytest.raises(ValueError, match="no"):
+        await outlast(failed)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_cancellation_waits_for_the_work_and_then_goes_on(fails: bool) -> None:
+    """Three cancellations, each within the wait; an error of the work gives way to them."""
+    work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    waiting = asyncio.create_task(outlast(work))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    if fails:
+        work.set_exception(ValueError("no"))
+    else:
+        work.set_result(7)
+    await asyncio.wait([waiting])
+    assert waiting.cancelled()
+
+
+async def test_a_timeout_of_asyncio_is_told_as_one() -> None:
+    """It comes after the work, and is still a timeout."""
+    work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_later(0.05, work.set_result, 7)
+
+    async def impatient() -> None:
+        async with asyncio.timeout(0.001):
+            await outlast(work)
+
+    with pytest.raises(TimeoutError):
+        await impatient()
+    assert work.done()
+
+
+async def test_a_cancelled_scope_of_anyio_ends_after_the_work() -> None:
+    """The wait does not spin meanwhile."""
+    work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    with anyio.move_on_after(0.001) as scope:
+        asyncio.get_running_loop().call_later(0.05, work.set_result, 7)
+        assert await outlast(work) == 7
+        await anyio.lowlevel.checkpoint()
+    assert scope.cancelled_caught

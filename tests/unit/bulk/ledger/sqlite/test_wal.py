@@ -1,0 +1,109 @@
+"""`wal`: other programs may look at a ledger, and what is missing of it is still found out."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each, killed, line, one_placed, placed
+from xoxo_async.bulk.ledger.sqlite import wal
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.wal import base_of
+from xoxo_async.errors import LedgerError
+
+pytestmark = pytest.mark.anyio
+
+LOOK = """
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print(connection.execute("SELECT count(*) FROM lines WHERE state = 'placed'").fetchone()[0])
+connection.close()
+"""
+PASSIVE = LOOK.replace("connection.close()", "connection.execute('PRAGMA wal_checkpoint')\nimport os; os._exit(0)")
+
+
+@pytest.mark.parametrize("script", [LOOK, PASSIVE])
+async def test_another_program_may_look_between_a_kill_and_the_resume(tmp_path: Path, script: str) -> None:
+    """As the last to close, it moves the -wal into the file: nothing is lost by that, so nothing is refused."""
+    path = tmp_path / "l.db"
+    killed(path)
+    told = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, check=True).stdout  # noqa: ASYNC221
+    assert told == b"8\n"
+    assert (tmp_path / "l.db-wal").exists() == (script is PASSIVE)
+    async with SqliteLedger(path, read_only=True) as view:
+        assert (await view.counts()).issued == 8
+    async with SqliteLedger(path) as ledger:
+        assert (await ledger.counts()).issued == 8
+
+
+async def test_a_reader_that_stays_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It began to read before the run did and goes on: claims and results are written all the same, without a wait."""
+    monkeypatch.setattr(wal, "_SOON", 0)  # every commit tries to shorten the -wal
+    path = tmp_path / "l.db"
+    await one_placed(path)
+    reader = sqlite3.connect(path, isolation_level=None)
+    try:
+        reader.execute("BEGIN")
+        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (1,)
+        async with SqliteLedger(path) as ledger:
+            await ledger.plan("march", each(line(number) for number in range(1, 100)))
+            for number in range(2, 20):
+                (one,) = await ledger.claim(1)
+                await ledger.record([placed(one, number + 100)])
+            assert (await ledger.counts()).issued == 19
+        assert reader.execute("SELECT count(*) FROM lines").fetchone() == (1,)
+    finally:
+        reader.close()
+    async with SqliteLedger(path) as ledger:
+        assert (await ledger.counts()).issued == 19
+
+
+async def test_the_wal_is_short_again_once_a_reader_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It grows while somebody reads, and is moved into the file afterwards."""
+    monkeypatch.setattr(wal, "_LONG", 100_000)
+    path = tmp_path / "l.db"
+    await one_placed(path)
+    reader = sqlite3.connect(path, isolation_level=None)
+    async with SqliteLedger(path) as ledger:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM lines").fetchall()
+        await ledger.plan("march", each(line(number) for number in range(2, 2000)))
+        assert (tmp_path / "l.db-wal").stat().st_size > 200_000
+        reader.execute("ROLLBACK")
+        await ledger.plan("march", each(line(number) for number in range(2000, 3000)))
+        assert (tmp_path / "l.db-wal").stat().st_size < 20_000
+    reader.close()
+
+
+async def test_a_copy_without_its_wal_is_refused_also_where_a_reader_was_in_the_way(tmp_path: Path) -> None:
+    """The mark is made up for as soon as the reader is gone."""
+    path = tmp_path / "l.db"
+    await one_placed(path)
+    reader = sqlite3.connect(path, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM lines").fetchone()
+    (tmp_path / "half").mkdir()
+    async with SqliteLedger(path) as ledger:
+        await ledger.plan("march", each(line(number) for number in range(1, 1500)))
+        reader.close()
+        await ledger.plan("march", each(line(number) for number in range(1500, 2000)))
+        await ledger.claim(1)
+        shutil.copy(path, tmp_path / "half" / "l.db")
+    with pytest.raises(LedgerError, match="incomplete"):
+        await SqliteLedger(tmp_path / "half" / "l.db").open()
+
+
+async def test_a_file_has_a_new_name_after_each_checkpoint(tmp_path: Path) -> None:
+    """So the -wal that goes on from it is known to be its own. What is no database has none."""
+    path = tmp_path / "l.db"
+    names = set()
+    for _ in range(3):
+        async with SqliteLedger(path) as ledger:
+            await ledger.set_meta("a", "b")
+            names.add(base_of(path))
+    assert len(names - {None, ""}) == 3
+    (tmp_path / "text").write_text("key,product_id\n" * 100)
+    assert base_of(tmp_path / "text") is None

@@ -1,0 +1,76 @@
+"""`packing`: how lines share an order."""
+
+import hashlib
+import json
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.ledger.packing import Pack, Packer
+from xoxo_async.services.orders import PLACE_ORDER
+from xoxo_async.services.placing import place_order
+
+
+def planned(number: int, pieces: int = 1, value: int = 100, room: int = 10, tag: str | None = None) -> PlannedLine:
+    """Return a line that may share an order."""
+    request = place_order(
+        product_id=1001, denomination=value, quantity=pieces, po_number=f"po-{number}-{value}", tag=tag
+    )
+    body = PLACE_ORDER.encode_request(request)
+    return PlannedLine(
+        key=f"k{number}",
+        po_number=request.po_number,
+        digest=hashlib.sha256(body).hexdigest(),
+        request=body,
+        row=number + 1,
+        worth=Decimal(value * pieces),
+        pieces=pieces,
+        room=room,
+    )
+
+
+def packed(lines: list[PlannedLine]) -> list[Pack]:
+    """Return all orders of some lines."""
+    packer = Packer()
+    done = [pack for line in lines if (pack := packer.add(line)) is not None]
+    return [*done, *packer.rest()]
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([100, 250]), st.sampled_from([None, "a"])), max_size=60))
+def test_every_line_travels_once_with_its_own_kind_and_no_order_is_overfull(
+    rows: list[tuple[int, int, str | None]],
+) -> None:
+    """Whatever comes: each line is in one order of its own product, value and tag, whose quantity is the lines' sum."""
+    lines = [planned(number, pieces, value, tag=tag) for number, (pieces, value, tag) in enumerate(rows)]
+    packs = packed(lines)
+    assert sorted(line.row for pack in packs for line in pack.lines) == [line.row for line in lines]
+    for pack in packs:
+        sent = json.loads(pack.order.request)
+        assert sent["quantity"] == sum(line.pieces for line in pack.lines) == pack.order.pieces <= 10
+        assert pack.order.worth == sum(line.worth or 0 for line in pack.lines)
+        assert sent["poNumber"] == pack.order.po_number
+        assert len(pack.order.po_number) <= 100
+        for line in pack.lines:
+            own = json.loads(line.request)
+            assert [sent[name] for name in ("productId", "denomination")] == [own["productId"], own["denomination"]]
+            assert sent.get("tag") == own.get("tag")
+
+
+def test_ten_thousand_lines_of_one_kind_are_a_thousand_orders() -> None:
+    """Orders are filled to the product's limit."""
+    assert len(packed([planned(number) for number in range(10_000)])) == 1000
+
+
+def test_the_same_lines_always_make_the_same_order() -> None:
+    """The order's poNumber follows from its lines alone: planning twice can never buy twice."""
+    lines = [planned(number) for number in range(7)]
+    assert packed(lines)[0].order == packed(lines)[0].order
+    assert packed(lines)[0].order.po_number != packed(lines[:6])[0].order.po_number
+
+
+def test_a_line_alone_stays_itself() -> None:
+    """A kind of a single line is ordered under the line's own poNumber."""
+    (pack,) = packed([planned(1)])
+    assert pack.order == pack.lines[0] == planned(1)

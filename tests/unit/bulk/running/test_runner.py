@@ -1,0 +1,414 @@
+"""`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.test_budget import alone
+from xoxo_async import RateLimits, errors
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.report import Pause
+from xoxo_async.bulk.running.runner import Runner
+from xoxo_async.pacing import Pacer
+from xoxo_async.services.orders import Order
+from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.transport.connections import Attempt, OrderAnswer
+
+pytestmark = pytest.mark.anyio
+
+NOW = 1_800_000_000.0
+
+
+class Server:
+    """A client that is its own dispatcher: it answers every order, unless a test has something happen to it."""
+
+    def __init__(self) -> None:
+        self.dispatcher = self
+        self.pacer = Pacer(RateLimits.unlimited())
+        self.happens: Callable[[str], Awaitable[object]] = lambda _po_number: anyio.sleep(0)
+        self.authorise: Callable[[], Awaitable[object]] = lambda: anyio.sleep(0)
+        self.sent: list[str] = []
+        self.in_flight = self.most_in_flight = 0
+        self.ready = anyio.Event()
+        self.now = NOW
+
+    def distrust(self, _order_id: int, _po_number: str) -> None:
+        """It has no connections."""
+
+    @contextmanager
+    def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
+        yield
+
+    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt | None = None) -> Order:
+        po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
+        self.sent.append(po_number)
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        nth = len(self.sent)
+        try:
+            await self.happens(po_number)
+        finally:
+            self.in_flight -= 1
+        return Order(order_id=nth, quantity=1)
+
+
+@pytest.fixture
+def server() -> Server:
+    """Return a server: say what `happens`, look at what was `sent`."""
+    return Server()
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path, server: Server) -> AsyncIterator[SqliteLedger]:
+    """Yield a ledger of twenty planned lines, worth 100 each, that goes by the server's clock."""
+    async with SqliteLedger(tmp_path / "l.db", clock=lambda: server.now) as ledger:
+        await ledger.plan("march", each(alone(20)))
+        yield ledger
+
+
+def runner_of(server: Server, ledger: SqliteLedger, concurrency: int = 4, **settings: Any) -> Runner:
+    return Runner(
+        server,  # type: ignore[arg-type]
+        ledger,
+        concurrency=concurrency,
+        wall=lambda: server.now,
+        **settings,
+    )
+
+
+async def states(ledger: SqliteLedger) -> dict[LineState, int]:
+    return {state: count for state, count in (await ledger.counts()).states.items() if count}
+
+
+async def until_next_are_armed(server: Server, ledger: SqliteLedger) -> None:
+    """Wait until six lines are armed: four are in flight, two are ready. Whoever sees it first tells the others.
+
+    One of them may already have done what sends the two back.
+    """
+    while not server.ready.is_set():
+        if (await states(ledger)).get(LineState.SENDING, 0) == 6:
+            server.ready.set()
+
+
+async def test_every_line_is_sent_once_and_its_order_written_down(server: Server, ledger: SqliteLedger) -> None:
+    """In the order they were planned in; afterwards nothing is left."""
+    runner = runner_of(server, ledger, 1)
+    await runner.send_all()
+    assert server.sent == [line.po_number async for line in ledger.lines()]
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert (runner.pause, runner.progress.placed, runner.progress.in_flight) == (Pause.NONE, 20, 0)
+
+
+async def test_an_intent_is_on_disk_before_its_request_leaves(
+    server: Server, ledger: SqliteLedger, tmp_path: Path
+) -> None:
+    """Whoever reads the file at that moment finds the line as one that may be under way."""
+    seen: list[LineState] = []
+
+    async def look(po_number: str) -> None:
+        async with SqliteLedger(tmp_path / "l.db", read_only=True) as onlooker:
+            seen.extend([line.state async for line in onlooker.lines() if line.po_number == po_number])
+
+    server.happens = look
+    await runner_of(server, ledger).send_all()
+    assert seen == [LineState.SENDING] * 20
+
+
+@pytest.mark.parametrize("concurrency", [1, 2, 5])
+async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_armed(
+    server: Server, ledger: SqliteLedger, concurrency: int
+) -> None:
+    """After a crash each armed line costs a look-up."""
+    armed: list[int] = []
+
+    async def look(_po_number: str) -> None:
+        armed.append((await states(ledger)).get(LineState.SENDING, 0))
+
+    server.happens = look
+    await runner_of(server, ledger, concurrency).send_all()
+    assert server.most_in_flight == concurrency
+    assert max(armed) <= 2 * concurrency
+
+
+async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, ledger: SqliteLedger) -> None:
+    """A task for each line would cost as much as sending it."""
+    tasks = set[object]()
+
+    async def look(_po_number: str) -> None:
+        tasks.add(asyncio.current_task())
+        await anyio.sleep(0)
+
+    server.happens = look
+    await runner_of(server, ledger, 2).send_all()
+    assert (len(server.sent), len(tasks)) == (20, 2)
+
+
+async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server: Server, ledger: SqliteLedger) -> None:
+    """No line is left in doubt by that; the first reason is the one told."""
+    runner = runner_of(server, ledger)
+
+    async def stop(_po_number: str) -> None:
+        await until_next_are_armed(server, ledger)
+        runner.stop(Pause.FUNDS, "first")
+        runner.stop(Pause.RATE, "second")
+
+    server.happens = stop
+    await runner.send_all()
+    assert await states(ledger) == {LineState.PLACED: 4, LineState.PLANNED: 16}
+    assert (runner.pause, runner.reason) == (Pause.FUNDS, "first")
+    assert not runner.interrupted.is_set()
+
+
+async def test_a_person_who_wants_the_end_is_heard_also_after_another_pause(
+    server: Server, ledger: SqliteLedger
+) -> None:
+    """The reason stays the first one; what waits for `interrupted` ends as well. Nothing is sent."""
+    runner = runner_of(server, ledger)
+    runner.stop(Pause.FUNDS, "first")
+    runner.stop(Pause.INTERRUPTED, "second")
+    await runner.send_all()
+    assert (runner.pause, runner.interrupted.is_set(), server.sent) == (Pause.FUNDS, True, [])
+
+
+async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing_else(
+    server: Server, ledger: SqliteLedger
+) -> None:
+    """What was armed and not sent goes back; nothing stays as if it were under way."""
+
+    async def cancel(_po_number: str) -> None:
+        await until_next_are_armed(server, ledger)
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    server.happens = cancel
+    with anyio.CancelScope() as scope:
+        await runner_of(server, ledger).send_all()
+    with anyio.fail_after(10):  # a claim that was under way goes back by itself, once it is made
+        while LineState.SENDING in await states(ledger):
+            await anyio.sleep(0)
+    assert await states(ledger) == {LineState.UNKNOWN: 4, LineState.PLANNED: 16}
+
+
+async def test_a_budget_that_is_used_up_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
+    """In the words of the ledger, which reserves what an order may cost."""
+    runner = runner_of(server, ledger, budget=Decimal(450))
+    await runner.send_all()
+    assert (runner.pause, len(server.sent)) == (Pause.BUDGET, 4)
+    assert "50 is left of the 450" in runner.reason
+
+
+async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
+    """With what was wrong last; the line that met it was never sent, and none after it is tried."""
+
+    async def refuse(_po_number: str) -> None:
+        raise errors.ConnectError("the server was not reached")
+
+    server.happens = refuse
+    runner = runner_of(server, ledger, 1, pause_limit_s=0.0)
+    await runner.send_all()
+    assert (runner.pause, runner.reason) == (Pause.UNREACHABLE, "the server was not reached")
+    assert (len(server.sent), await states(ledger)) == (1, {LineState.PLANNED: 20})
+
+
+async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, ledger: SqliteLedger) -> None:
+    """It was proven not to have been processed: the same poNumber leaves twice, and no other does."""
+    failures = [errors.RateLimitedError("slow down", retry_after_s=0.0)]
+
+    async def refuse_once(_po_number: str) -> None:
+        if failures:
+            raise failures.pop()
+
+    server.happens = refuse_once
+    await runner_of(server, ledger).send_all()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert (server.sent.count(server.sent[0]), len(server.sent)) == (2, 21)
+
+
+async def test_a_line_that_was_held_too_long_is_given_back_unsent(server: Server, ledger: SqliteLedger) -> None:
+    """Whoever finds it after a crash assumes that its last byte left soon after its intent was written."""
+
+    async def take_long(_po_number: str) -> None:
+        if len(server.sent) == 1:
+            server.now += 31.0
+
+    server.happens = take_long
+    await runner_of(server, ledger, 2).send_all()
+    assert len(server.sent) == len(set(server.sent)) == 20
+    claims = {line.key: line.attempts async for line in ledger.lines()}
+    assert 2 in claims.values()
+
+
+async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: SqliteLedger) -> None:
+    """It is given back, and goes when the penalty is over."""
+    blocked: list[bool] = []
+
+    async def impose(_po_number: str) -> None:
+        blocked.append(server.pacer.is_blocked("placeOrder"))
+        if len(blocked) <= 4:
+            await until_next_are_armed(server, ledger)
+            server.pacer.penalise("placeOrder", 0.2)
+
+    server.happens = impose
+    await runner_of(server, ledger).send_all()
+    assert blocked == [False] * 20
+    assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 2 + [1] * 14
+
+
+async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger: SqliteLedger) -> None:
+    """The token comes before the slots: a throttled token endpoint is waited for with empty hands."""
+    seen: list[dict[LineState, int]] = []
+
+    async def throttled() -> None:
+        seen.append(await states(ledger))
+        if len(seen) <= 2:
+            raise errors.RateLimitedError("slow down", retry_after_s=0.01)
+
+    server.authorise = throttled
+    await runner_of(server, ledger).send_all()
+    assert seen[:3] == [{LineState.PLANNED: 20}] * 3
+    assert await states(ledger) == {LineState.PLACED: 20}
+
+
+async def test_token_penalties_that_follow_each_other_pause_the_run(server: Server, ledger: SqliteLedger) -> None:
+    """Together they may last as long as the pause limit; nothing is armed meanwhile."""
+    now, asked = [0.0], 0
+
+    async def throttled() -> None:
+        nonlocal asked
+        asked += 1
+        now[0] += 20.0
+        raise errors.RateLimitedError("slow down", retry_after_s=0.001)
+
+    server.authorise = throttled
+    runner = runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
+    await runner.send_all()
+    assert (runner.pause, asked, server.sent) == (Pause.RATE, 5, [])
+    assert runner.reason.startswith("held back by the vendor until ")
+    assert "slow down" in runner.reason
+    assert await states(ledger) == {LineState.PLANNED: 20}
+
+
+async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: SqliteLedger) -> None:
+    """Then the vendor does let the run work."""
+    now, asked = [0.0], 0
+
+    async def throttled_at_times() -> None:
+        nonlocal asked
+        asked += 1
+        now[0] += 20.0
+        if asked % 3:
+            raise errors.RateLimitedError("slow down", retry_after_s=0.001)
+
+    server.authorise = throttled_at_times
+    await runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert asked > 6
+
+
+@pytest.mark.parametrize("seconds", [3600.0, float("inf")])
+async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
+    server: Server, ledger: SqliteLedger, seconds: float
+) -> None:
+    """Its end is known and told; what was armed goes back."""
+
+    async def impose(_po_number: str) -> None:
+        server.pacer.penalise("placeOrder", seconds)
+
+    server.happens = impose
+    runner = runner_of(server, ledger, pause_limit_s=60.0)
+    with anyio.fail_after(10):
+        await runner.send_all()
+    assert runner.pause is Pause.RATE
+    assert runner.reason.startswith("held back by the vendor until ")
+    assert "for longer than the 60 s that this run waits" in runner.reason
+    assert (await states(ledger)).keys() == {LineState.PLACED, LineState.PLANNED}
+
+
+async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: Server, ledger: SqliteLedger) -> None:
+    """The vendor's own is a minute, as the limit is; while it lasts, a display can say so."""
+    imposed, told = [], set[str]()
+
+    async def impose(_po_number: str) -> None:
+        if not imposed:
+            imposed.append(True)
+            server.pacer.penalise("placeOrder", 0.2)
+
+    server.happens = impose
+    runner = runner_of(server, ledger, pause_limit_s=0.2)
+    async with anyio.create_task_group() as group:
+
+        async def watch() -> None:
+            while True:
+                told.add(runner.progress.wait)
+                await anyio.sleep(0.005)
+
+        group.start_soon(watch)
+        await runner.send_all()
+        group.cancel_scope.cancel()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert {wait[:29] for wait in told} == {"", "held back by the vendor until"}
+    assert runner.progress.wait == ""
+
+
+async def test_what_holds_back_no_longer_than_the_pace_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
+    """A slow run waits for each of its slots; so it does for the first, after an earlier run."""
+    server.pacer = Pacer(RateLimits(place_order=1200))
+    server.pacer.penalise("placeOrder", 0.04)
+    runner = runner_of(server, ledger, pause_limit_s=0.0)
+    await runner.send_all()
+    assert (runner.pause, await states(ledger)) == (Pause.NONE, {LineState.PLACED: 20})
+
+
+async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteLedger) -> None:
+    """With what is wrong, and until when at most."""
+    told: list[str] = []
+
+    async def refuse(_po_number: str) -> None:
+        if len(server.sent) <= 2:
+            raise errors.ConnectError("the server was not reached")
+
+    server.happens = refuse
+    place = server.once
+
+    async def once(operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
+        if operation.name == "placeOrder":
+            assert not runner.progress.wait
+            return await place(operation, request)
+        told.append(runner.progress.wait)
+        raise errors.NotFoundError("no such order", error_id="PLE10016")
+
+    server.once = once  # type: ignore[method-assign]
+    runner = runner_of(server, ledger, 1)
+    await runner.send_all()
+    assert await states(ledger) == {LineState.PLACED: 20}
+    assert len(told) == 2
+    assert all(wait.startswith("waiting for the server, until ") for wait in told)
+    assert all(wait.endswith(" at most (the server was not reached)") for wait in told)
+
+
+class Torn(SqliteLedger):
+    """A ledger that takes intents and no results."""
+
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
+        raise errors.LedgerError("the disk is full")
+
+
+async def test_a_result_that_cannot_be_written_ends_the_run(server: Server, tmp_path: Path) -> None:
+    """With the ledger's error itself, no group around it; what was armed by then is the most that is in doubt."""
+    async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
+        await ledger.plan("march", each(alone(20)))
+        with pytest.raises(errors.LedgerError, match="the disk is full"):
+            await runner_of(server, ledger, 2).send_all()
+        assert (await states(ledger))[LineState.SENDING] <= 4
+        assert len(server.sent) <= 4

@@ -1,0 +1,230 @@
+"""`sender`: a line is sent once, what its end proves is said, and what it means for the next lines is learnt."""
+
+from typing import Any
+
+import anyio
+import msgspec
+import pytest
+
+from xoxo_async import errors
+from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
+from xoxo_async.bulk.report import Pause
+from xoxo_async.bulk.running.circuit import Circuit, Flow
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.sender import Sender
+from xoxo_async.services.orders import Order
+from xoxo_async.transport.connections import Attempt
+
+pytestmark = pytest.mark.anyio
+
+BODY = '{"productId":1001,"quantity":2,"denomination":100,"poNumber":"PO-1"}'
+LINE = LedgerLine(seq=1, key="k", po_number="PO-1", digest="d", body=BODY, row=1, epoch=4)
+FINE = Order(order_id=900, quantity=2)
+
+
+class Server:
+    """A dispatcher whose attempts all end in the same way, until told another; and all that a sender leans on."""
+
+    def __init__(self, end: Order | errors.XoxoError = FINE, *, most: int = 256) -> None:
+        self.end = end
+        self.asked: list[tuple[str, Any]] = []
+        self.pauses: list[tuple[Pause, str]] = []
+        self.now = 0.0
+        self.progress = Progress(in_flight=100)
+        self.circuit = Circuit(60, lambda: self.now, most=most)
+        self.sender = Sender(
+            self,  # type: ignore[arg-type]
+            self.circuit,
+            self.progress,
+            lambda *pause: self.pauses.append(pause),
+            lambda: self.now,
+        )
+
+    async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
+        self.asked.append((operation.name, request))
+        if isinstance(self.end, errors.XoxoError):
+            raise self.end
+        return self.end
+
+    @property
+    def counted(self) -> tuple[int, int, int]:
+        return self.progress.placed, self.progress.rejected, self.progress.in_doubt
+
+
+async def test_what_is_sent_is_what_the_ledger_holds_and_once() -> None:
+    """Byte for byte, so that it is the same order however often it leaves."""
+    server = Server()
+    change = await server.sender.send(LINE)
+    assert (change.evidence, change.order_id, change.epoch) == (Evidence.ANSWERED_PLACED, 900, 4)
+    assert server.asked == [("placeOrder", msgspec.Raw(BODY.encode()))]
+
+
+REFUSED = errors.DenominationError("no", error_id="PLE10018")
+ENDS: dict[str, tuple[Order | errors.XoxoError, dict[str, Any], Evidence, tuple[int, int, int]]] = {
+    "an order": (FINE, {}, Evidence.ANSWERED_PLACED, (1, 0, 0)),
+    "an order of three lines": (FINE, {"lines": 3}, Evidence.ANSWERED_PLACED, (3, 0, 0)),
+    "another order": (Order(order_id=900, quantity=9), {"lines": 3}, Evidence.OUTCOME_LOST, (0, 0, 3)),
+    "a refusal": (REFUSED, {}, Evidence.REFUSED_NO_ORDER, (0, 1, 0)),
+    "a refusal of three lines": (REFUSED, {"lines": 3}, Evidence.REFUSED_NO_ORDER, (0, 0, 0)),
+    "a refusal after doubt": (REFUSED, {"suspect": True}, Evidence.REFUSED_NO_ORDER, (0, 0, 1)),
+    "no answer": (errors.ReplyLostError("x"), {}, Evidence.OUTCOME_LOST, (0, 0, 1)),
+    "no connection": (errors.ConnectError("x"), {}, Evidence.NOT_PROCESSED, (0, 0, 0)),
+}
+
+
+@pytest.mark.parametrize(("end", "line", "evidence", "counted"), ENDS.values(), ids=list(ENDS))
+async def test_what_an_end_proves_is_what_is_counted(
+    end: Order | errors.XoxoError, line: dict[str, Any], evidence: Evidence, counted: tuple[int, int, int]
+) -> None:
+    """(placed, rejected, in doubt): lines, not orders; a refused pack's get orders of their own, and are not over."""
+    server = Server(end)
+    change = await server.sender.send(msgspec.structs.replace(LINE, **line))
+    assert (change.evidence, server.counted) == (evidence, counted)
+
+
+@pytest.mark.parametrize(
+    ("end", "pause"),
+    [
+        (errors.InsufficientFundsError("too low", effect="possible", error_id="PLE10010"), Pause.FUNDS),
+        (errors.CredentialsRejectedError("not you"), Pause.CREDENTIALS),
+        (errors.RefreshTokenDeadError("spent"), Pause.CREDENTIALS),
+        (errors.ConfigError("the client is closed"), Pause.CREDENTIALS),
+        (REFUSED, None),
+        (errors.TokenRejectedError("once", retryable=True), None),
+        (errors.ServerError("502"), None),
+        (errors.RateLimitedError("slow down", retry_after_s=1), None),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+async def test_what_no_other_line_would_survive_stops_the_run(end: errors.XoxoError, pause: Pause | None) -> None:
+    """An empty purse or dead credentials, in the error's words; not what passes, nor what was this line's own fault."""
+    server = Server(end)
+    await server.sender.send(LINE)
+    assert [told for told, _ in server.pauses] == ([] if pause is None else [pause])
+    assert all(end.message in reason for _, reason in server.pauses)
+
+
+@pytest.mark.parametrize("end", [errors.ConnectError("x"), errors.TokenRejectedError("x", retryable=True)])
+async def test_one_send_that_never_arrived_shuts_the_way(end: errors.XoxoError) -> None:
+    """Nobody else would be heard either."""
+    server = Server(end)
+    await server.sender.send(LINE)
+    assert server.circuit.flow is Flow.NONE
+
+
+@pytest.mark.parametrize("between", [FINE, REFUSED], ids=["an order", "a refusal"])
+async def test_doubts_shut_the_way_unless_a_server_at_work_shows_between_them(
+    between: Order | errors.XoxoError,
+) -> None:
+    """A refusal with a reason is a sign of life, too."""
+    server = Server()
+    for end in [*[errors.ReplyLostError("x")] * 4, between, *[errors.ServerError("x")] * 4]:
+        server.end = end
+        await server.sender.send(LINE)
+    assert server.circuit.flow is Flow.FULL
+    await server.sender.send(LINE)
+    assert server.circuit.flow is Flow.NONE
+
+
+async def test_a_refusal_for_the_rate_halves_what_is_in_flight() -> None:
+    """The server is well, and wants less."""
+    server = Server(errors.RateLimitedError("slow down", retry_after_s=60))
+    await server.sender.send(LINE)
+    assert (server.circuit.flow, server.circuit.limit) == (Flow.FULL, 50)
+
+
+async def penalties(server: Server, *at: float) -> None:
+    server.end = errors.RateLimitedError("slow down", retry_after_s=60)
+    for server.now in at:
+        await server.sender.send(LINE)
+
+
+async def test_five_penalties_in_a_row_pause_the_run() -> None:
+    """Nothing comes of going on."""
+    server = Server()
+    await penalties(server, 0, 60, 120, 180)
+    assert server.pauses == []
+    await penalties(server, 240)
+    assert [pause for pause, _ in server.pauses] == [Pause.RATE]
+
+
+async def test_refusals_within_a_penalty_are_one_penalty() -> None:
+    """What was in flight when it began was sent before anybody knew."""
+    server = Server()
+    await penalties(server, *range(50))
+    assert server.pauses == []
+
+
+async def test_an_order_between_penalties_begins_a_new_count() -> None:
+    """Then something does come of it."""
+    server = Server()
+    await penalties(server, 0, 60, 120, 180)
+    server.end = FINE
+    await server.sender.send(LINE)
+    await penalties(server, 240, 300, 360, 420)
+    assert server.pauses == []
+
+
+@pytest.mark.parametrize(
+    ("end", "flow"),
+    [
+        (errors.NotFoundError("no such order", error_id="PLE10016"), Flow.TRIAL),
+        (errors.RateLimitedError("slow down"), Flow.TRIAL),
+        (FINE, Flow.TRIAL),
+        (errors.ServerError("its own failure", error_id="PLE10020"), Flow.TRIAL),
+        (errors.ServerError("502"), Flow.TRIAL),
+        (errors.DecodeError("a page of HTML"), Flow.TRIAL),
+        (errors.ConnectError("refused"), Flow.NONE),
+        (errors.ReplyLostError("gone"), Flow.NONE),
+        (errors.AuthError("no token", retryable=True), Flow.NONE),
+    ],
+)
+async def test_any_answer_to_a_probe_proves_a_server_alive(end: Order | errors.XoxoError, flow: Flow) -> None:
+    """It asks for an order that nobody has; a living server is then tried with one line, whatever its answer was."""
+    server = Server(errors.ConnectError("refused"))
+    await server.sender.send(LINE)
+    server.end = end
+    await server.sender.probe()
+    assert server.circuit.flow is flow
+    assert [name for name, _ in server.asked] == ["placeOrder", "getOrderDetails"]
+    assert server.pauses == []
+
+
+async def test_a_probe_that_is_answered_with_a_failure_proves_less() -> None:
+    """Right after a line was tried in vain on its word, it lets no other one through; a good answer does."""
+    server = Server(errors.ServerError("500"))
+    for _ in range(5):
+        await server.sender.send(LINE)
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.TRIAL
+    await server.sender.send(LINE)
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.NONE
+    server.end = FINE
+    await server.sender.probe()
+    assert server.circuit.flow is Flow.TRIAL
+
+
+async def test_a_probe_that_shows_dead_credentials_stops_the_run() -> None:
+    """No time mends them."""
+    server = Server(errors.ConnectError("refused"))
+    await server.sender.send(LINE)
+    server.end = errors.CredentialsRejectedError("not you")
+    await server.sender.probe()
+    assert server.pauses == [(Pause.CREDENTIALS, "not you")]
+
+
+async def test_a_probe_ends_with_the_patience() -> None:
+    """A server that keeps the connection open and says nothing is a dead one."""
+    server = Server(errors.ConnectError("refused"))
+    await server.sender.send(LINE)
+    server.now = 60.0
+
+    async def silence(_operation: Any, _request: Any, /) -> Order:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    server.once = silence  # type: ignore[method-assign]
+    with anyio.fail_after(10):
+        await server.sender.probe()
+    assert server.circuit.flow is Flow.NONE

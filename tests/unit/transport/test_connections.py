@@ -1,0 +1,94 @@
+"""`connections`: what a connection has answered, and which answers cannot be to their requests."""
+
+import gc
+
+import pytest
+
+from xoxo_async.transport.connections import ConnectionRecord, Records, SeenOrders
+
+
+class Protocol:
+    """The end of a connection inside aiohttp."""
+
+    def __init__(self) -> None:
+        self.ended = ""
+
+    def close(self) -> None:
+        self.ended = "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+
+def record(protocol: Protocol | None = None) -> ConnectionRecord:
+    return ConnectionRecord(protocol or Protocol())  # type: ignore[arg-type]
+
+
+def test_a_new_connection_may_serve_and_a_closed_one_never_again() -> None:
+    """A success that is told late does not open it again."""
+    protocol = Protocol()
+    of = record(protocol)
+    assert of.ready
+    of.close()
+    of.served()
+    assert (of.ready, of.closed, protocol.ended) == (False, True, "closed")
+
+
+@pytest.mark.parametrize(
+    ("po_number", "possible"), [("A", True), (" a", True), ("B", False)], ids=["the same", "spelled otherwise", "other"]
+)
+def test_one_order_is_not_the_answer_to_two_po_numbers(po_number: str, possible: bool) -> None:
+    """On one connection; case and blanks do not tell poNumbers apart for certain."""
+    of = record()
+    assert of.note(1, "A")
+    assert of.note(1, po_number) is possible
+
+
+def test_a_tainted_connection_is_cut_and_tells_what_is_not_proven() -> None:
+    """What a look-up elsewhere has proven, and all before it, is in doubt no longer."""
+    protocol = Protocol()
+    of = record(protocol)
+    for order_id, po_number in enumerate("ABCD", 1):
+        of.note(order_id, po_number)
+    of.proven("nobody's")
+    of.proven("B")
+    assert of.taint() == (("C", 3), ("D", 4))
+    assert (protocol.ended, of.tainted, of.ready) == ("aborted", True, False)
+    assert of.taint() == ()
+
+
+def test_a_record_does_not_keep_its_connection() -> None:
+    """A connection that the pool has dropped is gone, and with it its record."""
+    records = Records()
+    protocol = Protocol()
+    of = records.of(protocol)  # type: ignore[arg-type]
+    assert records.of(protocol) is of  # type: ignore[arg-type]
+    del protocol
+    gc.collect()
+    of.close()
+    assert of.taint() == ()
+
+
+def test_an_order_seen_under_another_po_number_names_the_other_connection() -> None:
+    """Over all connections of a client; what a tainted one has named counts no longer."""
+    seen, first, second = SeenOrders(), record(), record()
+    assert seen.note(1, "A", first, 0.0) is None
+    assert seen.note(1, "A", second, 1.0) is None
+    assert seen.note(1, "B", second, 2.0) is first
+    assert seen.record_of(1) is first
+    first.taint()
+    assert seen.note(1, "B", second, 3.0) is None
+    assert seen.record_of(1) is second
+    assert seen.record_of(2) is None
+
+
+def test_what_was_seen_is_forgotten_after_a_while_and_in_number() -> None:
+    """A client that runs for months does not fill its memory."""
+    seen, of = SeenOrders(), record()
+    for order_id in range(12_000):
+        seen.note(order_id, f"P{order_id}", of, 0.0)
+    assert seen.record_of(0) is None
+    assert seen.record_of(11_999) is of
+    seen.note(20_000, "X", of, 4000.0)
+    assert seen.record_of(2_000) is None
+    assert seen.record_of(20_000) is of

@@ -1,0 +1,115 @@
+"""A person's decision about one line: it is checked against the vendor's books before it is believed."""
+
+import getpass
+from typing import NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.running.evidence import described, mismatch
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
+from xoxo_async.services.orders import Order
+
+__all__ = ["Decision", "Resolved", "decide_line"]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a person says of a line: placed under an order id, to be sent again, or (neither) rejected.
+
+    Attributes:
+        placed: The order id it was placed under.
+        resend: Whether no order of it exists, and it is to be sent again under the same poNumber.
+        reason: Why; kept in the journal.
+        unchecked: Whether `placed` is believed without asking the vendor.
+    """
+
+    placed: int | None = None
+    resend: bool = False
+    reason: str = ""
+    unchecked: bool = False
+
+    def change(self, line: LedgerLine) -> Change:
+        """Return it as a fact about a line.
+
+        Args:
+            line: The line.
+        """
+        unasked = "; the vendor was not asked" if self.placed is not None and self.unchecked else ""
+        reason = (self.reason.strip() or f"decided by {_person()}") + unasked
+        if self.placed is None:
+            evidence = Evidence.PERSON_RESEND if self.resend else Evidence.PERSON_REJECTED
+            return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason)
+        # An order id is proof in any state; its codes are fetched by the next resume.
+        evidence = Evidence.PERSON_PLACED if line.state is LineState.MANUAL else Evidence.LATE_PROOF
+        if line.state is LineState.PLACED and line.order_id != self.placed:
+            evidence = Evidence.PERSON_CORRECTED
+        return Change(
+            seq=line.seq,
+            evidence=evidence,
+            epoch=line.epoch,
+            order_id=self.placed,
+            delivery=Delivery.PENDING,
+            reason=reason,
+        )
+
+
+class Resolved(NamedTuple):
+    """What a decision made of a line.
+
+    Attributes:
+        line: The line as it stands now.
+        found: The order that the vendor has, in words; empty where it was not asked.
+    """
+
+    line: LedgerLine
+    found: str = ""
+
+
+async def decide_line(client: XoxoClient | None, ledger: Ledger, key: str, decision: Decision) -> Resolved:
+    """Record a person's decision about the line of a key.
+
+    Args:
+        client: Looks the order up; None only where nothing has to be looked up.
+        ledger: The ledger.
+        key: The line's key.
+        decision: What was decided.
+
+    Raises:
+        ConfigError: There is no such line, it is not a person's to decide, or the order is none of this line.
+        XoxoError: The order cannot be looked up.
+    """
+    line = await ledger.find(key)
+    if line is None:
+        raise ConfigError(f"the ledger holds no line with the key {key!r}")
+    found = ""
+    if decision.placed is not None and not decision.unchecked and client is not None:
+        order = await _looked_up(client, line, decision.placed)
+        found = described(order)
+    try:
+        (after,) = await ledger.record([decision.change(line)])
+    except LedgerConflictError as error:
+        raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
+    return Resolved(after, found)
+
+
+async def _looked_up(client: XoxoClient, line: LedgerLine, order_id: int) -> Order:
+    try:
+        order = await client.orders.get(order_id=order_id)
+    except NotFoundError as error:
+        raise ConfigError(f"the vendor has no order {order_id}; nothing was recorded") from error
+    difference = mismatch(line, order, dated=False)
+    if difference:
+        raise ConfigError(
+            f"order {order_id} is not this row's: {difference}. The vendor has: {described(order)}. Nothing was"
+            " recorded; --unchecked records it all the same"
+        )
+    return order
+
+
+def _person() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "a person"

@@ -1,0 +1,1 @@
+"""Where order lines are kept, and what may become of them."""

@@ -1,0 +1,91 @@
+"""Lines that want nothing but codes may share an order: which of them do, and in what order its codes are dealt."""
+
+import hashlib
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.services.placing import PlaceOrder
+
+__all__ = ["Pack", "Packer"]
+
+_PO_READABLE: Final = 74
+_REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
+
+
+class Pack(NamedTuple):
+    """One order and the lines that travel in it, in the order in which its codes are dealt to them.
+
+    Attributes:
+        order: What is sent.
+        lines: Its lines; a single one is the order itself.
+    """
+
+    order: PlannedLine
+    lines: tuple[PlannedLine, ...]
+
+
+class Packer:
+    """Gather lines of one kind (all that is ordered the same, but for poNumber and quantity) into orders."""
+
+    def __init__(self) -> None:
+        self.open: Final[dict[str, PlannedLine]] = {}
+        self._kinds: Final[dict[bytes, list[PlannedLine]]] = {}
+
+    def add(self, line: PlannedLine) -> Pack | None:
+        """Take a line in; return the order it filled, or would have overfilled without the line.
+
+        Args:
+            line: A line with room for others.
+        """
+        kind = _kind(line)
+        lines = self._kinds.setdefault(kind, [])
+        full = sum(other.pieces for other in lines) + line.pieces
+        done = None
+        if full > line.room and lines:
+            done, lines, full = self._closed(kind), self._kinds.setdefault(kind, []), line.pieces
+        lines.append(line)
+        self.open[line.key] = line
+        if done is None and full >= line.room:
+            return self._closed(kind)
+        return done
+
+    def rest(self) -> Iterator[Pack]:
+        """Yield the orders that are not full: no more lines come."""
+        for kind in tuple(self._kinds):
+            yield self._closed(kind)
+
+    def _closed(self, kind: bytes) -> Pack:
+        lines = tuple(self._kinds.pop(kind))
+        for line in lines:
+            del self.open[line.key]
+        return Pack(lines[0] if len(lines) == 1 else _order(lines), lines)
+
+
+def _kind(line: PlannedLine) -> bytes:
+    return _ENCODER.encode(msgspec.structs.replace(_REQUEST.decode(line.request), po_number="", quantity=1))
+
+
+def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
+    """Return the order of several lines; the same lines always make the same order, down to its poNumber."""
+    first = lines[0]
+    name = hashlib.sha256("\n".join(line.po_number for line in lines).encode()).hexdigest()[:20]
+    po_number = f"{first.po_number[:_PO_READABLE]}-x{len(lines)}-{name}"
+    pieces = sum(line.pieces for line in lines)
+    request = _ENCODER.encode(
+        msgspec.structs.replace(_REQUEST.decode(first.request), po_number=po_number, quantity=pieces)
+    )
+    worths = [line.worth for line in lines if line.worth is not None]
+    return PlannedLine(
+        key=f"{first.key} … {lines[-1].key} ({len(lines)} lines) {name[:8]}",
+        po_number=po_number,
+        digest=hashlib.sha256(request).hexdigest(),
+        request=request,
+        row=first.row,
+        worth=sum(worths, Decimal(0)) if len(worths) == len(lines) else None,
+        pieces=pieces,
+    )

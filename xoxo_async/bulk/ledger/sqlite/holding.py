@@ -1,0 +1,134 @@
+"""What a new holder finds out about its ledger, and writes into it before anything else."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
+from xoxo_async.bulk.ledger.sqlite.files import is_same_place, place_of
+from xoxo_async.bulk.ledger.sqlite.lock import Notes
+from xoxo_async.bulk.ledger.sqlite.session import COPIED, LAST_SLOT, OLDER
+from xoxo_async.bulk.ledger.sqlite.statements import get_meta, last_row, set_meta, set_metas, write_codes
+
+__all__ = ["Holding", "is_copy", "is_older"]
+
+_SEALED: Final = "sealed"
+_SEAL_CHUNK: Final = 500
+_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+
+# An index has the states, so only lines in doubt are read.
+_LATEST: Final = (
+    "SELECT max(max(coalesce(last_sent_tick, 0), coalesce(last_lookup_at, 0))) FROM lines WHERE state IN (?, ?, ?)"
+)
+_DOUBT_FROM: Final = "UPDATE lines SET last_sent_tick = ? WHERE state IN (?, ?, ?)"
+_IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB ? ORDER BY seq LIMIT ?"
+
+
+def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
+    """Return whether a file may be an older or another copy of the ledger that its holders wrote to.
+
+    It may where it is another file than before (a copy, a restored backup), where what is noted beside it is about
+    another ledger, is missing, or knows of later entries, and where that was found before and nobody has settled it.
+    What no note can tell: a snapshot of the whole disk that is brought back.
+
+    Args:
+        connection: To read with.
+        place: Where it lies, see `place_of`.
+        notes: What is noted beside it.
+    """
+    kept = get_meta(connection, "place")
+    return (
+        bool(get_meta(connection, COPIED))
+        or (kept is not None and not is_same_place(kept, place))
+        or (kept is not None and notes.ledger != get_meta(connection, "ledger"))
+        or is_older(connection, notes)
+    )
+
+
+def is_older(connection: sqlite3.Connection, notes: Notes) -> bool:
+    """Return whether a file surely is an older state of this very ledger: what is noted beside it went on after it.
+
+    Then every order of its planned rows that the vendor knows may be its own, because this ledger sent them since.
+
+    Args:
+        connection: To read with.
+        notes: What is noted beside it.
+    """
+    went_on = notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection)
+    return went_on or get_meta(connection, COPIED) == OLDER
+
+
+class Holding:
+    """What one opening of a ledger has found out, to be written with the mark of its holder.
+
+    Args:
+        connection: To read with.
+        box: Seals voucher codes; None leaves them as they are.
+        file: The descriptor of the ledger's file.
+        notes: What was noted beside it.
+        wall: The wall clock, in epoch seconds.
+        boot: The clock of the machine.
+
+    Attributes:
+        clock: The ledger's clock, going on from where it was.
+        copied: Whether the file may be a copy, see `is_copy`.
+        older: Whether it surely is an older state of this ledger, see `is_older`.
+        ledger: The ledger's own name.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        box: CodeBox | None,
+        file: int,
+        notes: Notes,
+        wall: Callable[[], float],
+        boot: Callable[[], Boot],
+    ) -> None:
+        self._box: Final = box
+        self._place: Final = place_of(file)
+        self.ledger: Final = get_meta(connection, "ledger") or ""
+        self.copied: Final = is_copy(connection, self._place, notes)
+        self.older: Final = is_older(connection, notes)
+        latest: float = connection.execute(_LATEST, _IN_DOUBT).fetchone()[0] or 0.0
+        last_slot = float(get_meta(connection, LAST_SLOT) or 0.0)
+        self.clock: Final = LedgerClock(wall, boot, get_meta(connection, "clock") or "", max(latest, last_slot))
+        self._sealed_up_to = 0
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write what was found out; in the transaction that makes the holder known.
+
+        Args:
+            connection: In that transaction.
+        """
+        facts = {"place": self._place, "clock": self.clock.anchor.text()}
+        set_metas(connection, facts | ({COPIED: OLDER if self.older else "yes"} if self.copied else {}))
+        if self.clock.is_new:
+            # Nobody knows how long ago these were sent: this is when they are seen first by a clock that goes on.
+            connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *_IN_DOUBT))
+
+    def seal_some(self, connection: sqlite3.Connection) -> bool:
+        """Seal voucher codes that a holder without a key kept in clear; a chunk at a time, and only once.
+
+        Args:
+            connection: In a transaction of its own.
+
+        Returns:
+            Whether it is to be called again.
+        """
+        box = self._box
+        if box is None or not box.sealed or get_meta(connection, _SEALED):
+            return False
+        values = (self._sealed_up_to, SEALED_FORM, _SEAL_CHUNK)
+        rows: list[tuple[int, str]] = connection.execute(_IN_CLEAR, values).fetchall()
+        if rows:
+            write_codes(connection, [(seq, box.seal(body.encode(), seq)) for seq, body in rows])
+            self._sealed_up_to = rows[-1][0]
+            return True
+        if self._sealed_up_to:
+            self._sealed_up_to = 0  # once more from the beginning: a chunk whose commit failed is still in clear
+            return True
+        set_meta(connection, _SEALED, "yes")
+        return False

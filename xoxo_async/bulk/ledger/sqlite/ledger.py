@@ -1,0 +1,566 @@
+"""The embedded ledger: one SQLite file, one holder, every answer durable before it is given."""
+
+import asyncio
+import os
+import sqlite3
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import anyio
+import anyio.to_thread
+import msgspec
+
+from xoxo_async.bulk.ledger.budget import units
+from xoxo_async.bulk.ledger.clock import Boot, boot_clock
+from xoxo_async.bulk.ledger.lines import (
+    DEFAULT_RULES,
+    Change,
+    Counts,
+    LedgerLine,
+    LineState,
+    PackedLine,
+    PlannedLine,
+    Rules,
+)
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
+from xoxo_async.bulk.ledger.sqlite.failures import failure
+from xoxo_async.bulk.ledger.sqlite.lock import holder_of
+from xoxo_async.bulk.ledger.sqlite.marks import CodeMarks
+from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
+from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
+from xoxo_async.bulk.ledger.sqlite.session import read_identity
+from xoxo_async.bulk.ledger.sqlite.statements import (
+    JournalRow,
+    count,
+    get_meta,
+    read_codes,
+    read_journal,
+    read_key,
+    read_state,
+    set_meta,
+)
+from xoxo_async.bulk.ledger.sqlite.view import LedgerView
+from xoxo_async.bulk.ledger.sqlite.waiting import outlast
+from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
+from xoxo_async.bulk.ledger.vouchers import StoredCode
+from xoxo_async.errors import LedgerError
+
+__all__ = ["JournalRow", "SqliteLedger"]
+
+T = TypeVar("T")
+
+_PLAN_CHUNK: Final = 1000
+_READ_CHUNK: Final = 500
+
+
+class SqliteLedger:
+    """A ledger in one SQLite file (and its `-wal`, `-shm` and `.lock` beside it), all 0600, for one process at a time.
+
+    Use it with `async with`; it belongs to the event loop it was opened in. Every method raises `LedgerError` when the
+    file cannot be read or written. A claim that cannot be written fails, so nothing is sent without a durable intent.
+    A result that cannot be written fails as well, and is kept in memory for the next transaction; recording it again
+    does no harm. Keep the file on a local disk: SQLite's WAL does not work over network file systems.
+
+    Args:
+        path: The file; made when it is not there, unless `must_exist`.
+        clock: The wall clock, in epoch seconds.
+        boot: The clock of this machine, which nobody sets: absence is counted on it. By default the system's, or
+            `clock` where one is given.
+        codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
+            empty, or unset there, keeps them in clear. With a key, codes that are in clear already are sealed before
+            anything else is written, and from then on the ledger opens only with that key.
+        store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
+        must_exist: Whether a missing file is an error.
+        read_only: Whether to look only: no lock is taken, nothing is changed, and whoever works on the ledger goes on
+            doing so. Methods that write raise.
+        keep_unused: Whether a ledger that this opening made stays when nothing was planned in it.
+
+    Raises:
+        LedgerLockedError: On opening: another process holds the ledger, or this one has it open already.
+        LedgerError: On opening: the file is no ledger, cut off, damaged, of a newer version, has a second name (hard
+            link), or the key is wrong. Later: the file was deleted, renamed or replaced; then no line is handed out.
+
+    Example:
+        ```python
+        async with SqliteLedger("march.db") as ledger:
+            print(await ledger.counts())
+        ```
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        clock: Callable[[], float] | None = None,
+        boot: Callable[[], Boot] | None = None,
+        codes_key: str | None = None,
+        store_codes: bool = True,
+        must_exist: bool = False,
+        read_only: bool = False,
+        keep_unused: bool = True,
+    ) -> None:
+        self.path: Final = Path(path)
+        self._file: Final = Path(os.path.realpath(path))
+        self._wall: Final = clock or time.time
+        self._boot: Final = boot or (boot_clock() if clock is None else lambda: Boot("", self._wall()))
+        self._key: Final = codes_key
+        self._store_codes: Final = store_codes
+        self._must_exist: Final = must_exist
+        self._keep_unused: Final = keep_unused
+        self._only_read: Final = LedgerView(self.path, self._file) if read_only else None
+        self._view: LedgerView | None = None
+        self._disk: LedgerFile | None = None
+        self._opened: Opened | None = None
+        self._job: str | None = None
+        self._copied = False
+        self._older = False
+        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._identity: Identity | None = None
+        self._planning: Final = anyio.Lock()
+
+    @property
+    def job(self) -> str | None:
+        """The job this ledger holds, None before its first plan."""
+        return self._job
+
+    @property
+    def copied(self) -> bool:
+        """Whether this file may be an older or another copy of the ledger that earlier runs wrote to.
+
+        Then lines that it holds as planned may have been sent. It stays so, also for later openings, until
+        `restored`. It cannot be told where a snapshot of the whole disk or folder was brought back.
+        """
+        return self._copied
+
+    @property
+    def older(self) -> bool:
+        """Whether a `copied` ledger, opened to write, surely is an older state of this very ledger.
+
+        The lock file beside it says so: a backup was put back. Then the orders of its planned lines are its own, and
+        are adopted. Any other copy may be a second ledger, and a person decides.
+        """
+        return self._older
+
+    @property
+    def identity(self) -> Identity | None:
+        """Whose orders this ledger holds, None before that was said."""
+        return self._identity
+
+    @property
+    def holder(self) -> int | None:
+        """The process that holds this ledger, None when none does; this one where it is open to write."""
+        return holder_of(self._file)
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether voucher codes are kept."""
+        return self._store_codes
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Take the ledger's lock, check the file (or make it), and start its writer.
+
+        Raises:
+            LedgerLockedError: When another process holds the ledger, or this one has it open already.
+            LedgerError: When the file cannot be used; the message says what it is.
+        """
+        if self._opened is not None or self._view is not None:
+            raise LedgerError(f"{self.path} is open already")
+        if self._only_read is not None:
+            self._job = await anyio.to_thread.run_sync(self._only_read.job)
+            self._view, self._copied = self._only_read, self._only_read.copied
+            self._identity = await self._read(read_identity)
+            return
+        box = self._box() if self._store_codes else None
+        marks = CodeMarks(self._box)
+        disk = LedgerFile(
+            self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
+        )
+        loop = asyncio.get_running_loop()
+        opening = loop.run_in_executor(None, disk.open, loop)
+        try:
+            opened = await outlast(opening)
+        except asyncio.CancelledError:
+            # Half-opened would hold the lock for as long as the process lives.
+            if opening.exception() is None:
+                await self._close(disk, opening.result())
+            raise
+        self._disk, self._opened = disk, opened
+        self._job, self._identity = opened.job, opened.identity
+        self._copied, self._older = opened.copied, opened.older
+
+    async def aclose(self) -> None:
+        """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
+        opened, self._opened, self._view = self._opened, None, None
+        if opened is None or self._disk is None:
+            return
+        try:
+            # Lines of a claim whose caller was cancelled go back before the end.
+            await outlast(asyncio.gather(*self._given_up, return_exceptions=True))
+        finally:
+            await self._close(self._disk, opened)
+
+    async def _close(self, disk: LedgerFile, opened: Opened) -> None:
+        end = partial(disk.close, opened, keep_unused=self._keep_unused)
+        await outlast(asyncio.get_running_loop().run_in_executor(None, end))
+
+    def now(self) -> float:
+        """Return the ledger's clock: seconds that nobody can set, across processes and a suspended machine.
+
+        Raises:
+            LedgerError: When the ledger is not open to write.
+        """
+        if self._opened is None:
+            raise self._not_open()
+        return self._opened.clock.now()
+
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
+
+        Claims and results wait until planning ends, also while `approve` asks a person.
+
+        Args:
+            job: The job's name; a ledger holds one job.
+            lines: The lines. One that is there already, with the same contents, is left as it is.
+            terms: What else the plan has to keep to.
+
+        Returns:
+            How many were added, how many were known, and how many were withdrawn.
+
+        Raises:
+            LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
+            PlanError: When planned lines are missing from the plan and may not be; names them.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        writer = self._writer()
+        async with self._planning:
+            return await _plan(writer, job, lines, terms, self._planned)
+
+    def _planned(self, job: str, identity: Identity | None) -> None:
+        self._job = job
+        self._identity = self._identity or identity
+
+    async def rebind(self, identity: Identity, *, reason: str) -> None:
+        """Let the ledger belong to another account or address, on a person's word; journalled.
+
+        Args:
+            identity: Whose orders it holds from now on.
+            reason: Why.
+
+        Raises:
+            LedgerError: When it cannot be written.
+        """
+        await self._writer().step(lambda session: session.rebind(identity, reason))
+        self._identity = identity
+
+    async def restored(self, *, reason: str, copied: bool = False) -> int:
+        """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
+
+        Args:
+            reason: How that is known; journalled.
+            copied: Whether it may be a copy beside another ledger, and no person says otherwise.
+
+        Returns:
+            How many lines there were.
+        """
+        moved = int(await self._writer().step(lambda session: session.restored(reason, copied=copied)))
+        self._copied = False
+        return moved
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
+
+        Args:
+            keys: Whose; None is every planned line that was never sent.
+            reason: Why; journalled.
+
+        Returns:
+            How many lines were cancelled.
+
+        Raises:
+            LedgerConflictError: When one of them is not there, or was sent; names it.
+        """
+        return int(await self._writer().step(lambda session: session.withdraw(keys, reason)))
+
+    async def reprice(self, pricing: Pricing) -> None:
+        """Set anew what orders that are not placed may cost at most; reads each of them.
+
+        Args:
+            pricing: What a piece may cost today.
+        """
+        await self._writer().step(lambda session: session.reprice(pricing))
+
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent; reads each such line.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
+        return await self._read(lambda connection: read_backlog(connection, doubted=doubted))
+
+    async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
+        """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
+
+        When the caller is cancelled meanwhile, the lines go back by themselves.
+
+        Args:
+            limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+            budget: What the job may cost, in the account's currency. A claim reserves what its lines may cost at most.
+
+        Raises:
+            BudgetError: When the next line may cost more than is left of the budget; nothing was taken.
+            LedgerError: When the intent cannot be written: nothing may be sent.
+        """
+        writer = self._writer()
+        if limit < 1:
+            return []
+        future = writer.claim(limit, units(budget))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self._given_up.add(future)
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(self._given_up.discard)
+            raise
+
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
+        """Record facts about lines, each with its journal row. Durable on return; done also if the caller is cancelled.
+
+        Changes that do not apply never hold up those that do: these are written, then the error is raised. A proof of
+        another order than the one stored is journalled and refused.
+
+        Args:
+            changes: The facts, in order; several may be about one line.
+            rules: The settling rules, for facts about absence.
+            doubts: poNumber and order id of what was answered on a connection that was not in step: those lines are in
+                doubt (T16) in the same transaction, unless a person named their order.
+
+        Returns:
+            For every change, the line as it stands after it; then the lines that came into doubt.
+
+        Raises:
+            LedgerConflictError: When some changes were refused; it names them.
+            LedgerError: When nothing could be written; the changes are kept for the next transaction.
+        """
+        return await self._writer().record(tuple(changes), rules, tuple(doubts))
+
+    async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
+        """Return which codes placed lines may be given, where the ledger does not keep them.
+
+        Args:
+            found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
+
+        Returns:
+            Distinct codes by line, without those that another line has. Each of these is an alarm from then on, and
+            so is an order that lists more codes than it has pieces.
+
+        Raises:
+            LedgerError: When the alarms cannot be written, or the ledger's key is missing.
+        """
+        vetted: dict[int, tuple[StoredCode, ...]] = await self._writer().step(lambda session: session.vet(found))
+        return vetted
+
+    async def recover(self) -> int:
+        """Put every line that a dead holder was sending in doubt (T7); call it before the first claim.
+
+        Returns:
+            How many there were.
+        """
+        return int(await self._writer().step(lambda session: session.recover()))
+
+    async def lines(
+        self, *, states: Collection[LineState] = (), after: int = 0, with_codes: bool = False
+    ) -> AsyncIterator[LedgerLine]:
+        """Stream lines in order of `seq`; bounded memory, each chunk as it stands when it is read.
+
+        Args:
+            states: Only these; empty is all.
+            after: Only lines with a greater `seq`.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
+        """
+        wanted = tuple(dict.fromkeys(states))
+        box = self._box() if with_codes else None
+        while True:
+            at = after
+
+            def read(connection: sqlite3.Connection, at: int = at) -> list[LedgerLine]:
+                return _with_codes(connection, read_state(connection, wanted, at, _READ_CHUNK), box)
+
+            chunk = await self._read(read)
+            for line in chunk:
+                yield line
+            if len(chunk) < _READ_CHUNK:
+                return
+            after = chunk[-1].seq
+
+    async def find(self, key: str) -> LedgerLine | None:
+        """Return the order that the line of a key is, or travels in; None when there is no such line.
+
+        Args:
+            key: The caller's row key.
+        """
+
+        def read(connection: sqlite3.Connection) -> LedgerLine | None:
+            return read_key(connection, key, pack_of(connection, key))
+
+        return await self._read(read)
+
+    async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
+        """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
+
+        Args:
+            orders: The orders; those of a single line have no entry.
+        """
+        seqs = [order.seq for order in orders if order.lines > 1]
+        found: dict[int, list[PackedLine]] = {}
+        for line in await self._read(lambda connection: read_packed(connection, seqs)) if seqs else ():
+            found.setdefault(line.pack, []).append(line)
+        return found
+
+    async def counts(self) -> Counts:
+        """Return the ledger in numbers, from one snapshot; reads every line."""
+        return await self._read(count)
+
+    async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
+        """Stream the append-only journal, oldest first.
+
+        Args:
+            seq: Only this line's entries; None is all. Reads the whole journal either way.
+            after: Only entries with a greater id.
+        """
+        while True:
+            at = after
+
+            def read(connection: sqlite3.Connection, at: int = at) -> list[JournalRow]:
+                return read_journal(connection, seq, at, _READ_CHUNK)
+
+            chunk = await self._read(read)
+            for row in chunk:
+                yield row
+            if len(chunk) < _READ_CHUNK:
+                return
+            after = chunk[-1].id
+
+    async def get_meta(self, name: str) -> str | None:
+        """Return a fact kept with `set_meta`, None when there is none.
+
+        Args:
+            name: The fact's name.
+        """
+        return await self._read(lambda connection: get_meta(connection, f"run.{name}"))
+
+    async def set_meta(self, name: str, value: str) -> None:
+        """Keep a small fact about the run beside it, durably.
+
+        Args:
+            name: The fact's name.
+            value: The fact.
+        """
+        await self._writer().step(lambda session: set_meta(session.connection, f"run.{name}", value))
+
+    # Behind it.
+
+    def _writer(self) -> LedgerWriter:
+        if self._opened is None:
+            raise self._not_open()
+        return self._opened.writer
+
+    def _not_open(self) -> LedgerError:
+        if self._view is not None:
+            return LedgerError(f"{self.path} is open to be read only")
+        return LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
+
+    def _box(self) -> CodeBox:
+        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        return CodeBox(key)
+
+    async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
+        if self._view is not None:
+            return await anyio.to_thread.run_sync(self._view.read, run)
+        opened = self._opened
+        if opened is None:
+            raise self._not_open()
+
+        def read() -> T:
+            with opened.in_use:
+                return run(opened.reader)
+
+        async with opened.reading:
+            try:
+                return await anyio.to_thread.run_sync(read)
+            except (sqlite3.Error, msgspec.MsgspecError) as error:
+                raise failure(self.path, error) from error
+
+
+async def _plan(
+    writer: LedgerWriter,
+    job: str,
+    lines: AsyncIterator[PlannedLine],
+    terms: PlanTerms,
+    then: Callable[[str, Identity | None], None],
+) -> Planned:
+    total = added = orders = 0
+    done = False
+    try:
+        await writer.plan(lambda session: session.plan(job, terms))
+        chunk: list[PlannedLine] = []
+        async for line in lines:
+            chunk.append(line)
+            if len(chunk) == _PLAN_CHUNK:
+                total += len(chunk)
+                new, orders = await _add(writer, chunk, last=False)
+                added += new
+                chunk = []
+        total += len(chunk)
+        new, orders = await _add(writer, chunk, last=True)
+        added += new
+        withdrawn, unwanted, shares = await writer.plan(lambda session: session.close_plan(terms))
+        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn, unwanted=unwanted)
+        if terms.approve is not None:
+            await terms.approve(planned, shares)
+        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
+        committing = writer.plan(lambda _session: None, last=True)
+        # Also where the caller is cancelled in this moment: the plan stands.
+        committing.add_done_callback(lambda done: None if done.exception() else then(job, terms.identity))
+        await asyncio.shield(committing)
+    finally:
+        if not done:
+            writer.plan(None)
+    return planned
+
+
+async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
+    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last))
+    return added
+
+
+def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:
+    if box is None:
+        return lines
+    stored = read_codes(connection, [line.seq for line in lines if line.state is LineState.PLACED])
+    return [
+        msgspec.structs.replace(line, codes=box.open(stored[line.seq], line.seq)) if line.seq in stored else line
+        for line in lines
+    ]

@@ -1,0 +1,240 @@
+"""How a ledger's file is opened: its locks taken, its contents checked or made, its writer started."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import anyio
+import msgspec
+
+from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
+from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.sqlite.failures import failure
+from xoxo_async.bulk.ledger.sqlite.files import (
+    FileWatch,
+    create_private,
+    publish,
+    read_header,
+    refuse_incomplete,
+    refuse_mixed,
+    refuse_torn,
+    remove,
+    sidecar,
+)
+from xoxo_async.bulk.ledger.sqlite.holding import Holding
+from xoxo_async.bulk.ledger.sqlite.lock import FileLock
+from xoxo_async.bulk.ledger.sqlite.marks import CodeMarks
+from xoxo_async.bulk.ledger.sqlite.schema import build, connect
+from xoxo_async.bulk.ledger.sqlite.session import LedgerSession, read_identity
+from xoxo_async.bulk.ledger.sqlite.statements import get_meta, last_row, last_seq
+from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
+from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
+from xoxo_async.errors import LedgerError
+
+__all__ = ["LedgerFile", "Opened"]
+
+_OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
+_CHECK_BELOW: Final = 16 * 1024 * 1024
+"""Files up to this size are checked at every open (some tens of milliseconds); larger ones after an unclean end."""
+
+
+class Opened(msgspec.Struct):
+    """What an open ledger has.
+
+    Attributes:
+        writer: The one thread that writes.
+        reader: A connection that only reads.
+        lock: Keeps other processes out.
+        watch: Tells when the file is no longer the one that was opened.
+        clock: The ledger's clock.
+        reading: Keeps readers of this process apart, so that they wait on the event loop.
+        in_use: Held by the thread that reads: a reader whose caller is cancelled goes on for a moment.
+        job: The job it holds, None before its first plan.
+        identity: Whose orders it holds, None before that was said.
+        copied: Whether the file may be an older or another copy of the ledger, see `is_copy`.
+        older: Whether it surely is an older state of this very ledger, see `is_older`.
+        made: Whether the file was made by this opening.
+    """
+
+    writer: LedgerWriter
+    reader: sqlite3.Connection
+    lock: FileLock
+    watch: FileWatch
+    clock: LedgerClock
+    reading: anyio.Lock
+    in_use: threading.Lock
+    job: str | None
+    identity: Identity | None
+    copied: bool
+    older: bool
+    made: bool
+
+
+class LedgerFile:
+    """A ledger's file on disk.
+
+    Args:
+        path: As the caller named it, for messages.
+        file: As it really is.
+        box: Seals voucher codes; None keeps none.
+        marks: Recognises voucher codes.
+        must_exist: Whether a missing file is an error.
+        wall: The wall clock, in epoch seconds.
+        boot: The clock of the machine.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        file: Path,
+        box: CodeBox | None,
+        marks: CodeMarks,
+        *,
+        must_exist: bool,
+        wall: Callable[[], float],
+        boot: Callable[[], Boot],
+    ) -> None:
+        self._path: Final = path
+        self._file: Final = file
+        self._box: Final = box
+        self._marks: Final = marks
+        self._must_exist: Final = must_exist
+        self._wall: Final = wall
+        self._boot: Final = boot
+
+    def open(self, loop: asyncio.AbstractEventLoop) -> Opened:
+        """Take the locks, check the file (or make it), and start its writer; blocks, so call it in a thread.
+
+        Args:
+            loop: Where those who ask the writer wait.
+
+        Raises:
+            LedgerLockedError: When another process holds the ledger, or this one has it open already.
+            LedgerError: When the file cannot be used; the message says what it is.
+        """
+        if sqlite3.sqlite_version_info < _OLDEST_SQLITE:
+            raise LedgerError(f"SQLite {sqlite3.sqlite_version} is too old for a ledger: 3.37 is needed")
+        if self._must_exist and not self._file.exists():
+            raise LedgerError(f"there is no ledger at {self._path}")
+        lock, had_lock = FileLock(self._file), sidecar(self._file, ".lock").exists()
+        lock.take()
+        connections: list[sqlite3.Connection] = []
+        try:
+            return self._open(lock, connections, loop)
+        except BaseException as error:
+            for connection in connections:
+                connection.close()
+            lock.release(remove=not had_lock)  # beside what is no ledger there is no use for one
+            if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
+                raise failure(self._path, error) from error
+            if isinstance(error, sqlite3.Error | ValueError):
+                raise LedgerError(f"{self._path} is damaged: {error}") from error
+            raise
+
+    def _open(self, lock: FileLock, connections: list[sqlite3.Connection], loop: asyncio.AbstractEventLoop) -> Opened:
+        held = lock.hold_file()
+        had_wal = self._make_or_check(lock, held)
+        descriptor = lock.hold_file() if held is None else held
+        if descriptor is None:
+            raise LedgerError(f"{self._path} was removed in the moment it was opened")
+        connections.append(connect(self._file))
+        self._check_contents(connections[0], lock, had_wal=had_wal)
+        connections.append(connect(self._file, query_only=True))
+        job = get_meta(connections[1], "job")
+        holding = Holding(connections[1], self._box, descriptor, lock.notes, self._wall, self._boot)
+        session = LedgerSession(connections[0], self._box, self._marks, holding.clock)
+        watch = FileWatch(self._file, descriptor)
+        if trouble := watch.trouble():
+            raise LedgerError(trouble)
+        return Opened(
+            writer=LedgerWriter(self._file, session, lock, holding, watch, loop),
+            reader=connections[1],
+            lock=lock,
+            watch=watch,
+            clock=holding.clock,
+            reading=anyio.Lock(),
+            in_use=threading.Lock(),
+            job=job,
+            identity=read_identity(connections[1]),
+            copied=holding.copied,
+            older=holding.older,
+            made=held is None,
+        )
+
+    def close(self, opened: Opened, *, keep_unused: bool) -> None:
+        """End the writer, and let the next holder in; blocks, so call it in a thread.
+
+        Args:
+            opened: What `open` gave.
+            keep_unused: Whether a ledger that it made stays where nothing was ever planned in it.
+        """
+        writer = opened.writer
+        writer.stop()
+        # The last connection to close takes the `-wal` away: it must not be gone before the writer has ended.
+        with opened.in_use, suppress(sqlite3.Error):
+            opened.reader.close()
+        clean = writer.ended_cleanly
+        if not clean and opened.watch.is_named:
+            leave_wal(self._file)
+        # What has the ledger's name now may be another file, which is not ours to remove.
+        removable = clean and opened.made and not keep_unused and opened.watch.is_named
+        unused = removable and self._is_unused()
+        if unused:
+            remove(self._file)
+        wal = sidecar(self._file, "-wal")
+        if clean and not (wal.exists() and wal.stat().st_size):
+            opened.lock.note_base("")  # there is nothing that another file could be mixed with
+        opened.lock.release(clean=clean and writer.has_written, remove=unused)
+
+    def _is_unused(self) -> bool:
+        try:
+            connection = connect(self._file, query_only=True)
+            try:
+                return get_meta(connection, "job") is None and last_seq(connection) == 0
+            finally:
+                connection.close()
+        except sqlite3.Error:
+            return False
+
+    def _make_or_check(self, lock: FileLock, descriptor: int | None) -> bool:
+        """Make the file, or refuse what it is; return whether a `-wal` was there."""
+        wal = sidecar(self._file, "-wal")
+        had_wal = wal.exists()
+        header = None if descriptor is None else read_header(self._file, fd=descriptor)
+        if header is not None:
+            if not header.complete and not had_wal:
+                raise LedgerError(f"{self._path} is cut off: it is shorter than its own header says")
+            base = base_of(self._file) if had_wal and wal.stat().st_size else None
+            if base is not None:
+                refuse_mixed(self._path, self._file, base, lock.notes.base)
+            return had_wal
+        if self._must_exist:
+            raise LedgerError(f"there is no ledger at {self._path}")
+        if had_wal:
+            raise LedgerError(
+                f"{self._path} is gone, and its {wal.name} is still here: bring the ledger back, or move both"
+            )
+        built = sidecar(self._file, ".new")
+        create_private(built)
+        build(built)
+        publish(built, self._file)
+        return False
+
+    def _check_contents(self, connection: sqlite3.Connection, lock: FileLock, *, had_wal: bool) -> None:
+        notes = lock.notes
+        if not notes.clean and notes.ledger == get_meta(connection, "ledger"):
+            refuse_torn(self._path, self._file, last_row(connection), notes.journal)
+        if not had_wal:
+            refuse_incomplete(self._path, self._file, get_meta(connection, "wal_needed"))
+        unclean = bool(get_meta(connection, "holder"))
+        if unclean or self._file.stat().st_size <= _CHECK_BELOW:
+            verdict: str = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict != "ok":
+                raise LedgerError(f"{self._path} is damaged: {verdict}")
+        if self._box is not None:
+            self._box.require(get_meta(connection, "key_check") or "")

@@ -1,0 +1,337 @@
+"""The one thread that writes to a ledger. What waits when it comes free shares one transaction and one fsync.
+
+When a transaction fails, nothing of it is believed: the connection is dropped, the database is opened anew and brought
+to disk in full before the next one. Claims of a failed transaction fail, so nothing is sent on them. Results are
+tried once more; those that still cannot be written fail too, but are kept, and go first into the next transaction.
+"""
+
+import asyncio
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Final
+
+from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.sqlite.failures import failure
+from xoxo_async.bulk.ledger.sqlite.files import FileWatch
+from xoxo_async.bulk.ledger.sqlite.holding import Holding
+from xoxo_async.bulk.ledger.sqlite.lock import FileLock
+from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
+from xoxo_async.bulk.ledger.sqlite.session import ClaimOrder, LedgerSession, RecordOrder, refusal
+from xoxo_async.bulk.ledger.sqlite.statements import last_row
+from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve, returned
+from xoxo_async.bulk.ledger.sqlite.wal import Wal
+from xoxo_async.errors import BudgetError, BulkError, LedgerError
+
+__all__ = ["LedgerWriter"]
+
+
+class LedgerWriter:
+    """The writing thread of one open ledger; its methods are called on the event loop and never wait.
+
+    Args:
+        path: The ledger.
+        session: What a transaction does; its connection belongs to the writer from here on.
+        lock: Where it is noted how far the journal goes.
+        holding: What is written first.
+        watch: Tells when the file is no longer the one that was opened.
+        loop: Where the askers wait.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        session: LedgerSession,
+        lock: FileLock,
+        holding: Holding,
+        watch: FileWatch,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self._path: Final = path
+        self._session: Final = session
+        self._lock: Final = lock
+        self._holding: Final = holding
+        self._watch: Final = watch
+        self._loop: Final = loop
+        self._queue: Final[SimpleQueue[Task]] = SimpleQueue()
+        self._wal: Final = Wal(path, lock)
+        self._put_off: list[Task] = []
+        self._kept: list[RecordOrder] = []
+        self._open_plan = False
+        self._trusted = True
+        self._sealing = True
+        self._released = False
+        # A daemon: a program that forgets to close its ledger still ends, and the next holder recovers.
+        self._thread: Final = threading.Thread(target=self._run, name=f"ledger {path.name}", daemon=True)
+        self._thread.start()
+
+    # On the event loop.
+
+    def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
+        """Ask for lines to send; those that no one is left to send go back by themselves."""
+        future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
+        self._queue.put(Claim(future, ClaimOrder(limit, budget)))
+        return future
+
+    def record(
+        self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
+    ) -> "asyncio.Future[list[LedgerLine]]":
+        """Ask for facts to be recorded; they are, also when nobody waits any more."""
+        future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
+        self._queue.put(Record(future, RecordOrder(changes, rules, doubts)))
+        return future
+
+    def give_back(self, lines: Sequence[LedgerLine]) -> None:
+        """Return claimed lines whose claimer is gone; nothing was sent for them."""
+        if lines:
+            self._queue.put(Record(None, returned(lines)))
+
+    def step(self, run: Callable[[LedgerSession], object]) -> "asyncio.Future[Any]":
+        """Ask for a transaction of its own."""
+        return self._ask(run, last=True, plan=False)
+
+    def plan(self, run: Callable[[LedgerSession], object] | None, *, last: bool = False) -> "asyncio.Future[Any]":
+        """Ask for a piece of a plan, all of which is one transaction; one plan at a time.
+
+        Args:
+            run: The piece; None rolls back the pieces before it.
+            last: Whether to commit after it. Until then every other task waits.
+        """
+        return self._ask(run, last=last, plan=True)
+
+    def _ask(self, run: Callable[[LedgerSession], object] | None, *, last: bool, plan: bool) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = self._loop.create_future()
+        self._queue.put(Step(future, run, last=last, plan=plan))
+        return future
+
+    def stop(self) -> None:
+        """End after everything asked before, with a last try for what could not be written; blocks until then."""
+        self._queue.put(Stop(None))
+        self._thread.join()
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """Whether everything is in the file, once `stop` has ended."""
+        return self._released
+
+    @property
+    def has_written(self) -> bool:
+        """Whether this holder has left its mark in the file."""
+        return self._session.since > 0
+
+    # In the thread.
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch = [self._queue.get()]
+            with suppress(Empty):
+                while True:
+                    batch.append(self._queue.get_nowait())
+            running = self._serve(batch)
+
+    def _serve(self, batch: list[Task]) -> bool:
+        """Do what is asked, in order, with neighbours grouped; return whether to go on."""
+        group: list[Record | Claim] = []
+        for task in batch:
+            if isinstance(task, Stop):
+                self._serve_group(group)
+                self._end()
+                return False
+            if self._open_plan and not (isinstance(task, Step) and task.plan):
+                self._put_off.append(task)
+            elif isinstance(task, Record | Claim):
+                group.append(task)
+            else:
+                self._serve_group(group)
+                group = []
+                if isinstance(task, Step):
+                    self._serve_step(task)
+        self._serve_group(group)
+        if self._put_off and not self._open_plan:
+            waited, self._put_off = self._put_off, []
+            return self._serve(waited)
+        return True
+
+    def _serve_group(self, group: list[Record | Claim]) -> None:
+        if not group and not self._kept:
+            return
+        records = [task for task in group if isinstance(task, Record)]
+        claims = [task for task in group if isinstance(task, Claim)]
+        if claims and (trouble := self._watch.trouble()):
+            self._refuse(claims, trouble)
+            group = [task for task in group if isinstance(task, Record)]
+            claims = []
+            if not group:
+                return
+        error = self._try([task.order for task in records], [task.order for task in claims])
+        if error is not None:
+            # A commit that failed may still be there when the file is read again: such lines were never handed out.
+            self._kept += [returned(task.order.lines) for task in claims if task.order.lines]
+            for claim in claims:
+                claim.error = failure(self._path, error)
+                claim.order.lines, claim.order.short = [], ""
+            error = self._try([task.order for task in records], [])
+        for record in records:
+            if error is not None:
+                self._kept.append(record.order)
+                record.error = LedgerError(
+                    f"{failure(self._path, error).message}; {len(record.order.changes)} results are kept in memory, and"
+                    " written before anything else once the file can be written again"
+                )
+            else:
+                record.error = refusal(record.order)
+        for claim in claims:
+            if claim.order.short and not claim.order.lines:
+                claim.error = BudgetError(claim.order.short)
+        for task in group:
+            task.result = task.order.lines
+        self._answer(group)
+
+    def _refuse(self, claims: list[Claim], trouble: str) -> None:
+        """Hand out nothing more: what is written now may be found by nobody."""
+        for claim in claims:
+            claim.order.lines, claim.error = [], LedgerError(trouble)
+        self._answer(claims)
+
+    def _try(self, records: list[RecordOrder], claims: list[ClaimOrder]) -> Exception | None:
+        """Write what was kept, records and claims in one transaction; return what went wrong."""
+        if not (self._kept or records or claims):
+            return None
+        try:
+            self._begin()
+            self._session.work([*self._kept, *records], claims)
+            self._session.connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever it is, its askers must hear of it
+            self._distrust()
+            return error
+        self._kept.clear()
+        self._committed()
+        return None
+
+    def _serve_step(self, task: Step) -> None:
+        try:
+            if task.run is None:
+                self._roll_back()
+            else:
+                self._refuse_moved()
+                if not self._open_plan:
+                    self._begin()
+                self._open_plan = True
+                task.result = task.run(self._session)
+                if task.last:
+                    self._session.connection.execute("COMMIT")
+                    self._open_plan = False
+                    self._committed()
+        except BulkError as error:
+            task.error = error
+            self._roll_back()
+        except Exception as error:  # noqa: BLE001 - whatever it is, its asker must hear of it
+            task.error = failure(self._path, error)
+            self._open_plan = False
+            self._distrust()
+        self._answer([task])
+
+    def _begin(self) -> None:
+        """Begin a transaction on a connection that can be trusted, as the holder the database knows of."""
+        if not self._trusted:
+            self._connect_anew()
+        if not self._session.since:
+            self._take_hold()
+        if self._sealing:
+            self._seal()
+        self._session.noted = 0
+        self._session.connection.execute("BEGIN IMMEDIATE")
+
+    def _connect_anew(self) -> None:
+        """Replace a connection that failed, if the file still is the one that was opened."""
+        session = self._session
+        session.connection.close()
+        self._refuse_moved()
+        session.connection = connect(self._path)
+        self._refuse_moved()
+        if not self._wal.flush(session.connection):
+            raise LedgerError(f"{self._path} cannot be brought to disk: another program keeps reading it")
+        if session.since:
+            self._wal.unmark(session.connection)  # the failure may have come between giving the mark and taking it back
+        self._trusted = True
+
+    def _refuse_moved(self) -> None:
+        if trouble := self._watch.trouble():
+            raise LedgerError(trouble)
+
+    def _take_hold(self) -> None:
+        session, connection = self._session, self._session.connection
+        connection.execute("BEGIN IMMEDIATE")
+        session.take_hold(os.getpid())
+        self._holding.write(connection)
+        row = last_row(connection)
+        connection.execute("COMMIT")
+        session.held()
+        self._lock.begin(self._holding.ledger, row)
+        self._wal.check_point(connection)
+
+    def _seal(self) -> None:
+        """Seal what is in clear, where there is a key now; afterwards not even the `-wal` has it in clear."""
+        connection, sealed = self._session.connection, False
+        while self._sealing:
+            connection.execute("BEGIN IMMEDIATE")
+            more = self._holding.seal_some(connection)
+            connection.execute("COMMIT")
+            sealed, self._sealing = sealed or more, more
+        if sealed:
+            self._wal.check_point(connection)
+
+    def _committed(self) -> None:
+        """See to the `-wal`; a failure here concerns no task, its transaction is committed."""
+        try:
+            self._wal.committed(self._session.connection, self._session.noted)
+        except (OSError, sqlite3.Error):
+            self._distrust()
+
+    def _roll_back(self) -> None:
+        self._open_plan = False
+        try:
+            if self._session.connection.in_transaction:
+                self._session.connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._trusted = False
+
+    def _distrust(self) -> None:
+        self._session.forget()
+        self._roll_back()
+        self._trusted = False
+
+    def _end(self) -> None:
+        self._roll_back()  # a plan that was never finished
+        waited, self._put_off = self._put_off, []
+        self._serve(waited)
+        self._serve_group([])
+        session = self._session
+        with suppress(sqlite3.Error, LedgerError):
+            if session.since:
+                self._begin()
+                session.let_go()
+                session.connection.execute("COMMIT")
+                self._lock.note_journal(last_row(session.connection))
+            self._released = True
+        with suppress(sqlite3.Error, LedgerError):
+            if self._watch.trouble():
+                self._save_all()
+        with suppress(sqlite3.Error):
+            session.connection.close()
+
+    def _save_all(self) -> None:
+        """Bring everything into the file that is open, whatever its name is now; where it has none, into a new one."""
+        self._wal.flush(self._session.connection)
+        if self._watch.gone:
+            copy_to(self._session.connection, self._watch.rescue)
+
+    def _answer(self, tasks: Sequence[Task]) -> None:
+        """Wake every asker, at the price of one."""
+        with suppress(RuntimeError):  # the loop is closed, and its askers with it
+            self._loop.call_soon_threadsafe(resolve, tasks)

@@ -1,0 +1,397 @@
+"""What may become of an order line, and on what evidence: the whole state machine, as a table; no I/O.
+
+Callers state facts (`Evidence`), never conclusions. `decide` finds the first row of `TRANSITIONS` for the line's state
+whose guards hold, so the same refusal ends a line as `rejected`, or as `conflict` when an earlier send may have gone
+through. Databases only store what `decide` returns: the line, and a journal row beside it.
+"""
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+
+__all__ = [
+    "MAX_HOLD_S",
+    "MAX_ORDER_ID",
+    "REPORTED_AS",
+    "TRANSITIONS",
+    "Moment",
+    "Outcome",
+    "Transition",
+    "decide",
+    "next_look",
+]
+
+MAX_ORDER_ID: Final = 2**63 - 1
+"""The greatest order id a database holds; the vendor's have eleven digits at most."""
+
+MAX_HOLD_S: Final = 60.0
+"""A claimed line is sent within this, or given back (`Evidence.NOT_PROCESSED`).
+
+When its sender dies, this bounds the moment at which its last byte may have left, and settling counts from there.
+"""
+
+
+class Moment(NamedTuple):
+    """Who writes, and when.
+
+    Attributes:
+        now: The ledger's clock, which nobody sets: what absence is counted on.
+        epoch: The writer's epoch.
+        since: The first epoch of the ledger's present holder; what is older, a dead one wrote.
+        rules: The settling rules.
+        ahead: How far the wall clock is ahead of `now`; for stamps that people and dates are compared with.
+    """
+
+    now: float
+    epoch: int
+    since: int
+    rules: Rules
+    ahead: float = 0.0
+
+    def date(self, at: float) -> float:
+        """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
+        return round(at + self.ahead, 3)
+
+
+Guard = Callable[[LedgerLine, Change, Moment], bool]
+
+
+def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """No earlier send of this line is in doubt."""
+    return not line.suspect
+
+
+def never_sent(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """No request can exist: an attempt taken back (T2) counts as a send here, to be on the safe side."""
+    return line.attempts == 0 and not line.suspect
+
+
+def earlier_holder(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The sender is a holder that is gone."""
+    return line.epoch < moment.since
+
+
+def order_known(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """An order id is proof of an order; nothing else is."""
+    return change.order_id is not None and change.order_id > 0
+
+
+def same_order(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """The proof is of the order already stored."""
+    return change.order_id is None or change.order_id == line.order_id
+
+
+def reason_given(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """A person's decision comes with its reason."""
+    return bool(change.reason.strip())
+
+
+def counts_as_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
+    """Sent late enough after the last send, and spaced from the look-up before it."""
+    at = moment.now if change.at is None else min(change.at, moment.now)
+    if line.last_sent_tick is None or at < line.last_sent_tick + moment.rules.settle_s:
+        return False
+    return line.last_lookup_at is None or at >= line.last_lookup_at + moment.rules.spacing_s
+
+
+def proven_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
+    """This look-up completes the proof."""
+    return line.lookups + 1 >= moment.rules.absences and counts_as_absent(line, change, moment)
+
+
+def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """Enough look-ups have said absent already; the history may now add its word."""
+    return line.lookups >= moment.rules.absences
+
+
+def adoptable(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """An order found under this poNumber is the row's own.
+
+    Where the first send from this ledger was refused as known, another sender may own the order. Then only a person
+    who says that this ledger replaces a lost one (`Rules.restore`) lets it be adopted.
+    """
+    return not line.foreign or moment.rules.restore
+
+
+def only_answered(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """The order was proven by its answer alone, and the doubt is about that very order."""
+    return line.evidence == Evidence.ANSWERED_PLACED and change.order_id == line.order_id
+
+
+def told_by_vendor(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+    """The order was proven by an answer or a look-up, and the doubt is about that very order."""
+    return line.evidence in _TOLD_BY_VENDOR and change.order_id == line.order_id
+
+
+def wanted(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The input still has the row: what it has no longer is not sent again."""
+    return not line.unwanted
+
+
+def placed_by_person(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """A person named the order, so a person may correct it."""
+    return line.evidence in _SAID_BY_PERSONS
+
+
+def may_resend(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The caller lets absent orders be placed again."""
+    return moment.rules.resend == "settled"
+
+
+def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """An order of this line's rows would be found under its poNumber.
+
+    The poNumber of an order that rows share follows from which rows these are. Another copy of this ledger may have put
+    them into other orders, which a look-up of this one does not find.
+    """
+    return line.lines == 1 or line.evidence not in _OF_ANOTHER_COPY
+
+
+class Transition(NamedTuple):
+    """One row of the table.
+
+    Attributes:
+        number: Its name in the journal; `-` for a fact that moves nothing.
+        sources: The states it applies to.
+        evidence: The fact it takes.
+        target: The state it leads to, None to stay.
+        guards: All must hold; otherwise the next row is tried.
+        suspect: Whether the line is in doubt from here on.
+        counts: Whether it counts as one more absence.
+        foreign: Whether another sender may own the order from here on.
+    """
+
+    number: str
+    sources: frozenset[LineState]
+    evidence: Evidence
+    target: LineState | None
+    guards: tuple[Guard, ...] = ()
+    suspect: bool = False
+    counts: bool = False
+    foreign: bool = False
+
+
+def _from(*states: LineState) -> frozenset[LineState]:
+    return frozenset(states)
+
+
+_S: Final = LineState
+_E: Final = Evidence
+_NOT_PLACED: Final = frozenset(LineState) - {LineState.PLACED}
+_DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
+_TOLD_BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
+_OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
+_SAID_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
+
+TRANSITIONS: Final[tuple[Transition, ...]] = (
+    Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
+    Transition("T2", _from(_S.SENDING), _E.NOT_PROCESSED, _S.PLANNED),
+    Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
+    Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, (not_suspect,), suspect=True, foreign=True),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
+    Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
+    Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, (earlier_holder,), suspect=True),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
+    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
+    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (order_known,)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
+    Transition(
+        "T9",
+        _from(_S.UNKNOWN),
+        _E.LOOKUP_ABSENT,
+        _S.PLANNED,
+        (may_resend, proven_absent, would_be_found, wanted),
+        counts=True,
+    ),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
+    Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
+    Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
+    Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),
+    Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
+    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
+    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
+    Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (order_known,)),
+    Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (order_known, same_order)),
+    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (order_known, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (order_known, same_order)),
+    Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (order_known, same_order)),
+    Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (reason_given, order_known)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (reason_given,)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (reason_given,)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (reason_given, order_known, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (reason_given, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (reason_given, placed_by_person)),
+    Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
+    Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
+    Transition("T15", _from(_S.PLANNED), _E.LEDGER_COPIED, _S.UNKNOWN, (not_suspect,), suspect=True, foreign=True),
+    Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_COPIED, _S.UNKNOWN, suspect=True),
+    Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
+    Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (told_by_vendor,), suspect=True),
+    Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
+)
+"""Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
+
+PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
+"""An order id is true whoever brings it and however late: these pass the fence."""
+
+REPORTED_AS: Final[dict[LineState, str]] = {
+    _S.PLANNED: "not_sent",
+    _S.CANCELLED: "not_sent",
+    _S.SENDING: "unknown",
+    _S.UNKNOWN: "unknown",
+    _S.CONFLICT: "unknown",
+    _S.MANUAL: "unknown",
+    _S.REJECTED: "rejected",
+}
+"""What a report counts a line as; a placed one is `issued` when delivered and `pending` before."""
+
+
+class Outcome(NamedTuple):
+    """What `decide` says.
+
+    Attributes:
+        transition: The row taken; None when the change is refused, or repeats the one before it.
+        line: The line as it stands after it.
+        refusal: Why the change is refused, empty when it is not.
+        alarm: Whether the refusal must reach a person: two orders claim one line.
+    """
+
+    transition: Transition | None
+    line: LedgerLine
+    refusal: str = ""
+    alarm: bool = False
+
+
+def _rows_for(table: tuple[Transition, ...]) -> dict[tuple[LineState, Evidence], tuple[Transition, ...]]:
+    rows: dict[tuple[LineState, Evidence], tuple[Transition, ...]] = {}
+    for row in table:
+        for state in row.sources:
+            rows[state, row.evidence] = (*rows.get((state, row.evidence), ()), row)
+    return rows
+
+
+_ROWS: Final = _rows_for(TRANSITIONS)
+
+
+def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transition, ...] = TRANSITIONS) -> Outcome:
+    """Say what a fact makes of a line.
+
+    Args:
+        line: The line as stored.
+        change: The fact.
+        moment: Who writes, when, under which rules.
+        table: The table; another one only to show what its rows are for.
+
+    Returns:
+        The row taken and the line after it, or the refusal.
+    """
+    if change.evidence not in PROOFS and change.epoch != line.epoch:
+        return Outcome(None, line, f"it is about epoch {change.epoch}, and the line is in epoch {line.epoch}")
+    rows = _ROWS if table is TRANSITIONS else _rows_for(table)
+    for row in rows.get((line.state, change.evidence), ()):
+        if all(guard(line, change, moment) for guard in row.guards):
+            return Outcome(row, _after(line, change, row, moment))
+    if line.state is LineState.PLACED and order_known(line, change, moment) and not same_order(line, change, moment):
+        refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
+        return Outcome(None, line, refusal, alarm=True)
+    if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
+        # Told twice: a commit whose fsync was lost, a queue that delivers again. A claim is never told twice, or two
+        # workers would hold it.
+        return Outcome(None, line)
+    return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
+
+
+def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> LedgerLine:
+    """Return the line after a row of the table."""
+    after: dict[str, object] = {
+        "state": row.target or line.state,
+        "suspect": line.suspect or row.suspect,
+        "foreign": line.foreign or row.foreign,
+        "unwanted": line.unwanted or change.evidence is Evidence.UNWANTED,
+    }
+    at = moment.now if change.at is None else min(change.at, moment.now)
+    if row.target is not None:
+        after["evidence"] = change.evidence.value
+    if row.number in {"T1", "T7", "T15"}:
+        after["epoch"] = moment.epoch
+    if line.state is LineState.PLACED and row.target is not None:
+        after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
+    sent: float | None = None
+    if row.number == "T1":
+        sent = moment.now
+        first = moment.date(sent) if line.first_sent_at is None else line.first_sent_at
+        after |= {"attempts": line.attempts + 1, "first_sent_at": first, "lookups": 0, "last_lookup_at": None}
+    elif row.number == "T2" and not line.suspect:
+        after["first_sent_at"] = None  # nothing that was sent so far can have become an order
+    elif row.number == "T7" and line.last_sent_tick is not None:
+        sent = max(line.last_sent_tick, min(moment.now, line.last_sent_tick + MAX_HOLD_S))
+    elif row.number in {"T3", "T5", "T6"}:
+        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
+        # date lies before this moment, which tells the vendor's zone.
+        sent = at
+    elif row.number in {"T15", "T16"}:
+        # The unseen sender, or the request whose answer went astray, may have sent its last byte just now.
+        sent = moment.now
+        after |= {"lookups": 0, "last_lookup_at": None}
+    if sent is not None:
+        after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
+    if row.counts:
+        after |= {"lookups": line.lookups + 1, "last_lookup_at": at}
+    if change.error or change.error_id:
+        after |= {"error_id": change.error_id, "error": change.error}
+    if after["state"] is LineState.PLACED:
+        known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
+        after |= _order_facts(known, change)
+    return msgspec.structs.replace(line, **after)
+
+
+_NO_ORDER: Final[dict[str, object]] = {
+    "order_id": None,
+    "delivery": Delivery.NONE,
+    "amount_charged": None,
+    "currency": "",
+    "held": 0,
+}
+
+
+def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
+    """What a proof tells of the order; a later, poorer answer never unsays a richer one."""
+    facts: dict[str, object] = {
+        "order_id": change.order_id or line.order_id,
+        "error_id": change.error_id,
+        "error": change.error,
+    }
+    if change.delivery and not (line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING):
+        facts["delivery"] = change.delivery
+    if change.amount_charged is not None and change.amount_charged.is_finite():
+        facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}
+    if change.held > line.held:
+        facts["held"] = change.held
+    return facts
+
+
+def next_look(line: LedgerLine, rules: Rules) -> float | None:
+    """Return when a look-up that says absent would next count for a line in doubt, by the ledger's clock.
+
+    Args:
+        line: The line.
+        rules: The settling rules.
+
+    Returns:
+        The time, or None once look-ups have said all they can: then the day's history decides
+        (`Evidence.HISTORY_ABSENT`).
+    """
+    if line.lookups >= rules.absences:
+        return None
+    settled = (line.last_sent_tick or 0.0) + rules.settle_s
+    return settled if line.last_lookup_at is None else max(settled, line.last_lookup_at + rules.spacing_s)

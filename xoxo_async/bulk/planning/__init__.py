@@ -1,0 +1,1 @@
+"""From rows to planned lines: catalogue, prices, totals."""

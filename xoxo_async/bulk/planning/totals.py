@@ -1,0 +1,191 @@
+"""What a plan adds up to: by product and currency, with fees and discounts, beside the balance."""
+
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.ledger.budget import amount, units
+from xoxo_async.bulk.ledger.protocol import Share
+from xoxo_async.services.account import Balance
+from xoxo_async.services.catalog import Voucher
+
+__all__ = ["PlanTotals", "ProductTotals"]
+
+_CENT: Final = Decimal("0.01")
+
+
+class ProductTotals(msgspec.Struct):
+    """One product's share of a plan.
+
+    Attributes:
+        name: Its name; empty where products were not looked up.
+        currency: Its values' currency.
+        lines: Order lines.
+        pieces: Vouchers.
+        face: Their value, in `currency`.
+        rate: What a unit of `currency` is in the account's; None where the vendor does not say.
+        fee: The vendor's fee, in percent.
+        discount: The vendor's discount, in percent.
+        worth: What the orders may cost at most, in ten-thousandths of the account's currency: what a budget reserves.
+            None where that is not known of one of them.
+    """
+
+    name: str = ""
+    currency: str = ""
+    lines: int = 0
+    pieces: int = 0
+    face: Decimal = Decimal(0)
+    rate: Decimal | None = None
+    fee: Decimal = Decimal(0)
+    discount: Decimal = Decimal(0)
+    worth: int | None = 0
+
+    def reserve(self, worth: int | None) -> None:
+        """Add what some orders may cost at most, in ten-thousandths; None where nobody knows."""
+        self.worth = None if self.worth is None or worth is None else self.worth + worth
+
+    @classmethod
+    def of(cls, product: Voucher | None, currency: str) -> "ProductTotals":
+        """Return the empty share of a product.
+
+        Args:
+            product: The product; None where products were not looked up.
+            currency: The account's; empty where it is not known.
+        """
+        if product is None:
+            return cls()
+        rate = product.exchange_rate
+        if currency and product.currency_code == currency:
+            rate = Decimal(1)
+        return cls(
+            name=product.name,
+            currency=product.currency_code,
+            rate=rate if currency and rate is not None and rate > 0 else None,
+            fee=product.fee or Decimal(0),
+            discount=product.discount or Decimal(0),
+        )
+
+    def at_most(self, face: Decimal) -> Decimal | None:
+        """Return what some value of it costs before any discount, in the account's currency; None when unknown."""
+        return None if self.rate is None else face * self.rate * (1 + self.fee / 100)
+
+    @property
+    def expected(self) -> Decimal | None:
+        """What its share costs after the catalogue's discount; None when unknown."""
+        most = self.at_most(self.face)
+        if most is None or self.rate is None:
+            return None
+        return (most - self.face * self.rate * self.discount / 100).quantize(_CENT, ROUND_HALF_UP)
+
+
+class PlanTotals(msgspec.Struct):
+    """What is to be sent, added up.
+
+    Attributes:
+        lines: Order lines.
+        pieces: Vouchers.
+        by_product: Each product's share.
+        orders: Orders to send; fewer than lines where lines share them.
+        withdrawn: Rows that the input no longer has, and that were withdrawn.
+        unwanted: Rows in doubt that the input no longer has: they are looked up, and not sent again.
+        in_doubt: Rows in doubt; they are looked up, and sent again where the vendor has no order.
+        skipped: Bad rows that were left out.
+        problems: What is wrong with them.
+        warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
+        warnings: The first of them, each with its row number and key.
+        balance: The account's; None where it was not asked for.
+        expected_s: How long sending takes at the present limits; None without a limit.
+    """
+
+    lines: int = 0
+    pieces: int = 0
+    by_product: dict[int, ProductTotals] = msgspec.field(default_factory=dict)
+    orders: int = 0
+    withdrawn: int = 0
+    unwanted: int = 0
+    in_doubt: int = 0
+    skipped: int = 0
+    problems: str = ""
+    warned: int = 0
+    warnings: tuple[str, ...] = ()
+    balance: Balance | None = None
+    expected_s: float | None = None
+
+    def add(self, line: OrderLine, product: Voucher | None, currency: str) -> Decimal | None:
+        """Count one line in.
+
+        Args:
+            line: The line.
+            product: Its product.
+            currency: The account's.
+
+        Returns:
+            What it may cost at most, in the account's currency; None when that is not known.
+        """
+        totals = self.by_product.get(line.product_id)
+        if totals is None:
+            totals = self.by_product[line.product_id] = ProductTotals.of(product, currency)
+        face = line.denomination * line.quantity
+        most = totals.at_most(face)
+        self.lines += 1
+        self.pieces += line.quantity
+        totals.lines += 1
+        totals.pieces += line.quantity
+        totals.face += face
+        totals.reserve(units(most))
+        return most
+
+    def add_share(self, share: Share, product: Voucher | None, currency: str) -> None:
+        """Count in a part of what a ledger still has to send.
+
+        Args:
+            share: The part.
+            product: Its product; None where products were not looked up.
+            currency: The account's.
+        """
+        totals = self.by_product.get(share.product_id)
+        if totals is None:
+            totals = self.by_product[share.product_id] = ProductTotals.of(product, currency)
+        pieces = share.quantity * share.orders
+        self.lines += share.rows
+        self.orders += share.orders
+        self.pieces += pieces
+        totals.lines += share.rows
+        totals.pieces += pieces
+        totals.face += share.denomination * pieces
+        totals.reserve(share.worth)
+
+    @property
+    def face(self) -> dict[str, Decimal]:
+        """Face value by the products' currencies."""
+        sums: dict[str, Decimal] = {}
+        for totals in self.by_product.values():
+            sums[totals.currency] = sums.get(totals.currency, Decimal(0)) + totals.face
+        return sums
+
+    @property
+    def cost_at_most(self) -> Decimal | None:
+        """What all of it costs before any discount, in the account's currency; None when a rate is not known.
+
+        It is the sum of what the ledger reserves for each order, so it is what a budget is held against.
+        """
+        worths = [totals.worth for totals in self.by_product.values()]
+        return _sum([None if worth is None else amount(worth) for worth in worths])
+
+    @property
+    def cost_expected(self) -> Decimal | None:
+        """What all of it costs after the catalogue's discounts; None when a rate is not known."""
+        return _sum([totals.expected for totals in self.by_product.values()])
+
+    @property
+    def covered(self) -> bool:
+        """Whether the balance covers what it is expected to cost; also where nobody can tell."""
+        cost = self.cost_expected
+        return cost is None or self.balance is None or cost <= self.balance.value
+
+
+def _sum(costs: list[Decimal | None]) -> Decimal | None:
+    known = [cost for cost in costs if cost is not None]
+    return sum(known, Decimal(0)).quantize(_CENT, ROUND_HALF_UP) if len(known) == len(costs) else None

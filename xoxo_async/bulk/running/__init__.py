@@ -1,0 +1,1 @@
+"""Sending, looking up, settling."""

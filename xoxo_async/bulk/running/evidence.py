@@ -1,0 +1,160 @@
+"""What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
+from xoxo_async.bulk.ledger.vouchers import StoredCode, clean, deal
+from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
+from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
+from xoxo_async.services.placing import PlaceOrder
+
+__all__ = ["change_from_error", "change_from_order", "described", "mismatch", "ordered", "stored_codes"]
+
+_REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
+
+
+def ordered(request: bytes) -> PlaceOrder:
+    """Return what a stored request says was ordered."""
+    return _REQUEST.decode(request)
+
+
+def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Change:
+    """Return the change that an order in hand proves.
+
+    Args:
+        line: The line it belongs to.
+        order: The order, from its answer or from a look-up.
+        evidence: Which of the two.
+    """
+    wanted = ordered(line.request)
+    doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or one that can be none"
+    if not doubt and evidence is Evidence.ANSWERED_PLACED:
+        # On a connection that is out of step, an answer may belong to another request.
+        doubt = mismatch(line, order, wanted)
+    if doubt:
+        lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
+        return Change(seq=line.seq, evidence=lost, epoch=line.epoch, error=f"order {order.order_id}: {doubt}")
+    codes = stored_codes(order)
+    held = deal((), codes, wanted.quantity).held
+    return Change(
+        seq=line.seq,
+        evidence=evidence,
+        epoch=line.epoch,
+        order_id=order.order_id,
+        delivery=_delivery(line, order, wanted, held, looked_up=evidence is not Evidence.ANSWERED_PLACED),
+        amount_charged=_charged(line, order),
+        currency=order.currency_code or "",
+        codes=msgspec.json.encode(codes) if codes else None,
+        held=held,
+    )
+
+
+def _charged(line: LedgerLine, order: Order) -> Decimal | None:
+    """Return what an order cost; where that is not told, its total, which is no less, unless the charge is known."""
+    if order.amount_charged is not None or line.amount_charged is not None:
+        return order.amount_charged
+    return order.order_total or order.raw_order_total
+
+
+def change_from_error(line: LedgerLine, error: XoxoError) -> Change:
+    """Return the change that a failed send proves; in doubt, doubt.
+
+    Args:
+        line: The line that was sent.
+        error: What its one attempt raised.
+    """
+    return Change(
+        seq=line.seq,
+        evidence=_evidence(error),
+        epoch=line.epoch,
+        error_id=error.error_id,
+        error=f"{type(error).__name__}: {error.message}",
+    )
+
+
+def _evidence(error: XoxoError) -> Evidence:
+    if error.effect == "none":
+        certain = isinstance(error, ApiError) and not error.retryable
+        return Evidence.REFUSED_NO_ORDER if certain else Evidence.NOT_PROCESSED
+    if isinstance(error, ServerError | InsufficientFundsError) or not isinstance(error, ApiError):
+        return Evidence.OUTCOME_LOST
+    if isinstance(error, DuplicatePoNumberError) or not error.error_id:
+        return Evidence.REFUSED_UNCLEAR
+    return Evidence.OUTCOME_LOST
+
+
+def stored_codes(order: Order) -> list[StoredCode]:
+    """Return the codes that an order lists, in the ledger's form; a voucher without a code is still to come."""
+    return clean([_stored(voucher) for voucher in order.vouchers])
+
+
+def _stored(code: VoucherCode) -> StoredCode:
+    valid_to = code.valid_to
+    return StoredCode(
+        code=code.code.reveal(),
+        pin=code.pin.reveal() if code.pin else "",
+        valid_to=valid_to.isoformat() if valid_to else "",
+        amount=f"{code.amount:f}" if code.amount is not None else "",
+        currency=code.currency or "",
+        type=str(code.type or ""),
+    )
+
+
+def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, looked_up: bool) -> Delivery:
+    """Say whether the codes have come: accepted is not delivered, nor is `delivered` without all of the codes."""
+    status = str(order.delivery_status or "")
+    if status == "cancelled":
+        return Delivery.CANCELLED
+    if held == wanted.quantity:
+        return Delivery.DELIVERED
+    # Top-ups, miles, goods and gifts to charity come without codes. Of a gift card that is believed once a look-up says
+    # it again; lines that share an order all want codes.
+    codeless = wanted.user_meta is not None or wanted.shipping_address1 is not None or looked_up
+    if status == "delivered" and not order.vouchers and codeless and line.lines == 1 and not line.held:
+        return Delivery.DELIVERED
+    return Delivery.PENDING
+
+
+def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *, dated: bool = True) -> str:
+    """Say in what an order found under a line's poNumber is not the order this line wanted; empty when it is.
+
+    No reply but the history echoes the poNumber, and another campaign may have used the poNumber. What the reply
+    leaves out proves nothing.
+
+    Args:
+        line: The line.
+        order: The order found.
+        wanted: What the line's request says, where that is known already.
+        dated: Whether the order's date must fit the line's sends; not where something else may have sent the line.
+    """
+    contradicted = contradictions(wanted or ordered(line.request), order)
+    if contradicted:
+        return ", ".join(contradicted)
+    first = line.first_sent_at
+    if dated and first is not None and dates_apart(order.order_date, first, line.last_sent_at):
+        return f"it was placed on {order.order_date:%Y-%m-%d %H:%M}, which is none of this row's sends"
+    return ""
+
+
+def described(order: Order) -> str:
+    """Return what the vendor has of an order, for a person who has to decide whose it is.
+
+    Args:
+        order: The order.
+    """
+    told = [f"order {order.order_id}"]
+    told += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
+    products = {voucher.product_id for voucher in order.vouchers} | {d.product_id for d in order.voucher_details}
+    told += [f"product {product_id}" for product_id in sorted(filter(None, products))]
+    values = {detail.denomination for detail in order.voucher_details if detail.denomination}
+    pieces = f"{order.quantity} x " if order.quantity else ""
+    told += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
+    if order.order_total is not None:
+        told.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
+    told += [f"e-mail {order.email}"] if order.email else []
+    told += [f"tag {order.tag}"] if order.tag else []
+    return ", ".join(told)

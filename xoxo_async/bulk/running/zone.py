@@ -1,0 +1,108 @@
+"""The zone of the vendor's order dates, as learned from orders that a ledger surely placed itself.
+
+The dates bear no zone. An order that was answered at its first send was placed between that send and its answer, so
+its date tells how the vendor's clock differs from this one.
+"""
+
+import math
+from datetime import UTC
+from typing import Final
+
+import anyio
+
+from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import XoxoError
+from xoxo_async.services.orders import Order
+
+__all__ = ["VendorZone"]
+
+_SAMPLES: Final = 3
+_MOST_ASKED: Final = 9
+"""How many orders are looked up at most in a run: where these cannot be read, or tell nothing, more do not help."""
+
+_QUARTER_S: Final = 900
+"""Zones differ by whole quarters of an hour; what is left is the difference of two clocks."""
+
+
+class VendorZone:
+    """Say whether an order's date falls within one send.
+
+    Args:
+        client: Looks up orders; a few getOrderDetails calls, once.
+        ledger: Names orders that it surely placed.
+    """
+
+    def __init__(self, client: XoxoClient, ledger: Ledger) -> None:
+        self._client: Final = client
+        self._ledger: Final = ledger
+        self._offset: float | None = None
+        self._left = _MOST_ASKED
+        self._learning: Final = anyio.Lock()
+
+    async def is_of_this_send(self, line: LedgerLine, order: Order) -> bool:
+        """Return whether an order was placed while a line was under way; False where that cannot be known.
+
+        A proxy that repeats a request has the second one refused as known. The order is then the line's own, and its
+        date, whole seconds of the vendor's clock, lies between the send and its end.
+
+        Args:
+            line: A line none of whose earlier sends can have become an order.
+            order: The order found under its poNumber.
+        """
+        if line.first_sent_at is None or line.last_sent_at is None:
+            return False
+        date = _seconds(order)
+        offset = await self._known_offset() if date is not None else None
+        if date is None or offset is None:
+            return False
+        return math.floor(line.first_sent_at + offset) <= date <= math.floor(line.last_sent_at + offset)
+
+    async def is_since_plan(self, order: Order) -> bool:
+        """Return whether an order is not older than the ledger's job; False where that cannot be known.
+
+        Args:
+            order: The order found.
+        """
+        date, planned = _seconds(order), await self._ledger.get_meta("planned_at")
+        offset = await self._known_offset() if date is not None and planned else None
+        return date is not None and offset is not None and date >= math.floor(float(planned or 0.0) + offset)
+
+    async def _known_offset(self) -> float | None:
+        async with self._learning:  # once for all look-ups that are under way
+            if self._offset is None:
+                self._offset = await self._learned()
+            return self._offset
+
+    async def _learned(self) -> float | None:
+        """Return the vendor's clock minus this one, in seconds; None where no order tells, or two contradict."""
+        low, high, samples = -math.inf, math.inf, 0
+        async for line in self._ledger.lines(states=(LineState.PLACED,)):
+            if not self._left:
+                break
+            interval = await self._interval(line)
+            if interval is None:
+                continue
+            low, high, samples = max(low, interval[0]), min(high, interval[1]), samples + 1
+            if samples >= _SAMPLES:
+                break
+        if not samples or low > high:
+            return None
+        zone = math.ceil(low / _QUARTER_S) * _QUARTER_S
+        return float(zone) if zone <= high else (low + high) / 2
+
+    async def _interval(self, line: LedgerLine) -> tuple[float, float] | None:
+        sure = line.evidence == Evidence.ANSWERED_PLACED and not line.suspect
+        if not sure or line.first_sent_at is None or line.last_sent_at is None or line.order_id is None:
+            return None
+        self._left -= 1
+        try:
+            date = _seconds(await self._client.orders.get(order_id=line.order_id))
+        except XoxoError:
+            return None
+        return None if date is None else (date - line.last_sent_at, date + 1 - line.first_sent_at)
+
+
+def _seconds(order: Order) -> int | None:
+    return None if order.order_date is None else int(order.order_date.replace(tzinfo=UTC).timestamp())

@@ -1,0 +1,190 @@
+"""What goes out: a body that leaves once and knows whether any of it may have left; and over which connections."""
+
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import aiohttp
+from aiohttp import hdrs
+from aiohttp.payload import BytesPayload
+from multidict import CIMultiDict
+
+from xoxo_async.errors import ConnectError, ReplyLostError
+from xoxo_async.transport.connections import ConnectionRecord, Records
+
+if TYPE_CHECKING:
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+__all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", "may_have_left", "never_connected"]
+
+MAX_HEADER_BYTES: Final = 64 * 1024
+"""The longest line of an answer's head that is read. Policies and cookies of edge servers exceed aiohttp's 8 KB."""
+
+_JSON: Final = "application/json"
+_JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
+
+_connect: Final = aiohttp.TCPConnector.connect
+
+
+class Body(BytesPayload):
+    """A body that leaves once, and knows whether any of it may have left: before that, nothing happened for certain.
+
+    Args:
+        value: The bytes.
+        content_type: Their type.
+
+    Attributes:
+        started: Whether any of it may have left.
+        refused: Whether it has refused to be written on a connection that is not fit; nothing left by that.
+        repeated: Whether somebody tried to write it a second time.
+        record: The connection it leaves on, once that is known.
+        records: Where the connection's record is looked up, over a pool that is not ours.
+        fault: What was raised while it was written, where that is neither aiohttp's error nor the system's.
+    """
+
+    started: bool = False
+    refused: bool = False
+    repeated: bool = False
+    record: ConnectionRecord | None = None
+    records: Records | None = None
+    fault: Exception | None = None
+    _shut: bool = False
+
+    def __init__(self, value: bytes, content_type: str) -> None:
+        # Not by way of the bases, which make a mapping of headers for every body.
+        self._headers = _JSON_HEADERS if content_type == _JSON else CIMultiDict({hdrs.CONTENT_TYPE: content_type})
+        self._value = value
+        self._size = len(value)
+
+    async def write(self, writer: Any) -> None:
+        """Write the bytes, once; the older of aiohttp's two ways."""
+        await self.write_with_length(writer, None)
+
+    async def write_with_length(self, writer: Any, content_length: int | None) -> None:  # noqa: ARG002 - all of it
+        """Write the bytes, once; from here on, nobody knows how many have left."""
+        if self._shut:
+            # A retry by a middleware, for example: it would place the order, or send the points, a second time.
+            self.repeated = self.started
+            raise aiohttp.ClientConnectionError("a request of this client is never written twice")
+        try:
+            if self.records is not None:
+                self._take(writer.protocol, self.records)
+            if self.record is not None and self.record.closed:
+                self._refuse("it is closed")
+            self.started = self._shut = True
+            await writer.write(self._value)
+        except (OSError, aiohttp.ClientError):
+            raise
+        except Exception as fault:
+            self.fault = fault  # aiohttp takes it for a broken connection
+            raise
+
+    def shut(self) -> None:
+        """Let nothing leave that has not left yet."""
+        self._shut = True
+
+    def _take(self, protocol: "ResponseHandler", records: Records) -> None:
+        """Take a connection of a pool that is not ours, unless it is busy or something came on it unasked."""
+        record = records.of(protocol)
+        if not record.ready or protocol.should_close:
+            self._refuse("its last answer was no clean success, or something came unasked")
+        record.ready = False
+        self.record = record
+
+    def _refuse(self, why: str) -> NoReturn:
+        self.refused = True
+        raise aiohttp.ClientConnectionError(f"the connection is not fit for another request: {why}")
+
+
+class Connector(aiohttp.TCPConnector):
+    """A pool that gives out no connection whose last answer was no clean success, or on which something came unasked.
+
+    A proxy's late 408, or an answer sent twice, would else be read as the answer to the next request: somebody else's
+    order.
+
+    Args:
+        records: Where the connections' records are kept.
+        limit: The pool's size.
+        ssl: How TLS is checked; True for the system's certificates.
+    """
+
+    def __init__(self, records: Records, *, limit: int, ssl: Any = True) -> None:
+        super().__init__(limit=limit, ssl=ssl)
+        self._records: Final = records
+
+    async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
+        """Return a connection that may serve; it counts as busy until its answer has been judged."""
+        while True:
+            connection = await _connect(self, req, traces, timeout)  # half the price of `super()`
+            protocol = connection.protocol
+            if protocol is None:
+                return connection
+            record = self._records.of(protocol)
+            if record.ready and not protocol.should_close:
+                record.ready = False
+                body = req.body
+                if isinstance(body, Body):
+                    body.record = record  # without a body (GET) nobody judges the answer: the connection serves once
+                return connection
+            connection.close()
+
+
+def guards() -> dict[str, Any]:
+    """Return what keeps settings of a caller's session from changing what an answer means; our own has no others."""
+    return {
+        "raise_for_status": False,
+        "auto_decompress": True,
+        "max_line_size": MAX_HEADER_BYTES,
+        "max_field_size": MAX_HEADER_BYTES,
+        "upload_tracker": aiohttp.UploadTracker(),
+    }
+
+
+def may_have_left(body: Body, error: Exception, given: dict[str, Any]) -> bool:
+    """Return whether any of a request may have left; over a caller's session, a middleware may have sent another body.
+
+    Args:
+        body: The body given to aiohttp.
+        error: How the request ended.
+        given: What else was given to aiohttp; empty for our own session.
+    """
+    if body.started or not given:
+        return body.started
+    attempts: int = given["upload_tracker"].attempts
+    if body.refused or body.fault is not None:
+        return attempts > 1
+    return attempts > 1 or (attempts == 1 and not never_connected(error))
+
+
+def check_answered(body: Body, given: dict[str, Any]) -> None:
+    """Disbelieve an answer to a request that had not left, or that somebody tried to send once more.
+
+    Args:
+        body: The body given to aiohttp.
+        given: What else was given to aiohttp; empty for our own session.
+
+    Raises:
+        ConnectError: Nothing has left: the answer was there before.
+        ReplyLostError: It may have left.
+    """
+    body.shut()
+    attempts: int = given["upload_tracker"].attempts if given else int(body.record is not None)
+    if body.repeated:
+        raise ReplyLostError("something in the aiohttp session given (a middleware?) tried to send the request twice")
+    if not attempts:
+        return  # no connection was taken: a test has replaced aiohttp's request
+    if attempts == 1 and (body.refused or not given):
+        raise ConnectError("an answer came before the request had left")
+    raise ReplyLostError(
+        "an answer came before the request had left, or a middleware of the aiohttp session given sent another body"
+    )
+
+
+def never_connected(error: Exception) -> bool:
+    """Return whether an error of aiohttp's says that there was no connection to send on.
+
+    Args:
+        error: What was raised.
+    """
+    return isinstance(
+        error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectorError | aiohttp.ClientHttpProxyError
+    )
