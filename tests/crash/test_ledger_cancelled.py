@@ -89,7 +89,7 @@ async def worked(path: Path) -> None:
         lines = await ledger.claim(2)
         await ledger.record([placed(one, one.seq) for one in lines])
         await ledger.counts()
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
 
 
 async def is_open_to_the_next(path: Path) -> None:
@@ -163,7 +163,7 @@ async def test_a_plan_whose_caller_was_cancelled_at_its_commit_is_known(tmp_path
             planning.cancel()
             await asyncio.wait([planning])
             rows = (await ledger.counts()).rows
-            await ledger.set_meta("a", "b")  # behind the commit
+            await ledger.set_fact("a", "b")  # behind the commit
             assert ((await ledger.counts()).rows, ledger.job) in {(0, None), (1, "march")}
             assert rows in {0, 1}
 

@@ -74,7 +74,7 @@ async def work(path: Path, log: int) -> None:
             lines = await ledger.claim(2)
             done("claim", [line.seq for line in lines])
             await asyncio.gather(*(recorded(ledger, line, done) for line in lines))
-        await ledger.set_meta("fact", "kept")
+        await ledger.set_fact("fact", "kept")
         done("meta", [])
 
 
@@ -168,7 +168,7 @@ async def check(place: Path) -> None:
         for seq, line in lines.items():
             check_line(line, claimed=seq in claimed, recorded=seq in recorded_)
         if facts and facts[-1][0] == "meta":
-            assert await ledger.get_meta("fact") == "kept"
+            assert await ledger.get_fact("fact") == "kept"
         at = dict.fromkeys(lines, "")
         async for entry in ledger.journal():
             assert entry.from_state == at[entry.seq]

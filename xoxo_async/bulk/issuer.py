@@ -16,8 +16,7 @@ from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.rows import rows_of
 from xoxo_async.bulk.intake.spellings import OddSpellings
 from xoxo_async.bulk.ledger.lines import LineState, Rules
-from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.catalogue import Catalogue
 from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
@@ -85,7 +84,7 @@ class BulkIssuer:
     def __init__(
         self,
         client: XoxoClient,
-        ledger: SqliteLedger,
+        ledger: Ledger,
         *,
         job: str = "",
         concurrency: int | Literal["auto"] = "auto",
@@ -296,7 +295,7 @@ class BulkIssuer:
             return None, None
         balance = await self._balance()
         if balance is not None and self._max_spend is not None:
-            known = await self._ledger.get_meta(_CURRENCY)
+            known = await self._ledger.get_fact(_CURRENCY)
             if known and known != balance.currency:
                 raise ConfigError(
                     f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
@@ -326,8 +325,8 @@ class BulkIssuer:
 
     async def _keep_currency(self, balance: Balance | None) -> None:
         """Remember which currency the account has, since a budget is in it."""
-        if balance is not None and not await self._ledger.get_meta(_CURRENCY):
-            await self._ledger.set_meta(_CURRENCY, balance.currency)
+        if balance is not None and not await self._ledger.get_fact(_CURRENCY):
+            await self._ledger.set_fact(_CURRENCY, balance.currency)
 
     async def _balance(self) -> Balance | None:
         try:
@@ -510,7 +509,7 @@ class BulkIssuer:
     async def _pace_on(self) -> None:
         """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
         pacer = self._client.dispatcher.pacer
-        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_meta("last_slot")
+        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact("last_slot")
         wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
         if 0 < wait_s <= interval_s:  # a clock that was set back must hold nobody up
             pacer.penalise(PLACE_ORDER.name, wait_s)

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["Pause", "Report"]
 
@@ -31,7 +31,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         job: The job's name.
-        ledger: The ledger's file.
+        ledger: What the ledger is called: its file.
         rows: Order lines in the ledger.
         issued: Placed, with all codes delivered.
         pending: Placed, codes still to come.
@@ -71,7 +71,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     alarms_total: int = 0
 
     @classmethod
-    def of(cls, ledger: SqliteLedger, counts: Counts, *, pause: Pause, reason: str) -> "Report":
+    def of(cls, ledger: Ledger, counts: Counts, *, pause: Pause, reason: str) -> "Report":
         """Return the report of a ledger's job.
 
         Args:
@@ -82,7 +82,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         """
         return cls(
             job=ledger.job or "",
-            ledger=str(ledger.path),
+            ledger=ledger.name,
             rows=counts.rows,
             issued=counts.issued,
             pending=counts.pending,

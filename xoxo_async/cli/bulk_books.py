@@ -115,7 +115,7 @@ async def go_on(ledger: SqliteLedger, action: str) -> str:
         ledger: The ledger.
         action: `resume` or `reconcile`.
     """
-    kept = await ledger.get_meta(SETTINGS)
+    kept = await ledger.get_fact(SETTINGS)
     sandbox = ledger.identity is not None and ledger.identity.address == SANDBOX
     flags = _SETTINGS.decode(kept)[action] if kept else ["--sandbox"] if sandbox else []
     return exits.command("bulk", action, "--ledger", ledger.path, *flags)

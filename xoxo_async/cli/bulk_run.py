@@ -180,7 +180,7 @@ class _Shift:
     async def _keep_settings(self, ledger: SqliteLedger) -> None:
         """Let whoever asks for the ledger's status later be told to go on within the same bounds."""
         flags = {action: self._work.flags(action) for action in ("resume", "reconcile")}
-        await ledger.set_meta(SETTINGS, json_text(flags))
+        await ledger.set_fact(SETTINGS, json_text(flags))
 
     async def _look_back(self, issuer: BulkIssuer, ledger: SqliteLedger, before: Counts) -> None:
         """Read what the ledger says once the work has ended, however it ended."""

@@ -4,7 +4,7 @@ from typing import Final
 
 from xoxo_async.bulk.intake.keys import folded
 from xoxo_async.bulk.ledger.lines import LedgerLine
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["OddSpellings"]
 
@@ -18,7 +18,7 @@ class OddSpellings:
         ledger: The ledger.
     """
 
-    def __init__(self, ledger: SqliteLedger) -> None:
+    def __init__(self, ledger: Ledger) -> None:
         self._ledger: Final = ledger
         self._odd: Final[dict[str, str]] = {}
 

@@ -13,6 +13,7 @@ __all__ = [
     "Counts",
     "Delivery",
     "Evidence",
+    "JournalRow",
     "LedgerLine",
     "LineState",
     "PackedLine",
@@ -277,6 +278,38 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_RULES: Final = Rules()
 """The vendor's own rule: look up by poNumber, place again only if absent."""
+
+
+class JournalRow(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of the append-only journal.
+
+    Attributes:
+        id: Its number.
+        seq: The line.
+        at: When it was written, in epoch seconds.
+        from_state: The line's state before; empty at planning.
+        to_state: The line's state after.
+        transition: The row of the table (`T3`); `-` for a fact that moved nothing, `!` for an alarm.
+        evidence: The fact.
+        attempts: The line's attempts after.
+        epoch: The writer's fence.
+        order_id: The order the fact named.
+        error_id: The refusal's error id.
+        reason: The person's reason, or the refusal in words.
+    """
+
+    id: int
+    seq: int
+    at: float
+    from_state: str
+    to_state: str
+    transition: str
+    evidence: str
+    attempts: int
+    epoch: int
+    order_id: int | None
+    error_id: str
+    reason: str
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,12 +1,23 @@
 """What every ledger can do: the seam between a run and the place where its lines are kept."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Counts, LedgerLine, LineState, PlannedLine, Rules
+from xoxo_async.bulk.ledger.lines import (
+    DEFAULT_RULES,
+    Change,
+    Counts,
+    JournalRow,
+    LedgerLine,
+    LineState,
+    PackedLine,
+    PlannedLine,
+    Rules,
+)
+from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 __all__ = ["NO_TERMS", "Approve", "Identity", "Ledger", "PlanTerms", "Planned", "Pricing", "Share"]
 
@@ -106,8 +117,9 @@ class Ledger(Protocol):
     Every method raises `LedgerError` when the storage fails.
     """
 
-    def now(self) -> float:
-        """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
+    @property
+    def name(self) -> str:
+        """What the ledger is called in reports and messages: a file's path, or a URL without its password."""
         ...
 
     @property
@@ -118,6 +130,31 @@ class Ledger(Protocol):
     @property
     def identity(self) -> Identity | None:
         """Whose orders this ledger holds, None before that was said."""
+        ...
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code."""
+        ...
+
+    @property
+    def copied(self) -> bool:
+        """Whether this may be an older or another copy of the ledger that earlier runs wrote to.
+
+        Then lines that it holds as planned may have been sent. It stays so until `restored`.
+        """
+        ...
+
+    @property
+    def older(self) -> bool:
+        """Whether a `copied` ledger surely is an older state of this very ledger, such as a backup that was put back.
+
+        Then the orders of its planned lines are its own, and are adopted.
+        """
+        ...
+
+    def now(self) -> float:
+        """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
         ...
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
@@ -250,11 +287,44 @@ class Ledger(Protocol):
         """
         ...
 
-    async def get_meta(self, name: str) -> str | None:
-        """Return a fact kept with `set_meta`, None when there is none."""
+    async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
+        """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
+
+        Args:
+            orders: The orders; those of a single line have no entry.
+        """
         ...
 
-    async def set_meta(self, name: str, value: str) -> None:
+    async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
+        """Return which codes placed lines may be given, where the ledger does not keep them.
+
+        Args:
+            found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
+
+        Returns:
+            Distinct codes by line, without those that another line has. Each of these is an alarm from then on, and
+            so is an order that lists more codes than it has pieces.
+        """
+        ...
+
+    def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
+        """Stream the append-only journal, oldest first.
+
+        Args:
+            seq: Only this line's entries; None is all.
+            after: Only entries with a greater id.
+        """
+        ...
+
+    async def committed(self) -> Decimal:
+        """Return what the job has cost, and may yet cost by what is on its way, in the account's currency."""
+        ...
+
+    async def get_fact(self, name: str) -> str | None:
+        """Return a fact kept with `set_fact`, None when there is none."""
+        ...
+
+    async def set_fact(self, name: str, value: str) -> None:
         """Keep a small fact about the run beside it, durably."""
         ...
 

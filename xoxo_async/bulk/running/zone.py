@@ -65,7 +65,7 @@ class VendorZone:
         Args:
             order: The order found.
         """
-        date, planned = _seconds(order), await self._ledger.get_meta("planned_at")
+        date, planned = _seconds(order), await self._ledger.get_fact("planned_at")
         offset = await self._known_offset() if date is not None and planned else None
         return date is not None and offset is not None and date >= math.floor(float(planned or 0.0) + offset)
 

@@ -57,7 +57,7 @@ import asyncio, sys
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 async def main():
     async with SqliteLedger(sys.argv[1]) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
         print("held", flush=True)
         await asyncio.Event().wait()
 asyncio.run(main())

@@ -38,7 +38,7 @@ def alone(count: int) -> list[PlannedLine]:
 async def budgeted(ledger: SqliteLedger, lines: list[PlannedLine]) -> None:
     """Plan lines for an account in INR."""
     await ledger.plan("march", each(lines))
-    await ledger.set_meta("currency", "INR")
+    await ledger.set_fact("currency", "INR")
 
 
 async def drained(ledger: SqliteLedger, budget: Decimal) -> None:

@@ -15,12 +15,13 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.bulk.ledger.budget import units
+from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Change,
     Counts,
+    JournalRow,
     LedgerLine,
     LineState,
     PackedLine,
@@ -35,12 +36,12 @@ from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.marks import CodeMarks
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
-from xoxo_async.bulk.ledger.sqlite.session import read_identity
+from xoxo_async.bulk.ledger.sqlite.session import CURRENCY, read_identity
 from xoxo_async.bulk.ledger.sqlite.statements import (
-    JournalRow,
     count,
     get_meta,
     read_codes,
+    read_committed,
     read_journal,
     read_key,
     read_state,
@@ -52,7 +53,7 @@ from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
 
-__all__ = ["JournalRow", "SqliteLedger"]
+__all__ = ["SqliteLedger"]
 
 T = TypeVar("T")
 
@@ -124,6 +125,11 @@ class SqliteLedger:
         self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
+
+    @property
+    def name(self) -> str:
+        """The path as it was given: what the ledger is called in reports and messages."""
+        return str(self.path)
 
     @property
     def job(self) -> str | None:
@@ -443,6 +449,12 @@ class SqliteLedger:
         """Return the ledger in numbers, from one snapshot; reads every line."""
         return await self._read(count)
 
+    async def committed(self) -> Decimal:
+        """Return what the job has cost, and may yet cost by what is on its way, in the account's currency."""
+        return amount(
+            await self._read(lambda connection: read_committed(connection, get_meta(connection, CURRENCY) or ""))
+        )
+
     async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
         """Stream the append-only journal, oldest first.
 
@@ -463,15 +475,15 @@ class SqliteLedger:
                 return
             after = chunk[-1].id
 
-    async def get_meta(self, name: str) -> str | None:
-        """Return a fact kept with `set_meta`, None when there is none.
+    async def get_fact(self, name: str) -> str | None:
+        """Return a fact kept with `set_fact`, None when there is none.
 
         Args:
             name: The fact's name.
         """
         return await self._read(lambda connection: get_meta(connection, f"run.{name}"))
 
-    async def set_meta(self, name: str, value: str) -> None:
+    async def set_fact(self, name: str, value: str) -> None:
         """Keep a small fact about the run beside it, durably.
 
         Args:

@@ -15,14 +15,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import commitment
-from xoxo_async.bulk.ledger.lines import Alarm, Change, Counts, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import Alarm, Change, Counts, Delivery, JournalRow, LedgerLine, LineState
 from xoxo_async.bulk.ledger.sqlite.packs import count_packed, count_packs
 from xoxo_async.bulk.ledger.table import REPORTED_AS
 
 __all__ = [
     "ALARM",
     "FIXED",
-    "JournalRow",
     "Move",
     "count",
     "drop_codes",
@@ -114,38 +113,6 @@ _COUNT: Final = (
     "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
     " GROUP BY state, delivery, currency, amount_charged, lines = 1"
 )
-
-
-class JournalRow(msgspec.Struct, frozen=True, array_like=True):
-    """One entry of the append-only journal.
-
-    Attributes:
-        id: Its number.
-        seq: The line.
-        at: When it was written, in epoch seconds.
-        from_state: The line's state before; empty at planning.
-        to_state: The line's state after.
-        transition: The row of the table (`T3`); `-` for a fact that moved nothing, `!` for an alarm.
-        evidence: The fact.
-        attempts: The line's attempts after.
-        epoch: The writer's fence.
-        order_id: The order the fact named.
-        error_id: The refusal's error id.
-        reason: The person's reason, or the refusal in words.
-    """
-
-    id: int
-    seq: int
-    at: float
-    from_state: str
-    to_state: str
-    transition: str
-    evidence: str
-    attempts: int
-    epoch: int
-    order_id: int | None
-    error_id: str
-    reason: str
 
 
 class Move(NamedTuple):

@@ -91,7 +91,7 @@ async def test_an_order_in_doubt_stays_reserved_where_todays_price_is_not_known(
     """Its product is no longer listed; a planned order of it fits no bound any more."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await ledger.plan("march", each(alone(*range(3))))
-        await ledger.set_meta("currency", "INR")
+        await ledger.set_fact("currency", "INR")
         (lost,) = await ledger.claim(1)
         await ledger.record([fact(lost, Evidence.OUTCOME_LOST)])
         await ledger.reprice(lambda _product, _value, _count: None)
@@ -108,7 +108,7 @@ async def test_what_was_sent_at_an_unknown_price_fits_no_bound(tmp_path: Path) -
     unpriced = [msgspec.structs.replace(line, worth=None) for line in alone(0)]
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await ledger.plan("march", each([*unpriced, *alone(1)]))
-        await ledger.set_meta("currency", "INR")
+        await ledger.set_fact("currency", "INR")
         (sent,) = await ledger.claim(1)
         await ledger.record([fact(sent, Evidence.ANSWERED_PLACED)])
         with pytest.raises(BudgetError, match=r"row 1 \(key k0\): what it has cost"):

@@ -75,7 +75,7 @@ async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, 
         assert not ledger.older  # it may be a second ledger beside the first one
     for _ in range(2):
         async with SqliteLedger(path) as ledger:
-            await ledger.set_meta("a", "b")
+            await ledger.set_fact("a", "b")
             assert ledger.copied
     async with SqliteLedger(path) as ledger:
         await ledger.restored(reason="a test")
@@ -97,7 +97,7 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert await copied(path)
     async with SqliteLedger(path) as ledger:
         assert ledger.older
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
     async with SqliteLedger(path) as ledger:
         assert ledger.older  # also when the notes beside it have fallen behind
         assert await ledger.restored(reason="a test") == 2
@@ -295,7 +295,7 @@ async def test_a_key_that_comes_later_seals_what_is_there(tmp_path: Path) -> Non
     await with_clear_codes(path, 1201)
     assert clear_in(path)
     async with SqliteLedger(path, codes_key=KEY) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
         assert not clear_in(path)
         codes = [one.codes async for one in ledger.lines(with_codes=True)]
     assert codes == [LONGER, *(codes_of_order(number) for number in range(2, 1202))]
@@ -326,10 +326,10 @@ async def test_sealing_that_was_cut_off_is_finished_by_the_next_holder(
         patch.setattr(sqlite3, "connect", lambda *args, **kwargs: real(*args, factory=Disk, **kwargs))
         async with SqliteLedger(path, codes_key=KEY) as ledger:
             with pytest.raises(LedgerError, match="disk I/O"):
-                await ledger.set_meta("a", "b")
+                await ledger.set_fact("a", "b")
     assert clear_in(path)
     async with SqliteLedger(path, codes_key=KEY) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
         assert [one.codes async for one in ledger.lines(with_codes=True)][1:] == [
             codes_of_order(number) for number in range(2, 1202)
         ]
@@ -343,5 +343,5 @@ async def test_a_look_and_an_opening_without_codes_seal_nothing(tmp_path: Path) 
     async with SqliteLedger(path, codes_key=KEY, read_only=True) as view:
         assert [one.codes async for one in view.lines(with_codes=True)][1:] == [codes_of_order(2), codes_of_order(3)]
     async with SqliteLedger(path, store_codes=False) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
     assert clear_in(path)

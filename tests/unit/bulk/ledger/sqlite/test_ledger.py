@@ -87,9 +87,9 @@ async def test_facts_of_a_run_are_kept_beside_it(tmp_path: Path) -> None:
     await one_placed(path)
     async with SqliteLedger(path) as ledger:
         for value in ("1", "2"):
-            await ledger.set_meta("job", value)
+            await ledger.set_fact("job", value)
     async with SqliteLedger(path) as ledger:
-        assert (await ledger.get_meta("job"), await ledger.get_meta("none"), ledger.job) == ("2", None, "march")
+        assert (await ledger.get_fact("job"), await ledger.get_fact("none"), ledger.job) == ("2", None, "march")
 
 
 async def test_a_ledger_is_opened_once(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ async def test_a_second_process_is_refused_with_the_holder_s_pid_until_the_holde
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     async with SqliteLedger(path) as ledger:
-        assert await ledger.get_meta("a") == "b"
+        assert await ledger.get_fact("a") == "b"
 
 
 async def test_the_same_process_cannot_open_a_ledger_twice(tmp_path: Path) -> None:
@@ -73,14 +73,14 @@ async def test_a_process_never_opens_a_file_again_that_it_holds(tmp_path: Path) 
     """Closing the second descriptor would give up the locks that SQLite has through the first one."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
         path.with_name("march.db.lock").unlink()
         with pytest.raises(LedgerLockedError, match="in this process"):
             await SqliteLedger(path).open()
         # A stranger that is the last to close a ledger takes its -wal away: SQLite's own lock must still stand.
         subprocess.run([sys.executable, "-c", TOUCH, str(path)], check=True)  # noqa: ASYNC221
         assert (tmp_path / "march.db-wal").exists()
-        await ledger.set_meta("a", "c")
+        await ledger.set_fact("a", "c")
 
 
 TOUCH = """
@@ -138,13 +138,13 @@ import asyncio, os, signal
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 async def main():
     async with SqliteLedger({str(path)!r}) as ledger:
-        await ledger.set_meta("a", "b")
+        await ledger.set_fact("a", "b")
         child = os.fork()
         if child == 0:
             signal.pause()
     try:
         async with SqliteLedger({str(path)!r}) as ledger:
-            print(await ledger.get_meta("a"))
+            print(await ledger.get_fact("a"))
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

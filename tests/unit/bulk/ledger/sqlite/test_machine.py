@@ -13,8 +13,18 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from xoxo_async.bulk.ledger.lines import Change, Counts, Delivery, Evidence, LedgerLine, LineState, PlannedLine, Rules
-from xoxo_async.bulk.ledger.sqlite.ledger import JournalRow, SqliteLedger
+from xoxo_async.bulk.ledger.lines import (
+    Change,
+    Counts,
+    Delivery,
+    Evidence,
+    JournalRow,
+    LedgerLine,
+    LineState,
+    PlannedLine,
+    Rules,
+)
+from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import LedgerConflictError
 
 T = TypeVar("T")

@@ -24,19 +24,19 @@ async def test_a_ledger_at_work_can_be_looked_at_and_nothing_changes(tmp_path: P
         assert holder.stdout.readline() == b"held\n"
         before = contents(tmp_path)
         async with SqliteLedger(path, read_only=True) as view:
-            assert await view.get_meta("a") == "b"
+            assert await view.get_fact("a") == "b"
             assert view.holder == holder.pid
             with pytest.raises(LedgerError, match="read only"):
-                await view.set_meta("a", "c")
+                await view.set_fact("a", "c")
         assert contents(tmp_path) == before
         holder.send_signal(signal.SIGKILL)
         holder.wait()
     async with SqliteLedger(path, read_only=True) as view:
-        assert await view.get_meta("a") == "b"
+        assert await view.get_fact("a") == "b"
         assert view.holder is None
     assert contents(tmp_path) == before
     async with SqliteLedger(path) as ledger:
-        assert await ledger.get_meta("a") == "b"
+        assert await ledger.get_fact("a") == "b"
 
 
 async def test_a_ledger_at_rest_is_looked_at_without_a_trace(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ async def test_a_file_has_a_new_name_after_each_checkpoint(tmp_path: Path) -> No
     names = set()
     for _ in range(3):
         async with SqliteLedger(path) as ledger:
-            await ledger.set_meta("a", "b")
+            await ledger.set_fact("a", "b")
             names.add(base_of(path))
     assert len(names - {None, ""}) == 3
     (tmp_path / "text").write_text("key,product_id\n" * 100)

@@ -163,9 +163,9 @@ async def test_a_bug_in_a_transaction_reaches_its_asker_and_no_other(
         with monkeypatch.context() as patch:
             patch.setattr("xoxo_async.bulk.ledger.sqlite.ledger.set_meta", fail)
             with pytest.raises(LedgerError, match=r"march\.db failed: a bug"):
-                await ledger.set_meta("a", "b")
-        assert await ledger.get_meta("a") is None
-        await ledger.set_meta("a", "b")
+                await ledger.set_fact("a", "b")
+        assert await ledger.get_fact("a") is None
+        await ledger.set_fact("a", "b")
         assert [one.seq for one in await ledger.claim(1)] == [1]
 
 
@@ -196,7 +196,7 @@ async def test_after_its_file_was_taken_away_nothing_is_handed_out_and_nothing_i
         await ledger.record([placed(one, 7)])
         BEFALLS[what](path)
         others = {file: file.read_bytes() for file in [path] if what == "replaced"}
-        for asked in (ledger.claim(1), ledger.set_meta("a", "b"), ledger.plan("march", each([line(4)]))):
+        for asked in (ledger.claim(1), ledger.set_fact("a", "b"), ledger.plan("march", each([line(4)]))):
             with pytest.raises(LedgerError, match=r"nothing more is sent|hard links|deleted or replaced"):
                 await asked
         await ledger.record([placed(two, 8)])
@@ -244,7 +244,7 @@ async def test_a_broken_connection_is_not_renewed_to_another_file(
         with monkeypatch.context() as patch:
             patch.setattr("xoxo_async.bulk.ledger.sqlite.ledger.set_meta", fail)
             with pytest.raises(LedgerError, match="a bug"):
-                await ledger.set_meta("a", "b")
+                await ledger.set_fact("a", "b")
         before: bytes | None = None
         if what == "replaced":
             swap(path)
