@@ -2,7 +2,8 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Final, Literal, NamedTuple, Protocol
+from types import TracebackType
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 import msgspec
 
@@ -114,7 +115,7 @@ NO_TERMS: Final = PlanTerms()
 class Ledger(Protocol):
     """Where order lines are kept. The truth about a run; a runner, a queue and the network only bring work to it.
 
-    Every method raises `LedgerError` when the storage fails.
+    Open it with `async with`, or with `open` and `aclose`. Every method raises `LedgerError` when the storage fails.
     """
 
     @property
@@ -151,6 +152,34 @@ class Ledger(Protocol):
 
         Then the orders of its planned lines are its own, and are adopted.
         """
+        ...
+
+    @property
+    def holder(self) -> int | None:
+        """The process that alone works on this ledger; None when there is none, or where many may work at once."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Open the ledger."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the ledger."""
+        ...
+
+    async def open(self) -> None:
+        """Make the ledger ready for its other methods.
+
+        Raises:
+            LedgerLockedError: When somebody else works on it, and only one may.
+            LedgerError: When it cannot be used; the message says why.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Finish what was asked, write what is left, and let go of the ledger. Safe to call twice."""
         ...
 
     def now(self) -> float:
