@@ -12,16 +12,13 @@ import msgspec
 
 from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
+from xoxo_async.consequences import as_outcome, renews_the_token
 from xoxo_async.errors import (
-    ApiError,
     AuthError,
     DecodeError,
-    OutcomeUnknownError,
     RateLimitedError,
-    RefusedError,
     ReplyLostError,
     TokenRejectedError,
-    TransportError,
     XoxoError,
     mark_effect,
 )
@@ -133,7 +130,7 @@ class Dispatcher:
                 error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
                 now = self._clock()
                 left = deadline - now
-                if isinstance(error, TokenRejectedError) and error.retryable and not renewed:
+                if renews_the_token(error) and not renewed:
                     renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
                     continue
                 waits = waits or self._retry.waits()
@@ -433,30 +430,3 @@ async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret
         recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
     )
     return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()
-
-
-def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
-    """Return what to raise for a call's last error.
-
-    A vendor's answer stays what it is: its class says more than doubt does. Where no answer tells what happened to an
-    operation that moves money, that is what is raised.
-
-    Args:
-        error: The last attempt's error.
-        effect: What the operation may change.
-    """
-    if effect is EffectClass.READ:
-        error.effect = "none"
-        return error
-    no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
-    if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
-        return error  # of an order the same words leave doubt: it can be looked up
-    if error.effect == "none" or not no_answer:
-        return error
-    return OutcomeUnknownError(
-        f"nobody knows whether it took effect: {error.message}",
-        operation=error.operation,
-        attempts=error.attempts,
-        po_number=error.po_number,
-        status=error.status,
-    )

@@ -7,15 +7,8 @@ import backoff
 import msgspec
 
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import (
-    ConfigError,
-    RateLimitedError,
-    ReplyTimeoutError,
-    ServerError,
-    TokenRejectedError,
-    TransportError,
-    XoxoError,
-)
+from xoxo_async.consequences import may_repeat
+from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, XoxoError
 from xoxo_async.operation import EffectClass
 
 __all__ = ["RetryPolicy", "RetryQuota"]
@@ -70,7 +63,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         Returns:
             Seconds to wait before the next attempt, or None to give up and raise the error.
         """
-        if attempt >= self.attempts or not _may_repeat(error, effect):
+        if attempt >= self.attempts or not may_repeat(error, effect):
             return None
         wait = next(waits)
         if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
@@ -112,12 +105,3 @@ class RetryQuota:
         """Give a little back."""
         if self._left < self._capacity:
             self._left += 1
-
-
-def _may_repeat(error: XoxoError, effect: EffectClass) -> bool:
-    if isinstance(error, TokenRejectedError):
-        # A call that goes again renews the token each time, and the vendor invalidates tokens of who does that often.
-        return False
-    if error.effect == "none" and error.retryable:
-        return True
-    return effect is EffectClass.READ and isinstance(error, ServerError | TransportError)

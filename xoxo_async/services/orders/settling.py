@@ -5,7 +5,8 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.errors import ERROR_IDS, ApiError, DuplicatePoNumberError, OrderMayExist, OutcomeUnknownError, XoxoError
+from xoxo_async.consequences import is_answer, means_an_order
+from xoxo_async.errors import DuplicatePoNumberError, OutcomeUnknownError, XoxoError
 from xoxo_async.services.orders.matching import contradictions
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.replies import Order
@@ -50,7 +51,7 @@ class Settling:
             deadline: When the call ends, by the clock.
         """
         # After an answer the vendor has done what it will do, and only look-ups lag; after silence it may be at it.
-        answered = isinstance(error, ApiError)
+        answered = is_answer(error)
         order = None
         left = deadline - self._clock()
         try:
@@ -64,7 +65,7 @@ class Settling:
             raise
         if order is None:
             self._doubt(request.po_number, error.message)
-            if isinstance(error, OutcomeUnknownError) or (answered and not _may_well_exist(error)):
+            if isinstance(error, OutcomeUnknownError) or (answered and not means_an_order(error)):
                 raise error
             raise _outcome(error, error.message) from error
         if contradicted := contradictions(request, order):
@@ -94,12 +95,6 @@ class Settling:
                 break
             wait = min(wait * 2, _LONGEST_WAIT_S)
         return order
-
-
-def _may_well_exist(error: XoxoError) -> bool:
-    """Whether an answer means that there is an order, whatever look-ups say so far."""
-    known = ERROR_IDS.get(error.error_id)
-    return known is None or known.order is OrderMayExist.YES
 
 
 def _outcome(error: XoxoError, message: str) -> XoxoError:

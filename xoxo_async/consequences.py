@@ -1,0 +1,199 @@
+"""What follows an error: every decision that dispatcher, retry policy, order service and bulk run take after one.
+
+An error answers two questions itself: `effect` (may the call have taken effect?) and `retryable` (may it be made
+again?). The functions below read these first. They look at a class only where two errors with equal answers differ in
+what they say about the vendor. All of them are pure.
+"""
+
+from enum import Enum
+from typing import Final
+
+from xoxo_async.errors import (
+    ERROR_IDS,
+    ApiError,
+    AuthError,
+    ConfigError,
+    DecodeError,
+    DuplicatePoNumberError,
+    InsufficientFundsError,
+    OrderMayExist,
+    OutcomeUnknownError,
+    RateLimitedError,
+    RefusedError,
+    ServerError,
+    TokenRejectedError,
+    TransportError,
+    XoxoError,
+)
+from xoxo_async.operation import EffectClass
+
+__all__ = [
+    "NextOrders",
+    "Proof",
+    "as_outcome",
+    "is_answer",
+    "may_repeat",
+    "means_an_order",
+    "needs_a_person",
+    "next_orders",
+    "proof_of",
+    "renews_the_token",
+]
+
+
+# The same call.
+
+
+def may_repeat(error: XoxoError, effect: EffectClass) -> bool:
+    """Return whether the retry policy may make the same call again.
+
+    A call that moves money is repeated only after proof that nothing was processed. A read changes nothing, so it is
+    repeated after every failure that may pass.
+
+    Args:
+        error: What ended the attempt.
+        effect: What the operation may change.
+    """
+    if isinstance(error, TokenRejectedError):
+        # Each repeat renews the token. The vendor invalidates the tokens of an account that renews too often.
+        return False
+    if error.effect == "none" and error.retryable:
+        return True
+    return effect is EffectClass.READ and isinstance(error, ServerError | TransportError)
+
+
+def renews_the_token(error: XoxoError) -> bool:
+    """Return whether one more attempt with a new token may succeed; nothing was processed.
+
+    Args:
+        error: What ended the attempt.
+    """
+    return error.retryable and isinstance(error, TokenRejectedError)
+
+
+def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
+    """Return the error that a call raises after its last attempt.
+
+    An answer of the vendor's stays as it is, since its class says more than `OutcomeUnknownError` does. Where no
+    answer tells what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
+
+    Args:
+        error: The last attempt's error. For a read, its `effect` becomes `none`.
+        effect: What the operation may change.
+    """
+    if effect is EffectClass.READ:
+        error.effect = "none"
+        return error
+    no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
+    if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
+        return error  # An order with this answer stays in doubt, because it can be looked up by its poNumber.
+    if error.effect == "none" or not no_answer:
+        return error
+    return OutcomeUnknownError(
+        f"nobody knows whether it took effect: {error.message}",
+        operation=error.operation,
+        attempts=error.attempts,
+        po_number=error.po_number,
+        status=error.status,
+    )
+
+
+# The order that was sent.
+
+
+class Proof(Enum):
+    """What an error proves about the order that was sent."""
+
+    NOT_PROCESSED = "not processed"
+    """Nothing was processed, and the order itself was not refused: it may be sent again."""
+    NO_ORDER = "no order"
+    """The vendor refused the order, and no order exists."""
+    UNCLEAR = "unclear"
+    """The vendor refused, and the refusal may mean that an order with this poNumber exists."""
+    LOST = "lost"
+    """Nobody knows what happened."""
+
+
+def proof_of(error: XoxoError) -> Proof:
+    """Return what an error proves about the order that was sent. Anything unclear is `LOST` or `UNCLEAR`.
+
+    Args:
+        error: What the order's one attempt raised.
+    """
+    if error.effect == "none":
+        # A rate limit is a refusal as well, but not of this order: it may be sent again.
+        return Proof.NO_ORDER if is_answer(error) and not error.retryable else Proof.NOT_PROCESSED
+    if not is_answer(error) or isinstance(error, ServerError | InsufficientFundsError):
+        return Proof.LOST
+    if isinstance(error, DuplicatePoNumberError) or not error.error_id:
+        return Proof.UNCLEAR
+    return Proof.LOST
+
+
+def is_answer(error: XoxoError) -> bool:
+    """Return whether the error is an answer of the vendor's, so that the vendor has finished with this call.
+
+    Args:
+        error: The call's error.
+    """
+    return isinstance(error, ApiError)
+
+
+def means_an_order(error: XoxoError) -> bool:
+    """Return whether an answer means that the order exists, although look-ups do not show it yet.
+
+    Args:
+        error: The answer. An error id that is in no table counts as yes.
+    """
+    known = ERROR_IDS.get(error.error_id)
+    return known is None or known.order is OrderMayExist.YES
+
+
+# The orders after it.
+
+
+class NextOrders(Enum):
+    """What one order's error means for the orders after it."""
+
+    NO_FUNDS = "no funds"
+    """They would be refused as well, for lack of funds."""
+    NEED_A_PERSON = "need a person"
+    """They would be refused as well, until a person corrects the settings or the credentials."""
+    TOO_FAST = "too fast"
+    """The vendor's rate limit is exceeded: send fewer at a time."""
+    SERVER_FAILS = "server fails"
+    """The server answers, and fails."""
+    NO_ANSWER = "no answer"
+    """The server, or its token endpoint, gives no answer that can be used."""
+    UNAFFECTED = "unaffected"
+    """The server works: it refused this one order for a reason."""
+
+
+_FAILS: Final = (ServerError, DecodeError)
+_NO_ANSWER: Final = (TransportError, AuthError)
+
+
+def next_orders(error: XoxoError) -> NextOrders:
+    """Return what one order's error means for the orders after it.
+
+    Args:
+        error: What its one attempt raised.
+    """
+    if isinstance(error, InsufficientFundsError):
+        return NextOrders.NO_FUNDS
+    if needs_a_person(error):
+        return NextOrders.NEED_A_PERSON
+    if isinstance(error, RateLimitedError):
+        return NextOrders.TOO_FAST
+    if isinstance(error, _FAILS):
+        return NextOrders.SERVER_FAILS
+    return NextOrders.NO_ANSWER if isinstance(error, _NO_ANSWER) else NextOrders.UNAFFECTED
+
+
+def needs_a_person(error: XoxoError) -> bool:
+    """Return whether every further call fails until a person corrects the settings or the credentials.
+
+    Args:
+        error: The call's error.
+    """
+    return isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable)
