@@ -2,8 +2,6 @@
 
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -12,49 +10,14 @@ import anyio
 import msgspec
 import pytest
 
-from xoxo_async import ClientCredentials, LoungeDetails, RateLimits, RetryPolicy, XoxoClient
+from tests.integration.jobs import booked_codes, codes_by_key, connected, lines
+from xoxo_async import LoungeDetails, RateLimits
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.errors import ConfigError, PlanError
 from xoxo_async.sandbox import Faults, Sandbox
 
 pytestmark = pytest.mark.anyio
-
-FIXED = RateLimits.unlimited()
-
-
-def lines(count: int, product_id: int = 1001, value: int = 100) -> list[OrderLine]:
-    """Return lines that want nothing but a code."""
-    return [OrderLine(key=f"k{n}", product_id=product_id, denomination=Decimal(value)) for n in range(count)]
-
-
-@asynccontextmanager
-async def connected(sandbox: Sandbox, limits: RateLimits = FIXED) -> AsyncIterator[XoxoClient]:
-    """Connect to a sandbox."""
-    credentials = ClientCredentials(sandbox.client_id, sandbox.client_secret)
-    retry = RetryPolicy(base_s=0.05, max_s=0.1)
-    async with XoxoClient(credentials, base_url=sandbox.base_url, rate_limits=limits, retry=retry) as client:
-        yield client
-
-
-async def codes_by_key(ledger: SqliteLedger) -> dict[str, list[str]]:
-    """Return the codes of every line, packed or not, by its key."""
-    found: dict[str, list[str]] = {}
-    async for order in ledger.lines(with_codes=True):
-        codes = [code.code for code in codes_of(order.codes)]
-        shared = (await ledger.packed([order])).get(order.seq)
-        if shared is None and order.lines == 1:
-            found[order.key] = codes
-        for line in shared or ():
-            found[line.key] = codes[line.first : line.end]
-    return found
-
-
-def booked_codes(sandbox: Sandbox) -> list[str]:
-    """Return every code the sandbox has sold."""
-    return [code for order in sandbox.state.orders.values() for code, _pin in order.codes]
-
 
 # The plan.
 

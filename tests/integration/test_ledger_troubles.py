@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from tests.integration.test_bulk import connected, lines
+from tests.integration.jobs import connected, lines
 from xoxo_async.bulk import BulkIssuer, SqliteLedger
 from xoxo_async.bulk.ledger.clock import boot_clock
 from xoxo_async.errors import LedgerError

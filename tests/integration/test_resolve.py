@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_bulk import codes_by_key, connected
-from tests.integration.test_cli import last_json, xoxo
-from tests.integration.test_what_is_asked import reaching, write
+from tests.integration.commands import last_json, reaching, write_values, xoxo
+from tests.integration.jobs import codes_by_key, connected
 from xoxo_async import XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 from xoxo_async.bulk.deciding import Decision
@@ -178,7 +177,17 @@ def sandbox() -> Iterator[Sandbox]:
 def test_the_command_looks_up_what_it_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
     """A typo is exit 2, --unchecked asks nobody, and a correction goes through; each says what it did."""
     env: dict[str, Any] = reaching(sandbox)
-    run = ("bulk", "run", write(tmp_path, ("A", 100), ("B", 250)), "--job", "march", "--settle", "0", "--rate", "none")
+    run = (
+        "bulk",
+        "run",
+        write_values(tmp_path, ("A", 100), ("B", 250)),
+        "--job",
+        "march",
+        "--settle",
+        "0",
+        "--rate",
+        "none",
+    )
     assert xoxo(*run, "--concurrency", "1", "--ledger", "other.db", cwd=tmp_path, **env).returncode == 0
     assert xoxo(*run, "--ledger", "l.db", cwd=tmp_path, **env).returncode == 4
     resolve = ("bulk", "resolve", "A", "--ledger", "l.db", "--json")

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_bulk import connected, lines
-from tests.integration.test_cli import environment, last_json, read_all, xoxo
+from tests.integration.commands import environment, last_json, reaching, read_all, write_values, xoxo
+from tests.integration.jobs import connected, lines
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.errors import ConfigError, PlanError
@@ -39,23 +39,6 @@ def sandbox() -> Iterator[Sandbox]:
     """Yield a sandbox in a thread of its own."""
     with Sandbox().run_in_thread() as sandbox:
         yield sandbox
-
-
-def reaching(sandbox: Sandbox) -> dict[str, str]:
-    """Return the environment that leads to a sandbox."""
-    return {
-        "XOXO_BASE_URL": sandbox.base_url,
-        "XOXO_CLIENT_ID": sandbox.client_id,
-        "XOXO_CLIENT_SECRET": sandbox.client_secret,
-    }
-
-
-def write(folder: Path, *rows: tuple[str, int]) -> Path:
-    """Write rows of a key and a value."""
-    path = folder / "orders.csv"
-    body = "".join(f"{key},1001,{value},1\n" for key, value in rows)
-    path.write_text(f"key,product_id,denomination,quantity\n{body}")
-    return path
 
 
 Asked = tuple["subprocess.Popen[bytes]", int]
@@ -108,9 +91,9 @@ def rows_of(ledger: Path) -> list[tuple[str, str]]:
 
 def test_what_is_asked_is_what_is_sent_though_the_file_changes_meanwhile(tmp_path: Path, sandbox: Sandbox) -> None:
     """INR 100 are agreed to and INR 100 charged, whatever stands in the file by then."""
-    orders = write(tmp_path, ("A", 100))
+    orders = write_values(tmp_path, ("A", 100))
     with at_the_question(sandbox, "bulk", "run", orders, "--ledger", "l.db", cwd=tmp_path) as asked:
-        write(tmp_path, ("A", 2000), ("B", 2000))
+        write_values(tmp_path, ("A", 2000), ("B", 2000))
         code, _ = answered(asked, b"y\n")
     assert code == 0
     assert (sandbox.books().orders, sandbox.books().charged) == (1, Decimal(100))
@@ -124,7 +107,7 @@ def test_a_row_in_doubt_is_asked_for_where_it_may_be_sent_again(
     sandbox.script("reset_before_commit", first=1)
     sandbox.script("html_502", operation="getOrderDetails")
     once = ("--ledger", "l.db", "--settle", "0", "--pause-limit", "0")
-    xoxo("bulk", "run", write(tmp_path, ("A", 100)), *once, cwd=tmp_path, **reaching(sandbox))
+    xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), *once, cwd=tmp_path, **reaching(sandbox))
     assert rows_of(tmp_path / "l.db") == [("A", "unknown")]
     sandbox.faults.rules.clear()
     with at_the_question(sandbox, "bulk", "resume", "--ledger", "l.db", "--settle", "0", cwd=tmp_path) as asked:
@@ -138,9 +121,9 @@ def test_a_row_in_doubt_is_asked_for_where_it_may_be_sent_again(
 def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, how: str, known: bool) -> None:
     """No order, no row of the new file in the ledger, and no ledger where none was."""
     if known:
-        write(tmp_path, ("Z", 100))
+        write_values(tmp_path, ("Z", 100))
         assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
-    orders = write(tmp_path, ("Z", 100), ("A", 100))
+    orders = write_values(tmp_path, ("Z", 100), ("A", 100))
     with at_the_question(sandbox, "bulk", "run", orders, "--ledger", "l.db", cwd=tmp_path) as asked:
         if how == "hang-up":
             os.close(asked[1])
@@ -160,7 +143,7 @@ def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, ho
 
 def test_a_resume_asks_about_what_it_will_send(tmp_path: Path, sandbox: Sandbox) -> None:
     """A no leaves the planned rows planned; a yes sends them."""
-    orders = write(tmp_path, ("A", 100), ("B", 250))
+    orders = write_values(tmp_path, ("A", 100), ("B", 250))
     assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
     for answer, code, booked in ((b"n\n", 2, 0), (b"y\n", 0, 2)):
         with at_the_question(sandbox, "bulk", "resume", "--ledger", "l.db", cwd=tmp_path) as asked:
@@ -173,7 +156,7 @@ def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
     tmp_path: Path, sandbox: Sandbox, action: str
 ) -> None:
     """Ended at the question, the ledger does not know it yet: without the flag its rows would be sent unseen."""
-    orders = write(tmp_path, ("A", 100))
+    orders = write_values(tmp_path, ("A", 100))
     assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
     command = ("bulk", action, *([orders] if action == "run" else []), "--ledger", "l.db", "--restore")
     with at_the_question(sandbox, *command, cwd=tmp_path) as asked:
@@ -185,9 +168,9 @@ def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
 
 def test_the_question_counts_in_rows_that_wait_from_before(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
     """And names their value beside the new ones'."""
-    write(tmp_path, ("Z", 2000))
+    write_values(tmp_path, ("Z", 2000))
     assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
-    orders = write(tmp_path, ("A", 100))
+    orders = write_values(tmp_path, ("A", 100))
     run = ("bulk", "run", orders, "--ledger", "l.db", "--keep-missing")
     with at_the_question(sandbox, *run, cwd=tmp_path) as asked:
         code, _ = answered(asked, b"y\n")
@@ -233,9 +216,9 @@ async def test_balance_and_catalogue_are_read_once(tmp_path: Path) -> None:
 def test_a_row_taken_out_of_the_file_is_not_bought(tmp_path: Path, sandbox: Sandbox) -> None:
     """Exit 2 names it and sends nothing, until a flag says what is meant."""
     env = reaching(sandbox)
-    write(tmp_path, ("A", 100), ("B", 100), ("C", 100))
+    write_values(tmp_path, ("A", 100), ("B", 100), ("C", 100))
     assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env).returncode == 0
-    run = ("bulk", "run", write(tmp_path, ("A", 100), ("C", 100)), "--ledger", "l.db", "--json")
+    run = ("bulk", "run", write_values(tmp_path, ("A", 100), ("C", 100)), "--ledger", "l.db", "--json")
     refused = xoxo(*run, cwd=tmp_path, **env)
     assert (refused.returncode, sandbox.books().orders) == (2, 0)
     assert last_json(refused)["problems"] == ["row 3 (key B)"]
@@ -244,7 +227,7 @@ def test_a_row_taken_out_of_the_file_is_not_bought(tmp_path: Path, sandbox: Sand
     told = last_json(xoxo(*run, "--withdraw-missing", cwd=tmp_path, **env))
     assert (told["issued"], told["withdrawn"], told["not_sent"], told["exit_code"]) == (2, 1, 1, 0)
     assert sandbox.books().orders == 2
-    write(tmp_path, ("A", 100), ("B", 100), ("C", 100))
+    write_values(tmp_path, ("A", 100), ("B", 100), ("C", 100))
     again = xoxo("bulk", "run", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env)
     assert again.returncode == 0
     assert sandbox.books().orders == 2
@@ -254,9 +237,9 @@ def test_a_row_taken_out_of_the_file_is_not_bought(tmp_path: Path, sandbox: Sand
 def test_missing_rows_may_be_kept(tmp_path: Path, sandbox: Sandbox) -> None:
     """The row that the file lacks is sent with the others."""
     env = reaching(sandbox)
-    write(tmp_path, ("A", 100), ("B", 100))
+    write_values(tmp_path, ("A", 100), ("B", 100))
     xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env)
-    run = ("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", "--keep-missing")
+    run = ("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", "--keep-missing")
     assert xoxo(*run, cwd=tmp_path, **env).returncode == 0
     assert sandbox.books().orders == 2
 
@@ -265,7 +248,7 @@ def test_missing_rows_may_be_kept(tmp_path: Path, sandbox: Sandbox) -> None:
 def test_a_campaign_is_called_off(tmp_path: Path, sandbox: Sandbox, pack: tuple[str, ...]) -> None:
     """By key, and then all: nothing is sent afterwards, also where the rows share orders."""
     env = reaching(sandbox)
-    write(tmp_path, *((f"K{n}", 100) for n in range(12)))
+    write_values(tmp_path, *((f"K{n}", 100) for n in range(12)))
     xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", *pack, cwd=tmp_path, **env)
     withdraw = ("bulk", "withdraw", "--ledger", "l.db", "--json", "--reason", "off")
     assert last_json(xoxo(*withdraw, "K3", cwd=tmp_path))["withdrawn"] == 1

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.test_bulk import codes_by_key, connected, lines
-from tests.integration.test_cli import last_json, xoxo
-from tests.integration.test_what_is_asked import reaching, write
+from tests.integration.commands import last_json, reaching, write_values, xoxo
+from tests.integration.jobs import codes_by_key, connected, lines
 from xoxo_async import ClientCredentials, RateLimits, XoxoClient
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 from xoxo_async.bulk.ledger.lines import LineState
@@ -48,7 +47,7 @@ def test_another_client_id_asks_and_sends_nothing(tmp_path: Path, command: str, 
     """Exit 2 names the way on; after it was said that the account is the same, the work goes on."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
-        orders = write(tmp_path, ("A", 100), ("B", 100))
+        orders = write_values(tmp_path, ("A", 100), ("B", 100))
         if doubt:
             sandbox.script("reset_before_commit", nth=2)
             sandbox.script("html_502", operation="getOrderDetails")
@@ -72,7 +71,7 @@ def test_a_client_id_that_was_replaced_is_said_so_once(tmp_path: Path) -> None:
     """The ledger belongs to the new one from then on, and no more to the old one."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
-        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **env)
+        xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **env)
         rebind = ("bulk", "rebind", "--ledger", "l.db", "--reason")
         assert xoxo(*rebind, " ", cwd=tmp_path, **env).returncode == 2
         other = {**env, "XOXO_CLIENT_ID": "another"}
@@ -86,7 +85,7 @@ def test_a_client_id_that_was_replaced_is_said_so_once(tmp_path: Path) -> None:
 def test_another_sandbox_at_another_port_is_another_server(tmp_path: Path) -> None:
     """It does not know the ledger's orders, and sells them to nobody a second time."""
     with Sandbox().run_in_thread() as first:
-        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
+        xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
     with Sandbox().run_in_thread() as second:
         done = xoxo("bulk", "resume", "--ledger", "l.db", cwd=tmp_path, **reaching(second))
         assert (done.returncode, second.books().orders) == (2, 0)
@@ -97,9 +96,9 @@ def test_the_same_sandbox_at_another_port_goes_on(tmp_path: Path) -> None:
     """It knows an order of the ledger."""
     books = tmp_path / "books"
     with Sandbox(path=books).run_in_thread() as first:
-        xoxo("bulk", "run", write(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
+        xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
     with Sandbox(path=books).run_in_thread() as again:
-        write(tmp_path, ("A", 100), ("B", 100))
+        write_values(tmp_path, ("A", 100), ("B", 100))
         done = xoxo("bulk", "run", "orders.csv", "--ledger", "l.db", "--json", cwd=tmp_path, **reaching(again))
         assert (last_json(done)["issued"], again.books().orders) == (2, 2)
 
@@ -300,7 +299,7 @@ def test_the_command_restores_a_lost_ledger(tmp_path: Path) -> None:
     """Without the flag the rows are a person's and the flag is named; with it they are issued, none twice."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
-        orders = write(tmp_path, ("A", 100), ("B", 100))
+        orders = write_values(tmp_path, ("A", 100), ("B", 100))
         run = ("bulk", "run", orders, "--ledger", "l.db", "--settle", "0", "--rate", "none", "--json")
         assert xoxo(*run, cwd=tmp_path, **env).returncode == 0
         for path in tmp_path.glob("l.db*"):
