@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_packing import planned
 from xoxo_async import errors
 from xoxo_async.bulk.deciding import Decision, decide_line
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState

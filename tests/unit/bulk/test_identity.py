@@ -5,9 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.bulk.ledger.facts import fact, planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_budget import fact
-from tests.unit.bulk.ledger.test_packing import planned
 from xoxo_async import ClientCredentials, RefreshToken, StaticToken, XoxoClient, errors
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.lines import Evidence

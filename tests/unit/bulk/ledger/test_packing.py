@@ -1,34 +1,13 @@
 """`packing`: how lines share an order."""
 
-import hashlib
 import json
-from decimal import Decimal
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.bulk.ledger.facts import planned
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.ledger.packing import Pack, Packer
-from xoxo_async.services.orders import PLACE_ORDER
-from xoxo_async.services.placing import place_order
-
-
-def planned(number: int, pieces: int = 1, value: int = 100, room: int = 10, tag: str | None = None) -> PlannedLine:
-    """Return a line that may share an order."""
-    request = place_order(
-        product_id=1001, denomination=value, quantity=pieces, po_number=f"po-{number}-{value}", tag=tag
-    )
-    body = PLACE_ORDER.encode_request(request)
-    return PlannedLine(
-        key=f"k{number}",
-        po_number=request.po_number,
-        digest=hashlib.sha256(body).hexdigest(),
-        request=body,
-        row=number + 1,
-        worth=Decimal(value * pieces),
-        pieces=pieces,
-        room=room,
-    )
 
 
 def packed(lines: list[PlannedLine]) -> list[Pack]:

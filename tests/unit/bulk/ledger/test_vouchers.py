@@ -1,16 +1,11 @@
 """`vouchers`: which two vouchers are one card, and what an order holds after another answer."""
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.bulk.ledger.facts import FORMS, codes
 from xoxo_async.bulk.ledger.vouchers import OTHER_PIN, TOO_MANY, Deal, StoredCode, clean, codes_of, deal
-
-
-def codes(*names: str) -> bytes:
-    """Return codes as a ledger keeps them."""
-    return msgspec.json.encode([{"code": name, "pin": "1"} for name in names])
 
 
 def cards(*texts: str) -> tuple[StoredCode, ...]:
@@ -125,17 +120,6 @@ def test_two_forms_of_a_card_say_together_what_either_says() -> None:
     """A date that the first answer lacked, and a PIN that the second one lacks."""
     first, second = StoredCode("A", "1", currency="INR"), StoredCode("A", valid_to="2028-01-01", currency="USD")
     assert deal([first], [second], 1).codes == (StoredCode("A", "1", "2028-01-01", currency="INR"),)
-
-
-CARDS = st.sampled_from(["AAAA1111", "BBBB1111", "CCCC2222", "DDDD2222", "EEEE3333", "FFFF3333"])
-FORMS = st.builds(
-    lambda card, form, pin: StoredCode(form(card), f"pin of {card}" if pin else ""),
-    CARDS,
-    st.sampled_from(
-        [str, str, lambda card: f"****{card[-4:]}", lambda card: f"XXXX-{card[-4:]}", lambda card: f" {card}"]
-    ),
-    st.booleans(),
-)
 
 
 @given(st.lists(st.lists(FORMS, max_size=8), max_size=6), st.integers(1, 6))

@@ -9,8 +9,8 @@ from typing import Any
 import anyio
 import pytest
 
+from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_packing import planned
 from xoxo_async import RateLimits, errors
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger

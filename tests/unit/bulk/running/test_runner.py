@@ -11,8 +11,8 @@ import anyio
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_budget import alone
 from xoxo_async import RateLimits, errors
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
@@ -71,7 +71,7 @@ def server() -> Server:
 async def ledger(tmp_path: Path, server: Server) -> AsyncIterator[SqliteLedger]:
     """Yield a ledger of twenty planned lines, worth 100 each, that goes by the server's clock."""
     async with SqliteLedger(tmp_path / "l.db", clock=lambda: server.now) as ledger:
-        await ledger.plan("march", each(alone(20)))
+        await ledger.plan("march", each(alone(*range(20))))
         yield ledger
 
 
@@ -407,7 +407,7 @@ class Torn(SqliteLedger):
 async def test_a_result_that_cannot_be_written_ends_the_run(server: Server, tmp_path: Path) -> None:
     """With the ledger's error itself, no group around it; what was armed by then is the most that is in doubt."""
     async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
-        await ledger.plan("march", each(alone(20)))
+        await ledger.plan("march", each(alone(*range(20))))
         with pytest.raises(errors.LedgerError, match="the disk is full"):
             await runner_of(server, ledger, 2).send_all()
         assert (await states(ledger))[LineState.SENDING] <= 4

@@ -8,9 +8,8 @@ import anyio
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledger.facts import fact, planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_budget import fact
-from tests.unit.bulk.ledger.test_packing import planned
 from xoxo_async import errors
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger

@@ -6,64 +6,14 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import anyio
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import CODES, codes_of_order, each, line, one_placed, placed
-from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
-
-
-async def test_claims_wait_for_a_plan_to_end(tmp_path: Path) -> None:
-    """Nothing of a plan can be sent before all of it stands."""
-    begun, go_on = asyncio.Event(), asyncio.Event()
-
-    async def slow() -> AsyncIterator[PlannedLine]:
-        yield line(1)
-        begun.set()
-        await go_on.wait()
-        yield line(2)
-
-    async with SqliteLedger(tmp_path / "march.db") as ledger:
-        planning = asyncio.create_task(ledger.plan("march", slow()))
-        await begun.wait()
-        claiming = asyncio.create_task(ledger.claim(5))
-        await asyncio.sleep(0)  # it has asked; were it answered now, there would be nothing to claim
-        go_on.set()
-        assert await planning == (2, 0, 2, 0, 0)
-        assert [one.seq for one in await claiming] == [1, 2]
-
-
-async def test_a_claim_whose_caller_is_gone_goes_back(tmp_path: Path) -> None:
-    """A cancelled claim leaves no line that nobody will send."""
-    async with SqliteLedger(tmp_path / "march.db") as ledger:
-        await ledger.plan("march", each([line(1)]))
-        claiming = asyncio.create_task(ledger.claim(1))
-        await asyncio.sleep(0)
-        claiming.cancel()
-        await asyncio.wait([claiming])
-        assert claiming.cancelled()
-        lines: list[LedgerLine] = []
-        with anyio.fail_after(30):
-            while not lines:  # each round is a transaction: it comes back behind one of them
-                lines = await ledger.claim(1)
-        assert lines[0].attempts == 2
-
-
-async def test_a_result_whose_caller_is_gone_is_written(tmp_path: Path) -> None:
-    """A cancelled recorder loses nothing."""
-    path = tmp_path / "march.db"
-    async with SqliteLedger(path) as ledger:
-        await ledger.plan("march", each([line(1)]))
-        [one] = await ledger.claim(1)
-        recording = asyncio.create_task(ledger.record([placed(one)]))
-        await asyncio.sleep(0)
-        recording.cancel()
-    async with SqliteLedger(path) as ledger:
-        assert (await ledger.counts()).issued == 1
 
 
 async def test_a_full_disk_stops_claims_keeps_results_and_lets_the_run_go_on_later(
@@ -132,21 +82,6 @@ async def test_whoever_waits_for_the_writer_shares_one_transaction(
         assert (claimed, [line.state for line in await recording]) == (list(range(2, 12)), [LineState.PLACED])
         assert await planning == (1, 0, 1, 0, 0)
         assert commits == 2  # the plan's, and theirs
-
-
-async def test_what_was_asked_before_the_end_is_done_before_it(tmp_path: Path) -> None:
-    """Closing waits for the writer, and the writer for what stands in front of the end."""
-    path = tmp_path / "march.db"
-    ledger = SqliteLedger(path)
-    await ledger.open()
-    await ledger.plan("march", each([line(1)]))
-    [one] = await ledger.claim(1)
-    recording = asyncio.create_task(ledger.record([placed(one)]))
-    await asyncio.sleep(0)  # it has asked
-    await ledger.aclose()
-    assert [line.state for line in await recording] == [LineState.PLACED]
-    async with SqliteLedger(path) as again:
-        assert (await again.counts()).issued == 1
 
 
 async def test_a_bug_in_a_transaction_reaches_its_asker_and_no_other(

@@ -1,9 +1,10 @@
-"""The real SQLite ledger, driven at random beside a small model written from money.md and not from the table."""
+"""A ledger driven at random beside a small model of it. The model is written from money.md, not from the table."""
 
 import asyncio
 import itertools
 import tempfile
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,8 +12,17 @@ import msgspec
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
+from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS
+from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async.bulk.ledger.lines import (
     Change,
     Counts,
@@ -24,7 +34,7 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.errors import LedgerConflictError
 
 T = TypeVar("T")
@@ -179,29 +189,39 @@ class Row:
 class LedgerMachine(RuleBasedStateMachine):
     """Plans, claims, records (alone and many at once), closes, opens, recovers; compares after every step."""
 
+    def __init__(self, store: str) -> None:
+        super().__init__()
+        self.store = store
+
     @initialize(key=st.sampled_from(["", "A" * 43 + "="]))
     def begin(self, key: str) -> None:
         self.key = key
-        self.now = 1_000_000.0
         self.serial = itertools.count()
         self.rows: dict[int, Row] = {}
-        self.folder = tempfile.TemporaryDirectory()
-        self.runner = asyncio.Runner()
+        self.stack = ExitStack()
+        folder = self.stack.enter_context(tempfile.TemporaryDirectory())
+        self.subject = self.stack.enter_context(SUBJECTS[self.store](Path(folder)))
+        self.runner = self.stack.enter_context(asyncio.Runner())
         self.open()
 
     def open(self) -> None:
-        path = Path(self.folder.name, "march.db")
-        self.ledger = SqliteLedger(path, clock=lambda: self.now, codes_key=self.key)
-        self.run(self.ledger.open())
+        self.opening = self.subject.open(codes_key=self.key)
+        self.ledger: Ledger = self.run(self.opening.__aenter__())
+
+    def close(self) -> None:
+        self.run(self.opening.__aexit__(None, None, None))
+
+    @property
+    def now(self) -> float:
+        return self.subject.now
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(work)
 
     def teardown(self) -> None:
-        if hasattr(self, "runner"):
-            self.run(self.ledger.aclose())
-            self.runner.close()
-            self.folder.cleanup()
+        if hasattr(self, "ledger"):
+            self.close()
+            self.stack.close()
 
     @precondition(lambda self: len(self.rows) < 8)
     @rule(count=st.integers(1, 4), known=st.integers(0, 3))
@@ -289,11 +309,11 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([1, 9, 10, 60, 100, 1000]))
     def wait(self, seconds: int) -> None:
-        self.now += seconds
+        self.subject.now += seconds
 
     @rule(recover=st.booleans())
     def reopen(self, recover: bool) -> None:
-        self.run(self.ledger.aclose())
+        self.close()
         self.open()
         if recover:
             dead = [row for row in self.rows.values() if row.state is S.SENDING]
@@ -398,11 +418,8 @@ def planned_line(number: int, digest: str = "") -> PlannedLine:
     )
 
 
-async def each(lines: Sequence[PlannedLine]) -> AsyncIterator[PlannedLine]:
-    """Yield lines."""
-    for line in lines:
-        yield line
-
-
-TestLedgerMachine = LedgerMachine.TestCase
-TestLedgerMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+@pytest.mark.parametrize("store", SUBJECTS)
+def test_every_history_agrees_with_the_model(store: str) -> None:
+    """Whatever is planned, claimed, told, restored and reopened, in any order."""
+    rules = settings(max_examples=60, stateful_step_count=40, deadline=None)
+    run_state_machine_as_test(lambda: LedgerMachine(store), settings=rules)

@@ -1,17 +1,16 @@
-"""Packed lines in the real ledger: known again, dealt their codes once, given back when refused."""
+"""Lines that share an order: known again, dealt their codes once, given back when the order is refused."""
 
 import json
 from decimal import Decimal
-from pathlib import Path
 
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.facts import codes, planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_packing import planned
-from tests.unit.bulk.ledger.test_vouchers import codes
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.errors import LedgerConflictError, PlanError
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +31,7 @@ def answered(line: LedgerLine, *names: str, delivery: Delivery = Delivery.DELIVE
     )
 
 
-async def dealt(ledger: SqliteLedger) -> dict[str, list[str]]:
+async def dealt(ledger: Ledger) -> dict[str, list[str]]:
     """Return the codes of every packed line by its key."""
     found: dict[str, list[str]] = {}
     async for order in ledger.lines(with_codes=True):
@@ -42,10 +41,10 @@ async def dealt(ledger: SqliteLedger) -> dict[str, list[str]]:
     return found
 
 
-async def test_planned_twice_is_planned_once(tmp_path: Path) -> None:
+async def test_lines_planned_twice_are_known(subject: Subject) -> None:
     """Rows packed before are known, in any order, with --pack or without, and new ones make orders of their own."""
     lines = [planned(number) for number in range(25)]
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         assert await ledger.plan("march", each(lines)) == (25, 0, 3, 0, 0)
         assert await ledger.plan("march", each(reversed(lines))) == (0, 25, 0, 0, 0)
         alone = [planned(number, room=0) for number in range(26)]
@@ -54,18 +53,18 @@ async def test_planned_twice_is_planned_once(tmp_path: Path) -> None:
     assert (counts.rows, counts.orders, counts.not_sent) == (26, 4, 26)
 
 
-async def test_a_line_planned_alone_is_not_packed_later(tmp_path: Path) -> None:
+async def test_a_line_planned_alone_stays_alone(subject: Subject) -> None:
     """What the ledger has as an order of its own stays that."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(3, room=0)]))
         assert await ledger.plan("march", each([planned(number) for number in range(10)])) == (9, 1, 1, 0, 0)
 
 
 @pytest.mark.parametrize("chunks", [1, 1200])
-async def test_contradictions_and_repeats_are_refused(tmp_path: Path, chunks: int) -> None:
+async def test_contradictions_and_repeats_are_refused(subject: Subject, chunks: int) -> None:
     """Other contents under a packed line's key, or its key twice in one plan, and nothing of the plan stays."""
     many = [planned(number) for number in range(10, 10 + chunks)]
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         again = msgspec.structs.replace(planned(1), row=99)
         with pytest.raises(PlanError, match="row 99, column key: k1 stands in row 2 already"):
             await ledger.plan("march", each([planned(1), planned(2), *many, again]))
@@ -78,9 +77,9 @@ async def test_contradictions_and_repeats_are_refused(tmp_path: Path, chunks: in
         assert (await ledger.counts()).rows == 2
 
 
-async def test_a_short_answer_leaves_lines_pending_and_the_rest_comes_to_them(tmp_path: Path) -> None:
+async def test_later_codes_go_to_pending_lines(subject: Subject) -> None:
     """Codes are dealt from the front; those that come later, in whatever order, go to the lines still waiting."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0), planned(1, pieces=2), planned(2)]))
         (order,) = await ledger.claim(5)
         assert (order.lines, json.loads(order.request)["quantity"]) == (3, 4)
@@ -101,9 +100,9 @@ async def test_a_short_answer_leaves_lines_pending_and_the_rest_comes_to_them(tm
         assert await dealt(ledger) == {"k0": ["a"], "k1": ["b", "d"], "k2": ["c"]}
 
 
-async def test_two_answers_that_each_hold_a_part_are_added_up(tmp_path: Path) -> None:
+async def test_codes_of_two_answers_add_up(subject: Subject) -> None:
     """An answer with the missing codes alone completes the order."""
-    async with SqliteLedger(tmp_path / "l.db", codes_key="A" * 43 + "=") as ledger:
+    async with subject.open(codes_key="A" * 43 + "=") as ledger:
         await ledger.plan("march", each([planned(0), planned(1)]))
         (order,) = await ledger.claim(5)
         (after,) = await ledger.record([answered(order, "a", delivery=Delivery.PENDING)])
@@ -114,10 +113,10 @@ async def test_two_answers_that_each_hold_a_part_are_added_up(tmp_path: Path) ->
         assert await dealt(ledger) == {"k0": ["a"], "k1": ["b"]}
 
 
-async def test_a_refused_pack_gives_its_lines_back_once(tmp_path: Path) -> None:
+async def test_a_refused_pack_is_unpacked_once(subject: Subject) -> None:
     """After a certain refusal each line is planned alone under its own poNumber; the pack counts no more."""
     lines = [planned(number) for number in range(3)]
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each(lines))
         (order,) = await ledger.claim(5)
         refused = Change(seq=order.seq, evidence=Evidence.REFUSED_NO_ORDER, epoch=order.epoch, error_id="PLE10041")
@@ -135,9 +134,9 @@ async def test_a_refused_pack_gives_its_lines_back_once(tmp_path: Path) -> None:
         assert found.seq == alone[1].seq
 
 
-async def test_a_doubted_pack_is_never_unpacked(tmp_path: Path) -> None:
+async def test_a_doubted_pack_is_never_unpacked(subject: Subject) -> None:
     """A refusal that an earlier doubt makes unclear ends as a conflict; its lines stay with it."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0), planned(1)]))
         (order,) = await ledger.claim(5)
         unclear = Change(seq=order.seq, evidence=Evidence.REFUSED_UNCLEAR, epoch=order.epoch)

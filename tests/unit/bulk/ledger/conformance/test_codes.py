@@ -1,4 +1,4 @@
-"""`ledger_dealing`: in the real ledger a code belongs to one line, and what contradicts is an alarm that stays."""
+"""Voucher codes: each belongs to the line that listed it first, and what contradicts that is an alarm."""
 
 import json
 import tempfile
@@ -11,17 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, Subject
+from tests.unit.bulk.ledger.facts import FORMS, planned
 from tests.unit.bulk.ledger.ledgers import each
-from tests.unit.bulk.ledger.test_packing import planned
-from tests.unit.bulk.ledger.test_vouchers import FORMS
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import StoredCode, codes_of
 from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio
 
 FIRST, SEEN = Evidence.ANSWERED_PLACED, Evidence.DELIVERY_SEEN
+ANSWERS = st.lists(st.tuples(st.integers(0, 2), st.lists(FORMS, max_size=5), st.booleans()), max_size=12)
 
 
 def told(line: LedgerLine, evidence: Evidence, *codes: str, said: Delivery = Delivery.DELIVERED) -> Change:
@@ -42,22 +43,21 @@ def listed(line: LedgerLine, evidence: Evidence, codes: Sequence[StoredCode]) ->
     )
 
 
-async def sending(ledger: SqliteLedger, *pieces: int) -> list[LedgerLine]:
+async def sending(ledger: Ledger, *pieces: int) -> list[LedgerLine]:
     """Plan and claim lines of so many pieces."""
     await ledger.plan("j", each([planned(n, pieces=count, room=0) for n, count in enumerate(pieces)]))
     return await ledger.claim(len(pieces))
 
 
-async def kept(ledger: SqliteLedger) -> dict[str, list[str]]:
+async def kept(ledger: Ledger) -> dict[str, list[str]]:
     """Return the codes that lines hold, by key."""
     return {line.key: [code.code for code in codes_of(line.codes)] async for line in ledger.lines(with_codes=True)}
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
-async def test_a_code_stays_with_the_line_that_listed_it_first(tmp_path: Path, together: bool) -> None:
+async def test_a_code_stays_with_its_first_line(subject: Subject, together: bool) -> None:
     """The other line is pending and says why; the order and both rows are named, in the ledger and after reopening."""
-    path = tmp_path / "l.db"
-    async with SqliteLedger(path) as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 2)
         changes = [told(one, FIRST, "SAME"), told(two, FIRST, "OTHER", "SAME")]
         after = [
@@ -67,17 +67,19 @@ async def test_a_code_stays_with_the_line_that_listed_it_first(tmp_path: Path, t
         text = "order 502 (row 2, key k1) lists a voucher code that order 501 (row 1, key k0) has: it stays there"
         assert after[1].error == text
         assert await kept(ledger) == {"k0": ["SAME"], "k1": ["OTHER"]}
-    for read_only in (True, False):
-        async with SqliteLedger(path, read_only=read_only) as ledger:
+    for opening in (subject.look(), subject.open()):
+        if opening is None:
+            continue
+        async with opening as ledger:
             counts = await ledger.counts()
             (alarm,) = counts.alarms
             assert (alarm.text, alarm.key, alarm.row, alarm.order_id) == (text, "k1", 2, 502)
             assert (counts.issued, counts.pending, counts.alarms_total) == (1, 1, 1)
 
 
-async def test_an_alarm_is_told_once_however_often_it_is_noticed(tmp_path: Path) -> None:
+async def test_an_alarm_is_told_once(subject: Subject) -> None:
     """A pending line is looked at by every resume."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         await ledger.record([told(one, FIRST, "SAME"), told(two, FIRST, "SAME")])
         for _ in range(3):
@@ -88,9 +90,9 @@ async def test_an_alarm_is_told_once_however_often_it_is_noticed(tmp_path: Path)
         assert (await ledger.counts()).alarms_total == 1
 
 
-async def test_only_the_first_hundred_alarms_are_read(tmp_path: Path) -> None:
+async def test_only_the_first_hundred_alarms_are_read(subject: Subject) -> None:
     """All are counted."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         lines = await sending(ledger, *[1] * 130)
         await ledger.record([told(line, FIRST, "SAME") for line in lines])
         counts = await ledger.counts()
@@ -98,9 +100,9 @@ async def test_only_the_first_hundred_alarms_are_read(tmp_path: Path) -> None:
     assert (len(counts.alarms), counts.alarms_total) == (100, 129)
 
 
-async def test_codes_of_another_order_may_be_why_there_are_too_many(tmp_path: Path) -> None:
+async def test_codes_beyond_the_pieces_may_be_anothers(subject: Subject) -> None:
     """Without them, the rest fits, and is the line's own."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         await ledger.record([told(one, FIRST, "AAAA"), told(two, FIRST, "AAAA", "BBBB")])
         assert await kept(ledger) == {"k0": ["AAAA"], "k1": ["BBBB"]}
@@ -108,9 +110,9 @@ async def test_codes_of_another_order_may_be_why_there_are_too_many(tmp_path: Pa
         assert (counts.issued, counts.alarms_total) == (2, 1)
 
 
-async def test_codes_that_were_dealt_to_nobody_can_still_come_to_their_own_order(tmp_path: Path) -> None:
+async def test_codes_nobody_got_can_come_later(subject: Subject) -> None:
     """An answer that listed too many takes none away from the order they belong to."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         (after,) = await ledger.record([told(one, FIRST, "AAAA", "BBBB")])
         assert (after.delivery, after.held) == (Delivery.PENDING, 0)
@@ -122,9 +124,9 @@ async def test_codes_that_were_dealt_to_nobody_can_still_come_to_their_own_order
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
-async def test_other_codes_than_before_replace_none(tmp_path: Path, together: bool) -> None:
+async def test_other_codes_than_before_replace_none(subject: Subject, together: bool) -> None:
     """The line keeps what it had, stays delivered, and the contradiction is an alarm."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         (line,) = await sending(ledger, 1)
         changes = [told(line, FIRST, "AAAA"), told(line, SEEN, "BBBB"), told(line, SEEN, "AAAA")]
         for batch in [changes] if together else [[change] for change in changes]:
@@ -134,9 +136,9 @@ async def test_other_codes_than_before_replace_none(tmp_path: Path, together: bo
         assert "cannot all be its own" in (await ledger.counts()).alarms[0].text
 
 
-async def test_what_an_answer_says_of_itself_does_not_count(tmp_path: Path) -> None:
+async def test_the_ledger_counts_the_codes_itself(subject: Subject) -> None:
     """Delivered it says, with three codes: the ledger counts one. Cancelled stays cancelled."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 2, 1)
         after = await ledger.record(
             [told(one, FIRST, "A", "A ", "-"), told(two, FIRST, "B", said=Delivery.CANCELLED)],
@@ -145,17 +147,17 @@ async def test_what_an_answer_says_of_itself_does_not_count(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("codes", [b"", b"[", b"[7]", b'["A"]', b'[{"pin":"1"}]', b'[{"code":"\\ud800"}]', b"\xff"])
-async def test_an_order_is_not_lost_over_codes_that_cannot_be_read(tmp_path: Path, codes: bytes) -> None:
+async def test_unreadable_codes_lose_no_order(subject: Subject, codes: bytes) -> None:
     """It is placed, and its codes are still to come."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         (line,) = await sending(ledger, 1)
         (after,) = await ledger.record([msgspec.structs.replace(told(line, FIRST), codes=codes)])
         assert (after.state, after.delivery, after.held) == (LineState.PLACED, Delivery.PENDING, 0)
 
 
-async def test_a_change_that_is_refused_leaves_no_mark(tmp_path: Path) -> None:
+async def test_a_refused_change_marks_no_code(subject: Subject) -> None:
     """Its codes belong to nobody yet: the line they really belong to gets them."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         stale = msgspec.structs.replace(told(one, SEEN, "AAAA"), epoch=0)
         with pytest.raises(LedgerConflictError):
@@ -164,22 +166,9 @@ async def test_a_change_that_is_refused_leaves_no_mark(tmp_path: Path) -> None:
         assert after.delivery is Delivery.DELIVERED
 
 
-async def test_a_second_order_for_a_line_is_an_alarm_of_the_report_and_a_persons_slip_is_none(tmp_path: Path) -> None:
-    """Two orders claim one line: that must reach a person. A person who names a wrong one is told so at once."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
-        (line,) = await sending(ledger, 1)
-        await ledger.record([told(line, FIRST, "AAAA")])
-        for evidence, alarms in ((Evidence.LATE_PROOF, 0), (FIRST, 1)):
-            other = msgspec.structs.replace(told(line, evidence), order_id=999, codes=None)
-            with pytest.raises(LedgerConflictError, match="order 501 is stored, and order 999"):
-                await ledger.record([other])
-            assert (await ledger.counts()).alarms_total == alarms
-
-
-async def test_a_ledger_without_codes_knows_repeated_ones(tmp_path: Path) -> None:
+async def test_a_ledger_without_codes_knows_repeats(subject: Subject) -> None:
     """By their marks, also when codes are kept later; the file holds no code."""
-    path = tmp_path / "l.db"
-    async with SqliteLedger(path, store_codes=False) as ledger:
+    async with subject.open(store_codes=False) as ledger:
         one, two, three = await sending(ledger, 1, 1, 1)
         after = await ledger.record([told(one, FIRST, "BEARER-CASH"), told(two, FIRST, "BEARER-CASH")])
         assert [line.delivery for line in after] == [Delivery.DELIVERED, Delivery.PENDING]
@@ -187,16 +176,16 @@ async def test_a_ledger_without_codes_knows_repeated_ones(tmp_path: Path) -> Non
         assert again.delivery is Delivery.DELIVERED
         vetted = await ledger.vet({one.seq: b'[{"code":"BEARER-CASH"}]', two.seq: b'[{"code":"BEARER-CASH"}]'})
         assert [[code.code for code in codes] for codes in vetted.values()] == [["BEARER-CASH"], []]
-    assert b"BEARER" not in path.read_bytes()
-    async with SqliteLedger(path) as ledger:
+    assert b"BEARER" not in subject.stored()
+    async with subject.open() as ledger:
         (after,) = await ledger.record([told(three, FIRST, "BEARER-CASH")])
         assert after.delivery is Delivery.PENDING
         assert (await ledger.counts()).alarms_total == 2
 
 
-async def test_vetted_codes_that_no_answer_listed_are_marked_too(tmp_path: Path) -> None:
+async def test_vetted_codes_are_marked_too(subject: Subject) -> None:
     """Two orders that were delivered without codes may still not be given one code between them."""
-    async with SqliteLedger(tmp_path / "l.db", store_codes=False) as ledger:
+    async with subject.open(store_codes=False) as ledger:
         lines = await sending(ledger, 1, 1)
         await ledger.record([msgspec.structs.replace(told(line, FIRST), codes=None) for line in lines])
         assert (await ledger.counts()).issued == 2
@@ -206,16 +195,16 @@ async def test_vetted_codes_that_no_answer_listed_are_marked_too(tmp_path: Path)
         assert (counts.issued, counts.pending, counts.alarms_total) == (1, 1, 1)
 
 
-ANSWERS = st.lists(st.tuples(st.integers(0, 2), st.lists(FORMS, max_size=5), st.booleans()), max_size=12)
-
-
+@pytest.mark.parametrize("store", SUBJECTS)
 @settings(max_examples=60, deadline=None)
-@given(ANSWERS, st.booleans())
-def test_no_code_is_ever_given_to_two_lines(answers: list[tuple[int, list[StoredCode], bool]], key: bool) -> None:
+@given(answers=ANSWERS, key=st.booleans())
+def test_no_code_is_given_to_two_lines(
+    store: str, answers: list[tuple[int, list[StoredCode], bool]], key: bool
+) -> None:
     """Three orders, two of them packed, and answers in any order and form: the books add up, and nothing moves."""
 
-    async def play(path: Path) -> None:
-        async with SqliteLedger(path, codes_key="A" * 43 + "=" if key else "") as ledger:
+    async def play(subject: Subject) -> None:
+        async with subject.open(codes_key="A" * 43 + "=" if key else "") as ledger:
             lines = [planned(0, room=0), planned(1, pieces=2, room=0), *(planned(n, value=250) for n in range(2, 5))]
             await ledger.plan("j", each(lines))
             orders = await ledger.claim(9)
@@ -230,13 +219,11 @@ def test_no_code_is_ever_given_to_two_lines(answers: list[tuple[int, list[Stored
             await ledger.record(batch)
             await _checked(ledger, before)
 
-    with tempfile.TemporaryDirectory() as folder:
-        anyio.run(play, Path(folder, "l.db"))
+    with tempfile.TemporaryDirectory() as folder, SUBJECTS[store](Path(folder)) as subject:
+        anyio.run(play, subject)
 
 
-async def _checked(
-    ledger: SqliteLedger, before: dict[int, tuple[StoredCode, ...]]
-) -> dict[int, tuple[StoredCode, ...]]:
+async def _checked(ledger: Ledger, before: dict[int, tuple[StoredCode, ...]]) -> dict[int, tuple[StoredCode, ...]]:
     """Check what lines hold, beside what they held before; return it."""
     now: dict[int, tuple[StoredCode, ...]] = {}
     owners: dict[str, int] = {}

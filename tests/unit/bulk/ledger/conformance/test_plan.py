@@ -1,25 +1,24 @@
-"""`ledger_planning`: a plan is added whole or not at all, and a row of it is one order."""
+"""`Ledger.plan`: a plan is added whole or not at all, and one row of it is one order."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Literal
 
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each, line
-from tests.unit.bulk.ledger.test_packing import planned
-from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, PlannedLine, Rules
-from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
-from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_failed_plan_leaves_nothing(subject: Subject) -> None:
     """An error in the stream, a conflict late in it, and a cancelled planner each leave the ledger as it was."""
 
     async def broken() -> AsyncIterator[PlannedLine]:
@@ -35,7 +34,7 @@ async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None
         stuck.set()
         await asyncio.Event().wait()
 
-    async with SqliteLedger(tmp_path / "march.db") as ledger:
+    async with subject.open() as ledger:
         with pytest.raises(ValueError, match="a bad row"):
             await ledger.plan("march", broken())
         late = [line(number) for number in range(1, 2500)]
@@ -56,11 +55,11 @@ async def test_a_plan_that_fails_anywhere_leaves_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("apart", [1, 1500])
-async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: Path, apart: int) -> None:
+async def test_a_repeated_row_of_one_plan_is_refused(subject: Subject, apart: int) -> None:
     """Said again in a later plan it is the same row; twice in one plan, also chunks apart, it may be two gifts."""
     lines = [line(n) for n in range(1, apart + 1)]
     again = msgspec.structs.replace(lines[0], row=apart + 7)
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         with pytest.raises(PlanError, match=rf"row {apart + 7}, column key: .* stands in row {lines[0].row} already"):
             await ledger.plan("job", each([*lines, again]))
         assert (await ledger.counts()).rows == 0
@@ -68,13 +67,13 @@ async def test_a_row_that_repeats_another_one_of_its_plan_is_refused(tmp_path: P
         assert (await ledger.plan("job", each([again]))).known == 1
 
 
-async def said(ledger: SqliteLedger) -> tuple[object, ...]:
+async def said(ledger: Ledger) -> tuple[object, ...]:
     """Return everything a ledger says."""
     return await ledger.counts(), [one async for one in ledger.lines()], [row async for row in ledger.journal()]
 
 
 @pytest.mark.parametrize("missing", ["keep", "withdraw"])
-async def test_a_plan_that_nobody_approves_leaves_nothing(tmp_path: Path, missing: Literal["keep", "withdraw"]) -> None:
+async def test_a_plan_nobody_approves_leaves_nothing(subject: Subject, missing: Literal["keep", "withdraw"]) -> None:
     """Neither its lines, nor what it withdrew, repriced or put in doubt; and the ledger can be worked on at once."""
 
     async def no(_planned: Planned, _shares: list[Share] | None) -> None:
@@ -86,7 +85,7 @@ async def test_a_plan_that_nobody_approves_leaves_nothing(tmp_path: Path, missin
         approve=no,
         restored="" if missing == "withdraw" else "r",
     )
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         with pytest.raises(ValueError, match="no"):
             await ledger.plan("march", each([planned(1)]), terms)
         assert ledger.job is None
@@ -98,7 +97,7 @@ async def test_a_plan_that_nobody_approves_leaves_nothing(tmp_path: Path, missin
         assert [one.key for one in await ledger.claim(5)] == ["k0", "k1"]
 
 
-async def test_nothing_is_claimed_while_a_person_is_asked(tmp_path: Path) -> None:
+async def test_claims_wait_while_a_person_is_asked(subject: Subject) -> None:
     """A claim waits for the answer, and then takes what was agreed to."""
     claims: list[asyncio.Task[list[LedgerLine]]] = []
 
@@ -109,12 +108,32 @@ async def test_nothing_is_claimed_while_a_person_is_asked(tmp_path: Path) -> Non
             await asyncio.sleep(0)
         assert not claims[0].done()
 
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0, room=0)]), PlanTerms(approve=ask))
         assert [one.key for one in await claims[0]] == ["k0"]
 
 
-async def test_a_plan_tells_what_is_to_be_sent_only_where_that_is_more_than_it_added(tmp_path: Path) -> None:
+async def test_claims_wait_for_a_plan_to_end(subject: Subject) -> None:
+    """Nothing of a plan can be sent before all of it stands."""
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[PlannedLine]:
+        yield line(1)
+        begun.set()
+        await go_on.wait()
+        yield line(2)
+
+    async with subject.open() as ledger:
+        planning = asyncio.create_task(ledger.plan("march", slow()))
+        await begun.wait()
+        claiming = asyncio.create_task(ledger.claim(5))
+        await asyncio.sleep(0)  # it has asked; were it answered now, there would be nothing to claim
+        go_on.set()
+        assert await planning == (2, 0, 2, 0, 0)
+        assert [one.seq for one in await claiming] == [1, 2]
+
+
+async def test_approve_gets_the_backlog_only_when_it_differs(subject: Subject) -> None:
     """A first plan is all of it; after that the ledger is asked, which reads each line."""
     told: list[tuple[int, int | None]] = []
 
@@ -122,7 +141,7 @@ async def test_a_plan_tells_what_is_to_be_sent_only_where_that_is_more_than_it_a
         told.append((planned_now.added, None if shares is None else sum(share.rows for share in shares)))
 
     terms = PlanTerms(approve=look)
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(n, room=0) for n in range(3)]), terms)
         await ledger.plan("march", each([planned(n, room=0) for n in range(5)]), terms)
         await ledger.claim(5)
@@ -131,39 +150,10 @@ async def test_a_plan_tells_what_is_to_be_sent_only_where_that_is_more_than_it_a
     assert told == [(3, None), (2, 5), (0, 0), (1, None)]
 
 
-async def test_lines_of_a_restored_ledger_are_in_doubt_with_their_plan(tmp_path: Path) -> None:
+async def test_a_plan_of_a_restored_ledger_is_doubted(subject: Subject) -> None:
     """They are never there as planned: nothing can send them in between."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
+    async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0, room=0), planned(1)]), PlanTerms(restored="lost"))
         assert [one.state for one in [one async for one in ledger.lines()]] == [LineState.UNKNOWN] * 2
         assert await ledger.claim(5) == []
         assert [row.reason async for row in ledger.journal(seq=0)] == ["generation 2: lost"]
-
-
-@pytest.mark.parametrize("missing", ["refuse", "withdraw", "keep"])
-async def test_a_row_in_doubt_that_the_input_lacks_is_looked_up_and_not_sent_again(
-    tmp_path: Path, missing: Literal["refuse", "withdraw", "keep"]
-) -> None:
-    """Its order may exist, so it is not withdrawn; once the input has it again, or with `keep`, it is sent again."""
-    async with SqliteLedger(tmp_path / "l.db") as ledger:
-        rows = [planned(n, room=0) for n in range(2)]
-        await ledger.plan("march", each(rows))
-        await ledger.record(
-            [Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch) for one in await ledger.claim(2)]
-        )
-        told = await ledger.plan("march", each(rows[:1]), PlanTerms(missing=missing))
-        lines = [one async for one in ledger.lines()]
-        unwanted = missing != "keep"
-        assert (told.withdrawn, told.unwanted) == (0, int(unwanted))
-        assert [(one.state, one.unwanted) for one in lines] == [
-            (LineState.UNKNOWN, False),
-            (LineState.UNKNOWN, unwanted),
-        ]
-        rules = Rules(settle_s=0, spacing_s=0)
-        for _ in range(2):
-            absent = [Change(seq=one.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=one.epoch) for one in lines]
-            lines = await ledger.record(absent, rules=rules)
-        assert lines[0].state is LineState.PLANNED
-        assert lines[1].state is (LineState.UNKNOWN if unwanted else LineState.PLANNED)
-        await ledger.plan("march", each(rows))
-        assert not any([one.unwanted async for one in ledger.lines()])

@@ -1,0 +1,109 @@
+"""`Ledger.backlog` and `Ledger.reprice`: what is still to be sent, and what it may cost today."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.facts import alone, fact, packable, planned
+from tests.unit.bulk.ledger.ledgers import each
+from xoxo_async.bulk.ledger.lines import Evidence
+from xoxo_async.bulk.ledger.protocol import Ledger, Share
+from xoxo_async.errors import BudgetError
+
+pytestmark = pytest.mark.anyio
+
+
+async def worths(ledger: Ledger) -> dict[str, int | None]:
+    return {line.key: line.worth async for line in ledger.lines()}
+
+
+async def test_the_backlog_is_what_is_planned(subject: Subject) -> None:
+    """By product, value and quantity; orders and the rows that share them are told apart, and worth adds up."""
+    async with subject.open() as ledger:
+        dear = [planned(number, pieces=3, value=250, room=0) for number in (50, 51)]
+        await ledger.plan("march", each([*alone(0, 1), *packable(*range(10, 20)), *dear]))
+        (first,) = await ledger.claim(1)
+        await ledger.record([fact(first, Evidence.ANSWERED_PLACED, charged=100)])
+        assert sorted(await ledger.backlog(), key=lambda share: (share.denomination, share.quantity)) == [
+            Share(1001, Decimal(100), 1, 1, 1, 1_000_000),
+            Share(1001, Decimal(100), 10, 1, 10, 10_000_000),
+            Share(1001, Decimal(250), 3, 2, 2, 15_000_000),
+        ]
+
+
+async def test_one_unknown_worth_makes_its_share_unknown(subject: Subject) -> None:
+    """A sum that leaves it out would be too low."""
+    unpriced = msgspec.structs.replace(planned(1, room=0), worth=None)
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([*alone(0), unpriced]))
+        assert [share.worth for share in await ledger.backlog()] == [None]
+
+
+async def test_the_backlog_includes_doubted_lines_when_asked(subject: Subject) -> None:
+    """An order whose answer was lost may still be sent again, at today's price."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(alone(0, 1, 2)))
+        lost, placed = await ledger.claim(2)
+        await ledger.record([fact(lost, Evidence.OUTCOME_LOST), fact(placed, Evidence.ANSWERED_PLACED, charged=100)])
+        assert [share.orders for share in await ledger.backlog()] == [1]
+        assert [share.orders for share in await ledger.backlog(doubted=True)] == [2]
+
+
+async def test_new_prices_bind_lines_not_placed(subject: Subject) -> None:
+    """A planned order costs the new price, one in doubt the dearer of both, and a placed one keeps its own."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(alone(*range(3))))
+        placed, lost = await ledger.claim(2)
+        await ledger.record([fact(placed, Evidence.ANSWERED_PLACED), fact(lost, Evidence.OUTCOME_LOST)])
+        await ledger.reprice(lambda _product, value, count: value * count * 2)
+        assert await worths(ledger) == {"k0": 1_000_000, "k1": 2_000_000, "k2": 2_000_000}
+        await ledger.reprice(lambda _product, value, count: value * count / 2)
+        assert await worths(ledger) == {"k0": 1_000_000, "k1": 2_000_000, "k2": 500_000}
+
+
+async def test_an_order_in_doubt_stays_reserved_without_price(subject: Subject) -> None:
+    """Its product is no longer listed; a planned order of it fits no bound any more."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(alone(*range(3))))
+        await ledger.set_fact("currency", "INR")
+        (lost,) = await ledger.claim(1)
+        await ledger.record([fact(lost, Evidence.OUTCOME_LOST)])
+        await ledger.reprice(lambda _product, _value, _count: None)
+        assert await worths(ledger) == {"k0": 1_000_000, "k1": None, "k2": None}
+        with pytest.raises(BudgetError, match="what it may cost is not known"):
+            await ledger.claim(1, budget=Decimal(1000))
+        await ledger.reprice(lambda _product, value, count: value * count)
+        with pytest.raises(BudgetError, match="and 50 is left of the 150"):
+            await ledger.claim(1, budget=Decimal(150))
+
+
+async def test_an_unpriced_order_in_doubt_fits_no_budget(subject: Subject) -> None:
+    """A run without a bound may have sent it; until its charge is known, nobody can say what is left."""
+    unpriced = [msgspec.structs.replace(line, worth=None) for line in alone(0)]
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([*unpriced, *alone(1)]))
+        await ledger.set_fact("currency", "INR")
+        (sent,) = await ledger.claim(1)
+        await ledger.record([fact(sent, Evidence.ANSWERED_PLACED)])
+        with pytest.raises(BudgetError, match=r"row 1 \(key k0\): what it has cost"):
+            await ledger.claim(1, budget=Decimal(10_000))
+        charged = msgspec.structs.replace(
+            fact(sent, Evidence.ANSWERED_PLACED, charged=70), evidence=Evidence.DELIVERY_SEEN
+        )
+        await ledger.record([charged])
+        with pytest.raises(BudgetError, match="and 30 is left of the 100"):
+            await ledger.claim(1, budget=Decimal(100))
+        assert len(await ledger.claim(1, budget=Decimal(170))) == 1
+
+
+async def test_the_lines_of_a_pack_are_repriced(subject: Subject) -> None:
+    """When its order is refused each of them is an order by itself, at today's price."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(packable(*range(10))))
+        await ledger.reprice(lambda _product, value, count: value * count * 2)
+        (pack,) = await ledger.claim(1)
+        assert pack.worth == 20_000_000
+        await ledger.record([fact(pack, Evidence.REFUSED_NO_ORDER)])
+        assert [line.worth for line in await ledger.claim(20)] == [2_000_000] * 10
