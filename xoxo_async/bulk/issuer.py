@@ -15,6 +15,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.rows import rows_of
 from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.catalogue import Catalogue
@@ -295,7 +296,7 @@ class BulkIssuer:
             return None, None
         balance = await self._balance()
         if balance is not None and self._max_spend is not None:
-            known = await self._ledger.get_fact(_CURRENCY)
+            known = await self._ledger.get_fact(CURRENCY)
             if known and known != balance.currency:
                 raise ConfigError(
                     f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
@@ -325,8 +326,8 @@ class BulkIssuer:
 
     async def _keep_currency(self, balance: Balance | None) -> None:
         """Remember which currency the account has, since a budget is in it."""
-        if balance is not None and not await self._ledger.get_fact(_CURRENCY):
-            await self._ledger.set_fact(_CURRENCY, balance.currency)
+        if balance is not None and not await self._ledger.get_fact(CURRENCY):
+            await self._ledger.set_fact(CURRENCY, balance.currency)
 
     async def _balance(self) -> Balance | None:
         try:
@@ -509,7 +510,7 @@ class BulkIssuer:
     async def _pace_on(self) -> None:
         """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
         pacer = self._client.dispatcher.pacer
-        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact("last_slot")
+        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
         wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
         if 0 < wait_s <= interval_s:  # a clock that was set back must hold nobody up
             pacer.penalise(PLACE_ORDER.name, wait_s)
@@ -528,7 +529,6 @@ class BulkIssuer:
         return msgspec.structs.replace(report, **now)
 
 
-_CURRENCY: Final = "currency"
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 _RESTORED: Final = "a person said that this ledger replaces another one"
 _COPIED: Final = "its file is a copy, or an older state of it"

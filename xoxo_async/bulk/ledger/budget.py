@@ -1,11 +1,12 @@
 """What a job has committed: reserved when an order may leave, settled to what it was charged, freed by a refusal."""
 
+from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 
-__all__ = ["amount", "commitment", "overcharge", "units"]
+__all__ = ["Funds", "Spending", "amount", "commitment", "overcharge", "shortage", "total_committed", "units"]
 
 _UNITS: Final = 10_000
 _ROUNDING: Final = 100
@@ -67,4 +68,75 @@ def overcharge(line: LedgerLine, currency: str) -> str:
     return (
         f"order {line.order_id} (key {line.key}) was charged {line.amount_charged:f}, and at most"
         f" {amount(line.worth):f} was reserved for it: the price has changed"
+    )
+
+
+class Spending(NamedTuple):
+    """Orders that count the same in a budget, as a store groups them.
+
+    Attributes:
+        state: Their state.
+        worth: What each may cost at most, in ten-thousandths; None where nobody knows.
+        charged: What each was charged; None where the vendor did not say.
+        currency: Of that charge.
+        orders: How many there are.
+    """
+
+    state: LineState
+    worth: int | None
+    charged: Decimal | None
+    currency: str
+    orders: int
+
+
+def total_committed(groups: Iterable[Spending], currency: str) -> int:
+    """Return what a job has cost and may yet cost, in ten-thousandths of the account's currency.
+
+    Args:
+        groups: All orders of the job; planned, rejected and cancelled ones may be left out.
+        currency: The account's.
+    """
+    total = 0
+    for state, worth, charged, charged_in, orders in groups:
+        line = LedgerLine(
+            0, "", "", "", "", 0, state=state, worth=worth, amount_charged=charged, currency=charged_in
+        )  # fmt: skip
+        total += commitment(line, currency) * orders
+    return total
+
+
+class Funds(NamedTuple):
+    """What a store knows of a job's budget when lines are claimed.
+
+    Attributes:
+        committed: What the job has cost and may yet cost, in ten-thousandths.
+        currency: The account's.
+        unpriced: Key and row of an order whose cost nobody can bound; None where there is none.
+    """
+
+    committed: int = 0
+    currency: str = ""
+    unpriced: tuple[str, int] | None = None
+
+
+def shortage(line: LedgerLine, budget: int, funds: Funds, reserved: int) -> str:
+    """Say why a line does not fit into a budget; empty when it does.
+
+    Args:
+        line: The line, as it would be claimed.
+        budget: What the job may cost, in ten-thousandths.
+        funds: What the job has committed already.
+        reserved: What lines claimed in the same transaction commit, in ten-thousandths.
+    """
+    if line.worth is None:
+        return f"row {line.row} (key {line.key}): what it may cost is not known, so no budget can hold it"
+    if funds.unpriced is not None:
+        key, row = funds.unpriced
+        return f"row {row} (key {key}): what it has cost, or may cost, is not known, so no budget can hold it"
+    left = budget - funds.committed - reserved
+    if line.worth <= left:
+        return ""
+    return (
+        f"row {line.row} (key {line.key}) may cost {amount(line.worth):f}, and {amount(left):f} is left of the"
+        f" {amount(budget):f} that may be spent"
     )

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -16,6 +16,7 @@ __all__ = [
     "JournalRow",
     "LedgerLine",
     "LineState",
+    "Pack",
     "PackedLine",
     "PlannedLine",
     "Rules",
@@ -47,13 +48,17 @@ class Delivery(StrEnum):
 class Evidence(StrEnum):
     """A fact about one line. The table says what follows from it.
 
-    `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
-    `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send. `ORDER_SINCE_PLAN`: the
-    same, and the order is not older than the job. `ANSWER_DOUBTED`: the answer that placed the row may belong to
-    another request. `CONNECTION_DOUBTED`: the connection that named the row's order was not in step.
-    `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
-    again, without a trace here. `LEDGER_COPIED`: the ledger's file is a copy, which means the same, and nobody said
-    so. `UNWANTED`: the input has the row no longer.
+    - `SENDER_DIED`: the store has proof that the row's sender sends no more: it holds the lock that the sender held, or
+      the sender's lease has ended. Only a store states it.
+    - `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
+    - `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send.
+    - `ORDER_SINCE_PLAN`: the same, and the order is not older than the job.
+    - `ANSWER_DOUBTED`: the answer that placed the row may belong to another request.
+    - `CONNECTION_DOUBTED`: the connection that named the row's order was not in step.
+    - `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
+      again, without a trace here.
+    - `LEDGER_COPIED`: the ledger's file is a copy, which means the same, and no person said so.
+    - `UNWANTED`: the input has the row no longer.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -137,6 +142,18 @@ class PackedLine(msgspec.Struct, frozen=True, array_like=True):
     def end(self) -> int:
         """The place after its last voucher."""
         return self.first + self.pieces
+
+
+class Pack(NamedTuple):
+    """One order and the lines that travel in it, in the order in which its codes are dealt to them.
+
+    Attributes:
+        order: What is sent.
+        lines: Its lines; a single one is the order itself.
+    """
+
+    order: PlannedLine
+    lines: tuple[PlannedLine, ...]
 
 
 class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -223,7 +240,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         seq: The line.
         evidence: The fact.
         epoch: The line's epoch as the caller read it.
-        at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now.
+        at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now. For
+            `SENDER_DIED`, a moment after which the sender surely sent nothing; None where no such moment is known.
         order_id: The order it proves.
         delivery: Of that order; where codes come with it, the ledger counts them itself.
         amount_charged: Of that order.

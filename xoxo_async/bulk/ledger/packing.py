@@ -3,30 +3,18 @@
 import hashlib
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import PlannedLine
+from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
 from xoxo_async.services.placing import PlaceOrder
 
-__all__ = ["Pack", "Packer"]
+__all__ = ["Packer"]
 
 _PO_READABLE: Final = 74
 _REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-
-
-class Pack(NamedTuple):
-    """One order and the lines that travel in it, in the order in which its codes are dealt to them.
-
-    Attributes:
-        order: What is sent.
-        lines: Its lines; a single one is the order itself.
-    """
-
-    order: PlannedLine
-    lines: tuple[PlannedLine, ...]
 
 
 class Packer:

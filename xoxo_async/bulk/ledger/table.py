@@ -30,7 +30,7 @@ MAX_ORDER_ID: Final = 2**63 - 1
 MAX_HOLD_S: Final = 60.0
 """A claimed line is sent within this, or given back (`Evidence.NOT_PROCESSED`).
 
-When its sender dies, this bounds the moment at which its last byte may have left, and settling counts from there.
+When its sender dies, its last byte has left by the end of this time, and the settling time counts from there.
 """
 
 
@@ -40,14 +40,12 @@ class Moment(NamedTuple):
     Attributes:
         now: The ledger's clock, which nobody sets: what absence is counted on.
         epoch: The writer's epoch.
-        since: The first epoch of the ledger's present holder; what is older, a dead one wrote.
         rules: The settling rules.
         ahead: How far the wall clock is ahead of `now`; for stamps that people and dates are compared with.
     """
 
     now: float
     epoch: int
-    since: int
     rules: Rules
     ahead: float = 0.0
 
@@ -67,11 +65,6 @@ def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
 def never_sent(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """No request can exist: an attempt taken back (T2) counts as a send here, to be on the safe side."""
     return line.attempts == 0 and not line.suspect
-
-
-def earlier_holder(line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """The sender is a holder that is gone."""
-    return line.epoch < moment.since
 
 
 def order_known(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
@@ -195,7 +188,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, (not_suspect,), suspect=True, foreign=True),
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
-    Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, (earlier_holder,), suspect=True),
+    Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, suspect=True),
     Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
     Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
@@ -334,7 +327,10 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     elif row.number == "T2" and not line.suspect:
         after["first_sent_at"] = None  # nothing that was sent so far can have become an order
     elif row.number == "T7" and line.last_sent_tick is not None:
-        sent = max(line.last_sent_tick, min(moment.now, line.last_sent_tick + MAX_HOLD_S))
+        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
+        # store that knows when the sender was gone says so; nothing left after that.
+        held_until = line.last_sent_tick + MAX_HOLD_S
+        sent = held_until if change.at is None else max(line.last_sent_tick, min(at, held_until))
     elif row.number in {"T3", "T5", "T6"}:
         # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
         # date lies before this moment, which tells the vendor's zone.

@@ -18,7 +18,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.wire import VoucherType
+from xoxo_async.wire.enums import VoucherType
 
 __all__ = ["Deal", "StoredCode", "clean", "codes_of", "deal"]
 

@@ -10,6 +10,7 @@ from typing import Final
 
 import anyio
 
+from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.client import XoxoClient
@@ -65,7 +66,7 @@ class VendorZone:
         Args:
             order: The order found.
         """
-        date, planned = _seconds(order), await self._ledger.get_fact("planned_at")
+        date, planned = _seconds(order), await self._ledger.get_fact(PLANNED_AT)
         offset = await self._known_offset() if date is not None and planned else None
         return date is not None and offset is not None and date >= math.floor(float(planned or 0.0) + offset)
 

@@ -191,7 +191,7 @@ class Search:
             )
             settle_s = setting.settle_s
             rules = Rules(resend=setting.resend, settle_s=settle_s, spacing_s=settle_s, restore=setting.restore)
-            outcome = decide(line, change, Moment(now=NOW, epoch=2, since=2, rules=rules), setting.table)
+            outcome = decide(line, change, Moment(now=NOW, epoch=2, rules=rules), setting.table)
             self.decided[asked] = self.number(outcome.line), outcome.line.epoch != line.epoch
         number, new_epoch = self.decided[asked]
         if self.setting.stranger and not world.first and number != world.line:

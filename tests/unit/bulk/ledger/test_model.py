@@ -89,7 +89,7 @@ def test_the_search_finds_what_is_broken(
 
 def test_a_stale_fact_that_proves_no_order_is_never_taken() -> None:
     """The model drops stale facts as lost, so the fence must refuse them for every line and fact."""
-    moment = Moment(now=NOW, epoch=2, since=2, rules=Rules())
+    moment = Moment(now=NOW, epoch=2, rules=Rules())
     for state, evidence, suspect, attempts in product(LineState, Evidence, (False, True), (0, 1)):
         line = msgspec.structs.replace(BIRTH, state=state, suspect=suspect, attempts=attempts, last_sent_tick=0.0)
         outcome = decide(line, Change(seq=1, evidence=evidence, epoch=0, reason="because"), moment)

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.bulk.ledger.facts import planned
-from xoxo_async.bulk.ledger.lines import PlannedLine
-from xoxo_async.bulk.ledger.packing import Pack, Packer
+from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
+from xoxo_async.bulk.ledger.packing import Packer
 
 
 def packed(lines: list[PlannedLine]) -> list[Pack]:

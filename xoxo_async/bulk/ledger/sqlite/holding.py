@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Final
 
 from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
+from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
+from xoxo_async.bulk.ledger.sqlite.codes import write_codes
 from xoxo_async.bulk.ledger.sqlite.files import is_same_place, place_of
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
-from xoxo_async.bulk.ledger.sqlite.session import COPIED, LAST_SLOT, OLDER
-from xoxo_async.bulk.ledger.sqlite.statements import get_meta, last_row, set_meta, set_metas, write_codes
+from xoxo_async.bulk.ledger.sqlite.meta import COPIED, OLDER, fact, get_meta, set_meta, set_metas
+from xoxo_async.bulk.ledger.sqlite.statements import last_row
 
 __all__ = ["Holding", "is_copy", "is_older"]
 
@@ -93,7 +95,7 @@ class Holding:
         self.copied: Final = is_copy(connection, self._place, notes)
         self.older: Final = is_older(connection, notes)
         latest: float = connection.execute(_LATEST, _IN_DOUBT).fetchone()[0] or 0.0
-        last_slot = float(get_meta(connection, LAST_SLOT) or 0.0)
+        last_slot = float(get_meta(connection, fact(LAST_SLOT)) or 0.0)
         self.clock: Final = LedgerClock(wall, boot, get_meta(connection, "clock") or "", max(latest, last_slot))
         self._sealed_up_to = 0
 

@@ -6,10 +6,9 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -17,6 +16,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
+from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Change,
@@ -28,25 +28,18 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
+from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.failures import failure
+from xoxo_async.bulk.ledger.sqlite.codes import read_codes
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
-from xoxo_async.bulk.ledger.sqlite.marks import CodeMarks
+from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
-from xoxo_async.bulk.ledger.sqlite.session import CURRENCY, read_identity
-from xoxo_async.bulk.ledger.sqlite.statements import (
-    count,
-    get_meta,
-    read_codes,
-    read_committed,
-    read_journal,
-    read_key,
-    read_state,
-    set_meta,
-)
+from xoxo_async.bulk.ledger.sqlite.planning import run_plan
+from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
+from xoxo_async.bulk.ledger.sqlite.sums import count, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.waiting import outlast
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
@@ -57,7 +50,6 @@ __all__ = ["SqliteLedger"]
 
 T = TypeVar("T")
 
-_PLAN_CHUNK: Final = 1000
 _READ_CHUNK: Final = 500
 
 
@@ -117,8 +109,7 @@ class SqliteLedger:
         self._keep_unused: Final = keep_unused
         self._only_read: Final = LedgerView(self.path, self._file) if read_only else None
         self._view: LedgerView | None = None
-        self._disk: LedgerFile | None = None
-        self._opened: Opened | None = None
+        self._open: _Open | None = None
         self._job: str | None = None
         self._copied = False
         self._older = False
@@ -185,44 +176,58 @@ class SqliteLedger:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
             LedgerError: When the file cannot be used; the message says what it is.
         """
-        if self._opened is not None or self._view is not None:
+        if self._open is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
         if self._only_read is not None:
             self._job = await anyio.to_thread.run_sync(self._only_read.job)
             self._view, self._copied = self._only_read, self._only_read.copied
             self._identity = await self._read(read_identity)
             return
-        box = self._box() if self._store_codes else None
-        marks = CodeMarks(self._box)
-        disk = LedgerFile(
-            self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
-        )
         loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(None, disk.open, loop)
+        opening = loop.run_in_executor(None, self._take, loop)
         try:
             opened = await outlast(opening)
         except asyncio.CancelledError:
             # Half-opened would hold the lock for as long as the process lives.
             if opening.exception() is None:
-                await self._close(disk, opening.result())
+                await self._let_go(opening.result())
             raise
-        self._disk, self._opened = disk, opened
-        self._job, self._identity = opened.job, opened.identity
-        self._copied, self._older = opened.copied, opened.older
+        self._open, found = opened, opened.found
+        self._job, self._identity = found.job, found.identity
+        self._copied, self._older = found.holding.copied, found.holding.older
+
+    def _take(self, loop: asyncio.AbstractEventLoop) -> "_Open":
+        """Open the file, and start its writer; blocks."""
+        box = self._box() if self._store_codes else None
+        marks = CodeMarks(self._box)
+        file = LedgerFile(
+            self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
+        )
+        found = file.open()
+        writer = LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
+        return _Open(file, found, writer)
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
-        opened, self._opened, self._view = self._opened, None, None
-        if opened is None or self._disk is None:
+        opened, self._open, self._view = self._open, None, None
+        if opened is None:
             return
         try:
             # Lines of a claim whose caller was cancelled go back before the end.
             await outlast(asyncio.gather(*self._given_up, return_exceptions=True))
         finally:
-            await self._close(self._disk, opened)
+            await self._let_go(opened)
 
-    async def _close(self, disk: LedgerFile, opened: Opened) -> None:
-        end = partial(disk.close, opened, keep_unused=self._keep_unused)
+    async def _let_go(self, opened: "_Open") -> None:
+        def end() -> None:
+            opened.writer.stop()
+            opened.file.close(
+                opened.found,
+                clean=opened.writer.ended_cleanly,
+                has_written=opened.writer.has_written,
+                keep_unused=self._keep_unused,
+            )
+
         await outlast(asyncio.get_running_loop().run_in_executor(None, end))
 
     def now(self) -> float:
@@ -231,9 +236,9 @@ class SqliteLedger:
         Raises:
             LedgerError: When the ledger is not open to write.
         """
-        if self._opened is None:
+        if self._open is None:
             raise self._not_open()
-        return self._opened.clock.now()
+        return self._open.found.holding.clock.now()
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
@@ -254,12 +259,13 @@ class SqliteLedger:
             LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
         """
         writer = self._writer()
-        async with self._planning:
-            return await _plan(writer, job, lines, terms, self._planned)
 
-    def _planned(self, job: str, identity: Identity | None) -> None:
-        self._job = job
-        self._identity = self._identity or identity
+        def planned() -> None:
+            self._job = job
+            self._identity = self._identity or terms.identity
+
+        async with self._planning:
+            return await run_plan(writer.plan, job, lines, terms, planned)
 
     async def rebind(self, identity: Identity, *, reason: str) -> None:
         """Let the ledger belong to another account or address, on a person's word; journalled.
@@ -452,7 +458,7 @@ class SqliteLedger:
     async def committed(self) -> Decimal:
         """Return what the job has cost, and may yet cost by what is on its way, in the account's currency."""
         return amount(
-            await self._read(lambda connection: read_committed(connection, get_meta(connection, CURRENCY) or ""))
+            await self._read(lambda connection: read_committed(connection, get_meta(connection, fact(CURRENCY)) or ""))
         )
 
     async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
@@ -481,7 +487,7 @@ class SqliteLedger:
         Args:
             name: The fact's name.
         """
-        return await self._read(lambda connection: get_meta(connection, f"run.{name}"))
+        return await self._read(lambda connection: get_meta(connection, fact(name)))
 
     async def set_fact(self, name: str, value: str) -> None:
         """Keep a small fact about the run beside it, durably.
@@ -490,14 +496,14 @@ class SqliteLedger:
             name: The fact's name.
             value: The fact.
         """
-        await self._writer().step(lambda session: set_meta(session.connection, f"run.{name}", value))
+        await self._writer().step(lambda session: set_meta(session.connection, fact(name), value))
 
     # Behind it.
 
     def _writer(self) -> LedgerWriter:
-        if self._opened is None:
+        if self._open is None:
             raise self._not_open()
-        return self._opened.writer
+        return self._open.writer
 
     def _not_open(self) -> LedgerError:
         if self._view is not None:
@@ -511,61 +517,17 @@ class SqliteLedger:
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
         if self._view is not None:
             return await anyio.to_thread.run_sync(self._view.read, run)
-        opened = self._opened
-        if opened is None:
+        if self._open is None:
             raise self._not_open()
-
-        def read() -> T:
-            with opened.in_use:
-                return run(opened.reader)
-
-        async with opened.reading:
-            try:
-                return await anyio.to_thread.run_sync(read)
-            except (sqlite3.Error, msgspec.MsgspecError) as error:
-                raise failure(self.path, error) from error
+        return await self._open.found.reader.read(run)
 
 
-async def _plan(
-    writer: LedgerWriter,
-    job: str,
-    lines: AsyncIterator[PlannedLine],
-    terms: PlanTerms,
-    then: Callable[[str, Identity | None], None],
-) -> Planned:
-    total = added = orders = 0
-    done = False
-    try:
-        await writer.plan(lambda session: session.plan(job, terms))
-        chunk: list[PlannedLine] = []
-        async for line in lines:
-            chunk.append(line)
-            if len(chunk) == _PLAN_CHUNK:
-                total += len(chunk)
-                new, orders = await _add(writer, chunk, last=False)
-                added += new
-                chunk = []
-        total += len(chunk)
-        new, orders = await _add(writer, chunk, last=True)
-        added += new
-        withdrawn, unwanted, shares = await writer.plan(lambda session: session.close_plan(terms))
-        planned = Planned(added=added, known=total - added, orders=orders, withdrawn=withdrawn, unwanted=unwanted)
-        if terms.approve is not None:
-            await terms.approve(planned, shares)
-        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
-        committing = writer.plan(lambda _session: None, last=True)
-        # Also where the caller is cancelled in this moment: the plan stands.
-        committing.add_done_callback(lambda done: None if done.exception() else then(job, terms.identity))
-        await asyncio.shield(committing)
-    finally:
-        if not done:
-            writer.plan(None)
-    return planned
+class _Open(NamedTuple):
+    """What belongs to a ledger that is open to write."""
 
-
-async def _add(writer: LedgerWriter, lines: Sequence[PlannedLine], *, last: bool) -> tuple[int, int]:
-    added: tuple[int, int] = await writer.plan(lambda session: session.add(lines, last=last))
-    return added
+    file: LedgerFile
+    found: Opened
+    writer: LedgerWriter
 
 
 def _with_codes(connection: sqlite3.Connection, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:

@@ -1,17 +1,14 @@
-"""How a ledger's file is opened: its locks taken, its contents checked or made, its writer started."""
+"""How a ledger's file is opened and closed: its locks, and its contents, checked or made."""
 
-import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-import anyio
 import msgspec
 
-from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
+from xoxo_async.bulk.ledger.clock import Boot
+from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.failures import failure
@@ -28,12 +25,12 @@ from xoxo_async.bulk.ledger.sqlite.files import (
 )
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
-from xoxo_async.bulk.ledger.sqlite.marks import CodeMarks
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta, read_identity
+from xoxo_async.bulk.ledger.sqlite.reading import LedgerReader
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect
-from xoxo_async.bulk.ledger.sqlite.session import LedgerSession, read_identity
-from xoxo_async.bulk.ledger.sqlite.statements import get_meta, last_row, last_seq
+from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
+from xoxo_async.bulk.ledger.sqlite.statements import last_row, last_seq
 from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
-from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerFile", "Opened"]
@@ -47,31 +44,23 @@ class Opened(msgspec.Struct):
     """What an open ledger has.
 
     Attributes:
-        writer: The one thread that writes.
-        reader: A connection that only reads.
+        session: What a transaction does, on the connection that writes.
+        reader: Reads, while the session writes.
         lock: Keeps other processes out.
         watch: Tells when the file is no longer the one that was opened.
-        clock: The ledger's clock.
-        reading: Keeps readers of this process apart, so that they wait on the event loop.
-        in_use: Held by the thread that reads: a reader whose caller is cancelled goes on for a moment.
+        holding: What is written first.
         job: The job it holds, None before its first plan.
         identity: Whose orders it holds, None before that was said.
-        copied: Whether the file may be an older or another copy of the ledger, see `is_copy`.
-        older: Whether it surely is an older state of this very ledger, see `is_older`.
         made: Whether the file was made by this opening.
     """
 
-    writer: LedgerWriter
-    reader: sqlite3.Connection
+    session: LedgerSession
+    reader: LedgerReader
     lock: FileLock
     watch: FileWatch
-    clock: LedgerClock
-    reading: anyio.Lock
-    in_use: threading.Lock
+    holding: Holding
     job: str | None
     identity: Identity | None
-    copied: bool
-    older: bool
     made: bool
 
 
@@ -107,11 +96,8 @@ class LedgerFile:
         self._wall: Final = wall
         self._boot: Final = boot
 
-    def open(self, loop: asyncio.AbstractEventLoop) -> Opened:
-        """Take the locks, check the file (or make it), and start its writer; blocks, so call it in a thread.
-
-        Args:
-            loop: Where those who ask the writer wait.
+    def open(self) -> Opened:
+        """Take the locks, and check the file (or make it); blocks, so call it in a thread.
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
@@ -125,7 +111,7 @@ class LedgerFile:
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
-            return self._open(lock, connections, loop)
+            return self._open(lock, connections)
         except BaseException as error:
             for connection in connections:
                 connection.close()
@@ -136,7 +122,7 @@ class LedgerFile:
                 raise LedgerError(f"{self._path} is damaged: {error}") from error
             raise
 
-    def _open(self, lock: FileLock, connections: list[sqlite3.Connection], loop: asyncio.AbstractEventLoop) -> Opened:
+    def _open(self, lock: FileLock, connections: list[sqlite3.Connection]) -> Opened:
         held = lock.hold_file()
         had_wal = self._make_or_check(lock, held)
         descriptor = lock.hold_file() if held is None else held
@@ -152,33 +138,27 @@ class LedgerFile:
         if trouble := watch.trouble():
             raise LedgerError(trouble)
         return Opened(
-            writer=LedgerWriter(self._file, session, lock, holding, watch, loop),
-            reader=connections[1],
+            session=session,
+            reader=LedgerReader(self._path, connections[1]),
             lock=lock,
             watch=watch,
-            clock=holding.clock,
-            reading=anyio.Lock(),
-            in_use=threading.Lock(),
+            holding=holding,
             job=job,
             identity=read_identity(connections[1]),
-            copied=holding.copied,
-            older=holding.older,
             made=held is None,
         )
 
-    def close(self, opened: Opened, *, keep_unused: bool) -> None:
-        """End the writer, and let the next holder in; blocks, so call it in a thread.
+    def close(self, opened: Opened, *, clean: bool, has_written: bool, keep_unused: bool) -> None:
+        """Let the next holder in, once the writer has ended; blocks, so call it in a thread.
 
         Args:
             opened: What `open` gave.
+            clean: Whether everything is in the file, see `LedgerWriter.ended_cleanly`.
+            has_written: Whether this holder has left its mark in the file.
             keep_unused: Whether a ledger that it made stays where nothing was ever planned in it.
         """
-        writer = opened.writer
-        writer.stop()
         # The last connection to close takes the `-wal` away: it must not be gone before the writer has ended.
-        with opened.in_use, suppress(sqlite3.Error):
-            opened.reader.close()
-        clean = writer.ended_cleanly
+        opened.reader.close()
         if not clean and opened.watch.is_named:
             leave_wal(self._file)
         # What has the ledger's name now may be another file, which is not ours to remove.
@@ -189,7 +169,7 @@ class LedgerFile:
         wal = sidecar(self._file, "-wal")
         if clean and not (wal.exists() and wal.stat().st_size):
             opened.lock.note_base("")  # there is nothing that another file could be mixed with
-        opened.lock.release(clean=clean and writer.has_written, remove=unused)
+        opened.lock.release(clean=clean and has_written, remove=unused)
 
     def _is_unused(self) -> bool:
         try:

@@ -1,24 +1,20 @@
-"""The SQL of packed lines: which are known, which travel in which order, and how a refused order gives them back."""
+"""The SQL of packed lines: which of them travel in which order, and how a refused order gives them back."""
 
 # ruff: noqa: S608 - the only names put into SQL are this module's own
 
 import sqlite3
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import units
-from xoxo_async.bulk.ledger.lines import PackedLine, PlannedLine
-from xoxo_async.bulk.ledger.packing import Pack
+from xoxo_async.bulk.ledger.lines import Pack, PackedLine, PlannedLine
 
 __all__ = [
-    "Known",
-    "count_packed",
-    "count_packs",
-    "find_known",
     "has_packs",
     "insert_packs",
+    "keys_of",
     "pack_of",
     "read_packed",
     "unpack",
@@ -34,20 +30,14 @@ _ORDER: Final = (
     "INSERT INTO lines (seq, key, po_number, digest, body, row, lines, worth, state)"
     f" SELECT {', '.join(_FIELDS[:8])}, 'planned' FROM json_each(?)"
 )
-_KNOWN: Final = " UNION ALL ".join(
-    f"SELECT new.key AS place, old.key, old.po_number, old.digest, old.row, {seq}, {first}"
-    " FROM (SELECT key, json_extract(value, '$[0]') AS line, json_extract(value, '$[1]') AS po FROM json_each(?1))"
-    f" AS new JOIN {table} AS old ON old.key = new.line OR old.po_number = new.po"
-    for seq, first, table in (("old.seq", "NULL", "lines"), ("old.pack", "old.first", "packed_lines"))
-)
 _READ: Final = (
     f"SELECT CAST('[' || coalesce(group_concat(line), '') || ']' AS BLOB) FROM"
     f" (SELECT json_array({', '.join(_COLUMNS)}) AS line FROM packed_lines"
     " WHERE unpacked = 0 AND pack IN (SELECT value FROM json_each(?)) ORDER BY pack, first)"
 )
-_COUNT: Final = (
-    "SELECT o.state, o.delivery, o.state = 'placed' AND o.held >= p.first + p.pieces, count(*)"
-    " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0 GROUP BY 1, 2, 3"
+_KEYS: Final = (
+    "SELECT key, seq, 1 FROM lines WHERE key IN (SELECT value FROM json_each(?1)) UNION ALL"
+    " SELECT key, pack, 0 FROM packed_lines WHERE key IN (SELECT value FROM json_each(?1)) AND unpacked = 0"
 )
 _UNPACK: Final = (
     "INSERT INTO lines (key, po_number, digest, body, row, worth, state)"
@@ -57,37 +47,9 @@ _UNPACK: Final = (
 _UNPACKED: Final = "UPDATE packed_lines SET unpacked = 1 WHERE pack IN (SELECT value FROM json_each(?))"
 
 
-class Known(NamedTuple):
-    """A planned line's match among what the ledger holds.
-
-    Attributes:
-        place: The planned line's place in what was asked.
-        key: The key of what is there.
-        po_number: Its poNumber.
-        digest: Its digest.
-        row: Its row.
-        seq: Its order's number.
-        first: Its first voucher's place there; None where it is an order by itself.
-    """
-
-    place: int
-    key: str
-    po_number: str
-    digest: str
-    row: int
-    seq: int
-    first: int | None
-
-
 def has_packs(connection: sqlite3.Connection) -> bool:
     """Return whether any line was ever packed in this ledger."""
     return connection.execute("SELECT 1 FROM packed_lines LIMIT 1").fetchone() is not None
-
-
-def find_known(connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> list[Known]:
-    """Return what the ledger has under the keys and poNumbers of some lines, packed or not."""
-    asked = _encode([(line.key, line.po_number) for line in lines])
-    return [Known(*row) for row in connection.execute(_KNOWN, (asked,))]
 
 
 def insert_packs(connection: sqlite3.Connection, packs: Sequence[Pack], last: int) -> None:
@@ -137,11 +99,6 @@ def pack_of(connection: sqlite3.Connection, key: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def count_packs(connection: sqlite3.Connection) -> int:
-    """Count the orders that lines travel in; one that was refused, and gave its lines back, is none."""
-    return int(connection.execute("SELECT count(DISTINCT pack) FROM packed_lines WHERE unpacked = 0").fetchone()[0])
-
-
-def count_packed(connection: sqlite3.Connection) -> list[tuple[str, str, int, int]]:
-    """Count packed lines by their order's state and delivery, and by whether their own codes have come."""
-    return connection.execute(_COUNT).fetchall()
+def keys_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, tuple[int, bool]]:
+    """Return where the lines of some keys are: the order's `seq`, and whether the line is an order by itself."""
+    return {key: (seq, bool(alone)) for key, seq, alone in connection.execute(_KEYS, (_encode(list(keys)),))}

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine
-from xoxo_async.bulk.ledger.sqlite.session import ClaimOrder, LedgerSession, RecordOrder
+from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
+from xoxo_async.bulk.ledger.recording import RecordRequest
 
-__all__ = ["Claim", "Record", "Step", "Stop", "Task", "resolve", "returned"]
+__all__ = ["Claim", "Record", "Step", "Stop", "Task", "resolve"]
 
 
 class Task:
@@ -24,21 +24,21 @@ class Task:
 class Record(Task):
     """Facts to record."""
 
-    __slots__ = ("order",)
+    __slots__ = ("request",)
 
-    def __init__(self, future: "asyncio.Future[Any] | None", order: RecordOrder) -> None:
+    def __init__(self, future: "asyncio.Future[Any] | None", request: RecordRequest) -> None:
         super().__init__(future)
-        self.order: Final = order
+        self.request: Final = request
 
 
 class Claim(Task):
     """Lines wanted."""
 
-    __slots__ = ("order",)
+    __slots__ = ("request",)
 
-    def __init__(self, future: "asyncio.Future[Any] | None", order: ClaimOrder) -> None:
+    def __init__(self, future: "asyncio.Future[Any] | None", request: ClaimRequest) -> None:
         super().__init__(future)
-        self.order: Final = order
+        self.request: Final = request
 
 
 class Step(Task):
@@ -49,7 +49,7 @@ class Step(Task):
     def __init__(
         self,
         future: "asyncio.Future[Any] | None",
-        run: Callable[[LedgerSession], object] | None,
+        run: Callable[[], object] | None,
         *,
         last: bool,
         plan: bool,
@@ -64,21 +64,6 @@ class Stop(Task):
     """The end."""
 
     __slots__ = ()
-
-
-def returned(lines: Sequence[LedgerLine]) -> RecordOrder:
-    """Return the facts that give claimed lines back: nothing was sent for them.
-
-    Args:
-        lines: As they were claimed.
-    """
-    return RecordOrder(
-        [
-            Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch, reason="the claim was given up")
-            for line in lines
-        ],
-        DEFAULT_RULES,
-    )
 
 
 def resolve(tasks: Sequence[Task]) -> None:

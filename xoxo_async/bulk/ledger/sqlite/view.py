@@ -22,7 +22,8 @@ from xoxo_async.bulk.ledger.sqlite.files import (
 )
 from xoxo_async.bulk.ledger.sqlite.holding import is_copy
 from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
-from xoxo_async.bulk.ledger.sqlite.statements import get_meta, last_row
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta
+from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.wal import base_of
 from xoxo_async.errors import LedgerError
 

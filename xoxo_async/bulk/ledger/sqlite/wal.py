@@ -9,7 +9,7 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.sqlite.files import MODE, sidecar
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
-from xoxo_async.bulk.ledger.sqlite.statements import get_meta, set_metas
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta, set_metas
 
 __all__ = ["Wal", "base_of", "leave_wal"]
 

@@ -11,19 +11,22 @@ import sqlite3
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.files import FileWatch
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
-from xoxo_async.bulk.ledger.sqlite.session import ClaimOrder, LedgerSession, RecordOrder, refusal
+from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
-from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve, returned
+from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
 from xoxo_async.errors import BudgetError, BulkError, LedgerError
 
@@ -60,7 +63,7 @@ class LedgerWriter:
         self._queue: Final[SimpleQueue[Task]] = SimpleQueue()
         self._wal: Final = Wal(path, lock)
         self._put_off: list[Task] = []
-        self._kept: list[RecordOrder] = []
+        self._kept: list[RecordRequest] = []
         self._open_plan = False
         self._trusted = True
         self._sealing = True
@@ -74,7 +77,7 @@ class LedgerWriter:
     def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
         """Ask for lines to send; those that no one is left to send go back by themselves."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
-        self._queue.put(Claim(future, ClaimOrder(limit, budget)))
+        self._queue.put(Claim(future, ClaimRequest(limit, budget)))
         return future
 
     def record(
@@ -82,13 +85,13 @@ class LedgerWriter:
     ) -> "asyncio.Future[list[LedgerLine]]":
         """Ask for facts to be recorded; they are, also when nobody waits any more."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
-        self._queue.put(Record(future, RecordOrder(changes, rules, doubts)))
+        self._queue.put(Record(future, RecordRequest(changes, rules, doubts)))
         return future
 
     def give_back(self, lines: Sequence[LedgerLine]) -> None:
         """Return claimed lines whose claimer is gone; nothing was sent for them."""
         if lines:
-            self._queue.put(Record(None, returned(lines)))
+            self._queue.put(Record(None, given_back(lines)))
 
     def step(self, run: Callable[[LedgerSession], object]) -> "asyncio.Future[Any]":
         """Ask for a transaction of its own."""
@@ -105,7 +108,8 @@ class LedgerWriter:
 
     def _ask(self, run: Callable[[LedgerSession], object] | None, *, last: bool, plan: bool) -> "asyncio.Future[Any]":
         future: asyncio.Future[Any] = self._loop.create_future()
-        self._queue.put(Step(future, run, last=last, plan=plan))
+        bound = None if run is None else partial(run, self._session)
+        self._queue.put(Step(future, bound, last=last, plan=plan))
         return future
 
     def stop(self) -> None:
@@ -168,37 +172,38 @@ class LedgerWriter:
             claims = []
             if not group:
                 return
-        error = self._try([task.order for task in records], [task.order for task in claims])
+        error = self._try([task.request for task in records], [task.request for task in claims])
         if error is not None:
             # A commit that failed may still be there when the file is read again: such lines were never handed out.
-            self._kept += [returned(task.order.lines) for task in claims if task.order.lines]
+            self._kept += [given_back(task.request.lines) for task in claims if task.request.lines]
             for claim in claims:
                 claim.error = failure(self._path, error)
-                claim.order.lines, claim.order.short = [], ""
-            error = self._try([task.order for task in records], [])
+                claim.request.lines, claim.request.short = [], ""
+            error = self._try([task.request for task in records], [])
         for record in records:
             if error is not None:
-                self._kept.append(record.order)
+                self._kept.append(record.request)
+                results = len(record.request.changes)
                 record.error = LedgerError(
-                    f"{failure(self._path, error).message}; {len(record.order.changes)} results are kept in memory, and"
-                    " written before anything else once the file can be written again"
+                    f"{failure(self._path, error).message}; {results} results are kept in memory, and written before"
+                    " anything else once the file can be written again"
                 )
             else:
-                record.error = refusal(record.order)
+                record.error = refusal_of(record.request)
         for claim in claims:
-            if claim.order.short and not claim.order.lines:
-                claim.error = BudgetError(claim.order.short)
+            if claim.request.short and not claim.request.lines:
+                claim.error = BudgetError(claim.request.short)
         for task in group:
-            task.result = task.order.lines
+            task.result = task.request.lines
         self._answer(group)
 
     def _refuse(self, claims: list[Claim], trouble: str) -> None:
         """Hand out nothing more: what is written now may be found by nobody."""
         for claim in claims:
-            claim.order.lines, claim.error = [], LedgerError(trouble)
+            claim.request.lines, claim.error = [], LedgerError(trouble)
         self._answer(claims)
 
-    def _try(self, records: list[RecordOrder], claims: list[ClaimOrder]) -> Exception | None:
+    def _try(self, records: list[RecordRequest], claims: list[ClaimRequest]) -> Exception | None:
         """Write what was kept, records and claims in one transaction; return what went wrong."""
         if not (self._kept or records or claims):
             return None
@@ -222,7 +227,7 @@ class LedgerWriter:
                 if not self._open_plan:
                     self._begin()
                 self._open_plan = True
-                task.result = task.run(self._session)
+                task.result = task.run()
                 if task.last:
                     self._session.connection.execute("COMMIT")
                     self._open_plan = False

@@ -1,18 +1,38 @@
-"""What one transaction does with the voucher codes it is told: merge them, mark them, keep them, or raise an alarm."""
+"""What one transaction makes of the voucher codes that answers list: which line gets which code; no I/O.
 
-import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+A code belongs to the line that listed it first. Where the order of another line lists it too, that line does not get
+it: one of the two answers is wrong, and only a person can find out which.
+
+A store does its part in this order: `give` what lines hold, `merge` and `keep` while facts are decided; then take the
+marks of `claims` and tell what was refused (`refuse`) until nothing is; then write `codes_to_keep` and `alarms`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger.sealing import CodeBox
-from xoxo_async.bulk.ledger.sqlite.marks import Claim, CodeMarks
-from xoxo_async.bulk.ledger.sqlite.statements import ALARM, Move, read_codes, read_lines, write_codes
+from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.vouchers import Deal, StoredCode, clean, codes_of, deal
 
-__all__ = ["Dealing"]
+__all__ = ["Claim", "Claims", "Dealing"]
+
+Claim = tuple[int, int]
+"""A code's mark, and the line whose order listed the code."""
+
+
+class Claims(NamedTuple):
+    """The codes that lines ask for.
+
+    Attributes:
+        dealt: Codes that lines are to get. The store keeps each mark for the line that claims it first.
+        listed: Codes that an order listed and did not get. The store only says which of them are another line's: they
+            may be why an order lists too many.
+    """
+
+    dealt: list[Claim]
+    listed: list[Claim]
 
 
 class _Quantity(msgspec.Struct):
@@ -36,33 +56,24 @@ _encode: Final = msgspec.json.Encoder().encode
 class Dealing:
     """The voucher codes of one transaction.
 
-    A code belongs to the line that listed it first. Where another line's order lists it too, that line does not get
-    it: one of the two answers is wrong, and only a person can find out which.
-
     Args:
-        connection: In a transaction.
-        box: Seals codes; None keeps none.
-        marks: Knows which line has which code.
+        mark: Returns the mark of a code's name, see `CodeMarks.mark`.
     """
 
-    def __init__(self, connection: sqlite3.Connection, box: CodeBox | None, marks: CodeMarks) -> None:
-        self._connection: Final = connection
-        self._box: Final = box
-        self._marks: Final = marks
+    def __init__(self, mark: Callable[[str], int]) -> None:
+        self._mark: Final = mark
         self._kept: Final[dict[int, tuple[StoredCode, ...]]] = {}
         self._hands: Final[dict[int, _Hand]] = {}
+        self._refused: Final[dict[Claim, int]] = {}
         self._asked: _Hand | None = None
 
-    def read(self, seqs: Collection[int]) -> None:
-        """Read what some lines hold; lines that hold nothing need not be named.
+    def give(self, stored: Mapping[int, bytes]) -> None:
+        """Say what lines hold; lines that hold nothing need not be named.
 
         Args:
-            seqs: Their numbers.
+            stored: The codes as the ledger keeps them, opened, by line.
         """
-        if self._box is None or not seqs:
-            return
-        for seq, stored in read_codes(self._connection, seqs).items():
-            self._kept[seq] = codes_of(self._box.open(stored, seq))
+        self._kept.update((seq, codes_of(codes)) for seq, codes in stored.items())
 
     def merge(self, change: Change, line: LedgerLine, *, anew: bool = False) -> Change:
         """Return a fact with what the line holds after it, whatever the fact itself says of that.
@@ -70,7 +81,7 @@ class Dealing:
         Args:
             change: A fact that comes with codes.
             line: Its line, as it stands.
-            anew: Whether the fact names another order than the line has: then what the line holds is of no account.
+            anew: Whether the fact names another order than the line has: then what the line holds does not count.
         """
         before = None if anew else self._hands.get(line.seq)
         kept = before.kept if before else () if anew else self._kept.get(line.seq, ())
@@ -84,7 +95,7 @@ class Dealing:
         return change
 
     def lose(self, seq: int) -> None:
-        """Forget the codes of a line that has lost its order; what is stored of them goes with `drop_codes`.
+        """Forget the codes of a line that has lost its order.
 
         Args:
             seq: The line's number.
@@ -102,58 +113,64 @@ class Dealing:
             self._hands[line.seq] = self._asked
         self._asked = None
 
-    def settle(self, lines: Mapping[int, LedgerLine]) -> list[Move]:
-        """Mark and keep the codes of this transaction, once its moves are written.
+    @property
+    def is_empty(self) -> bool:
+        """Whether no line was told of codes: then there is nothing to claim, keep or report."""
+        return not self._hands
+
+    def claims(self) -> Claims:
+        """Return the marks to be taken for what was dealt."""
+        claims = Claims([], [])
+        for seq, hand in self._hands.items():
+            claims.dealt.extend(self._claims(seq, hand.dealt.codes, hand.kept))
+            if hand.dealt.trouble:
+                # Codes that were listed and not dealt are marked for nobody.
+                claims.listed.extend(
+                    self._claims(seq, [code for told in hand.answers for code in told], hand.dealt.codes)
+                )
+        return claims
+
+    def _claims(self, seq: int, codes: Sequence[StoredCode], known: Sequence[StoredCode]) -> list[Claim]:
+        return [(self._mark(code.name), seq) for code in codes if code.whole and code not in known]
+
+    def refuse(self, owners: Mapping[Claim, int]) -> None:
+        """Deal again without codes that are another line's; `claims` are to be taken anew after it.
 
         Args:
-            lines: The lines as they stand.
-
-        Returns:
-            What is still to be written: an alarm for everything that only a person can judge.
+            owners: The claims that were refused, and the line that has the mark.
         """
-        if not self._hands:
-            return []
-        self._marks.open_key(self._connection)
-        refused: dict[Claim, int] = {}
-        while found := self._claim():
-            refused |= found
-            self._deal_without(found)
-        changed = [(seq, hand.dealt.codes) for seq, hand in self._hands.items() if hand.dealt.codes != hand.kept]
-        if changed and self._box is not None:
-            write_codes(self._connection, [(seq, self._box.seal(_encode(codes), seq)) for seq, codes in changed])
-        return self._alarms(lines, refused)
+        self._refused.update(owners)
+        for seq in {seq for _, seq in owners}:
+            hand = self._hands[seq]
+            answers = tuple(
+                [code for code in told if (self._mark(code.name), seq) not in owners] for told in hand.answers
+            )
+            self._hands[seq] = hand._replace(answers=answers, dealt=_dealt(hand.kept, answers, hand.pieces))
+
+    def codes_to_keep(self) -> list[tuple[int, bytes]]:
+        """Return the lines whose codes changed, with all their codes as the ledger keeps them."""
+        return [
+            (seq, _encode(hand.dealt.codes))
+            for seq, hand in self._hands.items()
+            if hand.dealt.codes != hand.kept
+        ]  # fmt: skip
 
     def dealt(self) -> dict[int, tuple[StoredCode, ...]]:
         """Return what the lines of this transaction hold."""
         return {seq: hand.dealt.codes for seq, hand in self._hands.items()}
 
-    def _claim(self) -> dict[Claim, int]:
-        """Mark what was dealt; return what another line has already."""
-        dealt: list[Claim] = []
-        undealt: list[Claim] = []
-        for seq, hand in self._hands.items():
-            dealt += self._claims(seq, hand.dealt.codes, hand.kept)
-            if hand.dealt.trouble:
-                # Codes that were listed and not dealt are marked for nobody. Those that are another line's may be why
-                # there were too many.
-                undealt += self._claims(seq, [code for told in hand.answers for code in told], hand.dealt.codes)
-        refused = self._marks.take(self._connection, dealt) if dealt else {}
-        return refused | (self._marks.of_others(self._connection, undealt) if undealt else {})
+    def owners(self) -> set[int]:
+        """Return the lines that have codes which were refused to others; `alarms` names them."""
+        return set(self._refused.values())
 
-    def _claims(self, seq: int, codes: Sequence[StoredCode], known: Sequence[StoredCode]) -> list[Claim]:
-        return [(self._marks.mark(code.name), seq) for code in codes if code.whole and code not in known]
+    def alarms(self, lines: Mapping[int, LedgerLine], owners: Mapping[int, LedgerLine]) -> list[Move]:
+        """Return what is to be written of codes that only a person can judge.
 
-    def _deal_without(self, refused: Mapping[Claim, int]) -> None:
-        for seq in {seq for _, seq in refused}:
-            hand = self._hands[seq]
-            answers = tuple(
-                [code for code in told if (self._marks.mark(code.name), seq) not in refused] for told in hand.answers
-            )
-            self._hands[seq] = hand._replace(answers=answers, dealt=_dealt(hand.kept, answers, hand.pieces))
-
-    def _alarms(self, lines: Mapping[int, LedgerLine], refused: Mapping[Claim, int]) -> list[Move]:
-        pairs = sorted({(seq, owner) for (_, seq), owner in refused.items()})
-        owners = {line.seq: line for line in read_lines(self._connection, {owner for _, owner in pairs})}
+        Args:
+            lines: The lines of this transaction, as they stand.
+            owners: The lines of `owners`.
+        """
+        pairs = sorted({(seq, owner) for (_, seq), owner in self._refused.items()})
         told = [(seq, f"a voucher code that {_named(owners[owner])} has: it stays there") for seq, owner in pairs]
         told += [(seq, hand.dealt.trouble) for seq, hand in self._hands.items() if hand.dealt.trouble]
         after: dict[int, LedgerLine] = {}
@@ -174,7 +191,7 @@ def _told(change: Change) -> list[StoredCode]:
     try:
         return clean(codes_of(change.codes))
     except (msgspec.MsgspecError, UnicodeError):
-        return []  # an order is not lost over codes that are no text
+        return []  # codes that are no text must not cost the proof of the order
 
 
 def _dealt(kept: tuple[StoredCode, ...], answers: Sequence[list[StoredCode]], pieces: int) -> Deal:

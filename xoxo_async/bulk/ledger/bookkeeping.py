@@ -1,0 +1,198 @@
+"""What a ledger's transaction decides by itself, apart from any database: claims, doubts, withdrawals; no I/O.
+
+A store reads lines, calls a function of this module, and writes the moves that it returns: each line by
+compare-and-set (see `Move`), with its journal row. Facts that callers state are decided in `recording`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from xoxo_async.bulk.ledger.budget import Funds, commitment, shortage
+from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.moves import Move
+from xoxo_async.bulk.ledger.table import Moment, decide
+from xoxo_async.errors import LedgerConflictError
+
+__all__ = [
+    "ClaimRequest",
+    "decide_claims",
+    "doubt_answers",
+    "first_few",
+    "maybe_sent",
+    "never_sent",
+    "state_for_all",
+    "withdraw",
+]
+
+_SHOWN: Final = 3
+
+
+class ClaimRequest:
+    """Lines wanted, and those taken.
+
+    Args:
+        limit: How many at most.
+        budget: What the job may cost, in ten-thousandths; None is no bound.
+
+    Attributes:
+        lines: The lines taken.
+        short: Why the next line does not fit into the budget; empty where it does, or where none is left.
+    """
+
+    __slots__ = ("budget", "limit", "lines", "short")
+
+    def __init__(self, limit: int, budget: int | None) -> None:
+        self.limit: Final = limit
+        self.budget: Final = budget
+        self.lines: list[LedgerLine] = []
+        self.short: str = ""
+
+
+def decide_claims(
+    requests: Sequence[ClaimRequest], planned: Iterable[LedgerLine], moment: Moment, funds: Funds
+) -> list[Move]:
+    """Hand out planned lines (T1), for any number of callers; lines that are not handed out stay planned.
+
+    Args:
+        requests: Filled with the lines taken, in order of asking.
+        planned: As many planned lines as are wanted, where there are so many, in the order in which they are sent.
+        moment: Who writes, and when.
+        funds: What the job has committed; looked at only where a request has a budget.
+
+    Returns:
+        What is to be written.
+    """
+    moves: list[Move] = []
+    reserved = 0
+    ahead = iter(planned)
+    line = next(ahead, None)
+    for request in requests:
+        request.lines, request.short = [], ""
+        while line is not None and len(request.lines) < request.limit:
+            change = Change(seq=line.seq, evidence=Evidence.SLOT_IN_HAND, epoch=line.epoch)
+            outcome = decide(line, change, moment)
+            if outcome.transition is not None:
+                if request.budget is not None:
+                    request.short = shortage(outcome.line, request.budget, funds, reserved)
+                    if request.short:
+                        break
+                reserved += commitment(outcome.line, funds.currency)
+                request.lines.append(outcome.line)
+                moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+            line = next(ahead, None)
+    return moves
+
+
+def doubt_answers(answers: Iterable[tuple[str, int]], lines: Iterable[LedgerLine], moment: Moment) -> list[Move]:
+    """Put lines in doubt (T16) whose answers came on a connection that was not in step.
+
+    Args:
+        answers: poNumber and order id of what was answered there.
+        lines: The orders of those poNumbers, as read.
+        moment: Who writes, and when.
+
+    Returns:
+        What is to be written; the codes of these lines are to be dropped.
+    """
+    named: dict[str, set[int]] = {}
+    for po_number, order_id in answers:
+        named.setdefault(po_number, set()).add(order_id)
+    moves: list[Move] = []
+    for line in lines:
+        if line.order_id not in named.get(line.po_number, ()):
+            continue
+        change = Change(
+            seq=line.seq,
+            evidence=Evidence.CONNECTION_DOUBTED,
+            epoch=line.epoch,
+            order_id=line.order_id,
+            error=f"order {line.order_id} was answered on a connection whose answers were not in step",
+        )
+        moves += _moved(line, change, moment)
+    return moves
+
+
+def state_for_all(
+    evidence: Evidence, lines: Iterable[LedgerLine], moment: Moment, *, reason: str = "", at: float | None = None
+) -> list[Move]:
+    """State one fact that a store has proof of about many lines; a line that it does not apply to stays as it is.
+
+    Args:
+        evidence: The fact: `SENDER_DIED` (T7) for lines whose sender is proven to send no more, `LEDGER_RESTORED` or
+            `LEDGER_COPIED` (T15), `UNWANTED`.
+        lines: The lines, as read.
+        moment: Who writes, and when.
+        reason: For the journal.
+        at: See `Change.at`.
+
+    Returns:
+        What is to be written.
+    """
+    moves: list[Move] = []
+    for line in lines:
+        moves += _moved(line, Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, at=at), moment)
+    return moves
+
+
+def never_sent(line: LedgerLine) -> bool:
+    """Return whether a planned line may be withdrawn: no request of it can exist.
+
+    Args:
+        line: The line as read.
+    """
+    return not line.attempts and not line.suspect
+
+
+def withdraw(lines: Iterable[LedgerLine], reason: str, moment: Moment) -> list[Move]:
+    """Cancel lines (T14), all or none; those that are cancelled already are passed over.
+
+    Args:
+        lines: The lines, as read.
+        reason: Why; journalled.
+        moment: Who writes, and when.
+
+    Returns:
+        What is to be written.
+
+    Raises:
+        LedgerConflictError: When a line was sent; names it.
+    """
+    moves: list[Move] = []
+    refused: list[str] = []
+    for line in lines:
+        moved = _moved(line, Change(seq=line.seq, evidence=Evidence.WITHDRAWN, epoch=line.epoch, reason=reason), moment)
+        moves += moved
+        if not moved and line.state is not LineState.CANCELLED:
+            sent = "was sent before, and may exist" if line.state is LineState.PLANNED else f"is {line.state.value}"
+            refused.append(f"row {line.row} (key {line.key}) {sent}")
+    if refused:
+        raise LedgerConflictError(
+            f"only lines that were never sent can be withdrawn; nothing was changed: {first_few(refused)}"
+        )
+    return moves
+
+
+def maybe_sent() -> LedgerConflictError:
+    """Return the error for lines that cannot be withdrawn, since another copy of the ledger may have sent them."""
+    return LedgerConflictError(
+        "this ledger replaces another one or is an older copy, so its rows may have been sent; nothing was withdrawn."
+        " Run it first: rows that the vendor does not have are then free again"
+    )
+
+
+def _moved(line: LedgerLine, change: Change, moment: Moment) -> list[Move]:
+    """Return the move that a fact makes, none where it does not apply."""
+    outcome = decide(line, change, moment)
+    if outcome.transition is None:
+        return []
+    return [Move.of(line, outcome.line, outcome.transition.number, change)]
+
+
+def first_few(texts: Sequence[str]) -> str:
+    """Return the first of some texts, and how many more there are: an error names rows, and not all of a million.
+
+    Args:
+        texts: What is to be named.
+    """
+    more = len(texts) - _SHOWN
+    return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,95 @@
+"""A ledger in numbers: how a store's groups of lines add up to `Counts`; no I/O."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.table import REPORTED_AS
+
+__all__ = ["OrderGroup", "PackedGroup", "add_up"]
+
+
+class OrderGroup(NamedTuple):
+    """Orders that count the same.
+
+    Attributes:
+        state: Their state.
+        delivery: Whether their codes have come.
+        currency: Of what they were charged.
+        charged: What each was charged; None where the vendor did not say.
+        single: Whether each is one order line. A pack's lines are counted by themselves, see `PackedGroup`.
+        orders: How many there are.
+    """
+
+    state: LineState
+    delivery: Delivery
+    currency: str
+    charged: Decimal | None
+    single: bool
+    orders: int
+
+
+class PackedGroup(NamedTuple):
+    """Lines in packs that count the same.
+
+    Attributes:
+        state: The state of their orders.
+        delivery: Whether all codes of their orders have come.
+        dealt: Whether their own codes have come.
+        lines: How many there are.
+    """
+
+    state: LineState
+    delivery: Delivery
+    dealt: bool
+    lines: int
+
+
+def add_up(
+    orders: Iterable[OrderGroup],
+    packed: Iterable[PackedGroup],
+    *,
+    packs: int,
+    alarms: tuple[Alarm, ...],
+    alarms_total: int,
+) -> Counts:
+    """Return a ledger in numbers.
+
+    Args:
+        orders: All orders, also those that lines share.
+        packed: All lines that share an order.
+        packs: How many orders lines share now; one that was refused, and gave its lines back, is none.
+        alarms: The first alarms.
+        alarms_total: How many there are.
+    """
+    reported: dict[str, int] = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
+    states: dict[LineState, int] = {}
+    charged: dict[str, Decimal] = {}
+    single_orders = cancelled = 0
+
+    def count(state: LineState, delivery: Delivery, lines: int, *, dealt: bool) -> None:
+        nonlocal cancelled
+        states[state] = states.get(state, 0) + lines
+        reported[REPORTED_AS.get(state) or ("issued" if dealt else "pending")] += lines
+        if state is LineState.PLACED and delivery is Delivery.CANCELLED and not dealt:
+            cancelled += lines
+
+    for group in orders:
+        if group.single:
+            single_orders += group.orders
+            count(group.state, group.delivery, group.orders, dealt=group.delivery is Delivery.DELIVERED)
+        if group.state is LineState.PLACED and group.charged is not None:
+            charged[group.currency] = charged.get(group.currency, Decimal(0)) + group.charged * group.orders
+    for part in packed:
+        count(part.state, part.delivery, part.lines, dealt=part.dealt or part.delivery is Delivery.DELIVERED)
+    return Counts(
+        rows=sum(states.values()),
+        delivery_cancelled=cancelled,
+        states=states,
+        charged=charged,
+        orders=single_orders + packs,
+        alarms=alarms,
+        alarms_total=alarms_total,
+        **reported,
+    )

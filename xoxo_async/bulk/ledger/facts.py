@@ -1,0 +1,14 @@
+"""The names of the facts that a ledger keeps beside its lines, for `Ledger.get_fact` and `Ledger.set_fact`."""
+
+from typing import Final
+
+__all__ = ["CURRENCY", "LAST_SLOT", "PLANNED_AT"]
+
+CURRENCY: Final = "currency"
+"""The account's currency, as a code; a budget is in it."""
+
+LAST_SLOT: Final = "last_slot"
+"""When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""
+
+PLANNED_AT: Final = "planned_at"
+"""When the job was planned first, in epoch seconds: an order that is older is not the job's."""

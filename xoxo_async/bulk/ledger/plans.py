@@ -1,0 +1,273 @@
+"""What a plan means for a ledger, apart from any database: which lines are new, known or repeated; no I/O.
+
+A plan comes in chunks, all in one transaction. A store finds what it holds under the keys and poNumbers of a chunk
+(`Known`) and adds what is new. At the end it asks which of its lines the plan did not name.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from xoxo_async.bulk.ledger.bookkeeping import maybe_sent
+from xoxo_async.bulk.ledger.lines import LedgerLine, Pack, PlannedLine
+from xoxo_async.bulk.ledger.packing import Packer
+from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
+from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
+
+__all__ = [
+    "Additions",
+    "Known",
+    "Mixed",
+    "Seen",
+    "check_identity",
+    "check_job",
+    "clash",
+    "doubts_of_plan",
+    "keys_to_withdraw",
+    "repeated",
+]
+
+_NAMED: Final = 20
+
+
+class Known(NamedTuple):
+    """A planned line's match among what a ledger holds.
+
+    Attributes:
+        place: The planned line's place in its chunk.
+        key: The key of what is there.
+        po_number: Its poNumber.
+        digest: Its digest.
+        row: Its row.
+        seq: Its order's number.
+        first: Its first voucher's place there; None where it is an order by itself.
+    """
+
+    place: int
+    key: str
+    po_number: str
+    digest: str
+    row: int
+    seq: int
+    first: int | None
+
+
+class Seen:
+    """Which of the lines that a ledger had are named by a plan: a bit each, so a million take 125 KB.
+
+    Args:
+        last: The greatest `seq` before the plan.
+    """
+
+    def __init__(self, last: int) -> None:
+        self._bits: Final = bytearray(last // 8 + 1)
+        self._packed: Final[dict[int, int]] = {}
+
+    def add(self, seq: int) -> None:
+        """Note a line that is an order by itself."""
+        if seq // 8 < len(self._bits):
+            self._bits[seq // 8] |= 1 << seq % 8
+
+    def add_packed(self, pack: int, first: int) -> None:
+        """Note a line that shares an order, by its first voucher's place there."""
+        self._packed[pack] = self._packed.get(pack, 0) | 1 << first
+
+    def __contains__(self, seq: int) -> bool:
+        return bool(self._bits[seq // 8] & 1 << seq % 8)
+
+    def has_packed(self, pack: int, first: int) -> bool:
+        """Return whether a line that shares an order was noted."""
+        return bool(self._packed.get(pack, 0) & 1 << first)
+
+
+class Additions(NamedTuple):
+    """What a chunk of a plan adds.
+
+    Attributes:
+        lines: How many lines are new.
+        alone: New lines that are orders by themselves.
+        packs: Orders that are full; one of a single line is that line.
+    """
+
+    lines: int
+    alone: list[PlannedLine]
+    packs: list[Pack]
+
+
+class Mixed:
+    """A plan of which some lines may share an order, or some lines of the ledger do.
+
+    Args:
+        before: The greatest `seq` before the plan.
+        seen: Where lines are noted that the plan names; None where none can be missing from it.
+    """
+
+    def __init__(self, before: int, seen: Seen | None) -> None:
+        self._before: Final = before
+        self._seen: Final = seen
+        self._packer: Final = Packer()
+
+    def add(self, lines: Sequence[PlannedLine], known: Iterable[Known]) -> Additions:
+        """Say what a chunk adds.
+
+        Args:
+            lines: The chunk.
+            known: What the ledger has under their keys and poNumbers, also of earlier chunks.
+
+        Raises:
+            LedgerConflictError: When a line contradicts one that is there.
+            PlanError: When rows of one plan repeat each other.
+        """
+        places = self._pass_over(lines, known)
+        fresh: dict[str, PlannedLine] = {}
+        added = Additions(0, [], [])
+        twins: list[tuple[str, int, int]] = []
+        for place, line in enumerate(lines):
+            twin = self._packer.open.get(line.key) or fresh.get(line.key)
+            if place in places:
+                continue
+            if twin is not None:
+                if twin.digest != line.digest:
+                    raise clash(line.key, line.row, twin.key, twin.row, same_po=False)
+                twins.append((line.key, line.row, twin.row))
+                continue
+            fresh[line.key] = line
+            if not line.room:
+                added.alone.append(line)
+            elif (pack := self._packer.add(line)) is not None:
+                added.packs.append(pack)
+        if twins:
+            raise repeated(twins)
+        return added._replace(lines=len(fresh))
+
+    def rest(self) -> list[Pack]:
+        """Return the orders that are not full: no more lines come."""
+        return list(self._packer.rest())
+
+    def _pass_over(self, lines: Sequence[PlannedLine], known: Iterable[Known]) -> set[int]:
+        """Return the places of lines that the ledger has; refuse contradictions, and rows of this plan said twice."""
+        places: set[int] = set()
+        twins: list[tuple[str, int, int]] = []
+        for found in known:
+            line = lines[found.place]
+            if (found.key, found.po_number, found.digest) != (line.key, line.po_number, line.digest):
+                same_po = found.po_number == line.po_number
+                raise clash(line.key, line.row, found.key, found.row, same_po=same_po)
+            if found.seq > self._before and found.row != line.row:
+                twins.append((line.key, line.row, found.row))
+            if self._seen is not None and found.first is None:
+                self._seen.add(found.seq)
+            elif self._seen is not None and found.first is not None:
+                self._seen.add_packed(found.seq, found.first)
+            places.add(found.place)
+        if twins:
+            raise repeated(twins)
+        return places
+
+
+def check_job(known: str | None, job: str) -> None:
+    """Refuse a plan of another job.
+
+    Args:
+        known: The ledger's job; None before its first plan.
+        job: The plan's.
+
+    Raises:
+        LedgerError: When they are not the same.
+    """
+    if known is not None and known != job:
+        raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
+
+
+def check_identity(known: Identity | None, identity: Identity | None) -> None:
+    """Refuse a plan of another account or address.
+
+    Args:
+        known: Whose orders the ledger holds; None before that was said.
+        identity: Whose orders the plan has; None where it does not say.
+
+    Raises:
+        LedgerError: When they are not the same.
+    """
+    if known is not None and identity is not None and known != identity:
+        raise LedgerError(f"this ledger belongs to another account or address: {known.address}")
+
+
+def keys_to_withdraw(missing: Sequence[tuple[str, int]], terms: PlanTerms) -> list[str]:
+    """Return the keys of planned lines that are withdrawn, since the plan does not name them.
+
+    Args:
+        missing: Key and row of every planned line that the plan does not name.
+        terms: The plan's.
+
+    Raises:
+        PlanError: When there are some, and the terms refuse that.
+        LedgerConflictError: When they may have been sent, since the ledger is restored by this plan.
+    """
+    if not missing or terms.missing == "keep":
+        return []
+    if terms.missing == "refuse":
+        raise _missing(missing)
+    if terms.restored:
+        raise maybe_sent()
+    return [key for key, _ in missing]
+
+
+def doubts_of_plan(doubted: Iterable[LedgerLine], seen: Seen) -> tuple[list[int], list[LedgerLine]]:
+    """Return the lines in doubt that a plan names although they were unwanted, and those that it does not name.
+
+    The orders of the latter may exist, so they cannot be withdrawn. They are looked up as others are, and are not sent
+    again. An order that lines share is looked up as a whole, and is left out here.
+
+    Args:
+        doubted: The lines in doubt that are orders by themselves.
+        seen: The lines that the plan names.
+    """
+    again: list[int] = []
+    gone: list[LedgerLine] = []
+    for line in doubted:
+        if line.seq not in seen:
+            gone.append(line)
+        elif line.unwanted:
+            again.append(line.seq)
+    return again, gone
+
+
+def clash(key: str, row: int, old_key: str, old_row: int, *, same_po: bool) -> LedgerConflictError:
+    """Return the error for a planned line that contradicts one that is there.
+
+    Args:
+        key: The new line's key.
+        row: The new line's row.
+        old_key: The other one's key.
+        old_row: The other one's row.
+        same_po: Whether their poNumbers are the same.
+    """
+    if key != old_key and same_po:
+        return LedgerConflictError(
+            f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
+        )
+    return LedgerConflictError(
+        f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
+    )
+
+
+def repeated(rows: Iterable[tuple[str, int, int]]) -> PlanError:
+    """Return the error for rows that repeat another one of their plan.
+
+    Args:
+        rows: Key, row, and the row that it repeats.
+    """
+    problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in rows)
+    return PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
+
+
+def _missing(rows: Sequence[tuple[str, int]]) -> PlanError:
+    problems = tuple(f"row {row} (key {key})" for key, row in rows[:_NAMED])
+    more = f"\n  … and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    listed = "\n  ".join(problems)
+    return PlanError(
+        f"the input lacks {len(rows)} planned {'row' if len(rows) == 1 else 'rows'} of this ledger; nothing"
+        f" was sent. Withdraw them (--withdraw-missing), or have them sent (--keep-missing)\n  {listed}{more}",
+        problems=problems,
+        total=len(rows),
+    )

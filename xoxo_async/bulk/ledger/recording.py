@@ -1,0 +1,300 @@
+"""What a ledger's transaction decides about the facts that callers state, apart from any database; no I/O.
+
+A store reads the lines that the facts are about, calls `decide_records`, and writes what it returns: each move by
+compare-and-set (see `Move`), its journal row, and what `Recorded` names. Where a line has changed meanwhile, nothing is
+written: the store reads again and calls again, which begins anew.
+
+An order belongs to one line. Two lines that claim one order are rare, so a store asks who owns an order only after its
+unique index has refused a write, and then calls again with the owners.
+"""
+
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger.bookkeeping import first_few
+from xoxo_async.bulk.ledger.dealing import Dealing
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.moves import ALARM, Move
+from xoxo_async.bulk.ledger.table import MAX_ORDER_ID, Moment, decide
+from xoxo_async.errors import LedgerConflictError
+
+__all__ = [
+    "RecordRequest",
+    "Recorded",
+    "decide_records",
+    "given_back",
+    "orders_named",
+    "refusal_of",
+    "seqs_with_codes",
+    "storable",
+    "storable_text",
+]
+
+_MAX_TEXT: Final = 1000
+_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
+_LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND, Evidence.ORDER_SINCE_PLAN})
+# These need proof that only a store has: a slot, a lock, a lease, its own file.
+_STATED_BY_STORES: Final = frozenset(
+    {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED, Evidence.UNWANTED}
+)
+
+
+class RecordRequest:
+    """Facts to record, and what came of them.
+
+    Args:
+        changes: The facts.
+        rules: The settling rules.
+        doubts: poNumber and order id of what was answered on a connection that was not in step.
+
+    Attributes:
+        lines: For every fact that applied, the line after it.
+        refused: Why the others did not apply.
+    """
+
+    __slots__ = ("changes", "doubts", "lines", "refused", "rules")
+
+    def __init__(self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]] = ()) -> None:
+        self.changes: Final = changes
+        self.rules: Final = rules
+        self.doubts: Final = doubts
+        self.lines: list[LedgerLine] = []
+        self.refused: list[str] = []
+
+
+class Recorded(NamedTuple):
+    """What a store has to write of recorded facts.
+
+    Attributes:
+        moves: The decided changes, in order; a line may occur more than once.
+        lines: The lines as they stand after them.
+    """
+
+    moves: list[Move]
+    lines: dict[int, LedgerLine]
+
+    @property
+    def lost_orders(self) -> list[int]:
+        """The lines that have lost their order: the store drops the codes it keeps for them."""
+        return [move.after.seq for move in self.moves if move.loses_order]
+
+    @property
+    def refused_packs(self) -> list[int]:
+        """The packs that certainly have no order: the store makes each of their lines an order by itself."""
+        return [move.after.seq for move in self.moves if move.transition == "T4" and move.after.lines > 1]
+
+
+def seqs_with_codes(requests: Sequence[RecordRequest], lines: Mapping[int, LedgerLine]) -> list[int]:
+    """Return the placed lines that facts bring codes for: the store gives `Dealing` what it keeps for them.
+
+    Args:
+        requests: The facts.
+        lines: The lines as read.
+    """
+    coded = {change.seq for request in requests for change in request.changes if change.codes is not None}
+    return [seq for seq in coded if seq in lines and lines[seq].state is LineState.PLACED]
+
+
+def orders_named(requests: Sequence[RecordRequest]) -> list[int]:
+    """Return the ids of all orders that facts name.
+
+    Args:
+        requests: The facts.
+    """
+    return [change.order_id for request in requests for change in request.changes if change.order_id]
+
+
+def decide_records(
+    requests: Sequence[RecordRequest],
+    lines: Mapping[int, LedgerLine],
+    moment: Moment,
+    dealing: Dealing,
+    owners: Mapping[int, int] | None = None,
+) -> Recorded:
+    """Decide about facts, for any number of callers.
+
+    Args:
+        requests: Filled with the lines as they stand, and with what was refused.
+        lines: The lines that the facts are about, as read, by `seq`; with `owners`, those that own orders as well.
+        moment: Who writes, and when; each request has its own rules.
+        dealing: Knows what the lines of `seqs_with_codes` hold.
+        owners: Which line has which of `orders_named`. None where the store has not asked: it asks only once a unique
+            order id refuses a write, since that is rare.
+
+    Returns:
+        What is to be written.
+    """
+    records = _Records(dict(lines), dealing, None if owners is None else dict(owners))
+    for request in requests:
+        request.lines, request.refused = [], []
+        under_rules = moment._replace(rules=request.rules)
+        for change in request.changes:
+            records.take(storable(change), request, under_rules)
+    return Recorded(records.moves, records.lines)
+
+
+class _Records:
+    """Facts of one transaction, one after another: each meets the lines as the one before left them."""
+
+    def __init__(self, lines: dict[int, LedgerLine], dealing: Dealing, owners: MutableMapping[int, int] | None) -> None:
+        self.lines: Final = lines
+        self.moves: Final[list[Move]] = []
+        self._dealing: Final = dealing
+        self._owners: Final = owners
+
+    def take(self, change: Change, request: RecordRequest, moment: Moment) -> None:
+        line = self.lines.get(change.seq)
+        owner = self._owner(change)
+        if line is not None and owner is not None and _takes_over(line, change, owner):
+            settled = self._settle_owner(change, line, owner, request, moment)
+            if settled is None:
+                return
+            change = settled
+        self._apply(change, request, moment)
+        after = self.lines.get(change.seq)
+        if self._owners is not None and after is not None and after.order_id is not None:
+            self._owners[after.order_id] = after.seq
+
+    def _owner(self, change: Change) -> LedgerLine | None:
+        """Return the line that has the order a fact names; None where none has, or nobody asked."""
+        seq = None if self._owners is None or change.order_id is None else self._owners.get(change.order_id)
+        if seq is None:
+            return None
+        owner = self.lines[seq]
+        return owner if owner.order_id == change.order_id else None
+
+    def _settle_owner(
+        self, change: Change, line: LedgerLine, owner: LedgerLine, request: RecordRequest, moment: Moment
+    ) -> Change | None:
+        """Return what a fact is worth that names another line's order; None where nothing follows from it."""
+        if change.evidence in _SAID_BY_PERSONS:
+            request.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
+            return None
+        if self._doubt(owner, change.seq, moment):
+            self._dealing.lose(owner.seq)
+            if change.evidence in _LOOKED_UP:
+                request.lines.append(line)  # the next look-up finds the order, and then it is no other line's
+                return None
+        return _of_another(change, owner.seq)
+
+    def _doubt(self, owner: LedgerLine, claimant: int, moment: Moment) -> bool:
+        """Put a line in doubt whose order another line's answer names as well; return whether it is.
+
+        Where only an answer proves the owner's order, one of the two answers belongs to another request. A look-up by
+        poNumber is better proof, and is kept.
+        """
+        change = Change(
+            seq=owner.seq,
+            evidence=Evidence.ANSWER_DOUBTED,
+            epoch=owner.epoch,
+            order_id=owner.order_id,
+            error=f"order {owner.order_id} was named for line {claimant} as well",
+        )
+        outcome = decide(owner, change, moment)
+        if outcome.transition is None:
+            return False
+        self.lines[owner.seq] = outcome.line
+        self.moves.append(Move.of(owner, outcome.line, outcome.transition.number, change))
+        return True
+
+    def _apply(self, change: Change, request: RecordRequest, moment: Moment) -> None:
+        line = self.lines.get(change.seq)
+        if line is None:
+            request.refused.append(f"there is no line {change.seq}")
+            return
+        if refusal := _unacceptable(change, line):
+            request.refused.append(refusal)
+            return
+        if change.codes is not None:
+            change = self._dealing.merge(change, line, anew=change.evidence is Evidence.PERSON_CORRECTED)
+        outcome = decide(line, change, moment)
+        if outcome.refusal:
+            request.refused.append(f"line {line.seq} (key {line.key}): {outcome.refusal}")
+            if outcome.alarm:
+                self.moves.append(Move.of(line, line, ALARM, change, reason=outcome.refusal))
+            return
+        self.lines[line.seq] = outcome.line
+        request.lines.append(outcome.line)
+        if line.order_id is not None and line.order_id != outcome.line.order_id:
+            self._dealing.lose(line.seq)
+        if outcome.transition is None:
+            return  # the fact was recorded before
+        self.moves.append(Move.of(line, outcome.line, outcome.transition.number, change))
+        if change.codes is not None:
+            self._dealing.keep(outcome.line)
+
+
+def _unacceptable(change: Change, line: LedgerLine) -> str:
+    """Say why no caller may state a fact; empty where one may."""
+    if change.evidence in _STATED_BY_STORES:
+        return f"line {change.seq}: {change.evidence.value} is for the ledger itself to say"
+    if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
+        return f"line {line.seq} (key {line.key}): no order has the id {change.order_id}"
+    return ""
+
+
+def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine) -> bool:
+    """Return whether a fact would give a line an order that another one has; a stored order is never overwritten."""
+    return owner.seq != line.seq and (line.order_id is None or change.evidence is Evidence.PERSON_CORRECTED)
+
+
+def _of_another(change: Change, owner: int) -> Change:
+    """Return what a proof is worth that names an order another line has: it answers another request."""
+    told = f"it names order {change.order_id}, which is line {owner}'s"
+    if change.evidence is Evidence.ANSWERED_PLACED:
+        return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
+    if change.evidence in _LOOKED_UP:
+        return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
+    return change
+
+
+def refusal_of(request: RecordRequest) -> LedgerConflictError | None:
+    """Return the error for the facts that were refused, None where none was.
+
+    Args:
+        request: After `decide_records`.
+    """
+    if not request.refused:
+        return None
+    return LedgerConflictError(
+        f"the ledger refused {len(request.refused)} of {len(request.changes)} changes: {first_few(request.refused)}"
+    )
+
+
+def given_back(lines: Sequence[LedgerLine]) -> RecordRequest:
+    """Return the facts that give claimed lines back: nothing was sent for them.
+
+    Args:
+        lines: As they were claimed.
+    """
+    return RecordRequest(
+        [
+            Change(seq=line.seq, evidence=Evidence.NOT_PROCESSED, epoch=line.epoch, reason="the claim was given up")
+            for line in lines
+        ],
+        DEFAULT_RULES,
+    )
+
+
+def storable(change: Change) -> Change:
+    """Return a change whose texts, some of them the vendor's, any database can store.
+
+    Args:
+        change: As a caller states it.
+    """
+    texts = (change.error, change.reason, change.error_id, change.currency)
+    if all(len(text) <= _MAX_TEXT and text.isascii() and "\0" not in text for text in texts):
+        return change
+    error, reason, error_id, currency = map(storable_text, texts)
+    return msgspec.structs.replace(change, error=error, reason=reason, error_id=error_id, currency=currency)
+
+
+def storable_text(text: str) -> str:
+    """Return a text as any database can store it: short, without NUL, in UTF-8.
+
+    Args:
+        text: A person's or the vendor's.
+    """
+    return text[:_MAX_TEXT].replace("\0", "").encode(errors="replace").decode()

@@ -1,0 +1,76 @@
+"""The SQL of voucher codes, sealed or not, and of their marks."""
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.ledger.dealing import Claim
+
+__all__ = ["MARKS_KEY", "drop_codes", "owners_of_marks", "read_codes", "take_marks", "write_codes"]
+
+MARKS_KEY: Final = "marks_key"
+"""The name of the meta fact that is the key of the marks, see `CodeMarks`."""
+
+_KEEP: Final = (
+    "INSERT INTO codes (seq, body) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
+    " WHERE true ON CONFLICT (seq) DO UPDATE SET body = excluded.body"
+)
+_READ: Final = (
+    "SELECT CAST('[' || coalesce(group_concat(json_array(seq, body)), '') || ']' AS BLOB) FROM codes"
+    " WHERE seq IN (SELECT value FROM json_each(?))"
+)
+_DROP: Final = (
+    "DELETE FROM codes WHERE seq IN (SELECT value FROM json_each(?))",
+    "DELETE FROM code_marks WHERE seq IN (SELECT value FROM json_each(?))",
+)
+_TAKE: Final = "INSERT OR IGNORE INTO code_marks (mark, seq) SELECT key, value FROM json_each(?)"
+_OWNERS: Final = "SELECT mark, seq FROM code_marks WHERE mark IN (SELECT value FROM json_each(?))"
+
+_CODES: Final = msgspec.json.Decoder(list[tuple[int, str]])
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
+    """Keep voucher codes, each line's in place of what it had."""
+    connection.execute(_KEEP, (_encode(sealed),))
+
+
+def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
+    """Return what is stored for the codes of some lines."""
+    return dict(_CODES.decode(connection.execute(_READ, (_encode(list(seqs)),)).fetchone()[0]))
+
+
+def drop_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
+    """Forget the voucher codes, and their marks, of lines whose order turned out to be another's."""
+    asked = _encode(list(seqs))
+    for statement in _DROP:
+        connection.execute(statement, (asked,))
+
+
+def take_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[Claim, int]:
+    """Keep marks, each for the line that claims it first.
+
+    Args:
+        connection: In a transaction.
+        claims: The marks, and their lines.
+
+    Returns:
+        The claims that are refused, and the line that has the mark.
+    """
+    wanted = dict(reversed(claims))  # the first claim of a mark counts
+    if connection.execute(_TAKE, (_encode(wanted),)).rowcount == len(claims):
+        return {}
+    return owners_of_marks(connection, claims)  # some of them may be the line's own, of an earlier look-up
+
+
+def owners_of_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[Claim, int]:
+    """Return the claims to marks of other lines, and the line that has the mark.
+
+    Args:
+        connection: To read with.
+        claims: The marks, and the lines that ask.
+    """
+    owners: dict[int, int] = dict(connection.execute(_OWNERS, (_encode([mark for mark, _ in claims]),)).fetchall())
+    return {claim: owners[claim[0]] for claim in claims if owners.get(claim[0], claim[1]) != claim[1]}

@@ -1,0 +1,60 @@
+"""The SQL of facts about a ledger as a whole: its job, its holder, whose orders it has, what a run keeps beside it."""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.ledger.protocol import Identity
+
+__all__ = ["COPIED", "OLDER", "fact", "get_meta", "read_identity", "set_identity", "set_meta", "set_metas"]
+
+COPIED: Final = "copied"
+"""Says that the file may be an older or another copy, and that nobody has taken care of it yet."""
+
+OLDER: Final = "older"
+"""What `COPIED` says where the file surely is an older state of this very ledger."""
+
+_GET: Final = "SELECT value FROM meta WHERE name = ?"
+_SET: Final = (
+    "INSERT INTO meta SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?) WHERE true"
+    " ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def fact(name: str) -> str:
+    """Return the name under which a fact of `Ledger.set_fact` is kept: never one of the ledger's own.
+
+    Args:
+        name: The fact's name, such as those in `ledger/facts.py`.
+    """
+    return f"run.{name}"
+
+
+def get_meta(connection: sqlite3.Connection, name: str) -> str | None:
+    """Return a fact about the ledger, None where there is none."""
+    row: tuple[str] | None = connection.execute(_GET, (name,)).fetchone()
+    return row[0] if row else None
+
+
+def set_meta(connection: sqlite3.Connection, name: str, value: str) -> None:
+    """Keep a fact about the ledger."""
+    set_metas(connection, {name: value})
+
+
+def set_metas(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
+    """Keep several facts about the ledger, in one statement."""
+    connection.execute(_SET, (_encode(list(facts.items())),))
+
+
+def read_identity(connection: sqlite3.Connection) -> Identity | None:
+    """Return whose orders a ledger holds, None before that was said."""
+    address = get_meta(connection, "address")
+    return None if address is None else Identity(address, get_meta(connection, "account") or "")
+
+
+def set_identity(connection: sqlite3.Connection, identity: Identity) -> None:
+    """Keep whose orders a ledger holds."""
+    set_metas(connection, {"address": identity.address, "account": identity.account})

@@ -1,0 +1,97 @@
+"""The SQL of what a ledger's lines add up to: its numbers, its alarms, and what the job has committed."""
+
+import sqlite3
+from decimal import Decimal
+from typing import Final
+
+from xoxo_async.bulk.ledger.budget import Funds, Spending, total_committed
+from xoxo_async.bulk.ledger.counting import OrderGroup, PackedGroup, add_up
+from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
+
+__all__ = ["count", "read_committed", "read_funds"]
+
+# A pack of lines is none of them: its lines are counted by themselves.
+_ORDERS: Final = (
+    "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
+    " GROUP BY state, delivery, currency, amount_charged, lines = 1"
+)
+_PACKED: Final = (
+    "SELECT o.state, o.delivery, o.state = 'placed' AND o.held >= p.first + p.pieces, count(*)"
+    " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0 GROUP BY 1, 2, 3"
+)
+# An order that was refused, and gave its lines back, is no pack any more.
+_PACKS: Final = "SELECT count(DISTINCT pack) FROM packed_lines WHERE unpacked = 0"
+# A person who names a wrong order is told so at once: that is no alarm.
+_ALARMS: Final = (
+    "SELECT key, row, lines.order_id, min(at), reason FROM journal JOIN lines USING (seq)"
+    " WHERE transition = '!' AND journal.evidence NOT IN ('person_placed', 'late_proof')"
+    " GROUP BY seq, reason ORDER BY min(id)"
+)
+_SHOWN: Final = 100
+_COMMITTED: Final = (
+    "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
+    " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
+)
+_UNPRICED: Final = (
+    "SELECT key, row FROM lines WHERE worth IS NULL AND state NOT IN ('planned', 'rejected', 'cancelled')"
+    " AND NOT (state = 'placed' AND currency = ? AND CAST(amount_charged AS REAL) > 0) LIMIT 1"
+)
+
+
+def count(connection: sqlite3.Connection) -> Counts:
+    """Return the ledger in numbers, from one snapshot."""
+    connection.execute("BEGIN")
+    try:
+        orders = [
+            OrderGroup(LineState(state), Delivery(delivery), currency, _decimal(charged), bool(single), number)
+            for state, delivery, currency, charged, single, number in connection.execute(_ORDERS)
+        ]
+        has_packs = not all(group.single for group in orders)
+        packed = [
+            PackedGroup(LineState(state), Delivery(delivery), bool(dealt), number)
+            for state, delivery, dealt, number in (connection.execute(_PACKED) if has_packs else ())
+        ]
+        packs = int(connection.execute(_PACKS).fetchone()[0]) if has_packs else 0
+        alarms, alarms_total = _read_alarms(connection)
+    finally:
+        connection.execute("ROLLBACK")
+    return add_up(orders, packed, packs=packs, alarms=alarms, alarms_total=alarms_total)
+
+
+def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:
+    """Return the first alarms, each told once however often it was noticed, and how many there are."""
+    rows = connection.execute(f"{_ALARMS} LIMIT {_SHOWN + 1}").fetchall()
+    alarms = [Alarm(key=key, row=row, order_id=order_id, at=at, text=text) for key, row, order_id, at, text in rows]
+    total = len(rows)
+    if total > _SHOWN:
+        total = connection.execute(f"SELECT count(*) FROM ({_ALARMS})").fetchone()[0]  # noqa: S608 - of this module
+    return tuple(alarms[:_SHOWN]), total
+
+
+def read_committed(connection: sqlite3.Connection, currency: str) -> int:
+    """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths.
+
+    Args:
+        connection: To read with.
+        currency: The account's.
+    """
+    groups = (
+        Spending(LineState(state), worth, _decimal(charged), charged_in, orders)
+        for state, worth, charged, charged_in, orders in connection.execute(_COMMITTED)
+    )
+    return total_committed(groups, currency)
+
+
+def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
+    """Return what is known of the job's budget.
+
+    Args:
+        connection: To read with.
+        currency: The account's.
+    """
+    unpriced: tuple[str, int] | None = connection.execute(_UNPRICED, (currency,)).fetchone()
+    return Funds(0 if unpriced else read_committed(connection, currency), currency, unpriced)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
