@@ -3,12 +3,15 @@
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from decimal import Decimal
 from pathlib import Path
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, PlannedLine
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine
+from xoxo_async.bulk.ledger.sqlite.files import create_private
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.sqlite.schema import build, connect
+from xoxo_async.bulk.ledger.sqlite.statements import last_seq
 
 CODES = b'[{"code":"BEARER-CASH"}]'
 """The code of order 7."""
@@ -99,6 +102,25 @@ asyncio.run(main())
 """
     done = subprocess.run([sys.executable, "-c", script], check=False)
     assert done.returncode == 9
+
+
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection to an empty ledger's database, for a fixture."""
+    create_private(path)
+    build(path)
+    connection = connect(path)
+    yield connection
+    connection.close()
+
+
+def in_states(connection: sqlite3.Connection, *states: LineState, delivery: Delivery = Delivery.NONE) -> None:
+    """Add a line in each state."""
+    for state in states:
+        name = f"k{last_seq(connection) + 1}"
+        connection.execute(
+            "INSERT INTO lines (key, po_number, digest, body, row, state, delivery) VALUES (?, ?, 'd', '{}', 1, ?, ?)",
+            (name, name, state.value, delivery.value),
+        )
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from xoxo_async.bulk.ledger.budget import amount, overcharge, units
+from xoxo_async.bulk.ledger.budget import Funds, Spending, amount, overcharge, shortage, total_committed, units
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 
 
@@ -31,3 +31,24 @@ def test_a_charge_that_breaks_its_reservation_is_told() -> None:
         assert bool(told) == bool(word)
     unpriced = msgspec.structs.replace(line, worth=None, amount_charged=Decimal(500))
     assert overcharge(unpriced, "INR") == ""
+
+
+def test_groups_add_up_to_what_is_committed() -> None:
+    """What was charged counts where it is a positive amount in the account's currency, else what it may cost."""
+    groups = [
+        Spending(LineState.PLACED, 1_000_000, Decimal(90), "INR", 2),
+        Spending(LineState.PLACED, 1_000_000, Decimal(1), "USD", 1),
+        Spending(LineState.PLACED, 1_000_000, Decimal(0), "INR", 1),
+        Spending(LineState.UNKNOWN, 1_000_000, None, "", 3),
+        Spending(LineState.PLANNED, 1_000_000, None, "", 50),
+        Spending(LineState.REJECTED, 1_000_000, None, "", 50),
+    ]
+    assert amount(total_committed(groups, "INR")) == 180 + 100 + 100 + 300
+
+
+def test_a_line_fits_where_enough_is_left() -> None:
+    """What was committed before, and what the same transaction reserves, is not left."""
+    line = LedgerLine(1, "k", "po", "d", "{}", 7, worth=1_000_000)
+    funds = Funds(committed=2_000_000, currency="INR")
+    assert shortage(line, 4_000_000, funds, 1_000_000) == ""
+    assert shortage(line, 3_999_999, funds, 1_000_000).startswith("row 7 (key k) may cost 100, and 99.9999 is left")

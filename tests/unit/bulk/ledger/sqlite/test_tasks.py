@@ -4,8 +4,7 @@ import asyncio
 
 import pytest
 
-from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
-from xoxo_async.bulk.ledger.sqlite.tasks import Stop, Task, resolve, returned
+from xoxo_async.bulk.ledger.sqlite.tasks import Stop, Task, resolve
 from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
@@ -24,10 +23,3 @@ async def test_every_asker_gets_the_answer_to_its_own_question() -> None:
     assert await good.future == 7
     with pytest.raises(LedgerError, match="no"):
         await bad.future
-
-
-def test_a_claim_that_is_given_back_was_not_sent() -> None:
-    """The fact is about the very claim, so a later one is not undone by it."""
-    line = LedgerLine(seq=3, key="k", po_number="po", digest="d", body="{}", row=1, epoch=9)
-    (change,) = returned([line]).changes
-    assert (change.seq, change.evidence, change.epoch) == (3, Evidence.NOT_PROCESSED, 9)
