@@ -198,15 +198,15 @@ def test_one_odd_product_does_not_cost_the_list(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What cannot be read is null in JSON and a dash in the table; every other product and field is shown."""
-    from xoxo_async.sandbox import handlers_catalog
+    from xoxo_async.sandbox.handlers import catalog
 
-    real = handlers_catalog._product
+    real = catalog._product_reply
 
     def odd(product: Any, **options: Any) -> dict[str, object]:
         fields = real(product, **options)
         return {**fields, "fee": "2%", "valueDenominations": "10,20,N/A"} if product.id == 1001 else fields
 
-    monkeypatch.setattr(handlers_catalog, "_product", odd)
+    monkeypatch.setattr(catalog, "_product_reply", odd)
     where = {"XOXO_BASE_URL": sandbox.base_url}
     done = xoxo("catalog", "vouchers", "--limit", "2", "--json", folder=tmp_path, **where)
     assert done.returncode == 0, done.stderr

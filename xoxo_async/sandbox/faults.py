@@ -1,14 +1,16 @@
-"""Trouble on demand: scripted or seeded faults, for testing what your own code does when an answer is lost.
+"""Faults on demand, scripted or random, to test what your own code does when an answer is lost.
 
-A rule says what happens to which requests:
+A rule says which requests get which fault:
 
-    sandbox.script("commit_then_reset", operation="placeOrder", first=1)     # booked, its answer lost
+    sandbox.script("commit_then_reset", operation="placeOrder", first=1)     # the order is booked, its answer is lost
     sandbox.script("throttle", operation="getVouchers", every=10)
     sandbox.script("timeout_after_commit", po_number="PO-7", seconds=5)
-    sandbox.script("late_commit", nth=3, seconds=0.2)     # placeOrder, unless another operation is named
+    sandbox.script("late_commit", nth=3, seconds=0.2)     # for placeOrder, unless you name another operation
 
-A mix draws at random, for a seed always the same: `Sandbox(faults=Faults(mix={"commit_then_reset": 0.02}, seed=3))`.
-For `xoxo sandbox --faults FILE` both stand in a JSON file:
+A mix draws faults at random; the same seed draws the same ones:
+`Sandbox(faults=Faults(mix={"commit_then_reset": 0.02}, seed=3))`.
+
+`xoxo sandbox --faults FILE` reads both from a JSON file:
 
     {"rules": [{"kind": "throttle", "operation": "getVouchers", "every": 10}], "mix": {"html_502": 0.01}, "seed": 3}
 
@@ -16,30 +18,30 @@ For `xoxo sandbox --faults FILE` both stand in a JSON file:
 |---|---|---|
 | reset_before_commit | no | the connection breaks |
 | commit_then_reset | yes | the connection breaks |
-| timeout_before | no | silence for `seconds`, then the connection breaks |
-| timeout_after_commit | yes | silence for `seconds`, then the connection breaks |
+| timeout_before | no | no answer for `seconds`, then the connection breaks |
+| timeout_after_commit | yes | no answer for `seconds`, then the connection breaks |
 | late_commit | yes, `seconds` later | the connection breaks at once |
 | error_5xx_before | no | HTTP `status` (500), no error id |
 | error_5xx_after | yes | HTTP `status` (502), `error_id` (PLE10035) |
 | html_502, html_502_after | no, yes | an edge server's HTML page |
-| truncated | yes | half of the body |
-| garbage | yes | bytes that are no HTTP |
-| not_json | yes | HTTP 200, text that is no JSON |
+| truncated | yes | the first half of the body, then the connection breaks |
+| garbage | yes | bytes that are not HTTP |
+| not_json | yes | HTTP 200 with text that is not JSON |
 | empty_body | yes | HTTP 200 without a body |
-| wrong_types | yes | the order, its fields of wrong types |
+| wrong_types | yes | the order, with fields of wrong types |
 | no_order_id | yes | the order without its orderId |
-| short_answer | yes | the order, pending, with half of its vouchers; a look-up has them all |
-| error_in_200 | no | HTTP 200 with a failure inside |
-| duplicate_answer | yes | PLE10004, as if the poNumber were used |
+| short_answer | yes | the order as pending, with half of its vouchers; a look-up has all of them |
+| error_in_200 | no | HTTP 200 with `status: 0` in the body |
+| duplicate_answer | yes | PLE10004, as if the poNumber had been used before |
 | lagging_lookup | - | look-ups say PLE10016 for `seconds` after the order; name the operation getOrderDetails |
-| throttle | no | the rate limit's body, `seconds` of penalty |
-| revoke_token | no | 401 invalid_token; every token issued so far is dead |
+| throttle | no | the refusal of the rate limit, with a penalty of `seconds` |
+| revoke_token | no | 401 invalid_token; every access token issued so far stops working |
 | oversize | yes | 64 MB of JSON |
 | gzip_bomb | yes | a small body that unpacks to 512 MB |
-| deep_json, bad_utf8 | yes | JSON nested 100,000 deep; bytes that are no UTF-8 |
+| deep_json, bad_utf8 | yes | JSON nested 100,000 levels deep; bytes that are not UTF-8 |
 | redirect_307 | no | a redirect to another host |
-| slow_body | yes | the body, a byte at a time over `seconds` |
-| restart | no | the connection breaks, and nobody listens for `seconds`; then the same books again |
+| slow_body | yes | the body, one byte at a time over `seconds` |
+| restart | no | the connection breaks, nothing listens for `seconds`, then the server is back with the same books |
 """
 
 import random
@@ -49,8 +51,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.sandbox.handlers import HANDLERS
-from xoxo_async.sandbox.handlers_flat import FLAT_HANDLERS
+from xoxo_async.sandbox.handlers import OPERATIONS
 
 __all__ = ["AFTER_COMMIT", "KINDS", "FaultError", "Faults", "Rule", "load_faults"]
 
@@ -75,7 +76,7 @@ AFTER_COMMIT: Final = frozenset(
         "slow_body",
     }
 )
-"""Faults that come after the request was carried out."""
+"""The kinds that happen after the request was carried out: the order is booked."""
 
 KINDS: Final = AFTER_COMMIT | {
     "reset_before_commit",
@@ -90,29 +91,29 @@ KINDS: Final = AFTER_COMMIT | {
     "redirect_307",
     "restart",
 }
+"""All kinds of fault."""
 
-
-OPERATIONS: Final = frozenset(HANDLERS) | frozenset(FLAT_HANDLERS)
 _NOT_DRAWN: Final = frozenset({"lagging_lookup", "restart"})
 
 
 class FaultError(ValueError):
-    """A fault rule makes no sense; the message names the rule and the field."""
+    """A fault rule is not valid. The message names the rule and the field."""
 
 
 class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """One scripted fault.
 
     Attributes:
-        kind: What happens; see the table.
-        operation: To which operation; empty is all.
-        first: To the first so many matching requests, or
-        nth: to the n-th alone, or
-        every: to every n-th. None of the three: to all.
-        po_number: To this poNumber alone.
-        seconds: How long, for kinds that take time.
+        kind: The kind of fault; see the table of this module.
+        operation: The operation that gets the fault; empty means all operations.
+        first: Only the first so many matching requests get it.
+        nth: Only the n-th matching request gets it.
+        every: Every n-th matching request gets it. Without `first`, `nth` and `every`, all of them get it.
+        po_number: Only requests with this poNumber match.
+        seconds: The duration, for kinds that take time.
         status: The HTTP status, for 5xx kinds.
         error_id: The error id, for error_5xx_after.
+        seen: How many matching requests came so far. The rule counts them itself.
     """
 
     kind: str
@@ -128,20 +129,20 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise FaultError(f"kind: {self.kind!r} is unknown; known are {', '.join(sorted(KINDS))}")
+            raise FaultError(f"kind: {self.kind!r} is unknown; known: {', '.join(sorted(KINDS))}")
         if self.operation and self.operation not in OPERATIONS:
-            raise FaultError(f"operation: {self.operation!r} is unknown; known are {', '.join(sorted(OPERATIONS))}")
+            raise FaultError(f"operation: {self.operation!r} is unknown; known: {', '.join(sorted(OPERATIONS))}")
         if not 0 <= self.seconds < 86400:
-            raise FaultError("seconds: must be from 0 to a day")
+            raise FaultError("seconds: must be at least 0 and less than a day")
         if self.status is not None and not 400 <= self.status < 600:
             raise FaultError("status: must be an HTTP error status")
         for name in ("first", "nth", "every"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise FaultError(f"{name}: must be from 1")
+                raise FaultError(f"{name}: must be 1 or more")
 
     def hits(self, operation: str, po_number: str) -> bool:
-        """Count a request, and return whether this rule is for it."""
+        """Count a request if it matches, and return whether it gets the fault."""
         if self.operation not in {"", operation} or self.po_number not in {None, po_number}:
             return False
         self.seen += 1
@@ -159,15 +160,15 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Faults:
-    """The rules in force, and the mix.
+    """The rules of a sandbox, and its mix of random faults.
 
     Args:
-        rules: Scripted faults; the first that hits is taken.
-        mix: The share of placeOrder requests for each kind.
-        seed: Decides about the mix.
+        rules: Scripted faults. The first rule that matches decides, and rules come before the mix.
+        mix: The share of placeOrder requests that get each kind, from 0 to 1.
+        seed: Fixes what the mix draws: the same seed draws the same faults.
 
     Raises:
-        FaultError: When a kind is unknown, or the shares make no sense.
+        FaultError: A kind is unknown, a share is not from 0 to 1, or the shares add up to more than 1.
     """
 
     def __init__(self, rules: tuple[Rule, ...] = (), mix: Mapping[str, float] | None = None, seed: int = 0) -> None:
@@ -177,14 +178,14 @@ class Faults:
         for kind, share in self._mix.items():
             Rule(kind=kind)
             if kind in _NOT_DRAWN:
-                raise FaultError(f"mix: {kind} befalls no single order: name it in a rule")
+                raise FaultError(f"mix: {kind} is not a fault of one order: put it in a rule")
             if not 0 <= share <= 1:
                 raise FaultError(f"mix: the share of {kind} must be from 0 to 1")
         if sum(self._mix.values()) > 1:
             raise FaultError("mix: the shares add up to more than 1")
 
     def pick(self, operation: str, po_number: str) -> Rule | None:
-        """Return what befalls a request, None for nothing."""
+        """Return the fault that a request gets, or None."""
         for rule in self.rules:
             if rule.hits(operation, po_number):
                 return rule
@@ -202,10 +203,10 @@ def load_faults(path: str | Path) -> Faults:
     """Read a faults file.
 
     Args:
-        path: A JSON file; see the module's docstring.
+        path: A JSON file, as the docstring of this module shows.
 
     Raises:
-        FaultError: When it cannot be read, naming rule and field.
+        FaultError: The file cannot be read or is not valid. The message names the rule and the field.
     """
     try:
         file = msgspec.json.decode(Path(path).read_bytes(), type=_File)

@@ -1,4 +1,4 @@
-"""Per-minute limits as a server may keep them, with the vendor's penalty."""
+"""Limits per minute, counted in the three ways that a server may use, with the vendor's penalty."""
 
 import time
 from collections import deque
@@ -9,14 +9,14 @@ __all__ = ["Limiter"]
 
 
 class Limiter:
-    """Count requests by operation, and refuse what is over the limit or within a penalty.
+    """Count requests by operation, and refuse those over the limit or within a penalty.
 
     Args:
-        limits: Calls a window, by operation.
-        window: How they are counted.
-        penalty_s: How long everything of an operation is refused after a breach.
-        window_s: The window's length.
-        clock: A monotonic clock.
+        limits: Calls per window, by operation. An operation that is not listed has no limit.
+        window: How calls are counted: in a fixed window, in a sliding window, or by a token bucket.
+        penalty_s: How long every call of an operation is refused after one over the limit, in seconds.
+        window_s: The length of a window, in seconds.
+        clock: A monotonic clock, in seconds.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Limiter:
         self._until: Final[dict[str, float]] = {}
 
     def refuse(self, operation: str) -> float | None:
-        """Count a request; return the penalty in seconds when it is refused."""
+        """Count a request. Return the penalty that is left, in seconds, if it is refused, else None."""
         limit = self.limits.get(operation)
         if limit is None:
             return None
@@ -62,7 +62,8 @@ class Limiter:
         times = self._times.setdefault(operation, deque())
         sliding = self._window == "sliding"
         start = now - self._window_s if sliding else now - now % self._window_s
-        # A call at the very moment a fixed window begins is the window's; one a whole window ago has slid out.
+        # A call at the first moment of a fixed window counts in that window.
+        # A call that is exactly one sliding window old no longer counts.
         while times and (times[0] < start or (sliding and times[0] == start)):
             times.popleft()
         if len(times) >= limit:

@@ -1,4 +1,4 @@
-"""What the sandbox reads out of a request, and how it refuses what it cannot read."""
+"""Read the fields of a request, and refuse those that cannot be read."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ __all__ = [
 Data = Mapping[str, object]
 T = TypeVar("T")
 
-# Python takes more for numbers: `1_00`, `NaN`, and for digits: a superscript.
+# Python reads more as a number than the vendor does: `1_00`, `NaN`, and a superscript as a digit.
 _DIGITS: Final = re.compile(r"[0-9]{1,15}")
 _WHOLE: Final = re.compile(r"-?[0-9]{1,15}")
 _AMOUNT: Final = re.compile(r"-?[0-9]{1,14}(\.[0-9]{1,14})?([eE][+-]?[0-9]{1,2})?")
@@ -50,8 +50,13 @@ _REFUSALS: Final = {
 }
 
 
-class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the server
-    """The vendor's application error."""
+class Refusal(Exception):  # noqa: N818 - an answer of the server, not a failure
+    """The vendor's application error.
+
+    Args:
+        error_id: The vendor's error id. An id that the table does not have is a 502.
+        status: Another HTTP status than the table's.
+    """
 
     def __init__(self, error_id: str, *, status: int | None = None) -> None:
         super().__init__(error_id)
@@ -62,7 +67,7 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a failure of the server
 
 
 def page_of(data: Data, rows: list[T], refusal: str = "PLE10032") -> list[T]:
-    """Return the page of some rows that a request asks for; a limit of 0 is none."""
+    """Return the page of rows that a request asks for. A limit of 0 returns all rows."""
     limit, page = whole(data, "limit", refusal, 10), max(whole(data, "page", refusal, 1), 1)
     if limit < 0:
         raise Refusal(refusal)
@@ -70,7 +75,7 @@ def page_of(data: Data, rows: list[T], refusal: str = "PLE10032") -> list[T]:
 
 
 def dates(data: Data) -> tuple[str, str]:
-    """Return the first and last day asked for."""
+    """Return the first and the last day of a request."""
     try:
         start, end = (date.fromisoformat(text(data, name)) for name in ("startDate", "endDate"))
     except ValueError:
@@ -79,7 +84,7 @@ def dates(data: Data) -> tuple[str, str]:
 
 
 def text(data: Data, name: str) -> str:
-    """Return a field as text; the vendor takes numbers as strings and the other way round."""
+    """Return a field as text. The vendor accepts a number as a string, and a string as a number."""
     value = data.get(name)
     if isinstance(value, bool):
         return "1" if value else "0"
@@ -105,7 +110,7 @@ def amount(data: Data, name: str, refusal: str) -> Decimal:
 
 
 def money(data: Data, name: str) -> Decimal:
-    """Return a field as the value of a piece, or refuse it."""
+    """Return a field as the value of one piece, or refuse it."""
     value = amount(data, name, "PLE10001")
     if not 0 < value < 10**9:
         raise Refusal("PLE10018")
@@ -113,21 +118,21 @@ def money(data: Data, name: str) -> Decimal:
 
 
 def codes(data: Data, name: str) -> frozenset[str]:
-    """Return the words of a comma list."""
+    """Return the words of a list that is separated by commas."""
     return frozenset(part.strip() for part in text(data, name).split(",") if part.strip())
 
 
 def ids(data: Data, name: str) -> frozenset[int]:
-    """Return the ids of a comma list."""
+    """Return the ids of a list that is separated by commas. The vendor ignores a part that is not an id."""
     found = map(digits, codes(data, name))
     return frozenset(one for one in found if one is not None and one < 10**14)
 
 
 def digits(given: str) -> int | None:
-    """Return the number that a text of digits is, None for any other text."""
+    """Return the number that a text of digits means, or None for any other text."""
     return int(given) if _DIGITS.fullmatch(given) else None
 
 
 def number(value: Decimal) -> int | float:
-    """Return an amount as the vendor writes it: without a fraction where it has none."""
+    """Return an amount as the vendor writes it: a whole amount has no fraction."""
     return int(value) if value == value.to_integral_value() else float(value)

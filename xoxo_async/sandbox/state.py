@@ -1,4 +1,4 @@
-"""The sandbox's books: balance, orders, points, links, tokens; in memory, or in a file that survives kill -9."""
+"""The sandbox's books: balance, orders, points, links and tokens, in memory or in a file that survives kill -9."""
 
 import hashlib
 import sqlite3
@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.sandbox.catalog import Product, make_products
+from xoxo_async.sandbox.products import Product, make_products
 
 __all__ = ["BookedOrder", "Books", "State"]
 
@@ -23,24 +23,24 @@ CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, bo
 
 
 class BookedOrder(msgspec.Struct):
-    """An order on the books.
+    """A booked order.
 
     Attributes:
-        order_id: Its id.
-        po_number: Its poNumber; empty where none was sent.
-        product_id: The product.
-        quantity: Pieces.
-        denomination: The value of a piece.
-        charged: What the account paid.
-        total: The price before discount.
-        discount: The discount.
-        email: The receiver.
-        contact: The receiver's phone.
+        order_id: The order id.
+        po_number: The poNumber; empty if the request had none.
+        product_id: The productId.
+        quantity: The number of pieces.
+        denomination: The value of one piece, in the product's currency.
+        charged: The sum that the account paid, in INR.
+        total: The price before the discount, in INR.
+        discount: The discount, in INR.
+        email: The receiver's e-mail address.
+        contact: The receiver's phone number.
         tag: The tag.
-        placed_at: Epoch seconds.
-        codes: (code, pin) a piece.
-        due_at: When delivery happens; 0 is at once.
-        mails: Voucher e-mails sent.
+        placed_at: When it was placed, in seconds since the epoch.
+        codes: A pair of code and PIN for each piece.
+        due_at: When it is delivered, in seconds since the epoch; 0 means at once.
+        mails: How many voucher e-mails were sent.
     """
 
     order_id: int
@@ -61,22 +61,22 @@ class BookedOrder(msgspec.Struct):
 
     @property
     def day(self) -> str:
-        """The day it was placed."""
+        """The day it was placed, in UTC."""
         return datetime.fromtimestamp(self.placed_at, UTC).strftime("%Y-%m-%d")
 
 
 class Books(msgspec.Struct, frozen=True):
-    """The sandbox's own count, for tests to compare with.
+    """The sandbox's own count. A test compares it with what the code under test believes.
 
     Attributes:
-        orders: Orders booked.
-        pieces: Vouchers in them.
-        duplicates: poNumbers booked more than once: money lost.
-        charged: What all orders cost.
-        balance: What is left.
-        mails: Voucher e-mails sent.
-        requests: Requests answered, by operation.
-        by_po_number: Orders a poNumber.
+        orders: The number of booked orders.
+        pieces: The number of vouchers in them.
+        duplicates: poNumbers that were booked more than once, with the number of orders. Each is money lost.
+        charged: The cost of all orders, in INR.
+        balance: The rest of the balance, in INR.
+        mails: How many voucher e-mails were sent.
+        requests: The number of requests, by operation. Token requests count under `token`.
+        by_po_number: The number of orders, by poNumber. An order without one counts under `#` and its order id.
     """
 
     orders: int
@@ -90,7 +90,7 @@ class Books(msgspec.Struct, frozen=True):
 
 
 class Entry(msgspec.Struct):
-    """A row of the payment report."""
+    """A row of the payment report, with the balance after it."""
 
     reference: str
     day: str
@@ -100,15 +100,15 @@ class Entry(msgspec.Struct):
 
 
 class State:
-    """Everything the sandbox knows.
+    """The whole state of a sandbox.
 
     Args:
-        seed: Decides about products and codes.
-        balance: What the account starts with, in INR.
-        path: A file for the books; None keeps them in memory.
+        seed: Fixes the products and the codes.
+        balance: The opening balance of the account, in INR.
+        path: The file that keeps the books; None keeps them in memory.
         unique_po_numbers: Whether a repeated poNumber is refused.
-        delivery_delay_s: How long delayed products take.
-        clock: Epoch seconds.
+        delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
+        clock: The time, in seconds since the epoch.
     """
 
     def __init__(
@@ -146,14 +146,14 @@ class State:
             self._db.close()
 
     def add_funds(self, amount: Decimal) -> None:
-        """Top the account up."""
+        """Add funds to the balance."""
         self.balance += amount
         entry = Entry(f"FUND{len(self.payments)}", _day(self.clock()), "Funds added", amount, self.balance)
         self.payments.append(entry)
         self._keep("funds", entry)
 
     def taken(self, po_number: str) -> bool:
-        """Return whether this server refuses the poNumber as used."""
+        """Return whether the poNumber is refused because it was used before."""
         return bool(po_number) and self._unique and po_number in self.by_po
 
     def book(
@@ -168,7 +168,7 @@ class State:
         tag: str = "",
         mail: bool = False,
     ) -> BookedOrder | None:
-        """Book an order and take its price; None when the balance does not cover it."""
+        """Book an order and charge its price. Return None if the balance does not cover it."""
         total, discount = product.price(denomination, quantity)
         charged = (total - discount).quantize(_CENT, ROUND_HALF_UP)
         if charged > self.balance:
@@ -197,19 +197,19 @@ class State:
         return order
 
     def find(self, order_id: int, po_number: str) -> BookedOrder | None:
-        """Return an order by its id, or else by its poNumber."""
+        """Return an order by its id, or by its poNumber if the id is 0."""
         if order_id:
             return self.orders.get(order_id)
         ids = self.by_po.get(po_number, [])
         return self.orders[ids[0]] if ids else None
 
     def delivered(self, order: BookedOrder) -> bool:
-        """Return whether the codes of an order have come."""
+        """Return whether an order is delivered, so that its codes are there."""
         return self.clock() >= order.due_at
 
     def books(self) -> Books:
         """Return the sandbox's own count."""
-        orders = list(self.orders.values())  # at once: the sandbox may be booking in a thread of its own
+        orders = list(self.orders.values())  # a copy: the sandbox may book in another thread meanwhile
         counts = Counter(_po_of(order) for order in orders)
         return Books(
             orders=len(orders),
@@ -229,7 +229,7 @@ class State:
         self._keep("tokens", (access, expires_at, refresh))
 
     def spend_refresh(self, refresh: str) -> bool:
-        """Use a refresh token up; return whether it was good."""
+        """Mark a refresh token as used. Return whether it was valid until now."""
         if not self.refresh.get(refresh):
             return False
         self.refresh[refresh] = False
@@ -283,8 +283,9 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
     if path is None:
         return None
     if not path.parent.is_dir():
-        raise NotADirectoryError(f"its books cannot be kept in {path}: there is no folder {path.parent}")
-    # Autocommit: each order is in the file before its answer leaves. Survives kill -9; a power cut it need not.
+        raise NotADirectoryError(f"the books cannot be kept in {path}: there is no folder {path.parent}")
+    # Autocommit: each order is in the file before its answer leaves, so the books survive kill -9.
+    # They need not survive a power cut, so synchronous=OFF saves the time of an fsync.
     try:
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
@@ -295,10 +296,10 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
             db.close()
             raise
     except sqlite3.Error as error:
-        raise OSError(f"its books cannot be kept in {path}: {error}") from error
+        raise OSError(f"the books cannot be kept in {path}: {error}") from error
     return db
 
 
 def _po_of(order: BookedOrder) -> str:
-    """Return what an order is counted under; one without a poNumber is nobody's duplicate."""
+    """Return the name that an order counts under. An order without a poNumber is never a duplicate."""
     return order.po_number or f"#{order.order_id}"

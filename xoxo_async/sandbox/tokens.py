@@ -1,4 +1,4 @@
-"""The sandbox's token endpoint: client credentials, rotating refresh tokens, expiry."""
+"""The token endpoint: client credentials, refresh tokens that rotate, and expiry."""
 
 import secrets
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from xoxo_async.sandbox.state import State
 __all__ = ["CLIENT_ID", "CLIENT_SECRET", "REFRESH_TOKEN", "STATIC_TOKEN", "Tokens"]
 
 CLIENT_ID: Final = "sandbox-client"
-CLIENT_SECRET: Final = "sandbox-secret"  # noqa: S105 - opens the sandbox alone
+CLIENT_SECRET: Final = "sandbox-secret"  # noqa: S105 - valid for the sandbox only
 REFRESH_TOKEN: Final = "sandbox-refresh-token"  # noqa: S105
 STATIC_TOKEN: Final = "sandbox-token"  # noqa: S105
 
@@ -26,14 +26,17 @@ class Tokens:
     """Issue tokens and check them.
 
     Args:
-        state: Where pairs are kept.
-        ttl_s: How long access tokens live.
+        state: Keeps the tokens.
+        ttl_s: The lifetime of an access token, in seconds.
+
+    Attributes:
+        broken: Whether every token request is answered with 502, for tests.
     """
 
     def __init__(self, state: State, ttl_s: float) -> None:
         self._state: Final = state
         self._ttl_s: Final = ttl_s
-        self.broken = False
+        self.broken: bool = False
         state.refresh.setdefault(REFRESH_TOKEN, True)
 
     def issue(self, path: str, body: bytes, content_type: str) -> tuple[int, Reply]:
@@ -60,7 +63,7 @@ class Tokens:
         return 400, {"error": "unsupported_grant_type", "error_description": "not here"}
 
     def new_pair(self) -> dict[str, object]:
-        """Issue a pair."""
+        """Issue an access token and a refresh token."""
         access, refresh = secrets.token_urlsafe(48), secrets.token_hex(20)
         now = self._state.clock()
         self._state.remember_tokens(access, now + self._ttl_s, refresh)
@@ -69,13 +72,13 @@ class Tokens:
             "token_type": "bearer",
             "expires_in": int(self._ttl_s) if self._ttl_s >= 1 else self._ttl_s,
             "refresh_token": refresh,
-            # Milliseconds as strings on the rewards page, as numbers on the points page.
+            # Milliseconds. The vendor's rewards page has them as strings, its points page as numbers.
             "access_token_expiry": str(int((now + self._ttl_s) * 1000)),
             "refresh_token_expiry": str(int((now + 2 * self._ttl_s) * 1000)),
         }
 
     def check(self, header: str | None) -> tuple[int, Reply] | None:
-        """Return the refusal of a request's authorisation, None when it is good."""
+        """Return the refusal of an Authorization header, or None if it is valid."""
         if header is None or not header.startswith("Bearer ") or len(header) < 8:
             return 400, {"error": "invalid_request", "error_description": "missing or malformed authorization header"}
         token = header.removeprefix("Bearer ")
@@ -84,12 +87,12 @@ class Tokens:
         return None if self._state.access.get(token, 0.0) > self._state.clock() else _INVALID
 
     def seconds_left(self, token: str) -> int:
-        """Return how long a token still lives."""
+        """Return how many seconds are left until a token expires."""
         expires = self._state.access.get(token)
         return int(expires - self._state.clock()) if expires is not None else 1_296_000
 
     def revoke_all(self) -> None:
-        """End every access token issued so far."""
+        """Make every access token that was issued so far invalid."""
         self._state.access.clear()
 
     def _short(self, pair: dict[str, object]) -> Reply:

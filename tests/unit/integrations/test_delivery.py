@@ -1,4 +1,4 @@
-"""`integrations.delivery`: what an event says, in every form, and what has been handled."""
+"""`integrations.delivery`: what an event says, in every form, and which events were handled before."""
 
 import contextlib
 import json
@@ -34,13 +34,13 @@ DOCUMENTED = {
 
 
 def event(**changes: object) -> bytes:
-    """The documented event, with fields of its data changed; None takes one away."""
+    """Return the documented event with some fields of its data changed; None removes a field."""
     data = {**DOCUMENTED["data"], **changes}  # type: ignore[dict-item]
     return json.dumps({**DOCUMENTED, "data": {k: v for k, v in data.items() if v is not None}}).encode()
 
 
 def test_the_documented_event_is_read() -> None:
-    """Every field of the vendor's page, the long id without a digit lost."""
+    """Every field of the vendor's page is read, and the long id keeps all of its digits."""
     delivery = parse_delivery(event())
     assert delivery.event_id == "12345678901234567890"
     assert (delivery.order_id, delivery.po_number) == (6000001, "PO-1")
@@ -55,18 +55,18 @@ def test_the_documented_event_is_read() -> None:
     [("Delivered", "delivered"), ("canceled", "cancelled"), ("CANCELLED", "cancelled"), ("on its way", "on its way")],
 )
 def test_statuses_are_folded_and_unknown_ones_kept(written: str, read: str) -> None:
-    """The vendor's pages differ in case and spelling; a new word is no error."""
+    """Case and spelling differ on the vendor's pages, and a new word is not an error."""
     assert parse_delivery(event(deliveryStatus=written)).claimed_status == read
 
 
 @pytest.mark.parametrize("order_id", [6000001, "6000001", 6000001.0])
 def test_ids_come_as_numbers_and_as_texts(order_id: object) -> None:
-    """Both forms of an id are one."""
+    """A number and a text with the same digits are one id."""
     assert parse_delivery(event(orderId=order_id)).order_id == 6000001
 
 
 def test_missing_fields_and_zero_dates_are_blank() -> None:
-    """Only order and status are needed: a field that goes missing must not switch the hook off."""
+    """Only order and status are needed: a missing field must not lead the vendor to switch the hook off."""
     delivery = parse_delivery(b'{"data":{"orderId":1,"deliveryStatus":"delivered","orderDate":"0000-00-00 00:00:00"}}')
     assert (delivery.event_id, delivery.po_number, delivery.order_date, delivery.created_at) == ("", "", None, None)
 
@@ -93,7 +93,7 @@ def test_missing_fields_and_zero_dates_are_blank() -> None:
     ],
 )
 def test_rubbish_is_a_decode_error(body: bytes) -> None:
-    """Whatever is no event of an order ends as one of our errors."""
+    """A body that is not an event of an order raises DecodeError."""
     with pytest.raises(errors.DecodeError):
         parse_delivery(body)
 
@@ -108,8 +108,8 @@ JSON = st.recursive(
 @given(
     where=st.sampled_from(["id", "createdAt", "data", "orderId", "poNumber", "orderDate", "deliveryStatus"]), value=JSON
 )
-def test_any_value_in_any_field_decodes_or_is_a_decode_error(where: str, value: object) -> None:
-    """No value anywhere in an event raises anything else."""
+def test_any_value_decodes_or_is_a_decodeerror(where: str, value: object) -> None:
+    """No value in any field of an event raises another error."""
     body = json.loads(event())
     (body if where in body else body["data"])[where] = value
     with contextlib.suppress(errors.DecodeError):
@@ -117,12 +117,12 @@ def test_any_value_in_any_field_decodes_or_is_a_decode_error(where: str, value: 
 
 
 def handled(delivery: Delivery, later: Delivery, *, by_event: bool = True) -> bool:
-    """Whether an event that comes later counts as known."""
+    """Return whether a later event counts as known."""
     return not set(keys_of(delivery, by_event=by_event)).isdisjoint(known_by(later, by_event=by_event))
 
 
-def test_an_event_is_known_by_its_id_and_by_its_order() -> None:
-    """Posted again it has the same id, made again the same order and status; another order's id is another event."""
+def test_an_event_is_known_by_either_key() -> None:
+    """An event is known by its id, and by its order with the status; another order's event is new."""
     first, other = parse_delivery(event()), parse_delivery(event(orderId=2))
     assert handled(first, parse_delivery(event(deliveryStatus="DELIVERED")))
     assert handled(first, replace(first, event_id="9"))
@@ -132,16 +132,16 @@ def test_an_event_is_known_by_its_id_and_by_its_order() -> None:
     assert not handled(first, replace(first, claimed_status=DeliveryStatus.CANCELLED), by_event=False)
 
 
-def test_an_event_without_a_po_number_hides_none_that_has_one() -> None:
-    """The other way round it tells nothing new."""
+def test_an_event_without_po_number_hides_none() -> None:
+    """It does not hide a later event of the same order that names the poNumber."""
     with_one = parse_delivery(event())
     without = replace(with_one, po_number="", event_id="9")
     assert not handled(without, with_one)
     assert handled(with_one, without)
 
 
-def test_an_event_that_was_not_borne_out_is_not_known_by_its_id() -> None:
-    """Read back as pending, it is new when it is posted again."""
+def test_an_unconfirmed_event_is_not_known() -> None:
+    """An event whose read-back says pending is new when it is posted again."""
     claimed = parse_delivery(event())
     pending = replace(claimed, order=Order(order_id=6000001), delivery_status=DeliveryStatus.PENDING)
     assert not handled(pending, claimed)
@@ -150,7 +150,7 @@ def test_an_event_that_was_not_borne_out_is_not_known_by_its_id() -> None:
 
 @pytest.mark.anyio
 async def test_memory_of_events_is_bounded() -> None:
-    """Beyond its bound the oldest is forgotten; what was asked about last stays."""
+    """Beyond the bound the oldest key is removed, and a key that was looked up lately stays."""
     seen = MemorySeenStore(max_keys=2)
     await seen.add(("a", "b"))
     assert await seen.contains(("a",))
@@ -160,7 +160,7 @@ async def test_memory_of_events_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("bound", [0, -1, 1.5, True, "9", float("nan")])
-def test_a_senseless_bound_is_refused(bound: object) -> None:
-    """A memory of nothing would hand every event out again."""
+def test_an_invalid_bound_is_refused(bound: object) -> None:
+    """A bound below 1 is refused: without memory every event would be handed out again."""
     with pytest.raises(errors.ConfigError, match="max_keys"):
         MemorySeenStore(bound)  # type: ignore[arg-type]

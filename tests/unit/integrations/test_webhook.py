@@ -1,4 +1,4 @@
-"""`integrations.webhook`: who is let in, what is handled once, what is read back, and the two kinds of server."""
+"""`integrations.webhook`: who may post, what is handled once, what is read back, and both kinds of server."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ def event(order_id: int = 7, status: str = "delivered", *, number: int = 1, po_n
 
 
 class Callback:
-    """Keeps what it was called with; raises what it is told to, and waits where it is told to."""
+    """Keeps its events. It raises or waits if the test says so."""
 
     def __init__(self) -> None:
         self.got: list[Delivery] = []
@@ -72,11 +72,11 @@ def callback() -> Callback:
 
 @pytest.fixture
 def receiver(callback: Callback) -> WebhookReceiver:
-    """A receiver that believes whoever has the key."""
+    """A receiver that has a key and no read-back."""
     return WebhookReceiver(KEY, callback)
 
 
-# Who is let in.
+# Who may post.
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,16 @@ def receiver(callback: Callback) -> WebhookReceiver:
         ("POST", b"\xff\x00", 401),
     ],
 )
-def test_only_posts_with_the_key_are_let_in(
+def test_only_posts_with_the_key_pass(
     receiver: WebhookReceiver, method: str, key: bytes | None, status: int | None
 ) -> None:
-    """The key must be there and the same, byte for byte, whatever bytes come."""
+    """The key must be equal byte for byte, and any bytes may come in the header."""
     answer = receiver.refuse(method, key)
     assert (answer.status if answer else None) == status
 
 
 def test_the_key_is_compared_in_constant_time(receiver: WebhookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every comparison, a missing key's included, is hmac.compare_digest's, on bytes."""
+    """Every comparison uses hmac.compare_digest on bytes, also for a missing key."""
     compared: list[tuple[bytes, bytes]] = []
 
     def compare(one: bytes, other: bytes) -> bool:
@@ -116,44 +116,44 @@ def test_the_key_is_compared_in_constant_time(receiver: WebhookReceiver, monkeyp
     assert compared == [(KEY.encode(), b""), (KEY.encode(), b"x"), (KEY.encode(), KEY.encode())]
 
 
-def test_without_key_and_without_read_back_there_is_no_receiver(callback: Callback) -> None:
-    """It would believe anyone."""
+def test_a_receiver_needs_key_or_read_back(callback: Callback) -> None:
+    """A receiver with neither would act on what anyone posts."""
     with pytest.raises(errors.ConfigError, match="at least one"):
         WebhookReceiver(None, callback)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "a\r\nb", "schlüssel"])
-def test_a_key_no_header_can_hold_is_refused(callback: Callback, key: str) -> None:
-    """A blank variable or one with a line end is found at the start, not by a vendor who is turned away."""
+def test_a_key_unfit_for_a_header_is_refused(callback: Callback, key: str) -> None:
+    """An empty key or one with a line end fails at the start, not at the vendor's first post."""
     with pytest.raises(errors.ConfigError, match="api_key"):
         WebhookReceiver(key, callback)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("inf"), float("nan"), "20", True, None])
-def test_a_senseless_timeout_is_refused(callback: Callback, seconds: Any) -> None:
-    """A read-back must end."""
+def test_an_invalid_timeout_is_refused(callback: Callback, seconds: Any) -> None:
+    """The timeout must be a positive finite number, since a read-back must end."""
     with pytest.raises(errors.ConfigError, match="read_back_timeout_s"):
         WebhookReceiver(KEY, callback, read_back_timeout_s=seconds)
 
 
 def test_the_key_is_never_shown(receiver: WebhookReceiver) -> None:
-    """Not in a repr."""
+    """The repr of a receiver masks the key."""
     assert KEY not in repr(receiver)
     assert "***" in repr(receiver)
 
 
-# What is handled once.
+# One event, one call.
 
 
 async def test_an_event_is_handled_once(receiver: WebhookReceiver, callback: Callback) -> None:
-    """Posted again, made again under a new id, or with the status in another spelling: 200, and no second call."""
+    """Posted again, with a new id or another spelling of the status, it is answered 200 without a second call."""
     assert [(await receiver.take(body)).status for body in (event(), event(), event(number=2))] == [200] * 3
     assert (await receiver.take(event(status="DELIVERED", number=3))).status == 200
     assert len(callback.got) == 1
 
 
-async def test_another_status_and_another_order_are_other_events(receiver: WebhookReceiver, callback: Callback) -> None:
-    """An order that is delivered and then cancelled is told of twice; an id used before hides no other order."""
+async def test_another_status_or_order_is_another_event(receiver: WebhookReceiver, callback: Callback) -> None:
+    """A delivered order that is cancelled later is two events, and a reused id hides no other order."""
     await receiver.take(event())
     await receiver.take(event(status="canceled", number=2))
     await receiver.take(event(order_id=8, number=1))
@@ -167,7 +167,7 @@ async def test_another_status_and_another_order_are_other_events(receiver: Webho
 async def test_a_callback_that_raises_gets_the_event_again(
     receiver: WebhookReceiver, callback: Callback, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """500 makes the vendor post again, and the event does not count as known."""
+    """The answer is 500, so that the vendor posts again, and the event is not marked as handled."""
     callback.fail = RuntimeError("the database is down")
     assert (await receiver.take(event())).status == 500
     assert "order 7" in caplog.text
@@ -177,7 +177,7 @@ async def test_a_callback_that_raises_gets_the_event_again(
 
 
 async def test_two_posts_at_once_are_one_event(receiver: WebhookReceiver, callback: Callback) -> None:
-    """A repetition that comes while the first is under way waits, and then is known; another order does not wait."""
+    """A repeated post waits for the first one and is then known; the event of another order does not wait."""
     callback.gate = anyio.Event()
     statuses: list[int] = []
 
@@ -193,8 +193,8 @@ async def test_two_posts_at_once_are_one_event(receiver: WebhookReceiver, callba
     assert sorted(d.order_id for d in callback.got) == [7, 8]
 
 
-async def test_an_event_does_not_wait_for_a_callback_that_never_ends(callback: Callback) -> None:
-    """The vendor is asked to post it again; once the first is through, the next post is handled."""
+async def test_an_event_waits_a_limited_time(callback: Callback) -> None:
+    """The answer is 503; the next post is handled after the first callback has ended."""
     receiver = WebhookReceiver(KEY, callback, read_back_timeout_s=0.05)
     callback.gate = anyio.Event()
     answers: list[int] = []
@@ -215,7 +215,7 @@ async def test_an_event_does_not_wait_for_a_callback_that_never_ends(callback: C
 
 
 async def test_a_cancelled_post_leaves_the_event_open(receiver: WebhookReceiver, callback: Callback) -> None:
-    """The sender hangs up in the middle: the next post is handled, not taken for known, and does not wait for ever."""
+    """If the sender disconnects in the middle, the next post is handled and does not wait forever."""
     callback.gate = anyio.Event()
     with anyio.CancelScope() as scope:
         async with anyio.create_task_group() as group:
@@ -227,8 +227,8 @@ async def test_a_cancelled_post_leaves_the_event_open(receiver: WebhookReceiver,
     assert len(callback.got) == 1
 
 
-async def test_a_store_of_your_own_is_asked_and_told(callback: Callback) -> None:
-    """Any object with `contains` and `add` serves; when it fails, the vendor is asked to post again."""
+async def test_a_custom_store_is_used(callback: Callback) -> None:
+    """Any object with `contains` and `add` works; if it fails, the vendor is asked to post again."""
 
     class Broken:
         async def contains(self, _keys: Sequence[str], /) -> bool:
@@ -241,11 +241,11 @@ async def test_a_store_of_your_own_is_asked_and_told(callback: Callback) -> None
     assert (await receiver.take(event())).status == 500
 
 
-# What is read back.
+# The read-back.
 
 
-async def test_the_callback_gets_the_order_as_the_api_has_it(callback: Callback) -> None:
-    """The body says delivered, the API says pending: the API is believed, and a later event still counts as new."""
+async def test_the_callback_gets_the_order_read_back(callback: Callback) -> None:
+    """If the body says delivered and the API pending, pending is handed out, and a later event is new."""
     receiver, road = reading(order(status=DeliveryStatus.PENDING), callback)
     assert (await receiver.take(event())).status == 200
     road.answer = order()
@@ -255,10 +255,8 @@ async def test_the_callback_gets_the_order_as_the_api_has_it(callback: Callback)
     assert [request.po_number for request in road.asked] == ["PO-7", "PO-7"]
 
 
-async def test_a_status_that_was_not_read_back_is_never_handed_out(
-    receiver: WebhookReceiver, callback: Callback
-) -> None:
-    """Without a read-back, and where the API is silent, `delivery_status` is None: the claim stands apart from it."""
+async def test_an_unverified_status_is_never_handed_out(receiver: WebhookReceiver, callback: Callback) -> None:
+    """`delivery_status` is None without a read-back or without a status in it; the claim stands apart."""
     await receiver.take(event(status="canceled"))
     reading_back, road = reading(order(status=DeliveryStatus.NONE), callback)
     await reading_back.take(event(status="canceled"))
@@ -273,16 +271,16 @@ def keyless(answer: Order | Exception, callback: Callback) -> tuple[WebhookRecei
     return WebhookReceiver(None, callback, orders=OrderService(road)), road
 
 
-async def test_without_a_key_a_stranger_hides_no_event_of_the_vendors(callback: Callback) -> None:
-    """A stranger's post without a poNumber is true as far as it goes; the vendor's is new all the same."""
+async def test_without_key_strangers_hide_no_event(callback: Callback) -> None:
+    """A stranger's post without a poNumber does not hide the vendor's event of the same order."""
     receiver, _ = keyless(order(), callback)
     for po_number in (None, "nö", "PO-7", "PO-7", None):
         assert (await receiver.take(event(po_number=po_number))).status == 200
     assert [delivery.po_number for delivery in callback.got] == ["", "PO-7"]
 
 
-async def test_without_a_key_every_event_is_read_back_before_it_counts_as_known(callback: Callback) -> None:
-    """A stranger who takes an id, or claims a status ahead of time, hides nothing."""
+async def test_without_key_every_event_is_read_back(callback: Callback) -> None:
+    """A stranger who uses an id, or claims a status too early, hides no later event."""
     receiver, road = keyless(order(status=DeliveryStatus.PENDING), callback)
     await receiver.take(event(number=1))
     road.answer = order()
@@ -293,8 +291,8 @@ async def test_without_a_key_every_event_is_read_back_before_it_counts_as_known(
 
 
 @pytest.mark.parametrize("number", [1, 2], ids=["posted again", "made again"])
-async def test_an_event_that_ran_ahead_of_the_books_is_read_back_again(callback: Callback, number: int) -> None:
-    """Until the API says what the event claims, no post of it counts as known; nobody is called twice for one state."""
+async def test_an_early_event_is_read_back_again(callback: Callback, number: int) -> None:
+    """No post counts as known until the API says what it claims, and no state is handed out twice."""
     receiver, road = reading(order(status=DeliveryStatus.PENDING), callback)
     await receiver.take(event())
     assert (await receiver.take(event(number=number))).text == "known already"
@@ -306,8 +304,8 @@ async def test_an_event_that_ran_ahead_of_the_books_is_read_back_again(callback:
 
 
 @pytest.mark.parametrize("po_number", [None, "", "nö"])
-async def test_without_a_usable_po_number_the_order_id_is_asked(callback: Callback, po_number: str | None) -> None:
-    """An order of another system is read by its id, and no unproven poNumber is handed out with it."""
+async def test_without_usable_po_number_the_id_serves(callback: Callback, po_number: str | None) -> None:
+    """An order of another system is read by its id, and its unproven poNumber is not handed out."""
     receiver, road = reading(order(), callback)
     assert (await receiver.take(event(po_number=po_number))).status == 200
     assert road.asked[0].order_id == 7
@@ -315,7 +313,7 @@ async def test_without_a_usable_po_number_the_order_id_is_asked(callback: Callba
 
 
 async def test_an_event_that_pairs_two_orders_is_ignored(callback: Callback, caplog: pytest.LogCaptureFixture) -> None:
-    """A poNumber that belongs to another order: 200, a warning, no call."""
+    """An event whose poNumber belongs to another order is answered 200 with a warning, without a call."""
     receiver, _ = reading(order(order_id=8), callback)
     assert (await receiver.take(event())).status == 200
     assert callback.got == []
@@ -333,7 +331,7 @@ async def test_an_event_that_pairs_two_orders_is_ignored(callback: Callback, cap
     ],
 )
 async def test_a_failed_read_back_asks_for_another_post(callback: Callback, error: errors.XoxoError) -> None:
-    """503: nobody is told of what could not be verified, and nothing counts as known."""
+    """The answer is 503, no unverified event is handed out, and nothing counts as known."""
     receiver, road = reading(error, callback)
     assert (await receiver.take(event())).status == 503
     assert callback.got == []
@@ -342,8 +340,8 @@ async def test_a_failed_read_back_asks_for_another_post(callback: Callback, erro
     assert len(callback.got) == 1
 
 
-async def test_a_read_back_ends(callback: Callback) -> None:
-    """The vendor is answered in time, however long the API takes."""
+async def test_a_read_back_has_a_time_limit(callback: Callback) -> None:
+    """The vendor is answered in time, also if the API is slow."""
 
     class Silent:
         async def __call__(self, _operation: Any, _request: Any, /) -> Any:
@@ -356,7 +354,7 @@ async def test_a_read_back_ends(callback: Callback) -> None:
 async def test_an_event_not_understood_keeps_the_hook_alive(
     receiver: WebhookReceiver, callback: Callback, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """With the right key it is the vendor's, of a kind we do not know: a third refusal would switch the hook off."""
+    """With the right key it is answered 200, since the vendor switches the hook off after three refusals."""
     with caplog.at_level(logging.WARNING):
         assert (await receiver.take(b'{"event":"something new"}')).status == 200
     assert "not understood" in caplog.text
@@ -366,11 +364,11 @@ async def test_an_event_not_understood_keeps_the_hook_alive(
 
 
 async def test_too_large_a_body_is_refused(receiver: WebhookReceiver) -> None:
-    """Beyond 64 KB nothing is parsed."""
+    """A body over 64 KB is answered 413 and not parsed."""
     assert (await receiver.take(event() + b" " * MAX_BODY_BYTES)).status == 413
 
 
-# The two kinds of server.
+# ASGI and aiohttp.web.
 
 
 async def call_asgi(
@@ -380,7 +378,7 @@ async def call_asgi(
     key: bytes | None = KEY.encode(),
     hang_up: bool = False,
 ) -> tuple[list[Any], int]:
-    """Make one ASGI call; return what was sent, and how many messages were left unread."""
+    """Make one ASGI call. Return what was sent, and how many messages were not read."""
     messages: list[dict[str, object]] = [
         {"type": "http.request", "body": chunk, "more_body": hang_up or index < len(chunks) - 1}
         for index, chunk in enumerate(chunks)
@@ -400,7 +398,7 @@ async def call_asgi(
 
 
 async def test_asgi_takes_a_body_in_pieces(receiver: WebhookReceiver, callback: Callback) -> None:
-    """Chunks, whatever content type and whatever case the header has."""
+    """Chunks are joined, with any content type and any case of the header's name."""
     body = event()
     sent, _ = await call_asgi(receiver, body[:10], b"", body[10:])
     assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
@@ -414,26 +412,26 @@ async def test_asgi_takes_a_body_in_pieces(receiver: WebhookReceiver, callback: 
 async def test_asgi_refuses_without_reading(
     receiver: WebhookReceiver, method: str, key: bytes | None, status: int
 ) -> None:
-    """A stranger's body is not read at all."""
+    """The body of a request without the key is not read."""
     sent, unread = await call_asgi(receiver, b"x", method=method, key=key)
     assert (sent[0]["status"], unread) == (status, 2)
     assert ((b"allow", b"POST") in sent[0]["headers"]) == (status == 405)
 
 
 async def test_asgi_stops_reading_at_the_limit(receiver: WebhookReceiver) -> None:
-    """A body without end is answered with 413 as soon as it is too large."""
+    """A body without end is answered 413 as soon as it is too large."""
     sent, unread = await call_asgi(receiver, *[b"x" * 40_000] * 5)
     assert (sent[0]["status"], unread) == (413, 4)
 
 
-async def test_asgi_answers_nobody_who_left(receiver: WebhookReceiver, callback: Callback) -> None:
-    """Half a body is not handled."""
+async def test_asgi_ignores_a_sender_that_disconnected(receiver: WebhookReceiver, callback: Callback) -> None:
+    """Half a body is not handled, and nothing is sent."""
     sent, _ = await call_asgi(receiver, event(), hang_up=True)
     assert (sent, callback.got) == ([], [])
 
 
-async def test_asgi_lives_as_a_whole_application(receiver: WebhookReceiver) -> None:
-    """Start and stop of a server are answered; a websocket is not."""
+async def test_asgi_can_be_the_whole_application(receiver: WebhookReceiver) -> None:
+    """The receiver answers the start and stop of a server, and refuses a websocket."""
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
     sent: list[Any] = []
 
@@ -449,8 +447,8 @@ async def test_asgi_lives_as_a_whole_application(receiver: WebhookReceiver) -> N
         await receiver.asgi({"type": "websocket"}, receive, send)
 
 
-async def test_it_is_a_route_of_starlette_and_fastapi(receiver: WebhookReceiver, callback: Callback) -> None:
-    """`add_route(path, receiver.asgi)` reaches it by exactly that path, without a redirect."""
+async def test_it_is_a_route_of_fastapi(receiver: WebhookReceiver, callback: Callback) -> None:
+    """`add_route(path, receiver.asgi)` serves exactly that path, without a redirect."""
     from fastapi import FastAPI
 
     app = FastAPI()
@@ -484,7 +482,7 @@ def aiohttp_app(receiver: WebhookReceiver) -> web.Application:
 
 
 async def test_aiohttp_answers_the_same(receiver: WebhookReceiver, callback: Callback) -> None:
-    """Post, repetition, missing key, wrong key, wrong method, too large."""
+    """aiohttp.web gives the same answers as ASGI to posts, repeats, wrong keys, methods and sizes."""
     async with TestClient(TestServer(aiohttp_app(receiver))) as http:
         key = {"x-api-key": KEY}
         statuses = [
@@ -499,8 +497,8 @@ async def test_aiohttp_answers_the_same(receiver: WebhookReceiver, callback: Cal
     assert len(callback.got) == 1
 
 
-async def test_an_order_of_the_sandbox_is_read_back_with_its_codes(callback: Callback) -> None:
-    """The whole way: order, event, look-up, callback."""
+async def test_a_sandbox_order_is_read_back(callback: Callback) -> None:
+    """The callback gets the order of an event with its codes, which the repr masks."""
     async with (
         Sandbox() as sandbox,
         XoxoClient(
@@ -519,7 +517,7 @@ async def test_an_order_of_the_sandbox_is_read_back_with_its_codes(callback: Cal
 
 
 async def test_aiohttp_stops_reading_at_the_limit(receiver: WebhookReceiver) -> None:
-    """A body without end costs no more memory than the limit and a chunk."""
+    """A body without end costs no more memory than the limit and one chunk."""
 
     class Endless:
         method = "POST"

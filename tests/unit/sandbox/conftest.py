@@ -1,4 +1,4 @@
-"""A running sandbox is asked with bodies of our own: what a client of ours would never send is the point."""
+"""Send request bodies to a running sandbox that the SDK's own client never sends."""
 
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
@@ -11,7 +11,7 @@ from xoxo_async.sandbox import STATIC_TOKEN, Sandbox
 
 
 class Answer(NamedTuple):
-    """What came back, before anybody read it."""
+    """What came back, not decoded."""
 
     status: int
     headers: dict[str, str]
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
 
 
 class Wire:
-    """A client that follows nothing, unpacks nothing and repeats nothing."""
+    """A client that follows no redirect, unpacks nothing and repeats nothing."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self.http = http
@@ -49,6 +49,6 @@ class Wire:
 
 @pytest.fixture
 async def wire() -> AsyncIterator[Wire]:
-    """Return a client for whichever sandbox."""
+    """Return a client for any sandbox."""
     async with aiohttp.ClientSession(auto_decompress=False) as http:
         yield Wire(http)

@@ -1,4 +1,4 @@
-"""`faults`: a rule hits the requests it names and no other; one that makes no sense is refused by rule and field."""
+"""`faults`: a rule matches the requests it names; a rule that is not valid is refused by its number and field."""
 
 from pathlib import Path
 from typing import Any
@@ -19,8 +19,8 @@ from xoxo_async.sandbox.faults import KINDS, FaultError, load_faults
         ({"kind": "throttle", "first": 0}, "first"),
     ],
 )
-def test_a_rule_that_could_never_hit_is_refused(fields: dict[str, object], problem: str) -> None:
-    """A typing error in a test of yours must not look like a server without faults."""
+def test_an_invalid_rule_is_refused(fields: dict[str, object], problem: str) -> None:
+    """A spelling mistake in a rule is an error: otherwise the server would look like one without faults."""
     with pytest.raises(FaultError, match=problem):
         Rule(**fields)  # type: ignore[arg-type]
     with pytest.raises(FaultError, match=problem):
@@ -40,12 +40,12 @@ def test_a_rule_that_could_never_hit_is_refused(fields: dict[str, object], probl
     ],
 )
 def test_a_rule_hits_the_requests_it_names(fields: dict[str, Any], hit: list[int]) -> None:
-    """Of five orders; without an operation it is for placeOrder, with an empty one for all."""
+    """Without an operation a rule is for placeOrder; with an empty one it is for all operations."""
     rule = Rule(kind="throttle", **fields)
     assert [number for number in range(1, 6) if rule.hits("placeOrder", f"PO-{number}")] == hit
 
 
-def test_a_rule_counts_only_requests_it_is_for() -> None:
+def test_a_rule_counts_only_matching_requests() -> None:
     """Look-ups between the orders do not make the second order the fourth request."""
     rule = Rule(kind="throttle", nth=2, po_number="A")
     asked = [
@@ -59,13 +59,13 @@ def test_a_rule_counts_only_requests_it_is_for() -> None:
 
 
 def test_the_first_rule_that_hits_is_taken() -> None:
-    """The next one has its turn when the first is through; rules come before the mix."""
+    """The next rule matches when the first one is used up, and rules come before the mix."""
     faults = Faults((Rule(kind="garbage", first=1), Rule(kind="truncated")), mix={"html_502": 1.0})
     assert [picked.kind for _ in range(2) if (picked := faults.pick("placeOrder", "A"))] == ["garbage", "truncated"]
 
 
-def test_a_mix_draws_the_same_for_a_seed_and_spares_other_operations() -> None:
-    """About as often as its share says; what is left over has no fault."""
+def test_a_mix_is_repeatable_and_for_orders_only() -> None:
+    """One seed draws the same faults, about as often as each share says, and only for placeOrder."""
 
     def drawn(seed: int) -> list[str]:
         faults = Faults(mix={"html_502": 0.3, "garbage": 0.2}, seed=seed)
@@ -79,8 +79,8 @@ def test_a_mix_draws_the_same_for_a_seed_and_spares_other_operations() -> None:
 
 
 @pytest.mark.parametrize("kind", ["lagging_lookup", "restart"])
-def test_what_befalls_no_single_order_is_not_drawn(kind: str) -> None:
-    """A mix is of faults that orders meet."""
+def test_a_fault_of_no_order_is_not_drawn(kind: str) -> None:
+    """A mix holds only faults of single orders."""
     with pytest.raises(FaultError, match=kind):
         Faults(mix={kind: 0.1})
 
@@ -97,8 +97,8 @@ def test_what_befalls_no_single_order_is_not_drawn(kind: str) -> None:
         ('{"other": 1}', "l.json"),
     ],
 )
-def test_a_faults_file_is_refused_by_rule_and_field(tmp_path: Path, text: str, problem: str) -> None:
-    """What is wrong is named, and no server starts."""
+def test_an_invalid_faults_file_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """The error names the rule and the field that are wrong."""
     path = tmp_path / "l.json"
     path.write_text(text)
     with pytest.raises(FaultError, match=problem):
@@ -106,7 +106,7 @@ def test_a_faults_file_is_refused_by_rule_and_field(tmp_path: Path, text: str, p
 
 
 def test_a_faults_file_has_rules_and_a_mix(tmp_path: Path) -> None:
-    """In the fields that `Rule` and `Faults` have."""
+    """A file has the fields of `Rule` and `Faults`."""
     path = tmp_path / "l.json"
     path.write_text(
         '{"rules": [{"kind": "throttle", "operation": "", "first": 1}], "mix": {"garbage": 1.0}, "seed": 3}'
@@ -117,5 +117,5 @@ def test_a_faults_file_has_rules_and_a_mix(tmp_path: Path) -> None:
 
 
 def test_every_kind_is_in_the_table() -> None:
-    """The module's table is what users read: no fault without its row."""
+    """The module's table, which users read, has a row for every kind."""
     assert [kind for kind in sorted(KINDS) if kind not in str(faults.__doc__)] == []

@@ -1,4 +1,4 @@
-"""`limits`: what a server lets through in a window, counted in three ways, and the penalty after one too many."""
+"""`limits`: a limit is counted in three ways, and a call over it starts a penalty."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ WAYS: tuple[Literal["fixed", "sliding", "bucket"], ...] = ("fixed", "sliding", "
 
 
 class Hand:
-    """A clock that is set by hand."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 600.0
@@ -26,15 +26,15 @@ def limiter(
 
 
 @pytest.mark.parametrize("window", WAYS)
-def test_the_limit_is_let_through_and_the_next_one_is_refused(window: Literal["fixed", "sliding", "bucket"]) -> None:
-    """With the penalty, and counted."""
+def test_a_call_over_the_limit_is_refused(window: Literal["fixed", "sliding", "bucket"]) -> None:
+    """Calls up to the limit pass; the next one is refused with the penalty, and is counted."""
     limits = limiter(Hand(), window)
     assert [limits.refuse("placeOrder") for _ in range(4)] == [None, None, None, 30.0]
     assert limits.refused == 1
 
 
-def test_a_call_at_the_very_edge_belongs_to_the_window_that_begins() -> None:
-    """600 is where a minute starts: three calls then, and the fourth a moment later is one too many."""
+def test_a_call_at_the_edge_counts_next() -> None:
+    """A call at the first moment of a window counts in that window."""
     clock = Hand()
     limits = limiter(clock, "fixed")
     assert [limits.refuse("placeOrder") for _ in range(3)] == [None] * 3
@@ -43,8 +43,8 @@ def test_a_call_at_the_very_edge_belongs_to_the_window_that_begins() -> None:
 
 
 @pytest.mark.parametrize("window", WAYS)
-def test_within_a_penalty_everything_of_the_operation_is_refused(window: Literal["fixed", "sliding", "bucket"]) -> None:
-    """The answer says what is left of it; another call does not lengthen it."""
+def test_a_penalty_refuses_all_calls_until_over(window: Literal["fixed", "sliding", "bucket"]) -> None:
+    """The answer tells the rest of the penalty, and another call does not make it longer."""
     clock = Hand()
     limits = limiter(clock, window)
     for _ in range(4):
@@ -55,8 +55,8 @@ def test_within_a_penalty_everything_of_the_operation_is_refused(window: Literal
     assert limits.refuse("placeOrder") is None
 
 
-def test_operations_are_counted_apart_and_others_not_at_all() -> None:
-    """The vendor counts by what the body asks for."""
+def test_operations_are_counted_apart() -> None:
+    """Each operation has its own count, as at the vendor; one without a limit is never refused."""
     limits = Limiter({"placeOrder": 1, "getVouchers": 1}, "sliding", 30.0, clock=Hand())
     assert [limits.refuse("placeOrder"), limits.refuse("getVouchers")] == [None, None]
     assert limits.refuse("getVouchers") == 30.0
@@ -64,10 +64,8 @@ def test_operations_are_counted_apart_and_others_not_at_all() -> None:
 
 
 @pytest.mark.parametrize(("window", "after_a_window_s"), [("fixed", None), ("sliding", 30.0)])
-def test_a_fixed_window_forgets_at_its_edge_and_a_sliding_one_does_not(
-    window: Literal["fixed", "sliding"], after_a_window_s: float | None
-) -> None:
-    """Calls at the end of one minute count in the next second only where the window slides."""
+def test_only_a_sliding_window_looks_back(window: Literal["fixed", "sliding"], after_a_window_s: float | None) -> None:
+    """Calls at the end of one minute count in the next second only if the window slides."""
     clock = Hand()
     limits = limiter(clock, window)
     clock.now = 659.0
@@ -78,7 +76,7 @@ def test_a_fixed_window_forgets_at_its_edge_and_a_sliding_one_does_not(
 
 
 def test_a_bucket_fills_evenly() -> None:
-    """A third of a minute gives one of three calls back, and no pause gives more than the limit."""
+    """A third of a minute gives back one of three calls, and a long pause gives no more than the limit."""
     clock = Hand()
     limits = limiter(clock, "bucket", penalty_s=0.0)
     for _ in range(3):

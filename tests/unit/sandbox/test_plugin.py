@@ -1,4 +1,4 @@
-"""`plugin`: the fixtures `xoxo_sandbox` and `xoxo_client` are there for any test, and every test has its own."""
+"""`plugin`: every test can use the fixtures `xoxo_sandbox` and `xoxo_client`, and gets its own."""
 
 import pytest
 
@@ -9,7 +9,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_client_is_connected_to_the_sandbox(xoxo_client: XoxoClient, xoxo_sandbox: Sandbox) -> None:
-    """An order placed by the one is on the books of the other."""
+    """An order placed by the client is in the books of the sandbox."""
     async with xoxo_client as xoxo:
         order = await xoxo.orders.place(product_id=1001, denomination=100, po_number="PO-1")
     booked = xoxo_sandbox.order("PO-1")
@@ -19,7 +19,7 @@ async def test_the_client_is_connected_to_the_sandbox(xoxo_client: XoxoClient, x
 
 @pytest.mark.parametrize("number", [1, 2])
 async def test_no_test_finds_what_another_one_left(xoxo_client: XoxoClient, xoxo_sandbox: Sandbox, number: int) -> None:
-    """Whichever of these two comes second finds empty books too."""
+    """Each test starts with empty books, whichever of them runs first."""
     assert xoxo_sandbox.books().orders == 0
     async with xoxo_client as xoxo:
         await xoxo.orders.place(product_id=1001, denomination=100, po_number=f"PO-{number}")
@@ -27,6 +27,6 @@ async def test_no_test_finds_what_another_one_left(xoxo_client: XoxoClient, xoxo
 
 
 def test_the_sandbox_serves_tests_without_a_loop(xoxo_sandbox: Sandbox) -> None:
-    """It runs in a thread of its own: faults can be scripted, books read, from plain functions."""
+    """A test without an event loop can script faults and read the books."""
     xoxo_sandbox.script("throttle")
     assert xoxo_sandbox.base_url.startswith("http://127.0.0.1:")

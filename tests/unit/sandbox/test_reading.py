@@ -1,4 +1,4 @@
-"""`reading`: a field is taken as the vendor takes it, text for number and number for text, or refused by error id."""
+"""`reading`: a field is read as the vendor reads it, number for text and text for number, or refused by error id."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,27 +13,27 @@ from xoxo_async.sandbox.reading import Refusal, codes, dates, digits, ids, money
     [("a", "a"), (7, "7"), (Decimal("2.50"), "2.50"), (True, "1"), (False, "0"), (None, ""), ([], ""), ({}, "")],
 )
 def test_a_text_may_come_as_a_number(value: object, read: str) -> None:
-    """What is neither is none: no list or object becomes a poNumber."""
+    """A number is read as text; a list or an object is read as an empty text."""
     assert text({"field": value}, "field") == read
     assert text({}, "field") == ""
 
 
 @pytest.mark.parametrize(("value", "read"), [(7, 7), ("7", 7), (" 7 ", 7), ("-7", -7), (True, 1)])
 def test_a_whole_number_may_come_as_text(value: object, read: int) -> None:
-    """PHP clients send their numbers as strings."""
+    """A number is also read from text, since PHP clients send strings."""
     assert whole({"field": value}, "field", "PLE10001") == read
 
 
 @pytest.mark.parametrize("value", ["x", "1.0", Decimal("1.5"), "1e3", [1], {"id": 1}, None, "", "-", "1" * 16])
-def test_what_is_no_whole_number_is_refused_as_the_caller_says(value: object) -> None:
-    """Each operation has an error id of its own for it."""
+def test_an_invalid_whole_number_is_refused(value: object) -> None:
+    """The refusal has the error id that the operation gives."""
     with pytest.raises(Refusal) as caught:
         whole({"field": value}, "field", "PLE10033")
     assert caught.value.error_id == "PLE10033"
 
 
-def test_a_missing_number_may_have_a_default_and_a_wrong_one_never() -> None:
-    """`limit: "all"` is not the ten that no limit means."""
+def test_only_a_missing_number_gets_the_default() -> None:
+    """`limit: "all"` is refused, and does not mean the default of ten."""
     assert whole({}, "limit", "PLE10033", 10) == 10
     assert whole({"limit": None}, "limit", "PLE10033", 10) == 10
     with pytest.raises(Refusal):
@@ -42,7 +42,7 @@ def test_a_missing_number_may_have_a_default_and_a_wrong_one_never() -> None:
 
 @pytest.mark.parametrize("value", [100, "100", " 100.00 ", Decimal(100)])
 def test_a_value_is_exact_in_any_form(value: object) -> None:
-    """Number or text, never through a float."""
+    """A number or a text gives the exact value, never through a float."""
     assert money({"denomination": value}, "denomination") == Decimal(100)
 
 
@@ -59,8 +59,8 @@ def test_a_value_is_exact_in_any_form(value: object) -> None:
         ("1e9", "PLE10018"),
     ],
 )
-def test_no_number_is_a_bad_payload_and_a_number_out_of_bounds_a_bad_denomination(value: object, error_id: str) -> None:
-    """A client tells the two apart by their error ids."""
+def test_a_bad_value_has_two_error_ids(value: object, error_id: str) -> None:
+    """A text that is not a number is a bad payload; a number out of bounds is a bad denomination."""
     with pytest.raises(Refusal) as caught:
         money({"denomination": value}, "denomination")
     assert caught.value.error_id == error_id
@@ -73,8 +73,8 @@ def test_a_comma_list_is_a_set_of_words(given: object, read: set[str]) -> None:
 
 
 @pytest.mark.parametrize(("given", "read"), [("1, 2,x,,2", {1, 2}), ("9" * 15, set()), (31, {31}), (None, set())])
-def test_a_comma_list_of_ids_skips_what_is_none(given: object, read: set[int]) -> None:
-    """The vendor ignores what it cannot read there."""
+def test_a_list_of_ids_skips_other_text(given: object, read: set[int]) -> None:
+    """A part that is not an id is ignored, as the vendor ignores it."""
     assert ids({"field": given}, "field") == read
 
 
@@ -82,12 +82,12 @@ def test_a_comma_list_of_ids_skips_what_is_none(given: object, read: set[int]) -
     ("given", "read"), [("491700000000012", 491700000000012), ("-1", None), ("\u00b2", None), ("", None)]
 )
 def test_digits_are_those_of_a_number(given: str, read: int | None) -> None:
-    """As long as the longest phone number, without a sign."""
+    """Up to 15 digits are read, without a sign: the longest phone number has 15."""
     assert digits(given) == read
 
 
 def test_a_page_is_cut_out_of_the_rows() -> None:
-    """Pages count from 1; a page beyond the end is empty; a limit of 0 is no limit."""
+    """Pages count from 1, a page after the end is empty, and a limit of 0 means no limit."""
     rows = list("abcde")
     assert page_of({"limit": 2, "page": 1}, rows) == ["a", "b"]
     assert page_of({"limit": "2", "page": "3"}, rows) == ["e"]
@@ -98,27 +98,27 @@ def test_a_page_is_cut_out_of_the_rows() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"limit": "x"}, {"page": "x"}, {"limit": "1.5"}])
-def test_a_page_that_is_none_is_refused(wrong: dict[str, Any]) -> None:
-    """PLE10032, the history's word for it."""
+def test_an_invalid_page_is_refused(wrong: dict[str, Any]) -> None:
+    """The refusal is PLE10032, as in the order history."""
     with pytest.raises(Refusal, match="PLE10032"):
         page_of({"limit": 2, "page": 1, **wrong}, [1])
 
 
-def test_two_days_are_read_and_anything_else_refused() -> None:
-    """Both are needed."""
+def test_a_range_needs_two_iso_days() -> None:
+    """A missing day and a day in another format are refused."""
     assert dates({"startDate": "2026-03-01", "endDate": "2026-03-31"}) == ("2026-03-01", "2026-03-31")
     for wrong in ({"startDate": "2026-03-01"}, {"startDate": "01.03.2026", "endDate": "2026-03-31"}):
         with pytest.raises(Refusal, match="PLE10032"):
             dates(wrong)
 
 
-def test_an_amount_without_a_fraction_is_written_without_one() -> None:
-    """`500`, not `500.0`; `0.5` where there is one."""
+def test_a_whole_amount_has_no_fraction() -> None:
+    """`500` is written for 500.00, and `0.5` keeps its fraction."""
     assert [repr(number(Decimal(value))) for value in ("500", "500.00", "0.50")] == ["500", "500", "0.5"]
 
 
 def test_a_refusal_has_the_vendors_status_and_words() -> None:
-    """Unless it is told another status; an error id of nobody's is an error of the server."""
+    """The status can be overridden, and an unknown error id is a 502."""
     refusal = Refusal("PLE10004")
     assert (refusal.error_id, refusal.status, refusal.text) == ("PLE10004", 422, "externalOrderId failed validation")
     assert Refusal("PLE10004", status=400).status == 400

@@ -1,4 +1,4 @@
-"""`state`: what the sandbox booked, charged and gave out, also after it was started anew."""
+"""`state`: what the sandbox booked, charged and gave out, also after a new start."""
 
 import sys
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from xoxo_async.sandbox.catalog import Product
+from xoxo_async.sandbox.products import Product
 from xoxo_async.sandbox.state import BookedOrder, State
 
 
@@ -17,7 +17,7 @@ def state(path: Path | None = None, **given: Any) -> State:
 
 
 def plain(books: State) -> Product:
-    """A product with fixed values that is delivered at once."""
+    """Return a product with fixed values that is delivered at once."""
     return next(p for p in books.products.values() if p.values and not (p.open_value or p.delayed or p.trouble))
 
 
@@ -28,8 +28,8 @@ def book(books: State, po_number: str, quantity: int = 1) -> BookedOrder:
     return order
 
 
-def test_an_order_is_booked_charged_and_found_by_either_number() -> None:
-    """Its price leaves the balance, and stands in the payment report."""
+def test_an_order_is_charged_and_found() -> None:
+    """The price leaves the balance and is in the payment report; both keys find the order."""
     books = state()
     order = book(books, "PO-1", quantity=3)
     assert books.find(order.order_id, "") is order
@@ -40,8 +40,8 @@ def test_an_order_is_booked_charged_and_found_by_either_number() -> None:
     assert len(order.codes) == len(set(order.codes)) == 3
 
 
-def test_what_the_balance_does_not_cover_is_not_booked() -> None:
-    """Nothing is charged for it either."""
+def test_an_order_over_the_balance_is_not_booked() -> None:
+    """An order over the balance is not booked, and nothing is charged."""
     books = state(balance=Decimal("0.01"))
     product = plain(books)
     assert books.book(product, quantity=1, denomination=product.values[0], po_number="PO-1") is None
@@ -49,26 +49,26 @@ def test_what_the_balance_does_not_cover_is_not_booked() -> None:
 
 
 @pytest.mark.parametrize("unique", [True, False])
-def test_a_po_number_is_refused_only_where_the_server_minds(unique: bool) -> None:
-    """Where it does not, the second order is booked, and counted as a duplicate."""
+def test_a_repeated_po_number_may_be_accepted(unique: bool) -> None:
+    """With `unique_po_numbers=False` the second order is booked, and is counted as a duplicate."""
     books = state(unique_po_numbers=unique)
     book(books, "PO-1")
     assert books.taken("PO-1") is unique
     assert not books.taken("PO-2")
-    assert not books.taken("")  # an empty one protects nobody
+    assert not books.taken("")  # the vendor does not compare empty poNumbers
     book(books, "PO-1")
     assert books.books().duplicates == {"PO-1": 2}
 
 
-def test_the_same_seed_gives_the_same_products_and_codes() -> None:
-    """A failure seen once can be seen again; another seed is another world."""
+def test_one_seed_gives_the_same_codes() -> None:
+    """One seed repeats products and codes, so that a failure can be repeated; another seed differs."""
     assert state().products == state().products
     assert book(state(), "PO-1").codes == book(state(), "PO-1").codes
     assert book(state(), "PO-1").codes != book(state(seed=8), "PO-1").codes
 
 
-def test_delayed_products_are_delivered_when_their_time_has_come() -> None:
-    """Until then the order exists without its codes."""
+def test_delayed_products_are_delivered_later() -> None:
+    """Until its time has come the order exists without codes."""
     now = [1_700_000_000.0]
     books = state(clock=lambda: now[0], delivery_delay_s=5.0)
     product = next(p for p in books.products.values() if p.delayed)
@@ -79,8 +79,8 @@ def test_delayed_products_are_delivered_when_their_time_has_come() -> None:
     assert books.delivered(order)
 
 
-def test_books_in_a_file_are_the_same_after_a_restart(tmp_path: Path) -> None:
-    """Orders, balance, and which refresh tokens are spent: a client must find what it was told before."""
+def test_books_in_a_file_survive_a_restart(tmp_path: Path) -> None:
+    """Orders, balance and spent refresh tokens are the same after a restart."""
     path = tmp_path / "books.db"
     first = state(path)
     book(first, "PO-1", quantity=2)
@@ -99,8 +99,8 @@ def test_books_in_a_file_are_the_same_after_a_restart(tmp_path: Path) -> None:
     again.close()
 
 
-def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
-    """A missing folder, and a file that is no database."""
+def test_an_unusable_file_is_named(tmp_path: Path) -> None:
+    """A missing folder, and a file that is not a database, are errors that name the path."""
     with pytest.raises(NotADirectoryError, match="there is no folder"):
         state(tmp_path / "nowhere" / "books.db")
     rubbish = tmp_path / "rubbish.db"
@@ -109,11 +109,11 @@ def test_a_file_that_cannot_be_had_is_named(tmp_path: Path) -> None:
         state(rubbish)
 
 
-def test_the_books_can_be_read_while_another_thread_books() -> None:
-    """A sandbox in a thread is looked at from the test's; what is read adds up at every moment."""
+def test_the_books_can_be_read_while_booking() -> None:
+    """The count adds up at every moment while another thread books orders."""
     books = state(balance=Decimal(10**9))
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)  # threads take turns as often as they can
+    sys.setswitchinterval(1e-6)  # switch threads as often as possible
     try:
         booking = Thread(target=lambda: [book(books, f"PO-{number}") for number in range(1000)])
         booking.start()

@@ -1,4 +1,4 @@
-"""`tokens`: pairs are issued by grant and address, live as long as they say, and a refresh token is good once."""
+"""`tokens`: tokens are issued by grant and path, expire on time, and each refresh token works once."""
 
 from decimal import Decimal
 from typing import Any
@@ -18,7 +18,7 @@ FAMILIES = ["/v1/oauth/token/user", "/v1/oauth/token/company"]
 
 
 class Office:
-    """A token endpoint with a clock of our own."""
+    """A token endpoint with a clock that the test sets."""
 
     def __init__(self, ttl_s: float = 100.0) -> None:
         self.now = 1_700_000_000.0
@@ -42,16 +42,16 @@ def office() -> Office:
 
 
 @pytest.mark.parametrize("kind", ["application/json", FORM])
-def test_client_credentials_get_an_access_token_and_nothing_to_refresh(office: Office, kind: str) -> None:
-    """As JSON and as a form."""
+def test_client_credentials_get_no_refresh_token(office: Office, kind: str) -> None:
+    """The request works as JSON and as a form, and the reply has no refresh token."""
     status, fields = office.ask("/v1/oauth/token", BY_CLIENT, kind)
     assert (status, set(fields)) == (200, {"access_token", "token_type", "expires_in"})
     assert office.accepts(fields["access_token"])
 
 
 @pytest.mark.parametrize("path", FAMILIES)
-def test_a_refresh_token_gets_a_new_pair_and_is_spent(office: Office, path: str) -> None:
-    """Each pair's refresh token is good once, in either family; the next pair's goes on."""
+def test_a_refresh_token_works_once(office: Office, path: str) -> None:
+    """A refresh token gets a new pair once, on either path; the new pair's token works next."""
     status, first = office.refresh(REFRESH_TOKEN, path)
     assert (status, office.accepts(first["access_token"])) == (200, True)
     status, refused = office.refresh(REFRESH_TOKEN, path)
@@ -61,8 +61,8 @@ def test_a_refresh_token_gets_a_new_pair_and_is_spent(office: Office, path: str)
     assert second["access_token"] != first["access_token"]
 
 
-def test_a_new_pair_leaves_the_old_access_token_its_time(office: Office) -> None:
-    """What is in flight with it still arrives."""
+def test_a_new_pair_keeps_the_old_token(office: Office) -> None:
+    """The old access token stays valid, so a request in flight still arrives."""
     _, first = office.refresh(REFRESH_TOKEN)
     office.refresh(first["refresh_token"])
     assert office.accepts(first["access_token"])
@@ -71,8 +71,8 @@ def test_a_new_pair_leaves_the_old_access_token_its_time(office: Office) -> None
 @pytest.mark.parametrize(
     "wrong", [{"client_id": "other"}, {"client_secret": "other"}, {"client_id": ""}, {"client_secret": ""}]
 )
-def test_a_client_that_is_none_spends_nothing(office: Office, wrong: dict[str, str]) -> None:
-    """401 invalid_client, whatever the grant; the refresh token sent along stays good."""
+def test_an_invalid_client_spends_nothing(office: Office, wrong: dict[str, str]) -> None:
+    """The answer is 401 invalid_client, and the refresh token in the request stays valid."""
     assert office.ask("/v1/oauth/token", {**BY_CLIENT, **wrong})[1]["error"] == "invalid_client"
     given = {**CLIENT, "grant_type": "refresh_token", "refresh_token": REFRESH_TOKEN, **wrong}
     status, fields = office.ask(FAMILIES[0], given)
@@ -81,7 +81,7 @@ def test_a_client_that_is_none_spends_nothing(office: Office, wrong: dict[str, s
 
 
 def test_each_grant_has_its_address(office: Office) -> None:
-    """A refresh at the client's address spends nothing either."""
+    """A grant at the path of another one is refused, and spends nothing."""
     at_the_wrong_door = [
         office.ask(FAMILIES[0], BY_CLIENT),
         office.refresh(REFRESH_TOKEN, "/v1/oauth/token"),
@@ -93,15 +93,15 @@ def test_each_grant_has_its_address(office: Office) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"client_id": 5}', b"\xff"])
-def test_a_body_that_nobody_can_read_is_an_invalid_request(office: Office, body: bytes) -> None:
-    """No error of the server's own."""
+def test_an_unreadable_body_is_an_invalid_request(office: Office, body: bytes) -> None:
+    """The answer is 400, and the server does not fail."""
     status, fields = office.tokens.issue("/v1/oauth/token", body, "application/json")
     assert (status, fields["error"]) == (400, "invalid_request")
     assert office.tokens.issue("/v1/oauth/token", b"\xff", FORM)[0] == 400
 
 
-def test_a_token_lives_until_its_end_and_no_longer(office: Office) -> None:
-    """The stated duration, the stated end and the server's own count are the same."""
+def test_a_token_expires_at_its_stated_end(office: Office) -> None:
+    """The stated lifetime, the stated end and the server's own count agree."""
     _, pair = office.refresh(REFRESH_TOKEN)
     access = pair["access_token"]
     assert pair["expires_in"] == office.tokens.seconds_left(access) == 100
@@ -112,13 +112,13 @@ def test_a_token_lives_until_its_end_and_no_longer(office: Office) -> None:
     assert not office.accepts(access)
 
 
-def test_a_life_below_a_second_is_said_as_a_fraction() -> None:
-    """A test of short tokens must not be told that they live for 0 seconds."""
+def test_a_lifetime_below_a_second_is_a_fraction() -> None:
+    """A test with short tokens is not told that they are valid for 0 seconds."""
     assert Office(ttl_s=0.5).tokens.new_pair()["expires_in"] == 0.5
 
 
-def test_the_static_token_is_good_for_ever(office: Office) -> None:
-    """Also when all others are revoked."""
+def test_the_static_token_never_expires(office: Office) -> None:
+    """The static token stays valid when all others are revoked."""
     _, pair = office.refresh(REFRESH_TOKEN)
     office.tokens.revoke_all()
     office.now += 10**9
@@ -126,8 +126,8 @@ def test_the_static_token_is_good_for_ever(office: Office) -> None:
     assert not office.accepts(pair["access_token"])
 
 
-def test_revoking_leaves_the_refresh_tokens_good(office: Office) -> None:
-    """The way out of it is the ordinary one."""
+def test_revoking_keeps_refresh_tokens_valid(office: Office) -> None:
+    """A client recovers from a revocation with an ordinary refresh."""
     _, pair = office.refresh(REFRESH_TOKEN)
     office.tokens.revoke_all()
     status, renewed = office.refresh(pair["refresh_token"])
@@ -144,15 +144,15 @@ def test_revoking_leaves_the_refresh_tokens_good(office: Office) -> None:
         ("Bearer unheard-of", 401, "invalid_token"),
     ],
 )
-def test_no_token_is_told_from_a_bad_one(office: Office, header: str | None, status: int, error: str) -> None:
-    """A missing header is a client's mistake, a dead token calls for a renewal."""
+def test_a_missing_token_is_a_different_error(office: Office, header: str | None, status: int, error: str) -> None:
+    """A missing header is a mistake of the client (400), and a dead token needs a renewal (401)."""
     refusal = office.tokens.check(header)
     assert refusal is not None
     assert (refusal[0], refusal[1]["error"]) == (status, error)
 
 
-def test_a_broken_endpoint_answers_502_and_spends_nothing(office: Office) -> None:
-    """`tokens.broken` is for tests of what a client does then."""
+def test_a_broken_endpoint_spends_nothing(office: Office) -> None:
+    """With `tokens.broken` every request is answered 502, and no refresh token is spent."""
     office.tokens.broken = True
     assert office.refresh(REFRESH_TOKEN)[0] == 502
     office.tokens.broken = False

@@ -1,4 +1,4 @@
-"""`misbehave`: what each fault puts on the wire, and whether the order was booked before it."""
+"""`fault_answers`: what each kind of fault puts on the wire, and whether the order is booked."""
 
 import gzip
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from xoxo_async.sandbox import KINDS, Sandbox
-from xoxo_async.sandbox.misbehave import refused
+from xoxo_async.sandbox.fault_answers import refused
 from xoxo_async.sandbox.reading import Refusal
 
 pytestmark = pytest.mark.anyio
@@ -33,8 +33,8 @@ def order_of(answer: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS - BOOKED_LATER_OR_NO_ORDERS))
-async def test_an_order_is_booked_or_not_whatever_the_client_sees(wire: Any, kind: str) -> None:
-    """The module `faults` has the table; what is booked is booked once."""
+async def test_each_kind_books_as_its_table_says(wire: Any, kind: str) -> None:
+    """Whether the order is booked agrees with the table in `faults`, and it is booked at most once."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, seconds=0)
         try:
@@ -49,7 +49,7 @@ async def test_an_order_is_booked_or_not_whatever_the_client_sees(wire: Any, kin
                 },
                 allow_redirects=False,
             ):
-                pass  # its body need not be read for this, all 64 MB of it
+                pass  # the body, up to 64 MB, does not matter here
         except aiohttp.ClientError:
             pass
         assert sandbox.books().orders == (kind not in NOT_BOOKED)
@@ -57,7 +57,7 @@ async def test_an_order_is_booked_or_not_whatever_the_client_sees(wire: Any, kin
 
 @pytest.mark.parametrize("kind", BROKEN)
 async def test_a_broken_connection_is_no_answer(wire: Any, kind: str) -> None:
-    """Nothing that can be read as one arrives, in whichever way it breaks."""
+    """A broken connection gives the client no answer that it can read."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, seconds=0)
         with pytest.raises(aiohttp.ClientError):
@@ -65,7 +65,7 @@ async def test_a_broken_connection_is_no_answer(wire: Any, kind: str) -> None:
 
 
 async def test_half_an_answer_begins_like_a_whole_one(wire: Any) -> None:
-    """Status and headers are those of success; its body ends too soon."""
+    """Its status and headers are those of a success, and its body ends too soon."""
     async with Sandbox() as sandbox:
         sandbox.script("truncated")
         body = {"query": "placeOrder", "variables": {"data": {"productId": 1001, "quantity": 1, "denomination": 100}}}
@@ -86,10 +86,10 @@ async def test_half_an_answer_begins_like_a_whole_one(wire: Any) -> None:
         ("duplicate_answer", {}, 422, "PLE10004"),
     ],
 )
-async def test_an_error_has_the_status_and_the_id_it_was_told(
+async def test_an_error_has_the_scripted_status_and_id(
     wire: Any, kind: str, given: dict[str, Any], status: int, error_id: str | None
 ) -> None:
-    """With an error id where the order was carried out, without one before."""
+    """The answer has an error id after the order was booked, and none before."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, **given)
         answer = await wire.place(sandbox)
@@ -98,7 +98,7 @@ async def test_an_error_has_the_status_and_the_id_it_was_told(
 
 @pytest.mark.parametrize("kind", ["html_502", "html_502_after"])
 async def test_an_edge_server_answers_with_a_page(wire: Any, kind: str) -> None:
-    """HTML under 502, from somebody who knows nothing of orders."""
+    """The answer is HTML with status 502, as an edge server sends it."""
     async with Sandbox() as sandbox:
         sandbox.script(kind)
         answer = await wire.place(sandbox)
@@ -115,8 +115,8 @@ async def test_an_edge_server_answers_with_a_page(wire: Any, kind: str) -> None:
         ("bad_utf8", b'{"data": "\xff', 14),
     ],
 )
-async def test_a_success_may_hold_what_nobody_can_read(wire: Any, kind: str, begins: bytes, length: int) -> None:
-    """HTTP 200 and JSON by its headers."""
+async def test_a_success_may_be_unreadable(wire: Any, kind: str, begins: bytes, length: int) -> None:
+    """The answer is HTTP 200 and JSON by its headers, with a body that is not valid."""
     async with Sandbox() as sandbox:
         sandbox.script(kind)
         answer = await wire.place(sandbox)
@@ -126,7 +126,7 @@ async def test_a_success_may_hold_what_nobody_can_read(wire: Any, kind: str, beg
 
 
 async def test_a_failure_may_come_as_a_success(wire: Any) -> None:
-    """HTTP 200 with `status: 0` and no data."""
+    """The answer is HTTP 200 with `status: 0` and no data."""
     async with Sandbox() as sandbox:
         sandbox.script("error_in_200")
         answer = await wire.place(sandbox)
@@ -134,7 +134,7 @@ async def test_a_failure_may_come_as_a_success(wire: Any) -> None:
 
 
 async def test_an_order_may_come_in_the_wrong_types(wire: Any) -> None:
-    """An object for its id, a text for its vouchers, a list for its quantity; the rest is as it was."""
+    """The id, vouchers and quantity have wrong types, and the other fields are as usual."""
     async with Sandbox() as sandbox:
         sandbox.script("wrong_types")
         order = order_of(await wire.place(sandbox))
@@ -143,7 +143,7 @@ async def test_an_order_may_come_in_the_wrong_types(wire: Any) -> None:
 
 
 async def test_an_order_may_come_without_its_id(wire: Any) -> None:
-    """Everything else is there, its codes included."""
+    """The order has every field but its id, codes included."""
     async with Sandbox() as sandbox:
         sandbox.script("no_order_id")
         order = order_of(await wire.place(sandbox))
@@ -151,8 +151,8 @@ async def test_an_order_may_come_without_its_id(wire: Any) -> None:
     assert len(order["vouchers"]) == 4
 
 
-async def test_a_short_answer_has_the_first_half_and_a_look_up_all(wire: Any) -> None:
-    """Pending, and in the same order later."""
+async def test_a_short_answer_has_half_the_vouchers(wire: Any) -> None:
+    """The order is pending with half of its vouchers, and a look-up has all of them."""
     async with Sandbox() as sandbox:
         sandbox.script("short_answer")
         short = order_of(await wire.place(sandbox))
@@ -163,7 +163,7 @@ async def test_a_short_answer_has_the_first_half_and_a_look_up_all(wire: Any) ->
 
 @pytest.mark.parametrize("kind", ["wrong_types", "no_order_id", "short_answer"])
 async def test_a_refusal_is_not_changed(wire: Any, kind: str) -> None:
-    """These change orders; there is none in it."""
+    """Kinds that change an order leave a refusal as it is."""
     async with Sandbox() as sandbox:
         sandbox.script(kind)
         answer = await wire.place(sandbox, quantity=0)
@@ -171,7 +171,7 @@ async def test_a_refusal_is_not_changed(wire: Any, kind: str) -> None:
 
 
 async def test_a_redirect_leads_to_another_host(wire: Any) -> None:
-    """307, which a careless client follows with its order and its token."""
+    """The answer is a 307, which a careless client follows with its order and its token."""
     async with Sandbox() as sandbox:
         sandbox.script("redirect_307")
         answer = await wire.place(sandbox)
@@ -180,7 +180,7 @@ async def test_a_redirect_leads_to_another_host(wire: Any) -> None:
 
 
 async def test_an_oversize_answer_has_64_megabytes(wire: Any) -> None:
-    """Without a length in its headers."""
+    """The answer has 64 MB and no Content-Length header."""
     async with Sandbox() as sandbox:
         sandbox.script("oversize")
         answer = await wire.place(sandbox)
@@ -189,7 +189,7 @@ async def test_an_oversize_answer_has_64_megabytes(wire: Any) -> None:
 
 
 async def test_a_bomb_is_small_until_it_is_unpacked(wire: Any) -> None:
-    """512 members of a megabyte each."""
+    """The body is below 1 MB and unpacks to 512 MB."""
     async with Sandbox() as sandbox:
         sandbox.script("gzip_bomb")
         answer = await wire.place(sandbox)
@@ -200,8 +200,8 @@ async def test_a_bomb_is_small_until_it_is_unpacked(wire: Any) -> None:
     assert len(gzip.decompress(member)) == 1 << 20
 
 
-async def test_a_slow_body_is_a_whole_one_in_the_end(wire: Any) -> None:
-    """The order as it would have come at once."""
+async def test_a_slow_body_is_complete_in_the_end(wire: Any) -> None:
+    """The slow body is the same order as an answer that comes at once."""
     async with Sandbox() as sandbox:
         sandbox.script("slow_body", seconds=0)
         answer = await wire.place(sandbox)
@@ -210,8 +210,8 @@ async def test_a_slow_body_is_a_whole_one_in_the_end(wire: Any) -> None:
 
 
 @pytest.mark.parametrize(("openapi", "code"), [(False, 404), (True, "404")])
-def test_an_errors_code_is_a_number_or_a_string(openapi: bool, code: object) -> None:
-    """The vendor's pages have a number, the OpenAPI file a string; the HTTP status is the same."""
+def test_an_error_code_is_number_or_string(openapi: bool, code: object) -> None:
+    """The vendor's pages have a number, the OpenAPI file a string, with the same HTTP status."""
     answer = refused(Refusal("PLE10016"), openapi=openapi)
     assert isinstance(answer.body, bytes)
     body = msgspec.json.decode(answer.body)
@@ -220,8 +220,8 @@ def test_an_errors_code_is_a_number_or_a_string(openapi: bool, code: object) -> 
 
 @pytest.mark.parametrize("kind", ["no_order_id", "wrong_types", "short_answer"])
 @pytest.mark.parametrize("operation", ["getVouchers", "getFilters"])
-async def test_what_changes_an_order_leaves_an_answer_without_one_alone(wire: Any, kind: str, operation: str) -> None:
-    """A rule may be for every operation; a list has no order id to lose."""
+async def test_kinds_for_orders_leave_lists_alone(wire: Any, kind: str, operation: str) -> None:
+    """A rule for another operation does not break an answer that has no order."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, operation=operation)
         answer = await wire.plum(sandbox, operation)
@@ -230,8 +230,8 @@ async def test_what_changes_an_order_leaves_an_answer_without_one_alone(wire: An
 
 
 @pytest.mark.parametrize("kind", ["no_order_id", "wrong_types", "short_answer"])
-async def test_what_changes_an_order_may_be_for_every_operation(wire: Any, kind: str) -> None:
-    """Points, links and tokens have no order in their answers, and are answered."""
+async def test_kinds_for_orders_may_match_every_operation(wire: Any, kind: str) -> None:
+    """Points, links and tokens are answered although the rule is for every operation."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, operation="")
         for query, variables in [("storeLink.query.campaignList", {}), ("plumAPI.query.userBalance", {"data": {}})]:

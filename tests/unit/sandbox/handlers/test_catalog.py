@@ -1,11 +1,12 @@
-"""`handlers_catalog`: filter groups and pages of products, narrowed as the vendor narrows them, or refused."""
+"""`handlers.catalog`: filter groups, pages of products, and the operator of a phone number."""
 
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from xoxo_async.sandbox.handlers_catalog import get_filters, get_vouchers
+from tests.unit.sandbox.handlers.servers import FlatServer
+from xoxo_async.sandbox.handlers.catalog import get_filters, get_vouchers
 from xoxo_async.sandbox.reading import Refusal
 from xoxo_async.sandbox.state import State
 
@@ -35,13 +36,13 @@ def by(filters: dict[str, str]) -> list[dict[str, str]]:
 
 @pytest.mark.parametrize("code", ["Country", "country", "COUNTRY"])
 def test_a_filter_group_is_found_in_any_case(state: State, code: str) -> None:
-    """Asked as `Country`, answered as `country`."""
+    """A request for `Country` is answered as `country`."""
     groups: Any = get_filters(state, {"filterGroupCode": code}, False)
     assert [group["filterGroupCode"] for group in groups] == ["country"]
 
 
-def test_without_a_group_all_are_listed_and_an_unknown_one_is_refused(state: State) -> None:
-    """PLE10029."""
+def test_an_unknown_filter_group_is_refused(state: State) -> None:
+    """Without a group all groups are listed; an unknown one is PLE10029."""
     groups: Any = get_filters(state, {}, False)
     assert [group["filterGroupCode"] for group in groups] == ["country", "currencyCode", "voucher_category"]
     with pytest.raises(Refusal, match="PLE10029"):
@@ -49,7 +50,7 @@ def test_without_a_group_all_are_listed_and_an_unknown_one_is_refused(state: Sta
 
 
 def test_values_of_a_group_can_be_picked(state: State) -> None:
-    """What to include and exclude is honoured together with a group, and only then."""
+    """Values to include and to exclude are applied only together with a group."""
     assert values(state, filterGroupCode="country", includeFilters="usa,india") == {"usa", "india"}
     kept = {"india", "united_kingdom", "germany", "uae"}
     assert values(state, filterGroupCode="country", excludeFilters="usa") == kept
@@ -72,7 +73,7 @@ def test_values_of_a_group_can_be_picked(state: State) -> None:
     ],
 )
 def test_products_can_be_filtered(state: State, filters: dict[str, str], kept: set[int], dropped: set[int]) -> None:
-    """By price with a currency (without one it is not applied), delivery and category; productId is ignored."""
+    """Filters work by price (with a currency only), delivery and category; productId is ignored."""
     found = set(listed(state, filters=by(filters)))
     assert kept <= found
     assert not dropped & found
@@ -82,14 +83,14 @@ def test_products_can_be_filtered(state: State, filters: dict[str, str], kept: s
     "filters",
     [{"country": "US"}, {"deliveryType": "soon"}, {"voucher_category": "9"}, {"currencyCode": "INR", "price": "cheap"}],
 )
-def test_a_filter_value_that_is_none_is_refused(state: State, filters: dict[str, str]) -> None:
-    """PLE10031, for an ISO code in `country` as well."""
+def test_an_invalid_filter_value_is_refused(state: State, filters: dict[str, str]) -> None:
+    """An invalid value is PLE10031, and so is an ISO code in `country`."""
     with pytest.raises(Refusal, match="PLE10031"):
         get_vouchers(state, {"filters": by(filters)}, False)
 
 
-def test_products_are_named_or_left_out_by_id(state: State) -> None:
-    """A named product is found in whichever catalogue it is."""
+def test_products_are_included_or_excluded_by_id(state: State) -> None:
+    """An included product is found in every category."""
     assert listed(state, includeProducts="1001,1021") == [1001, 1021]
     assert listed(state, includeProducts="1001,1021", excludeProducts="1021") == [1001]
     assert 1001 not in listed(state, excludeProducts="1001")
@@ -105,13 +106,13 @@ def test_products_are_named_or_left_out_by_id(state: State) -> None:
     ],
 )
 def test_each_category_is_a_catalogue_of_its_own(state: State, asked: dict[str, object], found: list[int]) -> None:
-    """Gift cards are what is listed without one; plans are asked for by their operator, perks by the plural."""
+    """Without a category gift cards are listed; plans need their operator, and perks need `categoryTypes`."""
     assert listed(state, **asked) == found
     assert not set(found) & set(listed(state))
 
 
 def test_a_perk_holds_its_code_without_an_order(state: State) -> None:
-    """In `metadata`, with "0" for denominations."""
+    """`metadata` has the code or the link, and the denominations are "0"."""
     code, link = products(state, categoryTypes="offers")
     assert (code["metadata"]["type"], code["metadata"]["code"]) == ("code", "PERK-1031-CODE")
     assert (link["metadata"]["type"], link["metadata"]["link"]) == ("link", "https://perks.example.com/1032")
@@ -119,7 +120,7 @@ def test_a_perk_holds_its_code_without_an_order(state: State) -> None:
 
 
 def test_pages_go_on_where_the_last_one_ended(state: State) -> None:
-    """Ten a page unless it is said; beyond the end there is PLE10030."""
+    """A page has ten products by default, and a page after the end is PLE10030."""
     everything = listed(state)
     first: Any = get_vouchers(state, {}, False)
     second: Any = get_vouchers(state, {"page": 2}, False)
@@ -130,32 +131,40 @@ def test_pages_go_on_where_the_last_one_ended(state: State) -> None:
         get_vouchers(state, {"limit": "all"}, False)
 
 
-def test_products_are_sorted_by_name_when_asked(state: State) -> None:
-    """Either way."""
+def test_products_can_be_sorted_by_name(state: State) -> None:
+    """Products can be sorted by name in both directions."""
     names = [product["name"] for product in products(state, sort={"field": "name", "order": "ASC"})]
     assert names == sorted(names)
     down = [product["name"] for product in products(state, sort={"field": "name", "order": "DESC"})]
     assert down == names[::-1]
 
 
-def test_open_values_have_bounds_and_fixed_ones_have_none(state: State) -> None:
-    """Fixed values are a list, and 0 to 0 beside it."""
+def test_only_open_values_have_bounds(state: State) -> None:
+    """Fixed values are a list, with 0 for both bounds."""
     fixed, free = products(state, includeProducts="1001,1002")
     assert (fixed["minValue"], fixed["maxValue"], fixed["valueDenominations"]) == (0, 0, "100,250,500,1000,2000")
     assert (free["minValue"], free["maxValue"]) == (100, 10_000)
 
 
-def test_an_exchange_rate_is_told_when_asked_for(state: State) -> None:
-    """`exchangeRate: 1`; null otherwise."""
+def test_an_exchange_rate_is_given_on_request(state: State) -> None:
+    """`exchangeRate: 1` adds the rate, which is null otherwise."""
     (rated,) = products(state, includeProducts="1004", exchangeRate=1)
     (plain,) = products(state, includeProducts="1004")
     assert (rated["exchangeRate"], plain["exchangeRate"]) == ("83.25", None)
 
 
-def test_the_openapi_dialect_has_no_more_than_its_file_lists(state: State) -> None:
-    """No quantity limit among it, and the days until delivery are a number."""
+def test_the_openapi_dialect_has_listed_fields_only(state: State) -> None:
+    """It has no quantity limit, and the days until delivery are a number."""
     (vendor,) = products(state, includeProducts="1010")
     (openapi,) = products(state, openapi=True, includeProducts="1010")
     assert "orderQuantityLimit" in vendor
     assert "orderQuantityLimit" not in openapi
     assert (vendor["tatInDays"], openapi["tatInDays"]) == ("1 - 7", 7)
+
+
+def test_only_a_phone_number_has_an_operator(flat: FlatServer) -> None:
+    """A valid number has an operator; any other text is a failure. The status is a word."""
+    found = flat.ask("lookupMobileNumber", mobile_number="+919800000000")
+    assert (found["status"], found["parentProductId"]) == ("success", 1024)
+    for wrong in ("919800000000", "+91 98", "", None):
+        assert flat.ask("lookupMobileNumber", mobile_number=wrong)["status"] == "failure"

@@ -1,13 +1,7 @@
-"""`app`: a request is found in its envelope, checked, limited and answered in a dialect; the server can go away."""
+"""`api`: the sandbox finds a request in its envelope, checks, limits and answers it in a dialect."""
 
 import asyncio
-import errno
-import http.client
-import socket
-import threading
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import anyio
@@ -27,15 +21,15 @@ CLIENT = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET, "grant_type": 
 @pytest.mark.parametrize("dialect", ["vendor", "openapi"])
 @pytest.mark.parametrize("data", [{}, []])
 async def test_an_empty_object_may_be_an_empty_list(wire: Any, dialect: Any, data: object) -> None:
-    """PHP clients write theirs as `[]`."""
+    """The sandbox accepts `[]` for an empty object, as PHP clients write it."""
     async with Sandbox(dialect=dialect) as sandbox:
         answer = await wire.ask(sandbox, "plumProAPI.query.getBalance", {"data": data})
     assert (answer.status, answer.body["data"]["getBalance"]["data"]["currency"]) == (200, "INR")
 
 
 @pytest.mark.parametrize("path", [API, f"{API}/", f"{API}/generateLink", f"{API}/sendLinks"])
-async def test_every_address_seen_in_clients_takes_every_operation(wire: Any, path: str) -> None:
-    """With and without a slash at its end; what is asked for stands in the body."""
+async def test_every_known_path_takes_every_operation(wire: Any, path: str) -> None:
+    """The path does not matter, with or without a slash at its end: the body names the operation."""
     async with Sandbox() as sandbox:
         assert (await wire.post(sandbox, path, BALANCE)).status == 200
 
@@ -60,8 +54,8 @@ async def test_every_address_seen_in_clients_takes_every_operation(wire: Any, pa
         b'{"query":7,"variables":{"data":{}}}',
     ],
 )
-async def test_what_is_no_request_is_refused_and_counts_as_none(wire: Any, raw: bytes) -> None:
-    """PLE10001 for broken JSON, a bad envelope and an unknown operation alike."""
+async def test_an_invalid_request_is_refused_and_not_counted(wire: Any, raw: bytes) -> None:
+    """Broken JSON, a bad envelope and an unknown operation are all refused with PLE10001."""
     async with Sandbox() as sandbox:
         answer = await wire.post(sandbox, API, raw)
         assert (answer.status, answer.body["errorId"]) == (400, "PLE10001")
@@ -70,7 +64,7 @@ async def test_what_is_no_request_is_refused_and_counts_as_none(wire: Any, raw: 
 
 @pytest.mark.parametrize("dialect", ["vendor", "openapi"])
 async def test_points_may_be_sent_without_a_wrapper(wire: Any, dialect: Any) -> None:
-    """The OpenAPI file has the fields of sendBalance flat in `variables`: taken as well as in theirs."""
+    """The fields of sendBalance may stand directly in `variables`, as in the OpenAPI file, or in their wrapper."""
     async with Sandbox(dialect=dialect) as sandbox:
         for variables in (POINTS, {"recipients_data": POINTS}):
             answer = await wire.ask(sandbox, "storesAdmin.mutation.sendBalance", variables)
@@ -79,7 +73,7 @@ async def test_points_may_be_sent_without_a_wrapper(wire: Any, dialect: Any) -> 
 
 @pytest.mark.parametrize(("dialect", "key"), [("vendor", "getPaymentReport"), ("openapi", "paymentHistory")])
 async def test_the_payment_report_answers_under_its_other_name(wire: Any, dialect: Any, key: str) -> None:
-    """In the vendor's dialect alone."""
+    """The request paymentHistory is answered as getPaymentReport in the vendor's dialect only."""
     days = {"startDate": "2001-01-01", "endDate": "2001-01-02"}
     async with Sandbox(dialect=dialect) as sandbox:
         answer = await wire.plum(sandbox, "paymentHistory", **days)
@@ -87,23 +81,23 @@ async def test_the_payment_report_answers_under_its_other_name(wire: Any, dialec
 
 
 @pytest.mark.parametrize(("dialect", "code"), [("vendor", 404), ("openapi", "404")])
-async def test_an_errors_code_is_a_number_or_a_string(wire: Any, dialect: Any, code: object) -> None:
-    """The vendor's pages have a number, the OpenAPI file a string."""
+async def test_an_error_code_is_number_or_string(wire: Any, dialect: Any, code: object) -> None:
+    """An error's code is a number in the vendor's dialect and a string in the OpenAPI dialect."""
     async with Sandbox(dialect=dialect) as sandbox:
         answer = await wire.plum(sandbox, "getOrderDetails", poNumber="NONE", orderId=0)
     assert (answer.status, answer.body["code"]) == (404, code)
 
 
-async def test_mailed_links_answer_under_the_name_of_made_ones(wire: Any) -> None:
-    """`generateLinkEmail` is answered as `generateLink`."""
+async def test_mailed_links_are_answered_as_generate_link(wire: Any) -> None:
+    """`generateLinkEmail` is answered under the name `generateLink`."""
     async with Sandbox() as sandbox:
         given = {"campaignId": 7001, "link_expiry": "31-12-2099", "email_ids": "a@b.example"}
         answer = await wire.plum(sandbox, "generateLinkEmail", **given)
     assert answer.body["data"]["generateLink"]["success"] == 1
 
 
-async def test_what_came_in_is_kept_for_a_look(wire: Any) -> None:
-    """Operation, data out of its wrapper, body and path; the books count it."""
+async def test_received_requests_are_kept_and_counted(wire: Any) -> None:
+    """A test can read the operation, data, body and path of each request, and the books count it."""
     async with Sandbox() as sandbox:
         await wire.plum(sandbox, "getOrderDetails", poNumber="NONE")
         (received,) = sandbox.requests
@@ -117,15 +111,15 @@ async def test_what_came_in_is_kept_for_a_look(wire: Any) -> None:
 
 
 @pytest.mark.parametrize(("header", "status"), [("", 400), ("Bearer dead", 401)])
-async def test_without_a_good_token_nothing_is_carried_out(wire: Any, header: str, status: int) -> None:
-    """Nor kept, nor counted."""
+async def test_a_request_without_valid_token_does_nothing(wire: Any, header: str, status: int) -> None:
+    """A request without a valid token is refused, not kept and not counted."""
     async with Sandbox() as sandbox:
         assert (await wire.post(sandbox, API, BALANCE, Authorization=header)).status == status
         assert (len(sandbox.requests), sandbox.books().requests) == (0, {})
 
 
-async def test_a_token_that_was_issued_opens_and_can_be_asked_about(wire: Any) -> None:
-    """GET at the token's address says how long it still lives."""
+async def test_an_issued_token_works_and_can_be_checked(wire: Any) -> None:
+    """GET at the token's address tells how long it is still valid."""
     async with Sandbox(token_ttl_s=1000) as sandbox:
         issued = await wire.post(sandbox, "/v1/oauth/token", msgspec.json.encode(CLIENT))
         bearer = {"Authorization": f"Bearer {issued.body['access_token']}"}
@@ -138,15 +132,15 @@ async def test_a_token_that_was_issued_opens_and_can_be_asked_about(wire: Any) -
 
 
 @pytest.mark.parametrize("path", ["/v1/oauth/token/create/user", "/v1/oauth/sso/stores/company"])
-async def test_tokens_for_others_are_made_for_whoever_has_one(wire: Any, path: str) -> None:
-    """For users and for the storefront."""
+async def test_user_and_storefront_tokens_need_a_token(wire: Any, path: str) -> None:
+    """Tokens for users and for the storefront are made only for a caller with a valid token."""
     async with Sandbox() as sandbox:
         assert (await wire.post(sandbox, path, b"{}")).status == 200
         assert (await wire.post(sandbox, path, b"{}", Authorization="Bearer dead")).status == 401
 
 
-async def test_a_call_over_the_limit_is_not_carried_out(wire: Any) -> None:
-    """It is told the penalty; other operations go on."""
+async def test_a_call_over_the_limit_does_nothing(wire: Any) -> None:
+    """A call over the limit is refused with the penalty, and other operations go on."""
     async with Sandbox(limits={"placeOrder": 1}, penalty_s=30) as sandbox:
         assert (await wire.place(sandbox, "A")).status == 200
         refused = await wire.place(sandbox, "B")
@@ -159,13 +153,13 @@ async def test_a_call_over_the_limit_is_not_carried_out(wire: Any) -> None:
 
 
 async def test_the_status_of_a_penalty_can_be_chosen(wire: Any) -> None:
-    """The vendor documents one, and clients have seen others."""
+    """`limit_status` sets the HTTP status, since the vendor documents one and clients have met others."""
     async with Sandbox(limits={"getBalance": 1}, limit_status=403) as sandbox:
         assert [(await wire.post(sandbox, API, BALANCE)).status for _ in range(2)] == [200, 403]
 
 
 async def test_a_look_up_lags_behind_its_order(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """For `lookup_lag_s` an order cannot be found by its poNumber; then it can, by either key."""
+    """For `lookup_lag_s` a look-up by poNumber does not find an order; afterwards both keys find it."""
     async with Sandbox(lookup_lag_s=0.5) as sandbox:
         now = [1_700_000_000.0]
         monkeypatch.setattr(sandbox.state, "clock", lambda: now[0])
@@ -180,7 +174,7 @@ async def test_a_look_up_lags_behind_its_order(wire: Any, monkeypatch: pytest.Mo
 
 
 async def test_a_lagging_look_up_can_be_scripted(wire: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """PLE10016 for some seconds after the order, and for an order that never was as well."""
+    """The fault answers PLE10016 for some seconds after the order, and for an order that does not exist."""
     async with Sandbox() as sandbox:
         now = [1_700_000_000.0]
         monkeypatch.setattr(sandbox.state, "clock", lambda: now[0])
@@ -193,7 +187,7 @@ async def test_a_lagging_look_up_can_be_scripted(wire: Any, monkeypatch: pytest.
 
 
 async def test_a_scripted_penalty_names_its_time(wire: Any) -> None:
-    """And nothing is booked."""
+    """The fault `throttle` answers with its seconds as the penalty and books nothing."""
     async with Sandbox() as sandbox:
         sandbox.script("throttle", seconds=7)
         refused = await wire.place(sandbox)
@@ -201,8 +195,8 @@ async def test_a_scripted_penalty_names_its_time(wire: Any) -> None:
         assert sandbox.order("PO-1") is None
 
 
-async def test_a_revoked_token_takes_all_others_with_it(wire: Any) -> None:
-    """401 invalid_token, for this request and for every token issued before."""
+async def test_a_revocation_ends_all_issued_tokens(wire: Any) -> None:
+    """The fault answers 401 invalid_token, and every access token issued before stops working."""
     async with Sandbox() as sandbox:
         issued = await wire.post(sandbox, "/v1/oauth/token", msgspec.json.encode(CLIENT))
         bearer = {"Authorization": f"Bearer {issued.body['access_token']}"}
@@ -213,8 +207,8 @@ async def test_a_revoked_token_takes_all_others_with_it(wire: Any) -> None:
         assert (await wire.place(sandbox)).status == 200
 
 
-async def test_a_late_order_is_booked_after_its_connection_broke(wire: Any) -> None:
-    """The client has its error, and the order comes all the same."""
+async def test_a_late_order_is_booked_after_the_break(wire: Any) -> None:
+    """The client gets an error at once, and the order is booked later."""
     async with Sandbox() as sandbox:
         sandbox.script("late_commit", seconds=0.01)
         with pytest.raises(aiohttp.ClientError):
@@ -224,8 +218,8 @@ async def test_a_late_order_is_booked_after_its_connection_broke(wire: Any) -> N
                 await anyio.sleep(0.005)
 
 
-async def test_a_sandbox_that_ends_books_no_late_order_any_more(wire: Any) -> None:
-    """Nothing of it is left running."""
+async def test_a_stopped_sandbox_books_no_late_order(wire: Any) -> None:
+    """No task of a late order stays after the sandbox ends."""
     async with Sandbox() as sandbox:
         sandbox.script("late_commit", seconds=600)
         with pytest.raises(aiohttp.ClientError):
@@ -234,8 +228,8 @@ async def test_a_sandbox_that_ends_books_no_late_order_any_more(wire: Any) -> No
 
 
 @pytest.mark.parametrize(("kind", "booked"), [("timeout_before", False), ("timeout_after_commit", True)])
-async def test_silence_lasts_until_the_server_goes(wire: Any, kind: str, booked: bool) -> None:
-    """Nothing is answered; the connection breaks in the end, and the order is booked or not."""
+async def test_silence_lasts_until_the_server_stops(wire: Any, kind: str, booked: bool) -> None:
+    """A silent request is not answered: its connection breaks when the server stops, with the order booked or not."""
     async with Sandbox() as sandbox:
         sandbox.script(kind, seconds=600)
         with anyio.fail_after(30):
@@ -249,99 +243,13 @@ async def test_silence_lasts_until_the_server_goes(wire: Any, kind: str, booked:
         assert (sandbox.order("PO-1") is not None) is booked
 
 
-async def test_a_restart_comes_back_at_the_same_address_with_the_same_books(wire: Any) -> None:
-    """Orders are found again, tokens are good."""
-    async with Sandbox() as sandbox:
-        where = sandbox.base_url
-        await wire.place(sandbox)
-        await sandbox.restart(0)
-        assert sandbox.base_url == where
-        assert (await wire.plum(sandbox, "getOrderDetails", poNumber="PO-1")).status == 200
-
-
-async def test_nobody_takes_the_port_of_a_sandbox_that_is_away() -> None:
-    """Callers are refused; the port, which any program could get by chance, stays its own."""
-    async with Sandbox() as sandbox:
-        port = urlsplit(sandbox.base_url).port
-        assert port
-        away = asyncio.ensure_future(sandbox.restart(600))
-        refused = False
-        with anyio.fail_after(30):
-            while not refused:
-                with socket.socket() as caller:
-                    refused = caller.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
-                await anyio.sleep(0.005)
-        with socket.socket() as taker, pytest.raises(OSError, match="in use"):
-            taker.bind(("127.0.0.1", port))
-        away.cancel()
-
-
-async def test_a_scripted_restart_breaks_one_request_and_comes_back_by_itself(wire: Any) -> None:
-    """The order was not booked; sent again afterwards, it is."""
-    async with Sandbox() as sandbox:
-        sandbox.script("restart", first=1, seconds=0)
-        with pytest.raises(aiohttp.ClientError):
-            await wire.place(sandbox)
-        assert sandbox.order("PO-1") is None
-        with anyio.fail_after(30):
-            while sandbox.order("PO-1") is None:
-                with suppress(aiohttp.ClientError):
-                    await wire.place(sandbox)
-                await anyio.sleep(0.005)
-
-
-async def test_a_sandbox_that_ends_in_the_middle_of_a_restart_stays_away(wire: Any) -> None:
-    """It hears of no request any more, whoever listens at its address."""
-    async with Sandbox() as sandbox:
-        sandbox.script("restart", first=1, seconds=600)
-        with pytest.raises(aiohttp.ClientError):
-            await wire.place(sandbox)
-    with suppress(aiohttp.ClientError):
-        await wire.place(sandbox)
-    assert len(sandbox.requests) == 1
-
-
-async def test_the_books_can_be_read_over_the_wire(wire: Any) -> None:
-    """For a test in another process."""
+async def test_the_books_can_be_read_over_http(wire: Any) -> None:
+    """A test in another process can read the books as JSON."""
     async with Sandbox() as sandbox:
         await wire.place(sandbox, "A", quantity=3)
         async with wire.http.get(f"{sandbox.base_url.removesuffix('/chef')}/_sandbox/books") as answer:
             books = await answer.json()
     assert (books["orders"], books["pieces"], books["by_po_number"]) == (1, 3, {"A": 1})
-
-
-async def test_the_books_stay_open_for_a_look_after_it_stopped(wire: Any) -> None:
-    """What a test asserts at its end is still there."""
-    async with Sandbox() as sandbox:
-        await wire.place(sandbox)
-        await sandbox.stop()
-        assert sandbox.books().orders == 1
-        order = sandbox.order("PO-1")
-    assert order is not None
-    assert sandbox.order("PO-2") is None
-
-
-def test_it_runs_in_a_thread_for_tests_without_a_loop() -> None:
-    """And the thread is gone when the block ends."""
-    before = threading.enumerate()
-    with Sandbox().run_in_thread() as sandbox:
-        asking = http.client.HTTPConnection(urlsplit(sandbox.base_url).netloc, timeout=30)
-        asking.request("GET", "/_sandbox/books")
-        assert msgspec.json.decode(asking.getresponse().read())["orders"] == 0
-        asking.close()
-    assert threading.enumerate() == before
-
-
-def test_an_address_that_is_taken_is_told_to_whoever_started_the_thread() -> None:
-    """As the error it is, and no thread hangs about."""
-    before = threading.enumerate()
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        with pytest.raises(OSError, match="address already in use"):
-            with Sandbox(port=taken.getsockname()[1]).run_in_thread():
-                pass
-    assert threading.enumerate() == before
 
 
 ODD_NUMBERS = [
@@ -355,10 +263,8 @@ ODD_NUMBERS = [
 
 
 @pytest.mark.parametrize(("operation", "data"), ODD_NUMBERS, ids=str)
-async def test_a_number_that_is_none_is_refused_in_the_vendors_words(
-    wire: Any, operation: str, data: dict[str, Any]
-) -> None:
-    """What Python reads as a number, or as a digit, need not be one."""
+async def test_an_odd_number_is_refused_by_error_id(wire: Any, operation: str, data: dict[str, Any]) -> None:
+    """Text that Python reads as a number, and the vendor does not, is refused with an error id."""
     async with Sandbox() as sandbox:
         answer = await wire.plum(sandbox, operation, **data)
         assert answer.status == 400
@@ -376,7 +282,7 @@ async def test_a_number_that_is_none_is_refused_in_the_vendors_words(
         ("storeLink.query.campaignList", {"limit": "\u00b2"}),
     ],
 )
-async def test_a_digit_of_no_number_never_breaks_the_server(wire: Any, query: str, data: dict[str, Any]) -> None:
-    """A superscript is a digit to Python, and no number."""
+async def test_a_superscript_digit_never_breaks_the_server(wire: Any, query: str, data: dict[str, Any]) -> None:
+    """Python counts a superscript as a digit; the sandbox does not, and does not answer 500."""
     async with Sandbox() as sandbox:
         assert (await wire.ask(sandbox, query, data)).status < 500

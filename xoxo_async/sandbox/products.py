@@ -1,6 +1,6 @@
-"""The sandbox's products: some stable ones that tests and examples may count on, and seeded ones around them.
+"""The sandbox's products: a fixed set that tests and examples can rely on, and forty more that depend on the seed.
 
-| id | what | values |
+| id | product | values |
 |---|---|---|
 | 1001 | Corner Shop, India, INR | 100 250 500 1000 2000 |
 | 1002 | Book Nook, India, INR, codes with PIN | 100 to 10000, open value |
@@ -9,17 +9,17 @@
 | 1005 | High Street Card, United Kingdom, GBP, 2 % fee | 10 20 50 |
 | 1006 | Marktplatz, Germany, EUR | 10 25 50 100 |
 | 1007 | Souk Card, UAE, AED, a link with PIN | 50 100 250 |
-| 1010 | Slow Press, INR, delivered after a while | 500 |
+| 1010 | Slow Press, INR, delivered later (`delivery_delay_s`) | 500 |
 | 1011 | Sold Out, INR, out of stock (PLE10024) | 500 |
 | 1012 | Strict Store, INR, KYC not approved (PLE10015) | 500 |
-| 1013 | Phone First, INR, wants a phone number | 500 |
-| 1014 | Bulk Buy, INR, up to 10,000 pieces an order | 10 50 |
+| 1013 | Phone First, INR, needs a phone number (`contact`) | 500 |
+| 1014 | Bulk Buy, INR, up to 9,999 pieces in one order | 10 50 |
 | 1021 | Sky Lounge (lounge) | 1000 |
 | 1022 | Cloud Miles (miles) | 100 500 |
 | 1023 | Garden Chair (merchandise) | 1500 |
-| 1024 | Ring Mobile (topup operator), 1025 its plan | 199 |
+| 1024 | Ring Mobile (top-up operator); 1025 is its plan | 199 |
 | 1026 | Clean Rivers (charity) | 10 to 5000, open value |
-| 1031, 1032 | Studio Pass, Trail Maps (perks): a code, a link, there without an order | none |
+| 1031, 1032 | Studio Pass, Trail Maps (perks): the catalogue itself has the code or the link, without an order | none |
 """
 
 import random
@@ -53,21 +53,21 @@ class Product(NamedTuple):
     """A product on sale.
 
     Attributes:
-        id: Its productId.
-        name: Its name.
-        country: Where it is good.
-        values: Its denominations; for open values, the least and the greatest.
-        open_value: Whether any value between is sold.
-        fee: In percent.
-        discount: In percent.
-        code_type: code, codePin, url, urlPin.
-        category: The catalogue it is in; empty for gift cards.
-        limit: Pieces an order may hold.
-        needs_phone: Whether `contact` is mandatory.
-        trouble: The error id its orders get.
-        delayed: Whether its codes come later.
-        parent: The operator of a top-up plan.
-        perk: What a perk holds: its code, its link.
+        id: The productId.
+        name: The name.
+        country: The country where it can be used.
+        values: The denominations. For an open value: the smallest and the largest.
+        open_value: Whether every value between the two is sold.
+        fee: The fee, in percent.
+        discount: The discount, in percent.
+        code_type: `code`, `codePin`, `url` or `urlPin`.
+        category: The category that lists it; empty for gift cards.
+        limit: The most pieces that one order may have.
+        needs_phone: Whether `contact` is required.
+        trouble: The error id that each order of it gets; empty for none.
+        delayed: Whether its codes come later than the order.
+        parent: The operator, for a top-up plan.
+        perk: The code and the link of a perk.
     """
 
     id: int
@@ -87,13 +87,13 @@ class Product(NamedTuple):
     perk: tuple[str, str] = ("", "")
 
     def sells(self, value: Decimal) -> bool:
-        """Return whether a piece of this value is on sale."""
+        """Return whether the product is sold at this value."""
         if not self.values:
             return False
         return self.values[0] <= value <= self.values[-1] if self.open_value else value in self.values
 
     def price(self, value: Decimal, quantity: int) -> tuple[Decimal, Decimal]:
-        """Return (total, discount) of an order in the account's currency, unrounded."""
+        """Return the total and the discount of an order, in the account's currency and not rounded."""
         face = value * quantity * self.country.rate
         return face * (1 + self.fee / 100), face * self.discount / 100
 
@@ -104,7 +104,7 @@ def _values(*numbers: int) -> tuple[Decimal, ...]:
 
 _IN, _US, _GB, _DE, _AE = COUNTRIES
 
-_STABLE: Final = (
+_FIXED: Final = (
     Product(1001, "Corner Shop", _IN, _values(100, 250, 500, 1000, 2000)),
     Product(1002, "Book Nook", _IN, _values(100, 10000), open_value=True, code_type="codePin"),
     Product(1003, "Cinema Circle", _IN, _values(200, 500, 1000), discount=Decimal(5)),
@@ -132,13 +132,13 @@ _LAST: Final = ("Bakery", "Boots", "Cycles", "Florist", "Gadgets", "Kitchen", "O
 
 
 def make_products(seed: int) -> dict[int, Product]:
-    """Return the catalogue of a seed: the stable products, and forty more.
+    """Return the catalogue of a seed: the fixed products, and forty more.
 
     Args:
-        seed: Decides about the others.
+        seed: Fixes the forty: the same seed gives the same products.
     """
     dice = random.Random(seed)
-    products = {product.id: product for product in _STABLE}
+    products = {product.id: product for product in _FIXED}
     names = [f"{first} {last}" for first in _FIRST for last in _LAST]
     dice.shuffle(names)
     for number, name in enumerate(names[:40], 2001):

@@ -1,4 +1,4 @@
-"""How each fault answers, once the request was carried out or not."""
+"""What each kind of fault puts on the wire, after the request was carried out or instead of that."""
 
 import asyncio
 import gzip
@@ -12,7 +12,7 @@ from aiohttp import web
 from xoxo_async.sandbox.faults import Rule
 from xoxo_async.sandbox.reading import Refusal
 
-__all__ = ["misbehave", "refused", "reply"]
+__all__ = ["answer_with_fault", "refused", "reply"]
 
 
 def reply(body: object, status: int = 200) -> web.Response:
@@ -21,7 +21,7 @@ def reply(body: object, status: int = 200) -> web.Response:
 
 
 def refused(refusal: Refusal, *, openapi: bool = False) -> web.Response:
-    """Answer with the vendor's application error; the OpenAPI file has its code as a string."""
+    """Answer with the vendor's application error. The OpenAPI file has its code as a string."""
     code = str(refusal.status) if openapi else refusal.status
     body = {"code": code, "errorId": refusal.error_id, "errorInfo": refusal.text, "error": refusal.text}
     return reply(body, refusal.status)
@@ -36,7 +36,7 @@ def _break(request: web.Request) -> web.Response:
 Fault = Callable[[web.Request, Rule, "web.Response | None"], Awaitable[web.StreamResponse]]
 
 
-def _always(make: Callable[[Rule], web.Response]) -> Fault:
+def _same(make: Callable[[Rule], web.Response]) -> Fault:
     async def fault(_request: web.Request, rule: Rule, _answer: web.Response | None) -> web.StreamResponse:
         return make(rule)
 
@@ -77,14 +77,14 @@ async def _oversize(request: web.Request, _rule: Rule, _answer: web.Response | N
     return big
 
 
-def _changed(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
+def _change_order(change: Callable[[dict[str, object]], dict[str, object]]) -> Fault:
     async def fault(_request: web.Request, _rule: Rule, answer: web.Response | None) -> web.StreamResponse:
         if answer is None or not isinstance(answer.body, bytes) or answer.status != 200:
             return answer or web.Response()
         body = msgspec.json.decode(answer.body)
         inner = next(iter(body.get("data", {}).values()), None)
         if not isinstance(inner, dict) or not isinstance(inner.get("data"), dict):
-            return answer  # no order in it
+            return answer  # the answer has no order
         inner["data"] = change(inner["data"])
         return reply(body)
 
@@ -114,44 +114,42 @@ def _failed_inside(_rule: Rule) -> web.Response:
 
 
 def _bomb(_rule: Rule) -> web.Response:
-    packed = gzip.compress(bytes(1 << 20), 9) * 512  # members of a gzip file may follow each other
+    packed = gzip.compress(bytes(1 << 20), 9) * 512  # a gzip file may have several members
     return web.Response(body=packed, headers={"Content-Encoding": "gzip"}, content_type="application/json")
 
 
 _FAULTS: Final[dict[str, Fault]] = {
-    "error_5xx_before": _always(_internal),
-    "error_5xx_after": _always(lambda rule: refused(Refusal(rule.error_id, status=rule.status or 502))),
-    "html_502": _always(_html),
-    "html_502_after": _always(_html),
+    "error_5xx_before": _same(_internal),
+    "error_5xx_after": _same(lambda rule: refused(Refusal(rule.error_id, status=rule.status or 502))),
+    "html_502": _same(_html),
+    "html_502_after": _same(_html),
     "truncated": _truncated,
     "garbage": _garbage,
-    "not_json": _always(lambda _rule: web.Response(text="OK", content_type="application/json")),
-    "empty_body": _always(lambda _rule: web.Response(content_type="application/json")),
-    "wrong_types": _changed(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
-    "no_order_id": _changed(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
-    "error_in_200": _always(_failed_inside),
-    "short_answer": _changed(_short),
-    "duplicate_answer": _always(lambda _rule: refused(Refusal("PLE10004"))),
-    "revoke_token": _always(
+    "not_json": _same(lambda _rule: web.Response(text="OK", content_type="application/json")),
+    "empty_body": _same(lambda _rule: web.Response(content_type="application/json")),
+    "wrong_types": _change_order(lambda order: {**order, "orderId": {"id": 1}, "vouchers": "none", "quantity": [1]}),
+    "no_order_id": _change_order(lambda order: {key: value for key, value in order.items() if key != "orderId"}),
+    "error_in_200": _same(_failed_inside),
+    "short_answer": _change_order(_short),
+    "duplicate_answer": _same(lambda _rule: refused(Refusal("PLE10004"))),
+    "revoke_token": _same(
         lambda _rule: reply({"error": "invalid_token", "error_description": "invalid/expired token"}, 401)
     ),
     "oversize": _oversize,
-    "gzip_bomb": _always(_bomb),
-    "deep_json": _always(lambda _rule: web.Response(body=b"[" * 100_000, content_type="application/json")),
-    "bad_utf8": _always(lambda _rule: web.Response(body=b'{"data": "\xff\xfe"}', content_type="application/json")),
-    "redirect_307": _always(
-        lambda _rule: web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})
-    ),
+    "gzip_bomb": _same(_bomb),
+    "deep_json": _same(lambda _rule: web.Response(body=b"[" * 100_000, content_type="application/json")),
+    "bad_utf8": _same(lambda _rule: web.Response(body=b'{"data": "\xff\xfe"}', content_type="application/json")),
+    "redirect_307": _same(lambda _rule: web.Response(status=307, headers={"Location": "http://127.0.0.1:9/elsewhere"})),
     "slow_body": _slow,
 }
 
 
-async def misbehave(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
-    """Answer a request as a fault demands; kinds without an answer break the connection."""
+async def answer_with_fault(request: web.Request, rule: Rule, answer: web.Response | None) -> web.StreamResponse:
+    """Answer a request as a rule says. A kind that has no answer breaks the connection."""
     fault = _FAULTS.get(rule.kind)
     if fault is None:
         return _break(request)
     try:
         return await fault(request, rule, answer)
     except ConnectionError:
-        return web.Response()  # the client left first
+        return web.Response()  # the client closed the connection first

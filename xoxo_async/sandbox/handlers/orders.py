@@ -1,26 +1,17 @@
-"""One function an operation: the request's data and the books in, the reply's data out, or the vendor's refusal."""
+"""Orders: place one, look one up, list the history."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final
 
-from xoxo_async.sandbox.catalog import Product
-from xoxo_async.sandbox.handlers_catalog import get_filters, get_vouchers
+from xoxo_async.sandbox.products import Product
 from xoxo_async.sandbox.reading import Data, Refusal, dates, money, number, page_of, text, whole
 from xoxo_async.sandbox.state import BookedOrder, State
 
-__all__ = ["HANDLERS", "Handler"]
-
-
-def get_balance(state: State, _data: Data, openapi: bool) -> object:
-    """Return the balance."""
-    balance: dict[str, object] = {"value": number(state.balance), "currency": "INR"}
-    return balance if openapi else {**balance, "points": number(state.balance * 10)}
+__all__ = ["get_order_details", "get_order_history", "place_order"]
 
 
 def place_order(state: State, data: Data, openapi: bool) -> object:
-    """Book an order, or refuse it as the vendor would."""
+    """Book an order, or refuse it as the vendor does."""
     quantity, value = whole(data, "quantity", "PLE10001"), money(data, "denomination")
     product = state.products.get(whole(data, "productId", "PLE10001"))
     po_number = text(data, "poNumber")
@@ -36,7 +27,7 @@ def place_order(state: State, data: Data, openapi: bool) -> object:
         raise Refusal("PLE10018")
     if quantity > min(product.limit, 9999):
         raise Refusal("PLE10041")
-    if not _has_its_block(product, data):
+    if not _has_needed_fields(product, data):
         raise Refusal("PLE10001")
     order = state.book(
         product,
@@ -50,11 +41,11 @@ def place_order(state: State, data: Data, openapi: bool) -> object:
     )
     if order is None:
         raise Refusal("PLE10010")
-    return order_reply(state, order, details=False, openapi=openapi)
+    return _order_reply(state, order, details=False, openapi=openapi)
 
 
-def _has_its_block(product: Product, data: Data) -> bool:
-    """Whether an order brings what its category needs."""
+def _has_needed_fields(product: Product, data: Data) -> bool:
+    """Return whether an order has the fields that its category needs."""
     meta, lounge = data.get("userMeta"), data.get("loungeData")
     if product.category == "lounge":
         needed = ("firstName", "lastName", "categoryType", "flightDepartureDate")
@@ -69,7 +60,7 @@ def _has_its_block(product: Product, data: Data) -> bool:
 
 
 def get_order_details(state: State, data: Data, openapi: bool) -> object:
-    """Return an order by its id or poNumber; `sendMailToReceiver` mails its codes again."""
+    """Return an order by its id or poNumber. `sendMailToReceiver` mails its codes again."""
     order = state.find(whole(data, "orderId", "PLE10002", 0), text(data, "poNumber"))
     if order is None:
         raise Refusal("PLE10016")
@@ -77,15 +68,15 @@ def get_order_details(state: State, data: Data, openapi: bool) -> object:
         if not state.delivered(order):
             raise Refusal("PLE10034")
         order.mails += 1
-    return order_reply(state, order, details=True, openapi=openapi)
+    return _order_reply(state, order, details=True, openapi=openapi)
 
 
-def order_reply(state: State, order: BookedOrder, *, details: bool, openapi: bool) -> dict[str, object]:
-    """Return an order as the wire has it."""
+def _order_reply(state: State, order: BookedOrder, *, details: bool, openapi: bool) -> dict[str, object]:
+    """Return an order as placeOrder answers it, or with the details that getOrderDetails adds."""
     product = state.products[order.product_id]
     delivered = state.delivered(order)
+    # Merchandise is a parcel, and a top-up goes to a phone: the vendor gives neither a code.
     has_codes = delivered and product.category not in {"merchandise", "topup"}
-    status = "delivered" if delivered else "pending"
     vouchers = [_voucher(order, product, code, pin, openapi=openapi) for code, pin in order.codes] if has_codes else []
     reply: dict[str, object] = {
         "orderId": order.order_id,
@@ -93,18 +84,30 @@ def order_reply(state: State, order: BookedOrder, *, details: bool, openapi: boo
         "currencyCode": "INR",
         "amountCharged": number(order.charged),
         "orderStatus": "complete",
-        "deliveryStatus": status,
+        "deliveryStatus": _status(state, order),
         "quantity": order.quantity,
     }
-    placed = datetime.fromtimestamp(order.placed_at, UTC)
     if openapi:
         reply |= {"orderDiscount": number(order.discount), "discountPercent": number(product.discount)}
-        if details:
-            stamp = placed.strftime("%Y-%m-%dT%H:%M:%SZ")
-            reply |= {"orderDate": stamp, "deliveryDate": stamp} if delivered else {"orderDate": stamp}
-        return {**reply, "vouchers": vouchers}
-    discount = f"{order.discount:f}" if order.discount else ""
-    reply |= {
+        return {**reply, **(_openapi_dates(order, delivered=delivered) if details else {}), "vouchers": vouchers}
+    reply |= _vendor_fields(order, product, _status(state, order))
+    if vouchers:
+        reply["vouchers"] = vouchers
+    return {**reply, **(_vendor_details(order, delivered=delivered) if details else {})}
+
+
+def _status(state: State, order: BookedOrder) -> str:
+    return "delivered" if state.delivered(order) else "pending"
+
+
+def _openapi_dates(order: BookedOrder, *, delivered: bool) -> dict[str, object]:
+    stamp = _placed(order).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"orderDate": stamp, "deliveryDate": stamp} if delivered else {"orderDate": stamp}
+
+
+def _vendor_fields(order: BookedOrder, product: Product, status: str) -> dict[str, object]:
+    discount = f"{order.discount:f}" if order.discount else ""  # the vendor writes no discount as an empty text
+    return {
         "rawOrderTotal": number(order.total),
         "orderDiscount": discount,
         "rawOrderDiscount": discount,
@@ -114,17 +117,20 @@ def order_reply(state: State, order: BookedOrder, *, details: bool, openapi: boo
         "voucherDetails": [_detail(order, product, status)],
         "orderMeta": {"email": order.email, "contact": order.contact},
     }
-    if vouchers:
-        reply["vouchers"] = vouchers
-    if details:
-        stamp = placed.strftime("%Y-%m-%d %H:%M:%S")
-        blank = dict.fromkeys(("shippingFirstName", "shippingLastName", "shippingCity", "shippingCountry"), "")
-        reply |= {"orderDate": stamp, "deliveryDate": stamp if delivered else "", "shippingDetails": blank}
-    return reply
+
+
+def _vendor_details(order: BookedOrder, *, delivered: bool) -> dict[str, object]:
+    stamp = _placed(order).strftime("%Y-%m-%d %H:%M:%S")
+    blank = dict.fromkeys(("shippingFirstName", "shippingLastName", "shippingCity", "shippingCountry"), "")
+    return {"orderDate": stamp, "deliveryDate": stamp if delivered else "", "shippingDetails": blank}
+
+
+def _placed(order: BookedOrder) -> datetime:
+    return datetime.fromtimestamp(order.placed_at, UTC)
 
 
 def _voucher(order: BookedOrder, product: Product, code: str, pin: str, *, openapi: bool) -> dict[str, object]:
-    until = f"{datetime.fromtimestamp(order.placed_at, UTC).year + 1}-12-31"
+    until = f"{_placed(order).year + 1}-12-31"
     if openapi:
         return {"code": code, "pin": pin, "validFrom": order.day, "validTo": until}
     return {
@@ -156,7 +162,7 @@ def _detail(order: BookedOrder, product: Product, status: str) -> dict[str, obje
 
 
 def get_order_history(state: State, data: Data, _openapi: bool) -> object:
-    """Return a page of orders, newest first: the one reply that tells the poNumber."""
+    """Return a page of orders, newest first. It is the only reply that contains the poNumber."""
     start, end = dates(data)
     tag = text(data, "tag")
     orders = [
@@ -170,10 +176,10 @@ def get_order_history(state: State, data: Data, _openapi: bool) -> object:
 
 def _summary(state: State, order: BookedOrder) -> dict[str, object]:
     product = state.products[order.product_id]
-    status = "delivered" if state.delivered(order) else "pending"
+    status = _status(state, order)
     return {
         "orderId": order.order_id,
-        "orderDate": datetime.fromtimestamp(order.placed_at, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+        "orderDate": _placed(order).strftime("%Y-%m-%d %H:%M:%S"),
         "email": order.email,
         "deliveryStatus": status,
         "poNumber": order.po_number,
@@ -200,36 +206,3 @@ def _summary(state: State, order: BookedOrder) -> dict[str, object]:
         ],
         "voucherDetails": [_detail(order, product, status)],
     }
-
-
-def payment_history(state: State, data: Data, openapi: bool) -> object:
-    """Return a page of the payment report, newest first."""
-    start, end = dates(data)
-    rows = [entry for entry in reversed(state.payments) if start <= entry.day <= end]
-    return [
-        {
-            "invoice_number": f"IN{entry.reference}",
-            "reference_id": entry.reference,
-            "date": entry.day,
-            "reason": entry.reason,
-            "adjusted_amount": int(entry.amount) if openapi else number(entry.amount),
-            "transaction_status": "Complete",
-            "closing_balance": int(entry.balance) if openapi else number(entry.balance),
-        }
-        for entry in page_of(data, rows)
-    ]
-
-
-Handler = Callable[[State, Data, bool], object]
-
-HANDLERS: Final[dict[str, Handler]] = {
-    "getFilters": get_filters,
-    "getVouchers": get_vouchers,
-    "getBalance": get_balance,
-    "placeOrder": place_order,
-    "getOrderDetails": get_order_details,
-    "getOrderHistory": get_order_history,
-    "paymentHistory": payment_history,
-    "getPaymentReport": payment_history,
-}
-"""The operations that answer `{"status": 1, "data": ...}`."""
