@@ -1,4 +1,4 @@
-"""An aiohttp.web app that hands out a voucher: the client lives as long as the app.
+"""An aiohttp.web app that gives out vouchers. It opens one client at its start and closes it at its end.
 
 Run: python examples/aiohttp_app.py
 """
@@ -20,7 +20,7 @@ async def client(app: web.Application) -> AsyncIterator[None]:
 
 
 async def claim(request: web.Request) -> web.Response:
-    """Place the order of a claim; the same claim again returns the same order."""
+    """Place the order of a claim. The same claim made again returns the same order."""
     body = await request.json()
     try:
         order = await request.app[XOXO].orders.place(
@@ -29,7 +29,9 @@ async def claim(request: web.Request) -> web.Response:
             po_number=f"claim-{request.match_info['claim_id']}",
         )
     except errors.OutcomeUnknownError:
-        return web.json_response({"error": "not known yet; claim again"}, status=503, headers={"Retry-After": "60"})
+        return web.json_response(
+            {"error": "outcome not known yet; claim again"}, status=503, headers={"Retry-After": "60"}
+        )
     except errors.XoxoError as error:
         return web.json_response({"error": type(error).__name__}, status=502)
     codes = [voucher.code.reveal() for voucher in order.vouchers]

@@ -1,4 +1,4 @@
-"""A FastAPI app that hands out a voucher: one client for the app's life, one poNumber for each claim.
+"""A FastAPI app that gives out vouchers: one client for the whole app, and one poNumber for each claim.
 
 Run: uvicorn fastapi_app:app
 """
@@ -25,7 +25,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 class Claim(BaseModel):
-    """What a user may claim; the claim's id makes the poNumber, so that a double click buys once."""
+    """What a user claims. The poNumber is made from the claim's id, so that a double click buys once."""
 
     claim_id: str
     product_id: int
@@ -34,7 +34,7 @@ class Claim(BaseModel):
 
 @app.post("/claims")
 async def claim(body: Claim, request: Request) -> dict[str, object]:
-    """Place the order; the same claim again returns the same order."""
+    """Place the order of a claim. The same claim made again returns the same order."""
     xoxo: XoxoClient = request.app.state.xoxo
     try:
         order = await xoxo.orders.place(
@@ -43,7 +43,7 @@ async def claim(body: Claim, request: Request) -> dict[str, object]:
     except errors.ConfigError as error:
         raise HTTPException(422, error.message) from None
     except errors.OutcomeUnknownError:
-        raise HTTPException(503, "not known yet; claim again", headers={"Retry-After": "60"}) from None
+        raise HTTPException(503, "outcome not known yet; claim again", headers={"Retry-After": "60"}) from None
     except errors.XoxoError as error:
         raise HTTPException(502, type(error).__name__) from None
     return {"order_id": order.order_id, "codes": [voucher.code.reveal() for voucher in order.vouchers]}

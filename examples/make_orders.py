@@ -1,4 +1,4 @@
-"""Make examples/orders.csv: a thousand gifts for a company's people, the same every time.
+"""Write examples/orders.csv: a thousand gifts for the employees of a company, the same ones every time.
 
 Run: python examples/make_orders.py [FILE]
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 ROWS = 1_000
 SEED = 20260301
 
-# Products of the sandbox that deliver at once, with values they are sold in, and how popular they are.
+# Products of the sandbox that are delivered at once: product id, denominations, weight.
 PRODUCTS = [
     (1001, (250, 500, 1000), 30),
     (1002, (500, 750, 1500), 22),
@@ -28,8 +28,8 @@ TAGS = ["spring-bonus", "spring-bonus", "spring-bonus", "work-anniversary", "ref
 
 
 def rows() -> Iterator[list[object]]:
-    """Yield the rows, the header first."""
-    dice = random.Random(SEED)  # noqa: S311 - the same rows every time is the point
+    """Yield the header, then the rows."""
+    dice = random.Random(SEED)  # noqa: S311 - a fixed seed makes the same rows every time
     weights = [weight for _, _, weight in PRODUCTS]
     yield ["key", "product_id", "denomination", "quantity", "email", "tag"]
     for number in range(1, ROWS + 1):

@@ -1,7 +1,7 @@
-"""A queue worker: one message, one order, delivered at least once and yet bought once.
+"""A queue worker: one message makes one order, also if the queue delivers the message twice.
 
-The message's id makes the poNumber; a redelivered message finds its own order. Only a message whose order is certain
-is acknowledged.
+The poNumber is made from the message's id, so a message that comes again finds its own order. The worker acknowledges a
+message only when the outcome of its order is certain.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from xoxo_async import Order, XoxoClient, errors
 
 
 class Message(NamedTuple):
-    """What your queue delivers."""
+    """A message of your queue."""
 
     id: str
     product_id: int
@@ -21,7 +21,7 @@ class Message(NamedTuple):
 
 
 async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message, Order], Awaitable[None]]) -> bool:
-    """Work on one message; return whether to acknowledge it."""
+    """Handle one message. Return whether to acknowledge it."""
     try:
         order = await xoxo.orders.place(
             product_id=message.product_id,
@@ -30,10 +30,10 @@ async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message,
             email=message.email,
         )
     except (errors.AuthError, errors.ConfigError):
-        raise  # not this message's fault: no message can be worked on until a person has looked
+        raise  # every message fails in the same way until a person has fixed the settings or the credentials
     except errors.XoxoError as error:
         if error.effect == "possible" or error.retryable:
-            return False  # let the queue deliver it again: the same poNumber settles it
+            return False  # the queue delivers it again, and the same poNumber then finds or places the order
         print(f"message {message.id} refused: {error}")
         return True
     await deliver(message, order)
@@ -41,7 +41,7 @@ async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message,
 
 
 async def work(queue: "asyncio.Queue[Message]", deliver: Callable[[Message, Order], Awaitable[None]]) -> None:
-    """Take messages until cancelled; what is not acknowledged goes back."""
+    """Take messages until the task is cancelled. A message that is not acknowledged goes back into the queue."""
     async with XoxoClient.from_env() as xoxo:
         while True:
             message = await queue.get()

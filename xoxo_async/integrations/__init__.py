@@ -1,1 +1,1 @@
-"""One small module per neighbour, each imported only by who needs it."""
+"""Adapters to other systems, one small module each. The SDK itself imports none of them."""

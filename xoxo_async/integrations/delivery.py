@@ -1,4 +1,4 @@
-"""What a delivery event says, and which events have been handled; the pure part of the webhook."""
+"""What a delivery event says, and which events were handled before: the part of the webhook without I/O."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,26 +12,35 @@ from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders import Order
 from xoxo_async.wire import DeliveryStatus, ReplyDecoder, parse_datetime
 
-__all__ = ["MAX_BODY_BYTES", "Delivery", "MemorySeenStore", "SeenStore", "keys_of", "known_by", "parse_delivery"]
+__all__ = [
+    "MAX_BODY_BYTES",
+    "Delivery",
+    "MemorySeenStore",
+    "SeenStore",
+    "keys_to_find",
+    "keys_to_remember",
+    "parse_delivery",
+]
 
 MAX_BODY_BYTES: Final = 64 * 1024
-"""The largest body read. A real one has about 200 bytes."""
+"""The largest body that is read, in bytes. A real event has about 200."""
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """An order was delivered, or cancelled.
+    """An event of the vendor's webhook: an order was delivered, or cancelled.
 
     Attributes:
-        event_id: The vendor's id of this event, as text: it may have 20 digits.
-        order_id: The order.
-        po_number: Your poNumber; empty where the event has none, or after a read-back one that cannot be looked up.
-        delivery_status: The order's own status, as read back through the API. None where nobody read it back, or the
-            API says none: then nothing is known.
-        claimed_status: What the event claims. Anyone can write an event: never act on this alone.
-        order_date: When it was placed, without a zone (most likely IST).
-        created_at: When the event was made, likewise.
-        order: The order with its codes, as read back; None where the receiver has no `orders`, and then nothing of
-            this is verified.
+        event_id: The vendor's id of this event. It is text, since it may have 20 digits.
+        order_id: The order id.
+        po_number: Your poNumber. It is empty if the event has none. After a read-back it is also empty if the event's
+            poNumber cannot be looked up.
+        delivery_status: The order's status, read back through the API. None if there was no read-back, or if the API
+            gave no status: then the status is not known.
+        claimed_status: The status that the event claims. Anyone can write an event, so never act on this alone.
+        order_date: When the order was placed. The vendor gives no time zone; most likely it is IST.
+        created_at: When the event was made, also without a time zone.
+        order: The order with its codes, read back through the API. None if the receiver has no `orders`; then nothing
+            of this event is verified.
     """
 
     event_id: str
@@ -61,18 +70,19 @@ _DECODER: Final = ReplyDecoder(_Body)
 
 
 def parse_delivery(body: bytes) -> Delivery:
-    """Read the body of a delivery event. It proves nothing: anyone can write one.
+    """Read the body of a delivery event. The event proves nothing, since anyone can write one.
 
-    Ids are taken as numbers or texts, statuses in any case and spelling, dates in every form the vendor writes.
+    Ids may be numbers or texts, statuses may have any case and spelling, and dates may have every form that the vendor
+    writes.
 
     Args:
-        body: The request's body.
+        body: The body of the request.
 
     Returns:
-        What it claims; its `delivery_status` is None, since nothing of it is verified.
+        What the event claims. Its `delivery_status` is None, since nothing of it is verified.
 
     Raises:
-        DecodeError: It is too large, no JSON, or no event of an order.
+        DecodeError: The body is too large, is not JSON, or is not an event of an order.
     """
     if len(body) > MAX_BODY_BYTES:
         raise DecodeError(f"the event is larger than {MAX_BODY_BYTES} bytes")
@@ -92,7 +102,7 @@ def parse_delivery(body: bytes) -> Delivery:
 
 
 class SeenStore(Protocol):
-    """Remembers what has been handled. With one in a database, several processes handle each event once."""
+    """Remembers which events were handled. With a store in a database, several processes handle each event once."""
 
     async def contains(self, keys: Sequence[str], /) -> bool:
         """Return whether any of the keys was added before."""
@@ -104,13 +114,13 @@ class SeenStore(Protocol):
 
 
 class MemorySeenStore:
-    """Remembers the latest keys of this process, and forgets the oldest beyond a bound.
+    """Remembers the keys of this process in memory. Beyond a bound it forgets the oldest ones.
 
     Args:
-        max_keys: How many to remember; an event has three at most.
+        max_keys: How many keys to remember. One event has three at most.
 
     Raises:
-        ConfigError: When that is less than one.
+        ConfigError: `max_keys` is not a whole number from 1.
     """
 
     __slots__ = ("_keys", "_max_keys")
@@ -138,16 +148,16 @@ class MemorySeenStore:
             self._keys.popitem(last=False)
 
 
-def keys_of(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
-    """Return what a handled event is remembered by.
+def keys_to_remember(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
+    """Return the keys to store for an event that was handled.
 
-    An order is remembered with its status, and once more with the poNumber that it was handed out with. So an event
-    that names no poNumber never hides the next one, which does. An event is remembered by its id as well, but not where
-    a read-back does not bear it out: what it claims may yet come true.
+    One key has the order and its status. A second one adds the poNumber, so that an event without a poNumber never
+    hides a later one that has it. A third one has the event's id. It is left out if the read-back gave another status
+    than the event claims: the claim may become true later, and then the same event is new.
 
     Args:
-        delivery: The event as it was handed out.
-        by_event: Whether its id counts. Anyone can make up an id.
+        delivery: The event as it was given to the callback.
+        by_event: Whether the event's id counts. Without an API key anyone can invent an id.
     """
     order = _order_key(delivery)
     keys = (order, f"{order}:{delivery.po_number}") if delivery.po_number else (order,)
@@ -155,12 +165,12 @@ def keys_of(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
     return (*keys, *_event_key(delivery)) if by_event and confirmed else keys
 
 
-def known_by(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
-    """Return what shows that an event has been handled: one of these is remembered.
+def keys_to_find(delivery: Delivery, *, by_event: bool) -> tuple[str, ...]:
+    """Return the keys to look up for an event: if one of them is stored, the event was handled before.
 
     Args:
         delivery: The event, as claimed or as read back.
-        by_event: Whether its id counts.
+        by_event: Whether the event's id counts.
     """
     order = _order_key(delivery)
     key = f"{order}:{delivery.po_number}" if delivery.po_number else order
@@ -173,5 +183,5 @@ def _order_key(delivery: Delivery) -> str:
 
 
 def _event_key(delivery: Delivery) -> tuple[str, ...]:
-    # With the order: an event of one order must not hide those of another.
+    # The order is part of the key, so that an id used twice does not hide the event of another order.
     return (f"event:{delivery.event_id}:{delivery.order_id}",) if delivery.event_id else ()

@@ -1,9 +1,10 @@
-"""The order delivery webhook: a parser, and a receiver for ASGI and aiohttp.web.
+"""The order delivery webhook: a receiver for ASGI and aiohttp.web.
 
-The vendor posts when an order is delivered or cancelled. Three things about it shape this module: it signs nothing (an
-optional `x-api-key` header is all), it posts the same event again, and after three failed posts it switches the hook
-off until a person switches it on again. So the key is compared in constant time, an event is handled once, and what a
-body claims is looked up before anybody acts on it.
+The vendor posts an event when an order is delivered or cancelled. It does not sign events: an optional header
+`x-api-key` is the only proof of the sender. So the key is compared in constant time, and a receiver with `orders` reads
+the order back through the API before the callback runs. The vendor posts the same event again, so the receiver handles
+each event once. After three failed posts the vendor switches the hook off until a person switches it on again, so an
+unknown kind of event is answered with 200.
 
     receiver = WebhookReceiver(os.environ["XOXO_HOOK_KEY"], on_delivery, orders=client.orders)
     app.add_route("/hooks/xoxo", receiver.asgi, methods=["POST"])     # FastAPI, Starlette
@@ -26,8 +27,8 @@ from xoxo_async.integrations.delivery import (
     Delivery,
     MemorySeenStore,
     SeenStore,
-    keys_of,
-    known_by,
+    keys_to_find,
+    keys_to_remember,
     parse_delivery,
 )
 from xoxo_async.services import checks
@@ -56,11 +57,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
 class HookAnswer(NamedTuple):
-    """What to answer to a post.
+    """The answer to a post.
 
     Attributes:
         status: The HTTP status.
-        text: A word for whoever reads the vendor's log.
+        text: A short text, for people who read the vendor's log.
     """
 
     status: int
@@ -74,27 +75,30 @@ _KNOWN: Final = HookAnswer(200, "known already")
 
 
 class WebhookReceiver:
-    """Verify, de-duplicate and read back delivery events, and hand each one to a callback.
+    """Verify, de-duplicate and read back delivery events, and give each new one to a callback.
 
     The callback runs before the vendor is answered, so it must be quick: put the event into a queue or a database.
-    When it raises, the answer is 500 and the event is not marked as handled, so that the vendor posts it again: the
-    callback may see an event twice, and must bear that. Moves no money; each new event costs one getOrderDetails call.
+    When it raises, the answer is 500 and the event is not marked as handled, so that the vendor posts it again.
+    Therefore the callback may get an event twice, and must handle that. The receiver moves no money. Each new event
+    costs one getOrderDetails call if `orders` is given.
 
-    Without a key anyone can post. So every event is then read back before it counts as known: each post costs a call,
-    and an order that a stranger named without its poNumber is handed out again once the vendor names it with it.
+    Without a key anyone can post. Then every event is read back before it counts as known, so each post costs a call.
+    The callback may then get an order twice: once for a stranger's post without the poNumber, and once for the vendor's
+    post with it.
 
     Args:
-        api_key: The value of `x-api-key` set in the dashboard. None takes posts from anyone.
-        on_delivery: Called with each new event, one at a time for an order.
-        orders: Reads each order back (`client.orders`); the callback then gets what the vendor's API says, whatever
-            the body said. With None, no status is handed out: `delivery_status` is None, and `claimed_status` a claim.
-        seen: Remembers what was handled; in memory unless given.
-        read_back_timeout_s: How long a read-back may take before the vendor is asked to post again; and how long an
-            event waits for an earlier one of the same order that is still being handled.
+        api_key: The value of `x-api-key` that is set in the dashboard. None accepts posts from anyone.
+        on_delivery: Called with each new event. Two events of one order never run at the same time.
+        orders: Reads each order back (pass `client.orders`). The callback then gets what the vendor's API says, not
+            what the body says. With None nothing is verified: `delivery_status` is None, and `claimed_status` is the
+            body's claim.
+        seen: Remembers which events were handled. The default keeps them in memory.
+        read_back_timeout_s: How long a read-back may take, in seconds; after that the vendor is asked to post again.
+            It is also how long an event waits while an earlier event of the same order is handled.
 
     Raises:
-        ConfigError: The key is blank or no header value; there is neither a key nor a read-back; or the timeout is no
-            positive number.
+        ConfigError: The key is empty or is not a valid header value, there is neither a key nor `orders`, or the
+            timeout is not a positive number.
     """
 
     def __init__(
@@ -107,11 +111,11 @@ class WebhookReceiver:
         read_back_timeout_s: float = 20.0,
     ) -> None:
         if api_key is None and orders is None:
-            raise ConfigError("a webhook with neither api_key nor orders believes anyone: give at least one of them")
+            raise ConfigError("a webhook without api_key and orders trusts every sender: give at least one of them")
         if api_key is not None and (
             not api_key or not api_key.isascii() or not api_key.isprintable() or " " in api_key
         ):
-            raise ConfigError("api_key is empty or holds characters that no header may hold")
+            raise ConfigError("api_key is empty or has characters that a header must not have")
         self._api_key: Final = Secret(api_key) if api_key is not None else None
         self._on_delivery: Final = on_delivery
         self._orders: Final = orders
@@ -130,7 +134,7 @@ class WebhookReceiver:
         Args:
             request: The request.
         """
-        from aiohttp import web  # noqa: PLC0415 - a server of another kind needs none of it
+        from aiohttp import web  # noqa: PLC0415 - an ASGI server does not need it
 
         key = request.headers.get("x-api-key")
         answer = self.refuse(request.method, None if key is None else key.encode("utf-8", "surrogateescape"))
@@ -145,14 +149,14 @@ class WebhookReceiver:
         return web.Response(status=answer.status, text=answer.text, headers=headers)
 
     def refuse(self, method: str, api_key: bytes | None) -> HookAnswer | None:
-        """Look at a request before its body is read; for servers that speak neither ASGI nor aiohttp.web.
+        """Check a request before its body is read. For servers that use neither ASGI nor aiohttp.web.
 
         Args:
             method: The HTTP method.
-            api_key: The header `x-api-key` as it came, None without one.
+            api_key: The header `x-api-key` as it came, or None if it is missing.
 
         Returns:
-            What to answer (`status`, `text`), or None to go on with `take`.
+            The answer (`status`, `text`), or None: then call `take`.
         """
         if method != "POST":
             return _NOT_POST
@@ -163,13 +167,13 @@ class WebhookReceiver:
         return None
 
     async def take(self, body: bytes) -> HookAnswer:
-        """Handle the body of a request that `refuse` let through.
+        """Handle the body of a request that `refuse` did not refuse.
 
         Args:
-            body: The body; cut anywhere beyond `MAX_BODY_BYTES`.
+            body: The body. You may cut it anywhere after `MAX_BODY_BYTES`.
 
         Returns:
-            What to answer: `status` and `text`.
+            The answer: `status` and `text`.
         """
         if len(body) > MAX_BODY_BYTES:
             return _TOO_LARGE
@@ -177,51 +181,51 @@ class WebhookReceiver:
             claimed = parse_delivery(body)
         except DecodeError as error:
             if self._api_key is None:
-                return HookAnswer(400, "no delivery event")
-            # From the vendor, and of a kind we do not know. Posting it again would not help, and the third refusal
-            # would switch the hook off for every order.
+                return HookAnswer(400, "not a delivery event")
+            # The key is right, so the vendor sent it: an event of an unknown kind. Posting it again does not help, and
+            # after three refusals the vendor switches the hook off for every order.
             _LOG.warning("webhook: an event with the right key was not understood and is ignored: %s", error.message)
             return HookAnswer(200, "ignored")
         if not await self._is_free(claimed.order_id):
             _LOG.warning("webhook: an earlier event of order %d is still being handled", claimed.order_id)
             return HookAnswer(503, "an earlier event of this order is still being handled, post it again")
-        with self._alone(claimed.order_id):
+        with self._one_at_a_time(claimed.order_id):
             try:
                 return await self._handle(claimed)
-            except Exception as error:  # noqa: BLE001 - whatever the callback or the store raises, the vendor posts again
+            except Exception as error:  # noqa: BLE001 - after any error of the callback or the store, the vendor posts again
                 kind = type(error).__name__
                 _LOG.exception("webhook: the event of order %d was not handled (%s)", claimed.order_id, kind)
                 return HookAnswer(500, "not handled, post it again")
 
     async def _handle(self, claimed: Delivery) -> HookAnswer:
-        # Without a key anyone can post: nothing is known before it has been read back, and no id counts.
+        # Without a key anyone can post, so no event counts as known before its read-back, and its id never counts.
         keyed = self._api_key is not None
-        if keyed and await self._seen.contains(known_by(claimed, by_event=True)):
+        if keyed and await self._seen.contains(keys_to_find(claimed, by_event=True)):
             return _KNOWN
         delivery = claimed
         if self._orders is not None:
             try:
                 found = await self._read_back(self._orders, claimed)
             except (XoxoError, TimeoutError) as error:
-                # An order that is not found as well: look-ups may lag behind the event.
+                # This includes an order that is not found: look-ups may lag behind the event.
                 _LOG.warning("webhook: order %d could not be read back: %r", claimed.order_id, error)
                 return HookAnswer(503, "the order could not be read back, post it again")
             if found is None:
                 return HookAnswer(200, "ignored")
-            if await self._seen.contains(known_by(found, by_event=False)):
+            if await self._seen.contains(keys_to_find(found, by_event=False)):
                 return _KNOWN
             delivery = found
         await self._on_delivery(delivery)
-        # Under the status that is true: where the event ran ahead of the books, the next post of it is new.
-        await self._seen.add(keys_of(delivery, by_event=keyed))
+        # Stored with the status that was read back: if the event came too early, its next post is new.
+        await self._seen.add(keys_to_remember(delivery, by_event=keyed))
         return HookAnswer(200, "ok")
 
     async def _read_back(self, orders: OrderService, claimed: Delivery) -> Delivery | None:
-        """Return the event with the order as the API has it; None when its order and its poNumber are not one's."""
-        po_number = _askable(claimed.po_number)
+        """Return the event with the order that the API has, or None if its poNumber belongs to another order."""
+        po_number = _usable_po_number(claimed.po_number)
         with anyio.fail_after(self._read_back_timeout_s):
-            # By poNumber where there is one: the reply does not echo it, so this alone proves that both are one
-            # order's. A made-up pair could otherwise have one order's codes filed under another's number.
+            # The look-up uses the poNumber if there is one. The reply does not contain it, so only this proves that
+            # id and number belong together. An invented pair could put one order's codes under a wrong number.
             order = await (orders.get(po_number=po_number) if po_number else orders.get(order_id=claimed.order_id))
         if order.order_id != claimed.order_id:
             _LOG.warning(
@@ -230,19 +234,19 @@ class WebhookReceiver:
                 order.order_id,
             )
             return None
-        status = order.delivery_status or None  # never the claim instead
+        status = order.delivery_status or None  # without a status, the claim must not replace it
         return msgspec.structs.replace(claimed, order=order, po_number=po_number, delivery_status=status)
 
     async def _is_free(self, order_id: int) -> bool:
-        """Wait until no event of an order is being handled, but not for a callback that never ends."""
+        """Wait until no event of the order is being handled, for a limited time. Return whether none is."""
         with anyio.move_on_after(self._read_back_timeout_s):
             while (busy := self._busy.get(order_id)) is not None:
                 await busy.wait()
         return order_id not in self._busy
 
     @contextmanager
-    def _alone(self, order_id: int) -> Generator[None]:
-        """Let one event of an order be handled at a time: its repetition may come while the first is under way."""
+    def _one_at_a_time(self, order_id: int) -> Generator[None]:
+        """Mark the order as being handled: the vendor may post an event again while the first post is handled."""
         done = self._busy[order_id] = anyio.Event()
         try:
             yield
@@ -252,7 +256,7 @@ class WebhookReceiver:
 
 
 class Asgi:
-    """A receiver as an ASGI application; `receiver.asgi` is one.
+    """A receiver as an ASGI application. Use `receiver.asgi`.
 
     Args:
         receiver: The receiver.
@@ -264,18 +268,18 @@ class Asgi:
         self._receiver: Final = receiver
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, whatever its path."""
+        """Answer one request, at any path."""
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _lifespan(receive, send)
             return
         if scope["type"] != "http":
-            raise RuntimeError(f"a webhook answers http, not {scope['type']}")
+            raise RuntimeError(f"a webhook answers http requests, not {scope['type']}")
         keys = [value for name, value in scope["headers"] if name.lower() == b"x-api-key"]
         answer = self._receiver.refuse(scope["method"], keys[0] if keys else None)
         if answer is None:
-            body = await _read(receive)
+            body = await _read_body(receive)
             if body is None:
-                return  # the sender has hung up
+                return  # the sender has disconnected
             answer = await self._receiver.take(body)
         text = answer.text.encode()
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
@@ -285,8 +289,8 @@ class Asgi:
         await send({"type": "http.response.body", "body": text})
 
 
-async def _read(receive: Receive) -> bytes | None:
-    """Read a body, but not far beyond the limit; None when the sender left."""
+async def _read_body(receive: Receive) -> bytes | None:
+    """Read a body, and stop soon after the limit. Return None if the sender disconnects."""
     body = bytearray()
     while True:
         message = await receive()
@@ -297,8 +301,8 @@ async def _read(receive: Receive) -> bytes | None:
             return bytes(body)
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    """Take part in a server's start and stop, for a receiver that is the whole application."""
+async def _lifespan(receive: Receive, send: Send) -> None:
+    """Answer the start and the stop of a server, for a receiver that is the whole application."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})
@@ -306,8 +310,8 @@ async def _live(receive: Receive, send: Send) -> None:
             return
 
 
-def _askable(po_number: str) -> str:
-    """Return a poNumber that can be looked up; empty for one that this SDK does not send (another system's order)."""
+def _usable_po_number(po_number: str) -> str:
+    """Return the poNumber if it can be looked up, else an empty text: another system may have placed the order."""
     try:
         return checks.po_number(po_number)
     except ConfigError:

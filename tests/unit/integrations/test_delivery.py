@@ -14,8 +14,8 @@ from xoxo_async.integrations.delivery import (
     MAX_BODY_BYTES,
     Delivery,
     MemorySeenStore,
-    keys_of,
-    known_by,
+    keys_to_find,
+    keys_to_remember,
     parse_delivery,
 )
 from xoxo_async.wire import DeliveryStatus
@@ -118,10 +118,10 @@ def test_any_value_decodes_or_is_a_decodeerror(where: str, value: object) -> Non
 
 def handled(delivery: Delivery, later: Delivery, *, by_event: bool = True) -> bool:
     """Return whether a later event counts as known."""
-    return not set(keys_of(delivery, by_event=by_event)).isdisjoint(known_by(later, by_event=by_event))
+    return not set(keys_to_remember(delivery, by_event=by_event)).isdisjoint(keys_to_find(later, by_event=by_event))
 
 
-def test_an_event_is_known_by_either_key() -> None:
+def test_an_event_is_keys_to_find_either_key() -> None:
     """An event is known by its id, and by its order with the status; another order's event is new."""
     first, other = parse_delivery(event()), parse_delivery(event(orderId=2))
     assert handled(first, parse_delivery(event(deliveryStatus="DELIVERED")))
