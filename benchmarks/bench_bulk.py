@@ -1,4 +1,4 @@
-"""BulkIssuer with its durable SQLite ledger, end to end, beside the same orders without a ledger."""
+"""The cost of BulkIssuer with its durable SQLite ledger, planning included, and of the same orders without it."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ _COLUMNS: Final = ("run", "answers in", "orders/s", "of no ledger", "CPU us/orde
 
 
 class CountingLedger(SqliteLedger):
-    """A ledger that knows how many lines were armed at once: each would be a look-up after a crash."""
+    """A ledger that counts how many lines have an intent at once: after a crash each would be a look-up."""
 
     armed = 0
     most_armed = 0
@@ -49,7 +49,7 @@ class CountingLedger(SqliteLedger):
 
 
 def lines_of(orders: int) -> Iterator[OrderLine]:
-    """Order lines, made as they are asked for."""
+    """Yield order lines one by one."""
     for number in range(orders):
         yield OrderLine(key=f"row-{number}", product_id=1001, denomination=Decimal(500), email="someone@example.com")
 

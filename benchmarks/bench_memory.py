@@ -1,4 +1,4 @@
-"""A million order lines streamed through BulkIssuer: does memory stay flat? And what does an order in flight take?"""
+"""Whether memory stays flat while a million lines stream through BulkIssuer, and what an order in flight takes."""
 
 import asyncio
 import gc
@@ -29,12 +29,12 @@ FEW: Final = 128
 MANY: Final = 1024
 FIRST: Final = 10_000
 GROWTH_MB: Final = {"planning": 60, "sending": 10}
-"""Planning remembers two hashes of each row, of its key and of its receiver: some 25 bytes each."""
+"""Planning keeps two hashes of each row, of its key and of its receiver: about 25 bytes each."""
 HELD_S: Final = 2.0
 
 
 def _rss() -> int:
-    """The process's resident memory, in bytes."""
+    """Return the resident memory of the process, in bytes."""
     with suppress(OSError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
     command = ["ps", "-o", "rss=", "-p", str(os.getpid())]
@@ -45,7 +45,7 @@ def _rss() -> int:
 
 
 class _Samples:
-    """Resident memory beside how many lines were through."""
+    """Resident memory, with the number of finished lines at that time."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -56,7 +56,7 @@ class _Samples:
             await asyncio.sleep(0.05)
 
     def grown(self, first: int) -> tuple[float, float]:
-        """MB of the first lines' end, and MB it grew after that at most."""
+        """Return the MB after the first lines, and the most MB that were added later."""
         start = next((rss for lines, rss in self.taken if lines >= first), self.taken[-1][1])
         after = [rss for lines, rss in self.taken if lines >= first] or [start]
         return start / 1e6, (max(after) - start) / 1e6
@@ -94,13 +94,13 @@ async def _stream(lines: int, first: int, path: Path, url: str) -> dict[str, tup
 
 
 async def _held(name: str, number: int, url: str, folder: Path) -> int:
-    """Return how many bytes a process takes more when that many orders are in flight."""
+    """Return how many more bytes the process takes while that many orders are in flight."""
     client = XoxoClient(
         StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited(), max_connections=number + 8
     )
     bare = BareMsgspec()
     await bare.open(url)
-    bare.http.connector._limit = number + 8  # noqa: SLF001 - the default, 100, would hold the rest back
+    bare.http.connector._limit = number + 8  # noqa: SLF001 - with the default of 100 the other orders would wait
     async with client, SqliteLedger(folder / f"{number}.db") as ledger:
         await client.orders.place(product_id=1001, denomination=500, po_number="first")
         await bare.place(0)
@@ -128,7 +128,7 @@ async def _held(name: str, number: int, url: str, folder: Path) -> int:
 
 
 def _per_order(name: str, few: int, many: int) -> float:
-    """KB an order in flight takes: what many take more than few, each in a process of its own."""
+    """Return the KB per order in flight: many orders less few orders, each measured in its own process."""
     grown = []
     for number in (few, many):
         command = [sys.executable, __file__, "--held", name.removesuffix(AGAIN), "--lines", str(number), "--json"]
@@ -146,7 +146,7 @@ def _raise_file_limit() -> None:
 
 
 def main() -> None:
-    """Measure and print; or, with --held, measure one process."""
+    """Measure and print. With --held, measure one process."""
     asked = report.options(
         __doc__ or "",
         ("--lines", {"type": int, "default": 1_000_000, "help": "lines streamed"}),

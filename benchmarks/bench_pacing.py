@@ -1,7 +1,7 @@
-"""How much of the allowance is used, and is it ever exceeded? Ratios to the allowance, against a server that keeps it.
+"""How much of the allowance is used, and whether it is ever exceeded. Each figure is a ratio to the allowance.
 
-Each case of the first part runs once against a server that keeps the limit as a fixed window, as a sliding window and
-as a token bucket of one second, all at the same time: a request is refused when any of them is full.
+Each case of the first part runs once against a server that counts in three ways at the same time: in a fixed window, in
+a sliding window, and with a token bucket of one second. The server refuses a request if any of them is full.
 """
 
 import argparse
@@ -26,20 +26,20 @@ from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 
 WAYS = ("fixed window", "sliding window", "token bucket")
 LATENCIES = {600: (0.02, 1.0, 20.0), 6000: (0.02, 1.0, 2.0)}
-"""The last of each has 200 in flight, as 120 s an answer have at 100 a minute."""
+"""The last case of each has 200 orders in flight, as many as with 100 a minute and answers of 120 s."""
 
 _NUMBERS = itertools.count()
 
 
 class Row(NamedTuple):
-    """One line of the table."""
+    """One row of the table."""
 
     case: str
     measures: dict[str, float]
 
 
 class Times(NamedTuple):
-    """How long each part takes, in seconds."""
+    """The length of each part, in seconds."""
 
     run: float
     short: float
@@ -57,7 +57,7 @@ def client_on(url: str, per_minute: float, account: str) -> XoxoClient:
 
 
 async def place(client: XoxoClient) -> bool:
-    """Place one order; return whether that went well."""
+    """Place one order. Return whether that succeeded."""
     try:
         await client.orders.place(product_id=1001, denomination=500, po_number=f"BENCH-{next(_NUMBERS)}")
     except XoxoError:
@@ -66,7 +66,7 @@ async def place(client: XoxoClient) -> bool:
 
 
 async def ask_without_end(client: XoxoClient, callers: int) -> None:
-    """Place orders from so many tasks, until cancelled."""
+    """Place orders from that many tasks until cancelled."""
 
     async def call() -> None:
         while True:
@@ -78,7 +78,7 @@ async def ask_without_end(client: XoxoClient, callers: int) -> None:
 
 
 def callers_for(per_minute: float, latency_s: float) -> int:
-    """Return how many callers there must be so that one always waits for a slot."""
+    """Return how many callers are needed so that one of them always waits for a slot."""
     return int(per_minute / 60 * latency_s * 1.2) + 20
 
 
@@ -89,7 +89,7 @@ def folder() -> Iterator[Path]:
 
 
 async def issue(client: XoxoClient, path: Path, lines: int, seconds: float) -> None:
-    """Run an issuer for so long."""
+    """Run an issuer for that many seconds."""
     rows = [OrderLine(key=str(n), product_id=1001, denomination=Decimal(500)) for n in range(lines)]
     async with SqliteLedger(path / "ledger.db") as ledger, anyio.create_task_group() as group:
         issuer = BulkIssuer(client, ledger, job="bench", settle_s=0.5, check=False)
@@ -104,22 +104,22 @@ async def issue(client: XoxoClient, path: Path, lines: int, seconds: float) -> N
         group.cancel_scope.cancel()
 
 
-# What the arrivals say.
+# Figures from the arrival times.
 
 
 def used(times: list[float], per_minute: float, start: float, end: float) -> float:
     """Return the share of the allowance used, from the first request after one moment to the first after another.
 
-    Counted in a span of time instead, at ten requests a second one more or less would be 3 % of three seconds.
+    A count over a fixed span would be less exact: at ten requests a second, one request is 3 % of three seconds.
     """
     first, last = bisect_left(times, start), bisect_left(times, end)
-    if last == len(times):  # nothing came afterwards: then the span itself is what there was
+    if last == len(times):  # nothing came afterwards, so the span ends here
         return (last - first) / ((end - start) * per_minute / 60)
     return (last - first) / ((times[last] - times[first]) * per_minute / 60)
 
 
 def fullest(times: list[float], per_minute: float, window_s: float) -> float:
-    """Return the share of the allowance that the fullest window holds."""
+    """Return the largest share of the allowance in any window."""
     most = max((bisect_left(times, at + window_s) - n for n, at in enumerate(times)), default=0)
     return most / (per_minute / 60 * window_s)
 
@@ -166,7 +166,7 @@ async def issuing(server: LimitedServer, per_minute: int, latency_s: float, seco
 
 
 async def a_bare_timer(per_minute: int, seconds: float) -> Row:
-    """What this machine does to a loop that only sleeps: no pacer can do better."""
+    """Measure a loop that only sleeps: no pacer can be more exact on this machine."""
     interval, times = 60 / per_minute, [time.monotonic()]
     while times[-1] < times[0] + seconds:
         await anyio.sleep(max(times[0] + len(times) * interval - time.monotonic(), 0.0))
@@ -175,7 +175,7 @@ async def a_bare_timer(per_minute: int, seconds: float) -> Row:
 
 
 async def sharing(server: LimitedServer, per_minute: int, seconds: float) -> Row:
-    """Two clients of one account, each asked for more than all of the allowance."""
+    """Run two clients of one account, each with enough callers to use the whole allowance."""
     url = server.open("sharing", per_minute, latency_s=0.02)
     done = [0, 0]
 
@@ -196,7 +196,7 @@ async def sharing(server: LimitedServer, per_minute: int, seconds: float) -> Row
 
 
 async def beside_a_bulk_run(server: LimitedServer, per_minute: int, seconds: float) -> Row:
-    """Single orders beside a bulk run on the same client: how long they wait for their slot, in intervals."""
+    """Place single orders during a bulk run of the same client, and measure their wait in intervals."""
     latency_s = 0.1
     url = server.open("beside", per_minute, latency_s=latency_s)
     waits: list[float] = []
@@ -215,7 +215,7 @@ async def beside_a_bulk_run(server: LimitedServer, per_minute: int, seconds: flo
 
 
 async def a_penalty(server: LimitedServer, per_minute: int, seconds: float) -> Row:
-    """A penalty in mid-run: who sends while it lasts, and how it goes on."""
+    """Give a penalty during a run, and see who sends meanwhile and how the run continues."""
     url = server.open("penalty", per_minute, latency_s=0.02)
     others = 0
     async with client_on(url, per_minute, "penalty") as client, anyio.create_task_group() as group:
@@ -230,7 +230,7 @@ async def a_penalty(server: LimitedServer, per_minute: int, seconds: float) -> R
         group.cancel_scope.cancel()
     arrivals, refused = server.report("penalty")
     times = arrivals["placeOrder"]
-    # The first refusal is on its way while others are; a little later everyone knows.
+    # More requests are in flight when the first refusal comes. A little later every client has it.
     first = bisect_left(times, until - seconds)
     known = (times[first] if first < len(times) else until - seconds) + 0.05
     after = times[bisect_left(times, until) :]
@@ -246,7 +246,7 @@ async def a_penalty(server: LimitedServer, per_minute: int, seconds: float) -> R
 
 
 async def an_outage(server: LimitedServer, per_minute: int, seconds: float) -> Row:
-    """A bulk run whose server answers 503 for a while."""
+    """Run a bulk job whose server answers 503 for a while."""
     url = server.open("outage", None, latency_s=0.02)
     ended = [0.0]
 
@@ -285,7 +285,7 @@ async def measure(server: LimitedServer, times: Times, *, quick: bool) -> list[R
             rows[number] = await case(*arguments)
 
         group.start_soon(run, next(numbers))
-        await anyio.sleep(0.1)  # do not start in step
+        await anyio.sleep(0.1)  # different starts, so that the two are not in step
 
     combinations = [(rate, latency) for rate, latencies in LATENCIES.items() for latency in latencies]
     if quick:
@@ -306,7 +306,7 @@ async def measure(server: LimitedServer, times: Times, *, quick: bool) -> list[R
 
 
 def shown(rows: list[Row]) -> str:
-    """Return the table; rows that measure the same things stand under one head."""
+    """Return the table. Rows that measure the same things share one head."""
     lines: list[str] = []
     for names, group in itertools.groupby(rows, key=lambda row: tuple(row.measures)):
         lines += ["", f"{'':<52}" + "".join(f"{name:>{len(name) + 3}}" for name in names)]
@@ -321,9 +321,11 @@ def shown(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--quick", action="store_true", help="a few seconds a part: no whole minute, so no full window")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds for each part, so no full window"
+    )
     arguments = parser.parse_args()
-    logging.getLogger("xoxo_async").setLevel(logging.ERROR)  # callers are cancelled at the end of each case
+    logging.getLogger("xoxo_async").setLevel(logging.ERROR)  # each case cancels its callers at its end
     with limited_server() as server:
         rows = anyio.run(lambda: measure(server, QUICK if arguments.quick else FULL, quick=arguments.quick))
     told = [{"case": row.case, **row.measures} for row in rows]

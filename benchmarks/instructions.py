@@ -1,4 +1,4 @@
-"""Instructions per operation, counted by callgrind: slow, and repeatable where times are not."""
+"""Count instructions per operation with callgrind: it is slow, but its counts can be repeated and times cannot."""
 
 import os
 import re
@@ -13,25 +13,25 @@ _COLLECTED: Final = re.compile(r"Collected : (\d+)")
 
 
 def available() -> bool:
-    """Whether valgrind is installed."""
+    """Return whether valgrind is installed."""
     return shutil.which("valgrind") is not None
 
 
 def _start(argv: list[str], out: Path) -> subprocess.Popen[str]:
     command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", sys.executable, *argv]
-    # One hash seed: else every run has its dictionaries in another order.
+    # One hash seed: otherwise dictionaries and sets are laid out differently in each run.
     environment = {**os.environ, "PYTHONHASHSEED": "1"}
     return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=environment)
 
 
 def per_operation(argv: list[str], few: int, many: int, timeout_s: float = 300.0) -> float:
-    """Count the instructions of an operation: those of many less those of few, start and imports cancel out.
+    """Count the instructions of an operation: a long run less a short one, so that start and imports cancel out.
 
     Args:
-        argv: What to run; the number of operations is appended.
-        few: How many operations the short run makes.
-        many: How many the long one makes.
-        timeout_s: How long either may take.
+        argv: The command. The number of operations is appended to it.
+        few: The number of operations in the short run.
+        many: The number of operations in the long run.
+        timeout_s: How long each run may take, in seconds.
     """
     counts: list[int] = []
     with tempfile.TemporaryDirectory() as folder:

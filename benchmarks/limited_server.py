@@ -1,8 +1,8 @@
-"""A server in its own process that keeps rate limits, and notes when each request came.
+"""A server in its own process that enforces rate limits and records when each request came.
 
-Raw asyncio, no HTTP library, no code of the package. One process serves many cases at once, told apart by the first
-part of the path. Each case keeps its limit in every given way at the same time: a request that any of them refuses is
-refused, and counted for it. So one run measures all ways at once.
+It uses raw asyncio, no HTTP library and no code of the package. One process serves many cases at once; the first part
+of the path names the case. Each case counts in several ways at the same time. If one of them refuses a request, the
+request is refused and counted for that way, so one run measures all ways.
 """
 
 import asyncio
@@ -24,15 +24,15 @@ WINDOW_S = 60.0
 
 
 class Limit(Protocol):
-    """One way of keeping a limit."""
+    """One way to count calls against a limit."""
 
     def fits(self, now: float) -> bool:
-        """Return whether one more request fits; a request that does is counted."""
+        """Return whether one more request fits. A request that fits is counted."""
         ...
 
 
 class FixedWindow:
-    """So many in each window; the windows follow one another."""
+    """At most so many calls in each window. One window begins when the last one ends."""
 
     def __init__(self, per_minute: float, start: float) -> None:
         self.most, self.start, self.window, self.count = per_minute, start, 0, 0
@@ -46,7 +46,7 @@ class FixedWindow:
 
 
 class SlidingWindow:
-    """So many in any window."""
+    """At most so many calls in any window."""
 
     def __init__(self, per_minute: float) -> None:
         self.most = per_minute
@@ -60,7 +60,7 @@ class SlidingWindow:
 
 
 class TokenBucket:
-    """Filled at the limit's rate; holds one second's worth (ten at least), so that a burst empties it."""
+    """A bucket that fills at the limit's rate. It holds one second's worth (at least ten), so a burst empties it."""
 
     def __init__(self, per_minute: float, now: float) -> None:
         self.rate = per_minute / 60
@@ -76,7 +76,7 @@ class TokenBucket:
 
 @dataclass
 class Case:
-    """What one case of a benchmark meets."""
+    """The limits of one case, and what came."""
 
     latency_s: float
     limits: dict[str, Limit]
@@ -117,7 +117,7 @@ _ANSWERS = {
     "getOrderDetails": _answer(404, {"code": 404, "errorId": "PLE10016", "error": "no such order"}),
 }
 _TOKEN_ANSWER = _answer(200, _TOKEN)
-# Each order has an id of its own: a client does not believe one id for two poNumbers.
+# Each order has its own id: the client does not accept one id for two poNumbers.
 _PIECES = _ANSWERS["placeOrder"].split(str(_ORDER_ID).encode())
 _ORDER_IDS = count(_ORDER_ID)
 _FAILED = _answer(503, {"code": 503, "error": "out of order"})
@@ -184,7 +184,7 @@ _BALANCE_ANSWER = _ANSWERS["getBalance"]
 
 
 class _Control:
-    """What the benchmark asks of the server, by name."""
+    """The requests of the benchmark to the server, by name."""
 
     def __init__(self) -> None:
         self.cases: dict[str, Case] = {}
@@ -193,7 +193,7 @@ class _Control:
         now = time.monotonic()
         limits: dict[str, Limit] = {}
         if per_minute is not None:
-            # The first edge of the fixed window is soon, so that a run of a good minute holds a whole window.
+            # The first fixed window ends soon, so that a run of a little more than a minute has a whole window.
             limits["fixed window"] = FixedWindow(per_minute, now - WINDOW_S + 3.0)
             limits["sliding window"] = SlidingWindow(per_minute)
             limits["token bucket"] = TokenBucket(per_minute, now)
@@ -228,7 +228,7 @@ def _serve(channel: "Connection") -> None:
         channel.send(server.sockets[0].getsockname()[1])
         loop.add_reader(channel.fileno(), asked)
         parent = os.getppid()
-        while os.getppid() == parent:  # end with the benchmark, however it ends
+        while os.getppid() == parent:  # the server ends when the benchmark ends, for any reason
             await asyncio.sleep(0.5)
 
     asyncio.run(main())
@@ -242,21 +242,21 @@ class LimitedServer:
         self._port = port
 
     def open(self, name: str, per_minute: float | None, *, latency_s: float = 0.0, penalty_s: float = 60.0) -> str:
-        """Make a case; return its base URL."""
+        """Create a case. Return its base URL."""
         self._ask("open", name, per_minute, latency_s, penalty_s)
         return f"http://127.0.0.1:{self._port}/{name}/chef"
 
     def report(self, name: str) -> tuple[dict[str, list[float]], dict[str, int]]:
-        """Return when the requests came (the machine's monotonic clock), by operation; and refusals, by limit."""
+        """Return the times of the requests by operation (the machine's monotonic clock), and the refusals by limit."""
         arrivals, refused = self._ask("report", name)
         return arrivals, refused
 
     def penalise(self, name: str, operation: str, seconds: float) -> float:
-        """Refuse an operation for some time; return when that ends."""
+        """Refuse an operation for some seconds. Return when that ends."""
         return float(self._ask("penalise", name, operation, seconds))
 
     def distress(self, name: str, share: float) -> float:
-        """Answer a share of everything with 503 from now on; return the time."""
+        """Answer a share of all requests with 503 from now on. Return the time."""
         return float(self._ask("distress", name, share))
 
     def _ask(self, name: str, *arguments: object) -> Any:

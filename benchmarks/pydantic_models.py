@@ -1,4 +1,4 @@
-"""The order's answer and the catalogue's page as pydantic v2 models of the same fields; imported where installed."""
+"""Pydantic v2 models of the order's answer and of a catalogue page, with the SDK's fields."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +9,7 @@ from pydantic.alias_generators import to_camel
 
 
 class Wire(BaseModel):
-    """Names as on the wire."""
+    """A model whose names are those on the wire."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -82,14 +82,14 @@ class Reply(Wire):
 
 
 class Country(Wire):
-    """A country a product is good in."""
+    """A country where a product can be used."""
 
     code: str | None = None
     name: str | None = None
 
 
 class Voucher(Wire):
-    """A product: the SDK's fields, money as Decimal, what the vendor sends in several types as a union."""
+    """A product with the SDK's fields: money is Decimal, and a field with several types is a union."""
 
     product_id: int
     name: str = ""

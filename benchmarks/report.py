@@ -1,4 +1,4 @@
-"""The one table of a benchmark, its goals beside their ratios, and the same as JSON."""
+"""Print the table of a benchmark with its goals, or the same as JSON."""
 
 import argparse
 import json
@@ -12,10 +12,12 @@ from rounds import Spread
 
 
 def options(description: str, *more: tuple[str, dict[str, Any]]) -> argparse.Namespace:
-    """The options every benchmark has, and its own."""
+    """Parse the options that every benchmark has, and its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--quick", action="store_true", help="a run of a few seconds that shows it works, no figures")
+    parser.add_argument(
+        "--quick", action="store_true", help="a few seconds, to see that it runs; no figures"
+    )
     for name, settings in more:
         parser.add_argument(name, **settings)
     return parser.parse_args()
@@ -23,16 +25,16 @@ def options(description: str, *more: tuple[str, dict[str, Any]]) -> argparse.Nam
 
 @dataclass(frozen=True)
 class Goal:
-    """One goal beside what was measured.
+    """A goal and the measured figure.
 
     Attributes:
         what: What is compared.
-        value: The figure, a ratio unless `unit` says otherwise.
-        goal: What it should be.
-        sense: Whether that is a ceiling or a floor.
-        spread: The figure's quartiles.
-        noise: How far the control was from 1; None where the figure has no noise to speak of.
-        unit: What the figure is counted in.
+        value: The figure; a ratio unless `unit` says otherwise.
+        goal: The goal.
+        sense: Whether the goal is an upper or a lower limit.
+        spread: The quartiles of the figure.
+        noise: The distance of the control from 1; None if the figure has almost no noise.
+        unit: The unit of the figure.
     """
 
     what: str
@@ -49,7 +51,7 @@ class Goal:
 
     @property
     def remark(self) -> str:
-        """Whether the control says that the figure, or its distance from the goal, means nothing."""
+        """Return a remark if the figure, or its distance from the goal, is within the noise of the control."""
         if self.noise is None or self.unit != "x":
             return ""
         if abs(self.value - 1) <= self.noise:
@@ -79,12 +81,12 @@ def show(
 
     Args:
         name: The benchmark.
-        columns: The table's head.
-        rows: The table.
-        goals: What it should reach.
-        control: The A/A row: the baseline beside itself.
+        columns: The head of the table.
+        rows: The rows of the table.
+        goals: The goals.
+        control: The A/A row: the baseline compared with itself.
         asked: The options.
-        notes: What the reader should know besides.
+        notes: Notes for the reader.
     """
     if asked.json:
         print(

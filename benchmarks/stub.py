@@ -1,6 +1,6 @@
 """A server in its own process that answers everything at once, so that a benchmark measures the client.
 
-Raw asyncio, no HTTP library: it reads a request's length, and writes the bytes it was told to.
+It uses raw asyncio and no HTTP library: it reads the length of a request, and writes fixed bytes.
 """
 
 import asyncio
@@ -15,13 +15,13 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 ORDER_ID: Final = 987654321
-"""The order id in `order_reply`, unless another one is asked for."""
+"""The order id in `order_reply`, unless the caller gives another one."""
 
 TOKEN_LIFETIME_S: Final = 1_296_000.0
 
 
 def order_reply(order_id: int = ORDER_ID) -> dict[str, object]:
-    """A placeOrder answer as the vendor's pages print it, about 1 KB."""
+    """Return a placeOrder answer as the vendor's pages print it, about 1 KB."""
     voucher = {
         "productId": 1001,
         "orderId": order_id,
@@ -73,7 +73,7 @@ _CURRENCIES: Final = (
 
 
 def product(number: int) -> dict[str, object]:
-    """A product of the catalogue with every field the vendor documents, about 2 KB, texts as HTML with CRLF."""
+    """Return a product with every field that the vendor documents, about 2 KB, with HTML and CRLF in its texts."""
     code, country, currency, currency_name = _CURRENCIES[number % len(_CURRENCIES)]
     is_open = number % 3 == 0
     shop = f"Corner Shop {number}"
@@ -130,18 +130,18 @@ def product(number: int) -> dict[str, object]:
 
 @cache
 def catalogue_page(products: int, first: int = 1) -> bytes:
-    """A getVouchers answer of full products, as bytes."""
+    """Return a getVouchers answer of full products, as bytes."""
     page = [product(number) for number in range(first, first + products)]
     return json.dumps({"data": {"getVouchers": {"status": 1, "data": page}}}, separators=(",", ":")).encode()
 
 
 def one_odd_product(page: bytes) -> bytes:
-    """The same page with one product whose quantity limit is blank: what only the tolerant road can read."""
+    """Return the same page with a blank quantity limit in one product, which only the tolerant decoder reads."""
     return page.replace(b'"orderQuantityLimit":10', b'"orderQuantityLimit":""', 1)
 
 
 def token_reply(lifetime_s: float) -> dict[str, object]:
-    """A token endpoint's answer."""
+    """Return an answer of the token endpoint."""
     return {"access_token": "QkVOQ0g=", "token_type": "bearer", "expires_in": lifetime_s}
 
 
@@ -151,12 +151,12 @@ def _answer(body: bytes) -> bytes:
 
 
 _PIECES: Final = _answer(json.dumps(order_reply()).encode()).split(str(ORDER_ID).encode())
-_FIRST_ORDER: Final = 100_000_000  # as many digits as ORDER_ID: the answer's length is fixed
+_FIRST_ORDER: Final = 100_000_000  # as many digits as ORDER_ID, since the length of the answer is fixed
 _LIMIT: Final = re.compile(rb'"limit":(\d+)')
 
 
 class _Stub(asyncio.Protocol):
-    """Answer each request on a connection: tokens and counts by their path, products by the query, else an order."""
+    """Answer each request: tokens and counts by path, products by query, and anything else with an order."""
 
     latency_s = 0.0
     token_latency_s = 0.0
@@ -210,7 +210,7 @@ def _serve(port: "Connection", settings: dict[str, float]) -> None:
         server = await asyncio.get_running_loop().create_server(_Stub, "127.0.0.1", 0, backlog=4096)
         port.send(server.sockets[0].getsockname()[1])
         parent = os.getppid()
-        while os.getppid() == parent:  # end with the benchmark, however it ends
+        while os.getppid() == parent:  # the server ends when the benchmark ends, for any reason
             await asyncio.sleep(0.5)
 
     asyncio.run(main())
@@ -224,7 +224,7 @@ def stub_server(
     token_lifetime_s: float = TOKEN_LIFETIME_S,
     odd_products: bool = False,
 ) -> Iterator[str]:
-    """Run the server; yield its base URL. `GET {url}/counts` tells how many orders and tokens it has given."""
+    """Run the server and yield its base URL. `GET {url}/counts` returns how many orders and tokens it has given."""
     settings = {
         "latency_s": latency_s,
         "token_latency_s": token_latency_s,
@@ -235,7 +235,7 @@ def stub_server(
     ours, theirs = context.Pipe()
     process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
     process.start()
-    theirs.close()  # so that a server that cannot start is an error here, and no silence
+    theirs.close()  # a server that cannot start raises here
     try:
         yield f"http://127.0.0.1:{ours.recv()}/chef"
     finally:
