@@ -1,4 +1,4 @@
-"""What an answer that is no success means: the nine error shapes, under any status, for every kind of effect."""
+"""What an unsuccessful answer means: the nine error shapes, with every status, for every kind of effect."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -78,7 +78,7 @@ UNKEYED: dict[str, Callable[[Road], Awaitable[Any]]] = {
     "generateLinkEmail": lambda road: road.links.send(campaign_id=7, emails=["a@b.c"], expires_on=date(2030, 1, 1)),
 }
 
-# Shapes that say what happened whatever the status: (body, class, effect for an order or an unkeyed call).
+# Shapes that say what happened with any status: (body, class, effect for an order or an unkeyed call).
 SPEAKING: dict[str, tuple[object, type[errors.XoxoError], str]] = {
     "A, a certain no": (app("PLE10018", 400), errors.DenominationError, NONE),
     "A, look it up": (app("PLE10004", 422), errors.DuplicatePoNumberError, POSSIBLE),
@@ -117,7 +117,7 @@ SPEAKING: dict[str, tuple[object, type[errors.XoxoError], str]] = {
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("name", SPEAKING)
 def test_a_shape_that_speaks_decides_whatever_the_status(name: str, status: int) -> None:
-    """The body's own words, id and code come before the HTTP status, and a read is never in doubt."""
+    """The words, id and code in the body count before the HTTP status, and a read is never in doubt."""
     body, kind, effect = SPEAKING[name]
     for operation_effect in EffectClass:
         error = recognise(json.dumps(body).encode(), status, effect=operation_effect)
@@ -141,8 +141,8 @@ BY_STATUS = {
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("body", [{"error": "Unauthorized"}, {"error": "Bad", "message": "m"}], ids=["H", "H, message"])
-def test_a_shape_without_id_or_code_is_told_by_its_status(body: object, status: int) -> None:
-    """Shape H says nothing a machine could read: the status decides, and only a 429 proves that nothing happened."""
+def test_a_shape_without_id_follows_its_status(body: object, status: int) -> None:
+    """Shape H has nothing a program can read: the status decides, and only a 429 proves that nothing happened."""
     error = recognise(json.dumps(body).encode(), status, effect=EffectClass.KEYED)
     assert type(error) is BY_STATUS[status]
     assert error.effect == (NONE if status == 429 else POSSIBLE)
@@ -152,20 +152,20 @@ def test_a_shape_without_id_or_code_is_told_by_its_status(body: object, status: 
     "body", [{"code": 500, "error": "x"}, app("PLE10012", 502), inside("placeOrder", success=0), inside("placeOrder")]
 )
 def test_a_429_over_another_failure_proves_nothing(body: object) -> None:
-    """Only where the answer itself says no more than the limit is it proof that an order was not processed."""
+    """A 429 proves that an order was not processed only if the body names no other failure."""
     assert recognise(json.dumps(body).encode(), 429, effect=EffectClass.KEYED).effect == POSSIBLE
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("body", [b"", b"<html><h1>Bad Gateway</h1></html>", b"[]", b"\xff"])
 def test_html_and_empty_bodies_survive_under_any_status(body: bytes, status: int) -> None:
-    """An edge server's page or nothing at all ends as one of our errors, in doubt unless the status is 429."""
+    """A page of HTML or an empty body raises an error of the SDK, in doubt unless the status is 429."""
     error = recognise(body, status, effect=EffectClass.KEYED)
     assert error.effect == (NONE if status == 429 else POSSIBLE)
     assert isinstance(error, errors.XoxoError)
 
 
-# Points and links have no key to ask by: what neither proves success nor refuses is in doubt.
+# Points and links have no key for a look-up: an answer that is neither success nor refusal leaves them in doubt.
 
 REFUSED = [
     {"success": 0, "message": "missing user's details", "data": None},
@@ -185,7 +185,7 @@ IN_DOUBT = [{}, {"error": None}, {"message": "points sent"}, {"error": []}, {"st
 @pytest.mark.parametrize("name", UNKEYED)
 @pytest.mark.parametrize("inner", REFUSED, ids=json.dumps)
 async def test_a_flag_of_any_family_refuses(name: str, inner: object) -> None:
-    """Points and links answered with a failure, in whichever flag: the vendor's refusal, never a success."""
+    """A failure flag of any kind in an answer about points or links is a refusal, never a success."""
     road = Road({"data": {name: inner}})
     with pytest.raises(errors.RefusedError):
         await UNKEYED[name](road)
@@ -195,7 +195,7 @@ async def test_a_flag_of_any_family_refuses(name: str, inner: object) -> None:
 @pytest.mark.parametrize("name", UNKEYED)
 @pytest.mark.parametrize("inner", IN_DOUBT, ids=json.dumps)
 async def test_what_neither_proves_nor_refuses_is_in_doubt(name: str, inner: object) -> None:
-    """Without its flag an answer says nothing: the outcome is unknown, and nothing is sent again."""
+    """An answer without its flag proves nothing: the outcome is unknown, and nothing is sent again."""
     road = Road({"data": {name: inner}})
     with pytest.raises(errors.OutcomeUnknownError):
         await UNKEYED[name](road)
@@ -205,14 +205,14 @@ async def test_what_neither_proves_nor_refuses_is_in_doubt(name: str, inner: obj
 @pytest.mark.parametrize("body", [{}, {"data": None}, {"data": []}, {"message": "ok"}, b"", b"ok"], ids=repr)
 @pytest.mark.parametrize("name", UNKEYED)
 async def test_an_answer_without_the_operation_is_in_doubt(name: str, body: object) -> None:
-    """Nothing of the operation in the answer is no success."""
+    """An answer that does not contain the operation is not a success."""
     with pytest.raises(errors.OutcomeUnknownError):
         await UNKEYED[name](Road(body))
 
 
 @pytest.mark.parametrize("name", UNKEYED)
-async def test_an_error_id_inside_the_envelope_is_the_vendors(name: str) -> None:
-    """An id beside no flag at all is a failure, with its own class."""
+async def test_an_error_id_in_the_envelope_counts(name: str) -> None:
+    """An error id without a flag beside it is a failure of its own class."""
     with pytest.raises(errors.ServerError) as caught:
         await UNKEYED[name](Road(inside(name, errorId="PLE10009", code=502)))
     assert caught.value.error_id == "PLE10009"
@@ -229,8 +229,8 @@ async def test_an_error_id_inside_the_envelope_is_the_vendors(name: str) -> None
     ids=json.dumps,
 )
 @pytest.mark.parametrize("name", UNKEYED)
-async def test_a_refusal_around_a_success_is_in_doubt_and_never_sent_again(name: str, told: dict[str, object]) -> None:
-    """Half yes and half no proves neither: not a success, and no reason to send the points a second time."""
+async def test_a_refusal_around_a_success_is_in_doubt(name: str, told: dict[str, object]) -> None:
+    """An answer that says both yes and no proves neither, and the points are not sent again."""
     flag: dict[str, object] = {"success": 1} if name.startswith("generate") else {"error": False}
     road = Road({**told, **inside(name, **flag)})
     with pytest.raises(errors.XoxoError) as caught:
@@ -254,20 +254,20 @@ async def test_a_refusal_around_a_success_is_in_doubt_and_never_sent_again(name:
     ids=json.dumps,
 )
 async def test_points_sent_in_every_documented_success(body: object) -> None:
-    """The quick start's flag and message, the contract's receivers, the table's fields, the playground's flat form."""
+    """Points are sent in every documented form: flag and message, receivers, table fields, and the flat form."""
     sent = await send(Road(body))
     assert [credit.unique_id for credit in sent.recipients] == ([5] if "unique_id" in json.dumps(body) else [])
 
 
 async def test_links_a_level_deeper_are_not_lost() -> None:
-    """A link is shown once: with its fields in `data` an answer still gives it."""
+    """Links are shown once, so they are also read if their fields are in `data`."""
     road = Road(inside("generateLink", success=1, data={"links": ["https://l.example/1"], "campaignId": "7"}))
     batch = await UNKEYED["generateLink"](road)
     assert [link.reveal() for link in batch.links] == ["https://l.example/1"]
 
 
 async def test_a_success_with_no_links_is_a_success() -> None:
-    """`success: 1` with `links: []` has been met: the batch is empty, not refused."""
+    """`success: 1` with `links: []` has been seen: the batch is empty, not refused."""
     assert (await UNKEYED["generateLink"](Road(inside("generateLink", success=1, links=[])))).links == ()
 
 
@@ -285,7 +285,7 @@ async def test_a_success_with_no_links_is_a_success() -> None:
     ids=json.dumps,
 )
 async def test_an_operator_is_read_from_either_envelope(inner: dict[str, object]) -> None:
-    """A look-up answers beside its flag, or in `data` as its neighbours do: no field is ever all None."""
+    """The operator's fields are read beside the flag and in `data`."""
     found = await Road(inside("lookupMobileNumber", **inner)).catalog.lookup_mobile_number("+4930123456")
     assert (found.network_operator, found.parent_product_id) == ("Tel", 88)
 
@@ -294,7 +294,7 @@ async def test_an_operator_is_read_from_either_envelope(inner: dict[str, object]
     "inner", [{"status": "failure", "message": "unknown"}, {"status": 0}, {"status": 1, "errorId": "X"}]
 )
 async def test_an_unknown_number_is_an_error(inner: dict[str, object]) -> None:
-    """`failure`, 0 or an id of its own: there is no operator."""
+    """`failure`, 0 and an error id all mean that there is no operator."""
     with pytest.raises(errors.ApiError):
         await Road(inside("lookupMobileNumber", **inner)).catalog.lookup_mobile_number("+4930123456")
 
@@ -305,21 +305,21 @@ START, END = date(2026, 3, 1), date(2026, 3, 31)
 @pytest.mark.parametrize("rows", [[], [{"invoice_number": "i"}]])
 @pytest.mark.parametrize("place", ["bare", "paymentHistory", "getPaymentReport"])
 async def test_payments_wherever_they_come(place: str, rows: list[object]) -> None:
-    """Under either name, or bare in `data` as the playground has it; an empty report is an empty page."""
+    """Payments are read under either name and directly in `data`, and an empty report is an empty page."""
     body = {"data": rows} if place == "bare" else inside(place, status=1, data=rows)
     assert len(await Road(body).account.list_payments(START, END)) == len(rows)
 
 
 @pytest.mark.parametrize("data", [[], None, ""])
 async def test_an_empty_payment_report_is_empty(data: object) -> None:
-    """`[]`, null or blank: no payments, and no error."""
+    """`[]`, null and a blank mean no payments, and are not an error."""
     assert len(await Road(inside("getPaymentReport", status=1, data=data)).account.list_payments(START, END)) == 0
 
 
 @pytest.mark.parametrize("error_id", ["PLE10027", "PLE10022"])
 @pytest.mark.parametrize("status", [200, 404])
 async def test_an_empty_history_is_an_end(error_id: str, status: int) -> None:
-    """A range without orders answers 404 with PLE10027 or PLE10022: an empty page, and the iterator ends."""
+    """A 404 with PLE10027 or PLE10022 is an empty page, and the iterator ends."""
     road = Road(app(error_id, 404), status)
     assert len(await road.orders.list_history(START, END)) == 0
     assert [order async for order in road.orders.iterate_history(START, END)] == []
@@ -328,7 +328,7 @@ async def test_an_empty_history_is_an_end(error_id: str, status: int) -> None:
 
 @pytest.mark.parametrize("status", [200, 404])
 async def test_the_end_of_the_catalogue_is_an_end(status: int) -> None:
-    """PLE10030 is what a page past the end answers: an empty page, and the iterator ends."""
+    """PLE10030 after the last page is an empty page, and the iterator ends."""
     road = Road(app("PLE10030", 404), status)
     assert len(await road.catalog.list_vouchers(page=9)) == 0
     assert [product async for product in road.catalog.iterate_vouchers()] == []
@@ -338,14 +338,14 @@ async def test_the_end_of_the_catalogue_is_an_end(status: int) -> None:
 
 @pytest.mark.parametrize("error_id", ["PLE10017", "PLE10031", "PLE10033"])
 async def test_other_errors_of_the_catalogue_are_errors(error_id: str) -> None:
-    """PLE10017 (details unavailable), a bad filter value and a bad payload are no empty catalogue."""
+    """PLE10017, a bad filter value and a bad payload are errors, not an empty catalogue."""
     with pytest.raises(errors.ApiError) as caught:
         await Road(app(error_id, 404), 404).catalog.list_vouchers()
     assert (caught.value.error_id, caught.value.effect) == (error_id, NONE)
 
 
 async def test_a_resend_that_failed_says_so() -> None:
-    """PLE10034 on getOrderDetails: the e-mail could not be sent again; the look-up itself has no effect."""
+    """PLE10034 on getOrderDetails means that the e-mail was not sent again; the look-up has no effect."""
     with pytest.raises(errors.ServerError) as caught:
         await Road(app("PLE10034", 502), 502).orders.get(order_id=9)
     assert (caught.value.error_id, caught.value.effect, caught.value.operation) == ("PLE10034", NONE, "getOrderDetails")
@@ -353,7 +353,7 @@ async def test_a_resend_that_failed_says_so() -> None:
 
 @pytest.mark.parametrize("error_id", ["PLE10016", "PLE10028"])
 async def test_an_order_that_is_not_there_is_none(error_id: str) -> None:
-    """Not found by id or poNumber is None for `find`, an error for `get`; PLE10021 is an order without its details."""
+    """A missing order is None for `find` and an error for `get`; PLE10021 is an order without its details."""
     assert await Road(app(error_id, 404), 404).orders.find("PO-1") is None
     with pytest.raises(errors.NotFoundError):
         await Road(app(error_id, 404), 404).orders.get(po_number="PO-1")
@@ -362,6 +362,6 @@ async def test_an_order_that_is_not_there_is_none(error_id: str) -> None:
 
 
 def test_operations_declare_their_effect() -> None:
-    """What decides about doubt: placeOrder has a key, look-ups change nothing."""
+    """An order is keyed and a look-up is a read, which decides what follows a lost answer."""
     assert orders.PLACE_ORDER.effect is EffectClass.KEYED
     assert {o.effect for o in (orders.GET_ORDER, catalog.GET_VOUCHERS, account.GET_BALANCE)} == {EffectClass.READ}

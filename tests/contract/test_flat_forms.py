@@ -46,7 +46,7 @@ def road(body: object) -> Dispatcher:
 
 
 def forms(key: str, flag: dict[str, object], fields: dict[str, object]) -> list[dict[str, object]]:
-    """One answer in each place: under its key, one level deeper, flat under `data`, and bare."""
+    """Return one answer in each place: under its key, one level deeper, flat under `data`, and bare."""
     inner = {**flag, **fields}
     return [
         {"data": {key: inner}},
@@ -59,7 +59,7 @@ def forms(key: str, flag: dict[str, object], fields: dict[str, object]) -> list[
 
 
 def flagless(key: str, fields: dict[str, object]) -> list[dict[str, object]]:
-    """The field tables that show no flag: under the key, and directly under `data`."""
+    """Return the fields without a flag: under the key, and directly under `data`."""
     return [{"data": {key: fields}}, {"data": fields}]
 
 
@@ -85,7 +85,7 @@ async def send(body: object) -> Any:
     ids=json.dumps,
 )
 async def test_points_sent(body: object) -> None:
-    """The receiver's fields or a list of receivers, with a flag or without: the id to cancel by is always read."""
+    """The id that cancels a credit is read from one receiver's fields or from a list, with a flag or without."""
     (credit,) = (await send(body)).recipients
     assert (credit.unique_id, credit.points, credit.email, credit.name) == (5, 50, "a@b.example", "Jane")
 
@@ -102,8 +102,8 @@ async def test_points_sent(body: object) -> None:
     ],
     ids=json.dumps,
 )
-async def test_points_without_a_flag_and_an_id_are_in_doubt(body: object) -> None:
-    """Nothing in these says that it worked, nor that it did not: only a person can tell."""
+async def test_points_without_flag_and_id_are_in_doubt(body: object) -> None:
+    """An answer without flag and id proves neither success nor failure, so a person must look."""
     with pytest.raises(errors.OutcomeUnknownError):
         await send(body)
 
@@ -118,7 +118,7 @@ async def test_points_without_a_flag_and_an_id_are_in_doubt(body: object) -> Non
     ids=json.dumps,
 )
 async def test_points_refused_in_the_flat_form(body: object) -> None:
-    """A refusal in words is a refusal wherever it stands."""
+    """A refusal in words is a refusal in every form."""
     with pytest.raises(errors.RefusedError, match="no such sender"):
         await send(body)
 
@@ -138,13 +138,13 @@ DONE = {"error": False}
     ids=json.dumps,
 )
 async def test_points_cancelled(body: object) -> None:
-    """A list of results, or the one result's fields."""
+    """The results are read from a list, or from the fields of a single result."""
     (row,) = (await PointService(road(body)).cancel([5])).recipients
     assert (row.unique_id, row.success, row.message) == (5, True, "cancelled")
 
 
-async def test_one_cancellation_that_failed_is_told_in_either_form() -> None:
-    """In a list it is that row's; alone it is a refusal."""
+async def test_one_failed_cancellation_is_reported() -> None:
+    """A failed cancellation in a list belongs to its row; a single one is a refusal."""
     row = {**ROW, "success": False, "message": "spent"}
     (told,) = (await PointService(road({"data": {"error": False, "recipients": [row]}})).cancel([5])).recipients
     assert told.success is False
@@ -154,7 +154,7 @@ async def test_one_cancellation_that_failed_is_told_in_either_form() -> None:
 
 @pytest.mark.parametrize("total", [1500, 0, "15.5"])
 async def test_points_balance(total: object) -> None:
-    """With `total` in `data`, beside the flag, or alone; an empty account has 0."""
+    """`total` is read from `data`, beside the flag or alone, and an empty account has 0."""
     for body in (
         *forms("user_balance", {"success": 1}, {"total": total}),
         *flagless("user_balance", {"total": total}),
@@ -165,7 +165,7 @@ async def test_points_balance(total: object) -> None:
 
 @pytest.mark.parametrize("nested", [True, False])
 async def test_a_points_balance_of_nobody(nested: bool) -> None:
-    """The documented failure stands inside `data`, with or without the operation's key."""
+    """The documented failure inside `data` is read with and without the operation's key."""
     inner = {"success": 0, "message": "missing user's details", "data": None}
     body = {"data": {"user_balance": inner} if nested else inner}
     with pytest.raises(errors.RefusedError, match="missing user's details"):
@@ -182,7 +182,7 @@ BATCH: dict[str, object] = {
     "body", [*forms("generateLink", {"success": 1}, BATCH), *flagless("generateLink", BATCH)], ids=json.dumps
 )
 async def test_links_made(body: object) -> None:
-    """A link is shown once, so it is read wherever it stands."""
+    """Links are shown once, so they are read in every place."""
     batch = await LinkService(road(body)).generate(campaign_id=7, quantity=1, expires_on=DAY)
     assert [link.reveal() for link in batch.links] == ["https://l.example/1"]
     assert (batch.campaign_id, batch.batch_id) == (7, "b1")
@@ -190,7 +190,7 @@ async def test_links_made(body: object) -> None:
 
 @pytest.mark.parametrize("key", ["generateLink", "generateLinkEmail"])
 async def test_links_mailed(key: str) -> None:
-    """There are no links in the answer, so only a flag says that it worked."""
+    """The answer has no links, so only a flag proves that it worked."""
     fields: dict[str, object] = {"campaignName": "Summer", "campaignId": "7"}
     for body in forms(key, {"success": 1}, fields):
         sent = await LinkService(road(body)).send(campaign_id=7, emails=["a@b.example"], expires_on=DAY)
@@ -219,7 +219,7 @@ ROWS: dict[str, tuple[str, dict[str, object], dict[str, object], Callable[[Dispa
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("rows", [0, 1])
 async def test_rows_in_every_form(name: str, rows: int) -> None:
-    """In `data` beside the flag, alone under the key, alone under `data`, or all of it without the envelope."""
+    """Rows are read in `data` beside the flag, under the key, under `data`, and without the envelope."""
     key, flag, row, read = ROWS[name]
     listed = [row] * rows
     for body in (
@@ -249,7 +249,7 @@ OPERATORS: dict[str, tuple[dict[str, object], dict[str, object]]] = {
 
 @pytest.mark.parametrize("name", OPERATORS)
 async def test_an_operator_in_both_sets_of_fields(name: str) -> None:
-    """A word or a number for the flag, and other names for the fields: in every place both are read."""
+    """Both sets of field names are read in every place, with a word or a number as the flag."""
     flag, fields = OPERATORS[name]
     for body in (*forms("lookupMobileNumber", flag, fields), *flagless("lookupMobileNumber", fields)):
         found = await CatalogService(road(body)).lookup_mobile_number("+4930123456")
@@ -258,7 +258,7 @@ async def test_an_operator_in_both_sets_of_fields(name: str) -> None:
 
 @pytest.mark.parametrize("status", ["failure", 0, "0"])
 async def test_an_operator_that_is_not_known(status: object) -> None:
-    """The refusal is one in every place."""
+    """The failure is a refusal in every place."""
     inner = {"status": status, "message": "unknown number"}
     for body in ({"data": {"lookupMobileNumber": inner}}, {"data": inner}, inner):
         with pytest.raises(errors.RefusedError, match="unknown number"):
@@ -266,7 +266,7 @@ async def test_an_operator_that_is_not_known(status: object) -> None:
 
 
 async def test_filters_under_the_name_that_perks_have() -> None:
-    """The perks page answers under `fetchFilters`."""
+    """Filters of perks are read under the key `fetchFilters`."""
     body = {"data": {"fetchFilters": {"status": 1, "data": [{"filterGroupCode": "offer_category", "filters": []}]}}}
     (group,) = await CatalogService(road(body)).list_filters()
     assert group.filter_group_code == "offer_category"

@@ -1,4 +1,4 @@
-"""JSON that `json.dumps` cannot write: huge exponents, endless numbers, no UTF-8, abysses of brackets."""
+"""JSON that `json.dumps` cannot write: huge exponents, very long numbers, bytes that are not UTF-8, deep brackets."""
 
 import copy
 import importlib.util
@@ -58,7 +58,7 @@ MARK = "@@here@@"
 
 
 def odd_bodies(shape: object, at: tuple[Any, ...], raw: bytes) -> list[bytes]:
-    """The shape with raw bytes at one place, and with an unknown field of that value there."""
+    """Return the shape with raw bytes at one place, and with an unknown field of that value there."""
     written = [json.dumps(replies.replaced(shape, at, MARK))]
     inner = copy.deepcopy(shape)
     for key in at:
@@ -71,8 +71,8 @@ def odd_bodies(shape: object, at: tuple[Any, ...], raw: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("name", replies.SHAPES)
 @given(data=st.data())
-def test_raw_json_anywhere_decodes_or_is_a_decode_error(name: str, data: st.DataObject) -> None:
-    """Whatever stands in a known or unknown field of any reply: DecodeError, at once or when it is read."""
+def test_raw_json_anywhere_decodes_or_raises_decodeerror(name: str, data: st.DataObject) -> None:
+    """Any value in a known or unknown field of a reply decodes, or raises DecodeError at once or when it is read."""
     operation, shape = replies.SHAPES[name]
     at = data.draw(st.sampled_from(replies.places(shape)))
     for body in odd_bodies(shape, at, data.draw(st.sampled_from(ODD))):
@@ -84,8 +84,8 @@ def test_raw_json_anywhere_decodes_or_is_a_decode_error(name: str, data: st.Data
 
 
 @pytest.mark.parametrize("raw", ODD)
-def test_unknown_fields_that_cannot_be_read_are_a_decode_error(raw: bytes) -> None:
-    """An order with an unreadable unknown field is an order; only asking for its `extra` says that it is unreadable."""
+def test_an_unreadable_unknown_field_raises_in_extra(raw: bytes) -> None:
+    """An order with such a field is still an order; only reading its `extra` raises DecodeError."""
     body = b'{"data":{"placeOrder":{"status":1,"data":{"orderId":900,"zzz":%s}}}}' % raw
     try:
         order = orders.PLACE_ORDER.read(body)
@@ -100,8 +100,8 @@ def test_unknown_fields_that_cannot_be_read_are_a_decode_error(raw: bytes) -> No
     assert "zzz" in extra
 
 
-def test_a_field_of_the_answers_own_name_for_itself_is_ignored() -> None:
-    """A field called `#raw` neither breaks an order nor takes the place of the answer's bytes."""
+def test_a_field_named_raw_is_ignored() -> None:
+    """A field called `#raw` does not break an order and does not replace the bytes of the answer."""
     for value in (b'{"a": 1}', b'"x"', b"null", b"5"):
         body = b'{"data":{"placeOrder":{"status":1,"data":{"orderId":900,"#raw":%s}}}}' % value
         order = orders.PLACE_ORDER.read(body)
@@ -111,8 +111,8 @@ def test_a_field_of_the_answers_own_name_for_itself_is_ignored() -> None:
 
 
 @given(raw=st.sampled_from(ODD), status=st.sampled_from([200, 400, 401, 404, 422, 429, 500, 502, 503]), data=st.data())
-def test_raw_json_in_an_error_is_one_of_our_errors(raw: bytes, status: int, data: st.DataObject) -> None:
-    """No odd value in any field of an error shape makes recognising it fail."""
+def test_raw_json_in_an_error_is_recognised(raw: bytes, status: int, data: st.DataObject) -> None:
+    """An odd value in any field of an error shape still raises an error of the SDK."""
     shape = data.draw(
         st.sampled_from(
             [
@@ -132,8 +132,8 @@ def test_raw_json_in_an_error_is_one_of_our_errors(raw: bytes, status: int, data
 
 
 @given(raw=st.sampled_from(ODD), data=st.data())
-def test_raw_json_in_a_delivery_event_is_a_decode_error(raw: bytes, data: st.DataObject) -> None:
-    """A webhook's body decodes or raises DecodeError, whatever is in it."""
+def test_raw_json_in_an_event_is_handled(raw: bytes, data: st.DataObject) -> None:
+    """The body of a webhook decodes or raises DecodeError, with any value in it."""
     event = {"id": 1, "data": {"orderId": 5, "poNumber": "P", "deliveryStatus": "delivered"}, "createdAt": "x"}
     at = data.draw(st.sampled_from(replies.places(event)))
     for body in odd_bodies(event, at, raw):
@@ -158,7 +158,7 @@ LENIENT = {
 
 
 def order_body(field: bytes, value: bytes) -> bytes:
-    """A placeOrder answer with one field of that value."""
+    """Return a placeOrder answer with one field of that value."""
     voucher = b'{"productId":1001,"voucherCode":"CODE"%s}' % (b"" if field != b"pin" else b',"pin":' + value)
     more = b"" if field == b"pin" else b',"%s":%s' % (field, value)
     return b'{"data":{"placeOrder":{"status":1,"data":{"orderId":900,"vouchers":[%s]%s}}}}' % (voucher, more)
@@ -166,8 +166,8 @@ def order_body(field: bytes, value: bytes) -> bytes:
 
 @pytest.mark.parametrize("name", LENIENT)
 @pytest.mark.parametrize("field", [b"tag", b"zzz"])
-def test_a_text_that_only_a_lenient_reader_reads_leaves_the_order_readable(name: str, field: bytes) -> None:
-    """An order that was paid for is not lost by one odd character in some name."""
+def test_one_odd_character_keeps_the_order_readable(name: str, field: bytes) -> None:
+    """An order that was paid for is not lost because of one odd character in a name."""
     raw, read = LENIENT[name]
     order = orders.PLACE_ORDER.read(order_body(field, raw))
     assert order is not None
@@ -178,7 +178,7 @@ def test_a_text_that_only_a_lenient_reader_reads_leaves_the_order_readable(name:
 
 @pytest.mark.parametrize("raw", [b"NaN", b"Infinity", b"-Infinity"])
 def test_a_number_that_is_none_is_no_money(raw: bytes) -> None:
-    """In a field that nobody reads it does no harm; in an amount, an id or a count it is rubbish like any other."""
+    """NaN is ignored in a field that nobody reads, and is a DecodeError in an amount, an id or a count."""
     order = orders.PLACE_ORDER.read(order_body(b"zzz", raw))
     assert order is not None
     assert order.order_id == 900
@@ -191,8 +191,8 @@ def test_a_number_that_is_none_is_no_money(raw: bytes) -> None:
         _ = order.order_discount
 
 
-def test_a_number_that_is_none_is_no_number_of_a_callers_operation() -> None:
-    """Read as a float, NaN would be a value."""
+def test_nan_is_refused_in_a_callers_operation() -> None:
+    """NaN in a float field of a caller's reply is refused, because it would look like a value."""
 
     class Points(msgspec.Struct):
         value: float
@@ -204,7 +204,7 @@ def test_a_number_that_is_none_is_no_number_of_a_callers_operation() -> None:
 
 @pytest.mark.parametrize("raw", [b'"1\xe9"', b'"1\\ud83d"'])
 def test_a_lost_character_of_a_code_shows(raw: bytes) -> None:
-    """The order is not lost with it, and any encoder takes the code; the bytes themselves are in `raw`."""
+    """A code with an invalid byte is readable and can be encoded; `raw` has the bytes themselves."""
     body = order_body(b"pin", raw)
     order = orders.PLACE_ORDER.read(body)
     assert order is not None
@@ -213,8 +213,8 @@ def test_a_lost_character_of_a_code_shows(raw: bytes) -> None:
     assert order.raw.reveal() == body
 
 
-def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
-    """Some back ends write one."""
+def test_a_byte_order_mark_is_skipped() -> None:
+    """Some back ends write a byte order mark, and it is skipped."""
     order = orders.PLACE_ORDER.read(b"\xef\xbb\xbf" + order_body(b"tag", b'"x"'))
     assert order is not None
     assert order.order_id == 900
@@ -222,7 +222,7 @@ def test_a_byte_order_mark_is_no_part_of_an_answer() -> None:
 
 @pytest.mark.parametrize("raw", [b"NaN", b'"a\x01b"', b'"\\ud83d"'])
 def test_an_error_with_odd_characters_keeps_its_class(raw: bytes) -> None:
-    """A refusal that could not be read was a doubt."""
+    """An odd character in a refusal does not turn it into doubt."""
     body = b'{"errorId":"PLE10018","errorInfo":%s}' % raw
     error = recognise(body, 400, effect=EffectClass.KEYED)
     assert (type(error), error.effect) == (DenominationError, "none")

@@ -235,7 +235,7 @@ SHAPES: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 def test_order_as_the_vendor_writes_it() -> None:
-    """Discounts are strings and mostly blank, dates may be blank, the order's currency is not the voucher's."""
+    """Discounts are strings and often blank, dates may be blank, and order and voucher have different currencies."""
     order = read(orders.PLACE_ORDER, nested("placeOrder", ORDER))
     assert order.order_id == 900
     assert order.order_status is OrderStatus.COMPLETE
@@ -254,7 +254,7 @@ def test_order_as_the_vendor_writes_it() -> None:
 
 
 def test_voucher_with_newer_names() -> None:
-    """`voucherCode` and `validity`; the amount is a string, the country a comma list."""
+    """`voucherCode` and `validity` are read; the amount is a string, and the country a comma list."""
     (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", ORDER)).vouchers
     assert (voucher.code.reveal(), voucher.pin.reveal()) == ("CODE-NEW-1", "4321")
     assert (voucher.valid_from, voucher.valid_to) == (None, date(2029, 5, 6))
@@ -264,7 +264,7 @@ def test_voucher_with_newer_names() -> None:
 
 
 def test_voucher_with_the_contracts_names() -> None:
-    """`code`, `validFrom` and `validTo` decode into the same struct; a blank pin is false."""
+    """`code`, `validFrom` and `validTo` are read into the same struct, and a blank PIN is false."""
     (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "vouchers": [OLD_CODE]})).vouchers
     assert voucher.code.reveal() == "CODE-OLD-1"
     assert not voucher.pin
@@ -272,7 +272,7 @@ def test_voucher_with_the_contracts_names() -> None:
 
 
 def test_a_url_voucher_may_have_a_pin() -> None:
-    """For url types the link stands in `voucherCode`, and a PIN may come with it."""
+    """For url types the link is in `voucherCode`, and a PIN may come with it."""
     code = {"voucherCode": "https://gift.example/X", "pin": "77", "type": "url"}
     (voucher,) = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "vouchers": [code]})).vouchers
     assert (voucher.type, voucher.code.reveal(), voucher.pin.reveal()) == (VoucherType.URL, code["voucherCode"], "77")
@@ -280,7 +280,7 @@ def test_a_url_voucher_may_have_a_pin() -> None:
 
 @pytest.mark.parametrize("vouchers", [{}, {"vouchers": []}, {"vouchers": None}, {"vouchers": ""}])
 def test_an_order_without_codes(vouchers: dict[str, object]) -> None:
-    """Merchandise, top-ups and pending orders have no vouchers: absent, null, blank or empty."""
+    """Merchandise, top-ups and pending orders have no vouchers: the field is absent, null, blank or empty."""
     order = read(orders.PLACE_ORDER, nested("placeOrder", {"orderId": "900", "deliveryStatus": "pending", **vouchers}))
     assert order.vouchers == ()
     assert order.order_id == 900
@@ -289,32 +289,32 @@ def test_an_order_without_codes(vouchers: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("empty", [{"orderMeta": []}, {"shippingDetails": []}, {"orderMeta": None}, {"orderMeta": ""}])
 def test_empty_objects_of_php(empty: dict[str, object]) -> None:
-    """An empty object may be a list."""
+    """An empty object may come as an empty list."""
     assert read(orders.GET_ORDER, nested("getOrderDetails", {**ORDER, **empty})).order_id == 900
 
 
 @pytest.mark.parametrize("discount", [0, 0.35, "0.35", "", None, "0"])
 def test_discounts_in_every_form(discount: object) -> None:
-    """Strings in today's orders, numbers in older ones."""
+    """Discounts are read from strings, as today, and from numbers, as in older orders."""
     order = read(orders.PLACE_ORDER, nested("placeOrder", {**ORDER, "orderDiscount": discount}))
     assert order.order_discount == (None if discount in ("", None) else Decimal(str(discount)))
 
 
 @pytest.mark.parametrize("data", [{}, None, [], "", {"orderId": None}, {"orderId": ""}, {"orderId": "x"}])
-def test_an_order_without_an_id_is_a_decode_error(data: object) -> None:
-    """`status: 1` without an order id proves nothing: it is never taken for an order."""
+def test_an_order_without_id_raises_decodeerror(data: object) -> None:
+    """`status: 1` without an order id proves nothing and never counts as an order."""
     with pytest.raises(DecodeError):
         read(orders.PLACE_ORDER, nested("placeOrder", data))
 
 
 def test_unknown_fields_of_an_order_are_reachable() -> None:
-    """What the vendor adds tomorrow is in `extra`; known fields are not."""
+    """`extra` has the fields that the SDK does not know, and only those."""
     order = read(orders.GET_ORDER, nested("getOrderDetails", {**ORDER, "loyalty": {"miles": 1.10}}))
     assert order.extra == {"loyalty": {"miles": Decimal("1.1")}}
 
 
 def test_codes_are_in_no_repr() -> None:
-    """Neither the order's repr nor the voucher's shows code or PIN."""
+    """The reprs of an order and of a voucher show neither code nor PIN."""
     order = read(orders.PLACE_ORDER, nested("placeOrder", ORDER))
     shown = f"{order!r} {order} {order.vouchers!r} {order.vouchers[0]}"
     assert "CODE-NEW" not in shown
@@ -322,7 +322,7 @@ def test_codes_are_in_no_repr() -> None:
 
 
 def test_history() -> None:
-    """The one reply with the poNumber: string ids, `Pending` capitalised, nulls on old orders, numeric discounts."""
+    """A row has the poNumber, string ids, `Pending` with a capital, nulls in old orders, and numeric discounts."""
     (summary,) = read(orders.GET_ORDER_HISTORY, nested("getOrderHistory", [SUMMARY]))
     assert (summary.order_id, summary.po_number, summary.tag) == (900, "PO-7", None)
     assert summary.delivery_status is DeliveryStatus.PENDING
@@ -335,7 +335,7 @@ def test_history() -> None:
 
 
 def test_product_as_the_vendor_writes_it() -> None:
-    """A comma string of denominations, a range of days, HTML entities, JSON in a string, 0/1 for flags."""
+    """Denominations, a range of days, HTML entities, JSON in a string and 0/1 flags are all read."""
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [PRODUCT]))
     assert product.denominations == (25, 50, 100)
     assert (product.min_value, product.max_value) == (Decimal("0.01"), 500)
@@ -354,7 +354,7 @@ def test_product_as_the_vendor_writes_it() -> None:
 
 
 def test_product_of_the_older_catalogue() -> None:
-    """Null rates, a number for the days, no quantity limit, max below min: as the older fixtures have it."""
+    """A product of the older fixtures is read: null rates, numeric days, no quantity limit, and max below min."""
     old = {"productId": "31", "tatInDays": 0, "exchangeRate": None, "isCommon": "", "minValue": 500, "maxValue": 10}
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [old]))
     assert (product.product_id, product.tat_in_days, product.exchange_rate) == (31, "0", None)
@@ -381,27 +381,27 @@ def test_product_of_the_older_catalogue() -> None:
     ],
 )
 def test_denominations_in_every_form(wire: object, values: tuple[int | Decimal, ...]) -> None:
-    """Unsorted comma strings; perks have "0"; zero is no value on offer."""
+    """Comma strings may be unsorted, a perk has "0", and zero is never a denomination."""
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [{"productId": 1, "valueDenominations": wire}]))
     assert product.denominations == values
 
 
 @pytest.mark.parametrize("meta", ["", "{", "[]", None, "null", '{"a": 1', "[" * 100_000, 5])
 def test_product_meta_that_is_no_object(meta: object) -> None:
-    """The checkout fields are read on demand: broken JSON in the string is no checkout field, and no error."""
+    """Broken JSON in productMeta gives no checkout fields and no error, since it is read on demand."""
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [{"productId": 1, "productMeta": meta}]))
     assert product.product_meta == {}
 
 
 def test_an_ordinary_page_needs_no_second_look() -> None:
-    """Documented oddities stay on the fast road: only undocumented ones pay for tolerance."""
+    """Documented oddities are read by the fast decoder; only undocumented ones need the tolerant one."""
     for name in ("vouchers", "placeOrder", "getOrderDetails", "getBalance", "filters", "campaigns"):
         operation, shape = SHAPES[name]
         operation._decoder._fast.decode(body(shape))
 
 
 def test_filters() -> None:
-    """ISO codes may be wrong, null or blank, and so may names: they are given as they come."""
+    """ISO codes and names may be wrong, null or blank, and are kept as they come."""
     (group,) = read(catalog.GET_FILTERS, nested("getFilters", [GROUP]))
     assert group.filter_group_code == "country"
     assert (group.filters[0].iso_code, group.filters[0].filter_value_code) == ("GD", "germany")
@@ -409,7 +409,7 @@ def test_filters() -> None:
 
 
 def test_perk_filters_answer_under_another_name() -> None:
-    """The perks page has `fetchFilters` for the reply's key."""
+    """The reply for perks has the key `fetchFilters`."""
     assert len(read(catalog.GET_FILTERS, nested("fetchFilters", [GROUP]))) == 1
 
 
@@ -419,7 +419,7 @@ def test_perk_filters_answer_under_another_name() -> None:
     ids=["table", "playground"],
 )
 def test_operator_lookup_in_both_documented_forms(fields: dict[str, object]) -> None:
-    """Two pages, two sets of names: one set of attributes."""
+    """Two pages document two sets of names, and both are read into one set of attributes."""
     operator = read(catalog.LOOKUP_MOBILE_NUMBER, {"data": {"lookupMobileNumber": fields}})
     assert (operator.network_operator, operator.parent_product_id) == ("Tel", 88)
 
@@ -429,14 +429,14 @@ def test_operator_lookup_in_both_documented_forms(fields: dict[str, object]) -> 
 
 @pytest.mark.parametrize("value", ["5870.02", 5870.02])
 def test_balance(value: object) -> None:
-    """Fractional, as a number or a string; points may come with it."""
+    """The balance may be fractional, a number or a string, and points may come with it."""
     balance = read(account.GET_BALANCE, nested("getBalance", {"value": value, "currency": "INR", "points": 9944}))
     assert (balance.value, balance.currency, balance.points) == (Decimal("5870.02"), "INR", 9944)
 
 
 @pytest.mark.parametrize("key", ["paymentHistory", "getPaymentReport"])
 def test_payments_under_either_key(key: str) -> None:
-    """Asked by paymentHistory, answered under getPaymentReport; the contract says paymentHistory."""
+    """The report is read under getPaymentReport and under paymentHistory."""
     (payment,) = read(account.LIST_PAYMENTS, nested(key, [PAYMENT]))
     assert (payment.invoice_number, payment.date) == ("77", date(2026, 3, 4))
     assert (payment.adjusted_amount, payment.closing_balance) == (1000, Decimal("1000.50"))
@@ -456,21 +456,21 @@ def test_payments_under_either_key(key: str) -> None:
     ],
 )
 def test_token_expiry_in_every_form(fields: dict[str, object], expires: float | None) -> None:
-    """Seconds or epoch, number or string, seconds or milliseconds: magnitude tells, and `*_expiry` is preferred."""
+    """Seconds, milliseconds and epochs are told apart by size, and `*_expiry` is preferred."""
     info = read(account.CHECK_TOKEN, {"access_token": "TOKEN-1", "token_type": "bearer", **fields})
     assert info.expires_at(2_000) == expires
     assert "TOKEN-1" not in repr(info)
 
 
 def test_a_token_reply_without_a_token_is_none() -> None:
-    """An error shape with HTTP 200 is not taken for a token."""
+    """An error shape with HTTP 200 does not count as a token."""
     for shape in ({"success": 0, "error_message_id": "auth.token_error"}, {"error": "invalid_token"}):
         with pytest.raises(DecodeError):
             read(account.CHECK_TOKEN, shape)
 
 
 def test_storefront_login() -> None:
-    """The token and the address made of it are secrets."""
+    """The token, and the address that is made of it, are secrets."""
     login = read(account.CREATE_STOREFRONT_TOKEN, {"data": {"ssoToken": "TOKEN-3"}})
     assert login.token.reveal() == "TOKEN-3"
     assert login.redirect_path.reveal() == "/v1/oauth/redirect/stores/TOKEN-3"
@@ -481,7 +481,7 @@ def test_storefront_login() -> None:
 
 
 def test_points_balance() -> None:
-    """`success` instead of `status`, a null message."""
+    """The reply has `success` instead of `status`, and a null message."""
     assert read(points.GET_POINTS, SHAPES["points"][1]).total == Decimal("15.5")
 
 
@@ -494,19 +494,19 @@ def test_points_balance() -> None:
     ids=["list", "flat"],
 )
 def test_points_sent_in_both_documented_forms(inner: dict[str, object]) -> None:
-    """A list of receivers, or the one receiver's fields beside the flag: the id to cancel by is never lost."""
+    """The id that cancels a credit is read from a list of receivers and from one receiver's fields."""
     sent = read(points.SEND_POINTS, {"data": {"sendBalance": {"error": False, "message": "points sent", **inner}}})
     (credit,) = sent.recipients
     assert (credit.unique_id, credit.points, credit.email) == (5, 50, "a@b.example")
 
 
 def test_points_sent_without_receivers() -> None:
-    """The quick start's answer has the flag and a message, and nothing else."""
+    """The quick start's answer has only the flag and a message."""
     assert read(points.SEND_POINTS, {"data": {"sendBalance": {"error": False, "message": "sent"}}}).recipients == ()
 
 
 def test_points_cancelled_are_told_one_by_one() -> None:
-    """`error: false` can stand beside a receiver's `success: false`."""
+    """`error: false` can come together with a receiver's `success: false`."""
     rows = [{"unique_id": 5, "success": True}, {"unique_id": 6, "success": False, "message": "spent"}]
     done = read(points.CANCEL_POINTS, {"data": {"cancelBalance": {"error": False, "recipients": rows}}})
     assert [(row.unique_id, row.success) for row in done.recipients] == [(5, True), (6, False)]
@@ -514,7 +514,7 @@ def test_points_cancelled_are_told_one_by_one() -> None:
 
 @pytest.mark.parametrize("currency", ["currencyCode", "currency_code"])
 def test_campaigns_in_both_spellings(currency: str) -> None:
-    """The list writes currencyCode, the details currency_code; counts are strings, dates may be zero."""
+    """The list has currencyCode and the details currency_code; counts are strings, and dates may be zero."""
     fields = {key: value for key, value in CAMPAIGN.items() if key != "currencyCode"}
     fields |= {currency: "USD", "vouchers": [{"name": "Books", "image": "x"}]}
     (campaign,) = read(links.GET_CAMPAIGN, nested("campaignDetails", [fields], success=1))
@@ -523,7 +523,7 @@ def test_campaigns_in_both_spellings(currency: str) -> None:
 
 
 def test_links_are_secrets() -> None:
-    """A link is cash for whoever follows it; the campaign's id comes back as a string."""
+    """A link is a secret, since anyone who has it can use it; the campaign's id comes back as a string."""
     batch = read(links.GENERATE_LINKS, SHAPES["generateLink"][1])
     assert [link.reveal() for link in batch.links] == ["https://links.example/LINK-1"]
     assert (batch.campaign_id, batch.denomination_value, batch.batch_id) == (7, 10, "b1")
@@ -532,7 +532,7 @@ def test_links_are_secrets() -> None:
 
 @pytest.mark.parametrize("key", ["generateLink", "generateLinkEmail"])
 def test_mailed_links_answer_under_the_name_of_links(key: str) -> None:
-    """The reply has neither links nor batch."""
+    """The reply has neither links nor a batch."""
     sent = read(links.SEND_LINKS, {"data": {key: {"success": 1, "message": "sent", "campaignId": "7"}}})
     assert (sent.campaign_id, sent.message) == (7, "sent")
 
@@ -556,12 +556,12 @@ def test_mailed_links_answer_under_the_name_of_links(key: str) -> None:
     ],
 )
 def test_failures_are_not_replies(operation: Any, shape: object) -> None:
-    """What does not say that it worked is left to the refusal table."""
+    """A reply that does not prove success is left to the refusal table."""
     assert read(operation, shape) is None
 
 
 def places(shape: object, at: tuple[object, ...] = ()) -> list[tuple[object, ...]]:
-    """Every place in a shape that can be replaced."""
+    """Yield every place in a shape that can be replaced."""
     found = [at]
     items = shape.items() if isinstance(shape, dict) else enumerate(shape) if isinstance(shape, list) else ()
     for key, value in items:
@@ -581,7 +581,7 @@ def replaced(shape: Any, at: tuple[Any, ...], value: object) -> object:
 
 
 def touch(value: object) -> None:
-    """Read every public attribute of a reply, and of what is in it."""
+    """Read every public attribute of a reply, and of everything in it."""
     if isinstance(value, tuple):
         for item in value:
             touch(item)
@@ -612,8 +612,8 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("name", SHAPES)
 @given(data=st.data())
-def test_any_json_anywhere_decodes_or_is_a_decode_error(name: str, data: st.DataObject) -> None:
-    """Any JSON value in any field of any reply decodes or raises DecodeError, and so does reading it afterwards."""
+def test_any_json_anywhere_decodes_or_raises_decodeerror(name: str, data: st.DataObject) -> None:
+    """Any JSON value in any field of any reply decodes or raises DecodeError, also when it is read later."""
     operation, shape = SHAPES[name]
     at = data.draw(st.sampled_from(places(shape)))
     changed = body(replaced(shape, at, data.draw(JSON)))
@@ -626,7 +626,7 @@ def test_any_json_anywhere_decodes_or_is_a_decode_error(name: str, data: st.Data
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_every_documented_shape_decodes(name: str) -> None:
-    """The shape itself decodes, with fields added, and with every optional thing null."""
+    """Each shape decodes as it is, with fields added, and with every optional field null."""
     operation, shape = SHAPES[name]
     assert read(operation, shape) is not None
     assert read(operation, {**shape, "brandNew": {"deep": [1, 2]}}) is not None
@@ -634,8 +634,8 @@ def test_every_documented_shape_decodes(name: str) -> None:
 
 @pytest.mark.parametrize("value", ["1e999999999", '"NaN"', '"Infinity"', "1" * 40])
 @pytest.mark.parametrize("name", ["amountCharged", "orderTotal", "orderDiscount", "currencyValue"])
-def test_absurd_money_in_an_order_is_a_decode_error(name: str, value: str) -> None:
-    """No amount of an order is ever NaN, infinite or absurd: decoding it says so, or reading it."""
+def test_absurd_money_in_an_order_raises_decodeerror(name: str, value: str) -> None:
+    """An amount that is NaN, infinite or absurd raises DecodeError, at decoding or when it is read."""
     text = '{"data":{"placeOrder":{"status":1,"data":{"orderId":1,"%s":%s}}}}' % (name, value)  # noqa: UP031
     with pytest.raises(DecodeError):
         _ = orders.PLACE_ORDER.read(text.encode()).order_discount  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""What leaves: every operation's whole body, as the vendor's pages document it (and never as the sandbox reads it)."""
+"""The whole body of every operation, as the vendor's pages document it and not as the sandbox reads it."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -21,7 +21,7 @@ START, END = date(2026, 3, 1), date(2026, 3, 31)
 
 
 class StopHereError(Exception):
-    """Ends a call once its request is known."""
+    """Ends a call after its request is known."""
 
 
 class Wire:
@@ -248,7 +248,7 @@ PLUM: dict[str, tuple[Callable[[Wire], Awaitable[object]], dict[str, object]]] =
 
 @pytest.mark.parametrize("name", PLUM)
 async def test_plum_requests(name: str) -> None:
-    """Every plumProAPI operation goes to the one address, in the documented envelope, with its documented fields."""
+    """Every plumProAPI operation goes to one address, in the documented envelope with the documented fields."""
     call, expected = PLUM[name]
     wire = Wire()
     assert await wire.sent(call) == expected
@@ -256,7 +256,7 @@ async def test_plum_requests(name: str) -> None:
 
 
 async def test_money_is_sent_as_a_number_exactly() -> None:
-    """A denomination leaves as a JSON number with the digits given: no quotes, no float, no exponent."""
+    """A denomination is sent as a JSON number with the given digits: no quotes, no float, no exponent."""
     wire = Wire()
     for given, text in [("12.50", b"12.50"), (Decimal("5E+2"), b"500"), (0.1, b"0.1"), (500, b"500")]:
         await wire.sent(place(denomination=given))
@@ -325,7 +325,7 @@ POINTS: dict[str, tuple[Callable[[Wire], Awaitable[object]], dict[str, object]]]
 
 @pytest.mark.parametrize("name", POINTS)
 async def test_points_and_campaign_requests(name: str) -> None:
-    """Each wrapper inside `variables` is the documented one."""
+    """The wrapper inside `variables` is the documented one."""
     call, expected = POINTS[name]
     wire = Wire()
     assert await wire.sent(call) == expected
@@ -333,7 +333,7 @@ async def test_points_and_campaign_requests(name: str) -> None:
 
 
 async def test_links_are_made_at_their_own_address() -> None:
-    """Making links has a path of its own and a DD-MM-YYYY date."""
+    """Making links has its own path and a date as DD-MM-YYYY."""
     wire = Wire()
     sent = await wire.sent(lambda w: w.links.generate(campaign_id=7, quantity=5, expires_on=date(2027, 12, 1)))
     assert wire.path == "/v1/oauth/api/generateLink"
@@ -358,13 +358,13 @@ async def test_links_are_mailed_to_one_comma_string() -> None:
 
 
 async def test_a_token_is_checked_by_get() -> None:
-    """Validation is a GET on the token endpoint."""
+    """A token is checked by a GET on the token endpoint."""
     wire = Wire()
     await wire.sent(lambda w: w.account.check_token())
     assert (wire.method, wire.path) == ("GET", "/v1/oauth/token")
 
 
-async def test_a_user_token_is_asked_for_without_an_envelope() -> None:
+async def test_a_user_token_request_has_no_envelope() -> None:
     """The company token makes a user's token in a plain REST call."""
     wire = Wire()
     sent = await wire.sent(lambda w: w.account.create_user_token("boss@b.example"))
@@ -372,8 +372,8 @@ async def test_a_user_token_is_asked_for_without_an_envelope() -> None:
     assert sent == {"user_input": "boss@b.example", "scope": "user_session"}
 
 
-async def test_a_storefront_login_is_asked_for_without_an_envelope() -> None:
-    """The SSO call's `tpd` block holds what the storefront shows; blocks not given are left out."""
+async def test_a_storefront_login_has_no_envelope() -> None:
+    """The `tpd` block of the SSO call says what the storefront shows, and omits blocks that are not given."""
     wire = Wire()
     sent = await wire.sent(
         lambda w: w.account.create_storefront_token(

@@ -1,4 +1,4 @@
-"""A caller's aiohttp session: nothing in it sends a request twice, or changes what an answer means."""
+"""A caller's aiohttp session cannot send a request twice or change what an answer means."""
 
 import asyncio
 import gzip
@@ -18,7 +18,7 @@ Answer = tuple[int, bytes]
 
 
 class Vendor:
-    """A vendor that books what it is sent, and answers as a test says."""
+    """A vendor that books what it is sent, and answers as the test says."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
@@ -31,7 +31,7 @@ class Vendor:
         self.server: asyncio.Server | None = None
 
     def answer(self, path: str, body: bytes) -> Answer:
-        """Book, and answer by the books unless the test has said otherwise."""
+        """Book the request, and answer as the test says or as the books say."""
         if "token" in path:
             self.requests.append("token")
             self.tokens += 1
@@ -54,7 +54,7 @@ class Vendor:
         return self.scripted(operation) or (200, json.dumps({"data": {operation: reply}}).encode())
 
     def scripted(self, operation: str) -> Answer | None:
-        """Return the next answer a test has said."""
+        """Return the next answer of the test."""
         return self.answers[operation].pop(0) if self.answers.get(operation) else None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -78,7 +78,7 @@ class Vendor:
 async def client_over(
     vendor: Vendor, given: aiohttp.ClientSession | None = None, **settings: Any
 ) -> AsyncIterator[XoxoClient]:
-    """A client over the session given, or over one with these settings."""
+    """Return a client with the given session, or with a session of these settings."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -108,7 +108,7 @@ async def client_over(
 
 
 async def again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware that tries up to three times, as many applications have one."""
+    """A middleware that tries up to three times, as many applications have."""
     for left in (2, 1, 0):
         try:
             response = await handler(request)
@@ -123,7 +123,7 @@ async def again(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerTy
 
 
 async def again_softly(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware that tries again, and returns the first answer where that fails."""
+    """A middleware that tries again, and returns the first answer if the second try fails."""
     first = await handler(request)
     if "token" in request.url.path:
         return first
@@ -134,7 +134,7 @@ async def again_softly(request: aiohttp.ClientRequest, handler: aiohttp.ClientHa
 
 
 async def rewriting(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """A middleware that sends a body of its own."""
+    """A middleware that sends its own body."""
     if "token" not in request.url.path:
         await request.update_body(await request.body.as_bytes())  # type: ignore[union-attr]
     return await handler(request)
@@ -145,7 +145,7 @@ SEND = {"sender_email": "a@example.com", "recipients": [PointsRecipient(name="B"
 
 @pytest.mark.parametrize("middleware", [again, again_softly])
 async def test_a_retrying_middleware_sends_no_points_twice(middleware: Callable[..., Any]) -> None:
-    """They are sent once, and nobody claims to know what became of them."""
+    """The points are sent once, and the outcome is unknown."""
     vendor = Vendor()
     vendor.answers["sendBalance"] = [(502, b"<html>")]
     async with client_over(vendor, middlewares=[middleware]) as client:
@@ -160,7 +160,7 @@ async def test_a_retrying_middleware_places_no_order_twice(middleware: Callable[
     vendor = Vendor()
     vendor.answers["placeOrder"] = [(502, b"<html>")]
     async with client_over(vendor, middlewares=[middleware]) as client:
-        if middleware is again_softly:  # which breaks the look-up as well
+        if middleware is again_softly:  # it breaks the look-up too
             with pytest.raises(errors.OutcomeUnknownError):
                 await client.orders.place(product_id=1001, denomination=100, po_number="A")
         else:
@@ -169,8 +169,8 @@ async def test_a_retrying_middleware_places_no_order_twice(middleware: Callable[
     assert vendor.requests.count("placeOrder") == 1
 
 
-async def test_a_second_try_that_cannot_connect_does_not_say_that_nothing_was_sent() -> None:
-    """The first try had sent the points: a refused connection after it proves nothing."""
+async def test_a_refused_second_try_proves_nothing() -> None:
+    """The first try has sent the points, so a refused connection after it is no proof."""
     vendor = Vendor()
 
     async def elsewhere(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -188,8 +188,8 @@ async def test_a_second_try_that_cannot_connect_does_not_say_that_nothing_was_se
 
 
 @pytest.mark.parametrize("end", [(200, b"{}"), (429, b"{}"), None])
-async def test_a_body_of_a_middlewares_own_is_doubt_and_is_not_sent_again(end: Answer | None) -> None:
-    """It is not known what left, nor how often: no answer to it is believed, and it is sent once."""
+async def test_a_middlewares_own_body_is_in_doubt(end: Answer | None) -> None:
+    """The client cannot see what left or how often, so it accepts no answer and sends once."""
     vendor = Vendor()
     vendor.answers["sendBalance"] = [end] if end else []
     async with client_over(vendor, middlewares=[rewriting]) as client:
@@ -198,8 +198,8 @@ async def test_a_body_of_a_middlewares_own_is_doubt_and_is_not_sent_again(end: A
     assert vendor.points == 1
 
 
-async def test_a_body_of_a_middlewares_own_that_is_cut_off_is_doubt() -> None:
-    """A connection that breaks after it is no proof that nothing left."""
+async def test_a_cut_off_middleware_body_is_in_doubt() -> None:
+    """A connection that breaks after such a body does not prove that nothing left."""
     vendor = Vendor()
 
     async def cutting(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
@@ -215,8 +215,8 @@ async def test_a_body_of_a_middlewares_own_that_is_cut_off_is_doubt() -> None:
     assert vendor.points == 1
 
 
-async def test_raising_for_a_status_breaks_neither_refusals_nor_the_token() -> None:
-    """A session with `raise_for_status=True`: a refused token is renewed, and a refusal keeps its class."""
+async def test_raise_for_status_is_overridden() -> None:
+    """With `raise_for_status=True` a refused token is renewed, and a refusal keeps its class."""
     vendor = Vendor()
     vendor.answers["placeOrder"] = [
         (401, b'{"error": "invalid_token", "error_description": "x"}'),
@@ -230,7 +230,7 @@ async def test_raising_for_a_status_breaks_neither_refusals_nor_the_token() -> N
 
 
 async def test_a_refused_token_request_is_told_as_such() -> None:
-    """The vendor's words about the credentials come through, whatever the session does with a status."""
+    """The vendor's words about the credentials reach the error, with any setting of the session."""
     vendor = Vendor()
     vendor.answers["token"] = [(401, b'{"error": "invalid_client"}')]
     async with client_over(vendor, raise_for_status=True) as client:
@@ -239,7 +239,7 @@ async def test_a_refused_token_request_is_told_as_such() -> None:
 
 
 async def test_an_answer_is_unpacked_whatever_the_session_says() -> None:
-    """A session that leaves answers packed gets them unpacked here; and only what is tested is asked for."""
+    """An answer is unpacked if the session does not do so, and only tested encodings are requested."""
     vendor = Vendor()
     vendor.gzipped = True
     async with client_over(vendor, auto_decompress=False) as client:
@@ -247,8 +247,8 @@ async def test_an_answer_is_unpacked_whatever_the_session_says() -> None:
     assert b"Accept-Encoding: gzip, deflate\r\n" in vendor.bodies[-1]
 
 
-async def test_a_session_with_credentials_of_its_own_is_named() -> None:
-    """They cannot go together with the token, and nothing is sent."""
+async def test_a_session_with_own_credentials_is_refused() -> None:
+    """They cannot go together with the token, so the error names them and nothing is sent."""
     vendor = Vendor()
     with pytest.warns(DeprecationWarning, match="auth"):
         session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("u", "p"))
@@ -259,7 +259,7 @@ async def test_a_session_with_credentials_of_its_own_is_named() -> None:
 
 
 async def test_a_mocked_request_is_believed() -> None:
-    """A test that replaces aiohttp's request has no connection to judge."""
+    """A test that replaces aiohttp's request has no connection to check, and its answer is accepted."""
 
     class Canned:
         status = 200

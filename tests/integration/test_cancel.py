@@ -1,4 +1,4 @@
-"""Cancelled at every turn: nothing leaks, and the next call works."""
+"""A call that is cancelled at any turn of the event loop leaks nothing, and the next call works."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ def client_of(sandbox: Sandbox, hooks: list[Event] | None = None) -> XoxoClient:
 
 
 async def cancelled_after(turns: int, work: Callable[[], Awaitable[object]]) -> bool:
-    """Run work, cancel it after so many turns of the event loop; return whether it was cut off."""
+    """Run work and cancel it after so many turns of the event loop. Return whether it was cancelled."""
     task = asyncio.ensure_future(work())
     for _ in range(turns):
         await asyncio.sleep(0)
@@ -44,16 +44,16 @@ async def cancelled_after(turns: int, work: Callable[[], Awaitable[object]]) -> 
 
 
 async def settled(before: set["asyncio.Task[object]"]) -> None:
-    """Wait until no task is left but those that were there."""
+    """Wait until only the tasks from before are left."""
     async with asyncio.timeout(10):
         while asyncio.all_tasks() - before:
             await asyncio.sleep(0.001)
 
 
 async def test_place_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
-    """However far an order got, the pool, the token and the lock are free, and what may exist was told.
+    """A cancelled order leaves pool, token and lock free, and hooks receive it if it may exist.
 
-    What was not told never reached the server: placing it again meets no duplicate.
+    An order that hooks did not receive never reached the server, so it can be placed again without a duplicate.
     """
     events: list[Event] = []
     before = asyncio.all_tasks()
@@ -78,8 +78,8 @@ async def test_place_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
     gc.collect()
 
 
-async def test_a_cold_client_cancelled_at_every_turn_of_its_first_token(xoxo_sandbox: Sandbox) -> None:
-    """A caller that leaves while the token is fetched leaves a client that works."""
+async def test_a_cancelled_first_token_leaves_a_working_client(xoxo_sandbox: Sandbox) -> None:
+    """A caller that is cancelled while the token is fetched leaves a client that works."""
     before = asyncio.all_tasks()
     for turn in range(1, 30):
         async with client_of(xoxo_sandbox) as client:
@@ -91,7 +91,7 @@ async def test_a_cold_client_cancelled_at_every_turn_of_its_first_token(xoxo_san
 
 
 async def test_closing_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
-    """A close that was cut off can be done again."""
+    """A close that was cancelled can be done again."""
     before = asyncio.all_tasks()
     for turn in range(1, 8):
         client = client_of(xoxo_sandbox)
@@ -104,7 +104,7 @@ async def test_closing_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
 
 @pytest.mark.slow
 async def test_a_bulk_run_cancelled_at_many_turns(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
-    """A run cut off anywhere leaves no line `sending`, and running again issues each exactly once."""
+    """A cancelled run leaves no line `sending`, and the next run issues each line exactly once."""
     before = asyncio.all_tasks()
     for turn in [*range(1, 60, 4), *range(60, 1200, 90)]:
         job = f"job{turn}"
@@ -125,7 +125,7 @@ async def test_a_bulk_run_cancelled_at_many_turns(xoxo_sandbox: Sandbox, tmp_pat
 
 
 class NeverAToken:
-    """A token provider that says when it is asked, and has nothing."""
+    """A token provider that tells when it is asked, and never returns a token."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
@@ -138,14 +138,14 @@ class NeverAToken:
 
 @pytest.mark.parametrize(("waits_for", "sent"), [("slot", 1), ("connection", 3), ("token", 0)])
 async def test_callers_cancelled_while_they_waited_leave_no_doubt(waits_for: str, sent: int) -> None:
-    """Of 200 callers only those whose request left are told to the hooks: the others would bury these."""
+    """Of 200 cancelled callers, hooks receive only those whose request left."""
     events: list[Event] = []
     came = asyncio.Semaphore(0)
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"}}")
         came.release()
-        await reader.read()  # until the client hangs up
+        await reader.read()  # until the client closes the connection
         writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)

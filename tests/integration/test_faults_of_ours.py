@@ -1,4 +1,4 @@
-"""A bug, in a caller's trace hook for example, comes through as itself: it is no broken connection."""
+"""A bug, for example in a caller's trace hook, is raised unchanged and never looks like a broken connection."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ TOKEN, SECRET, CODE = "TOKENTOKENTOKEN", "CLIENTSECRET", "VOUCHERCODE"
 
 @asynccontextmanager
 async def vendor() -> AsyncIterator[tuple[str, list[str]]]:
-    """A vendor that places every order; yields its address and what was asked."""
+    """A vendor that places every order. Yields its address and the requests."""
     asked: list[str] = []
     tasks: set[asyncio.Task[None]] = set()
 
@@ -61,7 +61,7 @@ async def vendor() -> AsyncIterator[tuple[str, list[str]]]:
 
 
 def tracing(moment: str, fault: Callable[[], Exception], *, from_time: int = 1) -> aiohttp.TraceConfig:
-    """A trace hook with a bug, from some time on."""
+    """A trace hook that raises from some time on."""
     config, times = aiohttp.TraceConfig(), [0]
 
     async def hook(_session: object, _context: object, _parameters: object) -> None:
@@ -74,14 +74,14 @@ def tracing(moment: str, fault: Callable[[], Exception], *, from_time: int = 1) 
 
 
 BEFORE = ["on_request_start"]
-# From the connecting on, a middleware of the session may have sent a body of its own, which nobody here sees leave.
+# After the connection is made, a middleware of the session may send its own body, which the client cannot see.
 AFTER = ["on_connection_create_start", "on_request_headers_sent", "on_request_chunk_sent", "on_request_end"]
 
 
 @pytest.mark.parametrize("fault", [AttributeError("x"), KeyError("x"), TypeError("x"), ValueError("x")], ids=repr)
 @pytest.mark.parametrize("moment", [*BEFORE, *AFTER])
-async def test_a_bug_in_a_hook_comes_through_as_itself(moment: str, fault: Exception) -> None:
-    """It is not tried again; an order is in doubt only if some of it may have left; no secret is in its frames."""
+async def test_a_bug_in_a_hook_is_raised_unchanged(moment: str, fault: Exception) -> None:
+    """It is not tried again, an order is in doubt only if bytes may have left, and no frame has a secret."""
     events: list[Event] = []
     async with vendor() as (url, asked):
         async with aiohttp.ClientSession(trace_configs=[tracing(moment, lambda: fault)]) as session:
@@ -100,7 +100,7 @@ async def test_a_bug_in_a_hook_comes_through_as_itself(moment: str, fault: Excep
 
 
 def shown(fault: BaseException) -> None:
-    """Check what an error reporter that captures locals would show."""
+    """Check what an error reporter that captures local variables would show."""
     told = "".join(traceback.TracebackException.from_exception(fault, capture_locals=True).format())
     own = [line for line in told.splitlines() if "TOKEN, SECRET" not in line]
     for secret in (TOKEN, SECRET, CODE):
@@ -108,7 +108,7 @@ def shown(fault: BaseException) -> None:
 
 
 async def test_a_bug_in_a_token_request_shows_no_secret() -> None:
-    """The request holds the client secret."""
+    """The traceback does not show the client secret that the request has."""
     async with vendor() as (url, _):
         config = tracing("on_request_end", lambda: KeyError("x"))
         async with aiohttp.ClientSession(trace_configs=[config]) as session:
@@ -118,8 +118,8 @@ async def test_a_bug_in_a_token_request_shows_no_secret() -> None:
     shown(caught.value)
 
 
-async def test_a_bug_while_an_error_is_handled_does_not_carry_the_token() -> None:
-    """The error of aiohttp behind it holds the headers."""
+async def test_a_bug_in_error_handling_hides_the_token() -> None:
+    """The headers in aiohttp's own error behind it do not show the token."""
 
     async def middleware(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
         response = await handler(request)
@@ -138,8 +138,8 @@ async def test_a_bug_while_an_error_is_handled_does_not_carry_the_token() -> Non
     shown(caught.value)
 
 
-async def test_a_bulk_run_that_meets_a_bug_writes_the_line_down_as_unknown(tmp_path: Path) -> None:
-    """It ends with the bug; what may have left is unknown, and is not sent again."""
+async def test_a_bug_makes_the_line_unknown(tmp_path: Path) -> None:
+    """The run ends with the bug, and a line that may have left is unknown and not sent again."""
     lines = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(3)]
     async with vendor() as (url, asked):
         config = tracing("on_request_end", lambda: KeyError("x"), from_time=2)

@@ -1,4 +1,4 @@
-"""Proxies and certificates: by argument, by environment and for the command; over loopback, with a CA of its own."""
+"""Proxies and certificates, from arguments, from the environment and for the command, over loopback."""
 
 import asyncio
 import base64
@@ -45,7 +45,7 @@ BALANCE = b'{"data": {"getBalance": {"status": 1, "data": {"value": 5, "currency
 
 @dataclass
 class Authority:
-    """A certificate authority that no system knows, and a server's certificate by it."""
+    """A certificate authority that the system does not know, and a server certificate that it signed."""
 
     ca_file: Path
     server: ssl.SSLContext
@@ -94,7 +94,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 async def read_request(reader: asyncio.StreamReader) -> bytes:
-    """Read one request; return its head."""
+    """Read one request. Return its head."""
     head = await reader.readuntil(b"\r\n\r\n")
     _, _, length = head.lower().partition(b"content-length: ")
     await reader.readexactly(int(length.split(b"\r\n")[0]) if length else 0)
@@ -103,7 +103,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
 
 @asynccontextmanager
 async def serving(talk: object, context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Serve connections by `talk`; yield the port."""
+    """Serve connections with `talk`. Yield the port."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -178,8 +178,8 @@ def client(base_url: str, **settings: object) -> XoxoClient:
     )
 
 
-async def test_a_proxy_leads_to_the_vendor_and_a_ca_file_makes_it_trusted(authority: Authority) -> None:
-    """The tunnel is opened with the proxy's password, which the vendor never sees; TLS is checked to the end."""
+async def test_a_proxy_and_a_ca_file_work_together(authority: Authority) -> None:
+    """The tunnel gets the proxy's password, the vendor does not, and TLS is checked to the end."""
     vendor = Vendor()
     async with serving(vendor.talk, authority.server) as port:
         proxy = Proxy(port)
@@ -198,8 +198,8 @@ async def test_a_proxy_leads_to_the_vendor_and_a_ca_file_makes_it_trusted(author
     assert b"User-Agent: xoxo_async shop/1.2\r\n" in vendor.heads[0]
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_no_connection(authority: Authority) -> None:
-    """Nothing was sent; the reason is told."""
+async def test_an_untrusted_certificate_is_a_connecterror(authority: Authority) -> None:
+    """Nothing is sent, and the error names the reason."""
     vendor = Vendor()
     async with serving(vendor.talk, authority.server) as port:
         async with client(f"https://localhost:{port}") as xoxo:
@@ -210,8 +210,8 @@ async def test_a_certificate_that_nobody_vouches_for_is_no_connection(authority:
 
 
 @pytest.mark.parametrize("status", [407, 503])
-async def test_a_proxy_that_refuses_proves_that_nothing_was_sent(authority: Authority, status: int) -> None:
-    """The status is named, the proxy's password is not."""
+async def test_a_refusing_proxy_is_a_connecterror(authority: Authority, status: int) -> None:
+    """The error has the status and not the proxy's password, and it proves that nothing was sent."""
     proxy = Proxy(1, status=status)
     async with serving(proxy.talk) as proxy_port:
         async with client(f"https://{HOST}", proxy=f"http://user:PASSWORD@127.0.0.1:{proxy_port}") as xoxo:
@@ -224,7 +224,7 @@ async def test_a_proxy_that_refuses_proves_that_nothing_was_sent(authority: Auth
 async def test_the_environments_proxy_is_followed_only_when_asked(
     authority: Authority, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`trust_env` follows HTTPS_PROXY and NO_PROXY; to this machine it goes directly."""
+    """`trust_env` uses HTTPS_PROXY and NO_PROXY, but never for this machine."""
     vendor = Vendor()
     context = ssl.create_default_context(cafile=str(authority.ca_file))
     async with serving(vendor.talk, authority.server) as port:
@@ -249,7 +249,7 @@ async def test_the_environments_proxy_is_followed_only_when_asked(
 
 
 async def test_token_and_call_go_through_the_proxy() -> None:
-    """Plain http to a loopback server as well: every request is seen by the proxy."""
+    """The proxy sees every request, also plain http to a loopback server."""
     async with Sandbox() as sandbox:
         proxy = Proxy(int(sandbox.base_url.rsplit(":", 1)[1].split("/")[0]))
         async with serving(proxy.talk) as port:
@@ -260,10 +260,8 @@ async def test_token_and_call_go_through_the_proxy() -> None:
     assert all(head.startswith(b"POST http://127.0.0.1:") for head in proxy.heads)
 
 
-def test_a_client_from_the_environment_takes_proxy_and_ca_from_it(
-    authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """`from_env` reads XOXO_PROXY, XOXO_CA_FILE and XOXO_TRUST_ENV, and names what makes no sense in them."""
+def test_from_env_reads_proxy_and_ca(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` reads XOXO_PROXY, XOXO_CA_FILE and XOXO_TRUST_ENV, and names the one that is not valid."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "TOKEN")
     for name, value in (("PROXY", "proxy.example.com:3128"), ("CA_FILE", "/nowhere/ca.pem"), ("TRUST_ENV", "perhaps")):
         with monkeypatch.context() as only:
@@ -280,8 +278,8 @@ def test_a_client_from_the_environment_takes_proxy_and_ca_from_it(
     assert any("a company's proxy" in str(name) for ca in network.ssl.get_ca_certs() for name in ca["subject"])
 
 
-async def test_the_command_goes_through_the_proxy_of_its_environment(authority: Authority) -> None:
-    """`xoxo balance` with XOXO_PROXY and XOXO_CA_FILE."""
+async def test_the_command_uses_the_environments_proxy(authority: Authority) -> None:
+    """`xoxo balance` works with XOXO_PROXY and XOXO_CA_FILE."""
     vendor = Vendor()
     async with serving(vendor.talk, authority.server) as port:
         proxy = Proxy(port)
@@ -308,15 +306,15 @@ async def test_the_command_goes_through_the_proxy_of_its_environment(authority: 
     "setting",
     [{"proxy": "socks5://127.0.0.1:1"}, {"proxy": "PASSWORD@nowhere"}, {"ssl": False}, {"app": "a\nb"}, {"app": "é"}],
 )
-def test_a_setting_that_makes_no_sense_is_refused_when_the_client_is_made(setting: dict[str, object]) -> None:
-    """Unchecked TLS among them; and the text does not show a proxy's password."""
+def test_an_invalid_network_setting_is_refused_early(setting: dict[str, object]) -> None:
+    """The client refuses it when it is made, unchecked TLS too, and the text hides a proxy's password."""
     with pytest.raises(errors.ConfigError) as caught:
         client("https://localhost", **setting)
     assert "PASSWORD" not in str(caught.value)
 
 
-async def test_settings_of_the_network_are_not_for_a_session_of_the_callers() -> None:
-    """They would be ignored there."""
+async def test_network_settings_need_the_clients_own_session() -> None:
+    """With a session of the caller's they would have no effect, so they are refused."""
     async with aiohttp.ClientSession() as session:
         with pytest.raises(errors.ConfigError, match="set them in the one you give"):
             client("https://localhost", session=session, proxy="http://127.0.0.1:1")

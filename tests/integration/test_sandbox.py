@@ -1,4 +1,4 @@
-"""The client and the sandbox: in both of the vendor's dialects, and as a command."""
+"""The client works with the sandbox in both dialects, and with the sandbox as a command."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def client_of(sandbox: Sandbox) -> XoxoClient:
 
 
 async def test_perks_are_a_catalogue_of_their_own() -> None:
-    """`categoryTypes: offers` lists perks, with code or link in `metadata` and "0" for denominations."""
+    """`categoryTypes: offers` lists perks, with a code or a link in `metadata` and "0" for denominations."""
     async with Sandbox() as sandbox, client_of(sandbox) as xoxo:
         page = await xoxo.catalog.list_vouchers(category="perks")
         assert [product.product_id for product in page] == [1031, 1032]
@@ -36,8 +36,8 @@ async def test_perks_are_a_catalogue_of_their_own() -> None:
         assert not {1031, 1032} & {product.product_id async for product in xoxo.catalog.iterate_vouchers()}
 
 
-async def test_campaigns_are_listed_by_whether_they_are_in_use() -> None:
-    """`enabled` picks the ones switched off, which make no links; the list says how many there are in all."""
+async def test_campaigns_are_listed_by_whether_enabled() -> None:
+    """`enabled` selects campaigns that are switched off, which make no links; the list has the total."""
     async with Sandbox() as sandbox, client_of(sandbox) as xoxo:
         page = await xoxo.links.list_campaigns(limit=2)
         assert (len(page), page.count) == (2, 3)
@@ -48,8 +48,8 @@ async def test_campaigns_are_listed_by_whether_they_are_in_use() -> None:
         assert sandbox.state.links == []
 
 
-async def test_products_are_filtered_and_a_wrong_filter_is_refused() -> None:
-    """The vendor's word for the wrong value arrives as an error of its kind."""
+async def test_a_wrong_product_filter_is_refused() -> None:
+    """Products are filtered, and a wrong filter value raises the class of the vendor's error id."""
     async with Sandbox() as sandbox, client_of(sandbox) as xoxo:
         page = await xoxo.catalog.list_vouchers(currency="INR", filters={"minPrice": "3000"})
         assert 1002 in {product.product_id for product in page}
@@ -59,15 +59,15 @@ async def test_products_are_filtered_and_a_wrong_filter_is_refused() -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-async def test_an_order_that_is_not_there_is_none_in_either_dialect(dialect: Any) -> None:
-    """An error's code is a number in one and a string in the other: the client reads both."""
+async def test_a_missing_order_is_none_in_both_dialects(dialect: Any) -> None:
+    """The client reads an error's code as a number and as a string."""
     async with Sandbox(dialect=dialect) as sandbox, client_of(sandbox) as xoxo:
         assert await xoxo.orders.find("NONE") is None
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 async def test_the_client_speaks_with_both_dialects(dialect: Any) -> None:
-    """Orders, points and links, placed and read: the same for a caller, whichever dialect answers."""
+    """Orders, points and links give the caller the same results in both dialects."""
     async with Sandbox(dialect=dialect) as sandbox, client_of(sandbox) as xoxo:
         order = await xoxo.orders.place(product_id=1002, denomination=150, po_number="A", quantity=2)
         again = await xoxo.orders.get(po_number="A")
@@ -90,7 +90,7 @@ async def test_the_client_speaks_with_both_dialects(dialect: Any) -> None:
 
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_the_command_serves_the_dialect_it_is_told(tmp_path: Path, dialect: str) -> None:
-    """`xoxo sandbox --dialect openapi` has two fields in a balance, the vendor's three."""
+    """A balance has two fields with `xoxo sandbox --dialect openapi`, and three with the vendor's dialect."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
     command = [sys.executable, "-m", "xoxo_async", "sandbox", "--port", "0", "--dialect", dialect]
     server = subprocess.Popen(

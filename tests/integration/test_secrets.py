@@ -1,4 +1,4 @@
-"""Codes, PINs, tokens and secrets: in no log, repr, error or traceback."""
+"""Codes, PINs, tokens and client secrets are in no log, repr, error or traceback."""
 
 import asyncio
 import copy
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def logged() -> Iterator[io.StringIO]:
-    """Everything any logger says, at DEBUG."""
+    """Return everything that any logger wrote, at DEBUG."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
@@ -54,14 +54,14 @@ def client_of(sandbox: Sandbox, secret: str = "") -> XoxoClient:
 
 
 def secrets_of(sandbox: Sandbox) -> set[str]:
-    """Everything that must not be seen."""
+    """Return every value that must not be shown."""
     codes = {part for order in sandbox.state.orders.values() for pair in order.codes for part in pair if part}
     links = {link for _, link in sandbox.state.links}
     return codes | links | set(sandbox.state.access) | {sandbox.client_secret}
 
 
 async def test_nothing_shows_a_secret(xoxo_sandbox: Sandbox, logged: io.StringIO, tmp_path: Path) -> None:
-    """Orders, errors with their local variables, links, tokens and a whole bulk run, with every logger at DEBUG."""
+    """Orders, errors with their local variables, links, tokens and a bulk run show no secret, at DEBUG too."""
     asyncio.get_running_loop().set_debug(True)
     seen: list[object] = []
     async with client_of(xoxo_sandbox) as client:
@@ -90,13 +90,13 @@ async def test_nothing_shows_a_secret(xoxo_sandbox: Sandbox, logged: io.StringIO
     text = logged.getvalue() + "\n".join(f"{item!r} {item}" for item in seen)
     hidden = secrets_of(xoxo_sandbox) | {"wrong-secret-42"}
     assert len(hidden) > 20
-    # A PIN has six digits, which addresses and times hold by chance: only where it stands by itself is it shown.
+    # A PIN has six digits, which an address or a time may have by chance. So only a PIN that stands alone counts.
     alone = {secret: rf"(?<![\w.]){secret}(?![\w.])" if secret.isdigit() else re.escape(secret) for secret in hidden}
     assert [secret for secret, shown in alone.items() if re.search(shown, text)] == []
 
 
 async def test_an_order_cannot_be_pickled(xoxo_sandbox: Sandbox) -> None:
-    """Codes do not slip into a cache or a queue unseen."""
+    """Pickling an order raises, so that codes do not get into a cache or a queue unnoticed."""
     async with client_of(xoxo_sandbox) as client:
         order = await client.orders.place(product_id=1001, denomination=100, po_number="A")
     with pytest.raises(TypeError, match="pickle"):
@@ -104,7 +104,7 @@ async def test_an_order_cannot_be_pickled(xoxo_sandbox: Sandbox) -> None:
 
 
 class Echo:
-    """A server that repeats in each refusal all that it was sent: of the token endpoint, and of the API."""
+    """A server whose token endpoint and API repeat in each refusal all that they were sent."""
 
     def __init__(self) -> None:
         self.tokens = 0
@@ -138,10 +138,8 @@ class Echo:
 
 @pytest.mark.parametrize("refuse_tokens", [False, True])
 @pytest.mark.parametrize("rotating", [False, True])
-async def test_a_server_that_echoes_its_requests_shows_no_secret(
-    logged: io.StringIO, rotating: bool, refuse_tokens: bool
-) -> None:
-    """In no error, no event and no log: access token, client secret and refresh token."""
+async def test_an_echoing_server_shows_no_secret(logged: io.StringIO, rotating: bool, refuse_tokens: bool) -> None:
+    """Access token, client secret and refresh token are in no error, event or log."""
     echo = Echo()
     echo.refuse_tokens = refuse_tokens
     server = await asyncio.start_server(echo.talk, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""A keep-alive connection whose answers are out of step: each caller gets its own order, or none, over raw sockets."""
+"""On a kept connection whose answers are one behind, each caller gets its own order or none, over raw sockets."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ Answer = bytes
 
 
 def http(status: int, body: object, *, kind: bytes = b"application/json") -> Answer:
-    """An answer on a connection that stays open."""
+    """Return an answer on a connection that stays open."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     head = b"HTTP/1.1 %d X\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(raw))
     return head + raw
@@ -34,13 +34,13 @@ def http(status: int, body: object, *, kind: bytes = b"application/json") -> Ans
 
 @dataclass
 class Vendor:
-    """A vendor with books, behind a proxy that may answer twice: the second time while the next request is under way.
+    """A vendor with books behind a proxy that may repeat an answer while the next request is in flight.
 
-    From then on the connection is one behind: it gives each answer to the request after its own.
+    From then on the connection is one behind: each request gets the answer to the one before it.
 
     Attributes:
-        repeats: Whether the answer to a request is repeated; given the operation and how many of it came.
-        instead: What is answered instead of what the books say; None for that.
+        repeats: Takes the operation and how many of it came. Returns whether the answer is repeated.
+        instead: Returns the answer to send instead of the one in the books; None for the one in the books.
     """
 
     repeats: Callable[[str, int], bool] = lambda _operation, _number: False
@@ -55,7 +55,7 @@ class Vendor:
     """The poNumber whose answers wait for the gate."""
 
     def answer(self, operation: str, data: dict[str, Any]) -> Answer:
-        """Answer by the books."""
+        """Answer as the vendor's records say."""
         if operation == "placeOrder":
             self.books.setdefault(data["poNumber"], 1001 + len(self.books))
         if operation in ("placeOrder", "getOrderDetails"):
@@ -89,7 +89,7 @@ class Vendor:
             said = self.instead(operation, number) or said
             if self.held and data.get("poNumber") == self.held:
                 await self.gate.wait()
-            if again:  # out of step: each answer comes when the next request is under way
+            if again:  # one behind: each answer comes while the next request is in flight
                 writer.write(again)
                 again = said
             else:
@@ -128,7 +128,7 @@ async def serving(vendor: Vendor) -> AsyncIterator[Vendor]:
 
 @asynccontextmanager
 async def client_of(vendor: Vendor, events: list[Event], *, own: bool = True) -> AsyncIterator[XoxoClient]:
-    """A client with one connection at a time, over its own pool or over a caller's."""
+    """Return a client with one connection at a time, from its own pool or from a caller's session."""
     async with AsyncExitStack() as stack:
         session = None if own else await stack.enter_async_context(aiohttp.ClientSession())
         client = XoxoClient(
@@ -143,7 +143,7 @@ async def client_of(vendor: Vendor, events: list[Event], *, own: bool = True) ->
 
 
 def doubts(events: list[Event]) -> list[str]:
-    """The poNumbers in doubt."""
+    """Return the poNumbers in doubt."""
     return [event.po_number for event in events if isinstance(event, OrderInDoubt)]
 
 
@@ -152,7 +152,7 @@ pools = pytest.mark.parametrize("own", [True, False], ids=["own pool", "a caller
 
 @pools
 async def test_an_order_whose_neighbours_answer_came_is_looked_up(own: bool) -> None:
-    """The first answer comes again as the second's: the second is looked up elsewhere, and nobody pays twice."""
+    """The first answer comes again for the second order, which is looked up over another connection."""
     events: list[Event] = []
     vendor = Vendor(repeats=lambda operation, number: operation == "placeOrder" and number == 1)
     async with serving(vendor), client_of(vendor, events, own=own) as client:
@@ -165,8 +165,8 @@ async def test_an_order_whose_neighbours_answer_came_is_looked_up(own: bool) -> 
 
 
 @pools
-async def test_a_look_up_does_not_get_its_neighbours_order(own: bool) -> None:
-    """By poNumber or by id: an answer to another look-up is not believed, and the look-up is made again."""
+async def test_a_look_up_never_returns_another_order(own: bool) -> None:
+    """A look-up by poNumber or id ignores the answer to another look-up, and is made again."""
     vendor = Vendor(books={"A": 1, "B": 2, "C": 3, "D": 4})
     vendor.repeats = lambda _operation, number: number in (1, 5)
     async with serving(vendor), client_of(vendor, [], own=own) as client:
@@ -187,8 +187,8 @@ STRAY = {
 
 @pools
 @pytest.mark.parametrize("kind", STRAY)
-async def test_a_refusal_that_comes_twice_refuses_one_call_only(kind: str, own: bool) -> None:
-    """The second copy is nobody's answer: the next order is neither sent again nor given up."""
+async def test_a_doubled_refusal_refuses_one_call_only(kind: str, own: bool) -> None:
+    """The second copy is not read, so the next order is neither sent again nor given up."""
     vendor = Vendor(
         repeats=lambda operation, number: operation == "placeOrder" and number == 1,
         instead=lambda operation, number: STRAY[kind] if operation == "placeOrder" and number == 1 else None,
@@ -203,7 +203,7 @@ async def test_a_refusal_that_comes_twice_refuses_one_call_only(kind: str, own: 
 
 
 async def test_links_are_not_handed_out_twice() -> None:
-    """An answer without a key to compare closes its connection: no second copy of it is read."""
+    """An answer without a key closes its connection, so that a second copy of it is never read."""
     vendor = Vendor(repeats=lambda _operation, _number: True)
     day = (datetime.now(UTC) + timedelta(days=30)).date()
     async with serving(vendor), client_of(vendor, []) as client:
@@ -212,8 +212,8 @@ async def test_links_are_not_handed_out_twice() -> None:
     assert len(set(links)) == 3
 
 
-async def test_an_order_id_returned_for_another_po_number_is_not_believed() -> None:
-    """Also on another connection: both connections are closed, the order is looked up, and what is in doubt is told."""
+async def test_an_order_id_of_another_ponumber_is_refused() -> None:
+    """Both connections are closed, the order is looked up, and hooks receive what is in doubt."""
     events: list[Event] = []
     vendor = Vendor(
         instead=lambda operation, number: (
@@ -222,7 +222,7 @@ async def test_an_order_id_returned_for_another_po_number_is_not_believed() -> N
     )
     async with serving(vendor), client_of(vendor, events) as client:
         await client.orders.place(product_id=1001, denomination=100, po_number="A")
-        await client.orders.find("nothing")  # a refusal: its connection is closed
+        await client.orders.find("nothing")  # a refusal, which closes its connection
         await client.orders.place(product_id=1001, denomination=100, po_number="B")
         order = await client.orders.place(product_id=1001, denomination=100, po_number="C")
     assert order.order_id == vendor.books["C"]
@@ -231,7 +231,7 @@ async def test_an_order_id_returned_for_another_po_number_is_not_believed() -> N
 
 
 async def test_an_order_for_another_product_closes_its_connection() -> None:
-    """It cannot be to its request: what the connection answered before is told, and nothing more is asked on it."""
+    """Hooks receive the earlier answers of the connection, and no more requests go over it."""
     events: list[Event] = []
     other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
     vendor = Vendor(
@@ -250,7 +250,7 @@ async def test_an_order_for_another_product_closes_its_connection() -> None:
 
 
 async def test_a_connection_is_retired_after_a_hundred_orders() -> None:
-    """So that no more than these are in doubt when one of its answers proves to be another's."""
+    """No more than a hundred orders are in doubt when one answer proves to belong to another request."""
     vendor = Vendor()
     async with serving(vendor), client_of(vendor, []) as client:
         for number in range(101):
@@ -258,8 +258,8 @@ async def test_a_connection_is_retired_after_a_hundred_orders() -> None:
     assert vendor.connections == 2
 
 
-async def test_only_a_clean_success_lets_a_connection_serve_again() -> None:
-    """Successes share one connection; each refusal costs one."""
+async def test_only_a_success_keeps_a_connection() -> None:
+    """Successes share one connection, and each refusal closes one."""
     vendor = Vendor()
     async with serving(vendor), client_of(vendor, []) as client:
         for _ in range(3):
@@ -270,8 +270,8 @@ async def test_only_a_clean_success_lets_a_connection_serve_again() -> None:
     assert vendor.connections == 2
 
 
-async def test_a_tainted_connection_ends_what_is_under_way_on_it() -> None:
-    """A caller with books says that an answer cannot be: it hears what was answered, and the request in flight ends."""
+async def test_a_tainted_connection_ends_its_request() -> None:
+    """A caller with a ledger gets the earlier answers of the connection, and its request in flight ends."""
     vendor = Vendor(held="C")
     async with serving(vendor), client_of(vendor, []) as client:
         first, second = Attempt("A"), Attempt("B")
@@ -288,8 +288,8 @@ async def test_a_tainted_connection_ends_what_is_under_way_on_it() -> None:
         assert second.connection.taint() == ()
 
 
-async def test_a_caller_with_books_is_told_what_an_impossible_answer_puts_in_doubt() -> None:
-    """A single attempt ends as a lost reply, and names the orders that its connection has answered."""
+async def test_an_impossible_answer_names_orders_in_doubt() -> None:
+    """A single attempt raises ReplyLostError, and names the orders that its connection has answered."""
     vendor = Vendor(repeats=lambda _operation, number: number == 2)
     async with serving(vendor), client_of(vendor, []) as client:
         attempts = [Attempt(po_number) for po_number in "ABC"]
@@ -303,7 +303,7 @@ async def test_a_caller_with_books_is_told_what_an_impossible_answer_puts_in_dou
     assert attempts[2].doubted == (("A", 1001), ("B", 1002))
 
 
-# In bulk, where the ledger knows what was ordered, and which order is which line's.
+# In bulk, the ledger has what was ordered, and which order belongs to which line.
 
 
 @pytest.mark.parametrize("own", [True, False], ids=["own pool", "a caller's session"])
@@ -311,10 +311,10 @@ async def test_a_caller_with_books_is_told_what_an_impossible_answer_puts_in_dou
 @pytest.mark.parametrize("operation", ["placeOrder", "getOrderDetails"])
 @pytest.mark.parametrize("mixed", [True, False], ids=["mixed products", "one product"])
 @pytest.mark.parametrize("at_once", [1, 4])
-async def test_every_row_of_a_run_gets_its_own_order(
+async def test_every_row_gets_its_own_order(
     tmp_path: Path, operation: str, nth: int, mixed: bool, at_once: int, own: bool
 ) -> None:
-    """Whichever answer came twice: each row has the order and the code of its poNumber, and nothing is bought twice."""
+    """Each row has the order and the code of its poNumber, and nothing is bought twice, for any doubled answer."""
     vendor = Vendor(repeats=lambda asked, number: asked == operation and number == nth)
     rows = [
         OrderLine(key=f"k{n}", product_id=1001 + n % 3 if mixed else 1001, denomination=Decimal(100)) for n in range(12)
@@ -336,8 +336,8 @@ async def test_every_row_of_a_run_gets_its_own_order(
         assert [code.code for code in codes_of(line.codes)] == [f"CODE-{line.order_id}"]
 
 
-async def test_what_a_run_learned_from_a_shifted_connection_is_in_doubt_when_it_ends_there(tmp_path: Path) -> None:
-    """Stopped right after the wrong answer, the ledger calls no row issued that the answer puts in doubt."""
+async def test_a_stopped_run_issues_no_doubtful_row(tmp_path: Path) -> None:
+    """After a stop right behind the wrong answer, no row that the answer puts in doubt counts as issued."""
     vendor = Vendor(repeats=lambda asked, number: asked == "placeOrder" and number == 3)
     rows = [OrderLine(key=f"k{n}", product_id=1001 + n, denomination=Decimal(100)) for n in range(6)]
     async with serving(vendor), client_of(vendor, []) as client, SqliteLedger(tmp_path / "l.db") as ledger:
@@ -358,8 +358,8 @@ async def test_what_a_run_learned_from_a_shifted_connection_is_in_doubt_when_it_
     assert vendor.requests.count("placeOrder") == 6
 
 
-async def test_an_answer_of_another_product_puts_in_doubt_what_its_connection_answered(tmp_path: Path) -> None:
-    """Its order is nobody's, so no order id gives it away: the rows before it are looked up too, elsewhere."""
+async def test_a_wrong_product_puts_earlier_rows_in_doubt(tmp_path: Path) -> None:
+    """No order id shows the fault, so the rows before it are looked up over another connection."""
     other = {"orderId": 77, "quantity": 1, "vouchers": [{"productId": 2002, "voucherCode": "X"}]}
     vendor = Vendor(
         instead=lambda operation, number: (

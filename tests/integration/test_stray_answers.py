@@ -1,4 +1,4 @@
-"""Answers that nobody asked for, and what an error shows of an answer: over raw sockets."""
+"""Answers that no request asked for, and what an error shows of an answer, over raw sockets."""
 
 import asyncio
 import json
@@ -26,20 +26,20 @@ Answers = Callable[[str, int], list[tuple[float, bytes]]]
 
 
 def http(status: int, body: object) -> bytes:
-    """An answer on a connection that stays open."""
+    """Return an answer on a connection that stays open."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return b"HTTP/1.1 %d X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (status, len(raw), raw)
 
 
 def placed(order_id: object, **other: object) -> dict[str, object]:
-    """A placeOrder answer."""
+    """Return a placeOrder answer."""
     voucher = {"productId": 1001, "voucherCode": f"{CODE}-{order_id}", "pin": "1"}
     order = {"orderId": order_id, "quantity": 1, "deliveryStatus": "delivered", "vouchers": [voucher], **other}
     return {"data": {"placeOrder": {"status": 1, "data": order}}}
 
 
 async def closed(writer: asyncio.StreamWriter) -> None:
-    """Hang up, and wait until that is done."""
+    """Close the connection, and wait until it is closed."""
     writer.close()
     with suppress(OSError):
         await writer.wait_closed()
@@ -47,7 +47,7 @@ async def closed(writer: asyncio.StreamWriter) -> None:
 
 @asynccontextmanager
 async def answering(answers: Answers) -> AsyncIterator[tuple[str, list[str]]]:
-    """Serve; each request is answered with what `answers` says, at the times it says. Yields address and requests."""
+    """Serve requests with the answers and delays of `answers`. Yield the address and the requests."""
     requests: list[str] = []
     tasks: set[asyncio.Task[None]] = set()
 
@@ -91,8 +91,8 @@ STRAY = {
 
 
 @pytest.mark.parametrize("kind", STRAY)
-async def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_order(tmp_path: Path, kind: str) -> None:
-    """Each line gets the order that was placed for it, though something stray lay between every two."""
+async def test_bytes_on_an_idle_connection_are_no_answer(tmp_path: Path, kind: str) -> None:
+    """Each line gets its own order, although stray bytes come between every two."""
 
     def answers(_operation: str, number: int) -> list[tuple[float, bytes]]:
         order = placed(1000 + number)
@@ -109,7 +109,7 @@ async def test_what_comes_on_an_idle_connection_is_no_answer_to_the_next_order(t
 
 
 async def test_one_order_is_never_two_lines(tmp_path: Path) -> None:
-    """A server that answers every order with the same id issues one line; the others end with a person."""
+    """A server that answers every order with one id issues one line, and the others become manual."""
 
     def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
         if operation == "getOrderDetails":
@@ -125,7 +125,7 @@ async def test_one_order_is_never_two_lines(tmp_path: Path) -> None:
 
 
 async def test_one_absurd_order_id_ends_no_run(tmp_path: Path) -> None:
-    """An id no database holds leaves its line to a person, and the others are issued."""
+    """An order id that no database can hold makes its line manual, and the others are issued."""
 
     def answers(operation: str, number: int) -> list[tuple[float, bytes]]:
         order = placed(10**20 if number == 2 or operation == "getOrderDetails" else 1000 + number)
@@ -141,8 +141,8 @@ async def test_one_absurd_order_id_ends_no_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("replayed", [True, False], ids=["the first order again", "another request's answer"])
-async def test_place_never_returns_an_order_that_is_not_the_one_asked_for(replayed: bool) -> None:
-    """It is looked up by its poNumber: another order is an error that names it, the right one is returned."""
+async def test_place_never_returns_another_order(replayed: bool) -> None:
+    """`place` looks it up by poNumber: another order is an error that names it, the right one is returned."""
 
     def answers(operation: str, _number: int) -> list[tuple[float, bytes]]:
         if operation == "placeOrder":
@@ -170,10 +170,10 @@ async def test_place_never_returns_an_order_that_is_not_the_one_asked_for(replay
     ],
     ids=["e-mail", "contact", "tag"],
 )
-async def test_two_callers_with_one_po_number_do_not_share_a_card(
+async def test_two_callers_never_share_one_order(
     xoxo_sandbox: Sandbox, first: dict[str, str], second: dict[str, str]
 ) -> None:
-    """The first one's retry gets the first one's order; the second one gets an error, and no code."""
+    """The first caller's retry gets the first order; the second caller gets an error and no code."""
     credentials = ClientCredentials(xoxo_sandbox.client_id, xoxo_sandbox.client_secret)
     async with XoxoClient(credentials, base_url=xoxo_sandbox.base_url) as client:
         place = partial(client.orders.place, product_id=1001, denomination=100, po_number="A")
@@ -185,7 +185,7 @@ async def test_two_callers_with_one_po_number_do_not_share_a_card(
 
 
 async def test_penalties_without_end_pause_the_run(tmp_path: Path) -> None:
-    """A server that refuses for its rate limit for ever, without a time, is asked a few times, then the run pauses."""
+    """A server that always refuses for its rate limit gets few requests, and then the run pauses."""
     refusal = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]}
 
     async with answering(lambda _operation, _number: [(0.0, http(429, refusal))]) as (url, requests):
@@ -210,7 +210,7 @@ SPOILT = {
 
 @pytest.mark.parametrize("kind", SPOILT)
 async def test_errors_show_neither_token_nor_code(kind: str) -> None:
-    """Not in reprs, causes or tracebacks, also where locals are captured, as error reporters do."""
+    """Reprs, causes and tracebacks show neither, also with captured local variables."""
     shut = {"cut off", "no HTTP"}
 
     def answers(_operation: str, _number: int) -> list[tuple[float, bytes]]:
@@ -237,11 +237,11 @@ async def test_errors_show_neither_token_nor_code(kind: str) -> None:
     assert CODE not in text
 
 
-async def test_a_client_closed_by_a_cancelled_scope_leaves_nothing_open() -> None:
-    """Also while a token request hangs: connections are closed, and no task is left."""
+async def test_closing_in_a_cancelled_scope_leaves_nothing() -> None:
+    """Connections are closed and no task is left, also while a token request hangs."""
 
     async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()  # until the client hangs up
+        await reader.read()  # until the client closes the connection
         await closed(writer)
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
@@ -257,12 +257,12 @@ async def test_a_client_closed_by_a_cancelled_scope_leaves_nothing_open() -> Non
     assert ours == set()
     server.close()
     await server.wait_closed()
-    while len(asyncio.all_tasks()) > len(before):  # the server's, which ends as the client has hung up
+    while len(asyncio.all_tasks()) > len(before):  # the server's task ends after the client has closed the connection
         await asyncio.sleep(0)
 
 
 async def test_a_large_refusal_does_not_block_the_loop() -> None:
-    """Eight megabytes of an error are read aside: the loop goes on meanwhile."""
+    """An error of eight megabytes is read in a thread, and the event loop goes on."""
     body = {"code": 400, "errorId": "PLE10001", "errorInfo": ["x" * 100] * 80_000}
 
     async with answering(lambda _operation, _number: [(0.0, http(400, body))]) as (url, _):
@@ -284,8 +284,8 @@ async def test_a_large_refusal_does_not_block_the_loop() -> None:
     assert threads[0] != threading.main_thread().name
 
 
-async def test_the_deadline_is_over_the_look_ups_as_well() -> None:
-    """With two seconds for a call and a server that says nothing, nobody waits for half a minute of look-ups."""
+async def test_the_deadline_covers_look_ups_too() -> None:
+    """With a deadline of two seconds and a silent server, no call waits for half a minute of look-ups."""
     async with answering(lambda _operation, _number: []) as (url, _):
         timeouts = Timeouts(order_s=0.5, read_s=0.5, call_s=2)
         async with XoxoClient(StaticToken(TOKEN), base_url=url, timeouts=timeouts) as client:

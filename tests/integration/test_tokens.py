@@ -1,4 +1,4 @@
-"""Tokens against the sandbox: cold starts, short lives, revocations, throttles, and processes that share a pair."""
+"""Tokens against the sandbox: new clients, short lifetimes, revocations, throttles, and processes with one pair."""
 
 import gc
 import subprocess
@@ -63,8 +63,8 @@ def refreshing(folder: Path) -> RefreshToken:
     return RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=FileTokenStore(folder / "pair.json"))
 
 
-async def test_two_hundred_callers_on_a_cold_client_cause_one_token_request() -> None:
-    """Whoever comes first asks, everyone else waits for that one answer."""
+async def test_200_callers_cause_one_token_request() -> None:
+    """The first caller on a new client requests a token, and all others wait for that answer."""
     async with sandbox_and_client() as (sandbox, xoxo):
         async with anyio.create_task_group() as group:
             for _ in range(200):
@@ -73,8 +73,8 @@ async def test_two_hundred_callers_on_a_cold_client_cause_one_token_request() ->
         assert sandbox.books().requests["getBalance"] == 200
 
 
-async def test_cold_clients_on_one_refresh_token_cause_one_token_request() -> None:
-    """Twenty client objects without a store, one credential: one renewal, and nobody finds the token spent."""
+async def test_twenty_clients_renew_one_pair_once() -> None:
+    """Twenty clients without a store and with one refresh token renew once, and none finds it used."""
     async with Sandbox() as sandbox:
 
         async def use() -> None:
@@ -88,8 +88,8 @@ async def test_cold_clients_on_one_refresh_token_cause_one_token_request() -> No
 
 
 @pytest.mark.parametrize("kind", ["client credentials", "refresh token"])
-async def test_a_token_that_expires_every_two_seconds_is_renewed_once_each(tmp_path: Path, kind: str) -> None:
-    """Five seconds of load: no call fails, and the vendor sees about one renewal a lifetime."""
+async def test_a_two_second_token_is_renewed_once_each(tmp_path: Path, kind: str) -> None:
+    """In five seconds of load no call fails, and there is about one renewal per lifetime."""
     provider = refreshing(tmp_path) if kind == "refresh token" else None
     async with sandbox_and_client(provider, token_ttl_s=2) as (sandbox, xoxo):
         calls = Counter[str]()
@@ -103,15 +103,15 @@ async def test_a_token_that_expires_every_two_seconds_is_renewed_once_each(tmp_p
             async with anyio.create_task_group() as group:
                 for _ in range(8):
                     group.start_soon(load)
-        # At 0, 1.6, 3.2 and 4.8 s: four fifths of a lifetime each. A failed call would have ended the task group.
+        # Renewals at 0, 1.6, 3.2 and 4.8 s: after four fifths of a lifetime. A failed call would end the task group.
         assert 3 <= sandbox.books().requests["token"] <= 5
         assert calls["good"] > 100
-        assert sandbox.books().requests["getBalance"] - calls["good"] <= 8  # those under way at the end
+        assert sandbox.books().requests["getBalance"] - calls["good"] <= 8  # calls that were in flight at the end
 
 
 @pytest.mark.parametrize("kind", ["client credentials", "refresh token"])
 async def test_a_revocation_in_mid_run_costs_one_renewal(tmp_path: Path, kind: str) -> None:
-    """Every token dies under forty callers: all of them recover, with one token request more."""
+    """All tokens are revoked under forty callers: each recovers, with one more token request in all."""
     renewals = Renewals()
     provider = refreshing(tmp_path) if kind == "refresh token" else None
     async with sandbox_and_client(provider, renewals) as (sandbox, xoxo):
@@ -128,7 +128,7 @@ async def test_a_revocation_in_mid_run_costs_one_renewal(tmp_path: Path, kind: s
         assert renewals.count == 2
 
 
-# Tokens that are refused as soon as they are issued.
+# The API refuses new tokens.
 
 
 PROVIDERS: dict[str, Callable[[Path], TokenProvider]] = {
@@ -139,10 +139,10 @@ PROVIDERS: dict[str, Callable[[Path], TokenProvider]] = {
 
 @pytest.mark.parametrize("make", PROVIDERS.values(), ids=PROVIDERS)
 @pytest.mark.parametrize("how", ["one after the other", "at once", "each with a client of its own"])
-async def test_an_api_that_refuses_every_token_is_not_met_with_token_requests(
+async def test_an_api_refusing_every_token_limits_requests(
     tmp_path: Path, make: Callable[[Path], TokenProvider], how: str
 ) -> None:
-    """Forty calls make a few token requests at most, and each is told what, since when, and when it is tried next."""
+    """Forty calls make few token requests, and each error says what, since when, and when the next one is."""
     told: list[errors.XoxoError] = []
 
     async def call(xoxo: XoxoClient) -> None:
@@ -170,8 +170,8 @@ async def test_an_api_that_refuses_every_token_is_not_met_with_token_requests(
     assert (told[-1].effect, told[-1].retryable) == ("none", True)
 
 
-async def test_a_vendor_that_accepts_tokens_again_is_found_out_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Within the wait nobody asks; after it one token is, and everything works as before."""
+async def test_a_recovered_vendor_is_found_by_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """During the wait nobody requests a token; after it one call does, and everything works again."""
     monkeypatch.setattr("xoxo_async.auth.troubles._FIRST_WAIT_S", 0.2)
     async with sandbox_and_client() as (sandbox, xoxo):
         sandbox.script("revoke_token", operation="getBalance", first=2)
@@ -189,7 +189,7 @@ async def test_a_vendor_that_accepts_tokens_again_is_found_out_by_one_call(monke
 
 
 async def test_a_static_token_that_is_refused_is_dead() -> None:
-    """No token endpoint is asked, and the error says that it cannot be renewed."""
+    """No token endpoint is called, and the error says that the token cannot be renewed."""
     async with sandbox_and_client(StaticToken("made-elsewhere")) as (sandbox, xoxo):
         for _ in range(5):
             with pytest.raises(errors.TokenRejectedError, match="static") as caught:
@@ -198,11 +198,11 @@ async def test_a_static_token_that_is_refused_is_dead() -> None:
         assert "token" not in sandbox.books().requests
 
 
-# Clients that come and go.
+# Short-lived clients.
 
 
 async def test_ten_short_lived_clients_make_one_token_request() -> None:
-    """A client for each task or web request: the token stays in the process for the next one."""
+    """The token stays in the process for the next client, if each task or web request makes its own."""
     async with Sandbox() as sandbox:
         for _ in range(10):
             async with client_on(sandbox) as xoxo:
@@ -210,8 +210,8 @@ async def test_ten_short_lived_clients_make_one_token_request() -> None:
         assert sandbox.books().requests["token"] == 1
 
 
-async def test_short_lived_clients_in_threads_with_loops_of_their_own_share_the_token() -> None:
-    """As Flask and Celery have them, ten at once."""
+async def test_clients_in_threads_share_the_token() -> None:
+    """Ten clients at once, each in a thread with its own loop as in Flask or Celery, share one token."""
     with Sandbox().run_in_thread() as sandbox:
 
         async def use() -> None:
@@ -225,7 +225,7 @@ async def test_short_lived_clients_in_threads_with_loops_of_their_own_share_the_
 
 
 async def test_a_token_is_never_given_to_another_account() -> None:
-    """Another secret, client id or address asks for its own: a wrong secret is found out though a token is there."""
+    """Another secret, client id or address requests its own token, so a wrong secret is found."""
     async with Sandbox() as one, Sandbox() as two:
         for sandbox in (one, two):
             async with client_on(sandbox) as xoxo:
@@ -237,8 +237,8 @@ async def test_a_token_is_never_given_to_another_account() -> None:
                     await xoxo.account.get_balance()
 
 
-async def test_a_refused_token_is_forgotten_for_the_next_client_too() -> None:
-    """The client that met the refusal is gone before it could renew: the next one asks at once, without a refusal."""
+async def test_a_refused_token_is_forgotten_for_all() -> None:
+    """If the client that met the refusal is closed, the next one requests a token at once."""
     async with Sandbox() as sandbox:
         async with client_on(sandbox) as xoxo:
             await xoxo.account.get_balance()
@@ -251,7 +251,7 @@ async def test_a_refused_token_is_forgotten_for_the_next_client_too() -> None:
 
 
 async def test_a_penalty_outlives_the_client_that_met_it() -> None:
-    """The next client of the account is held back, and says so."""
+    """The next client of the account waits for the penalty too, and its error says so."""
 
     async def use(base_url: str) -> errors.RateLimitedError:
         provider, timeouts = ClientCredentials(CLIENT_ID, CLIENT_SECRET), Timeouts(call_s=20)
@@ -283,8 +283,8 @@ anyio.run(main, sys.argv[1], sys.argv[2])
 """
 
 
-async def test_processes_share_the_token_of_client_credentials_by_a_file(tmp_path: Path) -> None:
-    """Three commands, one after the other: one token request; the file is 0600."""
+async def test_processes_share_a_token_by_a_file(tmp_path: Path) -> None:
+    """Three commands one after another make one token request, and the file is 0600."""
     with Sandbox().run_in_thread() as sandbox:
         path = tmp_path / "token.json"
         command = [sys.executable, "-W", "error", "-c", KEEPER, sandbox.base_url, str(path)]
@@ -294,8 +294,8 @@ async def test_processes_share_the_token_of_client_credentials_by_a_file(tmp_pat
         assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_one_failure_of_the_token_endpoint_fails_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A 500, and then a token: the call succeeds, and so does a single attempt of a bulk run."""
+async def test_one_failed_token_request_fails_no_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a 500 a token comes: the call succeeds, and so does a single attempt of a bulk run."""
     for single in (False, True):
         async with sandbox_and_client() as (sandbox, xoxo):
             real, asked = sandbox.tokens.issue, list[int]()
@@ -333,7 +333,7 @@ anyio.run(main, sys.argv[1], sys.argv[2], float(sys.argv[3]))
 
 
 def run_workers(sandbox: Sandbox, path: Path, seconds: float, count: int = 2) -> list[tuple[int, str, str]]:
-    """Run processes that start calling at the same moment; return how each ended."""
+    """Run processes that start to call at the same moment. Return how each ended."""
     command = [sys.executable, "-W", "error", "-c", WORKER, sandbox.base_url, str(path), str(seconds)]
     workers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -355,8 +355,8 @@ def run_workers(sandbox: Sandbox, path: Path, seconds: float, count: int = 2) ->
             worker.communicate()
 
 
-async def test_two_cold_processes_on_one_pair_renew_it_once(tmp_path: Path) -> None:
-    """The file lock lets one of them renew; the other one finds the new pair."""
+async def test_two_processes_renew_one_pair_once(tmp_path: Path) -> None:
+    """The file lock lets one process renew, and the other one finds the new pair."""
     with Sandbox().run_in_thread() as sandbox:
         ends = await anyio.to_thread.run_sync(run_workers, sandbox, tmp_path / "pair.json", 0.5)
         assert ends == [(0, "done\n", "")] * 2
@@ -364,13 +364,13 @@ async def test_two_cold_processes_on_one_pair_renew_it_once(tmp_path: Path) -> N
 
 
 async def test_two_processes_on_one_rotating_pair_lose_nothing(tmp_path: Path) -> None:
-    """Two processes, a pair of two seconds, six seconds: no call fails, and they renew as often as one would."""
+    """For six seconds with a two-second pair no call fails, and both renew as often as one would."""
     with Sandbox(token_ttl_s=2).run_in_thread() as sandbox:
         ends = await anyio.to_thread.run_sync(run_workers, sandbox, tmp_path / "pair.json", 6.0)
         assert ends == [(0, "done\n", "")] * 2
         renewals = sandbox.books().requests["token"]
         assert 3 <= renewals <= 5  # at 0, 1.6, 3.2 and 4.8 s: once a lifetime, not once a process
-        # The pair on disk is the living one: every spent one was replaced before it was used.
+        # The pair on disk is valid: each pair was stored before it was used.
         left = await FileTokenStore(tmp_path / "pair.json").load()
         assert left is not None
         assert left.refresh is not None
@@ -387,7 +387,7 @@ async def test_two_processes_on_one_rotating_pair_lose_nothing(tmp_path: Path) -
     ids=["client credentials", "refresh token"],
 )
 async def test_a_wrong_secret_is_told_without_showing_it(make: Callable[[], TokenProvider]) -> None:
-    """CredentialsRejectedError, also for a refresh: a new token pair would not help. The secret is nowhere in it."""
+    """CredentialsRejectedError does not show the secret, also for a refresh, where a new pair would not help."""
     provider = make()
     async with sandbox_and_client(provider) as (sandbox, xoxo):
         with pytest.raises(errors.CredentialsRejectedError) as caught:
@@ -398,8 +398,8 @@ async def test_a_wrong_secret_is_told_without_showing_it(make: Callable[[], Toke
         assert sandbox.books().requests["token"] == 1
 
 
-async def test_a_pair_of_a_sandbox_that_is_gone_costs_one_refusal(tmp_path: Path) -> None:
-    """A sandbox started anew knows only its first token: the stored pair is refused, the configured one works."""
+async def test_a_stored_pair_may_be_refused_once(tmp_path: Path) -> None:
+    """A new sandbox refuses the stored pair, and the configured refresh token works."""
     for requests in (1, 2):
         async with sandbox_and_client(refreshing(tmp_path)) as (sandbox, xoxo):
             await xoxo.account.get_balance()
@@ -407,7 +407,7 @@ async def test_a_pair_of_a_sandbox_that_is_gone_costs_one_refusal(tmp_path: Path
 
 
 async def test_a_spent_refresh_token_is_asked_about_once(tmp_path: Path) -> None:
-    """Fifty callers with a dead token: each is told that a person must act, and the vendor is asked once."""
+    """Fifty callers with a dead refresh token get the error, and the vendor is asked once."""
     async with sandbox_and_client(refreshing(tmp_path)) as (sandbox, xoxo):
         sandbox.state.spend_refresh(REFRESH_TOKEN)
         told = []
@@ -425,7 +425,7 @@ async def test_a_spent_refresh_token_is_asked_about_once(tmp_path: Path) -> None
 
 
 async def test_a_throttled_token_endpoint_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vendor's throttle names no time: nobody asks again for a minute, however many call."""
+    """The vendor's throttle names no time, so no caller requests a token for a minute."""
     async with Sandbox() as sandbox:
         monkeypatch.setattr(sandbox.tokens, "issue", lambda *_: (429, {"message": "auth.request_limit_exceeded"}))
         provider = ClientCredentials(CLIENT_ID, CLIENT_SECRET)

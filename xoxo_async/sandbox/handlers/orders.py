@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Final
 
 from xoxo_async.sandbox.products import Product
 from xoxo_async.sandbox.reading import Data, Refusal, dates, money, number, page_of, text, whole
 from xoxo_async.sandbox.state import BookedOrder, State
 
 __all__ = ["get_order_details", "get_order_history", "place_order"]
+
+_MAX_PIECES: Final = 9999
+"""The vendor's limit for any product, from its table of error ids (PLE10041)."""
 
 
 def place_order(state: State, data: Data, openapi: bool) -> object:
@@ -20,12 +24,13 @@ def place_order(state: State, data: Data, openapi: bool) -> object:
     if product is None:
         raise Refusal("PLE10017")
     if state.taken(po_number):
+        # No page names the error id of a used poNumber. PLE10004 with 422 fits the vendor's table best.
         raise Refusal("PLE10004")
     if product.trouble:
         raise Refusal(product.trouble)
     if not product.sells(value):
         raise Refusal("PLE10018")
-    if quantity > min(product.limit, 9999):
+    if quantity > min(product.limit, _MAX_PIECES):
         raise Refusal("PLE10041")
     if not _has_needed_fields(product, data):
         raise Refusal("PLE10001")
@@ -66,7 +71,7 @@ def get_order_details(state: State, data: Data, openapi: bool) -> object:
         raise Refusal("PLE10016")
     if text(data, "sendMailToReceiver") == "1":
         if not state.delivered(order):
-            raise Refusal("PLE10034")
+            raise Refusal("PLE10034")  # 502 in the vendor's table: its e-mail failed, the look-up changed nothing
         order.mails += 1
     return _order_reply(state, order, details=True, openapi=openapi)
 
@@ -170,7 +175,7 @@ def get_order_history(state: State, data: Data, _openapi: bool) -> object:
     ]
     page = page_of(data, orders)
     if not page:
-        raise Refusal("PLE10027")
+        raise Refusal("PLE10027")  # the vendor answers an empty range with 404, not with an empty list
     return [_summary(state, order) for order in page]
 
 
