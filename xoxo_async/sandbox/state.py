@@ -66,7 +66,7 @@ class BookedOrder(msgspec.Struct):
 
 
 class Books(msgspec.Struct, frozen=True):
-    """The sandbox's own count. A test compares it with what the code under test believes.
+    """The sandbox's own count. A test compares it with the results of the code under test.
 
     Attributes:
         orders: The number of booked orders.
