@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from xoxo_async.errors import DecodeError, DenominationError, XoxoError
-from xoxo_async.integrations.delivery import keys_of, parse_delivery
+from xoxo_async.integrations.delivery import keys_to_remember, parse_delivery
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.services import orders
 from xoxo_async.wire.refusal import recognise
@@ -141,7 +141,7 @@ def test_raw_json_in_an_event_is_handled(raw: bytes, data: st.DataObject) -> Non
             delivery = parse_delivery(body)
         except DecodeError:
             continue
-        assert keys_of(delivery, by_event=True)
+        assert keys_to_remember(delivery, by_event=True)
         assert isinstance(delivery, msgspec.Struct)
         repr(delivery)
 
