@@ -321,9 +321,7 @@ def shown(rows: list[Row]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few seconds for each part, so no full window"
-    )
+    parser.add_argument("--quick", action="store_true", help="a few seconds for each part, so no full window")
     arguments = parser.parse_args()
     logging.getLogger("xoxo_async").setLevel(logging.ERROR)  # each case cancels its callers at its end
     with limited_server() as server:

@@ -15,9 +15,7 @@ def options(description: str, *more: tuple[str, dict[str, Any]]) -> argparse.Nam
     """Parse the options that every benchmark has, and its own."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument(
-        "--quick", action="store_true", help="a few seconds, to see that it runs; no figures"
-    )
+    parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs; no figures")
     for name, settings in more:
         parser.add_argument(name, **settings)
     return parser.parse_args()
