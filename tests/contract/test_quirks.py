@@ -58,7 +58,7 @@ def test_inner_and_outer_order_ids_may_differ() -> None:
 
 
 def test_a_product_status_of_two_words_is_kept() -> None:
-    """ "Cancelled Or Delivered" is kept as it is, and counts neither as cancelled nor as delivered."""
+    """The status "Cancelled Or Delivered" is kept, and counts neither as cancelled nor as delivered."""
     details = [{"productStatus": "Cancelled Or Delivered"}, {"productStatus": "Canceled"}]
     first, second = reply(orders.GET_ORDER, {"orderId": 1, "voucherDetails": details}).voucher_details
     assert first.product_status == "cancelled or delivered"
