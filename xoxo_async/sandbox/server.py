@@ -44,6 +44,15 @@ class Sandbox:
         lookup_lag_s: How long a look-up does not find an order after it was placed, in seconds.
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
 
+    Attributes:
+        client_id: The client id that the sandbox accepts.
+        client_secret: The client secret that the sandbox accepts.
+        requests: The last ten thousand requests that named an operation, as they came.
+        faults: The scripted faults and the mix.
+        tokens: The token endpoint. A test may set `tokens.broken`, or call `tokens.revoke_all()`.
+        limiter: Counts calls, and the calls it refused.
+        state: The books. A test may call `state.add_funds(...)`.
+
     Example:
         ```python
         async with Sandbox() as sandbox:
