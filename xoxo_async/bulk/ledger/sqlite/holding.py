@@ -9,10 +9,10 @@ from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger.sqlite.codes import write_codes
-from xoxo_async.bulk.ledger.sqlite.files import is_same_place, place_of
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
 from xoxo_async.bulk.ledger.sqlite.meta import COPIED, OLDER, fact, get_meta, set_meta, set_metas
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
+from xoxo_async.bulk.ledger.sqlite.watch import is_same_place, place_of
 
 __all__ = ["Holding", "is_copy", "is_older"]
 

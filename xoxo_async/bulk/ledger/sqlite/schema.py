@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from xoxo_async.bulk.ledger.sqlite.files import APPLICATION_ID, SCHEMA_VERSION, create_private
+from xoxo_async.bulk.ledger.sqlite.files import create_private
+from xoxo_async.bulk.ledger.sqlite.refusals import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["build", "connect", "copy_to"]
 

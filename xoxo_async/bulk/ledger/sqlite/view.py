@@ -11,20 +11,20 @@ from urllib.parse import quote
 import msgspec
 
 from xoxo_async.bulk.ledger.sqlite.failures import failure
-from xoxo_async.bulk.ledger.sqlite.files import (
-    place_of,
+from xoxo_async.bulk.ledger.sqlite.files import sidecar
+from xoxo_async.bulk.ledger.sqlite.holding import is_copy
+from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta
+from xoxo_async.bulk.ledger.sqlite.refusals import (
     read_header,
     refuse_incomplete,
     refuse_links,
     refuse_mixed,
     refuse_torn,
-    sidecar,
 )
-from xoxo_async.bulk.ledger.sqlite.holding import is_copy
-from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
-from xoxo_async.bulk.ledger.sqlite.meta import get_meta
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.wal import base_of
+from xoxo_async.bulk.ledger.sqlite.watch import place_of
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerView"]

@@ -20,7 +20,6 @@ from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
-from xoxo_async.bulk.ledger.sqlite.files import FileWatch
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
@@ -28,6 +27,7 @@ from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
+from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import BudgetError, BulkError, LedgerError
 
 __all__ = ["LedgerWriter"]

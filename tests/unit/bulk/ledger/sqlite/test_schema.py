@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import one_placed
-from xoxo_async.bulk.ledger.sqlite.files import create_private, read_header
+from xoxo_async.bulk.ledger.sqlite.files import create_private
+from xoxo_async.bulk.ledger.sqlite.refusals import read_header
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect, copy_to
 
 pytestmark = pytest.mark.anyio
