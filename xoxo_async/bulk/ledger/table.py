@@ -312,43 +312,52 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         "foreign": line.foreign or row.foreign,
         "unwanted": line.unwanted or change.evidence is Evidence.UNWANTED,
     }
-    at = moment.now if change.at is None else min(change.at, moment.now)
     if row.target is not None:
         after["evidence"] = change.evidence.value
     if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
         after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
-    sent: float | None = None
     if row.number == "T1":
-        sent = moment.now
-        first = moment.date(sent) if line.first_sent_at is None else line.first_sent_at
-        after |= {"attempts": line.attempts + 1, "first_sent_at": first, "lookups": 0, "last_lookup_at": None}
+        first = moment.date(moment.now) if line.first_sent_at is None else line.first_sent_at
+        after |= {"attempts": line.attempts + 1, "first_sent_at": first}
     elif row.number == "T2" and not line.suspect:
         after["first_sent_at"] = None  # nothing that was sent so far can have become an order
-    elif row.number == "T7" and line.last_sent_tick is not None:
-        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
-        # store that knows when the sender was gone says so; nothing left after that.
-        held_until = line.last_sent_tick + MAX_HOLD_S
-        sent = held_until if change.at is None else max(line.last_sent_tick, min(at, held_until))
-    elif row.number in {"T3", "T5", "T6"}:
-        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
-        # date lies before this moment, which tells the vendor's zone.
-        sent = at
-    elif row.number in {"T15", "T16"}:
-        # The unseen sender, or the request whose answer went astray, may have sent its last byte just now.
-        sent = moment.now
-        after |= {"lookups": 0, "last_lookup_at": None}
+    if row.number in {"T1", "T15", "T16"}:
+        after |= {"lookups": 0, "last_lookup_at": None}  # absence is counted anew from this send
+    sent = _last_byte(line, change, row, moment)
     if sent is not None:
         after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
     if row.counts:
-        after |= {"lookups": line.lookups + 1, "last_lookup_at": at}
+        after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:
         after |= {"error_id": change.error_id, "error": change.error}
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
         after |= _order_facts(known, change)
     return msgspec.structs.replace(line, **after)
+
+
+def _observed(change: Change, moment: Moment) -> float:
+    """Return when a fact was observed; never later than now."""
+    return moment.now if change.at is None else min(change.at, moment.now)
+
+
+def _last_byte(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> float | None:
+    """Return the latest moment at which a byte of the line's request may have left; None where that stays as it is."""
+    if row.number in {"T3", "T5", "T6"}:
+        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
+        # date lies before this moment, which tells the vendor's zone.
+        return _observed(change, moment)
+    if row.number == "T7" and line.last_sent_tick is not None:
+        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
+        # store that knows when the sender was gone says so; nothing left after that.
+        held_until = line.last_sent_tick + MAX_HOLD_S
+        return held_until if change.at is None else max(line.last_sent_tick, min(_observed(change, moment), held_until))
+    if row.number in {"T1", "T15", "T16"}:
+        # T15, T16: the unseen sender, or the request whose answer went astray, may have sent its last byte just now.
+        return moment.now
+    return None
 
 
 _NO_ORDER: Final[dict[str, object]] = {
