@@ -207,7 +207,7 @@ async def finish(ledger: SqliteLedger, before: dict[int, LedgerLine]) -> None:
 
 
 @pytest.mark.slow
-def test_a_death_before_or_after_any_statement_loses_nothing_that_was_answered(tmp_path: Path) -> None:
+def test_a_death_at_any_statement_loses_nothing(tmp_path: Path) -> None:
     """The process ends at once before and after every statement and commit; each time the next one goes on."""
     subprocess.run([sys.executable, __file__, "everywhere", str(tmp_path)], check=True, timeout=110)
     places = sorted(tmp_path.iterdir())
@@ -236,7 +236,7 @@ async def make(path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
-def test_a_fault_at_a_system_call_loses_nothing_that_was_answered(tmp_path: Path, call: str, fault: str) -> None:
+def test_a_fault_at_a_system_call_loses_nothing(tmp_path: Path, call: str, fault: str) -> None:
     """Killed at the n-th write or sync, or told there that the disk is full or broken, once or from then on."""
     step = 5 if call == "pwrite64" else 2  # strace counts calls by thread; the writer makes about 60 and 20
     points = [f"{n}{forever}" for n in range(1, 11 * step, step) for forever in ("", "+")]
@@ -255,7 +255,7 @@ def test_a_fault_at_a_system_call_loses_nothing_that_was_answered(tmp_path: Path
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC"])
-def test_a_fault_while_the_file_is_made_leaves_none(tmp_path: Path, fault: str) -> None:
+def test_a_fault_while_making_the_file_leaves_none(tmp_path: Path, fault: str) -> None:
     """A ledger is there as a whole or not at all: the next run makes it anew."""
     for point in (1, 8, 15, 30):
         place = tmp_path / str(point)

@@ -1,4 +1,4 @@
-"""What may become of an order line, and on what evidence: the whole state machine, as a table; no I/O.
+"""The state machine of an order line, as a table: which fact moves it from which state to which; no I/O.
 
 Callers state facts (`Evidence`), never conclusions. `decide` finds the first row of `TRANSITIONS` for the line's state
 whose guards hold, so the same refusal ends a line as `rejected`, or as `conflict` when an earlier send may have gone
@@ -96,7 +96,7 @@ def proven_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
 
 
 def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """Enough look-ups have said absent already; the history may now add its word."""
+    """Enough look-ups have said absent, so the history may decide now."""
     return line.lookups >= moment.rules.absences
 
 
@@ -235,7 +235,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
 """Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
 
 PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
-"""An order id is true whoever brings it and however late: these pass the fence."""
+"""These facts prove an order id, so the fence lets them through, whoever states them and however late."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",
@@ -250,7 +250,7 @@ REPORTED_AS: Final[dict[LineState, str]] = {
 
 
 class Outcome(NamedTuple):
-    """What `decide` says.
+    """What `decide` returns.
 
     Attributes:
         transition: The row taken; None when the change is refused, or repeats the one before it.
@@ -277,7 +277,7 @@ _ROWS: Final = _rows_for(TRANSITIONS)
 
 
 def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transition, ...] = TRANSITIONS) -> Outcome:
-    """Say what a fact makes of a line.
+    """Decide what a fact does to a line.
 
     Args:
         line: The line as stored.
@@ -298,8 +298,8 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
         return Outcome(None, line, refusal, alarm=True)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
-        # Told twice: a commit whose fsync was lost, a queue that delivers again. A claim is never told twice, or two
-        # workers would hold it.
+        # The fact was recorded before: a commit whose fsync was lost, a queue that delivers again. A claim is never
+        # taken twice, or two workers would hold the line.
         return Outcome(None, line)
     return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
 
@@ -317,7 +317,7 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
-        after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
+        after |= _NO_ORDER  # what was stored describes another order, or may do so
     if row.number == "T1":
         first = moment.date(moment.now) if line.first_sent_at is None else line.first_sent_at
         after |= {"attempts": line.attempts + 1, "first_sent_at": first}
@@ -370,7 +370,7 @@ _NO_ORDER: Final[dict[str, object]] = {
 
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
-    """What a proof tells of the order; a later, poorer answer never unsays a richer one."""
+    """Return what a proof tells of the order; a later answer that tells less takes nothing back."""
     facts: dict[str, object] = {
         "order_id": change.order_id or line.order_id,
         "error_id": change.error_id,

@@ -107,7 +107,7 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release(remove=not had_lock)  # beside what is no ledger there is no use for one
+            lock.release(remove=not had_lock)  # a lock file beside a file that is no ledger is of no use
             if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
@@ -160,7 +160,7 @@ class LedgerFile:
             remove(self._file)
         wal = sidecar(self._file, "-wal")
         if clean and not (wal.exists() and wal.stat().st_size):
-            opened.lock.note_base("")  # there is nothing that another file could be mixed with
+            opened.lock.note_base("")  # without a `-wal`, no other file can be mixed with it
         opened.lock.release(clean=clean and has_written, remove=unused)
 
     def _is_unused(self) -> bool:

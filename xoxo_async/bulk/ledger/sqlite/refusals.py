@@ -29,7 +29,7 @@ _LARGEST_PAGE: Final = 65536
 
 
 class Header:
-    """What the first bytes of a ledger say, read before SQLite touches the file.
+    """The first bytes of a ledger, read before SQLite touches the file.
 
     Attributes:
         size: Of the file, in bytes.
@@ -47,12 +47,12 @@ class Header:
 
 
 def read_header(path: Path, *, fd: int | None = None, mend: bool = True) -> Header | None:
-    """Read what a file is, and refuse what is no ledger of ours.
+    """Read a file's header, and refuse a file that is no ledger.
 
     Args:
         path: The file.
         fd: Its descriptor, where it is open; otherwise it is opened and closed.
-        mend: Whether to keep others from reading it where they could.
+        mend: Whether to make a file private that others can read.
 
     Returns:
         Its header; None when there is no file.

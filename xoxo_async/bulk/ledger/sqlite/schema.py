@@ -1,4 +1,4 @@
-"""The ledger's tables, and how its database is opened."""
+"""The ledger's tables, and how its database is opened, made and copied."""
 
 import os
 import secrets

@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.sqlite.files import create_private, publish, remove
 from xoxo_async.errors import LedgerError
 
 
-def test_a_new_file_is_private_and_empty_whatever_was_there(tmp_path: Path) -> None:
+def test_a_new_file_is_private_and_empty(tmp_path: Path) -> None:
     """A leftover of a killed process is replaced, not continued; a folder that is missing is named."""
     path = tmp_path / "march.db.new"
     path.write_bytes(b"half a ledger")
@@ -24,7 +24,7 @@ def test_a_new_file_is_private_and_empty_whatever_was_there(tmp_path: Path) -> N
         publish(tmp_path / "gone", tmp_path / "march.db")
 
 
-def test_a_removed_ledger_takes_its_own_files_and_no_other(tmp_path: Path) -> None:
+def test_removing_a_ledger_removes_its_own_files_only(tmp_path: Path) -> None:
     """The lock stays with its holder, and a neighbour's files are its own."""
     for name in ("march.db", "march.db-wal", "march.db-shm", "march.db.lock", "march.db2", "march.csv"):
         (tmp_path / name).touch()

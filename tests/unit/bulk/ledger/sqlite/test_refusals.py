@@ -23,7 +23,7 @@ async def test_a_file_that_others_can_read_becomes_private(tmp_path: Path) -> No
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-async def test_a_header_is_read_from_an_open_file_as_well(tmp_path: Path) -> None:
+async def test_a_header_is_read_from_an_open_file(tmp_path: Path) -> None:
     """And its descriptor stays open."""
     path = tmp_path / "march.db"
     await one_placed(path)
@@ -38,7 +38,7 @@ async def test_a_header_is_read_from_an_open_file_as_well(tmp_path: Path) -> Non
         os.close(fd)
 
 
-def test_a_ledger_is_torn_where_it_has_less_than_was_written(tmp_path: Path) -> None:
+def test_a_ledger_with_too_few_entries_is_torn(tmp_path: Path) -> None:
     """More is no harm: what came after the note was committed, too. The error says what to do."""
     path = tmp_path / "march.db"
     for noted in (0, 99, 100):

@@ -21,7 +21,7 @@ class Watched:
         self.watch = FileWatch(self.path, self.fd)
 
 
-def test_a_file_that_is_left_alone_is_no_trouble(tmp_path: Path) -> None:
+def test_a_file_left_alone_is_no_trouble(tmp_path: Path) -> None:
     """Writing to it, and to what is beside it, changes nothing."""
     watched = Watched(tmp_path)
     for name in ("march.db", "march.db-wal"):
@@ -69,7 +69,7 @@ def test_what_happens_to_an_open_file_is_told(tmp_path: Path, what: str) -> None
     os.close(watched.fd)
 
 
-def test_a_copy_lies_in_another_place_and_a_renamed_file_does_not(tmp_path: Path) -> None:
+def test_a_copy_has_another_place_than_its_original(tmp_path: Path) -> None:
     """So a ledger can tell that it was copied, or restored from a backup."""
     path = tmp_path / "march.db"
     path.write_bytes(b"x")
