@@ -203,9 +203,11 @@ class SqliteLedger:
         file = LedgerFile(
             self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
         )
-        found = file.open()
-        writer = LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
-        return _Open(file, found, writer)
+
+        def start(found: Opened) -> LedgerWriter:
+            return LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
+
+        return _Open(file, *file.open(start))
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""

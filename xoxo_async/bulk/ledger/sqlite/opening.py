@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -26,6 +26,8 @@ from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerFile", "Opened"]
+
+W = TypeVar("W")
 
 _OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 _CHECK_BELOW: Final = 16 * 1024 * 1024
@@ -88,8 +90,11 @@ class LedgerFile:
         self._wall: Final = wall
         self._boot: Final = boot
 
-    def open(self) -> Opened:
-        """Take the locks, and check the file (or make it); blocks, so call it in a thread.
+    def open(self, start: Callable[[Opened], W]) -> tuple[Opened, W]:
+        """Take the locks, check the file (or make it), and start its writer; blocks, so call it in a thread.
+
+        Args:
+            start: Starts the writer. An error that it raises gives everything up that was opened.
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
@@ -103,7 +108,8 @@ class LedgerFile:
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
-            return self._open(lock, connections)
+            opened = self._open(lock, connections)
+            return opened, start(opened)
         except BaseException as error:
             for connection in connections:
                 connection.close()

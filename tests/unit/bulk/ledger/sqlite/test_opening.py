@@ -126,3 +126,19 @@ async def test_an_unused_ledger_is_removed_on_demand(tmp_path: Path) -> None:
         await ledger.plan("march", each([line(1)]))
     async with SqliteLedger(path, must_exist=True) as ledger:
         assert (await ledger.counts()).rows == 1
+
+
+async def test_a_writer_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is out of threads gives everything up that it has opened."""
+    path = tmp_path / "l.db"
+
+    def refuse(*_args: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("xoxo_async.bulk.ledger.sqlite.ledger.LedgerWriter", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await SqliteLedger(path).open()
+    assert not (tmp_path / "l.db.lock").exists()
+    async with SqliteLedger(path) as ledger:
+        await ledger.set_fact("a", "b")
