@@ -290,7 +290,9 @@ class Ledger(Protocol):
         ...
 
     async def recover(self) -> int:
-        """Put every line that a dead sender held in doubt (T7).
+        """Put lines in doubt (T7) whose sender is proven to send no more: its lock is free, or its lease has ended.
+
+        Call it before the first claim. A line whose sender may still be alive stays as it is.
 
         Returns:
             How many there were.
@@ -351,7 +353,7 @@ class Ledger(Protocol):
         ...
 
     async def get_fact(self, name: str) -> str | None:
-        """Return a fact kept with `set_fact`, None when there is none."""
+        """Return a fact kept with `set_fact`, None when there is none; `ledger/facts.py` has the names."""
         ...
 
     async def set_fact(self, name: str, value: str) -> None:
