@@ -1,64 +1,26 @@
 """`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.running.servers import Sending, Server
 from xoxo_async import RateLimits, errors
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.bulk.report import Pause
-from xoxo_async.bulk.running.runner import Runner
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
-from xoxo_async.services.placing import PlaceOrder
-from xoxo_async.transport.connections import Attempt, OrderAnswer
+from xoxo_async.transport.connections import Attempt
 
 pytestmark = pytest.mark.anyio
-
-NOW = 1_800_000_000.0
-
-
-class Server:
-    """A client that is its own dispatcher: it answers every order, unless a test has something happen to it."""
-
-    def __init__(self) -> None:
-        self.dispatcher = self
-        self.pacer = Pacer(RateLimits.unlimited())
-        self.happens: Callable[[str], Awaitable[object]] = lambda _po_number: anyio.sleep(0)
-        self.authorise: Callable[[], Awaitable[object]] = lambda: anyio.sleep(0)
-        self.sent: list[str] = []
-        self.in_flight = self.most_in_flight = 0
-        self.ready = anyio.Event()
-        self.now = NOW
-
-    def distrust(self, _order_id: int, _po_number: str) -> None:
-        """It has no connections."""
-
-    @contextmanager
-    def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
-        yield
-
-    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt | None = None) -> Order:
-        po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
-        self.sent.append(po_number)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        nth = len(self.sent)
-        try:
-            await self.happens(po_number)
-        finally:
-            self.in_flight -= 1
-        return Order(order_id=nth, quantity=1)
 
 
 @pytest.fixture
@@ -75,16 +37,6 @@ async def ledger(tmp_path: Path, server: Server) -> AsyncIterator[SqliteLedger]:
         yield ledger
 
 
-def runner_of(server: Server, ledger: SqliteLedger, concurrency: int = 4, **settings: Any) -> Runner:
-    return Runner(
-        server,  # type: ignore[arg-type]
-        ledger,
-        concurrency=concurrency,
-        wall=lambda: server.now,
-        **settings,
-    )
-
-
 async def states(ledger: SqliteLedger) -> dict[LineState, int]:
     return {state: count for state, count in (await ledger.counts()).states.items() if count}
 
@@ -99,18 +51,16 @@ async def until_next_are_armed(server: Server, ledger: SqliteLedger) -> None:
             server.ready.set()
 
 
-async def test_every_line_is_sent_once_and_its_order_written_down(server: Server, ledger: SqliteLedger) -> None:
+async def test_every_line_is_sent_and_recorded_once(server: Server, ledger: SqliteLedger) -> None:
     """In the order they were planned in; afterwards nothing is left."""
-    runner = runner_of(server, ledger, 1)
+    runner = Sending(server, ledger, 1)
     await runner.send_all()
     assert server.sent == [line.po_number async for line in ledger.lines()]
     assert await states(ledger) == {LineState.PLACED: 20}
     assert (runner.pause, runner.progress.placed, runner.progress.in_flight) == (Pause.NONE, 20, 0)
 
 
-async def test_an_intent_is_on_disk_before_its_request_leaves(
-    server: Server, ledger: SqliteLedger, tmp_path: Path
-) -> None:
+async def test_an_intent_is_durable_before_its_request(server: Server, ledger: SqliteLedger, tmp_path: Path) -> None:
     """Whoever reads the file at that moment finds the line as one that may be under way."""
     seen: list[LineState] = []
 
@@ -119,12 +69,12 @@ async def test_an_intent_is_on_disk_before_its_request_leaves(
             seen.extend([line.state async for line in onlooker.lines() if line.po_number == po_number])
 
     server.happens = look
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert seen == [LineState.SENDING] * 20
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
-async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_armed(
+async def test_requests_in_flight_and_claims_are_bounded(
     server: Server, ledger: SqliteLedger, concurrency: int
 ) -> None:
     """After a crash each armed line costs a look-up."""
@@ -134,12 +84,12 @@ async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_arme
         armed.append((await states(ledger)).get(LineState.SENDING, 0))
 
     server.happens = look
-    await runner_of(server, ledger, concurrency).send_all()
+    await Sending(server, ledger, concurrency).send_all()
     assert server.most_in_flight == concurrency
     assert max(armed) <= 2 * concurrency
 
 
-async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, ledger: SqliteLedger) -> None:
+async def test_tasks_are_as_many_as_requests_in_flight(server: Server, ledger: SqliteLedger) -> None:
     """A task for each line would cost as much as sending it."""
     tasks = set[object]()
 
@@ -148,13 +98,13 @@ async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, l
         await anyio.sleep(0)
 
     server.happens = look
-    await runner_of(server, ledger, 2).send_all()
+    await Sending(server, ledger, 2).send_all()
     assert (len(server.sent), len(tasks)) == (20, 2)
 
 
-async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_stop_lets_sends_end_and_returns_lines(server: Server, ledger: SqliteLedger) -> None:
     """No line is left in doubt by that; the first reason is the one told."""
-    runner = runner_of(server, ledger)
+    runner = Sending(server, ledger)
 
     async def stop(_po_number: str) -> None:
         await until_next_are_armed(server, ledger)
@@ -168,20 +118,16 @@ async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server
     assert not runner.interrupted.is_set()
 
 
-async def test_a_person_who_wants_the_end_is_heard_also_after_another_pause(
-    server: Server, ledger: SqliteLedger
-) -> None:
+async def test_an_interruption_counts_after_another_pause(server: Server, ledger: SqliteLedger) -> None:
     """The reason stays the first one; what waits for `interrupted` ends as well. Nothing is sent."""
-    runner = runner_of(server, ledger)
+    runner = Sending(server, ledger)
     runner.stop(Pause.FUNDS, "first")
     runner.stop(Pause.INTERRUPTED, "second")
     await runner.send_all()
     assert (runner.pause, runner.interrupted.is_set(), server.sent) == (Pause.FUNDS, True, [])
 
 
-async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing_else(
-    server: Server, ledger: SqliteLedger
-) -> None:
+async def test_a_cancelled_run_doubts_only_lines_in_flight(server: Server, ledger: SqliteLedger) -> None:
     """What was armed and not sent goes back; nothing stays as if it were under way."""
 
     async def cancel(_po_number: str) -> None:
@@ -191,16 +137,16 @@ async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing
 
     server.happens = cancel
     with anyio.CancelScope() as scope:
-        await runner_of(server, ledger).send_all()
+        await Sending(server, ledger).send_all()
     with anyio.fail_after(10):  # a claim that was under way goes back by itself, once it is made
         while LineState.SENDING in await states(ledger):
             await anyio.sleep(0)
     assert await states(ledger) == {LineState.UNKNOWN: 4, LineState.PLANNED: 16}
 
 
-async def test_a_budget_that_is_used_up_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_used_up_budget_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
     """In the words of the ledger, which reserves what an order may cost."""
-    runner = runner_of(server, ledger, budget=Decimal(450))
+    runner = Sending(server, ledger, budget=Decimal(450))
     await runner.send_all()
     assert (runner.pause, len(server.sent)) == (Pause.BUDGET, 4)
     assert "50 is left of the 450" in runner.reason
@@ -213,13 +159,13 @@ async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: S
         raise errors.ConnectError("the server was not reached")
 
     server.happens = refuse
-    runner = runner_of(server, ledger, 1, pause_limit_s=0.0)
+    runner = Sending(server, ledger, 1, pause_limit_s=0.0)
     await runner.send_all()
     assert (runner.pause, runner.reason) == (Pause.UNREACHABLE, "the server was not reached")
     assert (len(server.sent), await states(ledger)) == (1, {LineState.PLANNED: 20})
 
 
-async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_returned_line_is_sent_again(server: Server, ledger: SqliteLedger) -> None:
     """It was proven not to have been processed: the same poNumber leaves twice, and no other does."""
     failures = [errors.RateLimitedError("slow down", retry_after_s=0.0)]
 
@@ -228,12 +174,12 @@ async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, l
             raise failures.pop()
 
     server.happens = refuse_once
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert (server.sent.count(server.sent[0]), len(server.sent)) == (2, 21)
 
 
-async def test_a_line_that_was_held_too_long_is_given_back_unsent(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_line_held_too_long_goes_back_unsent(server: Server, ledger: SqliteLedger) -> None:
     """Whoever finds it after a crash assumes that its last byte left soon after its intent was written."""
 
     async def take_long(_po_number: str) -> None:
@@ -241,7 +187,7 @@ async def test_a_line_that_was_held_too_long_is_given_back_unsent(server: Server
             server.now += 31.0
 
     server.happens = take_long
-    await runner_of(server, ledger, 2).send_all()
+    await Sending(server, ledger, 2).send_all()
     assert len(server.sent) == len(set(server.sent)) == 20
     claims = {line.key: line.attempts async for line in ledger.lines()}
     assert 2 in claims.values()
@@ -258,12 +204,12 @@ async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: Sq
             server.pacer.penalise("placeOrder", 0.2)
 
     server.happens = impose
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert blocked == [False] * 20
     assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 2 + [1] * 14
 
 
-async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger: SqliteLedger) -> None:
+async def test_nothing_is_claimed_without_a_token(server: Server, ledger: SqliteLedger) -> None:
     """The token comes before the slots: a throttled token endpoint is waited for with empty hands."""
     seen: list[dict[LineState, int]] = []
 
@@ -273,12 +219,12 @@ async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger
             raise errors.RateLimitedError("slow down", retry_after_s=0.01)
 
     server.authorise = throttled
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert seen[:3] == [{LineState.PLANNED: 20}] * 3
     assert await states(ledger) == {LineState.PLACED: 20}
 
 
-async def test_token_penalties_that_follow_each_other_pause_the_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_token_penalties_add_up_to_a_pause(server: Server, ledger: SqliteLedger) -> None:
     """Together they may last as long as the pause limit; nothing is armed meanwhile."""
     now, asked = [0.0], 0
 
@@ -289,7 +235,7 @@ async def test_token_penalties_that_follow_each_other_pause_the_run(server: Serv
         raise errors.RateLimitedError("slow down", retry_after_s=0.001)
 
     server.authorise = throttled
-    runner = runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
+    runner = Sending(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
     await runner.send_all()
     assert (runner.pause, asked, server.sent) == (Pause.RATE, 5, [])
     assert runner.reason.startswith("held back by the vendor until ")
@@ -309,22 +255,20 @@ async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: Sql
             raise errors.RateLimitedError("slow down", retry_after_s=0.001)
 
     server.authorise = throttled_at_times
-    await runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
+    await Sending(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert asked > 6
 
 
 @pytest.mark.parametrize("seconds", [3600.0, float("inf")])
-async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
-    server: Server, ledger: SqliteLedger, seconds: float
-) -> None:
+async def test_a_long_penalty_pauses_the_run_at_once(server: Server, ledger: SqliteLedger, seconds: float) -> None:
     """Its end is known and told; what was armed goes back."""
 
     async def impose(_po_number: str) -> None:
         server.pacer.penalise("placeOrder", seconds)
 
     server.happens = impose
-    runner = runner_of(server, ledger, pause_limit_s=60.0)
+    runner = Sending(server, ledger, pause_limit_s=60.0)
     with anyio.fail_after(10):
         await runner.send_all()
     assert runner.pause is Pause.RATE
@@ -333,7 +277,7 @@ async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
     assert (await states(ledger)).keys() == {LineState.PLACED, LineState.PLANNED}
 
 
-async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_penalty_at_the_limit_is_served(server: Server, ledger: SqliteLedger) -> None:
     """The vendor's own is a minute, as the limit is; while it lasts, a display can say so."""
     imposed, told = [], set[str]()
 
@@ -343,7 +287,7 @@ async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: S
             server.pacer.penalise("placeOrder", 0.2)
 
     server.happens = impose
-    runner = runner_of(server, ledger, pause_limit_s=0.2)
+    runner = Sending(server, ledger, pause_limit_s=0.2)
     async with anyio.create_task_group() as group:
 
         async def watch() -> None:
@@ -359,11 +303,11 @@ async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: S
     assert runner.progress.wait == ""
 
 
-async def test_what_holds_back_no_longer_than_the_pace_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
+async def test_waiting_one_interval_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
     """A slow run waits for each of its slots; so it does for the first, after an earlier run."""
     server.pacer = Pacer(RateLimits(place_order=1200))
     server.pacer.penalise("placeOrder", 0.04)
-    runner = runner_of(server, ledger, pause_limit_s=0.0)
+    runner = Sending(server, ledger, pause_limit_s=0.0)
     await runner.send_all()
     assert (runner.pause, await states(ledger)) == (Pause.NONE, {LineState.PLACED: 20})
 
@@ -387,7 +331,7 @@ async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteL
         raise errors.NotFoundError("no such order", error_id="PLE10016")
 
     server.once = once  # type: ignore[method-assign]
-    runner = runner_of(server, ledger, 1)
+    runner = Sending(server, ledger, 1)
     await runner.send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert len(told) == 2
@@ -404,11 +348,11 @@ class Torn(SqliteLedger):
         raise errors.LedgerError("the disk is full")
 
 
-async def test_a_result_that_cannot_be_written_ends_the_run(server: Server, tmp_path: Path) -> None:
+async def test_an_unwritable_result_ends_the_run(server: Server, tmp_path: Path) -> None:
     """With the ledger's error itself, no group around it; what was armed by then is the most that is in doubt."""
     async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
         await ledger.plan("march", each(alone(*range(20))))
         with pytest.raises(errors.LedgerError, match="the disk is full"):
-            await runner_of(server, ledger, 2).send_all()
+            await Sending(server, ledger, 2).send_all()
         assert (await states(ledger))[LineState.SENDING] <= 4
         assert len(server.sent) <= 4
