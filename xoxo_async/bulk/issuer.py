@@ -13,12 +13,12 @@ from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.intake.rows import rows_of
-from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.intake.stream import rows_of
+from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
-from xoxo_async.bulk.planning.catalogue import Catalogue
+from xoxo_async.bulk.planning.catalog import PlanCatalog, add_up
 from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.report import Pause, Report
@@ -241,9 +241,9 @@ class BulkIssuer:
         checks.needed("job", job)
         await check_identity(self._client, self._ledger, self._identity)
         balance, catalogue = await self._prices()
-        known = OddSpellings(self._ledger)
-        await known.read()
-        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid, known=known)
+        spellings = OtherSpellings(self._ledger)
+        await spellings.read()
+        planner = Planner(catalogue, pack=self._pack, skip_invalid=self._skip_invalid, spellings=spellings)
         totals = planner.totals
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
@@ -271,7 +271,7 @@ class BulkIssuer:
             copied=self._may_be_anothers(),
         )
         await self._ledger.recover()  # what a dead holder was sending is in doubt, and may be missing from the input
-        await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        await self._ledger.plan(job, planner.plan(rows_of(orders, job)), terms)
         self._distrusted = self._distrusted or bool(terms.restored)
         await self._keep_currency(balance)
         return totals
@@ -290,7 +290,7 @@ class BulkIssuer:
         await self._complete(totals, balance)
         return totals
 
-    async def _prices(self) -> tuple[Balance | None, Catalogue | None]:
+    async def _prices(self) -> tuple[Balance | None, PlanCatalog | None]:
         """Read the balance, and what the ledger's earlier rows cost today."""
         if not self._check:
             return None, None
@@ -302,14 +302,14 @@ class BulkIssuer:
                     f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
                     " cannot be held to; nothing was sent"
                 )
-        catalogue = Catalogue(self._client, balance.currency if balance is not None else "")
+        catalogue = PlanCatalog(self._client, balance.currency if balance is not None else "")
         await catalogue.load_shares(await self._ledger.backlog(doubted=True))
         return balance, catalogue
 
-    async def _totals(self, shares: list[Share], catalogue: Catalogue | None) -> PlanTotals:
+    async def _totals(self, shares: list[Share], catalogue: PlanCatalog | None) -> PlanTotals:
         if catalogue is not None:
             await catalogue.load_shares(shares)
-        return (catalogue or Catalogue(self._client)).totals(shares)
+        return add_up(shares, catalogue)
 
     async def _complete(self, totals: PlanTotals, balance: Balance | None) -> None:
         """Add to totals what ledger, account and allowance say; refuse a bound that cannot be held."""

@@ -10,7 +10,7 @@ from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean, deal
 from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
 from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = ["change_from_error", "change_from_order", "described", "mismatch", "ordered", "stored_codes"]
 

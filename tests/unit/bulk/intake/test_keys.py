@@ -1,11 +1,14 @@
 """`keys`: a key shows all of its characters, and two spellings that a person reads as one are one."""
 
+import re
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xoxo_async import errors
-from xoxo_async.bulk.intake.keys import MAX_KEY, check_key, folded
+from xoxo_async.bulk.intake.keys import MAX_KEY, check_key, derive_po_number, folded
 
 UNSEEN = {
     "zero width space": "\u200b",
@@ -70,3 +73,17 @@ def test_spellings_that_read_alike_are_compared_as_one(other: str) -> None:
 def test_what_reads_differently_stays_apart(other: str) -> None:
     """Case and accents too: they tell keys apart."""
     assert folded(other) != folded("Müller 7")
+
+
+@given(st.text(max_size=80), st.text(min_size=1, max_size=300))
+def test_a_po_number_is_plain_short_and_always_the_same(job: str, key: str) -> None:
+    """Whatever job and key hold: at most 100 of the characters that no system trips over, and stable."""
+    po_number = derive_po_number(job, key)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,100}", po_number)
+    assert po_number == derive_po_number(job, key)
+
+
+@given(st.tuples(st.text(max_size=5), st.text(max_size=5)), st.tuples(st.text(max_size=5), st.text(max_size=5)))
+def test_two_rows_never_share_a_po_number(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Also where job and key, run together, read the same."""
+    assert (derive_po_number(*one) == derive_po_number(*other)) == (one == other)

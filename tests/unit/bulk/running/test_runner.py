@@ -20,7 +20,7 @@ from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.running.runner import Runner
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
 pytestmark = pytest.mark.anyio

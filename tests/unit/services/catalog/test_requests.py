@@ -7,27 +7,13 @@ import pytest
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.catalog.requests import FilterBy, Sort, VouchersRequest, filters_request, vouchers_request
 
-ALL: dict[str, Any] = {
-    "page": 1,
-    "limit": 10,
-    "country": None,
-    "currency": None,
-    "product_ids": (),
-    "category": None,
-    "filters": None,
-    "sort": None,
-    "exclude_product_ids": (),
-    "parent_product_id": None,
-    "exchange_rates": False,
-}
-
 
 def vouchers(**given: Any) -> VouchersRequest:
-    return vouchers_request(**{**ALL, **given})
+    return vouchers_request(**{"page": 1, "limit": 10, **given})
 
 
 def test_what_is_not_asked_for_is_not_said() -> None:
-    """Page and limit alone: no empty filter narrows the catalogue."""
+    """Page and limit alone: no empty filter narrows the catalog."""
     assert vouchers() == VouchersRequest(limit=10, page=1)
 
 
@@ -57,7 +43,7 @@ def test_perks_have_two_names(category: str) -> None:
 
 
 def test_plans_are_asked_for_by_their_operator() -> None:
-    """Within the top-up catalogue only."""
+    """In the top-up catalog alone."""
     asked = vouchers(category="topup", parent_product_id=1024)
     assert (asked.category_type, asked.parent_product_id) == ("topup", 1024)
 
@@ -92,3 +78,9 @@ def test_values_are_picked_by_a_list_and_within_a_group(wrong: tuple[Any, Any, A
     """The vendor ignores them without a group; a text would be taken letter by letter."""
     with pytest.raises(ConfigError):
         filters_request(*wrong)
+
+
+def test_an_unknown_filter_is_a_type_error() -> None:
+    """A misspelled filter must not be left out silently: it would return other products."""
+    with pytest.raises(TypeError, match="no filter 'contry'"):
+        vouchers(contry="usa")

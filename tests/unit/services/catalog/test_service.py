@@ -18,7 +18,7 @@ async def test_filters_are_a_list(road: Any) -> None:
     assert groups[0].filter_group_code == "country"
 
 
-async def test_an_empty_catalogue_is_an_empty_page(road: Any) -> None:
+async def test_an_empty_catalog_is_an_empty_page(road: Any) -> None:
     """PLE10030 arrives here as an empty reply."""
     road.answers = [()]
     page = await CatalogService(road).list_vouchers(page=9)

@@ -19,8 +19,8 @@ from xoxo_async.services.orders import (
     VoucherCode,
     VoucherDetail,
 )
-from xoxo_async.services.orders.matching import contradictions, dates_apart, known, named
-from xoxo_async.services.placing import PlaceOrder, place_order
+from xoxo_async.services.orders.matching import contradictions, dates_apart, require_order_id, with_po_number
+from xoxo_async.services.orders.requests import PlaceOrder, place_order
 from xoxo_async.wire import RawReply, Secret
 
 
@@ -301,15 +301,15 @@ def test_no_date_tells_nothing_and_a_day_tells_only_the_day() -> None:
 def test_an_order_without_an_id_is_none(order_id: int) -> None:
     """The error has the poNumber: whoever catches it can settle."""
     with pytest.raises(DecodeError, match="no order id") as caught:
-        known(order(order_id=order_id), "PO-7")
+        require_order_id(order(order_id=order_id), "PO-7")
     assert caught.value.po_number == "PO-7"
     with pytest.raises(DecodeError):
-        named(order(order_id=order_id), "PO-7")
+        with_po_number(order(order_id=order_id), "PO-7")
 
 
 def test_an_order_that_exists_is_handed_on_and_named() -> None:
     """The wire does not echo the poNumber; the order bears the one it was asked with."""
     one = order()
-    assert known(one) is one
-    assert named(one, "PO-7") is one
+    assert require_order_id(one) is one
+    assert with_po_number(one, "PO-7") is one
     assert one.po_number == "PO-7"

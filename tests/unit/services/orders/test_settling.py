@@ -15,8 +15,8 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.services.orders import Order
+from xoxo_async.services.orders.requests import place_order
 from xoxo_async.services.orders.settling import Settling
-from xoxo_async.services.placing import place_order
 
 pytestmark = pytest.mark.anyio
 

@@ -1,4 +1,4 @@
-"""`repeats`: a key that comes twice is a question for a person, and so is a receiver who gets the same twice."""
+"""`unique`: rows that repeat an earlier one, and keys that a ledger holds in another spelling."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -7,21 +7,13 @@ from typing import Any
 
 import pytest
 
-from xoxo_async import AirmilesDetails, TopUpDetails
-from xoxo_async.bulk import OrderLine, read_orders
-from xoxo_async.bulk.intake.repeats import FirstRows
-from xoxo_async.bulk.intake.rows import Rows, rows_of
+from tests.unit.bulk.intake.order_rows import JOB, line, numbers, rows
+from xoxo_async import AirmilesDetails, TopUpDetails, errors
+from xoxo_async.bulk import OrderLine, SqliteLedger, read_orders
+from xoxo_async.bulk.intake.unique import FirstRows, OtherSpellings
+from xoxo_async.bulk.planning.planner import Planner
 
 pytestmark = pytest.mark.anyio
-
-
-def line(key: str, **fields: Any) -> OrderLine:
-    return OrderLine(**{"key": key, "product_id": 1001, "denomination": Decimal(5), **fields})
-
-
-async def read(rows: Rows) -> list[int]:
-    return [row async for row, _ in rows]
-
 
 ALIKE = {
     "the same row": (line("A"), line("A")),
@@ -34,12 +26,12 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("kind", ["list", "stream", "file"])
-@pytest.mark.parametrize("rows", ALIKE.values(), ids=list(ALIKE))
+@pytest.mark.parametrize("pair", ALIKE.values(), ids=list(ALIKE))
 async def test_a_key_that_comes_twice_is_named_with_both_rows(
-    rows: tuple[OrderLine, OrderLine], kind: str, tmp_path: Path
+    pair: tuple[OrderLine, OrderLine], kind: str, tmp_path: Path
 ) -> None:
     """Whatever the source, and in whatever spelling: the second row is a problem, and the first one is told."""
-    given = [rows[0], line("other"), rows[1]]
+    given = [pair[0], line("other"), pair[1]]
 
     async def stream() -> AsyncIterator[OrderLine]:
         for one in given:
@@ -49,9 +41,9 @@ async def test_a_key_that_comes_twice_is_named_with_both_rows(
     path.write_text(
         "key,product_id,denomination\n" + "".join(f"{one.key},1001,{one.denomination}\n" for one in given), "utf-8"
     )
-    taken = rows_of({"list": given, "stream": stream(), "file": read_orders(path)}[kind])
+    taken = rows({"list": given, "stream": stream(), "file": read_orders(path)}[kind])
     head = kind == "file"
-    assert await read(taken) == [1 + head, 2 + head]
+    assert await numbers(taken) == [1 + head, 2 + head]
     (problem,) = taken.problems.shown()
     assert problem.startswith(f"row {3 + head}, column key: ")
     assert problem.endswith(f" stands in row {1 + head} already")
@@ -59,8 +51,8 @@ async def test_a_key_that_comes_twice_is_named_with_both_rows(
 
 async def test_a_po_number_that_comes_twice_is_named() -> None:
     """Under another key, too."""
-    taken = rows_of([line("A", po_number="PO-1"), line("B", po_number="PO-1"), line("C")])
-    assert await read(taken) == [1, 3]
+    taken = rows([line("A", po_number="PO-1"), line("B", po_number="PO-1"), line("C")])
+    assert await numbers(taken) == [1, 3]
     assert taken.problems.shown() == ("row 2, column po_number: PO-1 stands in row 1 already",)
 
 
@@ -80,8 +72,8 @@ TWICE = {
 @pytest.mark.parametrize(("one", "two"), TWICE.values(), ids=list(TWICE))
 async def test_a_receiver_who_gets_the_same_twice_is_a_warning(one: dict[str, Any], two: dict[str, Any]) -> None:
     """Both rows are sent; the later one is named by row and key, with the earlier one's row, and without an address."""
-    taken = rows_of([line("A", **one), line("other"), line("B", **two)])
-    assert await read(taken) == [1, 2, 3]
+    taken = rows([line("A", **one), line("other"), line("B", **two)])
+    assert await numbers(taken) == [1, 2, 3]
     assert taken.problems.total == 0
     (warning,) = taken.warnings.shown()
     assert warning.startswith("row 3 (key B): its receiver gets product 1001 for 5")
@@ -90,7 +82,7 @@ async def test_a_receiver_who_gets_the_same_twice_is_a_warning(one: dict[str, An
 
 async def test_what_differs_in_person_product_or_value_is_no_repetition() -> None:
     """Nor are rows without a receiver, nor rows that share an extension."""
-    rows = [
+    given = [
         line("A", email="a@example.com"),
         line("B", email="b@example.com"),
         line("C", email="a@example.com", product_id=1002),
@@ -100,22 +92,62 @@ async def test_what_differs_in_person_product_or_value_is_no_repetition() -> Non
         line("G", contact="12345"),
         line("H", contact="12345"),
     ]
-    taken = rows_of(rows)
-    assert len(await read(taken)) == len(rows)
+    taken = rows(given)
+    assert len(await numbers(taken)) == len(given)
     assert taken.warnings.total == 0
 
 
 async def test_warnings_are_counted_beyond_the_first_twenty() -> None:
     """A file of one address does not flood anything."""
-    taken = rows_of([line(str(number), email="a@example.com") for number in range(100)])
-    await read(taken)
+    taken = rows([line(str(number), email="a@example.com") for number in range(100)])
+    await numbers(taken)
     assert (len(taken.warnings.shown()), taken.warnings.total) == (20, 99)
 
 
 def test_the_first_row_of_each_thing_is_remembered() -> None:
     """However many there are: the table grows and loses none."""
-    rows = FirstRows()
+    seen = FirstRows()
     for number in range(5000):
-        assert rows.first(f"key {number}", number + 1) == number + 1
-    assert all(rows.first(f"key {number}", 9999) == number + 1 for number in range(5000))
-    assert rows.first(0, 7) == rows.first(0, 8) == 7
+        assert seen.first(f"key {number}", number + 1) == number + 1
+    assert all(seen.first(f"key {number}", 9999) == number + 1 for number in range(5000))
+    assert seen.first(0, 7) == seen.first(0, 8) == 7
+
+
+async def planned(ledger: SqliteLedger, *keys: str, pack: bool = False) -> None:
+    """Plan one order line for each key, as a job does."""
+    spellings = OtherSpellings(ledger)
+    await spellings.read()
+    planner = Planner(None, pack=pack, spellings=spellings)
+    await ledger.plan(JOB, planner.plan(rows([line(key) for key in keys])))
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        yield ledger
+
+
+@pytest.mark.parametrize("pack", [False, True], ids=["alone", "packed"])
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [("M\u00fcller", "Mu\u0308ller"), ("Mu\u0308ller", "M\u00fcller"), ("EMP\u00a01", "EMP 1"), ("a  b", "a\u2003b")],
+    ids=ascii,
+)
+async def test_a_key_in_another_spelling_is_refused(ledger: SqliteLedger, first: str, again: str, pack: bool) -> None:
+    """The second file of a job must not order again: the error shows both spellings, and nothing is planned."""
+    await planned(ledger, first, "other", pack=pack)
+    with pytest.raises(errors.PlanError, match=r"row 2, column key: .* is planned already, in the spelling ") as caught:
+        await planned(ledger, "new", again, pack=pack)
+    assert ascii(first) in str(caught.value)
+    assert ascii(again) in str(caught.value)
+    assert (await ledger.counts()).rows == 2
+
+
+@pytest.mark.parametrize("key", ["Mu\u0308ller", "EMP\u00a01", "EMP-1"], ids=ascii)
+async def test_the_same_spelling_is_the_same_row(ledger: SqliteLedger, key: str) -> None:
+    """A second run plans nothing new, and the ledger keeps the key as it was given."""
+    for _ in range(2):
+        await planned(ledger, key)
+    found = await ledger.find(key)
+    assert found is not None
+    assert (found.key, (await ledger.counts()).rows) == (key, 1)
