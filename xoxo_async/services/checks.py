@@ -25,6 +25,8 @@ __all__ = [
     "whole",
 ]
 
+_NOT_ONE: Final = re.compile("[ ,;<>]")
+"""Characters with which a text holds a name beside the address, or several addresses."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
@@ -151,7 +153,7 @@ def email(name: str, value: object) -> str | None:
     if address is None:
         return None
     local, _, host = address.rpartition("@")
-    if not local or not host or any(c in " ,;<>" for c in address):
+    if not local or not host or _NOT_ONE.search(address):
         raise ConfigError(f"{name} must be one e-mail address")
     return address
 

@@ -147,18 +147,16 @@ def request_fields(order: Mapping[str, object], report: Callable[[str, ConfigErr
     for name, value in order.items():
         if value is None and name in _MAY_BE_NONE:
             continue
-        check = _CHECKS.get(name)
-        if check is None:
+        field = _FIELDS.get(name)
+        if field is None:
             raise TypeError(f"an order has no field {name!r}")
+        wire_name, check = field
         try:
-            checked = check(name, value)
+            request[wire_name] = check(name, value)
         except ConfigError as error:
             report(name, error)
-            continue
-        if name == "details":
-            request.update(checked)
-        else:
-            request[_WIRE_NAMES.get(name, name)] = checked
+    if "details" in request:
+        request.update(request.pop("details"))
     if request["notify_receiver_email"] and not order.get("email"):
         report("notify_receiver", ConfigError("notify_receiver needs an email"))
     return request
@@ -211,19 +209,19 @@ def _needed(details: object, name: str, check: Callable[[str, object], str | Non
     return value
 
 
-_CHECKS: Final[dict[str, Callable[[str, object], Any]]] = {
-    "product_id": checks.whole,
-    "denomination": checks.money,
-    "po_number": _po_number,
-    "quantity": _quantity,
-    "email": checks.email,
-    "contact": checks.phone,
-    "tag": checks.text,
-    "notify_receiver": checks.flag,
-    "notify_admin": checks.flag,
-    "details": _details,
+_FIELDS: Final[dict[str, tuple[str, Callable[[str, object], Any]]]] = {
+    "product_id": ("product_id", checks.whole),
+    "denomination": ("denomination", checks.money),
+    "po_number": ("po_number", _po_number),
+    "quantity": ("quantity", _quantity),
+    "email": ("email", checks.email),
+    "contact": ("contact", checks.phone),
+    "tag": ("tag", checks.text),
+    "notify_receiver": ("notify_receiver_email", checks.flag),
+    "notify_admin": ("notify_admin_email", checks.flag),
+    "details": ("details", _details),
 }
+"""For each field of an order: its name in `PlaceOrder`, and its check. Details become several fields."""
 _MAY_BE_NONE: Final = frozenset({"email", "contact", "tag", "details"})
-_WIRE_NAMES: Final = {"notify_receiver": "notify_receiver_email", "notify_admin": "notify_admin_email"}
 _MAY_BE_EMPTY: Final = ("company", "address2")
 """The fields of `ShippingDetails` that may be empty. They are sent all the same."""
