@@ -10,7 +10,7 @@ from xoxo_async.bulk import OrderLine
 
 
 def test_csv_fields_are_read(tmp_path: Path) -> None:
-    """Every column of OrderLine, in any order, blanks as absent."""
+    """A file may have the columns of `OrderLine` in any order; a blank cell counts as absent."""
     head = "quantity,key,denomination,product_id,email,contact,tag,notify_receiver,notify_admin,po_number\n"
     (line,) = lines(tmp_path / "o.csv", head + "2, a1 ,50.50,1001,j@example.com,+91-9,march,yes,0,PO-1\n")
     assert line == OrderLine(
@@ -27,13 +27,13 @@ def test_csv_fields_are_read(tmp_path: Path) -> None:
 
 
 def test_spreadsheet_files_are_read(tmp_path: Path) -> None:
-    """A byte order mark, CRLF, quoted commas and newlines, blank rows and capital headers are no problem."""
+    """The reader accepts a byte order mark, CRLF, quoted commas and line ends, blank rows and capital headers."""
     content = '\ufeffKey,Product_ID,Denomination,Tag\r\na,1,10,"x, ""y"""\r\n,,,\r\n\r\nb,2,20.0,"two\r\nlines"\r\n'
     assert [line.key for line in lines(tmp_path / "o.csv", content)] == ["a", "b"]
 
 
 def test_a_po_number_may_be_the_key(tmp_path: Path) -> None:
-    """Without a key column the poNumber is the key."""
+    """In a file without a key column, poNumber is the key."""
     (line,) = lines(tmp_path / "o.csv", "po_number,product_id,denomination\nPO-7,1,10\n")
     assert (line.key, line.po_number) == ("PO-7", "PO-7")
 
@@ -63,7 +63,7 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
-    """Each bad row is named by number and column."""
+    """The error names each bad row by its number and column."""
     assert where in problem(tmp_path / "o", content)
 
 
@@ -111,7 +111,7 @@ def test_unreadable_files_say_why(tmp_path: Path, content: bytes, words: str) ->
 
 
 def test_only_line_ends_end_a_row(tmp_path: Path) -> None:
-    """Unicode's other line separators belong to the field they stand in."""
+    """Unicode's other line separators are part of the cell that holds them."""
     content = "key,product_id,denomination,tag\na,1,10,x\u2028y\x0bz\x85\n"
     (line,) = lines(tmp_path / "o.csv", content)
     assert line.tag == "x\u2028y\x0bz"

@@ -33,12 +33,12 @@ def test_texts_and_json_values_mean_the_same() -> None:
 
 
 def test_the_fields_of_details_tell_their_kind() -> None:
-    """The details are of the one kind that has all names of the object."""
+    """A JSON object becomes the details that have all of its names."""
     assert read(details={"loyalty_member_id": "m1"})["details"] == AirmilesDetails(loyalty_member_id="m1")
 
 
-def test_a_po_number_stands_in_for_a_key() -> None:
-    """Where a row has no key of its own."""
+def test_a_po_number_replaces_a_missing_key() -> None:
+    """A row without a key has its poNumber as the key."""
     fields = {"po_number": "PO-1", "product_id": "1", "denomination": "1"}
     assert read_fields(2, fields, Problems(), "po_number").fields["key"] == "PO-1"
 
@@ -63,8 +63,8 @@ def test_a_po_number_stands_in_for_a_key() -> None:
         ({"details": "M-1"}, "row 2, column details: must be LoungeDetails, AirmilesDetails, "),
     ],
 )
-def test_a_value_that_means_nothing_is_refused(fields: dict[str, Any], problem: str) -> None:
-    """It stays as it is, and the check of the row names the column and the value."""
+def test_a_value_without_meaning_is_refused(fields: dict[str, Any], problem: str) -> None:
+    """The value stays as it is, and the check of the row names the column and the value."""
     problems = Problems()
     row = read_fields(2, {**ROW, **fields}, problems, "key")
     assert check_fields(row.number, row.fields, problems) is None

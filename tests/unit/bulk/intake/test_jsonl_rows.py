@@ -9,8 +9,8 @@ from tests.unit.bulk.intake.orders_files import lines, problem
 from xoxo_async import AirmilesDetails
 
 
-def test_jsonl_is_read_with_exact_money_and_details(tmp_path: Path) -> None:
-    """One object a line; numbers and strings alike; details by their fields."""
+def test_jsonl_has_exact_money_and_details(tmp_path: Path) -> None:
+    """A line holds one object, a number may be a string, and the names of details tell their kind."""
     rows = [
         '{"key": "a", "product_id": 1, "denomination": 10.10}',
         '{"key": 7, "product_id": "2", "denomination": "20", "details": {"loyalty_member_id": "m1"}}',
@@ -29,7 +29,7 @@ def test_jsonl_is_read_with_exact_money_and_details(tmp_path: Path) -> None:
     ],
 )
 def test_a_colon_in_a_text_repeats_no_name(tmp_path: Path, row: str) -> None:
-    """Nor does a name that stands in a text."""
+    """A text may hold colons, or even a name with a colon."""
     assert [line.key for line in lines(tmp_path / "o.jsonl", row)] == ["12:30"]
 
 
@@ -67,5 +67,5 @@ BAD_ROWS = {
 
 @pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
 def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
-    """Each bad row is named by number and column."""
+    """The error names each bad row by its number and column."""
     assert where in problem(tmp_path / "o", content)

@@ -11,21 +11,21 @@ from xoxo_async.bulk.intake.problems import Problems
 
 
 @pytest.mark.parametrize(("name", "format_"), [("o.txt", "jsonl"), ("o.csv", "jsonl"), ("o", None), ("o.csv", None)])
-def test_a_format_is_told_or_seen(tmp_path: Path, name: str, format_: str | None) -> None:
-    """The content decides, whatever the file is called, unless the caller does."""
+def test_the_format_is_given_or_seen(tmp_path: Path, name: str, format_: str | None) -> None:
+    """The content decides, not the file's name, unless the caller gives the format."""
     path = tmp_path / name
     path.write_text('{"key": "a", "product_id": 1, "denomination": 1}')
     assert [line.key for line in read_orders(path, format=format_)] == ["a"]
 
 
 def test_another_format_is_a_config_error() -> None:
-    """Found before the file is opened."""
+    """The format is refused before the file is opened."""
     with pytest.raises(errors.ConfigError, match="format must be 'csv' or 'jsonl'"):
         read_orders("nowhere.xlsx", format="xlsx")
 
 
 def test_standard_input_is_read_and_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A dash is the process's input: whoever comes next can still read it."""
+    """A dash stands for standard input, and the process can read on from it afterwards."""
     (tmp_path / "piped").write_text(HEAD + "a,1,10,1\n")
     with (tmp_path / "piped").open() as piped:
         monkeypatch.setattr("sys.stdin", piped)
@@ -34,8 +34,8 @@ def test_standard_input_is_read_and_left_open(tmp_path: Path, monkeypatch: pytes
         assert not piped.closed
 
 
-def test_a_file_is_read_anew_each_time(tmp_path: Path) -> None:
-    """The lines are streamed, not kept: what is written in between is seen."""
+def test_each_iteration_reads_the_file_again(tmp_path: Path) -> None:
+    """The lines are not kept, so a later iteration sees what was written in between."""
     path = tmp_path / "o.csv"
     path.write_text(HEAD + "a,1,10,1\n")
     orders = read_orders(path)
@@ -59,22 +59,22 @@ def test_unreadable_files_say_why(tmp_path: Path, content: bytes, words: str) ->
     assert text.replace("\n", "").isprintable()
 
 
-def test_a_directory_and_a_missing_file_say_so(tmp_path: Path) -> None:
-    """What cannot be opened is named."""
+def test_a_file_that_cannot_open_is_named(tmp_path: Path) -> None:
+    """The error names a directory and a missing file."""
     for path in (tmp_path, tmp_path / "nowhere.csv"):
         with pytest.raises(errors.PlanError, match=path.name):
             list(read_orders(path))
 
 
 def test_twenty_problems_are_shown_and_the_rest_counted(tmp_path: Path) -> None:
-    """A file full of bad rows does not flood the terminal."""
+    """The error of a file full of bad rows stays short."""
     text = problem(tmp_path / "o.csv", HEAD + "a,1,10,x\n" * 50)
     assert text.count("column quantity") == 20
     assert "and 30 more" in text
 
 
 def test_an_unreadable_row_hides_no_earlier_problem(tmp_path: Path) -> None:
-    """What is wrong with rows before the one where reading ends is told with it."""
+    """The error also names the bad rows before the one where reading ends."""
     text = problem(tmp_path / "o.csv", HEAD + 'a,1,10,x\nb,1,10,"1\n')
     assert "row 2, column quantity" in text
     assert "row 3: not a CSV file" in text
@@ -96,7 +96,7 @@ def test_iterating_names_what_cannot_be_read(tmp_path: Path) -> None:
 
 
 def test_iterating_leaves_texts_to_the_job(tmp_path: Path) -> None:
-    """A caller may mend a text before the job checks it."""
+    """A caller can correct a text before the job checks it."""
     content = "key,product_id,denomination,email\na,1,10,nobody\n"
     (line,) = lines(tmp_path / "o.csv", content)
     assert line.email == "nobody"

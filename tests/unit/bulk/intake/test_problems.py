@@ -11,8 +11,8 @@ def test_without_problems_nothing_is_raised() -> None:
     Problems().raise_if_any("orders")
 
 
-def test_the_first_problems_are_those_of_the_first_rows() -> None:
-    """Rows found bad later than others stand in their order all the same, and each column counts once a row."""
+def test_problems_are_shown_by_row_number() -> None:
+    """Problems found late stand in the order of their rows, and each column of a row counts once."""
     problems = Problems()
     for row in range(100, 130):
         problems.add(row, "x", column="quantity")
@@ -25,7 +25,7 @@ def test_the_first_problems_are_those_of_the_first_rows() -> None:
 
 
 def test_rows_are_counted_beside_their_problems() -> None:
-    """A row with two bad columns is one row; the error says what is shown and how many there are."""
+    """A row with two bad columns is one row; the error has the first problems and the total."""
     problems = Problems()
     for row in range(1, 31):
         problems.add(row, "x", column="quantity")
@@ -37,8 +37,8 @@ def test_rows_are_counted_beside_their_problems() -> None:
     assert problems.listing().endswith("… and 40 more")
 
 
-def test_a_problem_of_a_whole_row_names_its_key() -> None:
-    """Where no column is to blame."""
+def test_a_problem_of_a_row_names_its_key() -> None:
+    """A problem without a column shows the row's key instead."""
     problems = Problems()
     problems.add(7, "stands in row 3 already", key="k7")
     assert problems.shown() == ("row 7 (key k7): stands in row 3 already",)

@@ -30,7 +30,7 @@ def test_a_row_makes_the_request_of_place() -> None:
 
 
 def test_a_row_without_a_po_number_gets_one() -> None:
-    """It is derived from job and key."""
+    """Its poNumber is derived from job and key."""
     assert row("a").order.po_number == derive_po_number(JOB, "a")
 
 
@@ -106,8 +106,8 @@ def test_the_key_is_named_by_its_column() -> None:
     assert problems.shown() == ("row 3, column po_number: is empty",)
 
 
-def test_a_problem_that_is_noted_already_refuses_the_row() -> None:
-    """Reading a file notes bad details by itself; the row must not become an order without its details."""
+def test_an_earlier_noted_problem_refuses_the_row() -> None:
+    """The reader notes bad details itself; the row must not become an order without its details."""
     problems = Problems()
     problems.add(2, "must hold other fields", column="details")
     fields = {"key": "a", "product_id": 1, "denomination": 1, "details": {"colour": "red"}}

@@ -26,7 +26,7 @@ async def some_async(count: int) -> AsyncIterator[OrderLine]:
 
 @pytest.mark.parametrize("count", [1, 499, 500, 501, 1000, 1777])
 async def test_no_row_is_lost_between_chunks(tmp_path: Path, count: int) -> None:
-    """Files, sync and async iterables give every row, whatever the size of a chunk."""
+    """Files, sync and async iterables give every row, whatever the number of rows."""
     path = tmp_path / "o.csv"
     path.write_text("key,product_id,denomination,quantity\n" + "".join(f"{n},1,10,1\n" for n in range(count)))
     for source in (read_orders(path), some(count), list(some(count)), some_async(count)):
@@ -36,8 +36,8 @@ async def test_no_row_is_lost_between_chunks(tmp_path: Path, count: int) -> None
 
 
 @pytest.mark.parametrize("streamed", [False, True])
-async def test_what_is_no_order_line_is_named(streamed: bool) -> None:
-    """An iterable of other things is a problem by row, not a crash, and the good rows around it come through."""
+async def test_an_item_of_another_type_is_named(streamed: bool) -> None:
+    """It is a problem of its row, and the good rows around it come through."""
     given: list[Any] = [
         *some(1),
         msgspec.UNSET,
@@ -55,13 +55,13 @@ async def test_what_is_no_order_line_is_named(streamed: bool) -> None:
         taken.problems.raise_if_any("orders")
 
 
-def test_a_stream_knows_its_source(tmp_path: Path) -> None:
-    """For messages: a file by its name, the rest as orders."""
+def test_a_stream_names_its_source(tmp_path: Path) -> None:
+    """Messages call a file by its name, and other sources `orders`."""
     assert rows(read_orders(tmp_path / "march.csv")).source.endswith("march.csv")
     assert (rows([]).source, rows(some_async(0)).source) == ("orders", "orders")
 
 
-async def test_a_file_that_cannot_be_read_ends_the_stream(tmp_path: Path) -> None:
-    """An error of the file comes out of the stream as it is, also from another thread."""
+async def test_an_unreadable_file_ends_the_stream(tmp_path: Path) -> None:
+    """The error of the file comes out of the stream unchanged, although another thread raises it."""
     with pytest.raises(errors.PlanError, match=r"nowhere\.csv: cannot be read"):
         _ = [row async for row in rows(read_orders(tmp_path / "nowhere.csv"))]

@@ -27,10 +27,8 @@ ALIKE = {
 
 @pytest.mark.parametrize("kind", ["list", "stream", "file"])
 @pytest.mark.parametrize("pair", ALIKE.values(), ids=list(ALIKE))
-async def test_a_key_that_comes_twice_is_named_with_both_rows(
-    pair: tuple[OrderLine, OrderLine], kind: str, tmp_path: Path
-) -> None:
-    """Whatever the source, and in whatever spelling: the second row is a problem, and the first one is told."""
+async def test_a_repeated_key_names_both_rows(pair: tuple[OrderLine, OrderLine], kind: str, tmp_path: Path) -> None:
+    """The second row is a problem that shows the first, whatever the source and the spelling."""
     given = [pair[0], line("other"), pair[1]]
 
     async def stream() -> AsyncIterator[OrderLine]:
@@ -49,8 +47,8 @@ async def test_a_key_that_comes_twice_is_named_with_both_rows(
     assert problem.endswith(f" stands in row {1 + head} already")
 
 
-async def test_a_po_number_that_comes_twice_is_named() -> None:
-    """Under another key, too."""
+async def test_a_repeated_po_number_is_named() -> None:
+    """The second row is a problem, although its key is another."""
     taken = rows([line("A", po_number="PO-1"), line("B", po_number="PO-1"), line("C")])
     assert await numbers(taken) == [1, 3]
     assert taken.problems.shown() == ("row 2, column po_number: PO-1 stands in row 1 already",)
@@ -70,8 +68,8 @@ TWICE = {
 
 
 @pytest.mark.parametrize(("one", "two"), TWICE.values(), ids=list(TWICE))
-async def test_a_receiver_who_gets_the_same_twice_is_a_warning(one: dict[str, Any], two: dict[str, Any]) -> None:
-    """Both rows are sent; the later one is named by row and key, with the earlier one's row, and without an address."""
+async def test_a_repeated_gift_is_a_warning(one: dict[str, Any], two: dict[str, Any]) -> None:
+    """Both rows are sent; the warning names row and key, the earlier row, and no address."""
     taken = rows([line("A", **one), line("other"), line("B", **two)])
     assert await numbers(taken) == [1, 2, 3]
     assert taken.problems.total == 0
@@ -80,8 +78,8 @@ async def test_a_receiver_who_gets_the_same_twice_is_a_warning(one: dict[str, An
     assert warning.endswith(" from row 1 too")
 
 
-async def test_what_differs_in_person_product_or_value_is_no_repetition() -> None:
-    """Nor are rows without a receiver, nor rows that share an extension."""
+async def test_another_person_product_or_value_is_no_repeat() -> None:
+    """Rows without a receiver, and rows that share a short extension, are no repeats either."""
     given = [
         line("A", email="a@example.com"),
         line("B", email="b@example.com"),
@@ -98,14 +96,14 @@ async def test_what_differs_in_person_product_or_value_is_no_repetition() -> Non
 
 
 async def test_warnings_are_counted_beyond_the_first_twenty() -> None:
-    """A file of one address does not flood anything."""
+    """A file with one address for all rows shows twenty warnings and counts the rest."""
     taken = rows([line(str(number), email="a@example.com") for number in range(100)])
     await numbers(taken)
     assert (len(taken.warnings.shown()), taken.warnings.total) == (20, 99)
 
 
 def test_the_first_row_of_each_thing_is_remembered() -> None:
-    """However many there are: the table grows and loses none."""
+    """The table grows with the number of things, and loses none of them."""
     seen = FirstRows()
     for number in range(5000):
         assert seen.first(f"key {number}", number + 1) == number + 1

@@ -50,8 +50,8 @@ OPEN = product(min_value_=100, max_value_=1000)
         ),
     ],
 )
-def test_what_the_vendor_would_refuse_is_told_beforehand(given: Row, of: Voucher | None, what: str) -> None:
-    """With the row, the column, and what would be right."""
+def test_what_the_vendor_would_refuse_is_named(given: Row, of: Voucher | None, what: str) -> None:
+    """The problem shows the row, the column and the values that are right."""
     assert told(given, of).startswith(f"row 7, {what}")
 
 
@@ -69,7 +69,7 @@ def test_what_the_vendor_would_refuse_is_told_beforehand(given: Row, of: Voucher
         (row(denomination=Decimal(50)), product(min_value_=1000, max_value_=100)),
     ],
 )
-def test_what_is_right_or_cannot_be_known_passes(given: Row, of: Voucher) -> None:
+def test_right_or_unknown_values_pass(given: Row, of: Voucher) -> None:
     """A catalog that says nothing, or contradicts itself, is no reason to refuse a row."""
     assert told(given, of) == ""
 

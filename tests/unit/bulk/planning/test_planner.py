@@ -21,7 +21,7 @@ async def planned(lines: Iterable[OrderLine], *, pack: bool = False, skip_invali
 
 
 async def test_the_same_row_is_always_the_same_bytes() -> None:
-    """What is sent for a row follows from the row and the job alone."""
+    """The request of a row follows from the row and the job alone."""
     lines = [line("a"), line("b", email="b@example.com", quantity=2)]
     assert await planned(lines) == await planned(lines)
     assert len({line.digest for line in await planned(lines)}) == 2
@@ -39,14 +39,14 @@ async def test_the_same_row_is_always_the_same_bytes() -> None:
         ({"quantity": 10}, 0),
     ],
 )
-async def test_only_lines_that_want_nothing_but_codes_have_room_for_others(other: dict[str, object], room: int) -> None:
-    """A mail, a poNumber or details of its own keep a line alone; so does a full quantity, and so does no --pack."""
+async def test_only_lines_for_codes_alone_have_room(other: dict[str, object], room: int) -> None:
+    """An e-mail, a poNumber, details or a full quantity keep a line alone, and so does a job that does not pack."""
     assert [line.room for line in await planned([line(**other)], pack=True)] == [room]
     assert [line.room for line in await planned([line(**other)])] == [0]
 
 
-async def test_a_bad_row_spoils_the_plan_or_is_left_out() -> None:
-    """By default the error names row and column; with skip_invalid the others go on."""
+async def test_a_bad_row_fails_or_is_skipped() -> None:
+    """By default the error names row and column; with skip_invalid the other rows are planned."""
     lines = [line("good"), line("bad", email="no address"), line("also good")]
     with pytest.raises(PlanError, match="row 2, column email: must be one e-mail address"):
         await planned(lines)
@@ -54,7 +54,7 @@ async def test_a_bad_row_spoils_the_plan_or_is_left_out() -> None:
 
 
 async def test_a_planned_line_keeps_its_request() -> None:
-    """The struct stands beside its bytes, so that nobody decodes them again while planning."""
+    """The struct is kept beside its bytes, so that nobody decodes them again while planning."""
     (planned_line,) = await planned([line("a", tag="march")])
     assert isinstance(planned_line.order, PlaceOrder)
     assert planned_line.request == PLACE_ORDER.encode_request(planned_line.order)

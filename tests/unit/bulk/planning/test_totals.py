@@ -21,7 +21,7 @@ def order(product_id: int, value: int, quantity: int = 1) -> PlaceOrder:
 
 
 def test_fee_discount_and_rate_make_the_cost() -> None:
-    """A fee counts on the worst and the likely cost, a discount on the likely one alone; foreign values are changed."""
+    """A fee adds to the greatest and the expected cost, a discount lowers the latter, and a rate converts both."""
     totals = PlanTotals()
     worth = totals.add(order(2, 50, 2), product(2, "USD", exchangeRate="83.5", fee=2, discount="10"), currency="INR")
     assert worth == Decimal(8517)
@@ -29,8 +29,8 @@ def test_fee_discount_and_rate_make_the_cost() -> None:
     assert totals.face == {"USD": Decimal(100)}
 
 
-def test_an_unknown_rate_makes_all_of_it_unknown() -> None:
-    """No sum is told that leaves something out; and nobody then says that the balance is short."""
+def test_an_unknown_rate_makes_the_sum_unknown() -> None:
+    """A sum never leaves out a product, and an unknown cost does not count as more than the balance."""
     totals = PlanTotals(balance=Balance(value=Decimal(0), currency="INR"))
     assert totals.add(order(1, 100), product(1, "INR"), "INR") == 100
     assert not totals.covered
@@ -41,5 +41,5 @@ def test_an_unknown_rate_makes_all_of_it_unknown() -> None:
 
 
 def test_without_an_account_currency_nothing_has_a_cost() -> None:
-    """Where the balance could not be read, face values are all there is."""
+    """When the balance cannot be read, the face values are known and the costs are not."""
     assert ProductTotals.of(product(1, "INR"), "").rate is None

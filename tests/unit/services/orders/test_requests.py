@@ -42,15 +42,15 @@ def wire(order: PlaceOrder) -> dict[str, Any]:
     return fields
 
 
-def test_an_order_says_outright_that_nobody_is_mailed() -> None:
-    """Both flags are always sent: the vendor does not say what an absent flag means, and a mail cannot be undone."""
+def test_both_mail_flags_are_always_sent() -> None:
+    """The vendor does not say what an absent flag means, and a mail cannot be undone."""
     asked = wire(placing())
     assert (asked["notifyReceiverEmail"], asked["notifyAdminEmail"]) == (0, 0)
     asked = wire(placing(email="a@b.example", notify_receiver=True, notify_admin=True))
     assert (asked["notifyReceiverEmail"], asked["notifyAdminEmail"]) == (1, 1)
 
 
-def test_what_was_not_given_is_not_sent() -> None:
+def test_a_field_not_given_is_not_sent() -> None:
     """There is no empty address, and no block of a category."""
     assert set(wire(placing())) == {
         "productId",
@@ -94,7 +94,7 @@ def test_a_category_adds_its_block(details: Details, sent: dict[str, Any]) -> No
     assert wire(placing(details=details)) == {**plain, **sent}
 
 
-def test_a_parcel_needs_no_company_and_no_second_line() -> None:
+def test_company_and_second_line_may_be_empty() -> None:
     """Both are sent empty; every other field of the address is needed."""
     asked = placing(details=ShippingDetails(**SHIPPING))
     assert (asked.shipping_company, asked.shipping_address2) == ("", "")
