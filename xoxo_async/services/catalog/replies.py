@@ -175,7 +175,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def exchange_rate_rule(self) -> Decimal | None:
-        """The rate in the older catalogue."""
+        """The rate in the older catalog."""
         return to_decimal(self.exchange_rate_rule_)
 
     @property

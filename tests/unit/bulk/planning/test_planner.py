@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def planned(lines: Iterable[OrderLine], *, pack: bool = False, skip_invalid: bool = False) -> list[PlannedLine]:
-    """Plan without a catalogue."""
+    """Plan without a catalog."""
     planner = Planner(None, pack=pack, skip_invalid=skip_invalid)
     return [line async for line in planner.plan(rows(lines))]
 

@@ -11,7 +11,7 @@ from xoxo_async.services.orders import PlaceOrder, place_order
 
 
 def product(product_id: int, currency: str, **other: object) -> Voucher:
-    """Return a product as the catalogue has it."""
+    """Return a product as the catalog has it."""
     return msgspec.convert({"productId": product_id, "currencyCode": currency, **other}, Voucher)
 
 
