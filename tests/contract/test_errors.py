@@ -327,7 +327,7 @@ async def test_an_empty_history_is_an_end(error_id: str, status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 404])
-async def test_the_end_of_the_catalogue_is_an_end(status: int) -> None:
+async def test_the_end_of_the_catalog_is_an_end(status: int) -> None:
     """PLE10030 after the last page is an empty page, and the iterator ends."""
     road = Road(app("PLE10030", 404), status)
     assert len(await road.catalog.list_vouchers(page=9)) == 0
@@ -337,8 +337,8 @@ async def test_the_end_of_the_catalogue_is_an_end(status: int) -> None:
 
 
 @pytest.mark.parametrize("error_id", ["PLE10017", "PLE10031", "PLE10033"])
-async def test_other_errors_of_the_catalogue_are_errors(error_id: str) -> None:
-    """PLE10017, a bad filter value and a bad payload are errors, not an empty catalogue."""
+async def test_other_errors_of_the_catalog_are_errors(error_id: str) -> None:
+    """PLE10017, a bad filter value and a bad payload are errors, not an empty catalog."""
     with pytest.raises(errors.ApiError) as caught:
         await Road(app(error_id, 404), 404).catalog.list_vouchers()
     assert (caught.value.error_id, caught.value.effect) == (error_id, NONE)

@@ -88,7 +88,7 @@ async def test_a_history_row_may_have_no_po_number(po_number: str | None) -> Non
     assert (row.order_id, row.po_number, row.tag) == (5, po_number, None)
 
 
-# The catalogue
+# The catalog
 
 PERK = {
     "productId": 3,

@@ -331,7 +331,7 @@ def test_history() -> None:
     assert summary.order_date == datetime.fromisoformat("2026-03-04T05:06:07")
 
 
-# The catalogue
+# The catalog
 
 
 def test_product_as_the_vendor_writes_it() -> None:
@@ -353,7 +353,7 @@ def test_product_as_the_vendor_writes_it() -> None:
     assert product.order_quantity_limit == 10
 
 
-def test_product_of_the_older_catalogue() -> None:
+def test_product_of_the_older_catalog() -> None:
     """A product of the older fixtures is read: null rates, numeric days, no quantity limit, and max below min."""
     old = {"productId": "31", "tatInDays": 0, "exchangeRate": None, "isCommon": "", "minValue": 500, "maxValue": 10}
     (product,) = read(catalog.GET_VOUCHERS, nested("getVouchers", [old]))

@@ -11,6 +11,7 @@ from xoxo_async.bulk.events import (
     RunPaused,
     RunStarted,
 )
+from xoxo_async.bulk.intake.keys import derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
@@ -18,7 +19,6 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, Li
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.bulk.planning.planner import derive_po_number
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
 

@@ -7,8 +7,8 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.intake.rows import rows_of
-from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.intake.stream import rows_of
+from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
@@ -32,7 +32,7 @@ class Preparer:
     """Plan the rows of one job.
 
     Args:
-        client: Reads balance and catalogue.
+        client: Reads balance and catalog.
         ledger: The job's ledger.
         settings: How rows are checked, and what becomes of rows that are missing.
         bounds: What the job keeps to; the plan keeps them in the ledger.
@@ -75,9 +75,9 @@ class Preparer:
         settings, trust = self._settings, self._trust
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
-        known = OddSpellings(self._ledger)
-        await known.read()
-        planner = Planner(job, prices.catalogue, pack=settings.pack, skip_invalid=settings.skip_invalid, known=known)
+        spellings = OtherSpellings(self._ledger)
+        await spellings.read()
+        planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
@@ -89,7 +89,7 @@ class Preparer:
         terms = PlanTerms(
             identity=self._identity,
             missing=settings.missing,
-            pricing=None if prices.catalogue is None else prices.catalogue.at_most,
+            pricing=None if prices.catalog is None else prices.catalog.at_most,
             approve=look,
             restored=trust.reason,
             copied=trust.foreign_orders,
@@ -97,7 +97,7 @@ class Preparer:
         )
         # What a dead holder was sending is in doubt. It may also be missing from the input.
         await self._ledger.recover()
-        await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        await self._ledger.plan(job, planner.plan(rows_of(orders, job)), terms)
         trust.planned(terms.restored)
         await prices.keep_currency()
         return totals

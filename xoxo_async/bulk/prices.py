@@ -6,7 +6,7 @@ from typing import Final
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.protocol import Ledger, Share
-from xoxo_async.bulk.planning.catalogue import Catalogue
+from xoxo_async.bulk.planning.catalog import PlanCatalog, add_up
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.services.account.replies import Balance
@@ -21,14 +21,14 @@ class Prices:
         client: Reads them.
         ledger: The ledger.
         balance: The account's balance; None where it is not known.
-        catalogue: The products; None where rows are not checked.
+        catalog: The products; None where rows are not checked.
     """
 
     def __init__(
-        self, client: BulkClient, ledger: Ledger, balance: Balance | None, catalogue: Catalogue | None
+        self, client: BulkClient, ledger: Ledger, balance: Balance | None, catalog: PlanCatalog | None
     ) -> None:
         self.balance: Final = balance
-        self.catalogue: Final = catalogue
+        self.catalog: Final = catalog
         self._client: Final = client
         self._ledger: Final = ledger
 
@@ -39,7 +39,7 @@ class Prices:
         Args:
             client: Reads them.
             ledger: Its earlier rows are priced as well.
-            check: Whether rows are checked against the catalogue. Otherwise nothing is read.
+            check: Whether rows are checked against the catalog. Otherwise nothing is read.
             max_spend: What the job may cost; None where no budget depends on the prices.
 
         Raises:
@@ -56,9 +56,9 @@ class Prices:
                     f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
                     " cannot be held to; nothing was sent"
                 )
-        catalogue = Catalogue(client, balance.currency if balance is not None else "")
-        await catalogue.load_shares(await ledger.backlog(doubted=True))
-        return cls(client, ledger, balance, catalogue)
+        catalog = PlanCatalog(client, balance.currency if balance is not None else "")
+        await catalog.load_shares(await ledger.backlog(doubted=True))
+        return cls(client, ledger, balance, catalog)
 
     @property
     def currency(self) -> str:
@@ -74,15 +74,14 @@ class Prices:
         Raises:
             XoxoError: Prices cannot be read.
         """
-        if self.catalogue is None:
-            return Catalogue(self._client).totals(shares)
-        await self.catalogue.load_shares(shares)
-        return self.catalogue.totals(shares)
+        if self.catalog is not None:
+            await self.catalog.load_shares(shares)
+        return add_up(shares, self.catalog)
 
     async def reprice(self) -> None:
         """Set what the ledger's orders may cost to today's prices."""
-        if self.catalogue is not None:
-            await self._ledger.reprice(self.catalogue.at_most)
+        if self.catalog is not None:
+            await self._ledger.reprice(self.catalog.at_most)
 
     async def keep_currency(self) -> None:
         """Let the ledger remember which currency the account has."""

@@ -1,4 +1,4 @@
-"""What a request may hold: each check names the field, before anything is sent."""
+"""Checks of the values that a request may hold. Each error names the field, and is raised before anything is sent."""
 
 import re
 from datetime import date
@@ -14,6 +14,7 @@ __all__ = [
     "decimal",
     "e164",
     "email",
+    "flag",
     "lost_digits",
     "money",
     "needed",
@@ -24,11 +25,15 @@ __all__ = [
     "whole",
 ]
 
+_NOT_ONE: Final = re.compile("[ ,;<>]")
+"""Characters with which a text holds a name beside the address, or several addresses."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
-# Spreadsheets write 1.23457E+14, or 1,23457E+14 where the comma is the decimal sign; programs write 1.23457e+14.
+# Spreadsheets write 1.23457E+14, or 1,23457E+14 where the comma is the decimal sign. Programs write 1.23457e+14.
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]*)?[eE]\+[0-9]{1,3}")
+_SHOWN: Final = 40
+"""Characters of a wrong value that an error shows: a cell may hold 100,000."""
 _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
@@ -37,14 +42,27 @@ def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
     if type(value) is int and low <= value <= high:
         return value
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {value!r}")
+        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}")
     return value
 
 
-def decimal(text: str) -> Decimal | None:
-    """Return the number a text is, None when it is none: ASCII digits, no separators, nothing around them.
+def flag(name: str, value: object) -> int:
+    """Return a flag as the wire has it, 1 or 0; raise `ConfigError` unless it is True or False."""
+    if value is True or value is False:
+        return int(value)
+    raise ConfigError(f"{name} must be true or false, not {shown(value)}")
 
-    Python would also read `1_0` as ten, and the digits of every script; neither is what a person meant to spend.
+
+def shown(value: object) -> str:
+    """Return a wrong value for an error message, cut after some forty characters."""
+    text = str(value) if isinstance(value, Decimal) else repr(value)
+    return text if len(text) <= _SHOWN + 2 else f"{text[:_SHOWN]}…"
+
+
+def decimal(text: str) -> Decimal | None:
+    """Return the number that a text shows: ASCII digits, no separators, no blanks. None when it shows no number.
+
+    Python also reads `1_0` as ten, and the digits of every script. A person who writes those may mean another amount.
     """
     return Decimal(text) if _NUMBER.fullmatch(text) else None
 
@@ -52,35 +70,33 @@ def decimal(text: str) -> Decimal | None:
 def money(name: str, value: object) -> Decimal:
     """Return a positive exact amount.
 
-    A float is taken by its shortest text (`0.1` is 0.1): what the caller saw when writing it.
+    A float counts as its shortest text (`0.1` is exactly 0.1), because that is what the caller wrote.
 
     Raises:
-        ConfigError: When it is no positive number of a plausible size.
+        ConfigError: The value is no positive number of a plausible size.
     """
     if type(value) is int and 0 < value < 10**13:
-        return Decimal(value)  # most denominations; what follows says the same of it, slowly
+        return Decimal(value)  # the usual case; the lines below give the same result, and take longer
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
-        raise ConfigError(f"{name} must be a number, not {type(value).__name__}")
+        raise ConfigError(f"{name} must be a number above 0, not {type(value).__name__}")
     number = decimal(value) if isinstance(value, str) else Decimal(repr(value) if isinstance(value, float) else value)
-    if number is None:
-        raise ConfigError(f"{name} must be a number, not {value!r}")
-    if not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
-        raise ConfigError(f"{name} must be above 0, not {value!r}")
-    # As plain digits: 5E+2 is a number to us and a syntax nobody has seen the vendor take.
+    if number is None or not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
+        raise ConfigError(f"{name} must be a number above 0, not {shown(value)}")
+    # The request must hold plain digits: no page or sample of the vendor shows a number such as 5E+2.
     return Decimal(f"{number:f}")
 
 
 LOST_DIGITS: Final = (
-    "a spreadsheet wrote a long number so, and its last digits are lost. Format the column as text, enter the values "
-    "again, and save the file anew"
+    "a spreadsheet wrote a long number in this form, and its last digits are lost. Format the column as text, enter "
+    "the values again, and save the file again"
 )
-"""What to say of a text that `lost_digits` finds."""
+"""The end of the error message for a text that `lost_digits` finds."""
 
 
 def lost_digits(value: str) -> bool:
-    """Return whether a text is what a spreadsheet makes of a long number: `1.23457E+14` for 123456789012345.
+    """Return whether a spreadsheet has shortened a long number to this text: `1.23457E+14` for 123456789012345.
 
-    Several numbers become the same such text, so it names nothing: neither an order, nor a phone, nor a member.
+    Many numbers become the same text, so it cannot stand for an order, a phone or a member.
 
     Args:
         value: The text.
@@ -89,10 +105,11 @@ def lost_digits(value: str) -> bool:
 
 
 def po_number(value: object) -> str:
-    """Return a poNumber the vendor can hold; an empty one would disable its protection against duplicates.
+    """Return a poNumber that the vendor can hold. With an empty one the vendor does not refuse duplicates.
 
     Raises:
-        ConfigError: When it is not 1 to 100 plain characters (the size of the vendor's webhook field).
+        ConfigError: The value is not 1 to 100 plain characters (the size of the vendor's webhook field, wire
+            documentation § 4.4).
     """
     if not isinstance(value, str) or not _PO.fullmatch(value) or value != value.strip():
         if isinstance(value, str) and lost_digits(value):
@@ -102,50 +119,52 @@ def po_number(value: object) -> str:
 
 
 def text(name: str, value: object, *, longest: int = 255) -> str | None:
-    """Return a text without control characters, None for none.
+    """Return a text without control characters; None stays None.
 
     Raises:
-        ConfigError: When it is too long or holds control characters.
+        ConfigError: The value is no text, is too long, or holds control characters.
     """
     if value is None:
         return None
-    if not isinstance(value, str) or len(value) > longest or not value.isprintable():
-        if isinstance(value, str) and len(value) > longest:
-            raise ConfigError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
+    if not isinstance(value, str):
+        raise ConfigError(f"{name} must be a text, not {type(value).__name__}")
+    if len(value) > longest:
+        raise ConfigError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
+    if not value.isprintable():
         raise ConfigError(f"{name} must be a text of at most {longest} printable characters")
     return value
 
 
 def needed(name: str, value: object, *, longest: int = 255) -> str:
     """Return a text that is not blank, or raise `ConfigError`."""
-    given = text(name, value, longest=longest)
-    if given is None or not given.strip():
+    filled = text(name, value, longest=longest)
+    if filled is None or not filled.strip():
         raise ConfigError(f"{name} is missing")
-    return given
+    return filled
 
 
 def email(name: str, value: object) -> str | None:
-    """Return an e-mail address that could be one, None for none.
+    """Return a text that may be one e-mail address; None stays None.
 
     Raises:
-        ConfigError: When it cannot be one.
+        ConfigError: The text cannot be one e-mail address.
     """
     address = text(name, value)
     if address is None:
         return None
     local, _, host = address.rpartition("@")
-    if not local or not host or any(c in " ,;<>" for c in address):
+    if not local or not host or _NOT_ONE.search(address):
         raise ConfigError(f"{name} must be one e-mail address")
     return address
 
 
 def phone(name: str, value: object) -> str | None:
-    """Return a phone number as people write it, None for none.
+    """Return a phone number as people write it; None stays None, and an empty text is allowed.
 
-    The vendor sends vouchers to it, so a letter, a second number or a note beside it must not reach the vendor.
+    The vendor sends vouchers to this number, so it must not hold a letter, a note or a second number.
 
     Raises:
-        ConfigError: When it holds anything but digits, `+ - ( )` and blanks, or no digit at all; empty is allowed.
+        ConfigError: The text holds anything but digits, `+ - ( )` and blanks, or it is not blank and has no digit.
     """
     number = text(name, value, longest=40)
     if number and lost_digits(number):
@@ -163,14 +182,14 @@ def e164(name: str, value: object) -> str:
 
 
 def check_dates(start: object, end: object) -> tuple[date, date]:
-    """Return two dates in order.
+    """Return the first and the last day of a range.
 
     Raises:
-        ConfigError: When they are no dates, or the range ends before it starts.
+        ConfigError: A value is no date, or the range ends before it starts.
     """
     if not isinstance(start, date) or not isinstance(end, date):
         raise ConfigError("start and end must be dates")
-    # A datetime is a date to Python, and cannot be compared with one.
+    # In Python every datetime is a date too, but the two cannot be compared.
     first, last = date(start.year, start.month, start.day), date(end.year, end.month, end.day)
     if last < first:
         raise ConfigError(f"the range ends ({last}) before it starts ({first})")
@@ -178,10 +197,10 @@ def check_dates(start: object, end: object) -> tuple[date, date]:
 
 
 def one_of(names: tuple[str, str], first: object, second: object) -> None:
-    """Demand exactly one of two arguments.
+    """Check that exactly one of two arguments is given.
 
     Raises:
-        ConfigError: When both or neither is given.
+        ConfigError: Both or neither is given.
     """
     if (first is None) == (second is None):
         raise ConfigError(f"give either {names[0]} or {names[1]}")

@@ -12,7 +12,7 @@ from xoxo_async.services import checks
 
 @pytest.mark.parametrize("value", [0, -1, 10_000, 1.0, "1", True, None])
 def test_whole_numbers_have_bounds(value: object) -> None:
-    """A bool, a float or a text is no count."""
+    """A bool, a float or a text is not a whole number."""
     with pytest.raises(ConfigError, match="quantity must be a whole number from 1 to 9999"):
         checks.whole("quantity", value, high=9999)
     assert checks.whole("quantity", 9999, high=9999) == 9999
@@ -22,7 +22,7 @@ def test_whole_numbers_have_bounds(value: object) -> None:
     ("value", "text"), [(5, "5"), ("12.50", "12.50"), (Decimal("5E+2"), "500"), (0.1, "0.1"), (1e3, "1000.0")]
 )
 def test_money_is_exact(value: object, text: str) -> None:
-    """A float is what its shortest text says; an exponent becomes plain digits."""
+    """A float counts as its shortest text, and an exponent becomes plain digits."""
     assert str(checks.money("denomination", value)) == text
 
 
@@ -52,27 +52,27 @@ def test_money_is_exact(value: object, text: str) -> None:
     ],
 )
 def test_money_is_positive_and_plausible(value: object) -> None:
-    """Nothing that is no amount to pay gets through."""
+    """Every value that is no amount to pay is refused."""
     with pytest.raises(ConfigError, match="denomination must be"):
         checks.money("denomination", value)
 
 
 @pytest.mark.parametrize("value", ["PO-1", "a", "A.b_c:d/e f-1", "x" * 100])
-def test_po_numbers_that_will_do(value: str) -> None:
-    """Plain characters, up to the 100 of the vendor's webhook field."""
+def test_good_po_numbers(value: str) -> None:
+    """They have plain characters, up to the 100 of the vendor's webhook field."""
     assert checks.po_number(value) == value
 
 
 @pytest.mark.parametrize("value", ["", " ", "x" * 101, "-a", " a", "a ", "a\n", "a\tb", "ü", "a'b", "a\x00", None, 5])
-def test_po_numbers_that_would_not_protect(value: object) -> None:
-    """An empty poNumber turns the vendor's duplicate protection off: it is never sent."""
+def test_bad_po_numbers(value: object) -> None:
+    """With an empty poNumber the vendor does not refuse duplicates, so it is never sent."""
     with pytest.raises(ConfigError, match="po_number"):
         checks.po_number(value)
 
 
 @pytest.mark.parametrize("value", ["a\nb", "a\x00", "\u202egnp", "x" * 256, 5])
 def test_texts_have_no_control_characters(value: object) -> None:
-    """Neither line breaks nor invisible direction marks."""
+    """Line breaks and invisible direction marks are refused."""
     with pytest.raises(ConfigError, match="tag"):
         checks.text("tag", value)
 
@@ -87,7 +87,7 @@ def test_addresses_are_one_address(value: object) -> None:
 
 
 def test_ranges_end_after_they_start() -> None:
-    """Dates in order; a datetime counts as its day."""
+    """The dates are in order, and a datetime counts as its day."""
     day = date(2026, 3, 1)
     assert checks.check_dates(day, day) == (day, day)
     assert checks.check_dates(day, datetime(2026, 3, 2, 5, tzinfo=UTC)) == (day, date(2026, 3, 2))
@@ -106,7 +106,7 @@ def test_phone_numbers_are_e164(value: object) -> None:
 
 @pytest.mark.parametrize("value", ["+91-98765 43210", "(030) 1234-5", "98", "", " ", None])
 def test_a_phone_number_is_what_people_write(value: str | None) -> None:
-    """Digits, + - ( ) and blanks; the vendor's samples have blank ones."""
+    """Digits, + - ( ) and blanks are allowed; the vendor's samples have blank ones."""
     assert checks.phone("contact", value) == value
 
 
@@ -116,33 +116,33 @@ def test_a_phone_number_is_what_people_write(value: str | None) -> None:
      "98\u00a099", "98\n", "9" * 41, "=98", 98],
 )  # fmt: skip
 def test_a_phone_number_is_nothing_else(value: object) -> None:
-    """A letter, a note, a second number, another script's digits: vouchers are sent to it."""
+    """Letters, notes, a second number and digits of other scripts are refused, because vouchers are sent to it."""
     with pytest.raises(ConfigError, match=r"contact (must be|has 41 characters, and 40 are allowed)"):
         checks.phone("contact", value)
 
 
 @pytest.mark.parametrize("check", [checks.po_number, lambda value: checks.phone("contact", value)])
-def test_digits_that_a_spreadsheet_dropped_are_told(check: Callable[[object], object]) -> None:
-    """What happened, and what to do: the rest of the number is nowhere in the file."""
+def test_lost_digits_are_explained(check: Callable[[object], object]) -> None:
+    """The error says what the spreadsheet did and how to get the digits back."""
     with pytest.raises(ConfigError, match=r"is 9\.19877E\+11: a spreadsheet wrote .* Format the column as text"):
         check("9.19877E+11")
 
 
-def test_one_of_two() -> None:
-    """Both is as wrong as neither."""
+def test_exactly_one_of_two_is_needed() -> None:
+    """Both are as wrong as neither."""
     for pair in ((None, None), (1, 2)):
         with pytest.raises(ConfigError, match="either a or b"):
             checks.one_of(("a", "b"), *pair)
 
 
 def test_a_needed_text_is_not_blank() -> None:
-    """Blank is missing."""
+    """A blank text counts as missing."""
     with pytest.raises(ConfigError, match="name is missing"):
         checks.needed("name", " ")
     assert checks.needed("name", "x") == "x"
 
 
 def test_a_day_is_a_date() -> None:
-    """A text is none."""
+    """A text is not a date."""
     with pytest.raises(ConfigError, match="expires_on must be a date"):
         checks.day("expires_on", "2026-01-01")

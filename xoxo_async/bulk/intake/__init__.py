@@ -1,1 +1,1 @@
-"""Rows in: read, checked, told apart."""
+"""From files and order lines to checked rows, each with its request."""

@@ -1,118 +1,126 @@
-"""From the fields of one row, texts or JSON values, to an order line."""
+"""The fields of one row of a file: what its texts and JSON values mean. Whether they are right is checked later."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.intake.order_lines import OrderLine, Problems
+from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
-from xoxo_async.services.placing import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
+from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["line_of"]
+__all__ = ["FileRow", "is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
-_TEXTS: Final = ("key", "email", "contact", "tag", "po_number", "currency", "country")
-_TRUE: Final = frozenset({"1", "true", "yes", "y"})
-_FALSE: Final = frozenset({"0", "false", "no", "n", ""})
+_FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+_TOO_LARGE: Final = 16
+"""Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
 
-def line_of(number: int, fields: Mapping[str, object], problems: Problems, named: str) -> OrderLine | None:
-    """Check the fields of one row; note each problem by row and column, and return the line if there was none.
+class FileRow(NamedTuple):
+    """One row of a file.
+
+    Attributes:
+        number: The row's number.
+        fields: Values by the names of `OrderLine`; they are not checked yet.
+        key_column: The column that holds the key: `key`, or `po_number`.
+    """
+
+    number: int
+    fields: dict[str, Any]
+    key_column: str
+
+
+def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
+    """Turn the texts of a row into numbers, flags and details.
+
+    A value that cannot be turned stays as it is: the check of the row refuses it and names the column. So every value
+    is checked in one place, whether it comes from a file or from Python.
 
     Args:
         number: The row's number.
         fields: Its fields, without the empty ones.
-        problems: Where problems are noted.
-        named: Which column holds the key.
+        problems: Where details that do not fit are noted.
+        key_column: The column that holds the key.
     """
-    before = problems.total
-
-    def bad(column: str, what: str) -> None:
-        problems.add(number, what, column=column)
-
-    texts = {column: _text(fields.get(column, ""), column, bad) for column in _TEXTS}
-    key = texts.pop("key") or texts["po_number"]
-    rest: dict[str, Any] = {column: text or None for column, text in texts.items()}
-    if not key:
-        bad(named, "is empty")
-    product_id = _whole(fields.get("product_id"))
-    if product_id is None:
-        bad("product_id", _shown(fields.get("product_id"), "a whole number"))
-    denomination = _decimal(fields.get("denomination"))
-    if denomination is None:
-        bad("denomination", _shown(fields.get("denomination"), "a number above 0"))
-    quantity = _whole(fields.get("quantity", 1))
-    if quantity is None:
-        bad("quantity", _shown(fields.get("quantity"), "a whole number from 1"))
-    for column in ("notify_receiver", "notify_admin"):
-        flag = _flag(fields.get(column, ""))
-        if flag is None:
-            bad(column, _shown(fields.get(column), "yes or no"))
-        rest[column] = bool(flag)
-    details = _details(fields.get("details"), bad)
-    if problems.total > before or product_id is None or denomination is None or quantity is None:
-        return None
-    return OrderLine(
-        key=key,
-        product_id=product_id,
-        denomination=denomination,
-        quantity=quantity,
-        details=details,
-        **rest,
-    )
+    values = {name: _VALUES.get(name, _text)(value) for name, value in fields.items()}
+    if "key" not in values and "po_number" in values:
+        values["key"] = values["po_number"]
+    details = values.get("details")
+    if isinstance(details, dict):
+        try:
+            values["details"] = _details(details)
+        except ConfigError as error:
+            problems.add(number, error.message, column="details")
+    return FileRow(number, values, key_column)
 
 
-def _details(value: object, bad: Callable[[str, str], None]) -> Details | None:
-    if value is None:
-        return None
-    names = set(value) if isinstance(value, dict) else set()
+def is_turned(column: str, value: object) -> bool:
+    """Return whether a value has the type of its column. Numbers never count: the check decides on each.
+
+    Args:
+        column: The column.
+        value: Its value, from `read_fields`.
+    """
+    return isinstance(value, _TYPES.get(column, str))
+
+
+def _text(value: object) -> object:
+    """Turn a whole number into its digits: JSON may hold a number in a column of texts."""
+    return str(value) if type(value) is int else value
+
+
+def _whole(value: object) -> object:
+    """Turn a text or a decimal into a whole number: spreadsheets write `3.0` for three."""
+    number = _amount(value)
+    if isinstance(number, Decimal) and number.adjusted() < _TOO_LARGE and number == number.to_integral_value():
+        return int(number)
+    return value
+
+
+def _amount(value: object) -> object:
+    """Turn a text into an exact number. Texts with separators stay: `1,000` may mean a thousand or one."""
+    number = decimal(value) if isinstance(value, str) else value
+    return value if number is None else number
+
+
+def _flag(value: object) -> object:
+    """Turn `yes`, `no`, `1`, `0` and the like into a flag."""
+    return _FLAGS.get(str(value).lower(), value)
+
+
+def _details(value: dict[str, object]) -> Details:
+    """Return the details that have all the names of a JSON object."""
+    names = set(value)
     for kind in _DETAILS:
         if names and names <= set(kind.__struct_fields__):
             try:
                 return msgspec.convert(value, kind)
-            except (msgspec.ValidationError, ConfigError) as error:
-                bad("details", str(error))
-                return None
-    bad("details", "must hold the fields of LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails")
-    return None
+            except msgspec.ValidationError as error:
+                raise ConfigError(str(error)) from None
+    raise ConfigError("must hold the fields of LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails")
 
 
-def _text(value: object, column: str, bad: Callable[[str, str], None]) -> str:
-    """Read a text; JSON may hold a number for one, and nothing else: what is dropped in silence is lost."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    bad(column, f"must be a text, not {type(value).__name__}")
-    return ""
+def _as_it_is(value: object) -> object:
+    return value
 
 
-def _whole(value: object) -> int | None:
-    """Read a whole number from 1; spreadsheets write `3.0` for three."""
-    number = _decimal(value)
-    if number is None or number != number.to_integral_value() or number >= 10**15:
-        return None
-    return int(number)
-
-
-def _decimal(value: object) -> Decimal | None:
-    """Read a positive number without separators; `1,000` may mean a thousand or one, so it is refused."""
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        return None
-    number = decimal(value) if isinstance(value, str) else Decimal(value)
-    return number if number is not None and number.is_finite() and number > 0 and abs(number.adjusted()) < 16 else None
-
-
-def _flag(value: object) -> bool | None:
-    text = str(value).lower()
-    return True if text in _TRUE else False if text in _FALSE else None
-
-
-def _shown(value: object, wanted: str) -> str:
-    if value is None:
-        return f"is missing, must be {wanted}"
-    text = str(value)
-    return f"must be {wanted}, not {text[:40]!r}"
+_VALUES: Final[dict[str, Callable[[object], object]]] = {
+    "product_id": _whole,
+    "denomination": _amount,
+    "quantity": _whole,
+    "notify_receiver": _flag,
+    "notify_admin": _flag,
+    "details": _as_it_is,
+}
+"""The columns that hold something else than a text."""
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "product_id": (),
+    "denomination": (),
+    "quantity": (),
+    "notify_receiver": (bool,),
+    "notify_admin": (bool,),
+    "details": _DETAILS,
+}

@@ -1,5 +1,6 @@
-"""What a row's key may be, and when two spellings are one key."""
+"""The key of a row: what it may hold, when two spellings are the same key, and the poNumber that follows from it."""
 
+import hashlib
 import re
 import unicodedata
 from typing import Final
@@ -7,27 +8,30 @@ from typing import Final
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import LOST_DIGITS, lost_digits
 
-__all__ = ["MAX_KEY", "check_key", "folded"]
+__all__ = ["MAX_KEY", "check_key", "derive_po_number", "folded"]
 
 MAX_KEY: Final = 255
-"""Characters a key may have, as many as any other text of a row."""
+"""Characters that a key may have, as many as any other text of a row."""
 
 _UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-# Unicode gives these the category of a letter, a mark or a symbol, and no font shows them: joiners, fillers, variation
-# selectors, the empty braille cell.
+# Unicode counts these as letters, marks or symbols, but no font shows them: joiners, fillers, variation selectors, the
+# empty braille cell.
 _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_PO: Final = 100
+"""Characters that the vendor's webhook field holds (wire documentation § 4.4)."""
 
 
 def check_key(value: object) -> None:
     """Raise `ConfigError` unless a value can be the key of a row.
 
-    A character that nobody sees would make two keys of what a person reads as one, and buy twice. So every character
-    of a key has to be visible, or a blank.
+    Every character of a key must be visible, or a blank. With an invisible character, two keys that look the same to a
+    person would be two orders.
 
     Args:
-        value: What stands in the place of a key.
+        value: The value.
     """
     if not isinstance(value, str):
         raise ConfigError(f"must be a text, not {type(value).__name__}")
@@ -51,9 +55,9 @@ def _refuse_unseen(value: str) -> None:
 
 
 def folded(key: str) -> str:
-    """Return the form in which keys are compared: composed characters, and every run of blanks as one blank.
+    """Return the form in which keys are compared: composed characters, and one blank for every run of blanks.
 
-    Only comparisons use it. What is stored, and what a poNumber is derived from, is the key as it was given.
+    Comparisons alone use this form. The ledger stores the key as it was given, and the poNumber follows from that.
 
     Args:
         key: The key.
@@ -61,3 +65,25 @@ def folded(key: str) -> str:
     if key.isascii() and " " not in key:
         return key
     return " ".join(unicodedata.normalize("NFC", key).split())
+
+
+def derive_po_number(job: str, key: str) -> str:
+    """Return the poNumber of a row: the same for the same job and key, always, on every machine.
+
+    The poNumber shows job and key in readable form where they are plain and short. It always ends with a hash of both,
+    so that two different pairs never get the same poNumber.
+
+    Args:
+        job: The job's name.
+        key: The row's key.
+
+    Returns:
+        At most 100 characters of `[A-Za-z0-9_-]`, the size of the vendor's webhook field.
+    """
+    digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
+    readable = "-".join(part for part in (_plain(job), _plain(key)) if part)[: _MAX_PO - len(digest) - 1]
+    return f"{readable}-{digest}" if readable else digest
+
+
+def _plain(text: str) -> str:
+    return "-".join(_PLAIN.findall(text))

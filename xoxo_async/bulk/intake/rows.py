@@ -1,83 +1,104 @@
-"""Order lines from wherever they come, as one stream of numbered rows."""
+"""The one check of a row, from a file or from Python, and the request that a good row makes."""
 
-import itertools
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final, NamedTuple
 
-import anyio.to_thread
+from xoxo_async.bulk.intake.keys import check_key, derive_po_number
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.errors import ConfigError
+from xoxo_async.services import checks
+from xoxo_async.services.orders.requests import PlaceOrder, request_fields
 
-from xoxo_async.bulk.intake.order_lines import OrderLine, Problems, checked
-from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.intake.repeats import Repeats
-
-__all__ = ["Rows", "rows_of"]
-
-_CHUNK: Final = 500
+__all__ = ["Row", "check_fields", "make_row", "report_fields"]
 
 
-class Rows:
-    """A stream of (row number, line); bad rows go to `problems` and the stream goes on.
+class Row(NamedTuple):
+    """One row that passed its check.
 
-    Args:
-        source: What is read, for messages.
-        rows: The rows.
-        problems: Where bad rows are noted.
-        warnings: Where rows are noted that are sent, and that a person should look at.
+    Attributes:
+        number: The row's number in the input, from 1.
+        line: The order line, as given.
+        order: The request that it makes; its amounts are exact, and its poNumber is fixed.
     """
 
-    def __init__(
-        self, source: str, rows: AsyncIterator[tuple[int, OrderLine]], problems: Problems, warnings: Problems
-    ) -> None:
-        self.source: Final = source
-        self.problems: Final = problems
-        self.warnings: Final = warnings
-        self._rows: Final = rows
-
-    def __aiter__(self) -> AsyncIterator[tuple[int, OrderLine]]:
-        return self._rows
+    number: int
+    line: OrderLine
+    order: PlaceOrder
 
 
-def rows_of(orders: "OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine]") -> Rows:
-    """Return any source of order lines as one stream of numbered rows.
-
-    Files and other blocking sources are read in a thread, a chunk at a time, so the loop stays free. Of each row only
-    hashes are kept, to find the rows that repeat it.
+def check_fields(
+    number: int, fields: Mapping[str, object], problems: Problems, *, key_column: str = "key"
+) -> dict[str, Any] | None:
+    """Check every field of a row; note each problem by row and column.
 
     Args:
-        orders: A file, or a sync or async iterable of order lines.
+        number: The row's number.
+        fields: Values by the names of `OrderLine`. Anything may stand in them.
+        problems: Where problems are noted.
+        key_column: The column to name when the key is wrong.
+
+    Returns:
+        The fields of the request, without a poNumber if the row has none of its own; None if there is a problem.
     """
-    problems, repeats = Problems(), Repeats()
-    if isinstance(orders, AsyncIterable):
-        return Rows("orders", _numbered(orders, problems, repeats), problems, repeats.warnings)
-    source = orders.source if isinstance(orders, OrdersFile) else "orders"
-    rows = orders.rows(problems) if isinstance(orders, OrdersFile) else enumerate(orders, 1)
-    return Rows(source, _in_thread(_good(rows, problems, repeats)), problems, repeats.warnings)
+    bad: list[str] = []
+
+    def note(column: str, error: ConfigError) -> None:
+        bad.append(column)
+        where = key_column if column == "key" else column
+        problems.add(number, error.message.removeprefix(f"{column} "), column=where)
+
+    request = report_fields(fields, note)
+    return None if bad else request
 
 
-async def _numbered(
-    orders: AsyncIterable[OrderLine], problems: Problems, repeats: Repeats
-) -> AsyncIterator[tuple[int, OrderLine]]:
-    row = 0
-    async for given in orders:
-        row += 1
-        line = checked(row, given, problems)
-        if line is not None and repeats.is_new(row, line, problems):
-            yield row, line
+def report_fields(fields: Mapping[str, object], report: Callable[[str, ConfigError], None]) -> dict[str, Any]:
+    """Check every field of a row; call `report` with the column and the error of each that is wrong.
+
+    Args:
+        fields: Values by the names of `OrderLine`. Anything may stand in them.
+        report: Called for each wrong field.
+
+    Returns:
+        The fields of the request that are right.
+    """
+    order = {name: value for name, value in fields.items() if name not in _OWN_CHECKS}
+    if order.get("po_number", "") is None:
+        del order["po_number"]
+    for column, check in _OWN_CHECKS.items():
+        try:
+            check(column, fields.get(column))
+        except ConfigError as error:
+            report(column, error)
+    for column in _REQUIRED:
+        if order.get(column) is None:
+            report(column, ConfigError("is missing"))
+            order.pop(column, None)
+    return request_fields(order, report)
 
 
-def _good(
-    rows: Iterable[tuple[int, OrderLine]], problems: Problems, repeats: Repeats
-) -> Iterator[tuple[int, OrderLine]]:
-    for row, given in rows:
-        line = checked(row, given, problems)
-        if line is not None and repeats.is_new(row, line, problems):
-            yield row, line
+def make_row(number: int, line: OrderLine, request: dict[str, Any], job: str) -> Row:
+    """Return the row of a line that passed its check, with its poNumber.
+
+    Args:
+        number: The row's number.
+        line: The line.
+        request: What `check_fields` returned.
+        job: The job's name, which the poNumber is derived from.
+    """
+    if line.po_number is None:
+        request["po_number"] = derive_po_number(job, line.key)
+    return Row(number, line, PlaceOrder(**request))
 
 
-async def _in_thread(rows: Iterator[tuple[int, OrderLine]]) -> AsyncIterator[tuple[int, OrderLine]]:
-    def chunk() -> list[tuple[int, OrderLine]]:
-        return list(itertools.islice(rows, _CHUNK))
+def _check_key(_column: str, value: object) -> None:
+    check_key("" if value is None else value)
 
-    while batch := await anyio.to_thread.run_sync(chunk):
-        for row in batch:
-            yield row
+
+_OWN_CHECKS: Final[dict[str, Callable[[str, object], object]]] = {
+    "key": _check_key,
+    "currency": checks.text,
+    "country": checks.text,
+}
+"""The fields of a row that no request holds."""
+_REQUIRED: Final = ("product_id", "denomination")

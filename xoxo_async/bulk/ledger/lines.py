@@ -101,6 +101,7 @@ class PlannedLine(msgspec.Struct, frozen=True):
         worth: What it may cost at most, in the account's currency; None where nobody knows.
         pieces: Vouchers wanted.
         room: Pieces that one order of its kind may hold, where it may travel with others; 0: it travels alone.
+        order: The struct that `request` is made of; a line with room needs it, so that nobody decodes `request` again.
     """
 
     key: str
@@ -111,6 +112,7 @@ class PlannedLine(msgspec.Struct, frozen=True):
     worth: Decimal | None = None
     pieces: int = 1
     room: int = 0
+    order: msgspec.Struct | None = None
 
 
 class PackedLine(msgspec.Struct, frozen=True, array_like=True):

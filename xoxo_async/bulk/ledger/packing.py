@@ -8,12 +8,10 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
-from xoxo_async.services.placing import PlaceOrder
 
 __all__ = ["Packer"]
 
 _PO_READABLE: Final = 74
-_REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -55,7 +53,14 @@ class Packer:
 
 
 def _kind(line: PlannedLine) -> bytes:
-    return _ENCODER.encode(msgspec.structs.replace(_REQUEST.decode(line.request), po_number="", quantity=1))
+    return _request(line, po_number="", quantity=1)
+
+
+def _request(line: PlannedLine, *, po_number: str, quantity: int) -> bytes:
+    """Return the request of a line with another poNumber and quantity."""
+    if line.order is None:
+        raise ValueError(f"a line with room has its order: {line.key}")
+    return _ENCODER.encode(msgspec.structs.replace(line.order, po_number=po_number, quantity=quantity))
 
 
 def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
@@ -64,9 +69,7 @@ def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
     name = hashlib.sha256("\n".join(line.po_number for line in lines).encode()).hexdigest()[:20]
     po_number = f"{first.po_number[:_PO_READABLE]}-x{len(lines)}-{name}"
     pieces = sum(line.pieces for line in lines)
-    request = _ENCODER.encode(
-        msgspec.structs.replace(_REQUEST.decode(first.request), po_number=po_number, quantity=pieces)
-    )
+    request = _request(first, po_number=po_number, quantity=pieces)
     worths = [line.worth for line in lines if line.worth is not None]
     return PlannedLine(
         key=f"{first.key} … {lines[-1].key} ({len(lines)} lines) {name[:8]}",

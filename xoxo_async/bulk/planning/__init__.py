@@ -1,1 +1,1 @@
-"""From rows to planned lines: catalogue, prices, totals."""
+"""From checked rows to planned lines: products, costs, fixed bytes."""

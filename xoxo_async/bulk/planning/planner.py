@@ -1,96 +1,72 @@
-"""From order lines to planned lines: rows checked; poNumber, canonical request and digest fixed; no money moved."""
+"""From rows to planned lines: products checked, bytes and digest of each request fixed. Moves no money."""
 
 import hashlib
-import re
 from collections.abc import AsyncIterator
 from typing import Final
 
-from xoxo_async.bulk.intake.order_lines import OrderLine, Problems
-from xoxo_async.bulk.intake.rows import Rows
-from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.rows import Row
+from xoxo_async.bulk.intake.stream import Rows
+from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.lines import PlannedLine
-from xoxo_async.bulk.planning.catalogue import Catalogue, check_product
+from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.errors import ConfigError
-from xoxo_async.services.catalog import Voucher
-from xoxo_async.services.orders import PLACE_ORDER
-from xoxo_async.services.placing import MAX_QUANTITY, place_order
+from xoxo_async.services.catalog.replies import Voucher
+from xoxo_async.services.orders.operations import PLACE_ORDER
+from xoxo_async.services.orders.requests import MAX_QUANTITY
 
-__all__ = ["Planner", "derive_po_number"]
+__all__ = ["Planner"]
 
-_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
-_MAX_PO: Final = 100
 _LOOK_AHEAD: Final = 500
+"""Rows whose products are read together: one getVouchers call reads a hundred products."""
 _USUAL_LIMIT: Final = 10
-"""Pieces one order of most products may hold, where the catalogue does not say."""
-
-
-def derive_po_number(job: str, key: str) -> str:
-    """Return the poNumber of a row: the same for the same job and key, always, on every machine.
-
-    Job and key stand in it readably where they are plain and short; a hash of both always ends it, so that two pairs
-    can never meet in one poNumber.
-
-    Args:
-        job: The job's name.
-        key: The row's key.
-
-    Returns:
-        At most 100 characters of `[A-Za-z0-9_-]`: what the vendor's webhook field holds, and no more.
-    """
-    digest = hashlib.sha256(f"{len(job)}:{job}{key}".encode()).hexdigest()[:20]
-    readable = "-".join(part for part in (_plain(job), _plain(key)) if part)[: _MAX_PO - len(digest) - 1]
-    return f"{readable}-{digest}" if readable else digest
-
-
-def _plain(text: str) -> str:
-    return "-".join(_PLAIN.findall(text))
+"""Pieces that one order of most products may hold (wire documentation § 4.4), when the catalog does not say."""
 
 
 class Planner:
-    """Check rows and fix what will be sent for each.
+    """Compares rows with their products, and fixes what is sent for each.
+
+    Attributes:
+        totals: What the planned lines add up to, so far.
 
     Args:
-        job: The job's name.
-        catalogue: Where products are looked up; None skips those checks.
+        catalog: Where products are looked up; None skips those checks.
         pack: Whether lines that want nothing but codes may share an order.
-        skip_invalid: Whether bad rows are left out; otherwise one of them spoils the plan.
-        known: The keys that the ledger holds in an odd spelling; None when no row was planned before.
+        skip_invalid: Whether bad rows are left out; otherwise a bad row refuses the whole plan.
+        spellings: The keys that the ledger holds in another spelling; None when no row was planned before.
     """
 
     def __init__(
         self,
-        job: str,
-        catalogue: Catalogue | None,
+        catalog: PlanCatalog | None,
         *,
         pack: bool = False,
         skip_invalid: bool = False,
-        known: OddSpellings | None = None,
+        spellings: OtherSpellings | None = None,
     ) -> None:
-        self.totals: Final = PlanTotals()
-        self._job: Final = job
-        self._catalogue: Final = catalogue
+        self.totals: Final[PlanTotals] = PlanTotals()
+        self._catalog: Final = catalog
         self._pack: Final = pack
         self._skip_invalid: Final = skip_invalid
-        self._known: Final = known
+        self._spellings: Final = spellings
 
     async def plan(self, rows: Rows) -> AsyncIterator[PlannedLine]:
-        """Yield a planned line for every row; raise at the end if any row was bad and may not be left out.
+        """Yield a planned line for every row; raise at the end if any row is bad and may not be left out.
 
         Args:
             rows: The rows.
 
         Raises:
-            PlanError: After the last row, naming the bad ones. A ledger takes all of a stream or nothing.
+            PlanError: After the last row, naming the bad ones. A ledger takes the whole stream or nothing.
         """
-        batch: list[tuple[int, OrderLine]] = []
+        batch: list[Row] = []
         async for row in rows:
             batch.append(row)
             if len(batch) >= _LOOK_AHEAD:
-                async for line in self._checked(batch, rows.problems):
+                async for line in self._planned(batch, rows.problems):
                     yield line
                 batch = []
-        async for line in self._checked(batch, rows.problems):
+        async for line in self._planned(batch, rows.problems):
             yield line
         if not self._skip_invalid or not self.totals.lines:
             rows.problems.raise_if_any(rows.source)
@@ -98,64 +74,46 @@ class Planner:
         self.totals.problems = rows.problems.listing()
         self.totals.warned, self.totals.warnings = rows.warnings.rows, rows.warnings.shown()
 
-    async def _checked(self, batch: list[tuple[int, OrderLine]], problems: Problems) -> AsyncIterator[PlannedLine]:
-        if self._catalogue is not None and batch:
-            await self._catalogue.load([line for _, line in batch])
-        for row, line in batch:
-            stored = await self._known.other(line.key) if self._known is not None else None
+    async def _planned(self, batch: list[Row], problems: Problems) -> AsyncIterator[PlannedLine]:
+        if self._catalog is not None and batch:
+            await self._catalog.load(batch)
+        for row in batch:
+            key = row.line.key
+            stored = await self._spellings.other(key) if self._spellings is not None else None
             if stored is not None:
-                problems.add(row, f"{line.key!a} is planned already, in the spelling {stored!a}", column="key")
+                problems.add(row.number, f"{key!a} is planned already, in the spelling {stored!a}", column="key")
                 continue
-            planned = self._line(row, line, problems)
-            if planned is not None:
-                yield planned
+            product = None
+            if self._catalog is not None:
+                product = self._catalog.get(row.order.product_id)
+                if not check_product(row, product, problems):
+                    continue
+            yield self._line(row, product)
 
-    def _line(self, row: int, line: OrderLine, problems: Problems) -> PlannedLine | None:
-        before = problems.total
-        product = None
-        if self._catalogue is not None:
-            product = self._catalogue.get(line.product_id)
-            check_product(row, line, product, problems)
-        try:
-            po_number = line.po_number or derive_po_number(self._job, line.key)
-            request = PLACE_ORDER.encode_request(
-                place_order(
-                    product_id=line.product_id,
-                    denomination=line.denomination,
-                    quantity=line.quantity,
-                    po_number=po_number,
-                    email=line.email,
-                    contact=line.contact,
-                    tag=line.tag,
-                    notify_receiver=line.notify_receiver,
-                    notify_admin=line.notify_admin,
-                    details=line.details,
-                )
-            )
-        except ConfigError as error:
-            # All but the details was checked before it came here, column by column.
-            problems.add(row, error.message.removeprefix("details "), column="details")
-            return None
-        if problems.total > before:
-            return None
+    def _line(self, row: Row, product: Voucher | None) -> PlannedLine:
+        order = row.order
+        request = PLACE_ORDER.encode_request(order)
         return PlannedLine(
-            key=line.key,
-            po_number=po_number,
+            key=row.line.key,
+            po_number=order.po_number,
             digest=hashlib.sha256(request).hexdigest(),
             request=request,
-            row=row,
-            worth=self.totals.add(line, product, self._catalogue.currency if self._catalogue else ""),
-            pieces=line.quantity,
-            room=self._room(line, product),
+            row=row.number,
+            worth=self.totals.add(order, product, self._catalog.currency if self._catalog else ""),
+            pieces=order.quantity,
+            room=self._room(row, product),
+            order=order,
         )
 
-    def _room(self, line: OrderLine, product: Voucher | None) -> int:
-        """Return how many pieces an order may hold that this line shares with others; 0 when it goes alone.
+    def _room(self, row: Row, product: Voucher | None) -> int:
+        """Return how many pieces an order may hold that this row shares with others; 0 when it has its own order.
 
-        It shares only when it wants codes and nothing else: no mail of its own, no name or number of its own.
+        A row shares an order only when it wants codes and nothing else: an e-mail, a poNumber or details of its own
+        belong to one order alone.
         """
+        line = row.line
         alone = line.email or line.po_number or line.details is not None
         if not self._pack or alone:
             return 0
         room = (product.order_quantity_limit if product is not None else None) or _USUAL_LIMIT
-        return min(room, MAX_QUANTITY) if line.quantity < room else 0
+        return min(room, MAX_QUANTITY) if row.order.quantity < room else 0

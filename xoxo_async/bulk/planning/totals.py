@@ -1,15 +1,15 @@
-"""What a plan adds up to: by product and currency, with fees and discounts, beside the balance."""
+"""The sums of a plan: by product and currency, with fees and discounts, beside the balance."""
 
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.protocol import Share
-from xoxo_async.services.account import Balance
-from xoxo_async.services.catalog import Voucher
+from xoxo_async.services.account.replies import Balance
+from xoxo_async.services.catalog.replies import Voucher
+from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = ["PlanTotals", "ProductTotals"]
 
@@ -25,11 +25,11 @@ class ProductTotals(msgspec.Struct):
         lines: Order lines.
         pieces: Vouchers.
         face: Their value, in `currency`.
-        rate: What a unit of `currency` is in the account's; None where the vendor does not say.
+        rate: The value of one unit of `currency` in the account's currency; None where the vendor does not say.
         fee: The vendor's fee, in percent.
         discount: The vendor's discount, in percent.
-        worth: What the orders may cost at most, in ten-thousandths of the account's currency: what a budget reserves.
-            None where that is not known of one of them.
+        worth: What the orders may cost at most, in ten-thousandths of the account's currency; a budget reserves it.
+            None when the cost of one of them is not known.
     """
 
     name: str = ""
@@ -43,7 +43,7 @@ class ProductTotals(msgspec.Struct):
     worth: int | None = 0
 
     def reserve(self, worth: int | None) -> None:
-        """Add what some orders may cost at most, in ten-thousandths; None where nobody knows."""
+        """Add what some orders may cost at most, in ten-thousandths; None when it is not known."""
         self.worth = None if self.worth is None or worth is None else self.worth + worth
 
     @classmethod
@@ -52,7 +52,7 @@ class ProductTotals(msgspec.Struct):
 
         Args:
             product: The product; None where products were not looked up.
-            currency: The account's; empty where it is not known.
+            currency: The account's currency; empty where it is not known.
         """
         if product is None:
             return cls()
@@ -68,12 +68,12 @@ class ProductTotals(msgspec.Struct):
         )
 
     def at_most(self, face: Decimal) -> Decimal | None:
-        """Return what some value of it costs before any discount, in the account's currency; None when unknown."""
+        """Return the cost of a face value before any discount, in the account's currency; None when it is not known."""
         return None if self.rate is None else face * self.rate * (1 + self.fee / 100)
 
     @property
     def expected(self) -> Decimal | None:
-        """What its share costs after the catalogue's discount; None when unknown."""
+        """The cost of its share after the catalog's discount, in the account's currency; None when it is not known."""
         most = self.at_most(self.face)
         if most is None or self.rate is None:
             return None
@@ -81,7 +81,7 @@ class ProductTotals(msgspec.Struct):
 
 
 class PlanTotals(msgspec.Struct):
-    """What is to be sent, added up.
+    """What a job is about to send, in sums.
 
     Attributes:
         lines: Order lines.
@@ -92,10 +92,10 @@ class PlanTotals(msgspec.Struct):
         unwanted: Rows in doubt that the input no longer has: they are looked up, and not sent again.
         in_doubt: Rows in doubt; they are looked up, and sent again where the vendor has no order.
         skipped: Bad rows that were left out.
-        problems: What is wrong with them.
+        problems: The problems of the skipped rows, one a line.
         warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
         warnings: The first of them, each with its row number and key.
-        balance: The account's; None where it was not asked for.
+        balance: The account's balance; None when it was not read.
         expected_s: How long sending takes at the present limits; None without a limit.
     """
 
@@ -113,26 +113,26 @@ class PlanTotals(msgspec.Struct):
     balance: Balance | None = None
     expected_s: float | None = None
 
-    def add(self, line: OrderLine, product: Voucher | None, currency: str) -> Decimal | None:
-        """Count one line in.
+    def add(self, order: PlaceOrder, product: Voucher | None, currency: str) -> Decimal | None:
+        """Count one order line in.
 
         Args:
-            line: The line.
-            product: Its product.
-            currency: The account's.
+            order: The request of the line.
+            product: Its product; None where products were not looked up.
+            currency: The account's currency; empty where it is not known.
 
         Returns:
-            What it may cost at most, in the account's currency; None when that is not known.
+            What the line may cost at most, in the account's currency; None when that is not known.
         """
-        totals = self.by_product.get(line.product_id)
+        totals = self.by_product.get(order.product_id)
         if totals is None:
-            totals = self.by_product[line.product_id] = ProductTotals.of(product, currency)
-        face = line.denomination * line.quantity
+            totals = self.by_product[order.product_id] = ProductTotals.of(product, currency)
+        face = order.denomination * order.quantity
         most = totals.at_most(face)
         self.lines += 1
-        self.pieces += line.quantity
+        self.pieces += order.quantity
         totals.lines += 1
-        totals.pieces += line.quantity
+        totals.pieces += order.quantity
         totals.face += face
         totals.reserve(units(most))
         return most
@@ -143,7 +143,7 @@ class PlanTotals(msgspec.Struct):
         Args:
             share: The part.
             product: Its product; None where products were not looked up.
-            currency: The account's.
+            currency: The account's currency; empty where it is not known.
         """
         totals = self.by_product.get(share.product_id)
         if totals is None:
@@ -167,21 +167,21 @@ class PlanTotals(msgspec.Struct):
 
     @property
     def cost_at_most(self) -> Decimal | None:
-        """What all of it costs before any discount, in the account's currency; None when a rate is not known.
+        """The cost of all of it before any discount, in the account's currency; None when a rate is not known.
 
-        It is the sum of what the ledger reserves for each order, so it is what a budget is held against.
+        It is the sum that the ledger reserves for the orders, so it is compared with a budget.
         """
         worths = [totals.worth for totals in self.by_product.values()]
         return _sum([None if worth is None else amount(worth) for worth in worths])
 
     @property
     def cost_expected(self) -> Decimal | None:
-        """What all of it costs after the catalogue's discounts; None when a rate is not known."""
+        """The cost of all of it after discounts, in the account's currency; None when a rate is not known."""
         return _sum([totals.expected for totals in self.by_product.values()])
 
     @property
     def covered(self) -> bool:
-        """Whether the balance covers what it is expected to cost; also where nobody can tell."""
+        """Whether the balance covers the expected cost; also True when cost or balance is not known."""
         cost = self.cost_expected
         return cost is None or self.balance is None or cost <= self.balance.value
 

@@ -12,7 +12,7 @@ from xoxo_async.consequences import Proof, proof_of
 from xoxo_async.errors import XoxoError
 from xoxo_async.services.orders.matching import contradictions, dates_apart
 from xoxo_async.services.orders.replies import Order, VoucherCode
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = ["change_from_error", "change_from_order", "described", "mismatch", "ordered", "stored_codes"]
 

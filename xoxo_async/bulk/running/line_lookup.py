@@ -14,7 +14,7 @@ from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.zone import VendorZone
 from xoxo_async.errors import NotFoundError
 from xoxo_async.services.orders.replies import Order
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = ["LineLookUp"]
 

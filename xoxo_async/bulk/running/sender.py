@@ -15,8 +15,9 @@ from xoxo_async.bulk.running.evidence import change_from_error, change_from_orde
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import RateLimitedError, XoxoError
-from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER, OrderLookup
+from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER
 from xoxo_async.services.orders.replies import Order
+from xoxo_async.services.orders.requests import OrderLookup
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
 __all__ = ["Sender"]

@@ -1,8 +1,9 @@
-"""The catalogue: filters, products, and the operator of a phone number."""
+"""The catalog: filters, products, and the operator of a phone number."""
 
 from xoxo_async.services.catalog.operations import GET_FILTERS, GET_VOUCHERS, LOOKUP_MOBILE_NUMBER
 from xoxo_async.services.catalog.replies import Country, Filter, FilterGroup, MobileOperator, Perk, Voucher
 from xoxo_async.services.catalog.requests import (
+    CatalogFilters,
     Category,
     FilterBy,
     FiltersRequest,
@@ -16,6 +17,7 @@ __all__ = [
     "GET_FILTERS",
     "GET_VOUCHERS",
     "LOOKUP_MOBILE_NUMBER",
+    "CatalogFilters",
     "CatalogService",
     "Category",
     "Country",

@@ -1,4 +1,4 @@
-"""The operations of the catalogue."""
+"""The operations of the catalog."""
 
 from typing import Final
 
@@ -14,7 +14,7 @@ GET_FILTERS: Final = Operation(
     request=FiltersRequest,
     reply=tuple[FilterGroup, ...],
     effect=EffectClass.READ,
-    also_under=("fetchFilters",),  # the perks page answers under this name
+    also_under=("fetchFilters",),  # the vendor's page on perks shows this name (wire documentation § 4.1)
 )
 
 
@@ -24,7 +24,7 @@ GET_VOUCHERS: Final = Operation(
     request=VouchersRequest,
     reply=tuple[Voucher, ...],
     effect=EffectClass.READ,
-    empty_on=frozenset({"PLE10030"}),  # "no vouchers found", also past the last page
+    empty_on=frozenset({"PLE10030"}),  # "No Vouchers Found", also past the last page (wire documentation § 4.2)
     empty=(),
 )
 
@@ -37,6 +37,6 @@ LOOKUP_MOBILE_NUMBER: Final = Operation(
     effect=EffectClass.READ,
     layout=Layout.FLAT,
     flag=SuccessFlag.STATUS_1,
-    loose=True,  # one page has the fields beside the flag, another has them in `data`
+    loose=True,  # one page has the fields beside the flag, another in `data` (wire documentation § 4.8)
     proof=("network_operator", "operator"),
 )

@@ -1,4 +1,4 @@
-"""What the catalogue answers: filters, products, operators."""
+"""The replies of the catalog: filters, products, the operator of a phone number."""
 
 import html
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         filter_value: Its name, for people; may hold HTML entities.
-        filter_value_code: What the filter takes, for example `usa`; may be blank.
-        iso_code: An ISO code, where there is one; some are known to be wrong (Germany as GD).
+        filter_value_code: The value to filter by, for example `usa`; may be blank.
+        iso_code: An ISO code; may be missing, and some are wrong (Germany as GD, wire documentation § 4.1).
     """
 
     filter_value: str | None = None
@@ -38,7 +38,7 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     Attributes:
         filter_group_name: Its name.
         filter_group_description: Its description.
-        filter_group_code: What to ask for it by.
+        filter_group_code: The code to read it by, see `list_filters`.
         filters: Its values.
     """
 
@@ -49,14 +49,14 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Country(msgspec.Struct, frozen=True, kw_only=True):
-    """A country a product is good in."""
+    """A country that a product can be used in."""
 
     code: str | None = None
     name: str | None = None
 
 
 class Perk(msgspec.Struct, frozen=True, kw_only=True):
-    """What a perk holds at once, without an order: cash for whoever reads it.
+    """The code and link of a perk, which need no order. Whoever reads them can spend them.
 
     Attributes:
         code: The code; empty where there is none.
@@ -78,14 +78,14 @@ class Perk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A product of the catalogue. Descriptions are the vendor's HTML.
+    """A product of the catalog. Descriptions are the vendor's HTML.
 
     Attributes:
-        product_id: What to order it by.
+        product_id: Its id, to order it by.
         name: Its name.
         value_type: `fixed_denomination` or `open_value`.
         currency_code: The currency of its values.
-        country_code: The country it is good in.
+        country_code: The country that it can be used in.
         delivery_type: `realtime` or `delayed`.
         usage_type: `online`, `offline`, `both`.
         order_quantity_limit: Pieces an order may hold.
@@ -123,12 +123,12 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     redemption_fee_type: str | None = None
     redemption_fee_borne_by_user: bool | None = None
     is_common: str | None = None
-    # Gift cards have a text or null in the one, perks an object with code and link in the other: never shown as they
-    # are, and never a reason to lose the page.
+    # Gift cards have a text or null in `metaData`, perks an object with code and link in `metadata` (wire documentation
+    # § 4.2). Both stay masked, and an odd one does not fail the page.
     meta_data_: Masked | None = msgspec.field(default=None, name="metaData")
     metadata_: Masked | None = msgspec.field(default=None, name="metadata")
-    # Documented in several types each, or money, which may be blank: read on demand. So a page of a thousand products
-    # decodes in one pass, and one product's odd fee never costs the page.
+    # Each of these has several types on the wire, or is money and may be blank (wire documentation § 4.2). A property
+    # reads it on demand, so a page of a thousand products decodes in one pass, and one odd fee does not fail the page.
     min_value_: Any = msgspec.field(default=None, name="minValue")
     max_value_: Any = msgspec.field(default=None, name="maxValue")
     fee_: Any = msgspec.field(default=None, name="fee")
@@ -145,12 +145,12 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def min_value(self) -> Decimal | None:
-        """The least value, for open values; 0 for fixed denominations."""
+        """The least value of an open-value product; 0 for fixed denominations."""
         return to_decimal(self.min_value_)
 
     @property
     def max_value(self) -> Decimal | None:
-        """The greatest value, for open values; 0 for fixed denominations. Known to be below `min_value` at times."""
+        """The greatest value of an open-value product; 0 for fixed denominations. Sometimes it is below `min_value`."""
         return to_decimal(self.max_value_)
 
     @property
@@ -165,7 +165,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def redemption_fee(self) -> Decimal | None:
-        """The fee at redemption; percent or an amount, as `redemption_fee_type` says."""
+        """The fee at redemption: percent or an amount, see `redemption_fee_type`."""
         return to_decimal(self.redemption_fee_)
 
     @property
@@ -175,19 +175,19 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def exchange_rate_rule(self) -> Decimal | None:
-        """The rate in the older catalogue."""
+        """The rate in the older catalog."""
         return to_decimal(self.exchange_rate_rule_)
 
     @property
     def denominations(self) -> tuple[Decimal, ...]:
-        """The values on offer, ascending; open-value products may list some, too."""
+        """The values on offer, ascending; open-value products may list some as well."""
         parts = self.value_denominations_
         if isinstance(parts, str) and parts.isascii() and parts.replace(",", "").isdigit():
-            # Whole numbers, as the vendor writes nearly all of them; what follows says the same of them, slowly.
+            # Nearly all products list whole numbers. The general way below gives the same result in more time.
             try:
                 whole = sorted({*map(Decimal, parts.split(","))})
             except ArithmeticError:
-                whole = [_ZERO]  # nothing between two commas
+                whole = [_ZERO]  # there is nothing between two commas
             if whole[0] and whole[-1].adjusted() < _DIGITS:
                 return tuple(whole)
         items: list[object]
@@ -200,12 +200,12 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def tat_in_days(self) -> str:
-        """The days delivery takes: `0`, `1 - 7`."""
+        """The days that delivery takes: `0`, `1 - 7`."""
         return "" if self.tat_in_days_ is None else str(self.tat_in_days_)
 
     @property
     def exchange_rate(self) -> Decimal | None:
-        """The rate into the account's currency, where it was asked for."""
+        """The rate into the account's currency; None unless `exchange_rates` was set."""
         return to_decimal(self.exchange_rate_)
 
     @property
@@ -232,13 +232,13 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def meta_data(self) -> str | None:
-        """What gift cards have for metadata."""
+        """The metadata of a gift card."""
         value = self.meta_data_.reveal() if self.meta_data_ is not None else None
         return value if isinstance(value, str) else None
 
     @property
     def metadata(self) -> Perk | None:
-        """What a perk holds; None for everything else."""
+        """The code and link of a perk; None for every other product."""
         for masked in (self.metadata_, self.meta_data_):
             value = masked.reveal() if masked is not None else None
             if isinstance(value, dict) and value:
@@ -247,7 +247,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Who a phone number belongs to. The vendor documents two sets of fields; each attribute reads either.
+    """The operator of a phone number. The vendor documents two sets of fields (§ 4.8); each attribute reads either.
 
     Attributes:
         status: `success` or `failure`, or 1.
@@ -274,5 +274,5 @@ class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def parent_product_id(self) -> int | None:
-        """The product whose plans fit: `list_vouchers(category="topup", parent_product_id=...)`."""
+        """The product whose plans fit the number: `list_vouchers(category="topup", parent_product_id=...)`."""
         return self.parent_product_id_ or self.product_id_

@@ -1,7 +1,7 @@
-"""What the catalogue is asked with, and how arguments become that."""
+"""The requests of the catalog, and the check of their arguments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypedDict, Unpack, get_args
 
 import msgspec
 
@@ -10,6 +10,7 @@ from xoxo_async.paging import check_page
 from xoxo_async.services import checks
 
 __all__ = [
+    "CatalogFilters",
     "Category",
     "FilterBy",
     "FiltersRequest",
@@ -21,7 +22,33 @@ __all__ = [
 ]
 
 Category = Literal["lounge", "miles", "merchandise", "topup", "charity", "perks", "offers"]
-"""Another catalogue than gift cards. `offers` is the vendor's word for perks; either will do."""
+"""Another catalog than gift cards. `offers` is the vendor's word for perks; both names mean the same."""
+
+
+class CatalogFilters(TypedDict, total=False):
+    """The filters of `list_vouchers` and `iterate_vouchers`; each may be left out.
+
+    Attributes:
+        country: Only this country: a `filter_value_code` such as `usa`, not an ISO code.
+        currency: Only this currency, `USD`.
+        product_ids: Only these products. (The vendor silently ignores a filter by productId.)
+        category: Another catalog than gift cards.
+        filters: Further filters by the vendor's keys, for example `{"productName": "shoes"}`.
+        sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
+        exclude_product_ids: Not these products.
+        parent_product_id: With `category="topup"`, the plans of one operator.
+        exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+    """
+
+    country: str | None
+    currency: str | None
+    product_ids: Sequence[int]
+    category: Category | None
+    filters: Mapping[str, str] | None
+    sort: tuple[str, Literal["ASC", "DESC"]] | None
+    exclude_product_ids: Sequence[int]
+    parent_product_id: int | None
+    exchange_rates: bool
 
 
 class FiltersRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -33,7 +60,7 @@ class FiltersRequest(msgspec.Struct, frozen=True, rename="camel", omit_defaults=
 
 
 class Sort(msgspec.Struct, frozen=True):
-    """How products are sorted."""
+    """The order of products."""
 
     field: str
     order: str
@@ -68,10 +95,11 @@ class MobileRequest(msgspec.Struct, frozen=True):
 
 
 _PERKS: Final = frozenset({"perks", "offers"})
+_FILTERS: Final = frozenset(CatalogFilters.__annotations__)
 
 
 def filters_request(group_code: str, include: Sequence[str], exclude: Sequence[str]) -> FiltersRequest:
-    """Check the arguments of `list_filters` and make its request of them.
+    """Check the arguments of `list_filters`, and make its request.
 
     Args:
         group_code: One group; empty is all.
@@ -79,51 +107,54 @@ def filters_request(group_code: str, include: Sequence[str], exclude: Sequence[s
         exclude: Not these values.
 
     Raises:
-        ConfigError: When an argument is wrong.
+        ConfigError: An argument is wrong.
     """
     code = checks.text("group_code", group_code) or ""
     included, excluded = _codes("include", include), _codes("exclude", exclude)
     if (included or excluded) and not code:
-        raise ConfigError("include and exclude are honoured with a group_code only")
+        # Without a group the vendor ignores both lists (wire documentation § 4.1).
+        raise ConfigError("include and exclude need a group_code")
     return FiltersRequest(code, included, excluded)
 
 
-def vouchers_request(
-    *,
-    page: int,
-    limit: int,
-    country: str | None,
-    currency: str | None,
-    product_ids: Sequence[int],
-    category: Category | None,
-    filters: Mapping[str, str] | None,
-    sort: tuple[str, str] | None,
-    exclude_product_ids: Sequence[int],
-    parent_product_id: int | None,
-    exchange_rates: bool,
-) -> VouchersRequest:
-    """Check the arguments of `list_vouchers`, which describes them, and make its request of them.
+def vouchers_request(*, page: int, limit: int, **filters: Unpack[CatalogFilters]) -> VouchersRequest:
+    """Check the arguments of `list_vouchers`, and make its request.
+
+    Args:
+        page: The page, from 1.
+        limit: Products a page.
+        **filters: See `CatalogFilters`.
 
     Raises:
-        ConfigError: When an argument is wrong.
+        ConfigError: An argument is wrong.
+        TypeError: There is no such filter.
     """
+    if unknown := filters.keys() - _FILTERS:
+        raise TypeError(f"the catalog has no filter {min(unknown)!r}")
     check_page(page, limit)
+    category = filters.get("category")
     if category is not None and category not in get_args(Category):
         raise ConfigError(f"category must be one of {', '.join(get_args(Category))}")
-    wanted = {"country": country, "currencyCode": currency, **(filters or {})}
-    given = {key: checks.text(f"filters[{key}]", value) for key, value in wanted.items() if value is not None}
     return VouchersRequest(
         limit=limit,
         page=page,
-        include_products=_ids("product_ids", product_ids),
-        exclude_products=_ids("exclude_product_ids", exclude_product_ids),
-        exchange_rate=1 if exchange_rates else None,
-        sort=_sort(sort),
-        filters=tuple(FilterBy(key, value or "") for key, value in given.items()),
-        # Perks alone are asked for by the plural, and under another word.
+        include_products=_ids("product_ids", filters.get("product_ids", ())),
+        exclude_products=_ids("exclude_product_ids", filters.get("exclude_product_ids", ())),
+        exchange_rate=1 if filters.get("exchange_rates") else None,
+        sort=_sort(filters.get("sort")),
+        filters=_filter_by(filters),
+        # Perks alone have the plural name, and their own word (wire documentation § 4.2).
         category_type="" if category is None or category in _PERKS else category,
         category_types="offers" if category in _PERKS else "",
-        parent_product_id=_operator(parent_product_id, category),
+        parent_product_id=_operator(filters.get("parent_product_id"), category),
+    )
+
+
+def _filter_by(filters: CatalogFilters) -> tuple[FilterBy, ...]:
+    named = {"country": filters.get("country"), "currencyCode": filters.get("currency")}
+    wanted = {**named, **(filters.get("filters") or {})}
+    return tuple(
+        FilterBy(key, checks.text(f"filters[{key}]", value) or "") for key, value in wanted.items() if value is not None
     )
 
 

@@ -1,7 +1,7 @@
-"""Filters, products and operators, as methods: `CatalogService`."""
+"""`CatalogService`: filters, products, and the operator of a phone number."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Final, Literal
+from collections.abc import AsyncIterator, Sequence
+from typing import Final, Unpack
 
 from xoxo_async.errors import NotFoundError
 from xoxo_async.operation import Dispatch
@@ -9,13 +9,13 @@ from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.catalog.operations import GET_FILTERS, GET_VOUCHERS, LOOKUP_MOBILE_NUMBER
 from xoxo_async.services.catalog.replies import FilterGroup, MobileOperator, Voucher
-from xoxo_async.services.catalog.requests import Category, MobileRequest, filters_request, vouchers_request
+from xoxo_async.services.catalog.requests import CatalogFilters, MobileRequest, filters_request, vouchers_request
 
 __all__ = ["CatalogService"]
 
 
 class CatalogService:
-    """Read the catalogue. Nothing here moves money.
+    """Read the catalog. Nothing here moves money.
 
     Args:
         dispatch: Runs operations.
@@ -38,7 +38,7 @@ class CatalogService:
             The groups.
 
         Raises:
-            ConfigError: `include` or `exclude` without a group, where the vendor does not honour them.
+            ConfigError: `include` or `exclude` is given without a group; the vendor would ignore it.
             NotFoundError: There is no such group.
             XoxoError: The call failed.
 
@@ -51,34 +51,15 @@ class CatalogService:
         return list(groups)
 
     async def list_vouchers(
-        self,
-        *,
-        page: int = 1,
-        limit: int = 100,
-        country: str | None = None,
-        currency: str | None = None,
-        product_ids: Sequence[int] = (),
-        category: Category | None = None,
-        filters: Mapping[str, str] | None = None,
-        sort: tuple[str, Literal["ASC", "DESC"]] | None = None,
-        exclude_product_ids: Sequence[int] = (),
-        parent_product_id: int | None = None,
-        exchange_rates: bool = False,
+        self, *, page: int = 1, limit: int = 100, **filters: Unpack[CatalogFilters]
     ) -> Page[Voucher]:
         """Read one page of products. Moves no money; one getVouchers call, of which there are fifty a minute.
 
         Args:
             page: The page, from 1.
             limit: Products a page; the vendor states no maximum.
-            country: Only this country: a `filter_value_code` such as `usa`, not an ISO code.
-            currency: Only this currency, `USD`.
-            product_ids: Only these products. (A filter by productId is silently ignored by the vendor.)
-            category: Another catalogue than gift cards.
-            filters: Further filters by the vendor's keys, for example `{"productName": "shoes"}`.
-            sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
-            exclude_product_ids: Not these products.
-            parent_product_id: With `category="topup"`, the plans of one operator.
-            exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+            **filters: Which products, by name: `country`, `currency`, `product_ids`, `category`, `filters`, `sort`,
+                `exclude_product_ids`, `parent_product_id`, `exchange_rates`. See `CatalogFilters`.
 
         Returns:
             The page; past the end it is empty.
@@ -92,48 +73,15 @@ class CatalogService:
             page = await xoxo.catalog.list_vouchers(country="usa", limit=50)
             ```
         """
-        request = vouchers_request(
-            page=page,
-            limit=limit,
-            country=country,
-            currency=currency,
-            product_ids=product_ids,
-            category=category,
-            filters=filters,
-            sort=sort,
-            exclude_product_ids=exclude_product_ids,
-            parent_product_id=parent_product_id,
-            exchange_rates=exchange_rates,
-        )
+        request = vouchers_request(page=page, limit=limit, **filters)
         return Page(await self._dispatch(GET_VOUCHERS, request), page, limit)
 
-    def iterate_vouchers(
-        self,
-        *,
-        limit: int = 100,
-        country: str | None = None,
-        currency: str | None = None,
-        product_ids: Sequence[int] = (),
-        category: Category | None = None,
-        filters: Mapping[str, str] | None = None,
-        sort: tuple[str, Literal["ASC", "DESC"]] | None = None,
-        exclude_product_ids: Sequence[int] = (),
-        parent_product_id: int | None = None,
-        exchange_rates: bool = False,
-    ) -> AsyncIterator[Voucher]:
+    def iterate_vouchers(self, *, limit: int = 100, **filters: Unpack[CatalogFilters]) -> AsyncIterator[Voucher]:
         """Iterate over all products. Moves no money; one getVouchers call a page, of which there are fifty a minute.
 
         Args:
             limit: Products a page.
-            country: As for `list_vouchers`, like all that follow.
-            currency: Only this currency.
-            product_ids: Only these products.
-            category: Another catalogue than gift cards.
-            filters: Further filters by the vendor's keys.
-            sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
-            exclude_product_ids: Not these products.
-            parent_product_id: With `category="topup"`, the plans of one operator.
-            exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+            **filters: Which products, as for `list_vouchers`.
 
         Returns:
             An iterator over the products, to be used with `async for`; each page is read when its turn comes.
@@ -149,23 +97,9 @@ class CatalogService:
                 print(product.product_id, product.name)
             ```
         """
-
-        async def fetch(page: int) -> Page[Voucher]:
-            return await self.list_vouchers(
-                page=page,
-                limit=limit,
-                country=country,
-                currency=currency,
-                product_ids=product_ids,
-                category=category,
-                filters=filters,
-                sort=sort,
-                exclude_product_ids=exclude_product_ids,
-                parent_product_id=parent_product_id,
-                exchange_rates=exchange_rates,
-            )
-
-        return iterate_pages(fetch, lambda product: product.product_id)
+        return iterate_pages(
+            lambda page: self.list_vouchers(page=page, limit=limit, **filters), lambda product: product.product_id
+        )
 
     async def get_voucher(self, product_id: int) -> Voucher:
         """Read one product. Moves no money; one getVouchers call.
@@ -177,7 +111,7 @@ class CatalogService:
             The product.
 
         Raises:
-            NotFoundError: The account's catalogue has no such product.
+            NotFoundError: The account's catalog has no such product.
             XoxoError: The call failed.
 
         Example:
@@ -186,12 +120,13 @@ class CatalogService:
             ```
         """
         for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
+            # The vendor has been seen to return other products than those asked for (wire documentation § 4.2).
             if product.product_id == product_id:
                 return product
-        raise NotFoundError(f"no product {product_id} in this account's catalogue", operation=GET_VOUCHERS.name)
+        raise NotFoundError(f"no product {product_id} in this account's catalog", operation=GET_VOUCHERS.name)
 
     async def lookup_mobile_number(self, number: str) -> MobileOperator:
-        """Find the operator of a phone number, for top-ups. Moves no money; one call.
+        """Find the operator of a phone number, for top-ups. Moves no money; one lookupMobileNumber call.
 
         Args:
             number: The number in E.164, `+12125550100`.
@@ -200,7 +135,7 @@ class CatalogService:
             The operator.
 
         Raises:
-            ConfigError: The number is no E.164 number.
+            ConfigError: The number is not in E.164.
             XoxoError: The call failed, or the vendor does not know the number.
 
         Example:

@@ -1,7 +1,7 @@
-"""Whether an order is the one that was asked for, as far as a reply tells.
+"""Whether an order is the one that was requested.
 
-No reply of placeOrder or getOrderDetails echoes the poNumber, so an order found under a poNumber is compared with the
-request field by field. What is absent or blank on either side tells nothing.
+No reply of placeOrder or getOrderDetails repeats the poNumber (wire documentation § 4.4), so an order found under a
+poNumber is compared with the request field by field. A field that is absent or blank on either side is not compared.
 """
 
 import html
@@ -14,19 +14,19 @@ import msgspec
 
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders.replies import Order, OrderSummary, meta_of
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 from xoxo_async.wire import parse_date
 
-__all__ = ["contradictions", "dates_apart", "known", "named"]
+__all__ = ["contradictions", "dates_apart", "require_order_id", "with_po_number"]
 
 _ZONES: Final = timedelta(hours=14)
-"""The vendor's dates have no zone, and UTC+14 is the farthest one there is."""
+"""The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 
 _RATE_MOVES: Final = Decimal("0.1")
-"""Totals are in the account's currency, and the vendor sets its exchange rates anew every day."""
+"""Totals are in the account's currency, and the vendor sets new exchange rates every day (wire documentation § 4.2)."""
 
 _LEAST_DIGITS: Final = 8
-"""A shorter number is the end of too many phones to stand for one of them."""
+"""Too many phone numbers end with the same few digits, so a shorter number does not identify a phone."""
 
 
 def contradictions(
@@ -37,9 +37,10 @@ def contradictions(
     account_currency: str = "",
     total: Decimal | None = None,
 ) -> list[str]:
-    """Name everything in which an order contradicts a request; an order with a contradiction is another order.
+    """Name every field in which an order contradicts a request. An order with a contradiction is another order.
 
-    The texts may be logged: they show no code, and of e-mails, phones and other personal data only the field's name.
+    The texts may be logged: they show no code. Of e-mails, phones and other personal data they show the field's name
+    alone.
 
     Args:
         request: What was asked for.
@@ -74,39 +75,45 @@ def contradictions(
 
 
 def dates_apart(order_date: datetime | None, sent_at: float, until: float | None = None) -> bool:
-    """Return whether an order's date is so far from a send that no time zone explains it.
+    """Return whether an order's date and a send are so far apart that no time zone explains it.
 
     Args:
-        order_date: The order's date as the vendor tells it, without a zone; None tells nothing.
-        sent_at: When the request was sent first, in epoch seconds.
-        until: When it was sent last, where that was later.
+        order_date: The order's date in the reply, without a time zone. None: the dates are not apart.
+        sent_at: When the request was first sent, in epoch seconds.
+        until: When it was last sent, in epoch seconds; None when it was sent once.
     """
     if order_date is None:
         return False
     first = datetime.fromtimestamp(sent_at, UTC).replace(tzinfo=None) - _ZONES
     last = datetime.fromtimestamp(sent_at if until is None else max(until, sent_at), UTC).replace(tzinfo=None) + _ZONES
-    # A date without a time is read as midnight; the order may be of any hour of that day.
+    # A date without a time reads as midnight, and the order may be of any hour of that day.
     only_a_day = order_date == order_date.replace(hour=0, minute=0, second=0, microsecond=0)
     return order_date > last or order_date + timedelta(days=only_a_day) < first
 
 
-def named(order: Order, po_number: str) -> Order:
-    """Give an order the poNumber it was asked with.
+def with_po_number(order: Order, po_number: str) -> Order:
+    """Write the requested poNumber into an order, because no reply holds it.
 
     Args:
-        order: The order.
-        po_number: The poNumber.
+        order: The order of a reply.
+        po_number: The poNumber of the request.
+
+    Raises:
+        DecodeError: The reply has no order id.
     """
-    msgspec.structs.force_setattr(known(order, po_number), "po_number", po_number)
+    msgspec.structs.force_setattr(require_order_id(order, po_number), "po_number", po_number)
     return order
 
 
-def known(order: Order, po_number: str | None = None) -> Order:
-    """Return an order that exists: an id of 0 or less is none.
+def require_order_id(order: Order, po_number: str | None = None) -> Order:
+    """Return an order if it has an id above 0; other ids name no order.
 
     Args:
-        order: The order answered.
-        po_number: The poNumber asked with, for the error.
+        order: The order of a reply.
+        po_number: The poNumber of the request, for the error.
+
+    Raises:
+        DecodeError: The reply has no order id.
     """
     if order.order_id <= 0:
         raise DecodeError("the answer has no order id", po_number=po_number)
@@ -114,7 +121,7 @@ def known(order: Order, po_number: str | None = None) -> Order:
 
 
 def _same_at_sight(request: PlaceOrder, order: Order) -> bool:
-    """Return whether an answer repeats the request to the letter, as nearly all do; the full comparison takes 2 us."""
+    """Return whether an answer equals the request in every field. Nearly all do, and the full comparison takes 2 us."""
     product, value, meta = request.product_id, request.denomination, order.order_meta
     if request.user_meta is not None or request.lounge_data is not None or request.shipping_address1 is not None:
         return False
@@ -157,10 +164,10 @@ def _pieces(request: PlaceOrder, order: Order | OrderSummary, currency: str) -> 
 
 
 def _amounts(request: PlaceOrder, order: Order | OrderSummary, currency: str) -> Iterator[Decimal]:
-    """Return what stands for the denomination where no detail tells it: amounts of codes, prices of products.
+    """Yield amounts of codes and prices of products that contradict the request; for replies without a denomination.
 
-    They count only in the product's own currency: the vendor's pages also show them in others. One code may hold the
-    value of all pieces.
+    Only amounts in the product's own currency count, because the vendor's samples also show other currencies (wire
+    documentation § 4.4). One code may hold the value of all pieces.
     """
     wanted = currency.strip().upper()
     if not wanted:
@@ -176,15 +183,15 @@ def _amounts(request: PlaceOrder, order: Order | OrderSummary, currency: str) ->
 
 
 def _person(request: PlaceOrder, emails: Iterable[object], phones: Iterable[object]) -> list[str]:
-    """Compare e-mail and contact; where a reply tells several, one that agrees is enough."""
+    """Compare e-mail and contact. When a reply has several of them, one equal value is enough."""
     found: list[str] = []
-    told = [email for email in map(_told, emails) if email]
+    told = [email for email in map(_echoed, emails) if email]
     asked = _folded(request.email)
     if asked and told and asked not in map(_folded, told):
         found.append("its e-mail is not the one asked for")
-    told = [phone for phone in map(_told, phones) if phone]
+    told = [phone for phone in map(_echoed, phones) if phone]
     meta = request.user_meta
-    # The vendor's pages do not say whether the contact of a top-up is the buyer's phone or the one topped up.
+    # The vendor does not say whether the contact of a top-up is the buyer's phone or the phone that is topped up.
     mine = [request.contact] if request.contact and request.contact.strip() else []
     if meta is not None and meta.topup_phone_number:
         mine.append(_international(meta.topup_phone_code or "", meta.topup_phone_number))
@@ -194,7 +201,7 @@ def _person(request: PlaceOrder, emails: Iterable[object], phones: Iterable[obje
 
 
 def _other_block(request: PlaceOrder, order: Order | OrderSummary) -> Iterator[str]:
-    """Name the fields of a category's block that a reply tells otherwise."""
+    """Yield the fields of a category's block in which a reply differs from the request."""
     told = _block_told(order)
     for label, key, mine, same in _block(request):
         echo = told.get(key)
@@ -208,7 +215,7 @@ def _other_block(request: PlaceOrder, order: Order | OrderSummary) -> Iterator[s
 
 
 def _block(request: PlaceOrder) -> Iterator[tuple[str, str, str | None, Callable[[str, str], bool]]]:
-    """Return what a category's block asks for: a label, the wire's name in small letters, the value, its comparison."""
+    """Yield each field of a category's block: label, name on the wire in small letters, value, comparison."""
     if request.lounge_data is not None:
         lounge = request.lounge_data
         yield "traveller's first name", "firstname", lounge.first_name, _same_words
@@ -216,7 +223,7 @@ def _block(request: PlaceOrder) -> Iterator[tuple[str, str, str | None, Callable
         yield "flight date", "flightdeparturedate", lounge.flight_departure_date, _same_day
     if request.user_meta is not None:
         yield "loyalty member", "loyaltymemberid", request.user_meta.loyalty_member_id, _same_words
-    # Without country and state: the vendor writes a country as a code, as a list of codes and as a name.
+    # Country and state are left out: the vendor writes a country as a code, as a list of codes or as a name (§ 4.4).
     yield "shipping first name", "shippingfirstname", request.shipping_first_name, _same_words
     yield "shipping last name", "shippinglastname", request.shipping_last_name, _same_words
     yield "shipping contact", "shippingcontactno", request.shipping_contact_no, _same_phone
@@ -228,13 +235,13 @@ def _block(request: PlaceOrder) -> Iterator[tuple[str, str, str | None, Callable
 
 
 _ABROAD: Final = ("+", "00")
-"""How a number begins that has its country."""
+"""The beginnings of a phone number with a country code."""
 
 _BLOCKS: Final = frozenset({"usermeta", "topupdata", "loungedata"})
 
 
 def _block_told(order: Order | OrderSummary) -> dict[str, str]:
-    """Gather what a reply tells of a category's block, wherever it stands; no page of the vendor's says where."""
+    """Gather the fields of a category's block from every place of a reply; the vendor does not document the place."""
     if not isinstance(order, Order):
         return {}
     try:
@@ -253,16 +260,16 @@ def _gather(fields: Iterable[tuple[object, object]], told: dict[str, str]) -> No
         name = str(key).lower()
         if name in _BLOCKS and isinstance(value, dict):
             _gather(value.items(), told)
-        elif text := _told(value):
+        elif text := _echoed(value):
             told[name] = text
 
 
 def _price(order: Order | OrderSummary, currency: str, account_currency: str, total: Decimal | None) -> Iterator[str]:
-    """Compare what only a caller who knows the catalogue can."""
+    """Compare currencies and the total; only a caller that has read the product knows them."""
     codes = [detail.currency_code for detail in order.voucher_details]
     codes += [item.currency for item in (order.vouchers if isinstance(order, Order) else order.products)]
     told = [code for code in map(_upper, codes) if code]
-    # The vendor's own sample has two currencies for one piece: one that agrees is enough.
+    # A sample of the vendor has two currencies for one piece (CRC and USD, § 4.4), so one equal currency is enough.
     if currency and told and currency.strip().upper() not in told:
         yield f"its currency is {told[0]}, not {currency.strip().upper()}"
     account = _upper(order.currency_code)
@@ -273,8 +280,8 @@ def _price(order: Order | OrderSummary, currency: str, account_currency: str, to
         yield f"its total is {cost:f}, not about {total:f}"
 
 
-def _told(value: object) -> str:
-    """Return an echoed text; empty for what tells nothing, as a masked one does."""
+def _echoed(value: object) -> str:
+    """Return a text or number of a reply as a text; empty when it is masked with asterisks or of another type."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return ""
     text = str(value).strip()
@@ -286,7 +293,7 @@ def _upper(code: str | None) -> str:
 
 
 def _folded(text: object) -> str:
-    return html.unescape(_told(text)).strip().casefold()
+    return html.unescape(_echoed(text)).strip().casefold()
 
 
 def _same_words(mine: str, told: str) -> bool:
@@ -299,12 +306,12 @@ def _same_day(mine: str, told: str) -> bool:
 
 
 def _same_tag(mine: str, told: str) -> bool:
-    # The vendor is known to send names back with HTML entities.
+    # The vendor returns some names with HTML entities (`&amp;`, wire documentation § 4.1).
     return mine.strip() in ("", told.strip(), html.unescape(told).strip()) or not told.strip()
 
 
 def _digits(phone: str) -> str:
-    """Return a phone's digits without what stands before a number only for dialling it: +, 00, a trunk 0."""
+    """Return the digits of a phone number without its dialling prefix: +, 00 or a trunk 0."""
     return "".join(c for c in phone.replace("(0)", "") if c in "0123456789").lstrip("0")
 
 
@@ -317,12 +324,12 @@ def _same_phone(one: str, other: str) -> bool:
     if not short or short == long:
         return True
     if one.startswith(_ABROAD) and other.startswith(_ABROAD):
-        return False  # both have their country: +1 9000000001 is also the end of +91 9000000001
+        return False  # both have a country code: +91 9000000001 ends with the digits of +1 9000000001
     return len(short) >= _LEAST_DIGITS and long.endswith(short)
 
 
 def _same_top_up(code: str, number: str, told: dict[str, str]) -> bool:
-    """Compare with the country where a reply tells it; two countries may have one national number."""
+    """Compare two top-up phones, with the country code if the reply has one: two countries may share a number."""
     echoed, country = told["topupphonenumber"], told.get("topupphonecode", "")
     if country and not echoed.startswith(_ABROAD):
         echoed = _international(country, echoed)

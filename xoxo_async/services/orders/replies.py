@@ -1,4 +1,4 @@
-"""What an order is, with its codes, and what the history tells of one."""
+"""The replies of orders: an order with its codes, and an order of the history."""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -24,19 +24,19 @@ __all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetai
 
 
 class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One voucher: cash for whoever reads it.
+    """One voucher. Whoever reads its code can spend it.
 
-    The wire has two spellings, `code` with `validFrom` and `validTo`, and `voucherCode` with `validity`; `code`,
+    The wire has two spellings: `code` with `validFrom` and `validTo`, and `voucherCode` with `validity`. `code`,
     `valid_from` and `valid_to` read either.
 
     Attributes:
-        pin: The PIN; empty where there is none. A `url` voucher may have one all the same.
+        pin: The PIN; empty where there is none. A `url` voucher may have one too (wire documentation § 4.4).
         amount: Its value, in `currency`.
         currency: Its currency, which may differ from the account's.
-        country: Where it is good: a code, a comma list of codes, or a name.
-        type: What `code` holds.
+        country: The country that it can be used in: a code, a comma list of codes, or a name.
+        type: Whether `code` holds a code or a link, and whether there is a PIN.
         product_id: The product.
-        order_id: The order it came under; may differ from the outer one.
+        order_id: The order of this voucher; may differ from the id of the `Order` that holds it.
         currency_value: The exchange rate used.
     """
 
@@ -56,22 +56,22 @@ class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def code(self) -> Secret:
-        """The code, or for url types the link."""
+        """The code; for url types the link."""
         return self.code_ or self.voucher_code_
 
     @property
     def valid_from(self) -> date | None:
-        """The first day it is good."""
+        """The first day on which it is valid."""
         return parse_date(self.valid_from_)
 
     @property
     def valid_to(self) -> date | None:
-        """The last day it is good."""
+        """The last day on which it is valid."""
         return parse_date(self.valid_to_ or self.validity_)
 
 
 class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What an order holds of one product.
+    """The part of an order that is of one product.
 
     Attributes:
         product_id: The product.
@@ -83,7 +83,7 @@ class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         order_id: The order.
         vendor_logo: An image.
         tracking_id: The parcel's number, for merchandise.
-        tracking_link: Where to follow it.
+        tracking_link: A page that shows where the parcel is.
     """
 
     product_id: int | None = None
@@ -99,13 +99,13 @@ class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An order that exists: the answer of placeOrder and of a look-up.
+    """An order that exists: the reply of placeOrder and of a look-up.
 
     Attributes:
         order_id: The vendor's id of it.
-        po_number: The poNumber asked with; the wire does not echo it.
-        order_status: Only ever `complete`: accepted. Says nothing of delivery.
-        delivery_status: Whether the codes have come.
+        po_number: The poNumber of the request; no reply holds it.
+        order_status: Always `complete`, which means accepted. It says nothing of delivery.
+        delivery_status: Whether the vendor calls the order delivered.
         order_total: Its price before discount, in the account's currency.
         amount_charged: What the account was charged.
         currency_code: The account's currency.
@@ -113,11 +113,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         quantity: Pieces.
         tag: The tag it was placed with.
         order_meta: The vendor's echo of e-mail, contact and the like.
-        shipping_details: Where merchandise goes; all blank otherwise.
+        shipping_details: The address of merchandise; all blank for other orders.
         raw_order_total: The price, unrounded.
-        raw: The answer itself, codes included, as a `RawReply`; see `extra`.
+        raw: The reply as it came, codes included, as a `RawReply`; see `extra`.
         vouchers: The codes; empty while delivery is pending, and for merchandise and top-ups.
-        voucher_details: What it holds.
+        voucher_details: Its products.
     """
 
     order_id: int
@@ -135,14 +135,14 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     voucher_details: tuple[VoucherDetail, ...] = ()
     order_meta: Any = None
     shipping_details: Any = None
-    # Strings, blank ones mostly, in order replies; numbers in older ones: read on demand, so that the usual answer
-    # needs no second look.
+    # These are strings in most replies, often blank, and numbers in older ones (wire documentation § 4.4). A property
+    # reads them on demand, so that the usual reply decodes in one pass.
     order_discount_: Any = msgspec.field(default=None, name="orderDiscount")
     raw_order_discount_: Any = msgspec.field(default=None, name="rawOrderDiscount")
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
     order_date_: Any = msgspec.field(default=None, name="orderDate")
     delivery_date_: Any = msgspec.field(default=None, name="deliveryDate")
-    # Set by `Operation.read`; no JSON the vendor writes has this name.
+    # `Operation.read` sets it. No JSON of the vendor has this name.
     raw: RawReply | None = msgspec.field(default=None, name="#raw")
 
     @property
@@ -162,7 +162,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def order_date(self) -> datetime | None:
-        """When it was placed, without a zone (most likely IST); only look-ups tell."""
+        """When it was placed, without a time zone (most likely IST); None in the reply of placeOrder."""
         return parse_datetime(self.order_date_)
 
     @property
@@ -172,17 +172,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def email(self) -> str:
-        """The receiver's e-mail as the vendor echoes it; empty where the reply does not tell it."""
+        """The receiver's e-mail in the reply; empty where the reply has none."""
         return _echo(meta_of(self), "email", "receiverEmail")
 
     @property
     def contact(self) -> str:
-        """The receiver's phone as the vendor echoes it; empty where the reply does not tell it."""
+        """The receiver's phone in the reply; empty where the reply has none."""
         return _echo(meta_of(self), "contact", "receiverMobileNumber")
 
     @property
     def extra(self) -> dict[str, object]:
-        """Fields of the answer that the SDK does not know yet."""
+        """Fields of the reply that the SDK does not know yet."""
         for key in ("placeOrder", "getOrderDetails"):
             found = extra_fields(self.raw, ("data", key, "data"), _ORDER_FIELDS)
             if found:
@@ -198,7 +198,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def meta_of(order: Order) -> dict[str, object]:
-    """Return what `order_meta` holds: the vendor's echo of e-mail, contact and the like; empty where it holds nothing.
+    """Return `order_meta`, the vendor's echo of e-mail, contact and the like, as a dict; empty where it holds nothing.
 
     Args:
         order: The order.
@@ -206,14 +206,14 @@ def meta_of(order: Order) -> dict[str, object]:
     value: object = order.order_meta
     if isinstance(value, str) and value:
         try:
-            value = read_untyped(value)  # other meta fields of the vendor's are JSON in a string
+            value = read_untyped(value)  # the vendor writes other meta fields as JSON in a string (§ 4.2)
         except DecodeError:
             return {}
     return cast("dict[str, object]", value) if isinstance(value, dict) else {}
 
 
 def _echo(meta: dict[str, object], *names: str) -> str:
-    """Return the first of some fields that holds something: a text, or a number for a phone."""
+    """Return the first of some fields that is not blank. It may be a number, for example a phone."""
     for name in names:
         value = meta.get(name)
         if isinstance(value, str | int) and not isinstance(value, bool) and (text := str(value).strip()):
@@ -225,7 +225,7 @@ _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.
 
 
 class OrderProduct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A product in an order of the history."""
+    """A product of an order in the history."""
 
     product_id: int | None = None
     product_name: str | None = None
@@ -240,7 +240,7 @@ class OrderProduct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An order in the history: without codes, and the only reply that tells the poNumber."""
+    """An order in the history: without codes, and the only reply with the poNumber (wire documentation § 4.6)."""
 
     order_id: int
     po_number: str | None = None
@@ -261,5 +261,5 @@ class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def order_date(self) -> datetime | None:
-        """When it was placed, without a zone (most likely IST)."""
+        """When it was placed, without a time zone (most likely IST)."""
         return parse_datetime(self.order_date_)

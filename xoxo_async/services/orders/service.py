@@ -1,26 +1,27 @@
-"""Placing, looking up, settling and listing, as methods: `OrderService`."""
+"""`OrderService`: place an order, look it up, settle it, list the history."""
 
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
-from decimal import Decimal
-from typing import Final
+from typing import Final, Unpack
 
 from xoxo_async.config import Timeouts, check_number
 from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError, effect_of
 from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.services.orders.matching import contradictions, known, named
-from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER, HistoryRequest, OrderLookup
+from xoxo_async.services.orders.matching import contradictions, require_order_id, with_po_number
+from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER
 from xoxo_async.services.orders.replies import Order, OrderSummary
+from xoxo_async.services.orders.requests import HistoryRequest, OrderFields, OrderLookup, PlaceOrder, place_order
 from xoxo_async.services.orders.settling import Settling
-from xoxo_async.services.placing import Details, place_order
 
 __all__ = ["OrderService"]
 
 _ABSENT: Final = frozenset({"PLE10016", "PLE10028"})
-_VENDORS_WORST_S: Final = 150.0
+"""The refusals of getOrderDetails that mean: no such order (wire documentation § 4.5)."""
+_SLOWEST_ORDER_S: Final = 150.0
+"""The vendor may take 120 s to place an order; the rest is a margin."""
 
 
 class OrderService:
@@ -28,8 +29,8 @@ class OrderService:
 
     Args:
         dispatch: Runs operations.
-        doubt: Told of every order whose outcome its caller left open.
-        distrust: Told of an order id and its poNumber when the answer that named it cannot be to its request.
+        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
+        distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
         call_s: The deadline of placing an order, its look-ups included.
         clock: A monotonic clock.
     """
@@ -50,44 +51,23 @@ class OrderService:
         self._clock: Final = clock
         self._settling: Final = Settling(self.find, doubt, clock)
 
-    async def place(
-        self,
-        *,
-        product_id: int,
-        denomination: Decimal | float | str,
-        po_number: str,
-        quantity: int = 1,
-        email: str | None = None,
-        contact: str | None = None,
-        tag: str | None = None,
-        notify_receiver: bool = False,
-        notify_admin: bool = False,
-        details: Details | None = None,
-    ) -> Order:
-        """Place one order. Moves money, once for a poNumber, however often it is called with it.
+    async def place(self, **order: Unpack[OrderFields]) -> Order:
+        """Place one order. Moves money, once for each poNumber, however often it is called.
 
-        Never sent again once it may have arrived: it is then looked up by its poNumber, for up to 30 seconds after
-        silence, 8 after a refusal that may hide an order. So a redelivered message gets the order of the first. It must
-        ask for the same: an order whose e-mail, contact, tag, product, value, quantity or category block contradicts
-        the request is never handed out.
+        After a lost answer the order is looked up by its poNumber, and never sent again: for up to 30 seconds after
+        silence, and up to 8 after a refusal that may hide an order. So a redelivered message gets the first order back,
+        if it asks for the same. An order that contradicts the request (in e-mail, contact, tag, product, value,
+        quantity or category block) is never returned.
 
         Args:
-            product_id: The product.
-            denomination: A piece's value in its currency: one of `denominations`, or `min_value` to `max_value`.
-            po_number: Your key, 1 to 100 characters, unique for ever. Derive it from what is bought, not the attempt.
-            quantity: Pieces, up to the product's `order_quantity_limit` (10 for most).
-            email: The receiver's address.
-            contact: The receiver's phone, `+CC-NUMBER`; some products demand it.
-            tag: Free text, can be filtered by in the history.
-            notify_receiver: Have the vendor e-mail the codes.
-            notify_admin: Have the vendor e-mail the administrator.
-            details: What lounges, airmiles, top-ups and merchandise need besides.
+            **order: The fields of the order, by name: `product_id`, `denomination` and `po_number`; as needed also
+                `quantity`, `email`, `contact`, `tag`, `notify_receiver`, `notify_admin`, `details`. See `OrderFields`.
 
         Returns:
             The order. Its codes may still be pending: see `delivery_status`.
 
         Raises:
-            ConfigError: An argument is wrong; nothing was sent.
+            ConfigError: A field is wrong; nothing was sent.
             OutcomeUnknownError: Nobody knows. Call `settle` with the poNumber, or place again with the same poNumber.
             DuplicatePoNumberError: The poNumber belongs to another order; the message names it and what differs.
             ApiError: The vendor refused; `effect` says whether an order may exist all the same.
@@ -100,32 +80,32 @@ class OrderService:
             codes = [voucher.code.reveal() for voucher in order.vouchers]
             ```
         """
-        request = place_order(
-            product_id=product_id, denomination=denomination, po_number=po_number, quantity=quantity, email=email,
-            contact=contact, tag=tag, notify_receiver=notify_receiver, notify_admin=notify_admin, details=details,
-        )  # fmt: skip
+        request = place_order(**order)
         deadline = self._clock() + self._call_s
         try:
-            order = named(await self._dispatch(PLACE_ORDER, request), request.po_number)
+            answer = with_po_number(await self._dispatch(PLACE_ORDER, request), request.po_number)
         except XoxoError as error:
             if error.effect == "none":
                 raise
             return await self._settling.after(request, error, deadline)
         except BaseException as error:
-            # Cancelled, or a bug. Nobody is left to ask whether the order exists; a listener has the poNumber. Who was
-            # still waiting for a token, a slot or a connection has ordered nothing.
-            if effect_of(error) == "possible":
-                bug = isinstance(error, Exception)
-                reason = f"a fault ended the call: {type(error).__name__}" if bug else "its caller was cancelled"
-                self._doubt(request.po_number, reason)
+            self._note_abandoned(request, error)
             raise
-        if contradicted := contradictions(request, order):
-            # The vendor replayed the poNumber's first order, or the answer belongs to another request.
-            self._distrust(order.order_id, request.po_number)
-            answered = f"it was answered with order {order.order_id}, and {', '.join(contradicted)}"
+        if contradicted := contradictions(request, answer):
+            # The vendor may repeat the first order of this poNumber, or the answer belongs to another request.
+            self._distrust(answer.order_id, request.po_number)
+            answered = f"it was answered with order {answer.order_id}, and {', '.join(contradicted)}"
             doubt = OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)
             return await self._settling.after(request, doubt, deadline)
-        return order
+        return answer
+
+    def _note_abandoned(self, request: PlaceOrder, error: BaseException) -> None:
+        """Report an order whose call ended by a cancellation or a bug after its request may have left."""
+        # A call that still waits for a token, a slot or a connection has ordered nothing.
+        if effect_of(error) == "possible":
+            bug = isinstance(error, Exception)
+            reason = f"a fault ended the call: {type(error).__name__}" if bug else "its caller was cancelled"
+            self._doubt(request.po_number, reason)
 
     async def get(self, *, order_id: int | None = None, po_number: str | None = None) -> Order:
         """Read one order with its codes. Moves no money, sends no e-mail; one getOrderDetails call.
@@ -149,14 +129,15 @@ class OrderService:
         """
         checks.one_of(("order_id", "po_number"), order_id, po_number)
         if order_id is not None:
-            return known(await self._dispatch(GET_ORDER, OrderLookup(order_id=checks.whole("order_id", order_id))))
+            lookup = OrderLookup(order_id=checks.whole("order_id", order_id))
+            return require_order_id(await self._dispatch(GET_ORDER, lookup))
         asked = checks.po_number(po_number)
-        return named(await self._dispatch(GET_ORDER, OrderLookup(po_number=asked)), asked)
+        return with_po_number(await self._dispatch(GET_ORDER, OrderLookup(po_number=asked)), asked)
 
     async def find(self, po_number: str) -> Order | None:
         """Read the order of a poNumber, if there is one. Moves no money, sends no e-mail; one getOrderDetails call.
 
-        None is not proof that there never will be: an order may take 120 s to be placed, and look-ups may lag.
+        None is no proof that the order will never exist: placing may take 120 s, and look-ups may lag.
 
         Args:
             po_number: Your poNumber.
@@ -180,16 +161,16 @@ class OrderService:
                 return None
             raise
 
-    async def settle(self, po_number: str, *, absent_after_s: float = _VENDORS_WORST_S) -> Order | None:
+    async def settle(self, po_number: str, *, absent_after_s: float = _SLOWEST_ORDER_S) -> Order | None:
         """Find out what became of an order whose answer was lost. Moves no money.
 
         Args:
             po_number: The poNumber it was placed with.
-            absent_after_s: How long to look before its absence is believed. The vendor may take 120 s to place an
-                order, counted from its sending; shorten this only when that was long ago.
+            absent_after_s: Seconds of look-ups until an absent order counts as never placed. The vendor may take 120 s
+                to place an order; a smaller value is safe only when the order was sent long ago.
 
         Returns:
-            The order; or None when it was absent to the end, so that placing it again under the same poNumber is safe.
+            The order, or None when every look-up found none. It is then safe to place it again under the same poNumber.
 
         Raises:
             ConfigError: The poNumber is malformed, or `absent_after_s` is no number of seconds from 0.
@@ -209,7 +190,7 @@ class OrderService:
         """Read one page of the orders of some days, without codes. Moves no money; one getOrderHistory call.
 
         Args:
-            start: The first day (whose zone, the vendor does not say; most likely IST).
+            start: The first day. The vendor does not say in which time zone; most likely IST.
             end: The last day.
             page: The page, from 1.
             limit: Orders a page.

@@ -1,4 +1,4 @@
-"""What is done in doubt: look-ups by poNumber, never a second sending."""
+"""What follows a lost answer: look-ups by poNumber, never a second send."""
 
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -10,25 +10,24 @@ from xoxo_async.errors import DuplicatePoNumberError, OutcomeUnknownError, XoxoE
 from xoxo_async.services.orders.matching import contradictions
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.replies import Order
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = ["Settling"]
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 15.0
 _SETTLE_FOR_S: Final = 30.0
-
-
+"""Seconds of look-ups after no answer: the vendor may still be placing the order."""
 _LAG_S: Final = 8.0
-"""How long after a vendor's answer look-ups are given to show the order it may speak of."""
+"""Seconds of look-ups after a refusal: the vendor is done, and only its look-ups may lag."""
 
 
 class Settling:
-    """Find out by look-ups what became of orders whose answers are in doubt.
+    """Find out by look-ups what became of orders without a clear answer.
 
     Args:
-        find: Reads the order of a poNumber, None for none.
-        doubt: Told of every order whose outcome its caller left open.
+        find: Reads the order of a poNumber; None when there is none.
+        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
         clock: A monotonic clock.
     """
 
@@ -43,29 +42,25 @@ class Settling:
         self._clock: Final = clock
 
     async def after(self, request: PlaceOrder, error: XoxoError, deadline: float) -> Order:
-        """Look for an order that may exist, within the call's time; return it, or raise what is then known.
+        """Look up an order that may exist, until the call's deadline.
 
         Args:
-            request: What was asked for.
-            error: Why nobody knows.
+            request: The order's request.
+            error: Why its outcome is not known.
             deadline: When the call ends, by the clock.
+
+        Returns:
+            The order, if it is found and matches the request.
+
+        Raises:
+            OutcomeUnknownError: The order is not found, and it may still exist; or a look-up failed.
+            ApiError: The vendor refused the order, and the look-ups find none.
+            DuplicatePoNumberError: The poNumber belongs to another order.
         """
-        # After an answer the vendor has done what it will do, and only look-ups lag; after silence it may be at it.
-        answered = is_answer(error)
-        order = None
-        left = deadline - self._clock()
-        try:
-            with anyio.move_on_after(max(left, 0.0)):
-                order = await self.look_for(request.po_number, min(_LAG_S if answered else _SETTLE_FOR_S, left))
-        except XoxoError as failed:
-            self._doubt(request.po_number, f"its look-up failed: {failed.message}")
-            raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
-        except BaseException:
-            self._doubt(request.po_number, "its caller was cancelled while it was looked up")
-            raise
+        order = await self._look_until(request, error, deadline)
         if order is None:
             self._doubt(request.po_number, error.message)
-            if isinstance(error, OutcomeUnknownError) or (answered and not means_an_order(error)):
+            if isinstance(error, OutcomeUnknownError) or (is_answer(error) and not means_an_order(error)):
                 raise error
             raise _outcome(error, error.message) from error
         if contradicted := contradictions(request, order):
@@ -77,12 +72,31 @@ class Settling:
             ) from error
         return order
 
+    async def _look_until(self, request: PlaceOrder, error: XoxoError, deadline: float) -> Order | None:
+        """Look an order up; report it as open when the look-ups end without an answer."""
+        left = deadline - self._clock()
+        for_s = min(_LAG_S if is_answer(error) else _SETTLE_FOR_S, left)
+        order = None
+        try:
+            with anyio.move_on_after(max(left, 0.0)):
+                order = await self.look_for(request.po_number, for_s)
+        except XoxoError as failed:
+            self._doubt(request.po_number, f"its look-up failed: {failed.message}")
+            raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
+        except BaseException:
+            self._doubt(request.po_number, "its caller was cancelled while it was looked up")
+            raise
+        return order
+
     async def look_for(self, po_number: str, for_s: float) -> Order | None:
-        """Look until the order is there or the time is over; at least twice.
+        """Look an order up until it is found or the time is over; at least twice.
 
         Args:
             po_number: The poNumber.
-            for_s: How long to look.
+            for_s: Seconds of look-ups.
+
+        Returns:
+            The order; None when no look-up found it.
         """
         end = self._clock() + for_s
         wait = _FIRST_WAIT_S

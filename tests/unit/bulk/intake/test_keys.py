@@ -1,11 +1,14 @@
 """`keys`: a key shows all of its characters, and two spellings that a person reads as one are one."""
 
+import re
 import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from xoxo_async import errors
-from xoxo_async.bulk.intake.keys import MAX_KEY, check_key, folded
+from xoxo_async.bulk.intake.keys import MAX_KEY, check_key, derive_po_number, folded
 
 UNSEEN = {
     "zero width space": "\u200b",
@@ -29,8 +32,8 @@ UNSEEN = {
 
 
 @pytest.mark.parametrize("character", UNSEEN.values(), ids=list(UNSEEN))
-def test_a_character_that_nobody_sees_is_refused(character: str) -> None:
-    """With its code point and its place: nobody could find it otherwise."""
+def test_an_invisible_character_is_refused(character: str) -> None:
+    """The error shows its code point and its place, because nobody can see it."""
     with pytest.raises(errors.ConfigError, match=rf"U\+{ord(character):04X} .* as character 6: .*take it out"):
         check_key(f"EMP-1{character}x")
 
@@ -38,20 +41,20 @@ def test_a_character_that_nobody_sees_is_refused(character: str) -> None:
 @pytest.mark.parametrize(
     "key", ["EMP-1", "Müller 7", "Mu\u0308ller", "EMP\u00a01", "张三", "अ-१", "a" * MAX_KEY, "1E5", "4E-05"]
 )
-def test_any_other_key_is_taken(key: str) -> None:
-    """Letters of every script, marks, and blanks of every kind."""
+def test_any_other_key_is_accepted(key: str) -> None:
+    """A key may hold letters and marks of every script, and every kind of blank."""
     check_key(key)
 
 
 @pytest.mark.parametrize("key", ["1.23457E+14", "1,23457E+14", "1E+11", "1.2345678901234568e+20"])
-def test_a_number_whose_digits_a_spreadsheet_dropped_is_refused(key: str) -> None:
-    """With what happened, and what to do."""
+def test_a_number_with_lost_digits_is_refused(key: str) -> None:
+    """The error says what the spreadsheet did, and how to get the digits back."""
     with pytest.raises(errors.ConfigError, match=r"a spreadsheet wrote .* digits are lost\. Format the column as text"):
         check_key(key)
 
 
 def test_a_key_has_a_length_limit() -> None:
-    """Told with both numbers."""
+    """The error shows the length of the key and the limit."""
     with pytest.raises(errors.ConfigError, match="has 256 characters, and a key has 255 at most"):
         check_key("k" * 256)
 
@@ -61,12 +64,26 @@ def test_a_key_has_a_length_limit() -> None:
     ["M\u00fcller 7", "Mu\u0308ller 7", "Müller\u00a07", "Müller  7", " Müller\u20097\u3000"],
     ids=ascii,
 )
-def test_spellings_that_read_alike_are_compared_as_one(other: str) -> None:
-    """Composed or not, with whatever blanks."""
+def test_spellings_that_look_alike_are_equal(other: str) -> None:
+    """Composed and decomposed characters are equal, and so are all kinds and numbers of blanks."""
     assert folded(other) == unicodedata.normalize("NFC", "Müller 7")
 
 
 @pytest.mark.parametrize("other", ["müller 7", "Muller 7", "Müller7", "Müller-7"])
-def test_what_reads_differently_stays_apart(other: str) -> None:
-    """Case and accents too: they tell keys apart."""
+def test_spellings_that_look_different_differ(other: str) -> None:
+    """Case and accents tell keys apart."""
     assert folded(other) != folded("Müller 7")
+
+
+@given(st.text(max_size=80), st.text(min_size=1, max_size=300))
+def test_a_po_number_is_plain_short_and_stable(job: str, key: str) -> None:
+    """It has at most 100 plain characters, and it is the same for the same job and key."""
+    po_number = derive_po_number(job, key)
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,100}", po_number)
+    assert po_number == derive_po_number(job, key)
+
+
+@given(st.tuples(st.text(max_size=5), st.text(max_size=5)), st.tuples(st.text(max_size=5), st.text(max_size=5)))
+def test_two_rows_never_share_a_po_number(one: tuple[str, str], other: tuple[str, str]) -> None:
+    """Two pairs of job and key get two poNumbers, even where they read the same when joined."""
+    assert (derive_po_number(*one) == derive_po_number(*other)) == (one == other)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, PlannedLine
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.services.orders import PLACE_ORDER
-from xoxo_async.services.placing import place_order
+from xoxo_async.services.orders.requests import place_order
 
 
 def planned(number: int, pieces: int = 1, value: int = 100, room: int = 10, tag: str | None = None) -> PlannedLine:
@@ -27,6 +27,7 @@ def planned(number: int, pieces: int = 1, value: int = 100, room: int = 10, tag:
         worth=Decimal(value * pieces),
         pieces=pieces,
         room=room,
+        order=request,
     )
 
 

@@ -1,54 +1,30 @@
-"""`plan`: how a row becomes a poNumber and a fixed request."""
+"""`planner`: how a row becomes a planned line, with fixed bytes."""
 
-import re
-from collections.abc import AsyncIterator, Iterable
-from decimal import Decimal
+from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from xoxo_async.bulk.intake.order_lines import OrderLine
-from xoxo_async.bulk.intake.rows import rows_of
+from tests.unit.bulk.intake.order_rows import line, rows
+from xoxo_async.bulk import OrderLine
 from xoxo_async.bulk.ledger.lines import PlannedLine
-from xoxo_async.bulk.planning.planner import Planner, derive_po_number
+from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.errors import PlanError
-from xoxo_async.services.orders import AirmilesDetails
+from xoxo_async.services.orders import PLACE_ORDER, AirmilesDetails, PlaceOrder
 
 pytestmark = pytest.mark.anyio
 
 
-def order_line(key: str = "a", **other: object) -> OrderLine:
-    """Return a line."""
-    return OrderLine(**{"key": key, "product_id": 1001, "denomination": Decimal(100), **other})  # type: ignore[arg-type]
-
-
 async def planned(lines: Iterable[OrderLine], *, pack: bool = False, skip_invalid: bool = False) -> list[PlannedLine]:
-    """Plan without a catalogue."""
-    planner = Planner("march", None, pack=pack, skip_invalid=skip_invalid)
-    plan: AsyncIterator[PlannedLine] = planner.plan(rows_of(lines))
-    return [line async for line in plan]
-
-
-@given(st.text(max_size=80), st.text(min_size=1, max_size=300))
-def test_a_po_number_is_plain_short_and_always_the_same(job: str, key: str) -> None:
-    """Whatever job and key hold: at most 100 of the characters that no system trips over, and stable."""
-    po_number = derive_po_number(job, key)
-    assert re.fullmatch(r"[A-Za-z0-9_-]{1,100}", po_number)
-    assert po_number == derive_po_number(job, key)
-
-
-@given(st.tuples(st.text(max_size=5), st.text(max_size=5)), st.tuples(st.text(max_size=5), st.text(max_size=5)))
-def test_two_rows_never_share_a_po_number(one: tuple[str, str], other: tuple[str, str]) -> None:
-    """Also where job and key, run together, read the same."""
-    assert (derive_po_number(*one) == derive_po_number(*other)) == (one == other)
+    """Plan without a catalog."""
+    planner = Planner(None, pack=pack, skip_invalid=skip_invalid)
+    return [line async for line in planner.plan(rows(lines))]
 
 
 async def test_the_same_row_is_always_the_same_bytes() -> None:
-    """What is sent for a row follows from the row and the job alone."""
-    rows = [order_line("a"), order_line("b", email="b@example.com", quantity=2)]
-    assert await planned(rows) == await planned(rows)
-    assert len({line.digest for line in await planned(rows)}) == 2
+    """The request of a row follows from the row and the job alone."""
+    lines = [line("a"), line("b", email="b@example.com", quantity=2)]
+    assert await planned(lines) == await planned(lines)
+    assert len({line.digest for line in await planned(lines)}) == 2
 
 
 @pytest.mark.parametrize(
@@ -63,15 +39,23 @@ async def test_the_same_row_is_always_the_same_bytes() -> None:
         ({"quantity": 10}, 0),
     ],
 )
-async def test_only_lines_that_want_nothing_but_codes_have_room_for_others(other: dict[str, object], room: int) -> None:
-    """A mail, a poNumber or details of its own keep a line alone; so does a full quantity, and so does no --pack."""
-    assert [line.room for line in await planned([order_line(**other)], pack=True)] == [room]
-    assert [line.room for line in await planned([order_line(**other)])] == [0]
+async def test_only_lines_for_codes_alone_have_room(other: dict[str, object], room: int) -> None:
+    """An e-mail, a poNumber, details or a full quantity keep a line alone, and so does a job that does not pack."""
+    assert [line.room for line in await planned([line(**other)], pack=True)] == [room]
+    assert [line.room for line in await planned([line(**other)])] == [0]
 
 
-async def test_a_bad_row_spoils_the_plan_or_is_left_out() -> None:
-    """By default the error names row and column; with skip_invalid the others go on."""
-    rows = [order_line("good"), order_line("bad", email="no address"), order_line("also good")]
+async def test_a_bad_row_fails_or_is_skipped() -> None:
+    """By default the error names row and column; with skip_invalid the other rows are planned."""
+    lines = [line("good"), line("bad", email="no address"), line("also good")]
     with pytest.raises(PlanError, match="row 2, column email: must be one e-mail address"):
-        await planned(rows)
-    assert [line.key for line in await planned(rows, skip_invalid=True)] == ["good", "also good"]
+        await planned(lines)
+    assert [line.key for line in await planned(lines, skip_invalid=True)] == ["good", "also good"]
+
+
+async def test_a_planned_line_keeps_its_request() -> None:
+    """The struct is kept beside its bytes, so that nobody decodes them again while planning."""
+    (planned_line,) = await planned([line("a", tag="march")])
+    assert isinstance(planned_line.order, PlaceOrder)
+    assert planned_line.request == PLACE_ORDER.encode_request(planned_line.order)
+    assert planned_line.po_number == planned_line.order.po_number

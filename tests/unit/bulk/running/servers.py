@@ -21,7 +21,7 @@ from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.hooks import Event, Hook
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
-from xoxo_async.services.placing import PlaceOrder
+from xoxo_async.services.orders.requests import PlaceOrder
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
 NOW = 1_800_000_000.0

@@ -7,32 +7,18 @@ import pytest
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.catalog.requests import FilterBy, Sort, VouchersRequest, filters_request, vouchers_request
 
-ALL: dict[str, Any] = {
-    "page": 1,
-    "limit": 10,
-    "country": None,
-    "currency": None,
-    "product_ids": (),
-    "category": None,
-    "filters": None,
-    "sort": None,
-    "exclude_product_ids": (),
-    "parent_product_id": None,
-    "exchange_rates": False,
-}
-
 
 def vouchers(**given: Any) -> VouchersRequest:
-    return vouchers_request(**{**ALL, **given})
+    return vouchers_request(**{"page": 1, "limit": 10, **given})
 
 
-def test_what_is_not_asked_for_is_not_said() -> None:
-    """Page and limit alone: no empty filter narrows the catalogue."""
+def test_a_filter_not_given_is_not_sent() -> None:
+    """With page and limit alone, no empty filter narrows the catalog."""
     assert vouchers() == VouchersRequest(limit=10, page=1)
 
 
-def test_country_and_currency_are_filters_like_any_other() -> None:
-    """Beside those of the caller's own."""
+def test_country_and_currency_join_other_filters() -> None:
+    """The caller's own filters are sent beside them."""
     asked = vouchers(country="usa", currency="USD", filters={"productName": "shop"})
     assert asked.filters == (
         FilterBy("country", "usa"),
@@ -41,8 +27,8 @@ def test_country_and_currency_are_filters_like_any_other() -> None:
     )
 
 
-def test_lists_travel_as_comma_lists() -> None:
-    """Ids of products, and values of a filter group."""
+def test_lists_are_sent_as_comma_lists() -> None:
+    """This holds for ids of products and for values of a filter group."""
     asked = vouchers(product_ids=(7, 8), exclude_product_ids=(9,), sort=("name", "DESC"))
     assert (asked.include_products, asked.exclude_products, asked.sort) == ("7,8", "9", Sort("name", "DESC"))
     groups = filters_request("country", ["usa", "india"], ["uae"])
@@ -51,13 +37,13 @@ def test_lists_travel_as_comma_lists() -> None:
 
 @pytest.mark.parametrize("category", ["perks", "offers"])
 def test_perks_have_two_names(category: str) -> None:
-    """The vendor's word for perks is offers, asked for by the plural: either name asks for the same."""
+    """The vendor calls perks `offers` in a plural field, and either name makes the same request."""
     asked = vouchers(category=category)
     assert (asked.category_type, asked.category_types) == ("", "offers")
 
 
-def test_plans_are_asked_for_by_their_operator() -> None:
-    """Within the top-up catalogue only."""
+def test_plans_are_filtered_by_operator() -> None:
+    """The filter works in the top-up catalog alone."""
     asked = vouchers(category="topup", parent_product_id=1024)
     assert (asked.category_type, asked.parent_product_id) == ("topup", 1024)
 
@@ -80,7 +66,7 @@ def test_plans_are_asked_for_by_their_operator() -> None:
     ],
 )
 def test_a_wrong_argument_is_named(wrong: dict[str, Any], named: str) -> None:
-    """Before anything could be sent."""
+    """The error comes before anything is sent."""
     with pytest.raises(ConfigError, match=named):
         vouchers(**wrong)
 
@@ -88,7 +74,13 @@ def test_a_wrong_argument_is_named(wrong: dict[str, Any], named: str) -> None:
 @pytest.mark.parametrize(
     "wrong", [("", ["usa"], []), ("", [], ["usa"]), ("country", "usa", []), ("country", [" "], [])]
 )
-def test_values_are_picked_by_a_list_and_within_a_group(wrong: tuple[Any, Any, Any]) -> None:
-    """The vendor ignores them without a group; a text would be taken letter by letter."""
+def test_values_need_a_list_and_a_group(wrong: tuple[Any, Any, Any]) -> None:
+    """The vendor ignores them without a group, and a text would count letter by letter."""
     with pytest.raises(ConfigError):
         filters_request(*wrong)
+
+
+def test_an_unknown_filter_is_a_type_error() -> None:
+    """A misspelled filter must not be left out silently: it would return other products."""
+    with pytest.raises(TypeError, match="no filter 'contry'"):
+        vouchers(contry="usa")

@@ -11,23 +11,23 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_filters_are_a_list(road: Any) -> None:
-    """The groups come as a list of the caller's own."""
+    """The caller gets a list of its own."""
     road.answers = [(FilterGroup(filter_group_code="country"),)]
     groups = await CatalogService(road).list_filters("country")
     assert isinstance(groups, list)
     assert groups[0].filter_group_code == "country"
 
 
-async def test_an_empty_catalogue_is_an_empty_page(road: Any) -> None:
-    """PLE10030 arrives here as an empty reply."""
+async def test_an_empty_catalog_is_an_empty_page(road: Any) -> None:
+    """The dispatcher turns PLE10030 into an empty reply."""
     road.answers = [()]
     page = await CatalogService(road).list_vouchers(page=9)
     assert len(page) == 0
     assert page.is_last
 
 
-async def test_products_are_iterated_over_pages_with_the_same_question(road: Any) -> None:
-    """Every page asks the same; only the number changes."""
+async def test_every_page_has_the_same_filters(road: Any) -> None:
+    """Only the page number changes."""
     road.answers = [(Voucher(product_id=1),), ()]
     found = [
         v.product_id async for v in CatalogService(road).iterate_vouchers(limit=1, country="usa", category="lounge")
@@ -39,8 +39,8 @@ async def test_products_are_iterated_over_pages_with_the_same_question(road: Any
     ]
 
 
-async def test_a_product_that_is_another_is_not_found(road: Any) -> None:
-    """The vendor is known to return unrelated products: only the one asked for counts."""
+async def test_another_product_is_not_the_one(road: Any) -> None:
+    """The vendor has returned unrelated products, so only the requested id counts."""
     road.answers = [(Voucher(product_id=2),), (), (Voucher(product_id=1),)]
     service = CatalogService(road)
     for _ in range(2):
@@ -50,15 +50,15 @@ async def test_a_product_that_is_another_is_not_found(road: Any) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"page": 0}, {"filters": {"price": 5}}])
-async def test_wrong_questions_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
-    """They are refused before anything leaves."""
+async def test_wrong_filters_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
+    """They are refused before anything is sent."""
     with pytest.raises(ConfigError):
         await CatalogService(road).list_vouchers(**wrong)
     assert road.asked == []
 
 
 async def test_a_wrong_phone_number_is_not_sent(road: Any) -> None:
-    """The operator look-up wants E.164."""
+    """The operator look-up takes E.164 alone."""
     with pytest.raises(ConfigError, match="number"):
         await CatalogService(road).lookup_mobile_number("030 1234")
     assert road.asked == []

@@ -19,8 +19,8 @@ from xoxo_async.services.orders import (
     VoucherCode,
     VoucherDetail,
 )
-from xoxo_async.services.orders.matching import contradictions, dates_apart, known, named
-from xoxo_async.services.placing import PlaceOrder, place_order
+from xoxo_async.services.orders.matching import contradictions, dates_apart, require_order_id, with_po_number
+from xoxo_async.services.orders.requests import PlaceOrder, place_order
 from xoxo_async.wire import RawReply, Secret
 
 
@@ -57,8 +57,8 @@ def meta(**fields: Any) -> Order:
         {"vouchers": (code(31, amount=Decimal(9), currency="EUR"),)},
     ],
 )
-def test_what_a_reply_leaves_out_is_no_contradiction(fields: dict[str, Any]) -> None:
-    """Nor is a value that is only written otherwise, half of the codes, or one code for all pieces."""
+def test_a_missing_field_is_no_contradiction(fields: dict[str, Any]) -> None:
+    """Nor is a value in another spelling, half of the codes, or one code for all pieces."""
     assert contradictions(asked(), order(**fields)) == []
 
 
@@ -72,12 +72,12 @@ def test_what_a_reply_leaves_out_is_no_contradiction(fields: dict[str, Any]) -> 
         ({"quantity": 1}, "its quantity is 1, not 2"),
     ],
 )
-def test_a_contradiction_is_said_in_words_without_a_code(fields: dict[str, Any], contradiction: str) -> None:
-    """One voucher of many is enough; the sentence may go into a log."""
+def test_a_contradiction_shows_no_code(fields: dict[str, Any], contradiction: str) -> None:
+    """One voucher of many is enough for it, and its text may go into a log."""
     assert contradictions(asked(), order(**fields)) == [contradiction]
 
 
-def test_all_contradictions_are_told() -> None:
+def test_all_contradictions_are_named() -> None:
     """A person who decides needs every one of them, each once."""
     other = order(quantity=1, vouchers=(code(32), code(32)), order_meta={"email": "b@x.example"}, tag="B")
     assert contradictions(asked(email="a@x.example", tag="A"), other) == [
@@ -89,20 +89,20 @@ def test_all_contradictions_are_told() -> None:
 
 
 @pytest.mark.parametrize("echo", ["jane@x.example", " Jane@X.Example ", "", " ", None, [], {}, "j***@x.example"])
-def test_an_e_mail_is_compared_without_case_and_blanks(echo: object) -> None:
-    """A blank, absent or masked echo tells nothing."""
+def test_e_mails_compare_without_case_and_blanks(echo: object) -> None:
+    """A blank, absent or masked e-mail is not compared."""
     assert contradictions(asked(email="Jane@x.example"), meta(email=echo)) == []
 
 
 @pytest.mark.parametrize("key", ["email", "receiverEmail"])
-def test_another_persons_e_mail_is_a_contradiction_and_is_not_shown(key: str) -> None:
-    """The error goes into logs, an address does not."""
+def test_another_e_mail_is_a_hidden_contradiction(key: str) -> None:
+    """The text does not show the address, because it may go into a log."""
     assert contradictions(asked(email="jane@x.example"), meta(**{key: "john@x.example"})) == [
         "its e-mail is not the one asked for"
     ]
 
 
-def test_what_was_not_asked_for_cannot_be_contradicted() -> None:
+def test_a_field_not_requested_is_no_contradiction() -> None:
     """The vendor may fill in what the request leaves out."""
     told = order(order_meta={"email": "john@x.example", "contact": "+91-9000000000"}, tag="B")
     assert contradictions(asked(), told) == []
@@ -125,7 +125,7 @@ def test_what_was_not_asked_for_cannot_be_contradicted() -> None:
     ],
 )
 def test_a_phone_is_compared_by_its_digits(mine: str, echo: object) -> None:
-    """With or without country code, trunk zero and signs it is one phone."""
+    """It is the same phone with and without country code, trunk zero and signs."""
     assert contradictions(asked(contact=mine), meta(contact=echo)) == []
 
 
@@ -140,18 +140,18 @@ def test_a_phone_is_compared_by_its_digits(mine: str, echo: object) -> None:
     ],
 )
 def test_another_phone_is_a_contradiction(mine: str, echo: str) -> None:
-    """Seven equal digits at the end prove nothing, nor does the same number in another country."""
+    """Seven equal digits at the end are not enough, nor is the same number in another country."""
     assert contradictions(asked(contact=mine), meta(contact=echo)) == ["its contact is not the one asked for"]
 
 
 @pytest.mark.parametrize(("mine", "echo", "same"), [("A", " A ", True), ("A", "a", False), ("R&D", "R&amp;D", True)])
 def test_a_tag_is_compared_exactly(mine: str, echo: str, same: bool) -> None:
-    """Blanks around it and HTML entities are the vendor's writing, not another tag."""
+    """Only blanks around it and HTML entities are ignored, because the vendor adds them."""
     assert (contradictions(asked(tag=mine), order(tag=echo)) == []) is same
 
 
-def test_a_meta_that_is_json_in_a_string_is_read() -> None:
-    """The vendor writes other meta fields so; what is no JSON tells nothing."""
+def test_order_meta_may_be_json_in_text() -> None:
+    """The vendor writes other meta fields so; a text that is not JSON is not compared."""
     request = asked(email="jane@x.example")
     assert contradictions(request, order(order_meta='{"email": "john@x.example"}')) != []
     assert contradictions(request, order(order_meta="{")) == []
@@ -181,8 +181,8 @@ GOODS = ShippingDetails(
         (GOODS, {"shippingCity": "delhi", "shippingPostcode": 110001, "shippingCountry": "IN"}),
     ],
 )
-def test_a_category_block_that_is_echoed_otherwise_is_the_same(details: Any, echo: dict[str, Any]) -> None:
-    """In another case, place or spelling; the vendor spells countries in three ways, so they are not compared."""
+def test_a_block_in_another_spelling_is_equal(details: Any, echo: dict[str, Any]) -> None:
+    """Case and place may differ; countries are not compared, because the vendor spells them in three ways."""
     assert contradictions(asked(quantity=1, details=details), meta(**echo)) == []
 
 
@@ -204,12 +204,12 @@ def test_a_category_block_that_is_echoed_otherwise_is_the_same(details: Any, ech
     ],
 )
 def test_another_category_block_is_another_order(details: Any, echo: dict[str, Any], contradiction: str) -> None:
-    """A top-up to another phone, a lounge visit of somebody else: named, and no value is shown."""
+    """Another phone of a top-up or another traveller is named, and no value is shown."""
     assert contradictions(asked(quantity=1, details=details), meta(**echo)) == [contradiction]
 
 
-def test_a_block_beside_the_order_and_the_shipping_details_are_read() -> None:
-    """`shippingDetails` is where look-ups have it; a block that the SDK has no field for is in the raw answer."""
+def test_a_block_is_found_wherever_it_stands() -> None:
+    """Look-ups have an address in `shippingDetails`; other blocks are in fields that the SDK does not know."""
     goods = order(shipping_details={"shippingPostcode": "999999", "shippingCompany": ""})
     assert contradictions(asked(details=GOODS), goods) == ["its shipping postcode is not the one asked for"]
     body = {"data": {"getOrderDetails": {"data": {"orderId": 900, "userMeta": {"topupPhoneNumber": "9000000002"}}}}}
@@ -232,14 +232,14 @@ def test_a_block_beside_the_order_and_the_shipping_details_are_read() -> None:
         ({"products": (OrderProduct(price=Decimal(50), currency="usd"),)}, "its denomination is 50, not 25.50"),
     ],
 )
-def test_an_order_of_the_history_is_compared_as_well(fields: dict[str, Any], contradiction: str) -> None:
-    """It is the one reply that tells the poNumber."""
+def test_an_order_of_the_history_is_compared(fields: dict[str, Any], contradiction: str) -> None:
+    """The history is the one reply with the poNumber."""
     request = asked(email="jane@x.example", contact="+91-9000000001", tag="A")
     assert contradictions(request, summary(**fields), currency="USD") == [contradiction]
 
 
-def test_one_echo_of_the_history_that_agrees_is_enough() -> None:
-    """The e-mail beside the products may be the account's; a price in another currency than the product's is none."""
+def test_one_equal_value_of_history_is_enough() -> None:
+    """The e-mail beside the products may be the account's, and a price in another currency is not compared."""
     product = OrderProduct(
         product_id=31, receiver_email="JANE@x.example", price=Decimal("8.79"), currency="INR", quantity=2
     )
@@ -262,8 +262,8 @@ def test_one_echo_of_the_history_that_agrees_is_enough() -> None:
         ({"order_total": Decimal(0)}, []),
     ],
 )
-def test_currency_and_total_are_compared_where_the_caller_knows_them(fields: dict[str, Any], found: list[str]) -> None:
-    """A rate moves by less than a tenth; another value does not hide in that."""
+def test_a_known_currency_and_total_are_compared(fields: dict[str, Any], found: list[str]) -> None:
+    """The total may move with the exchange rate by a tenth; another value moves it by more."""
     told = order(**fields)
     assert contradictions(asked(), told, currency="USD", account_currency="INR", total=Decimal(4200)) == found
     assert contradictions(asked(), told) == []
@@ -275,13 +275,13 @@ SENT = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("hours", "apart"), [(0, False), (5.5, False), (13.9, False), (-11.9, False), (14.2, True), (-14.2, True)]
 )
-def test_a_date_is_apart_once_no_time_zone_explains_it(hours: float, apart: bool) -> None:
-    """The vendor's dates have no zone; the farthest zone is 14 hours away."""
+def test_a_date_apart_needs_over_14_hours(hours: float, apart: bool) -> None:
+    """The vendor's dates have no time zone, and no zone is farther than 14 hours from UTC."""
     naive = (SENT + timedelta(hours=hours)).replace(tzinfo=None)
     assert dates_apart(naive, SENT.timestamp()) is apart
 
 
-def test_a_row_sent_over_days_has_a_span_of_dates() -> None:
+def test_repeated_sends_have_a_span_of_dates() -> None:
     """The order may be of the first send, of the last, or of any between."""
     until = (SENT + timedelta(days=3)).timestamp()
     for hours, apart in ((-15, True), (-13, False), (40, False), (72 + 13, False), (72 + 15, True)):
@@ -289,8 +289,8 @@ def test_a_row_sent_over_days_has_a_span_of_dates() -> None:
         assert dates_apart(naive, SENT.timestamp(), until) is apart
 
 
-def test_no_date_tells_nothing_and_a_day_tells_only_the_day() -> None:
-    """Midnight sharp is how a date without a time is read: the order may be of any hour of that day."""
+def test_a_date_without_time_is_a_day() -> None:
+    """Midnight stands for a date without a time; and no date at all is not compared."""
     assert dates_apart(None, SENT.timestamp()) is False
     evening = datetime(2026, 3, 4, 23, 0, tzinfo=UTC).timestamp()
     assert dates_apart(datetime.fromisoformat("2026-03-04T00:00:00"), evening) is False
@@ -298,18 +298,18 @@ def test_no_date_tells_nothing_and_a_day_tells_only_the_day() -> None:
 
 
 @pytest.mark.parametrize("order_id", [0, -1])
-def test_an_order_without_an_id_is_none(order_id: int) -> None:
-    """The error has the poNumber: whoever catches it can settle."""
+def test_an_order_without_an_id_is_refused(order_id: int) -> None:
+    """The error has the poNumber, so that its caller can settle the order."""
     with pytest.raises(DecodeError, match="no order id") as caught:
-        known(order(order_id=order_id), "PO-7")
+        require_order_id(order(order_id=order_id), "PO-7")
     assert caught.value.po_number == "PO-7"
     with pytest.raises(DecodeError):
-        named(order(order_id=order_id), "PO-7")
+        with_po_number(order(order_id=order_id), "PO-7")
 
 
-def test_an_order_that_exists_is_handed_on_and_named() -> None:
-    """The wire does not echo the poNumber; the order bears the one it was asked with."""
+def test_an_order_gets_its_po_number() -> None:
+    """No reply holds the poNumber, so the order gets that of the request."""
     one = order()
-    assert known(one) is one
-    assert named(one, "PO-7") is one
+    assert require_order_id(one) is one
+    assert with_po_number(one, "PO-7") is one
     assert one.po_number == "PO-7"

@@ -60,8 +60,8 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-async def test_an_order_bears_the_po_number_asked_with(road: Any) -> None:
-    """The wire does not echo it."""
+async def test_an_order_has_the_requested_po_number(road: Any) -> None:
+    """No reply holds the poNumber, so the service fills it in."""
     road.answers = [order(), order(), order()]
     service = OrderService(road)
     assert (await service.place(**ASKED)).po_number == "PO-7"
@@ -73,7 +73,7 @@ async def test_an_order_bears_the_po_number_asked_with(road: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [{"product_id": 0}, {"po_number": ""}, {"details": {"loungeData": {}}}])
 async def test_wrong_orders_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
-    """The wrong argument is named, and nothing leaves."""
+    """The error names the wrong field, and nothing is sent."""
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         await OrderService(road).place(**{**ASKED, **wrong})
     assert road.asked == []
@@ -81,37 +81,37 @@ async def test_wrong_orders_are_not_sent(road: Any, wrong: dict[str, Any]) -> No
 
 @pytest.mark.parametrize("wrong", [{}, {"order_id": 1, "po_number": "a"}, {"order_id": 0}, {"po_number": ""}])
 async def test_an_order_is_looked_up_by_one_key(road: Any, wrong: dict[str, Any]) -> None:
-    """Which of two wins is undocumented: exactly one is sent."""
+    """The vendor does not say which of two keys wins, so exactly one is sent."""
     with pytest.raises(ConfigError):
         await OrderService(road).get(**wrong)
     assert road.asked == []
 
 
 @pytest.mark.parametrize("key", [{"order_id": 5}, {"po_number": "PO-7"}])
-async def test_a_look_up_without_an_order_id_is_no_order(road: Any, key: dict[str, Any]) -> None:
-    """An answer with id 0 proves nothing."""
+async def test_a_look_up_needs_an_order_id(road: Any, key: dict[str, Any]) -> None:
+    """A reply with order id 0 proves no order."""
     road.answers = [order(order_id=0)]
     with pytest.raises(DecodeError, match="no order id"):
         await OrderService(road).get(**key)
 
 
 @pytest.mark.parametrize("error_id", ["PLE10016", "PLE10028"])
-async def test_find_says_none_where_there_is_no_order(road: Any, error_id: str) -> None:
-    """Not found by poNumber, or no such transaction: None."""
+async def test_find_returns_none_for_no_order(road: Any, error_id: str) -> None:
+    """Both refusals that mean `no such order` become None."""
     road.answers = [NotFoundError("no", error_id=error_id)]
     assert await OrderService(road).find("PO-7") is None
 
 
 @pytest.mark.parametrize("error_id", ["PLE10021", ""])
-async def test_find_never_says_none_where_an_order_may_be(road: Any, error_id: str) -> None:
-    """PLE10021 means an order in the making; a bare 404 may come from a proxy: neither is an absence."""
+async def test_find_raises_where_an_order_may_exist(road: Any, error_id: str) -> None:
+    """PLE10021 means that the order is being made, and a bare 404 may come from a proxy."""
     road.answers = [NotFoundError("no", error_id=error_id)]
     with pytest.raises(NotFoundError):
         await OrderService(road).find("PO-7")
 
 
 async def test_raw_answers_are_masked(road: Any) -> None:
-    """An order handed out shows its codes in no repr, pickle or JSON; its unknown fields can be read."""
+    """An order shows its codes in no repr, pickle or JSON, and its unknown fields can still be read."""
     body = b'{"data":{"placeOrder":{"data":{"orderId":900,"tip":"HUNTER-2"}}}}'
     road.answers = [order(raw=RawReply(body))]
     placed = await OrderService(road).place(**ASKED)
@@ -132,16 +132,16 @@ async def test_history_is_iterated_over_pages(road: Any) -> None:
     assert [(request.page, request.tag) for _, request in road.asked] == [(1, "t"), (2, "t")]
 
 
-async def test_a_lost_answer_is_looked_up_and_never_sent_again(road: Any, clock: Clock) -> None:
-    """The order that was placed after all is found by its poNumber; placeOrder leaves once."""
+async def test_a_lost_answer_is_looked_up(road: Any, clock: Clock) -> None:
+    """The order is found by its poNumber, and placeOrder is sent once."""
     road.answers = [lost(), absent(), absent(), order(quantity=1)]
     placed = await OrderService(road, clock=clock).place(**ASKED)
     assert (placed.order_id, placed.po_number) == (900, "PO-7")
     assert [name for name, _ in road.asked].count("placeOrder") == 1
 
 
-async def test_a_lost_answer_stays_unknown_when_nothing_is_found(road: Any, clock: Clock) -> None:
-    """Absent for thirty seconds is no proof: the outcome is unknown, and whoever listens hears of it."""
+async def test_an_order_not_found_stays_unknown(road: Any, clock: Clock) -> None:
+    """Thirty seconds without an order prove nothing; the error says so, and the listener gets the poNumber."""
     doubts: list[str] = []
     road.answers = [lost(), *(absent() for _ in range(20))]
     service = OrderService(road, clock=clock, doubt=lambda po_number, _reason: doubts.append(po_number))
@@ -153,8 +153,8 @@ async def test_a_lost_answer_stays_unknown_when_nothing_is_found(road: Any, cloc
 
 
 @pytest.mark.parametrize("error", [ConnectError("refused"), BadRequestError("no", error_id="PLE10001")])
-async def test_a_certain_no_is_not_looked_up(road: Any, clock: Clock, error: Exception) -> None:
-    """What certainly had no effect is raised at once."""
+async def test_an_error_without_effect_is_not_looked_up(road: Any, clock: Clock, error: Exception) -> None:
+    """It is raised at once."""
     road.answers = [error]
     with pytest.raises(type(error)):
         await OrderService(road, clock=clock).place(**ASKED)
@@ -175,10 +175,8 @@ async def test_a_certain_no_is_not_looked_up(road: Any, clock: Clock, error: Exc
     ids=["product", "denomination", "quantity", "e-mail", "contact", "tag", "top-up"],
 )
 @pytest.mark.parametrize("refused", [True, False], ids=["refused", "replayed"])
-async def test_a_po_number_of_another_order_is_said_so(
-    road: Any, clock: Clock, other: dict[str, Any], refused: bool
-) -> None:
-    """Whether the vendor refuses a used poNumber or answers with its first order: that one is never handed out."""
+async def test_another_orders_po_number_raises(road: Any, clock: Clock, other: dict[str, Any], refused: bool) -> None:
+    """The vendor may refuse a used poNumber or answer with its first order; that order is never returned."""
     asked = {**ASKED, "email": "jane@x.example", "contact": "+91-9000000001", "tag": "A"}
     details = TopUpDetails(phone_code="+91", phone_number="9000000001")
     first = DuplicatePoNumberError("used", error_id="PLE10004") if refused else order(**other)
@@ -191,13 +189,13 @@ async def test_a_po_number_of_another_order_is_said_so(
 
 
 async def test_an_answer_to_another_request_is_looked_up(road: Any, clock: Clock) -> None:
-    """On a connection out of step the answer is another order's; the look-up finds the one that was placed."""
+    """The answer names another order, and the look-up finds the one that was placed."""
     road.answers = [order(order_id=901, tag="B"), order(tag="A")]
     assert (await OrderService(road, clock=clock).place(**ASKED, tag="A")).order_id == 900
 
 
-async def test_an_answer_to_another_request_without_an_order_of_ours_is_doubt(road: Any, clock: Clock) -> None:
-    """The doubt says which order came, and whoever listens has the poNumber."""
+async def test_a_foreign_answer_without_our_order_raises(road: Any, clock: Clock) -> None:
+    """The error names the order that came, and the listener gets the poNumber."""
     doubts: list[str] = []
     road.answers = [order(order_id=901, tag="B"), *(absent() for _ in range(20))]
     service = OrderService(road, clock=clock, doubt=lambda po_number, _reason: doubts.append(po_number))
@@ -206,15 +204,15 @@ async def test_an_answer_to_another_request_without_an_order_of_ours_is_doubt(ro
     assert doubts == ["PO-7"]
 
 
-async def test_a_duplicate_that_is_the_same_order_is_the_order(road: Any, clock: Clock) -> None:
-    """A redelivered message gets the order of the first."""
+async def test_a_matching_duplicate_returns_the_order(road: Any, clock: Clock) -> None:
+    """A redelivered message gets the first order."""
     road.answers = [DuplicatePoNumberError("used", error_id="PLE10004"), order(quantity=1)]
     assert (await OrderService(road, clock=clock).place(**ASKED)).order_id == 900
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), "150", -1, True, None], ids=repr)
-async def test_settle_refuses_what_is_no_time(road: Any, clock: Clock, seconds: Any) -> None:
-    """NaN never ended, and a negative time said "absent" at once: nothing is looked up, and the argument is named."""
+async def test_settle_refuses_a_wrong_time(road: Any, clock: Clock, seconds: Any) -> None:
+    """NaN, a negative number and a text are named, and nothing is looked up."""
     with pytest.raises(ConfigError, match="absent_after_s"):
         await OrderService(road, clock=clock).settle("PO-7", absent_after_s=seconds)
     with pytest.raises(ConfigError, match="call_s"):
@@ -222,8 +220,8 @@ async def test_settle_refuses_what_is_no_time(road: Any, clock: Clock, seconds: 
     assert road.asked == []
 
 
-async def test_settle_believes_an_absence_only_at_the_end(road: Any, clock: Clock) -> None:
-    """None comes after the vendor's longest time, and a late order is found."""
+async def test_settle_waits_before_it_returns_none(road: Any, clock: Clock) -> None:
+    """It returns None after the vendor's longest time, and finds an order that comes late."""
     road.answers = [absent() for _ in range(40)]
     assert await OrderService(road, clock=clock).settle("PO-7") is None
     assert clock.now >= 150

@@ -15,8 +15,8 @@ from xoxo_async.errors import (
     XoxoError,
 )
 from xoxo_async.services.orders import Order
+from xoxo_async.services.orders.requests import place_order
 from xoxo_async.services.orders.settling import Settling
-from xoxo_async.services.placing import place_order
 
 pytestmark = pytest.mark.anyio
 
@@ -65,21 +65,21 @@ STRANGE = ServerError("never heard of", **WHERE, status=422, error_id="PLE77777"
 USED = DuplicatePoNumberError("used", **WHERE, status=422, error_id="PLE10004")
 
 
-async def test_look_ups_come_seldomer_and_end_with_one_at_the_end(books: Books) -> None:
-    """After 1, 2, 4 … seconds, never more than 15 apart; the last look is when the time is over, not before."""
+async def test_look_ups_back_off_until_the_end(books: Books) -> None:
+    """They come after 1, 2, 4 … seconds, never more than 15 apart, and the last one when the time is over."""
     assert await books.settling.look_for("PO-7", 60) is None
     assert books.looked_at == [0, 1, 3, 7, 15, 30, 45, 60]
 
 
 @pytest.mark.parametrize("for_s", [0.0, -5.0, 0.5])
-async def test_an_absence_is_looked_at_twice_however_short_the_time(books: Books, for_s: float) -> None:
+async def test_there_are_at_least_two_look_ups(books: Books, for_s: float) -> None:
     """A single look-up may lag behind the order."""
     assert await books.settling.look_for("PO-7", for_s) is None
     assert len(books.looked_at) == 2
 
 
-async def test_an_order_found_ends_the_looking(books: Books) -> None:
-    """Nothing is slept for once it is there."""
+async def test_a_found_order_ends_the_look_ups(books: Books) -> None:
+    """There is no sleep after it is found."""
     books.answers = [None, None, order()]
     found = await books.settling.look_for("PO-7", 60)
     assert found is not None
@@ -87,30 +87,30 @@ async def test_an_order_found_ends_the_looking(books: Books) -> None:
 
 
 @pytest.mark.parametrize(("error", "seconds"), [(LOST, 30), (FUNDS, 8), (LATE, 8)], ids=["silence", "funds", "late"])
-async def test_silence_is_looked_into_longer_than_an_answer(books: Books, error: XoxoError, seconds: float) -> None:
-    """After an answer the vendor has done what it will do; after silence it may still be at it."""
+async def test_silence_gets_more_look_ups_than_refusals(books: Books, error: XoxoError, seconds: float) -> None:
+    """After a refusal the vendor is done; after silence it may still be placing the order."""
     with pytest.raises(XoxoError):
         await books.after(error)
     assert books.now == seconds
 
 
 async def test_look_ups_end_with_the_call(books: Books) -> None:
-    """What is left of the call's time is all they get."""
+    """They get no more time than is left of the call."""
     with pytest.raises(OutcomeUnknownError):
         await books.after(LOST, deadline=5.0)
     assert books.now == 5
 
 
-async def test_an_order_found_is_the_answer_and_no_doubt(books: Books) -> None:
-    """Whatever the error before it was."""
+async def test_a_found_order_is_returned(books: Books) -> None:
+    """The error before it does not matter, and no doubt is reported."""
     books.answers = [None, order(quantity=1)]
     assert (await books.after(USED)).order_id == 900
     assert books.doubts == []
 
 
 @pytest.mark.parametrize("error", [LOST, FUNDS, USED], ids=["lost", "funds", "used"])
-async def test_an_error_that_says_it_already_is_raised_as_it_came(books: Books, error: XoxoError) -> None:
-    """Absent to the end: a refusal stays one, and doubt stays doubt; whoever listens has the poNumber."""
+async def test_an_error_that_fits_is_raised_unchanged(books: Books, error: XoxoError) -> None:
+    """A refusal stays a refusal, an unknown outcome stays unknown, and the listener gets the poNumber."""
     with pytest.raises(type(error)) as caught:
         await books.after(error)
     assert caught.value is error
@@ -118,8 +118,8 @@ async def test_an_error_that_says_it_already_is_raised_as_it_came(books: Books, 
 
 
 @pytest.mark.parametrize("error", [LATE, STRANGE], ids=["an order exists", "unknown id"])
-async def test_a_refusal_that_may_mean_an_order_becomes_doubt(books: Books, error: XoxoError) -> None:
-    """Not found yet is no proof against the vendor's own word; the doubt keeps all that the refusal said."""
+async def test_an_unclear_refusal_becomes_outcome_unknown(books: Books, error: XoxoError) -> None:
+    """Look-ups that find nothing do not outweigh it, and the error keeps all that the refusal said."""
     with pytest.raises(OutcomeUnknownError) as caught:
         await books.after(error)
     doubt = caught.value
@@ -134,8 +134,8 @@ async def test_a_refusal_that_may_mean_an_order_becomes_doubt(books: Books, erro
 
 
 @pytest.mark.parametrize("error", [LOST, FUNDS], ids=["lost", "funds"])
-async def test_a_look_up_that_fails_leaves_doubt_whatever_came_before(books: Books, error: XoxoError) -> None:
-    """Nothing is known then, and both reasons are told."""
+async def test_a_failed_look_up_leaves_it_unknown(books: Books, error: XoxoError) -> None:
+    """The error holds both reasons."""
     books.answers = [None, ConnectError("not reached")]
     with pytest.raises(OutcomeUnknownError, match=rf"{error.message}.*not reached") as caught:
         await books.after(error)
@@ -143,23 +143,23 @@ async def test_a_look_up_that_fails_leaves_doubt_whatever_came_before(books: Boo
     assert books.doubts == [("PO-7", "its look-up failed: not reached")]
 
 
-async def test_not_found_of_another_kind_is_a_failed_look_up(books: Books) -> None:
-    """Only `find` says what an absence is; an order in the making is none."""
+async def test_another_not_found_is_a_failed_look_up(books: Books) -> None:
+    """Only `find` decides which refusal means that there is no order."""
     books.answers = [NotFoundError("being fulfilled", error_id="PLE10021")]
     with pytest.raises(OutcomeUnknownError):
         await books.after(USED)
 
 
-async def test_a_caller_cancelled_meanwhile_leaves_a_word(books: Books) -> None:
-    """The cancellation passes; the poNumber is told to whoever listens."""
+async def test_a_cancelled_caller_reports_the_po_number(books: Books) -> None:
+    """The cancellation passes through."""
     books.answers = [None, KeyboardInterrupt()]
     with pytest.raises(KeyboardInterrupt):
         await books.after(LOST)
     assert books.doubts == [("PO-7", "its caller was cancelled while it was looked up")]
 
 
-async def test_another_order_under_the_po_number_is_not_handed_out(books: Books) -> None:
-    """It is somebody else's: the error says whose, and in what it differs."""
+async def test_another_order_is_never_returned(books: Books) -> None:
+    """The error names that order, and what differs."""
     books.answers = [order(quantity=5)]
     with pytest.raises(DuplicatePoNumberError, match="belongs to order 900, and its quantity is 5, not 1") as caught:
         await books.after(LOST)

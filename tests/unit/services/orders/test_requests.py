@@ -1,20 +1,22 @@
-"""`placing`: an order's arguments become what placeOrder is sent, or the wrong one is named."""
+"""`requests`: the fields of an order become the request of placeOrder, or the wrong field is named."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.services.placing import (
-    AirmilesDetails,
-    Details,
-    LoungeDetails,
+from xoxo_async.services import orders
+from xoxo_async.services.orders import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
+from xoxo_async.services.orders.requests import (
+    HistoryRequest,
+    OrderFields,
+    OrderLookup,
     PlaceOrder,
-    ShippingDetails,
-    TopUpDetails,
     place_order,
+    request_fields,
 )
 
 ASKED: dict[str, Any] = {"product_id": 31, "denomination": 25, "po_number": "PO-7"}
@@ -40,16 +42,16 @@ def wire(order: PlaceOrder) -> dict[str, Any]:
     return fields
 
 
-def test_an_order_says_outright_that_nobody_is_mailed() -> None:
-    """What an absent flag means is documented nowhere, and a mail cannot be called back."""
+def test_both_mail_flags_are_always_sent() -> None:
+    """The vendor does not say what an absent flag means, and a mail cannot be undone."""
     asked = wire(placing())
     assert (asked["notifyReceiverEmail"], asked["notifyAdminEmail"]) == (0, 0)
     asked = wire(placing(email="a@b.example", notify_receiver=True, notify_admin=True))
     assert (asked["notifyReceiverEmail"], asked["notifyAdminEmail"]) == (1, 1)
 
 
-def test_what_was_not_given_is_not_sent() -> None:
-    """No empty address, and no block of a category."""
+def test_a_field_not_given_is_not_sent() -> None:
+    """There is no empty address, and no block of a category."""
     assert set(wire(placing())) == {
         "productId",
         "quantity",
@@ -87,13 +89,13 @@ def test_what_was_not_given_is_not_sent() -> None:
     ids=["lounge", "miles", "topup", "topup, operator checked"],
 )
 def test_a_category_adds_its_block(details: Details, sent: dict[str, Any]) -> None:
-    """As the vendor's pages have it; a day is written DD-MM-YYYY."""
+    """The block has the vendor's names, and a day is written DD-MM-YYYY."""
     plain = wire(placing())
     assert wire(placing(details=details)) == {**plain, **sent}
 
 
-def test_a_parcel_needs_no_company_and_no_second_line() -> None:
-    """They are sent empty; everything else of the address is needed."""
+def test_company_and_second_line_may_be_empty() -> None:
+    """Both are sent empty; every other field of the address is needed."""
     asked = placing(details=ShippingDetails(**SHIPPING))
     assert (asked.shipping_company, asked.shipping_address2) == ("", "")
     assert asked.shipping_postcode == "F"
@@ -101,7 +103,7 @@ def test_a_parcel_needs_no_company_and_no_second_line() -> None:
 
 @pytest.mark.parametrize("missing", sorted(SHIPPING))
 def test_a_missing_line_of_an_address_is_named(missing: str) -> None:
-    """Blank is missing: a parcel cannot be sent to it."""
+    """A blank field is missing: no parcel can be sent there."""
     with pytest.raises(ConfigError, match=rf"details\.{missing} is missing"):
         placing(details=ShippingDetails(**{**SHIPPING, missing: " "}))
 
@@ -124,6 +126,8 @@ def test_a_missing_line_of_an_address_is_named(missing: str) -> None:
         ({"po_number": "1.23457E+14"}, "po_number is .*: a spreadsheet"),
         ({"tag": "a\x00"}, "tag"),
         ({"notify_receiver": True}, "notify_receiver needs an email"),
+        ({"notify_admin": 2}, "notify_admin must be true or false, not 2"),
+        ({"notify_receiver": "no"}, "notify_receiver must be true or false"),
         ({"details": {"loungeData": {}}}, "details"),
         ({"details": AirmilesDetails(loyalty_member_id=" ")}, "loyalty_member_id"),
         (
@@ -142,7 +146,67 @@ def test_a_missing_line_of_an_address_is_named(missing: str) -> None:
         ({"details": ShippingDetails(**{**SHIPPING, "address1": ""})}, "address1"),
     ],
 )
-def test_a_wrong_argument_is_named(wrong: dict[str, Any], named: str) -> None:
-    """Before anything leaves."""
+def test_a_wrong_field_is_named(wrong: dict[str, Any], named: str) -> None:
+    """The error begins with the name of the field."""
     with pytest.raises(ConfigError, match=named):
         placing(**wrong)
+
+
+def test_every_wrong_field_is_reported() -> None:
+    """A caller that collects errors gets one for each wrong field, and a request without these fields."""
+    wrong: dict[str, str] = {}
+    request = request_fields(
+        {**ASKED, "product_id": 0, "email": "nobody", "notify_receiver": True, "details": {}},
+        lambda name, error: wrong.update({name: error.message}),
+    )
+    assert list(wrong) == ["product_id", "email", "details"]
+    assert not {"product_id", "email", "details"} & request.keys()
+    assert request["po_number"] == "PO-7"
+
+
+def test_a_long_wrong_value_is_cut() -> None:
+    """The error shows the start of it: a cell of a file may hold 100,000 characters."""
+    with pytest.raises(ConfigError) as caught:
+        placing(product_id="9" * 100_000)
+    assert len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize("given", [{"colour": "red"}, {"poNumber": "PO-1"}])
+def test_an_unknown_field_is_a_type_error(given: dict[str, Any]) -> None:
+    """A misspelled field must not be left out silently."""
+    with pytest.raises(TypeError, match=f"no field '{next(iter(given))}'"):
+        placing(**given)
+
+
+@pytest.mark.parametrize("missing", sorted(ASKED))
+def test_a_missing_field_is_a_type_error(missing: str) -> None:
+    """The three required fields have no default."""
+    with pytest.raises(TypeError, match=missing):
+        place_order(**{name: value for name, value in ASKED.items() if name != missing})  # type: ignore[typeddict-item]
+
+
+def test_each_field_of_an_order_has_its_check() -> None:
+    """`OrderFields` says what callers may give; a field without a check would raise for everybody."""
+    given: dict[str, Any] = {
+        **ASKED,
+        "quantity": 1,
+        "email": "a@b.example",
+        "contact": "+91-98",
+        "tag": "t",
+        "notify_receiver": False,
+        "notify_admin": False,
+        "details": AirmilesDetails(loyalty_member_id="M"),
+    }
+    assert given.keys() == OrderFields.__annotations__.keys()
+    assert placing(**given).denomination == Decimal(25)
+
+
+def test_a_look_up_never_mails_codes_again() -> None:
+    """The flag is always sent: the vendor does not say what an absent flag means."""
+    assert b'"sendMailToReceiver":0' in orders.GET_ORDER.encode(OrderLookup(po_number="PO-7"))
+
+
+def test_a_history_without_a_tag_names_none() -> None:
+    """An empty tag would be a filter for orders with an empty tag."""
+    day = date(2026, 3, 1)
+    assert b"tag" not in orders.GET_ORDER_HISTORY.encode(HistoryRequest(day, day, 10, 1)).split(b'"variables"')[1]

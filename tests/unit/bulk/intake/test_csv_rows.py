@@ -1,0 +1,117 @@
+"""`csv_rows`: the rows of a CSV file, and the place of what cannot be read in it."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.intake.orders_files import HEAD, lines, problem
+from xoxo_async.bulk import OrderLine
+
+
+def test_csv_fields_are_read(tmp_path: Path) -> None:
+    """A file may have the columns of `OrderLine` in any order; a blank cell counts as absent."""
+    head = "quantity,key,denomination,product_id,email,contact,tag,notify_receiver,notify_admin,po_number\n"
+    (line,) = lines(tmp_path / "o.csv", head + "2, a1 ,50.50,1001,j@example.com,+91-9,march,yes,0,PO-1\n")
+    assert line == OrderLine(
+        key="a1",
+        product_id=1001,
+        denomination=Decimal("50.50"),
+        quantity=2,
+        email="j@example.com",
+        contact="+91-9",
+        tag="march",
+        notify_receiver=True,
+        po_number="PO-1",
+    )
+
+
+def test_spreadsheet_files_are_read(tmp_path: Path) -> None:
+    """The reader accepts a byte order mark, CRLF, quoted commas and line ends, blank rows and capital headers."""
+    content = '\ufeffKey,Product_ID,Denomination,Tag\r\na,1,10,"x, ""y"""\r\n,,,\r\n\r\nb,2,20.0,"two\r\nlines"\r\n'
+    assert [line.key for line in lines(tmp_path / "o.csv", content)] == ["a", "b"]
+
+
+def test_a_po_number_may_be_the_key(tmp_path: Path) -> None:
+    """In a file without a key column, poNumber is the key."""
+    (line,) = lines(tmp_path / "o.csv", "po_number,product_id,denomination\nPO-7,1,10\n")
+    assert (line.key, line.po_number) == ("PO-7", "PO-7")
+
+
+BAD_ROWS = {
+    "negative quantity": (HEAD + "a,1,10,-1\n", "row 2, column quantity"),
+    "zero quantity": (HEAD + "a,1,10,0\n", "row 2, column quantity"),
+    "half a piece": (HEAD + "a,1,10,1.5\n", "row 2, column quantity"),
+    "quantity in words": (HEAD + "a,1,10,two\n", "row 2, column quantity"),
+    "product in words": (HEAD + "a,x,10,1\n", "row 2, column product_id"),
+    "thousands separator": (HEAD + 'a,1,"1,000",1\n', "row 2, column denomination"),
+    "not a number": (HEAD + "a,1,nan,1\n", "row 2, column denomination"),
+    "absurd number": (HEAD + "a,1,1e99,1\n", "row 2, column denomination"),
+    "no denomination": (HEAD + "a,1,,1\n", "row 2, column denomination"),
+    "no key": (HEAD + "a,1,10,1\n,1,10,1\n", "row 3, column key"),
+    "too many cells": (HEAD + "a,1,10,1,5\n", "row 2"),
+    "bad flag": ("key,product_id,denomination,notify_admin\na,1,10,maybe\n", "row 2, column notify_admin"),
+    "row after quoted newline": (HEAD[:-1] + ',tag\na,1,10,1,"x\ny"\nb,1,10,z,\n', "row 3, column quantity"),
+    "underscores": (HEAD + "a,1,5_00,1\n", "row 2, column denomination"),
+    "fullwidth digit": (HEAD + "a,1,10,\uff11\n", "row 2, column quantity"),
+    "arabic digits": (HEAD + "a,\u0661\u0662,10,1\n", "row 2, column product_id"),
+    "empty poNumber as key": ("po_number,product_id,denomination\nP,1,1\n,1,1\n", "row 3, column po_number"),
+    "long key": (HEAD + "k" * 300 + ",1,10,1\n", "row 2, column key: has 300 characters"),
+    "long tag": (HEAD[:-1] + ",tag\na,1,10,1," + "t" * 300, "row 2, column tag: has 300 characters, and 255 are"),
+}
+
+
+@pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
+def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
+    """The error names each bad row by its number and column."""
+    assert where in problem(tmp_path / "o", content)
+
+
+BAD_FILES = {
+    "header alone": (HEAD.encode(), "no orders"),
+    "no key column": (b"product_id,denomination\n1,10\n", "key or po_number"),
+    "no product column": (b"key,denomination\na,10\n", "product_id"),
+    "unknown column": (b"key,product_id,denomination,colour\na,1,10,red\n", "colour"),
+    "column twice": (b"key,key,product_id,denomination\na,b,1,10\n", "more than once"),
+    "open quote": (HEAD.encode() + b'a,1,10,"1\n', "row 2: not a CSV file"),
+    "open quote in a later row": (
+        HEAD.encode() + b'a,1,10,1\nb,1,10,"1\n' + b"c,1,10,1\n" * 9,
+        "row 3: not a CSV file",
+    ),
+    "endless quote": (
+        HEAD.encode() + b'a,1,10,1\nb,1,10,"' + b"1\n" * 100_000,
+        "row 3, column quantity: the cell is longer than 131,072 characters, most likely because a quote",
+    ),
+    "endless cell": (
+        HEAD.encode() + b'a,1,10,1\nb,"1",' + b"1" * 200_000 + b",1\n",
+        "row 3, column denomination: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell after a quoted comma": (
+        HEAD[:-1].encode() + b',tag\n"a,""b""\n",1,10,1,' + b"1" * 200_000,
+        "row 2, column tag: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell in the header": (
+        b"key,product_id," + b"x" * 200_000,
+        "row 1, column 3: the cell is longer than 131,072 characters;",
+    ),
+    "endless cell and line": (
+        HEAD.encode() + b"a,1," + b"1" * 3_000_000,
+        "row 2, column denomination: the cell is longer than 131,072 characters;",
+    ),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=list(BAD_FILES))
+def test_unreadable_files_say_why(tmp_path: Path, content: bytes, words: str) -> None:
+    """The error names the file and says why it holds no orders."""
+    text = problem(tmp_path / "orders.csv", content)
+    assert words in text
+    assert "orders.csv" in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_only_line_ends_end_a_row(tmp_path: Path) -> None:
+    """Unicode's other line separators are part of the cell that holds them."""
+    content = "key,product_id,denomination,tag\na,1,10,x\u2028y\x0bz\x85\n"
+    (line,) = lines(tmp_path / "o.csv", content)
+    assert line.tag == "x\u2028y\x0bz"

@@ -1,0 +1,71 @@
+"""`jsonl_rows`: the rows of a JSONL file, one object a line."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.intake.orders_files import lines, problem
+from xoxo_async import AirmilesDetails
+
+
+def test_jsonl_has_exact_money_and_details(tmp_path: Path) -> None:
+    """A line holds one object, a number may be a string, and the names of details tell their kind."""
+    rows = [
+        '{"key": "a", "product_id": 1, "denomination": 10.10}',
+        '{"key": 7, "product_id": "2", "denomination": "20", "details": {"loyalty_member_id": "m1"}}',
+    ]
+    first, second = lines(tmp_path / "o.jsonl", "\n\n".join(rows))
+    assert first.denomination == Decimal("10.10")
+    assert (second.key, second.product_id) == ("7", 2)
+    assert second.details == AirmilesDetails(loyalty_member_id="m1")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"key": "12:30", "product_id": 1, "denomination": 1, "tag": "a:b"}',
+        '{"key": "12:30", "product_id": 1, "denomination": 1, "email": null, "tag": "\\"tag\\": 1"}',
+    ],
+)
+def test_a_colon_in_a_text_repeats_no_name(tmp_path: Path, row: str) -> None:
+    """A text may hold colons, or even a name with a colon."""
+    assert [line.key for line in lines(tmp_path / "o.jsonl", row)] == ["12:30"]
+
+
+BAD_ROWS = {
+    "json garbage": ('{"key": "a", "product_id": 1, "denomination": 1}\n{nonsense\n', "row 2"),
+    "json field": ('{"key": "a", "product_id": 1, "denomination": 1, "colour": 2}', "row 1"),
+    "json details": ('{"key": "a", "product_id": 1, "denomination": 1, "details": {"x": 1}}', "column details"),
+    "underscores in json": ('{"key": "a", "product_id": 1, "denomination": "1_0"}', "row 1, column denomination"),
+    "json list for text": ('{"key": "a", "product_id": 1, "denomination": 1, "email": ["x"]}', "row 1, column email"),
+    "json flag for text": ('{"key": true, "product_id": 1, "denomination": 1}', "row 1, column key"),
+    "empty poNumber in json": ('{"po_number": "", "product_id": 1, "denomination": 1}', "row 1, column po_number"),
+    "long tag in json": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "tag": "' + "t" * 200_000 + '"}',
+        "row 1, column tag: has 200,000 characters",
+    ),
+    "name twice in json": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "denomination": 1000}',
+        "row 1, column denomination: denomination is in the object twice",
+    ),
+    "name twice in json, escaped": (
+        '{"key": "a", "\\u006bey": "b", "product_id": 1, "denomination": 1}',
+        "row 1, column key: key is in the object twice",
+    ),
+    "name twice in json, null": (
+        '{"key": "a", "email": null, "product_id": 1, "denomination": 1, "email": "a@b.example"}',
+        "row 1, column email: email is in the object twice",
+    ),
+    "name twice in details": (
+        '{"key": "a", "product_id": 1, "denomination": 1, "details": {"phone_code": "1", "phone_code": "2"}}',
+        "row 1, column details: phone_code is in the object twice",
+    ),
+    "deep json": ('{"key": ' + "[" * 100_000, "row 1"),
+}
+
+
+@pytest.mark.parametrize(("content", "where"), BAD_ROWS.values(), ids=list(BAD_ROWS))
+def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
+    """The error names each bad row by its number and column."""
+    assert where in problem(tmp_path / "o", content)

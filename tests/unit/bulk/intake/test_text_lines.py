@@ -1,0 +1,43 @@
+"""`text_lines`: a file that is not UTF-8, or has an endless line, is refused with the place."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.intake.orders_files import HEAD, problem
+from xoxo_async.bulk.intake.text_lines import printable
+
+BAD_FILES = {
+    "latin-1": (HEAD.encode() + "a,1,10,ü\n".encode("latin-1"), "not UTF-8"),
+    "utf-16": (HEAD.encode("utf-16"), "not UTF-8"),
+    "utf-16 without a mark": (HEAD.encode("utf-16-le"), "not UTF-8"),
+    "utf-16, the other way round": (HEAD.encode("utf-16-be"), "not UTF-8"),
+    "latin-1 in a later row": (
+        HEAD.encode() + b"a,1,10,1\n" * 3 + b"\xe9,1,10,1\n" * 2,
+        "row 5: not UTF-8 (byte 0xe9)",
+    ),
+    "latin-1 in a long row": (HEAD[:-1].encode() + b',tag\na,1,1,1,"x\n\xe9"\n', "row 2: not UTF-8 (byte 0xe9)"),
+    "latin-1 in json": (b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "\xe9"}', "row 2: not UTF-8"),
+    "endless line": (HEAD.encode() + b"a,1,10,1," + b"1," * 2_000_000, "row 3: a line of it is longer than 2,097,152"),
+    "endless json": (
+        b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "' + b"k" * 3_000_000,
+        "row 2: a line of it is longer than 2,097,152 characters",
+    ),
+    "binary": (bytes(range(256)), "not UTF-8"),
+    "other binary": (b"\x89PNG\r\n", "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=list(BAD_FILES))
+def test_unreadable_files_say_why(tmp_path: Path, content: bytes, words: str) -> None:
+    """The error names the file and says why it holds no orders."""
+    text = problem(tmp_path / "orders.csv", content)
+    assert words in text
+    assert "orders.csv" in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_an_error_shows_no_control_characters() -> None:
+    """Names from a file may hold anything; the message holds the start of it, on one line."""
+    assert printable("a\nb\x07") == "a?b?"
+    assert len(printable("x" * 500)) == 80

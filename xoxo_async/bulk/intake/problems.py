@@ -1,0 +1,71 @@
+"""The problems of rows: named by row and column, listed in order, and raised as one error."""
+
+import bisect
+from typing import Final
+
+from xoxo_async.errors import PlanError
+
+__all__ = ["Problems"]
+
+_SHOWN: Final = 20
+
+
+class Problems:
+    """Collects the problems of rows. It keeps the texts of the first twenty, by row number, and counts the rest.
+
+    Attributes:
+        total: How many problems there are; at most one for each column of a row.
+        rows: How many rows have a problem. All problems of a row are noted before those of the next row.
+    """
+
+    def __init__(self) -> None:
+        self.total: int = 0
+        self.rows: int = 0
+        self._last_row = 0
+        self._columns: Final[set[str]] = set()
+        self._shown: Final[list[tuple[int, int, str]]] = []
+
+    def add(self, row: int, what: str, *, column: str = "", key: str = "") -> None:
+        """Note one problem.
+
+        Args:
+            row: The row's number.
+            what: What is wrong there.
+            column: The column with the problem; of each column only the first problem is kept. Empty: the whole row.
+            key: The row's key, when the problem is the whole row's.
+        """
+        if row != self._last_row:
+            self.rows, self._last_row = self.rows + 1, row
+            self._columns.clear()
+        if column and column in self._columns:
+            return
+        self._columns.add(column)
+        self.total += 1
+        if len(self._shown) < _SHOWN or row < self._shown[-1][0]:
+            # Problems do not come in the order of rows: products are looked up after many rows have been read.
+            where = f", column {column}" if column else f" (key {key})" if key else ""
+            bisect.insort(self._shown, (row, self.total, f"row {row}{where}: {what}"))
+            del self._shown[_SHOWN:]
+
+    def shown(self) -> tuple[str, ...]:
+        """Return the first problems."""
+        return tuple(text for _, _, text in self._shown)
+
+    def listing(self) -> str:
+        """Return the problems, one a line."""
+        more = self.total - len(self._shown)
+        lines = [f"  {problem}" for problem in self.shown()]
+        return "\n".join([*lines, f"  … and {more} more"] if more else lines)
+
+    def raise_if_any(self, source: str) -> None:
+        """Raise `PlanError` when there is any problem.
+
+        Args:
+            source: What was read.
+        """
+        if self.total:
+            raise PlanError(
+                f"{source}: {self.total} problem{'s' if self.total > 1 else ''}, nothing was sent\n{self.listing()}",
+                problems=self.shown(),
+                total=self.total,
+            )

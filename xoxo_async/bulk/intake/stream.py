@@ -1,0 +1,105 @@
+"""Order lines from any source, as one stream of checked rows."""
+
+import itertools
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Final
+
+import anyio.to_thread
+import msgspec
+
+from xoxo_async.bulk.intake.fields import FileRow
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.rows import Row, check_fields, make_row
+from xoxo_async.bulk.intake.unique import Repeats
+
+__all__ = ["Rows", "rows_of"]
+
+_CHUNK: Final = 500
+
+
+class Rows:
+    """A stream of checked rows. A bad row goes to `problems`, and the stream goes on.
+
+    Attributes:
+        source: What is read, for messages.
+        problems: The bad rows.
+        warnings: Rows that are sent, and that a person should look at.
+    """
+
+    def __init__(self, source: str, rows: AsyncIterator[Row], problems: Problems, warnings: Problems) -> None:
+        self.source: Final[str] = source
+        self.problems: Final[Problems] = problems
+        self.warnings: Final[Problems] = warnings
+        self._rows: Final = rows
+
+    def __aiter__(self) -> AsyncIterator[Row]:
+        return self._rows
+
+
+def rows_of(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], job: str) -> Rows:
+    """Return any source of order lines as one stream of checked rows.
+
+    A thread reads files and other iterables, a chunk at a time, so that the event loop stays free. Of each row only
+    hashes are kept, to find later rows that repeat it.
+
+    Args:
+        orders: A file, or a sync or async iterable of order lines.
+        job: The job's name, which poNumbers are derived from.
+    """
+    intake = _Intake(job)
+    source = "orders"
+    if isinstance(orders, AsyncIterable):
+        rows = intake.streamed(orders)
+    elif isinstance(orders, OrdersFile):
+        source = orders.source
+        rows = _in_thread(intake.new(map(intake.from_file, orders.rows(intake.problems))))
+    else:
+        rows = _in_thread(intake.new(itertools.starmap(intake.from_python, enumerate(orders, 1))))
+    return Rows(source, rows, intake.problems, intake.repeats.warnings)
+
+
+class _Intake:
+    """Checks one row after another, and compares each with the rows before it."""
+
+    def __init__(self, job: str) -> None:
+        self.problems: Final = Problems()
+        self.repeats: Final = Repeats()
+        self._job: Final = job
+
+    def from_file(self, row: FileRow) -> Row | None:
+        """Check a row of a file."""
+        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column)
+        return None if request is None else make_row(row.number, OrderLine(**row.fields), request, self._job)
+
+    def from_python(self, number: int, line: object) -> Row | None:
+        """Check an item of an iterable; any object may stand there."""
+        if not isinstance(line, OrderLine):
+            self.problems.add(number, f"is a {type(line).__name__}, not an OrderLine")
+            return None
+        request = check_fields(number, msgspec.structs.asdict(line), self.problems)
+        return None if request is None else make_row(number, line, request, self._job)
+
+    def new(self, rows: Iterable[Row | None]) -> Iterator[Row]:
+        """Yield the good rows that repeat no earlier row."""
+        for row in rows:
+            if row is not None and self.repeats.is_new(row, self.problems):
+                yield row
+
+    async def streamed(self, lines: AsyncIterable[OrderLine]) -> AsyncIterator[Row]:
+        """Yield the good rows of an async iterable."""
+        number = 0
+        async for line in lines:
+            number += 1
+            for row in self.new((self.from_python(number, line),)):
+                yield row
+
+
+async def _in_thread(rows: Iterator[Row]) -> AsyncIterator[Row]:
+    def chunk() -> list[Row]:
+        return list(itertools.islice(rows, _CHUNK))
+
+    while batch := await anyio.to_thread.run_sync(chunk):
+        for row in batch:
+            yield row

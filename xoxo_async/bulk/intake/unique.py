@@ -1,0 +1,195 @@
+"""Which rows are the same: within one input by key, poNumber or receiver; in a ledger by another spelling of a key."""
+
+import re
+from array import array
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Final, Protocol
+
+from xoxo_async.bulk.intake.keys import folded
+from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.rows import Row
+from xoxo_async.bulk.ledger.lines import LedgerLine, PackedLine
+from xoxo_async.services.orders.details import AirmilesDetails, ShippingDetails, TopUpDetails
+
+__all__ = ["FirstRows", "KeyReader", "OtherSpellings", "Repeats"]
+
+_CHUNK: Final = 500
+_NO_DIGITS: Final = re.compile("[^0-9]+")
+_ALL_BITS: Final = 2**64 - 1
+_FEWEST_DIGITS: Final = 6
+"""A shorter number is an extension or a placeholder that many persons share."""
+
+
+class FirstRows:
+    """The row in which each of many things was first seen. It keeps a hash of each thing, some 25 bytes.
+
+    A dict takes a hundred bytes a thing. Two of a million things have the same hash with a probability of 1 in 30
+    million. Then a good row is refused or warned about; the next process hashes otherwise and takes it.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._hashes = array("Q", bytes(8 * 1024))
+        self._rows = array("I", bytes(4 * 1024))
+
+    def first(self, thing: object, row: int) -> int:
+        """Return the row in which a thing was first seen; this row when the thing is new.
+
+        Args:
+            thing: Anything that has a hash.
+            row: The row that holds it.
+        """
+        wanted = hash(thing) & _ALL_BITS or 1  # 0 marks a free place
+        hashes = self._hashes
+        last = len(hashes) - 1
+        place = wanted & last
+        while (found := hashes[place]) != wanted:
+            if not found:
+                hashes[place], self._rows[place] = wanted, row
+                self._count += 1
+                if 3 * self._count > 2 * last:
+                    self._grow()
+                return row
+            place = (place + 1) & last
+        return self._rows[place]
+
+    def _grow(self) -> None:
+        size = 2 * len(self._hashes)
+        hashes, rows, last = array("Q", bytes(8 * size)), array("I", bytes(4 * size)), size - 1
+        for number, row in zip(self._hashes, self._rows, strict=True):
+            if number:
+                place = number & last
+                while hashes[place]:
+                    place = (place + 1) & last
+                hashes[place], rows[place] = number, row
+        self._hashes, self._rows = hashes, rows
+
+
+class Repeats:
+    """Finds the rows of one input that repeat an earlier row.
+
+    A ledger passes over a line that it holds with the same contents: that is how a job is run again. Twice in one
+    input, the same key may be two gifts for one person, or a copy by mistake, so a person has to decide.
+
+    Attributes:
+        warnings: Rows whose receiver gets the same from an earlier row, under another key.
+    """
+
+    def __init__(self) -> None:
+        self.warnings: Final = Problems()
+        self._keys: Final = FirstRows()
+        self._po_numbers: Final = FirstRows()
+        self._gifts: Final = FirstRows()
+
+    def is_new(self, row: Row, problems: Problems) -> bool:
+        """Return whether a row has a key and a poNumber of its own; note what it repeats.
+
+        Args:
+            row: The row.
+            problems: Where a repeated key or poNumber is noted.
+        """
+        number, line = row.number, row.line
+        first = self._keys.first(folded(line.key), number)
+        if first != number:
+            problems.add(number, f"{line.key} stands in row {first} already", column="key")
+            return False
+        first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
+        if first != number:
+            problems.add(number, f"{line.po_number} stands in row {first} already", column="po_number")
+            return False
+        self._warn(row)
+        return True
+
+    def _warn(self, row: Row) -> None:
+        order = row.order
+        earlier = [
+            first
+            for person in _receivers(row)
+            if (first := self._gifts.first((person, order.product_id, order.denomination), row.number)) != row.number
+        ]
+        if earlier:
+            gift = f"product {order.product_id} for {order.denomination:f}"
+            what = f"its receiver gets {gift} from row {min(earlier)} too"
+            self.warnings.add(row.number, what, key=row.line.key)
+
+
+def _receivers(row: Row) -> Iterator[str]:
+    """Yield everything that identifies the receiver of a row."""
+    line, details = row.line, row.line.details
+    if line.email:
+        yield line.email.strip().casefold()
+    phones = [line.contact or ""]
+    if isinstance(details, AirmilesDetails):
+        yield f"member {details.loyalty_member_id}".strip()
+    elif isinstance(details, TopUpDetails):
+        phones.append(f"{details.phone_code}{details.phone_number}")
+    elif isinstance(details, ShippingDetails):
+        phones.append(details.contact_no)
+    for phone in phones:
+        digits = _NO_DIGITS.sub("", phone).lstrip("0")  # 0091 and +91 are one prefix
+        if len(digits) >= _FEWEST_DIGITS:
+            yield digits
+
+
+class KeyReader(Protocol):
+    """The methods of a ledger that read keys."""
+
+    def lines(self) -> AsyncIterator[LedgerLine]:
+        """Stream all lines."""
+        ...
+
+    async def packed(self, orders: Sequence[LedgerLine], /) -> dict[int, list[PackedLine]]:
+        """Return the lines of packed orders."""
+        ...
+
+    async def find(self, key: str, /) -> LedgerLine | None:
+        """Return the line of a key."""
+        ...
+
+
+class OtherSpellings:
+    """The keys that a ledger holds in another spelling than a new row: the same key must not be ordered twice.
+
+    Only the keys whose spelling differs from the compared form are kept in memory; hardly any ledger has one.
+
+    Args:
+        ledger: The ledger.
+    """
+
+    def __init__(self, ledger: KeyReader) -> None:
+        self._ledger: Final = ledger
+        self._spellings: Final[dict[str, str]] = {}
+
+    async def read(self) -> None:
+        """Read every key of the ledger; a million keys take some two seconds."""
+        shared: list[LedgerLine] = []
+        async for line in self._ledger.lines():
+            self._note(line.key)
+            if line.lines > 1:
+                shared.append(line)
+            if len(shared) == _CHUNK:
+                await self._note_packed(shared)
+                shared = []
+        await self._note_packed(shared)
+
+    async def _note_packed(self, orders: list[LedgerLine]) -> None:
+        for rows in (await self._ledger.packed(orders)).values():
+            for row in rows:
+                self._note(row.key)
+
+    def _note(self, key: str) -> None:
+        plain = folded(key)
+        if plain != key:
+            self._spellings[plain] = key
+
+    async def other(self, key: str) -> str | None:
+        """Return the other spelling in which the ledger holds a key; None when there is none.
+
+        Args:
+            key: The key of a row that is to be planned.
+        """
+        plain = folded(key)
+        stored = self._spellings.get(plain)
+        if stored is None and plain != key and await self._ledger.find(plain) is not None:
+            stored = plain
+        return stored if stored != key else None
