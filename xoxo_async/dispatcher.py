@@ -10,7 +10,6 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import as_outcome, renews_the_token
 from xoxo_async.errors import (
@@ -26,8 +25,9 @@ from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy, RetryQuota
-from xoxo_async.session import Answer, Session
+from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
+from xoxo_async.transport.http import Answer
 from xoxo_async.wire import Secret
 from xoxo_async.wire.refusal import recognise
 
@@ -86,7 +86,7 @@ class Dispatcher:
         call_s = timeouts.call_s
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
         self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
-        self._worked: Token | None = None  # the last token that the vendor accepted
+        self._worked: Secret | None = None  # the last access token that the vendor accepted
         self._doubt: Final = doubt
         self._seen: Final = SeenOrders()
         self._listeners: Final[list[Callable[[OrderAnswer], None]]] = []
@@ -150,7 +150,7 @@ class Dispatcher:
                     left = deadline - self._clock()
             else:
                 self._quota.succeeded()
-                self._worked = answer.token
+                self._worked = answer.bearer
                 if self._hooks:
                     self._finished(operation.name, attempt, started, None)
                 return reply
@@ -197,7 +197,7 @@ class Dispatcher:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
-        self._worked = answer.token
+        self._worked = answer.bearer
         if self._hooks:
             self._finished(operation.name, 1, started, None)
         return reply
@@ -378,13 +378,13 @@ class Dispatcher:
         elif after is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation.name, after)
         if isinstance(error, TokenRejectedError):
-            held = self._session.reject(answer.token, worked=answer.token is self._worked)
+            held = self._session.reject(answer.bearer, worked=answer.bearer is self._worked)
             if held is not None:
                 held.status, held.error_id = error.status, error.error_id
                 return held
             return error
         if error.error_id and not isinstance(error, AuthError):
-            self._worked = answer.token  # a refusal of the operation itself comes after the token was accepted
+            self._worked = answer.bearer  # a refusal of the operation itself comes after the token was accepted
         if undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
             undecoded.status = answer.status
             undecoded.effect = error.effect
@@ -424,8 +424,8 @@ def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply
 
 async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret, ...]) -> XoxoError:
     """Read an answer that is no success; a large one in a thread."""
-    if answer.token is not None:
-        secrets = (answer.token.access, *secrets)  # the client may have got another one meanwhile
+    if answer.bearer is not None:
+        secrets = (answer.bearer, *secrets)  # the client may have got another one meanwhile
     read = partial(
         recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
     )

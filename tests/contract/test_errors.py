@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from xoxo_async import RateLimits, RetryPolicy, Timeouts, errors
-from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import Pacer
@@ -18,7 +17,7 @@ from xoxo_async.services.catalog import CatalogService
 from xoxo_async.services.links import LinkService
 from xoxo_async.services.orders import OrderService
 from xoxo_async.services.points import PointService, PointsRecipient
-from xoxo_async.session import Answer
+from xoxo_async.transport.http import Answer
 from xoxo_async.wire import Secret
 from xoxo_async.wire.refusal import recognise
 
@@ -49,12 +48,12 @@ class Road:
 
     async def send(self, _method: str, _path: str, _body: bytes, _type: str, _total_s: float) -> Answer:
         self.sent += 1
-        return Answer(self.status, self.body, Token(Secret("t")), None)
+        return Answer(self.status, self.body, Secret("t"), None)
 
     has_token = True
     secrets: tuple[Secret, ...] = ()
 
-    def reject(self, token: Token | None, *, worked: bool) -> None:
+    def reject(self, bearer: Secret | None, *, worked: bool) -> None:
         pass
 
 

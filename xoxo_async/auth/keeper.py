@@ -34,7 +34,6 @@ class Keeper:
         provider: Where tokens come from.
         base_url: The address; tokens and their troubles belong to account and address.
         post: Makes one request to the token endpoint.
-        adopt: Called with each new token before anybody uses it.
         timeouts: How long a token request and a call may take.
         retry: How often a failed token request is made again.
         hooks: Who wants to know of renewals.
@@ -55,7 +54,6 @@ class Keeper:
         base_url: str,
         *,
         post: Exchange,
-        adopt: Callable[[Token], None],
         timeouts: Timeouts,
         retry: RetryPolicy,
         hooks: Sequence[Hook],
@@ -68,7 +66,6 @@ class Keeper:
         # A provider that does not say so may spend something with each request: the careful reading.
         self._rotates: Final[bool] = getattr(provider, "rotates", True)
         self._post: Final = post
-        self._adopt: Final = adopt
         self._timeouts: Final = timeouts
         self._retry: Final = retry
         self._hooks: Final = hooks
@@ -109,18 +106,19 @@ class Keeper:
         pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
         return (*pairs, *getattr(self._provider, "secrets", ()))
 
-    def reject(self, token: Token | None, *, worked: bool) -> TokenRejectedError | None:
-        """Forget a token the vendor refused, if it is still the current one.
+    def reject(self, bearer: Secret | None, *, worked: bool) -> TokenRejectedError | None:
+        """Forget an access token that the vendor refused, if it is still the current one.
 
         Args:
-            token: The one the refused attempt was sent with.
+            bearer: The one the refused attempt was sent with.
             worked: Whether the vendor accepted it before.
 
         Returns:
             What to tell the caller where no other token is asked for now; None where one is.
         """
         now, wall = self._clock(), self._wall()
-        if token is not None and self.token is token:
+        token = self.token
+        if token is not None and token.access is bearer:  # the very one: a late refusal must not end its successor
             self._rejected = token
             self.token = None
             self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
@@ -296,7 +294,6 @@ class Keeper:
         self._had_since = now
         self._failure = None
         self._troubles.succeeded()
-        self._adopt(token)
         self.token = token
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
 

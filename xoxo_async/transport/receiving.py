@@ -5,7 +5,7 @@ import zlib
 from typing import Final
 
 import aiohttp
-from aiohttp import EofStream, hdrs
+from aiohttp import EofStream
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from xoxo_async.errors import (
@@ -18,11 +18,9 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
-    "is_small",
     "read",
     "retry_after_s",
     "translate",
-    "whole",
     "without_locals",
 ]
 
@@ -30,26 +28,6 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 """The largest answer read, after decompression. A page of 10,000 products is about 20 MB."""
 
 _MAX_RETRY_AFTER_S: Final = 3600.0
-
-
-def is_small(response: aiohttp.ClientResponse) -> bool:
-    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes.
-
-    Args:
-        response: The answer, its head read.
-    """
-    length = response.content_length
-    return length is not None and length <= _MAX_REPLY_BYTES and hdrs.CONTENT_ENCODING not in response.headers
-
-
-def whole(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body if all of it came with the head, as it nearly always does; None where more is to be waited for.
-
-    Args:
-        response: The answer, its head read.
-    """
-    content = response.content
-    return content.read_nowait() if content.is_eof() and hdrs.CONTENT_ENCODING not in response.headers else None
 
 
 async def read(response: aiohttp.ClientResponse) -> bytes:

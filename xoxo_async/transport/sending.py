@@ -3,9 +3,6 @@
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import aiohttp
-from aiohttp import hdrs
-from aiohttp.payload import BytesPayload
-from multidict import CIMultiDict
 
 from xoxo_async.errors import ConnectError, ReplyLostError
 from xoxo_async.transport.connections import ConnectionRecord, Records
@@ -19,41 +16,53 @@ __all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", 
 MAX_HEADER_BYTES: Final = 64 * 1024
 """The longest line of an answer's head that is read. Policies and cookies of edge servers exceed aiohttp's 8 KB."""
 
-_JSON: Final = "application/json"
-_JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
 
-_connect: Final = aiohttp.TCPConnector.connect
-
-
-class Body(BytesPayload):
+class Body(aiohttp.Payload):
     """A body that leaves once, and knows whether any of it may have left: before that, nothing happened for certain.
 
     Args:
-        value: The bytes.
+        content: The bytes.
         content_type: Their type.
 
     Attributes:
         started: Whether any of it may have left.
-        refused: Whether it has refused to be written on a connection that is not fit; nothing left by that.
+        refused: Whether it has refused a connection that is not fit; nothing left by that.
         repeated: Whether somebody tried to write it a second time.
         record: The connection it leaves on, once that is known.
-        records: Where the connection's record is looked up, over a pool that is not ours.
+        records: Where it looks up the connection's record, over a pool that is not ours; None over our own.
         fault: What was raised while it was written, where that is neither aiohttp's error nor the system's.
     """
 
-    started: bool = False
-    refused: bool = False
-    repeated: bool = False
-    record: ConnectionRecord | None = None
-    records: Records | None = None
-    fault: Exception | None = None
-    _shut: bool = False
+    # Not a BytesPayload: that one warns of bodies above 1 MB, as large lists of recipients are.
 
-    def __init__(self, value: bytes, content_type: str) -> None:
-        # Not by way of the bases, which make a mapping of headers for every body.
-        self._headers = _JSON_HEADERS if content_type == _JSON else CIMultiDict({hdrs.CONTENT_TYPE: content_type})
-        self._value = value
-        self._size = len(value)
+    def __init__(self, content: bytes, content_type: str) -> None:
+        super().__init__(content, content_type=content_type)
+        self._content: Final = content
+        self._shut = False
+        self.started: bool = False
+        self.refused: bool = False
+        self.repeated: bool = False
+        self.record: ConnectionRecord | None = None
+        self.records: Records | None = None
+        self.fault: Exception | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of bytes, for the request's Content-Length."""
+        return len(self._content)
+
+    @property
+    def autoclose(self) -> bool:
+        """True: there is nothing to close."""
+        return True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the bytes as a text, for a middleware of the caller's that looks at them."""
+        return self._content.decode(encoding, errors)
+
+    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 - as they are
+        """Return the bytes, for a middleware of the caller's that looks at them."""
+        return self._content
 
     async def write(self, writer: Any) -> None:
         """Write the bytes, once; the older of aiohttp's two ways."""
@@ -71,7 +80,7 @@ class Body(BytesPayload):
             if self.record is not None and self.record.closed:
                 self._refuse("it is closed")
             self.started = self._shut = True
-            await writer.write(self._value)
+            await writer.write(self._content)
         except (OSError, aiohttp.ClientError):
             raise
         except Exception as fault:
@@ -114,7 +123,7 @@ class Connector(aiohttp.TCPConnector):
     async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
         """Return a connection that may serve; it counts as busy until its answer has been judged."""
         while True:
-            connection = await _connect(self, req, traces, timeout)  # half the price of `super()`
+            connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
             if protocol is None:
                 return connection
