@@ -11,28 +11,19 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.config import (
-    STAGING,
-    Environment,
-    Network,
-    RateLimits,
-    Timeouts,
-    check_base_url,
-    check_count,
-    default_token_file,
-    made_folder,
-    token_file_if_any,
-)
+from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
+from xoxo_async.environment import Environment, default_token_file, made_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
+from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
-from xoxo_async.services.account import AccountService
-from xoxo_async.services.catalog import CatalogService
+from xoxo_async.services.account.service import AccountService
+from xoxo_async.services.catalog.service import CatalogService
 from xoxo_async.services.links import LinkService
-from xoxo_async.services.orders import OrderService
+from xoxo_async.services.orders.service import OrderService
 from xoxo_async.services.points import PointService
 from xoxo_async.session import Session
 

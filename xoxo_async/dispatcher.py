@@ -11,7 +11,7 @@ import anyio.to_thread
 import msgspec
 
 from xoxo_async.config import Timeouts
-from xoxo_async.consequences import as_outcome, renews_the_token
+from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
     AuthError,
     DecodeError,
@@ -22,14 +22,14 @@ from xoxo_async.errors import (
     mark_effect,
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
-from xoxo_async.operation import EffectClass, Operation
+from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.transport.http import Answer
-from xoxo_async.wire import Secret
 from xoxo_async.wire.refusal import recognise
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Dispatcher"]
 
@@ -427,6 +427,11 @@ async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret
     if answer.bearer is not None:
         secrets = (answer.bearer, *secrets)  # the client may have got another one meanwhile
     read = partial(
-        recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
+        recognise,
+        answer.body,
+        answer.status,
+        changes_nothing=effect is EffectClass.READ,
+        retry_after_s=answer.retry_after_s,
+        secrets=secrets,
     )
     return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()

@@ -6,7 +6,9 @@ from typing import Final, Generic, TypeVar, cast
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import RawReply, Rows, read_untyped, to_decimal
+from xoxo_async.wire.scalars import to_decimal
+from xoxo_async.wire.secrets import RawReply
+from xoxo_async.wire.untyped import Rows, read_untyped
 
 __all__ = ["Page", "check_page", "iterate_pages"]
 

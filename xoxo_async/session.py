@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from xoxo_async.auth.keeper import Keeper
 from xoxo_async.auth.tokens import ExchangeAnswer, TokenProvider
-from xoxo_async.config import Network, Timeouts
+from xoxo_async.config import Timeouts
 from xoxo_async.errors import ConfigError, TokenRejectedError
 from xoxo_async.hooks import Hook
+from xoxo_async.network import Network
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.http import Answer, Http

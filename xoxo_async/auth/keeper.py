@@ -10,14 +10,14 @@ import anyio
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
 from xoxo_async.config import Timeouts
+from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import named_by
-from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Keeper"]
 

@@ -11,7 +11,7 @@ import anyio
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.kept import Kept, lock_of
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["MemoryTokenStore"]
 

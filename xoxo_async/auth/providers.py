@@ -30,7 +30,7 @@ from xoxo_async.errors import (
     RefreshTokenDeadError,
     TokenRejectedError,
 )
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["ClientCredentials", "RefreshToken", "StaticToken", "client_digest"]
 

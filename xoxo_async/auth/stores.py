@@ -17,7 +17,7 @@ import msgspec
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["FileTokenStore"]
 

@@ -17,9 +17,9 @@ from xoxo_async.errors import (
     ServerError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass
-from xoxo_async.wire import Secret, read_untyped
 from xoxo_async.wire.refusal import recognise
+from xoxo_async.wire.secrets import Secret
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 
@@ -183,7 +183,7 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], sec
                 now,
             )
     error = recognise(
-        answer.body, answer.status, effect=EffectClass.READ, retry_after_s=answer.retry_after_s, secrets=secrets
+        answer.body, answer.status, changes_nothing=True, retry_after_s=answer.retry_after_s, secrets=secrets
     )
     raise _as_auth_error(error, dead, answer)
 

@@ -12,8 +12,9 @@ from aiohttp import hdrs
 from multidict import CIMultiDict
 from yarl import URL
 
-from xoxo_async.config import Network, Timeouts
+from xoxo_async.config import Timeouts
 from xoxo_async.errors import ConfigError, XoxoError, mark_effect
+from xoxo_async.network import Network
 from xoxo_async.transport.connections import ConnectionRecord, Records
 from xoxo_async.transport.deadlines import Deadlines
 from xoxo_async.transport.receiving import read, retry_after_s, translate

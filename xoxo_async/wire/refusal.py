@@ -26,8 +26,9 @@ from xoxo_async.errors import (
     TokenRejectedError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass, says_no
-from xoxo_async.wire import Secret, hide, read_untyped
+from xoxo_async.wire.flags import says_no
+from xoxo_async.wire.secrets import Secret, hide
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["recognise"]
 
@@ -80,7 +81,7 @@ def recognise(
     body: bytes,
     status: int,
     *,
-    effect: EffectClass,
+    changes_nothing: bool = False,
     retry_after_s: float | None = None,
     secrets: Iterable[Secret] = (),
 ) -> XoxoError:
@@ -89,7 +90,7 @@ def recognise(
     Args:
         body: The answer's bytes, in whatever shape.
         status: Its HTTP status.
-        effect: What the operation may change; decides whether the error may hide a success.
+        changes_nothing: Whether the call was a read. After any other, an error may hide a success.
         retry_after_s: The `Retry-After` header in seconds, where there was one.
         secrets: What the request was sent with and no error may show, though the answer repeats it.
 
@@ -103,7 +104,7 @@ def recognise(
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
-    if effect is EffectClass.READ:
+    if changes_nothing:
         error.effect = "none"
     elif error.effect == "none" and (contradiction := _contradiction(body, shape)):
         # Half of it says no and half of it yes: only a person, or a look-up, can tell.

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire import Secret, parse_date, to_decimal
+from xoxo_async.wire.scalars import parse_date, to_decimal
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Balance", "Payment", "StorefrontToken", "TokenInfo"]
 

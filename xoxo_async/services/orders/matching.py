@@ -15,7 +15,7 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders.replies import Order, OrderSummary, meta_of
 from xoxo_async.services.placing import PlaceOrder
-from xoxo_async.wire import parse_date
+from xoxo_async.wire.scalars import parse_date
 
 __all__ = ["contradictions", "dates_apart", "known", "named"]
 
