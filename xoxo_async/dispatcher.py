@@ -1,9 +1,8 @@
 """One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -13,43 +12,50 @@ import msgspec
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
-    AuthError,
     DecodeError,
     RateLimitedError,
     ReplyLostError,
-    TokenRejectedError,
     XoxoError,
     mark_effect,
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
+from xoxo_async.reading import LARGE, Reader
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 from xoxo_async.transport.http import Answer
-from xoxo_async.wire.refusal import recognise
-from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Dispatcher"]
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
 
-_LARGE: Final = 64 * 1024
-"""Bodies from this size are decoded in a thread: read with tolerance, a thousand products take a tenth of a second."""
-
-_LEAST_PENALTY_S: Final = 1.0
-"""What a penalty of no time at all is taken for: asked again at once, such a server would be asked without end."""
-
-_DEFAULT_PENALTY_S: Final = 60.0
-"""What the vendor's page shows where a refusal names no penalty: a minute, its window."""
-
-
 _KEYED: Final = EffectClass.KEYED
 _UNKEYED: Final = EffectClass.UNKEYED
-_SAYS_WHEN: Final = frozenset({429, 503})
-"""With these statuses `Retry-After` is about the operation, whatever else the answer says."""
+
+
+class _Failures(msgspec.Struct):
+    """The failed attempts of one call; made only once an attempt has failed.
+
+    Attributes:
+        po_number: The poNumber asked with, where there is one.
+        started: When the call began, by the clock.
+        latest: Until when another attempt may be made, by the clock.
+        attempts: How many attempts failed. The first one that a refused token ended is not counted.
+        renewed: Whether a refused token has been renewed.
+        last: The last error.
+        waits: The waits of the retry policy; None before the first one.
+    """
+
+    po_number: str | None
+    started: float
+    latest: float
+    attempts: int = 0
+    renewed: bool = False
+    last: XoxoError | None = None
+    waits: Iterator[float] | None = None
 
 
 class Dispatcher:
@@ -86,7 +92,7 @@ class Dispatcher:
         call_s = timeouts.call_s
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
         self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
-        self._worked: Secret | None = None  # the last access token that the vendor accepted
+        self._reader: Final = Reader(session, pacer)
         self._doubt: Final = doubt
         self._seen: Final = SeenOrders()
         self._listeners: Final[list[Callable[[OrderAnswer], None]]] = []
@@ -107,52 +113,28 @@ class Dispatcher:
                 happened raises `OutcomeUnknownError`.
         """
         body = operation.encode(request)
-        started = self._clock()
-        patience, left = self._room(operation.effect)
-        latest, deadline = started + patience, started + left
-        attempt, waits, renewed, before = 0, None, False, None
+        po_number = getattr(request, "po_number", None)
+        started = now = self._clock()
+        latest, deadline = self._bounds(operation.effect, started)
+        failures: _Failures | None = None
         while True:
-            attempt += 1
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await _unsent(self._turn(operation.name, latest))
-                    left = deadline - self._clock()
-                answer = await self._send(operation, body, left)
+                    now = self._clock()
+                answer = await self._send(operation, body, deadline - now)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
-                    reply = await self._read(operation, answer)
+                    reply = await self._reader.read(operation, answer)
                 if answer.connection is not None:
-                    po_number, asked = getattr(request, "po_number", None), getattr(request, "order_id", 0)
+                    asked = getattr(request, "order_id", 0)
                     self._believe(operation, po_number, asked, answer.connection, reply, started)
             except XoxoError as error:
-                if before is not None and isinstance(error, RateLimitedError) and error.status is None:
-                    error = before  # no slot was left for another try: what the last one met says more
-                error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
+                failures = failures or _Failures(po_number, started, latest)
+                await self._wait_after(operation, error, failures)
                 now = self._clock()
-                left = deadline - now
-                if renews_the_token(error) and not renewed:
-                    renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
-                    continue
-                waits = waits or self._retry.waits()
-                wait = self._retry.wait_after(error, operation.effect, attempt, waits)
-                if wait is None or now + wait > latest or not self._quota.take(error):
-                    self._finished(operation.name, attempt, started, error)
-                    outcome = as_outcome(error, operation.effect)
-                    raise outcome from (error.__cause__ if outcome is error else error)
-                if self._hooks:
-                    failed = AttemptFailed(
-                        operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
-                    )
-                    notify(self._hooks, failed)
-                before = error
-                if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-                    await _unsent(anyio.sleep(wait))
-                    left = deadline - self._clock()
             else:
-                self._quota.succeeded()
-                self._worked = answer.bearer
-                if self._hooks:
-                    self._finished(operation.name, attempt, started, None)
+                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
                 return reply
 
     async def once(
@@ -190,16 +172,14 @@ class Dispatcher:
                 attempt.connection = answer.connection
             reply = _read_at_once(operation, answer)
             if reply is None:
-                reply = await self._read(operation, answer)
+                reply = await self._reader.read(operation, answer)
             if answer.connection is not None:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
-        self._worked = answer.bearer
-        if self._hooks:
-            self._finished(operation.name, 1, started, None)
+        self._succeeded(operation.name, answer, 1, started)
         return reply
 
     async def authorise(self) -> None:
@@ -217,15 +197,17 @@ class Dispatcher:
         """Who may go when, shared by everything that uses this client."""
         return self._pacer
 
-    def _room(self, effect: EffectClass) -> tuple[float, float]:
-        """Return until when a call may be sent, and when its last attempt ends, both in seconds from its start.
+    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, by the clock.
 
         What moves money is not sent with a moment left to be answered: the answer would be lost for certain. An order
         keeps the time of its look-up as well.
         """
-        if effect is EffectClass.READ:
-            return self._timeouts.call_s, self._timeouts.call_s
-        return self._order_room if effect is _KEYED else self._unkeyed_room
+        if effect is _KEYED:
+            return started + self._order_room[0], started + self._order_room[1]
+        if effect is _UNKEYED:
+            return started + self._unkeyed_room[0], started + self._unkeyed_room[1]
+        return started + self._timeouts.call_s, started + self._timeouts.call_s
 
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
@@ -251,29 +233,6 @@ class Dispatcher:
         return self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )
-
-    async def _read(self, operation: Operation[Request, Reply], answer: Answer) -> Reply:
-        """Read an answer that is large, or was no success at first sight."""
-        undecoded: DecodeError | None = None
-        if answer.status < 300:
-            try:
-                reply = (
-                    await anyio.to_thread.run_sync(operation.read, answer.body)
-                    if len(answer.body) >= _LARGE
-                    else operation.read(answer.body)
-                )
-            except DecodeError as error:
-                undecoded = error.with_traceback(None)  # its frames hold the answer, codes included
-            else:
-                if reply is not None:
-                    return reply
-        if answer.connection is not None:
-            answer.connection.close()  # at once: what comes on it later must not be read as another answer
-        recognised = await _recognised(answer, operation.effect, self._session.secrets)
-        refusal = self._refusal(operation, answer, recognised, undecoded)
-        if operation.empty is not None and refusal.error_id in operation.empty_on:
-            return operation.empty
-        raise refusal
 
     def _believe(
         self,
@@ -364,32 +323,36 @@ class Dispatcher:
                 for listener in self._listeners:
                     listener(answer)
 
-    def _refusal(
-        self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None
-    ) -> XoxoError:
-        """Let pacer and session know what an answer that is no success means, and choose the error to raise."""
-        after = answer.retry_after_s
-        if isinstance(error, RateLimitedError):
-            if error.retry_after_s is None:
-                error.retry_after_s = _DEFAULT_PENALTY_S
-            elif error.retry_after_s <= 0:
-                error.retry_after_s = _LEAST_PENALTY_S
-            self._pacer.penalise(operation.name, error.retry_after_s)
-        elif after is not None and answer.status in _SAYS_WHEN:
-            self._pacer.penalise(operation.name, after)
-        if isinstance(error, TokenRejectedError):
-            held = self._session.reject(answer.bearer, worked=answer.bearer is self._worked)
-            if held is not None:
-                held.status, held.error_id = error.status, error.error_id
-                return held
-            return error
-        if error.error_id and not isinstance(error, AuthError):
-            self._worked = answer.bearer  # a refusal of the operation itself comes after the token was accepted
-        if undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
-            undecoded.status = answer.status
-            undecoded.effect = error.effect
-            return undecoded
-        return error
+    async def _wait_after(self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures) -> None:
+        """Wait until another attempt may be made, or raise what the call ends with."""
+        if failures.last is not None and isinstance(error, RateLimitedError) and error.status is None:
+            error = failures.last  # no slot was left for another try: what the last one met says more
+        failures.attempts += 1
+        error.located(operation=operation.name, attempts=failures.attempts, po_number=failures.po_number)
+        if renews_the_token(error) and not failures.renewed:
+            failures.renewed = True
+            failures.attempts -= 1  # the session has forgotten the token, and the attempt with the next one is free
+            return
+        failures.waits = failures.waits or self._retry.waits()
+        wait = self._retry.wait_after(error, operation.effect, failures.attempts, failures.waits)
+        if wait is None or self._clock() + wait > failures.latest or not self._quota.take(error):
+            self._finished(operation.name, failures.attempts, failures.started, error)
+            outcome = as_outcome(error, operation.effect)
+            raise outcome from (error.__cause__ if outcome is error else error)
+        if self._hooks:
+            name = type(error).__name__
+            event = AttemptFailed(operation=operation.name, attempt=failures.attempts, error=name, wait_s=wait)
+            notify(self._hooks, event)
+        failures.last = error
+        if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
+            await _unsent(anyio.sleep(wait))
+
+    def _succeeded(self, operation: str, answer: Answer, attempts: int, started: float) -> None:
+        self._reader.worked = answer.bearer
+        if self._quota.spent:
+            self._quota.succeeded()
+        if self._hooks:
+            self._finished(operation, attempts, started, None)
 
     def _finished(self, operation: str, attempts: int, started: float, error: XoxoError | None) -> None:
         if self._hooks:
@@ -414,24 +377,9 @@ async def _unsent(waiting: Awaitable[None]) -> None:
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:
     """Read a small answer that is a success, as nearly all are; None for one that takes a closer look."""
-    if answer.status >= 300 or len(answer.body) >= _LARGE:
+    if answer.status >= 300 or len(answer.body) >= LARGE:
         return None
     try:
         return operation.read(answer.body)
     except DecodeError:
         return None
-
-
-async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret, ...]) -> XoxoError:
-    """Read an answer that is no success; a large one in a thread."""
-    if answer.bearer is not None:
-        secrets = (answer.bearer, *secrets)  # the client may have got another one meanwhile
-    read = partial(
-        recognise,
-        answer.body,
-        answer.status,
-        changes_nothing=effect is EffectClass.READ,
-        retry_after_s=answer.retry_after_s,
-        secrets=secrets,
-    )
-    return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()

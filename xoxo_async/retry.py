@@ -77,14 +77,17 @@ class RetryQuota:
     A retry costs more than a success gives back, so that retries can go on for as long as most calls succeed.
 
     Args:
-        capacity: How full the bucket is at first, and at most.
+        capacity: How many may be taken before anything is given back.
+
+    Attributes:
+        spent: How much of the bucket is taken; 0 as long as nothing failed.
     """
 
-    __slots__ = ("_capacity", "_left")
+    __slots__ = ("_capacity", "spent")
 
     def __init__(self, capacity: int = 500) -> None:
         self._capacity: Final = capacity
-        self._left = capacity
+        self.spent: int = 0
 
     def take(self, error: XoxoError) -> bool:
         """Pay for a retry; return whether there was enough left.
@@ -95,12 +98,11 @@ class RetryQuota:
         if isinstance(error, RateLimitedError):
             return True
         cost = _RETRY_COST_SLOW if isinstance(error, ReplyTimeoutError) else _RETRY_COST
-        if cost > self._left:
+        if self.spent + cost > self._capacity:
             return False
-        self._left -= cost
+        self.spent += cost
         return True
 
     def succeeded(self) -> None:
         """Give a little back."""
-        if self._left < self._capacity:
-            self._left += 1
+        self.spent = max(self.spent - 1, 0)

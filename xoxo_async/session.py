@@ -101,7 +101,7 @@ class Session:
         # Not `async`: a coroutine's frame would keep the bytes while it waits, and thousands of orders may wait.
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_open()
-        body = self._http.body(content, content_type)
+        body = Body(content, content_type)
         token = self._keeper.token
         if token is None or self._clock() >= self._keeper.renew_at:
             return self._send_with_fresh_token(method, path, body, total_s)
@@ -174,7 +174,7 @@ class Session:
 
     def _post_for_a_token(self, path: str, content: bytes, content_type: str, /) -> Coroutine[Any, Any, ExchangeAnswer]:
         # Not `async`, as `send`: the bytes hold the client secret, and a frame may be printed with its variables.
-        return self._exchange(path, self._http.body(content, content_type))
+        return self._exchange(path, Body(content, content_type))
 
     async def _exchange(self, path: str, body: Body) -> ExchangeAnswer:
         answer = await self._http.send("POST", path, body, self._token_s)

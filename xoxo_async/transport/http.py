@@ -109,8 +109,10 @@ class Http:
                 hdrs.USER_AGENT: f"{_USER_AGENT} {self._network.app}".rstrip(),
             }
         )
+        # Over our own session only the token is added to what the session sends with every request.
+        self._added_headers: Final = _Headers() if callers is None else self._plain_headers
         self._bearer: Secret | None = None
-        self._bearer_headers = self._plain_headers
+        self._bearer_headers = self._added_headers
         self._session: aiohttp.ClientSession | None = None
 
     def open(self) -> None:
@@ -123,25 +125,14 @@ class Http:
             with anyio.CancelScope(shield=True):
                 await self._session.close()
 
-    def body(self, content: bytes, content_type: str) -> Body:
-        """Return what `send` takes; it never shows its bytes where an error report prints local variables.
-
-        Args:
-            content: The bytes to send; a token request's hold the client secret.
-            content_type: Their type.
-        """
-        body = Body(content, content_type)
-        if self._callers is not None:
-            body.records = self._records  # Our own pool tells each body its connection.
-        return body
-
     async def send(self, method: str, path: str, body: Body, total_s: float, bearer: Secret | None = None) -> Answer:
         """Send one request once, and read its answer.
 
         Args:
             method: GET or POST.
             path: The path below the base URL.
-            body: From `body`; not sent with a GET.
+            body: What to send; with a GET it stays here. Of bytes, this frame would show the client secret where an
+                error report prints local variables; a `Body` shows nothing.
             total_s: Seconds for all of it.
             bearer: The access token; None for a token request.
 
@@ -159,7 +150,10 @@ class Http:
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         headers = self._bearer_headers if bearer is self._bearer else self._headers_of(bearer)
         session, payload = self._session, None if method == "GET" else body
-        more = _NOTHING_MORE if self._callers is None else guards()
+        more = _NOTHING_MORE
+        if self._callers is not None:
+            body.records = self._records  # our own pool tells each body its connection
+            more = guards()
         assert session is not None  # noqa: S101 - opened with the loop
         try:
             with deadlines:
@@ -173,7 +167,9 @@ class Http:
                     # Nearly every answer has come whole with its head: there is nothing to wait for then (measured:
                     # 15 k of the 444 k instructions of an order).
                     content = response.content.read_nowait() if is_whole(response) else await read(response)
-                    return self._answer(response, content, body, bearer)
+                    after = response.headers.get(hdrs.RETRY_AFTER)
+                    after_s = self._seconds(after, response) if after else None
+                    return Answer(response.status, content, bearer, after_s, body.record)
                 except BaseException:
                     response.close()
                     raise
@@ -189,16 +185,15 @@ class Http:
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
 
-    def _answer(self, response: aiohttp.ClientResponse, content: bytes, body: Body, bearer: Secret | None) -> Answer:
-        after = response.headers.get(hdrs.RETRY_AFTER)
-        after_s = retry_after_s(after, response.headers.get(hdrs.DATE), self._wall()) if after else None
-        return Answer(response.status, content, bearer, after_s, body.record)
+    def _seconds(self, after: str, response: aiohttp.ClientResponse) -> float | None:
+        return retry_after_s(after, response.headers.get(hdrs.DATE), self._wall())
 
     def _own_session(self) -> aiohttp.ClientSession:
         """Open a session of our own, over a pool of its own."""
         network = self._network
         return aiohttp.ClientSession(
             connector=Connector(self._records, limit=self._max_connections, ssl=network.ssl or True),
+            headers=self._plain_headers,
             # No call of ours has a cookie. One that an edge server sets must not travel with later calls.
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._connect,
@@ -210,8 +205,8 @@ class Http:
     def _headers_of(self, bearer: Secret | None) -> CIMultiDict[str]:
         """Return a request's headers; those of the last token are kept, since nearly every request has them."""
         if bearer is None:
-            return self._plain_headers
-        headers = self._plain_headers.copy()
+            return self._added_headers
+        headers = self._added_headers.copy()
         headers[hdrs.AUTHORIZATION] = f"Bearer {bearer.reveal()}"
         self._bearer, self._bearer_headers = bearer, headers
         return headers

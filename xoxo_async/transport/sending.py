@@ -33,18 +33,19 @@ class Body(aiohttp.Payload):
         fault: What was raised while it was written, where that is neither aiohttp's error nor the system's.
     """
 
+    started: bool = False
+    refused: bool = False
+    repeated: bool = False
+    record: ConnectionRecord | None = None
+    records: Records | None = None
+    fault: Exception | None = None
+    _shut: bool = False
+
     # Not a BytesPayload: that one warns of bodies above 1 MB, as large lists of recipients are.
 
     def __init__(self, content: bytes, content_type: str) -> None:
         super().__init__(content, content_type=content_type)
         self._content: Final = content
-        self._shut = False
-        self.started: bool = False
-        self.refused: bool = False
-        self.repeated: bool = False
-        self.record: ConnectionRecord | None = None
-        self.records: Records | None = None
-        self.fault: Exception | None = None
 
     @property
     def size(self) -> int:

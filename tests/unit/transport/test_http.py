@@ -15,6 +15,7 @@ from tests.unit.transport.answers import answered, head
 from xoxo_async import Timeouts, errors
 from xoxo_async.transport.http import Answer, Http, is_whole
 from xoxo_async.transport.receiving import read
+from xoxo_async.transport.sending import Body
 from xoxo_async.wire.secrets import Secret
 
 pytestmark = pytest.mark.anyio
@@ -32,7 +33,7 @@ async def pool_on(base_url: str, *, connections: int = 4, **timeouts: float) -> 
 
 
 async def post(pool: Http, total_s: float = 10) -> Answer:
-    return await pool.send("POST", "/api", pool.body(b'{"order":1}', "application/json"), total_s, Secret("tok"))
+    return await pool.send("POST", "/api", Body(b'{"order":1}', "application/json"), total_s, Secret("tok"))
 
 
 async def test_an_answer_comes_back_whole_and_the_token_goes_out() -> None:

@@ -124,13 +124,19 @@ def _same_at_sight(request: PlaceOrder, order: Order) -> bool:
     for detail in order.voucher_details:
         if detail.product_id != product or detail.denomination != value:
             return False
-    if meta is not None and (
-        type(meta) is not dict
-        or (meta.get("email") or None) != request.email
-        or (meta.get("contact") or None) != request.contact
+    # What was not asked for contradicts nothing, whatever the answer says of it.
+    names_a_person = request.email is not None or request.contact is not None
+    if (
+        names_a_person
+        and meta is not None
+        and (
+            type(meta) is not dict
+            or (meta.get("email") or None) != request.email
+            or (meta.get("contact") or None) != request.contact
+        )
     ):
         return False
-    return order.quantity == request.quantity and (order.tag or None) == request.tag
+    return order.quantity == request.quantity and (request.tag is None or order.tag == request.tag)
 
 
 def _pieces(request: PlaceOrder, order: Order | OrderSummary, currency: str) -> list[str]:
