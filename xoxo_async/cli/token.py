@@ -31,7 +31,7 @@ def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
-    expires = _moment(info.expires_at())
+    expires = info.expires_at
     if as_json:
         out(json_text({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()}))
         return
