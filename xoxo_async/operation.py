@@ -165,7 +165,7 @@ class Operation(Generic[Request, Reply]):
         """
         if self._wary:
             return self._read_warily(body)
-        reply = self._decoder.decode(body)
+        reply: Any = self._decoder.decode(body)
         if self._enveloped:
             data = reply.data
             inner = None if data is None else (data.reply if data.reply is not None else data.also)
@@ -181,7 +181,8 @@ class Operation(Generic[Request, Reply]):
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+        found: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
+        return found
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -208,7 +209,8 @@ class Operation(Generic[Request, Reply]):
             raise DecodeError("the answer cannot be read")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+        whole: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
+        return whole
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""

@@ -146,7 +146,9 @@ class Http:
             ReplyLostError: It was sent, and the answer was lost or was no HTTP.
             DecodeError: The answer is larger than any real one.
         """
-        url = self._urls.get(path) or self._url_of(path)
+        url = self._urls.get(path)
+        if url is None:
+            url = self._url_of(path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         headers = self._bearer_headers if bearer is self._bearer else self._headers_of(bearer)
         session, payload = self._session, None if method == "GET" else body

@@ -1,7 +1,7 @@
 """The check after decoding: no amount of money that no account has."""
 
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Union, get_args, get_origin
@@ -58,29 +58,30 @@ def _check_of(kind: Any, known: dict[Any, Check]) -> Check:
         return _tuple_check(kind, known)
     if get_origin(kind) in (Union, types.UnionType):
         return _union_check(kind, known)
-    return lambda amount: _check_all((amount,))
+    return _check_amount
 
 
-def _check_all(amounts: Sequence[Decimal | None]) -> None:
-    for amount in amounts:
-        if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
-            raise ImplausibleError
+def _check_amount(amount: Decimal | None) -> None:
+    if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+        raise ImplausibleError
 
 
 def _struct_check(kind: type[msgspec.Struct], known: dict[Any, Check]) -> Check:
     fields = [field for field in msgspec.structs.fields(kind) if _holds_money(field.type, ())]
     names = [field.name for field in fields if _is_amount(field.type)]
-    # Of one name, an attrgetter returns the value itself; the first one twice costs nothing worth another branch.
+    # Of one name alone, an attrgetter returns the value itself and no tuple: so the first name is there twice.
     amounts_of = attrgetter(*names, names[0]) if names else None
     others: list[tuple[Callable[[Any], Any], Check]] = []
 
     def check(value: Any) -> None:
         if value is None:
             return
-        if amounts_of is not None:
-            _check_all(amounts_of(value))
         for get, check_other in others:
             check_other(get(value))
+        if amounts_of is not None:
+            for amount in amounts_of(value):  # as `_check_amount`, whose call would take longer than the check
+                if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+                    raise ImplausibleError
 
     known[kind] = check  # before the checks of its fields are made: one of them may be this
     others += [(attrgetter(field.name), _check_of(field.type, known)) for field in fields if field.name not in names]
