@@ -1,4 +1,4 @@
-"""One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
+"""One operation in, one decoded struct out: encode, wait for a slot, attempt, read, retry."""
 
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
@@ -63,12 +63,12 @@ class Dispatcher:
 
     Args:
         session: Makes single attempts.
-        pacer: Says who may go when.
-        retry: Says what follows a failed attempt.
+        pacer: Hands out the rate slots.
+        retry: Decides whether and when a failed attempt is repeated.
         timeouts: How long attempts and calls may take.
-        hooks: Who wants to know.
+        hooks: Called with every event.
         clock: A monotonic clock.
-        doubt: Told of orders whose answers may have been those of other requests.
+        doubt: Called with the poNumber of each order whose answer may belong to another request, and the reason.
     """
 
     def __init__(
@@ -108,9 +108,9 @@ class Dispatcher:
             The decoded reply.
 
         Raises:
-            XoxoError: See the classes; `effect` says whether anything may have happened, and `attempts` how often it
-                was tried. An operation that moves money and may have done so without an answer that says what
-                happened raises `OutcomeUnknownError`.
+            OutcomeUnknownError: The operation may have moved money, and no answer says what happened.
+            XoxoError: Any other failure. Its `effect` says whether the call may have taken effect, its `attempts` how
+                often it was tried.
         """
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
@@ -147,24 +147,24 @@ class Dispatcher:
     ) -> Reply:
         """Make exactly one attempt: no pacing, no retry, no second try with a renewed token.
 
-        For callers with books of their own, who take the rate slot first (`pacer`) and write down every attempt.
+        For callers that keep a ledger: they take the rate slot first (`pacer`) and record every attempt.
 
         Args:
             operation: What to ask.
-            request: Its request struct, or the same already encoded: what a ledger has stored is what must leave.
-            attempt: Is told on which connection the answer came.
+            request: Its request struct, or its encoded bytes: a ledger sends exactly the bytes that it has stored.
+            attempt: Receives the connection that the answer came on.
 
         Returns:
             The decoded reply.
 
         Raises:
-            XoxoError: As it came; nothing is folded into `OutcomeUnknownError`.
+            XoxoError: The attempt's own error; it is never replaced by `OutcomeUnknownError`.
         """
         body, po_number = operation.encode(request), getattr(request, "po_number", None)
         asked = getattr(request, "order_id", 0)
         if po_number is None and attempt is not None:
             po_number = attempt.po_number or None
-        del request  # thousands may be in flight, and this is half of what each would hold here
+        del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
         try:
             answer = await self._send(operation, body, self._timeouts.call_s)
@@ -183,7 +183,7 @@ class Dispatcher:
         return reply
 
     async def authorise(self) -> None:
-        """Get a token unless a living one is there: for callers of `once`, before they take a rate slot.
+        """Get a token unless there is a living one: for callers of `once`, before they take a rate slot.
 
         Raises:
             AuthError: No token could be had.
@@ -194,14 +194,14 @@ class Dispatcher:
 
     @property
     def pacer(self) -> Pacer:
-        """Who may go when, shared by everything that uses this client."""
+        """The rate slots, shared by everything that uses this client."""
         return self._pacer
 
     def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
         """Return until when a call may be sent, and when its last attempt ends, by the clock.
 
-        What moves money is not sent with a moment left to be answered: the answer would be lost for certain. An order
-        keeps the time of its look-up as well.
+        A call that moves money is not sent when too little time is left for its answer, because the answer would then
+        be lost. An order also keeps time for its look-up.
         """
         if effect is _KEYED:
             return started + self._order_room[0], started + self._order_room[1]
@@ -212,7 +212,8 @@ class Dispatcher:
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
 
-        In the other order all whose slots fell into a renewal would leave at once when it ends, maybe into a penalty.
+        In the other order, all calls whose slots fall into a renewal would leave together when it ends, and could meet
+        a penalty.
         """
         while True:
             if not self._session.has_token:
@@ -222,9 +223,9 @@ class Dispatcher:
                 return
 
     def _is_queued(self, operation: str) -> bool:
-        """Return whether the pacer spaces the calls after a penalty: then a refused one need not wait before it asks.
+        """Return whether the pacer spaces the calls after a penalty: then a refused call asks it for a slot at once.
 
-        Else it sleeps, and its jitter does the spacing.
+        Otherwise the call sleeps, and the jitter of its wait spaces the calls.
         """
         return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
@@ -244,7 +245,7 @@ class Dispatcher:
         now: float,
         attempt: Attempt | None = None,
     ) -> None:
-        """Check that an answer can be to its request, and let its connection serve again.
+        """Check that an answer can belong to its request, and let its connection serve again.
 
         Args:
             operation: What was asked.
@@ -253,13 +254,13 @@ class Dispatcher:
             record: The connection it came on.
             reply: What was answered.
             now: A monotonic time.
-            attempt: Where the caller wants to be told.
+            attempt: Receives the orders that are in doubt now.
 
         Raises:
-            ReplyLostError: It is the answer to another request; nobody knows the answer to this one.
+            ReplyLostError: It belongs to another request, so the answer to this one is lost.
         """
         if operation.names_order:
-            if reply.order_id <= 0:  # no success, whatever it says
+            if reply.order_id <= 0:  # no order has such an id, so this is no success
                 record.close()
                 return
             stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
@@ -269,15 +270,15 @@ class Dispatcher:
                 self._tell(stray.doubted, po_number)
                 raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
         if operation.effect is _UNKEYED:
-            record.close()  # nothing in the next answer would tell the two apart
+            record.close()  # nothing in the next answer would show that it belongs to another request
         else:
             record.served()
 
     @contextmanager
     def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Generator[None]:
-        """Tell a listener of orders that come into doubt while the block runs, whichever call finds that out.
+        """Call a listener with each order that comes into doubt while the block runs, whichever call finds that out.
 
-        For callers of `once`, whose answers share connections with other calls.
+        For callers of `once`: their answers share connections with other calls.
 
         Args:
             listener: Called with each order.
@@ -289,9 +290,9 @@ class Dispatcher:
             self._listeners.remove(listener)
 
     def distrust(self, order_id: int, po_number: str) -> None:
-        """Close the connection that named an order, since its answer cannot be to its request.
+        """Close the connection that named an order, because that answer cannot belong to its request.
 
-        Whoever listens hears of the other orders that it has named: they are in doubt with it.
+        The other orders that it has named are in doubt as well; the listeners are called with them.
 
         Args:
             order_id: The order.
@@ -302,7 +303,7 @@ class Dispatcher:
             self.taint(record, po_number)
 
     def taint(self, record: ConnectionRecord, po_number: str) -> tuple[OrderAnswer, ...]:
-        """Close a connection that gave an answer that cannot be to its request, and tell whoever listens.
+        """Close a connection whose answer cannot belong to its request; tell the listeners what is in doubt.
 
         Args:
             record: The connection.
@@ -367,7 +368,7 @@ class Dispatcher:
 
 
 async def _unsent(waiting: Awaitable[None]) -> None:
-    """Wait for what comes before an attempt; a caller who is cancelled meanwhile has sent nothing."""
+    """Wait before an attempt; when the caller is cancelled meanwhile, nothing was sent, and the exception says so."""
     try:
         await waiting
     except anyio.get_cancelled_exc_class() as cancelled:
@@ -376,7 +377,7 @@ async def _unsent(waiting: Awaitable[None]) -> None:
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:
-    """Read a small answer that is a success, as nearly all are; None for one that takes a closer look."""
+    """Read a small answer that is a success, as nearly all are; None for one that `Reader` has to look at."""
     if answer.status >= 300 or len(answer.body) >= LARGE:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Whether and when a failed attempt is made again: a pure decision, on backoff's wait generators and jitter."""
+"""When a failed attempt is made again: pure decisions, with backoff's wait generators and jitter."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,9 +20,9 @@ _RETRY_COST_SLOW: Final = 10
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how patiently an attempt is repeated.
 
-    What may be repeated is not a setting. A read is repeated after any failure that another try may cure. An
-    operation that moves money is repeated only after proof that nothing was processed: the server was never
-    reached, or it refused for its rate limit.
+    What may be repeated is not a setting (see `consequences.may_repeat`). A read is repeated after any failure that
+    may pass. An operation that moves money is repeated only after proof that nothing was processed: the server was
+    never reached, or it refused because of its rate limit.
 
     Attributes:
         attempts: HTTP attempts of one call, the first included.
@@ -45,9 +45,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("RetryPolicy: 0 <= base_s <= max_s must hold")
 
     def waits(self) -> Iterator[float]:
-        """Return the waits of one call, longer each time; made only once something failed."""
+        """Return the waits of one call, longer each time; a call asks for them only once it has failed."""
         waits = backoff.expo(factor=self.base_s, max_value=self.max_s)
-        next(waits)  # backoff's generators are started by a first value that is no wait
+        next(waits)  # a generator of backoff's yields None first
         return (backoff.full_jitter(wait) for wait in waits)
 
     def wait_after(self, error: XoxoError, effect: EffectClass, attempt: int, waits: Iterator[float]) -> float | None:
@@ -66,15 +66,15 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return None
         wait = next(waits)
         if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-            # The vendor's penalty is a floor, not a hint: a call before its end starts another penalty.
+            # The vendor's penalty is a lower bound: a call before its end starts another penalty.
             return error.retry_after_s + wait
         return wait
 
 
 class RetryQuota:
-    """A bucket of retries that a client's calls share: an outage is met with less traffic, not with more.
+    """A bucket of retries that a client's calls share, so that an outage causes less traffic and not more.
 
-    A retry costs more than a success gives back, so that retries can go on for as long as most calls succeed.
+    A retry costs more than a success gives back. So retries go on as long as most calls succeed.
 
     Args:
         capacity: How many may be taken before anything is given back.
@@ -93,7 +93,7 @@ class RetryQuota:
         """Pay for a retry; return whether there was enough left.
 
         Args:
-            error: What is to be tried again after. A rate limit is no outage, and its retry costs nothing.
+            error: What ended the attempt. A rate limit is no outage, and its retry costs nothing.
         """
         if isinstance(error, RateLimitedError):
             return True

@@ -272,7 +272,7 @@ class Keeper:
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
         """Post to the token endpoint once, for the provider, unless the account must not ask it now."""
-        # Not `async`: a coroutine's frame would hold the body with the client secret while it waits, and an error report
+        # Not `async`: the frame of a waiting coroutine would hold the body with the client secret, and an error report
         # may print a frame's variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
         if blocked_s:

@@ -24,8 +24,8 @@ _REMEMBERED_S: Final = 600.0
 class Troubles:
     """Refused tokens and failed token requests of one account, for all its clients in this process.
 
-    The vendor invalidates the tokens of an account that asks the token endpoint too often. So all clients wait together,
-    and longer each time. Times are monotonic unless said otherwise.
+    The vendor invalidates the tokens of an account that asks the token endpoint too often. So all clients wait
+    together, and longer each time. Times are monotonic unless said otherwise.
     """
 
     __slots__ = (
