@@ -43,7 +43,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def look_up_s(self) -> float:
-        """What a call keeps for look-ups after its order: `read_s`, half a minute at most.
+        """The time that a call keeps for look-ups after its order: `read_s`, half a minute at most.
 
         Where `call_s` is too short for `order_s` and that, it is a quarter of `call_s` at most.
         """
@@ -52,7 +52,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order_needs_s(self) -> float:
-        """What must be left of a call for its order to be sent: `order_s` and `look_up_s`.
+        """The time that a call must have left to send its order: `order_s` and `look_up_s`.
 
         Where `call_s` is too short for both, it is three quarters of `call_s`: the last quarter is for waiting, and an
         order is given less than `order_s` to be answered.
@@ -62,7 +62,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LOOK_UP_S: Final = 30.0
-"""After silence an order is looked up for half a minute: longer, nobody waits for one order."""
+"""How long an order without an answer is looked up. No caller waits longer for one order."""
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -165,4 +165,4 @@ def check_count(name: str, value: object) -> int:
 
 
 _MOST: Final = 10**12
-"""In seconds 30,000 years; what is above has no float, or no date."""
+"""In seconds, 30,000 years. A larger number has no float, or no date."""

@@ -1,4 +1,4 @@
-"""What the `XOXO_*` variables say, and where a rotating token pair rests."""
+"""What the `XOXO_*` variables say, and where a rotating token pair is kept."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ TokenFamily = Literal["user", "company"]
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the `XOXO_*` variables say; read once, kept out of reprs."""
+    """The values of the `XOXO_*` variables; its repr shows the address alone."""
 
     base_url: str = STAGING
     client_id: str = ""
@@ -37,7 +37,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def family(self) -> TokenFamily:
-        """The credential set; rewards and links unless said otherwise.
+        """The credential set; `user` (rewards and links) by default.
 
         Raises:
             ConfigError: `XOXO_TOKEN_FAMILY` is neither.
@@ -51,7 +51,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
 
     def network(self) -> Network:
-        """Return how the vendor is reached.
+        """Return how a client reaches the vendor.
 
         Raises:
             ConfigError: A variable makes no sense; named.
@@ -91,9 +91,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:
-    """Return where a rotating token pair rests unless `XOXO_TOKEN_FILE` says otherwise.
+    """Return the file of a rotating token pair: `XOXO_TOKEN_FILE`, or a file of the account's own.
 
-    Every renewal ends the refresh token before it: a pair that is kept in memory only is lost at exit, and with it the
+    Every renewal ends the refresh token before it. A pair that is only kept in memory is lost at exit, and with it the
     access to the account.
 
     Args:
@@ -110,7 +110,7 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
 
 
 def token_file_if_any(environment: Environment, variables: Mapping[str, str] | None = None) -> Path | None:
-    """Return where a token pair would rest; None where nobody named a file and there is no home folder.
+    """Return the file of a token pair; None without `XOXO_TOKEN_FILE` and without a home folder.
 
     Args:
         environment: The settings; another account or address has another file.
@@ -130,7 +130,7 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
 
 
 def made_folder(path: Path) -> Path:
-    """Return a token file's path, its folder made where it was not there (0700).
+    """Return a token file's path; make its folder (0700) where there is none.
 
     Args:
         path: The file.

@@ -34,7 +34,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         if self.proxy:
             _check_proxy(self.proxy)
         if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
-            # Not False either: unchecked, whoever is on the way reads tokens and codes.
+            # Not False either: without the check, anyone on the way reads tokens and codes.
             raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
         if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
             raise ConfigError("app must be plain printable text, for example my-shop/1.2")
@@ -43,7 +43,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"
 
     def proxy_for(self, base_url: str) -> str | None:
-        """Return the proxy that leads to an address, None for none; the environment's never for this machine.
+        """Return the proxy for an address, None for none. The environment's proxy is never used for this machine.
 
         Args:
             base_url: The address.
@@ -81,7 +81,7 @@ def ssl_context(ca_file: str) -> tls.SSLContext:
 
 
 def _check_proxy(proxy: str) -> str:
-    """Return a proxy's address; what is wrong with it is told without it, for it may hold a password."""
+    """Return a proxy's address; the error does not repeat it, since it may hold a password."""
     try:
         parts = urlsplit(proxy) if isinstance(proxy, str) else None
         sound = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -93,7 +93,7 @@ def _check_proxy(proxy: str) -> str:
 
 
 def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
-    """Return the address without its trailing slash, or say what is wrong with it.
+    """Return the address without its trailing slash; raise where it cannot be used.
 
     Args:
         base_url: The address, with the vendor's `/chef` prefix.
