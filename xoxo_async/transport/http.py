@@ -152,10 +152,7 @@ class Http:
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         headers = self._bearer_headers if bearer is self._bearer else self._headers_of(bearer)
         session, payload = self._session, None if method == "GET" else body
-        more = _NOTHING_MORE
-        if self._callers is not None:
-            body.records = self._records  # our own pool tells each body its connection
-            more = guards()
+        more = _NOTHING_MORE if self._callers is None else self._guarded(body)
         assert session is not None  # noqa: S101 - opened with the loop
         try:
             with deadlines:
@@ -186,6 +183,10 @@ class Http:
             failure = translate(body.fault or error, sent=left, total_s=total_s)
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
+
+    def _guarded(self, body: Body) -> dict[str, Any]:
+        body.records = self._records  # our own pool tells each body its connection, the caller's does not
+        return guards()
 
     def _seconds(self, after: str, response: aiohttp.ClientResponse) -> float | None:
         return retry_after_s(after, response.headers.get(hdrs.DATE), self._wall())
