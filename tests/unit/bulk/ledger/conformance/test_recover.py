@@ -2,9 +2,11 @@
 
 import pytest
 
-from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.conformance.subjects import Subject, killed_while_sending
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState, Rules
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio
 
@@ -67,3 +69,56 @@ async def test_a_persons_word_leaves_no_foreign_rows(subject: Subject) -> None:
         assert [one.foreign async for one in ledger.lines()] == [False, False]
         await ledger.restored(reason="a copy", copied=True)
         assert [one.foreign async for one in ledger.lines()] == [False, False]
+
+
+async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
+    """The next holder counts absence from the last moment at which the dead one may have sent a byte."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+    killed_while_sending(subject)
+    subject.prove_death()
+    async with subject.open() as ledger:
+        (claimed,) = [one async for one in ledger.lines(states=(LineState.SENDING,))]
+        assert await ledger.recover() == 1
+        lines = [one async for one in ledger.lines()]
+        assert [(one.state, one.suspect) for one in lines] == [(LineState.UNKNOWN, True), (LineState.PLANNED, False)]
+        assert lines[0].epoch > claimed.epoch
+        assert (lines[0].last_sent_tick or 0.0) >= (claimed.last_sent_tick or 0.0)
+        stale = Change(seq=claimed.seq, evidence=Evidence.NOT_PROCESSED, epoch=claimed.epoch)
+        with pytest.raises(LedgerConflictError):
+            await ledger.record([stale])
+
+
+async def test_a_live_holders_lines_are_its_own(subject: Subject) -> None:
+    """There is no proof that it is dead."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+        assert await ledger.recover() == 0
+        assert [stored async for stored in ledger.lines()] == [one]
+
+
+async def test_a_copy_is_doubted_with_its_plan(subject: Subject) -> None:
+    """Its planned rows may be another run's: an order that is found is adopted only with a date since the plan."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        assert not ledger.copied
+    copy = subject.copy()
+    if copy is None:
+        pytest.skip("the store cannot tell a copy")
+    async with copy.open() as ledger:
+        assert ledger.copied
+        assert not ledger.older
+        await ledger.plan("march", each([line(1), line(3)]), PlanTerms(restored="a copy", copied=True))
+        lines = [one async for one in ledger.lines()]
+        assert [(one.state, one.foreign, one.evidence) for one in lines] == [
+            (LineState.UNKNOWN, True, "ledger_copied"),
+        ] * 3
+        found = Change(seq=1, evidence=Evidence.LOOKUP_MATCHED, epoch=lines[0].epoch, order_id=5)
+        (left,) = await ledger.record([found])
+        assert left.state is LineState.MANUAL
+        since = Change(seq=2, evidence=Evidence.ORDER_SINCE_PLAN, epoch=lines[1].epoch, order_id=6)
+        (adopted,) = await ledger.record([since])
+        assert (adopted.state, adopted.order_id) == (LineState.PLACED, 6)
+    async with copy.open() as ledger:
+        assert not ledger.copied
