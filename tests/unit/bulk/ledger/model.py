@@ -1,4 +1,4 @@
-"""The table in `ledger.py`, searched exhaustively: one line, two workers, a network that loses, delays and repeats.
+"""The transition table, searched exhaustively: one line, two workers, a network that loses, delays and repeats.
 
 What is searched is `decide` itself, in every world that can come about. A world is the line, two workers (each may die
 at any point, or sleep through its lease and wake up), up to three messages in flight, and the vendor's books. Only what

@@ -94,7 +94,7 @@ def test_the_search_finds_what_is_broken(
     assert broken == expected, f"{broken or 'nothing'} broken after {worlds} worlds"
 
 
-def test_a_stale_fact_that_proves_no_order_is_never_taken() -> None:
+def test_a_stale_fact_without_order_is_refused() -> None:
     """The model drops stale facts as lost, so the fence must refuse them for every line and fact."""
     moment = Moment(now=NOW, epoch=2, rules=Rules())
     for state, evidence, suspect, attempts in product(LineState, Evidence, (False, True), (0, 1)):

@@ -1,6 +1,6 @@
 """The table in worlds with a stranger's order, a restored copy, a withdrawal, or a connection out of step.
 
-Beside I1 to I5, see `test_ledger_model`:
+Beside I1 to I5, see `test_model`:
 
 I8: an order of another sender is never adopted. Excepted are worlds in which, before the first refusal as known, an
 answer of this ledger was lost: then nothing tells the two orders apart.
@@ -57,12 +57,12 @@ def test_no_world_breaks_an_invariant(setting: Setting, record_property: Callabl
     assert worlds > 10_000
 
 
-def test_a_restoring_ledger_adopts_the_order_under_its_number() -> None:
+def test_a_restoring_ledger_adopts_what_it_finds() -> None:
     """`Rules.restore` is for a ledger that replaces a lost one, whose order looks like a stranger's."""
     assert Search(replace(STRANGER, restore=True)).run()[0] == "I8"
 
 
-def test_a_copy_adopts_an_order_since_its_plan() -> None:
+def test_a_copy_adopts_orders_since_its_plan() -> None:
     """Also a stranger's, where everything that the vendor tells agrees and it came after the plan."""
     assert Search(replace(COPIED_STRANGER, stranger=True)).run()[0] == "I8"
 

@@ -275,7 +275,7 @@ def test_only_an_order_id_proves_an_order(order_id: int | None) -> None:
     assert told(a_line(S.SENDING), E.ANSWERED_PLACED, order_id=1).line.order_id == 1
 
 
-def test_the_same_proof_without_an_order_id_adds_nothing() -> None:
+def test_a_proof_without_an_order_adds_nothing() -> None:
     """A placed line takes news of its delivery without an order id; every other proof names the order."""
     for evidence in (E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF):
         line = a_line(S.PLACED, evidence=E.PERSON_PLACED.value)
@@ -286,7 +286,7 @@ def test_the_same_proof_without_an_order_id_adds_nothing() -> None:
 
 
 @pytest.mark.parametrize("evidence", PROVEN_AGAIN)
-def test_another_order_of_a_placed_line_is_an_alarm(evidence: Evidence) -> None:
+def test_a_second_order_is_an_alarm(evidence: Evidence) -> None:
     """The stored order stays, and a person is told (T12)."""
     line = a_line(S.PLACED)
     outcome = told(line, evidence, order_id=8)
@@ -376,14 +376,14 @@ def test_look_ups_that_count_are_spaced(after: float, counts: bool) -> None:
     assert later.last_lookup_at == (SENT + 200 + after if counts else SENT + 200)
 
 
-def test_a_look_up_of_the_future_counts_as_now() -> None:
+def test_a_future_look_up_counts_as_now() -> None:
     """Nobody can look up an order before now has come."""
     fresh = a_line(S.UNKNOWN, lookups=0, last_lookup_at=None)
     assert absent(fresh, at=NOW + 1000).last_lookup_at == NOW
     assert absent(fresh, at=NOW + 1000, now=SENT + 1).lookups == 0
 
 
-def test_a_line_that_was_never_sent_has_no_absence() -> None:
+def test_a_line_never_sent_has_no_absence() -> None:
     """Nothing can have settled."""
     line = a_line(S.UNKNOWN, last_sent_tick=None)
     assert absent(line) == line
@@ -561,7 +561,7 @@ def test_a_poorer_answer_unsays_no_richer_one() -> None:
 
 
 @pytest.mark.parametrize("charged", ["NaN", "Infinity"])
-def test_a_charge_that_is_no_amount_is_left_out(charged: str) -> None:
+def test_a_charge_without_an_amount_is_ignored(charged: str) -> None:
     """The one that was known stays, with its currency."""
     after = told(a_line(S.PLACED, **ORDER), E.DELIVERY_SEEN, amount_charged=Decimal(charged), currency="EUR").line
     assert (after.amount_charged, after.currency) == (Decimal(90), "INR")

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_limit_of_zero_claims_nothing(subject: Subject) -> None:
-    """Nor where none is left."""
+    """A claim is empty when its limit is zero, and when no line is left."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         assert await ledger.claim(0) == []
@@ -22,7 +22,7 @@ async def test_a_limit_of_zero_claims_nothing(subject: Subject) -> None:
 
 
 async def test_lines_of_a_cancelled_claim_go_back(subject: Subject) -> None:
-    """A cancelled claim leaves no line that nobody will send."""
+    """The lines of a cancelled claim are planned again."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         claiming = asyncio.create_task(ledger.claim(1))
@@ -38,7 +38,7 @@ async def test_lines_of_a_cancelled_claim_go_back(subject: Subject) -> None:
 
 
 async def test_lines_are_claimed_in_planning_order(subject: Subject) -> None:
-    """Each begins a send: state, attempts, epoch and stamps are stored when the claim returns."""
+    """State, attempts, epoch and stamps of the claimed lines are stored when the claim returns."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2), line(3)]))
         first = await ledger.claim(2)
@@ -56,7 +56,7 @@ async def test_lines_are_claimed_in_planning_order(subject: Subject) -> None:
 
 
 async def test_claims_at_once_share_no_line(subject: Subject) -> None:
-    """Ten callers get thirty lines, each line once."""
+    """Ten callers at once get thirty lines, each line once."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(number) for number in range(1, 31)]))
         claims = await asyncio.gather(*(ledger.claim(4) for _ in range(10)))
@@ -66,7 +66,7 @@ async def test_claims_at_once_share_no_line(subject: Subject) -> None:
 
 
 async def test_a_line_given_back_is_claimed_again(subject: Subject) -> None:
-    """It was certainly not processed; a later claim is another attempt under another epoch."""
+    """A line that was not processed is claimed again, as another attempt in another epoch."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)

@@ -22,7 +22,7 @@ async def one_placed(subject: Subject) -> None:
 
 
 async def test_lines_of_some_states_come_in_order(subject: Subject) -> None:
-    """Streaming by state merges the states, and misses none."""
+    """`lines` streams several states in order of `seq`, over many chunks."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(line(number) for number in range(1, 1701)))
         claimed = await ledger.claim(1300)
@@ -34,7 +34,7 @@ async def test_lines_of_some_states_come_in_order(subject: Subject) -> None:
 
 
 async def test_a_line_is_found_by_its_key(subject: Subject) -> None:
-    """As it stands now; no such key is no line."""
+    """`find` returns the line as it is now, and None for an unknown key."""
     await one_placed(subject)
     async with subject.open() as ledger:
         found = await ledger.find("k1")
@@ -44,7 +44,7 @@ async def test_a_line_is_found_by_its_key(subject: Subject) -> None:
 
 
 async def test_the_journal_tells_a_lines_life(subject: Subject) -> None:
-    """Planned, sent, placed; by line, from an entry on, and across openings."""
+    """The journal has each move in order, by line, after an entry, and across openings."""
     await one_placed(subject)
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
@@ -56,7 +56,7 @@ async def test_the_journal_tells_a_lines_life(subject: Subject) -> None:
 
 
 async def test_facts_are_kept_beside_the_lines(subject: Subject) -> None:
-    """The latest counts; they cannot touch what the ledger keeps for itself."""
+    """`get_fact` returns the latest value, and a fact cannot change what the ledger keeps for itself."""
     await one_placed(subject)
     async with subject.open() as ledger:
         for value in ("1", "2"):
@@ -66,7 +66,7 @@ async def test_facts_are_kept_beside_the_lines(subject: Subject) -> None:
 
 
 async def test_a_packed_line_is_found_in_its_order(subject: Subject) -> None:
-    """`find` gives the order that it travels in, and `packed` who travels with it, in dealing order."""
+    """`find` returns the shared order, and `packed` its lines in the order in which codes are dealt."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([*packable(0, 1, 2), *alone(7)]))
         order, single = await ledger.find("k1"), await ledger.find("k7")
@@ -84,7 +84,7 @@ async def test_a_packed_line_is_found_in_its_order(subject: Subject) -> None:
 
 
 async def test_the_numbers_add_up_and_charges_are_summed(subject: Subject) -> None:
-    """Every row is counted once, in a state and in the report; money is summed by currency."""
+    """Each row is counted once by state and by outcome, and charges are summed by currency."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(*range(6))))
         await ledger.set_fact("currency", "INR")
@@ -108,7 +108,7 @@ async def test_the_numbers_add_up_and_charges_are_summed(subject: Subject) -> No
 
 
 async def test_codes_are_read_only_where_asked(subject: Subject) -> None:
-    """A line holds none otherwise, and its repr shows none."""
+    """`lines` fills in codes only with `with_codes`, and the repr of a line never shows them."""
     await one_placed(subject)
     async with subject.open() as ledger:
         (bare,) = [one async for one in ledger.lines()]
@@ -118,7 +118,7 @@ async def test_codes_are_read_only_where_asked(subject: Subject) -> None:
 
 
 async def test_a_look_writes_nothing(subject: Subject) -> None:
-    """It reads what is stored beside the holder, and refuses each method that writes."""
+    """An opening that only reads works beside the holder, and refuses every method that writes."""
     await one_placed(subject)
     async with subject.open() as ledger:
         look = subject.look()

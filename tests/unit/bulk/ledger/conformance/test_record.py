@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_refused_change_holds_up_no_other(subject: Subject) -> None:
-    """What applies is written, then the rest is named; facts only the ledger may state are refused too."""
+    """The changes that apply are written, and the error names the others."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         one, two = await ledger.claim(2)
@@ -32,7 +32,7 @@ async def test_a_refused_change_holds_up_no_other(subject: Subject) -> None:
 
 
 async def test_the_result_of_a_cancelled_caller_is_written(subject: Subject) -> None:
-    """A cancelled recorder loses nothing."""
+    """A result is written although its caller is cancelled."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         [one] = await ledger.claim(1)
@@ -44,7 +44,7 @@ async def test_the_result_of_a_cancelled_caller_is_written(subject: Subject) -> 
 
 
 async def test_closing_waits_for_results_told_before(subject: Subject) -> None:
-    """Closing waits for the writer, and the writer for what stands in front of the end."""
+    """A result that was told before `aclose` is written before the ledger closes."""
     ledger = subject.open()
     await ledger.open()
     await ledger.plan("march", each([line(1)]))
@@ -68,7 +68,7 @@ FOR_THE_LEDGER = [
 
 @pytest.mark.parametrize("evidence", FOR_THE_LEDGER)
 async def test_no_caller_states_a_ledgers_fact(subject: Subject, evidence: Evidence) -> None:
-    """Only the store has the proof of it, whatever the state of the line."""
+    """A fact that only the store can prove is refused from a caller in every state."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         await ledger.claim(1)
@@ -91,14 +91,14 @@ async def in_every_state(ledger: Ledger) -> list[LedgerLine]:
 
 
 async def test_every_state_is_reached(subject: Subject) -> None:
-    """The next test tells each fact to a line in each state."""
+    """The helper of the next test brings a line into each state."""
     async with subject.open() as ledger:
         assert {one.state for one in await in_every_state(ledger)} == set(LineState)
 
 
 @pytest.mark.parametrize("evidence", sorted(set(Evidence) - set(FOR_THE_LEDGER)))
 async def test_the_table_decides_each_fact(subject: Subject, evidence: Evidence) -> None:
-    """What is stored, returned and journalled is what `decide` says; what it refuses changes nothing."""
+    """The ledger stores, returns and journals what `decide` says, and a refused fact changes nothing."""
     async with subject.open() as ledger:
         for before in await in_every_state(ledger):
             change = Change(
@@ -120,7 +120,7 @@ async def test_the_table_decides_each_fact(subject: Subject, evidence: Evidence)
 
 
 async def test_a_stale_fact_is_fenced_off(subject: Subject) -> None:
-    """A claim that was given back and taken again is another one; a proof of an order is true all the same."""
+    """A fact about an earlier claim is refused, and a proof of an order is taken."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (old,) = await ledger.claim(1)
@@ -135,7 +135,7 @@ async def test_a_stale_fact_is_fenced_off(subject: Subject) -> None:
 
 
 async def test_a_result_told_twice_is_written_once(subject: Subject) -> None:
-    """A queue may deliver it again: that is no error, and no journal row."""
+    """A repeated result is no error and adds no journal row."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)
@@ -146,7 +146,7 @@ async def test_a_result_told_twice_is_written_once(subject: Subject) -> None:
 
 
 async def test_facts_about_one_line_apply_in_order(subject: Subject) -> None:
-    """Each sees the line as the one before left it, and each change gets its line back."""
+    """Each change applies to the line as the change before left it, and returns the line after it."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)
@@ -157,7 +157,7 @@ async def test_facts_about_one_line_apply_in_order(subject: Subject) -> None:
 
 
 async def test_texts_of_the_vendor_are_cut_and_cleaned(subject: Subject) -> None:
-    """At most a thousand characters, no NUL, and nothing that a database cannot store."""
+    """Texts are stored with at most a thousand characters, without NUL and lone surrogates."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)

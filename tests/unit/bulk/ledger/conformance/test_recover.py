@@ -12,7 +12,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_lines_of_a_dead_holder_are_doubted_once(subject: Subject) -> None:
-    """The next holder says so before its first claim; what it claims itself is its own."""
+    """`recover` doubts the lines of the holder before, once, and never the caller's own."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         await ledger.claim(1)
@@ -23,7 +23,7 @@ async def test_lines_of_a_dead_holder_are_doubted_once(subject: Subject) -> None
 
 
 async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> None:
-    """Each generation is journalled; what was sent, refused or withdrawn stays as it is."""
+    """Placed, rejected and cancelled lines stay as they are, and each generation is journalled."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(number) for number in range(1, 6)]))
         sent, refused = await ledger.claim(2)
@@ -45,7 +45,7 @@ async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> N
 
 
 async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
-    """The ledger that was lost may have sent it a moment ago."""
+    """The lost ledger may have sent the line a moment ago, so the settling time begins now."""
     began = subject.now
     rules = Rules(settle_s=150, spacing_s=10)
     async with subject.open() as ledger:
@@ -62,7 +62,7 @@ async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
 
 
 async def test_a_persons_word_leaves_no_foreign_rows(subject: Subject) -> None:
-    """Who says that the ledger replaces another one says whose the orders are; a row sent before keeps its doubt."""
+    """After `restored` with a person's word the orders are the ledger's own, also if a copy is found later."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         await ledger.restored(reason="the disk died")
@@ -90,7 +90,7 @@ async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
 
 
 async def test_a_live_holders_lines_are_its_own(subject: Subject) -> None:
-    """There is no proof that it is dead."""
+    """`recover` leaves the lines of a holder that is alive."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)
@@ -99,7 +99,7 @@ async def test_a_live_holders_lines_are_its_own(subject: Subject) -> None:
 
 
 async def test_a_copy_is_doubted_with_its_plan(subject: Subject) -> None:
-    """Its planned rows may be another run's: an order that is found is adopted only with a date since the plan."""
+    """Its rows are foreign, and an order is adopted only when it is not older than the plan."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         assert not ledger.copied
