@@ -6,7 +6,7 @@ DEMO ?= demo
 STAMP := $(VENV)/.installed
 DOCS_STAMP := $(VENV)/.installed-docs
 
-.PHONY: demo test exhaustive lowest lint types bench bench-peers site docs clean
+.PHONY: demo test exhaustive mutants lowest lint types bench bench-peers site docs clean
 
 $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
@@ -26,6 +26,9 @@ test: $(STAMP)  ## the whole suite, in parallel
 
 exhaustive: $(STAMP)  ## kill and fail a run at every single write and sync of its ledger; some ten minutes
 	XOXO_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto tests/crash
+
+mutants: $(STAMP)  ## break the ledger's transition table in every small way: a test notices each; some three minutes
+	$(BIN)/python .ci/mutants.py
 
 lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; about a minute
 	$(PYTHON) .ci/lowest.py
