@@ -18,18 +18,14 @@ class Prices:
     """The balance, and the prices of what a ledger still has to send.
 
     Args:
-        client: Reads them.
         ledger: The ledger.
         balance: The account's balance; None where it is not known.
         catalog: The products; None where rows are not checked.
     """
 
-    def __init__(
-        self, client: BulkClient, ledger: Ledger, balance: Balance | None, catalog: PlanCatalog | None
-    ) -> None:
+    def __init__(self, ledger: Ledger, balance: Balance | None, catalog: PlanCatalog | None) -> None:
         self.balance: Final = balance
         self.catalog: Final = catalog
-        self._client: Final = client
         self._ledger: Final = ledger
 
     @classmethod
@@ -47,7 +43,7 @@ class Prices:
             XoxoError: Prices cannot be read. A balance that cannot be read matters only to a budget.
         """
         if not check:
-            return cls(client, ledger, None, None)
+            return cls(ledger, None, None)
         balance = await _balance(client, needed=max_spend is not None)
         if balance is not None and max_spend is not None:
             known = await ledger.get_fact(CURRENCY)
@@ -58,7 +54,7 @@ class Prices:
                 )
         catalog = PlanCatalog(client, balance.currency if balance is not None else "")
         await catalog.load_shares(await ledger.backlog(doubted=True))
-        return cls(client, ledger, balance, catalog)
+        return cls(ledger, balance, catalog)
 
     @property
     def currency(self) -> str:
@@ -74,8 +70,9 @@ class Prices:
         Raises:
             XoxoError: Prices cannot be read.
         """
-        if self.catalog is not None:
-            await self.catalog.load_shares(shares)
+        if self.catalog is None:
+            return add_up(shares, None)
+        await self.catalog.load_shares(shares)
         return add_up(shares, self.catalog)
 
     async def reprice(self) -> None:

@@ -1,4 +1,4 @@
-"""A road that goes nowhere."""
+"""A fake dispatcher that sends nothing, for the tests of services."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 
 class FakeDispatch:
-    """Answers with what it was given, in order, and keeps what it was asked."""
+    """Returns the given answers in order, and keeps the operations and requests."""
 
     def __init__(self) -> None:
         self.answers: list[Any] = []
@@ -22,5 +22,5 @@ class FakeDispatch:
 
 @pytest.fixture
 def road() -> FakeDispatch:
-    """Return a fake dispatch: put `answers` in, look at `asked` afterwards."""
+    """Return a fake dispatcher: fill `answers` before the call, and read `asked` after it."""
     return FakeDispatch()

@@ -1,4 +1,4 @@
-"""`links`: links are made, mailed and never made twice; campaigns are paged, over a road that goes nowhere."""
+"""`links`: links are made, mailed and never made twice; campaigns are paged, with a fake dispatcher."""
 
 from datetime import date
 from typing import Any

@@ -1,4 +1,4 @@
-"""`points`: credits are given and taken back by explicit calls alone, over a road that goes nowhere."""
+"""`points`: credits are given and taken back by explicit calls alone, with a fake dispatcher."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""`account.service`: balance, payments and tokens for users, over a road that goes nowhere."""
+"""`account.service`: balance, payments and tokens for users, with a fake dispatcher."""
 
 import json
 import time

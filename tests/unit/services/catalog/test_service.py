@@ -1,4 +1,4 @@
-"""`catalog.service`: filters, products and the operator look-up, over a road that goes nowhere."""
+"""`catalog.service`: filters, products and the operator look-up, with a fake dispatcher."""
 
 from typing import Any
 

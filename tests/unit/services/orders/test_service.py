@@ -1,4 +1,4 @@
-"""`orders.service`: what each method asks and hands out, and how `place` ends, over a road that goes nowhere."""
+"""`orders.service`: what each method asks and hands out, and how `place` ends, with a fake dispatcher."""
 
 import pickle
 from datetime import date
