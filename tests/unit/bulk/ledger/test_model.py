@@ -25,6 +25,7 @@ ACCEPTS_REPEATS_NEVER = Setting(refuses_repeats=False, resend="never")
 ACCEPTS_REPEATS_SETTLED = Setting(refuses_repeats=False, bounded_delay=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

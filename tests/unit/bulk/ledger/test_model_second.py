@@ -29,6 +29,7 @@ SHIFTS_NEVER = Setting(refuses_repeats=False, resend="never", shifts=True, messa
 SHIFTS_LATE = Setting(refuses_repeats=True, shifts=True, messages=2, workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
