@@ -329,7 +329,7 @@ def named(block: Block) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_page_runs_from_its_top_to_its_end(folder: Folder, page: Path) -> None:
+def test_a_page_runs_from_top_to_end(folder: Folder, page: Path) -> None:
     """Blocks run as they stand, commands write what the page shows, and no block is of an unknown kind."""
     for block in blocks_of(page.read_text(), name_of(page)):
         with named(block):

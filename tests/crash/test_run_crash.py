@@ -39,7 +39,7 @@ def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
 @pytest.mark.timeout(900)
-def test_a_run_survives_a_fault_at_any_write_or_sync(tmp_path: Path, sample: Sample, call: str, fault: str) -> None:
+def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call: str, fault: str) -> None:
     """Whichever call fails, running again ends with fifty orders, none twice, all with their codes in the ledger."""
     with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
         count = calls_of_a_run(sandbox, tmp_path / "count.db", call)
