@@ -3,6 +3,7 @@
 import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -187,8 +188,13 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
     assert "xoxo_async/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("entry_points.txt") for name in names)
     assert not any(name.startswith(("tests", "benchmarks")) for name in names)
+    (metadata,) = [archive.read(name).decode() for name in names if name.endswith("dist-info/METADATA")]
+    assert "Project-URL: Changelog, https://" in metadata
+    # An index shows this text without the repository around it.
+    assert re.findall(r"\]\((?!https?:|#)[^)]*\)", metadata) == []
