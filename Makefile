@@ -60,7 +60,7 @@ types: $(STAMP)  ## mypy and pyright, and that every public name has a type
 	if PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$copy" pyright --ignoreexternal --verifytypes xoxo_async > report; \
 	then grep "completeness" report; else cat report; exit 1; fi
 
-lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; about a minute
+lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; some three minutes
 	$(PYTHON) .ci/lowest.py
 
 newest:  ## run the tests of the network under the newest aiohttp

@@ -30,6 +30,8 @@ LONG_NAMES = 657
 TESTED_ELSEWHERE = {
     "__main__": "tests/integration/test_cli.py runs it",
     "bulk/ledger/protocol": "tests/unit/bulk/ledger/conformance",
+    "bulk/ledger/facts": "constants",
+    "bulk/ledger/sqlite/backlog": "tests/unit/bulk/ledger/conformance/test_backlog.py",
     "bulk/ledger/sqlite/dealing": "tests/unit/bulk/ledger/conformance/test_codes.py",
     "bulk/ledger/sqlite/packs": "tests/unit/bulk/ledger/conformance/test_packs.py",
     "bulk/ledger/sqlite/planning": "tests/unit/bulk/ledger/conformance/test_plan.py",

@@ -1,19 +1,10 @@
 """Samples for the crash tests: `sample` for the points in a test, the mark `sampled` for the cases of one."""
 
-from itertools import groupby
+from collections import defaultdict
 
 import pytest
 
-from tests.crash.sampling import EXHAUSTIVE, Sample
-
-
-def pytest_report_header() -> str:
-    """Say how many kill points this run tries."""
-    return (
-        "kill points: all of them (XOXO_EXHAUSTIVE=1)"
-        if EXHAUSTIVE
-        else "kill points: a sample by the seed of pytest-randomly; the same again: --randomly-seed=SEED"
-    )
+from tests.crash.sampling import Sample
 
 
 def _sample(config: pytest.Config, name: str) -> Sample:
@@ -29,10 +20,15 @@ def sample(request: pytest.FixtureRequest) -> Sample:
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep a sample of the cases of each test that has the mark `sampled(most)`."""
-    kept: list[pytest.Item] = []
-    for name, group in groupby(items, key=lambda item: item.nodeid.partition("[")[0]):
-        cases = list(group)
-        mark = cases[0].get_closest_marker("sampled")
-        kept += cases if mark is None else _sample(config, name).of(cases, *mark.args)
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
-    items[:] = kept
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    left_out: set[pytest.Item] = set()
+    for name, found in cases.items():
+        (most,) = found[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
+        # By name, since pytest-randomly may have shuffled them: one seed chooses the same cases every time.
+        found.sort(key=lambda item: item.nodeid)
+        left_out |= set(found) - set(_sample(config, name).of(found, most))
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]
