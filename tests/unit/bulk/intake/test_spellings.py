@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bulk.test_issuer import Client, issuer
+from tests.unit.bulk.jobs import Client, issuer
 from xoxo_async import errors
 from xoxo_async.bulk import OrderLine, SqliteLedger
 
