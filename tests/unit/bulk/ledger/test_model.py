@@ -28,6 +28,7 @@ LEASES = Setting(refuses_repeats=False, bounded_delay=True, sleeps=True, spacing
 LOCK = replace(LEASES, sleeps=False, lock=True, says_when=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

@@ -34,6 +34,7 @@ SHIFTS_NEVER = Setting(refuses_repeats=False, resend="never", shifts=True, messa
 SHIFTS_LATE = Setting(refuses_repeats=True, shifts=True, messages=2, workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [

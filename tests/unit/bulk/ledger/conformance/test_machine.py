@@ -418,6 +418,7 @@ def planned_line(number: int, digest: str = "") -> PlannedLine:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", SUBJECTS)
 def test_every_history_agrees_with_the_model(store: str) -> None:
     """Whatever is planned, claimed, told, restored and reopened, in any order."""
