@@ -42,7 +42,7 @@ def open_ledger(
 
     Example:
         ```python
-        async with open_ledger("march.db", read_only=True) as ledger:
+        async with open_ledger("march.db") as ledger:
             print(await ledger.counts())
         ```
     """
