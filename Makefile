@@ -2,16 +2,25 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 DEMO ?= demo
 STAMP := $(VENV)/.installed
-DOCS_STAMP := $(VENV)/.installed-docs
+# Three workers for two cores: tests wait for sockets, disks and processes for more than half of their time. More workers
+# would make those that measure a wait fail for want of a core.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-3 * len(os.sched_getaffinity(0)) // 2))' 2>/dev/null || echo 3)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-.PHONY: demo test exhaustive lowest lint types bench bench-peers site docs clean
+.DEFAULT_GOAL := help
+.PHONY: help demo fast test exhaustive mutants coverage lint types lowest newest pythons wheel dist lock bench bench-peers site docs clean
 
-$(STAMP): pyproject.toml
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+$(STAMP): pyproject.toml requirements-dev.lock
 	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed" if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	$(PIP) install -r requirements-dev.lock
+	$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
@@ -21,21 +30,32 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 	@echo "The ledger is $(DEMO)/orders.db. The codes, masked unless --reveal:"
 	@echo "  $(BIN)/xoxo bulk export --ledger $(DEMO)/orders.db --sandbox --out $(DEMO)/codes.csv --reveal"
 
-test: $(STAMP)  ## the whole suite, in parallel
-	$(BIN)/python -m pytest -n auto $(ARGS)
+fast: lint  ## lint, and the unit and contract tests that are not slow; under one minute on two cores
+	$(PYTEST) -m "not slow" $(ARGS) tests/unit tests/contract
 
-exhaustive: $(STAMP)  ## kill and fail a run at every single write and sync of its ledger; some ten minutes
-	XOXO_EXHAUSTIVE=1 $(BIN)/python -m pytest -n auto tests/crash
+test: $(STAMP)  ## the whole suite, with a sample of the kill points; under six minutes on two cores
+	$(PYTEST) $(ARGS)
 
-lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; about a minute
-	$(PYTHON) .ci/lowest.py
+exhaustive: $(STAMP)  ## the crash tests with all kill points: every single write and sync of a ledger; some ten minutes
+	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) tests/crash
 
-lint: $(STAMP)
+mutants: $(STAMP)  ## break the ledger's transition table in every small way: a test notices each; some three minutes
+	$(BIN)/python .ci/mutants.py
+
+coverage: $(STAMP)  ## the branches that unit, contract and integration tests take, room by room, against the floor
+	rm -rf build/coverage && mkdir -p build/coverage
+	@# `coverage run` is there before pytest loads its plugins: ours imports the package.
+	$(BIN)/coverage run -m pytest -n $(WORKERS) --dist worksteal -m "not slow" $(ARGS) tests/unit tests/contract tests/integration
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage json --quiet -o build/coverage/coverage.json
+	$(BIN)/python .ci/rooms.py build/coverage/coverage.json
+
+lint: $(STAMP)  ## style, form, and the layers of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
-types: $(STAMP)
+types: $(STAMP)  ## mypy and pyright, and that every public name has a type
 	$(BIN)/mypy
 	$(BIN)/mypy tests/typing
 	$(BIN)/pyright --pythonpath $(BIN)/python
@@ -44,26 +64,44 @@ types: $(STAMP)
 	if PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$copy" pyright --ignoreexternal --verifytypes xoxo_async > report; \
 	then grep "completeness" report; else cat report; exit 1; fi
 
+lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; some three minutes
+	$(PYTHON) .ci/lowest.py
+
+newest:  ## run the tests of the network under the newest aiohttp
+	.ci/newest
+
+pythons:  ## run the tests under Python 3.11 and 3.13, those that are to be had
+	.ci/pythons 3.11 3.13
+
+wheel: dist  ## install the built wheel in a venv of its own, and run its command
+	.ci/wheel
+
+dist: $(STAMP)  ## build the sdist and the wheel into dist/, and check what an index would show of them
+	rm -rf dist
+	$(BIN)/python -m hatchling build
+	$(BIN)/twine check --strict dist/*
+
+lock: $(STAMP)  ## write requirements-dev.lock anew; ARGS=--upgrade takes the newest versions
+	$(PIP) install uv
+	UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-config --extra dev --extra docs $(ARGS) -o requirements-dev.lock pyproject.toml
+
 bench: $(STAMP)  ## one table a benchmark, in some twenty minutes; ARGS=--quick for one; see benchmarks/README.md
 	@for bench in benchmarks/bench_*.py; do timeout 900 $(BIN)/python $$bench $(ARGS) || exit 1; done
 
 bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client needs Java
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check httpx orjson pydantic requests openapi-generator-cli
+	$(PIP) install httpx orjson pydantic requests openapi-generator-cli
 	rm -rf build/peers && mkdir -p build/peers
 	$(BIN)/openapi-generator-cli generate -i benchmarks/plum_openapi.yml -g python --library asyncio \
 	  --package-name plum_openapi -o build/peers/plum_openapi > build/peers/log 2>&1 \
-	  && $(BIN)/python -m pip install --quiet --disable-pip-version-check build/peers/plum_openapi \
+	  && $(PIP) install build/peers/plum_openapi \
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
-$(DOCS_STAMP): $(STAMP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[docs]'
-	@touch $@
-
-site: $(DOCS_STAMP)  ## build docs/ into site/, warnings as errors
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+site: $(STAMP)  ## build docs/ into site/, warnings as errors
+	$(BIN)/zensical build --strict --clean
 
 docs: site  ## build the pages, and run every block of them
-	$(BIN)/python -m pytest -n 4 tests/test_readme.py  # most of it is waiting
+	$(PYTEST) $(ARGS) tests/test_readme.py
 
-clean:
-	rm -rf $(VENV) .venv-lowest $(DEMO) site dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+clean:  ## remove what these targets have made
+	rm -rf $(VENV) .venv-* $(DEMO) site dist build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -58,7 +58,7 @@ def _count(names: list[str], loop: str, base_url: str, quick: bool) -> dict[str,
 def _goals(series: dict[str, Series], counts: dict[str, float], loop: str) -> list[Goal]:
     noise = band(ratio(series[MSGSPEC + AGAIN], series[MSGSPEC]))
     goals = []
-    for other, goal in ((JSON, 0.85), (MSGSPEC, 1.10)):
+    for other, goal in ((JSON, 0.92), (MSGSPEC, 1.10)):
         found = ratio(series[SDK], series[other])
         goals.append(Goal(f"CPU of orders.place to {other}, {loop}", found.median, goal, "<=", found, noise))
         if counts:

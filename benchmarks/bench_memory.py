@@ -31,6 +31,7 @@ FIRST: Final = 10_000
 GROWTH_MB: Final = {"planning": 60, "sending": 10}
 """Planning keeps two hashes of each row, of its key and of its receiver: about 25 bytes each."""
 HELD_S: Final = 2.0
+QUICK_HELD_S: Final = 0.5
 
 
 def _rss() -> int:
@@ -93,8 +94,8 @@ async def _stream(lines: int, first: int, path: Path, url: str) -> dict[str, tup
 # In flight.
 
 
-async def _held(name: str, number: int, url: str, folder: Path) -> int:
-    """Return how many more bytes the process takes while that many orders are in flight."""
+async def _held(name: str, number: int, held_s: float, url: str, folder: Path) -> int:
+    """Return how many more bytes the process takes while that many orders are in flight, each for `held_s`."""
     client = XoxoClient(
         StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited(), max_connections=number + 8
     )
@@ -120,18 +121,20 @@ async def _held(name: str, number: int, url: str, folder: Path) -> int:
             )
         else:
             running = asyncio.gather(*[bare.place(at) for at in range(number)])
-        await asyncio.sleep(HELD_S * 0.75)
+        await asyncio.sleep(held_s * 0.75)
         grown = _rss() - before
         await running
     await bare.close()
     return grown
 
 
-def _per_order(name: str, few: int, many: int) -> float:
+def _per_order(name: str, few: int, many: int, *, quick: bool) -> float:
     """Return the KB per order in flight: many orders less few orders, each measured in its own process."""
     grown = []
     for number in (few, many):
         command = [sys.executable, __file__, "--held", name.removesuffix(AGAIN), "--lines", str(number), "--json"]
+        if quick:
+            command.append("--quick")
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
         grown.append(json.loads(done.stdout))
     return (grown[1] - grown[0]) / (many - few) / 1000
@@ -155,8 +158,9 @@ def main() -> None:
     )
     _raise_file_limit()
     if asked.held:
-        with stub_server(HELD_S) as url, tempfile.TemporaryDirectory() as folder:
-            print(asyncio.run(_held(asked.held, asked.lines, url, Path(folder))))
+        held_s = QUICK_HELD_S if asked.quick else HELD_S
+        with stub_server(held_s) as url, tempfile.TemporaryDirectory() as folder:
+            print(asyncio.run(_held(asked.held, asked.lines, held_s, url, Path(folder))))
         return
     lines, first = (2_000, 500) if asked.quick else (asked.lines, FIRST)
     with stub_server() as url, tempfile.TemporaryDirectory() as folder:
@@ -166,7 +170,7 @@ def main() -> None:
     held = {name: [0.0] * 0 for name in names}
     for _ in range(rounds):
         for name in names:
-            held[name].append(_per_order(name, few, many))
+            held[name].append(_per_order(name, few, many, quick=asked.quick))
     rows: list[list[object]] = [
         [f"{what} {lines} lines", start, grown, None] for what, (start, grown) in streamed.items()
     ]

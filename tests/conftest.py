@@ -5,12 +5,19 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.crash.sampling import EXHAUSTIVE
 from xoxo_async import pacing
 from xoxo_async.auth import memory, troubles
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared-machine")
+
+
+def pytest_report_header() -> str:
+    """Say how many kill points the crash tests try."""
+    chosen = "all (XOXO_EXHAUSTIVE=1)" if EXHAUSTIVE else "a sample; the same one again: --randomly-seed=SEED"
+    return f"kill points: {chosen}"
 
 
 @pytest.fixture

@@ -1,16 +1,59 @@
-"""The package as a whole: its public names, what importing it costs, and what the wheel holds."""
+"""The package as a whole: its public names, its imports and their cost, its tests, and what the wheel holds."""
 
+import ast
 import importlib
 import os
+import re
 import subprocess
 import sys
 import tomllib
 import zipfile
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "xoxo_async"
+TESTS = ROOT / "tests"
+TEST_MODULES = sorted(TESTS.rglob("test_*.py"))
+
+LONGEST_CHAIN = 21
+"""Modules in the longest chain of imports; the goal is 12. A long chain is a tower: nobody can change its floors."""
+
+MOST_WORDS = 8
+LONG_NAMES = 300
+"""How many names of tests have more words than that. The number only goes down."""
+
+TESTED_ELSEWHERE = {
+    "__main__": "tests/integration/test_cli.py runs it",
+    "bulk/ledger/protocol": "tests/unit/bulk/ledger/conformance",
+    "bulk/client": "protocols: mypy",
+    "bulk/events": "tests/unit/bulk/test_run_events.py",
+    "bulk/ledger/facts": "constants",
+    "bulk/ledger/table": "tests/unit/bulk/ledger/test_model.py",
+    "cli/alarms": "tests/integration/test_codes.py",
+    "cli/bulk": "tests/integration/test_cli.py",
+    "cli/bulk_books": "tests/integration/test_cli.py",
+    "cli/bulk_run": "tests/integration/test_cli.py",
+    "cli/rewards": "tests/integration/test_cli.py",
+    "cli/sandbox": "tests/integration/test_sandbox.py",
+    "cli/signals": "tests/integration/test_cli.py",
+    "cli/token": "tests/integration/test_cli_token.py",
+    "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
+    "services/account/operations": "declarations: tests/contract",
+    "services/account/replies": "declarations: tests/contract",
+    "services/account/requests": "declarations: tests/contract",
+    "services/catalog/operations": "declarations: tests/contract",
+    "services/catalog/replies": "declarations: tests/contract",
+    "services/orders/replies": "declarations: tests/contract",
+}
+"""Modules without a unit test module of their own, and what tests them."""
+
+TESTS_OF_MORE = {"bulk/ledger/conformance": "the protocol", "bulk/ledger/test_model": "the table, searched"}
+"""Beginnings of unit test modules that mirror no module, and what they are about."""
 
 
 def run(code: str, *flags: str) -> str:
@@ -28,7 +71,7 @@ def test_public_names_are_there_and_sorted(name: str) -> None:
     assert all(hasattr(module, public) for public in module.__all__)
 
 
-def test_importing_the_client_imports_no_more_than_it_needs() -> None:
+def test_importing_the_client_imports_no_extras() -> None:
     """The sandbox, the command, drivers and extras stay out until asked for."""
     loaded = run("import sys, xoxo_async; print('\\n'.join(sys.modules))").split()
     heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
@@ -59,6 +102,78 @@ def _own_share_of_import(*flags: str) -> float:
     return took["xoxo_async"] / libraries
 
 
+def test_the_longest_chain_of_imports_is_short() -> None:
+    """No import leads back to where it began, and the longest chain has no more modules than it may."""
+    graph = grimp.build_graph("xoxo_async")
+    imported = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    chains: dict[str, list[str]] = {}
+    for module in TopologicalSorter(imported).static_order():  # raises CycleError, which names the cycle
+        chains[module] = [module, *max((chains[other] for other in imported[module]), key=len, default=[])]
+    longest = max(chains.values(), key=len)
+    assert len(longest) <= LONGEST_CHAIN, " -> ".join(longest)
+
+
+def test_every_module_has_its_unit_test_module() -> None:
+    """`tests/unit/<room>/test_<module>.py`, or an exception with its reason; an exception that is none goes."""
+    there = {test.relative_to(TESTS / "unit").as_posix() for test in TEST_MODULES if TESTS / "unit" in test.parents}
+    modules = {module.relative_to(PACKAGE).with_suffix("") for module in PACKAGE.rglob("*.py")}
+    modules = {module for module in modules if module.name != "__init__"}
+    without = {
+        module.as_posix()
+        for module in modules
+        if (module.parent / f"test_{module.name.lstrip('_')}.py").as_posix() not in there
+    }
+    assert without - set(TESTED_ELSEWHERE) == set(), (
+        "without a unit test module, and without a reason in TESTED_ELSEWHERE"
+    )
+    assert set(TESTED_ELSEWHERE) - without == set(), "these need no reason in TESTED_ELSEWHERE"
+
+
+def test_every_unit_test_module_mirrors_a_module() -> None:
+    """`test_<module>.py` or `test_<module>_<what>.py`: a test whose module moved moves with it."""
+    stray = []
+    for test in TEST_MODULES:
+        if TESTS / "unit" not in test.parents:
+            continue
+        place = test.relative_to(TESTS / "unit")
+        words = place.stem.removeprefix("test_").split("_")
+        names = {"_".join(words[:count]) for count in range(1, len(words) + 1)}
+        files = {f"{hidden}{name}.py" for name in names for hidden in ("", "_")}
+        if not any((PACKAGE / place.parent / file).exists() for file in files):
+            stray.append(place.as_posix())
+    assert [test for test in stray if not test.startswith(tuple(TESTS_OF_MORE))] == []
+
+
+def imports_of(source: Path) -> Iterator[str]:
+    """Yield the names of the modules that a file imports, and of what it imports from them."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def test_no_test_imports_a_test_module() -> None:
+    """What tests share stands in a plain module: a test that moves or goes must break no other."""
+    for source in sorted(TESTS.rglob("*.py")):
+        of_tests = {name for name in imports_of(source) if name.startswith("tests.")}
+        shared = [name for name in of_tests if any(part.startswith("test_") for part in name.split("."))]
+        assert not shared, f"{source.relative_to(ROOT)} imports {', '.join(shared)}"
+
+
+def test_names_of_tests_are_short() -> None:
+    """At most eight words: the docstring says the rest."""
+    names = [
+        f"{source.relative_to(ROOT)}: {node.name}"
+        for source in TEST_MODULES
+        for node in ast.walk(ast.parse(source.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        if len(node.name.removeprefix("test_").split("_")) > MOST_WORDS
+    ]
+    assert len(names) <= LONG_NAMES, "\n".join(names)
+
+
 def test_runtime_dependencies_stay_few() -> None:
     """Four libraries; everything else is an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -72,8 +187,13 @@ def test_the_wheel_is_whole(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True, cwd=ROOT, timeout=120)
     (wheel,) = tmp_path.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    archive = zipfile.ZipFile(wheel)
+    names = archive.namelist()
     assert "xoxo_async/py.typed" in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert any(name.endswith("entry_points.txt") for name in names)
     assert not any(name.startswith(("tests", "benchmarks")) for name in names)
+    (metadata,) = [archive.read(name).decode() for name in names if name.endswith("dist-info/METADATA")]
+    assert "Project-URL: Changelog, https://" in metadata
+    # An index shows this text without the repository around it.
+    assert re.findall(r"\]\((?!https?:|#)[^)]*\)", metadata) == []

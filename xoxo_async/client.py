@@ -1,4 +1,4 @@
-"""`XoxoClient`: builds the road once, offers the services, closes it."""
+"""`XoxoClient`: makes session and dispatcher once, offers the services, closes them."""
 
 import hashlib
 import logging
@@ -11,28 +11,19 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.config import (
-    STAGING,
-    Environment,
-    Network,
-    RateLimits,
-    Timeouts,
-    check_base_url,
-    check_count,
-    default_token_file,
-    made_folder,
-    token_file_if_any,
-)
+from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
+from xoxo_async.environment import Environment, default_token_file, made_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
+from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
-from xoxo_async.services.account import AccountService
-from xoxo_async.services.catalog import CatalogService
+from xoxo_async.services.account.service import AccountService
+from xoxo_async.services.catalog.service import CatalogService
 from xoxo_async.services.links import LinkService
-from xoxo_async.services.orders import OrderService
+from xoxo_async.services.orders.service import OrderService
 from xoxo_async.services.points import PointService
 from xoxo_async.session import Session
 
@@ -204,9 +195,9 @@ class XoxoClient:
 
     @property
     def account_fingerprint(self) -> str:
-        """What tells this client's account from others: a hash, never a secret; empty where the provider does not tell.
+        """A hash of this client's account, never a secret; empty where the provider does not name its account.
 
-        A ledger keeps it, so that nobody works on the orders of another account.
+        A ledger keeps it, so that a run never works on the orders of another account.
         """
         return self._fingerprint
 
@@ -222,11 +213,11 @@ class XoxoClient:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """The road itself, for callers with books of their own, who need single attempts."""
+        """The dispatcher, for callers that keep a ledger and need single attempts."""
         return self._dispatcher
 
     async def dispatch(self, operation: Operation[Request, Reply], request: Request) -> Reply:
-        """Run any operation, also one of your own; whether it moves money is the operation's to say.
+        """Run any operation, also one of your own. Its `effect` says whether it moves money.
 
         Args:
             operation: What to ask.
@@ -243,7 +234,7 @@ class XoxoClient:
     async def aclose(self) -> None:
         """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine.
 
-        A renewal under way whose pair would be lost is let end first, for as long as a token request may take.
+        A renewal under way whose pair would be lost ends first, for as long as a token request may take.
         """
         await self._session.aclose()
 
@@ -260,7 +251,7 @@ class XoxoClient:
 
 
 def fingerprint_of(credentials: TokenProvider) -> str:
-    """Return a short hash of a provider's account; empty where it does not tell whose it is.
+    """Return a short hash of a provider's account; empty where it does not name its account.
 
     Args:
         credentials: The provider.
@@ -270,7 +261,7 @@ def fingerprint_of(credentials: TokenProvider) -> str:
 
 
 def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Record an order whose outcome its caller left open: to the hooks, and to the log unless one of them logs."""
+    """Report an order with an unknown outcome to the hooks, and to the log unless a hook logs."""
     if not any(isinstance(hook, LoggingHook) for hook in hooks):
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))

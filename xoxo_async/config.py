@@ -1,34 +1,12 @@
-"""Frozen settings: the vendor's hosts, timeouts, rate limits, and what the environment says."""
+"""Settings of a client: the vendor's hosts, timeouts, rate limits; and the checks of numbers that they share."""
 
-import hashlib
-import ipaddress
-import os
-import ssl as tls
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Final, Literal, Self
-from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass
+from typing import Final, Self
 
 import msgspec
 
 from xoxo_async.errors import ConfigError
 
-__all__ = [
-    "PRODUCTION",
-    "STAGING",
-    "Environment",
-    "Network",
-    "RateLimits",
-    "Timeouts",
-    "TokenFamily",
-    "check_base_url",
-    "check_count",
-    "check_number",
-    "default_token_file",
-    "made_folder",
-    "token_file_if_any",
-]
+__all__ = ["PRODUCTION", "STAGING", "RateLimits", "Timeouts", "check_count", "check_number"]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
 """The vendor's production host: real money. Always asked for by name."""
@@ -65,7 +43,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def look_up_s(self) -> float:
-        """What a call keeps for look-ups after its order: `read_s`, half a minute at most.
+        """The time that a call keeps for look-ups after its order: `read_s`, half a minute at most.
 
         Where `call_s` is too short for `order_s` and that, it is a quarter of `call_s` at most.
         """
@@ -74,7 +52,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def order_needs_s(self) -> float:
-        """What must be left of a call for its order to be sent: `order_s` and `look_up_s`.
+        """The time that a call must have left to send its order: `order_s` and `look_up_s`.
 
         Where `call_s` is too short for both, it is three quarters of `call_s`: the last quarter is for waiting, and an
         order is given less than `order_s` to be answered.
@@ -84,7 +62,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _LOOK_UP_S: Final = 30.0
-"""After silence an order is looked up for half a minute: longer, nobody waits for one order."""
+"""How long an order without an answer is looked up. No caller waits longer for one order."""
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,264 +133,6 @@ _LIMIT_OF: Final = {
 }
 
 
-class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """How a client reaches the vendor, and what it calls itself there.
-
-    Attributes:
-        proxy: The address of an HTTP proxy; empty for none. It may hold a user name and a password.
-        ssl: How TLS is checked; None for the system's certificates.
-        trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed where no proxy is given.
-        app: What the user agent says beside the SDK's name.
-
-    Raises:
-        ConfigError: When a value makes no sense.
-    """
-
-    proxy: str = ""
-    ssl: tls.SSLContext | None = None
-    trust_env: bool = False
-    app: str = ""
-
-    def __post_init__(self) -> None:
-        if self.proxy:
-            _check_proxy(self.proxy)
-        if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
-            # Not False either: unchecked, whoever is on the way reads tokens and codes.
-            raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
-        if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
-            raise ConfigError("app must be plain printable text, for example my-shop/1.2")
-
-    def __repr__(self) -> str:
-        return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"
-
-    def proxy_for(self, base_url: str) -> str | None:
-        """Return the proxy that leads to an address, None for none; the environment's never for this machine.
-
-        Args:
-            base_url: The address.
-
-        Raises:
-            ConfigError: When the environment's proxy is no address.
-        """
-        if self.proxy or not self.trust_env:
-            return self.proxy or None
-        parts = urlsplit(base_url)
-        host = parts.hostname or ""
-        proxies = getproxies_environment()
-        proxy = proxies.get(parts.scheme) or proxies.get("all")
-        if not proxy or is_loopback(host) or proxy_bypass(host):
-            return None
-        return _check_proxy(proxy)
-
-
-def ssl_context(ca_file: str) -> tls.SSLContext:
-    """Return TLS settings that trust the certificates of a file besides the system's.
-
-    Args:
-        ca_file: A PEM file, for example that of a company's proxy that opens TLS.
-
-    Raises:
-        ConfigError: When it cannot be read, or holds no certificate.
-    """
-    context = tls.create_default_context()
-    try:
-        context.load_verify_locations(cafile=ca_file)
-    except (OSError, ValueError) as error:  # SSLError is an OSError
-        reason = "it holds no certificate" if isinstance(error, tls.SSLError) else getattr(error, "strerror", error)
-        raise ConfigError(f"the CA file {ca_file} cannot be used: {reason}") from None
-    return context
-
-
-def _check_proxy(proxy: str) -> str:
-    """Return a proxy's address; what is wrong with it is told without it, for it may hold a password."""
-    try:
-        parts = urlsplit(proxy) if isinstance(proxy, str) else None
-        sound = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or any(c.isspace() or ord(c) < 32 for c in proxy):
-        raise ConfigError("the proxy must be an http(s) address, for example http://proxy.example.com:3128")
-    return proxy
-
-
-TokenFamily = Literal["user", "company"]
-"""Which of an account's two credential sets: rewards and links, or points and storefront."""
-
-
-class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """What the `XOXO_*` variables say; read once, kept out of reprs."""
-
-    base_url: str = STAGING
-    client_id: str = ""
-    client_secret: str = ""
-    refresh_token: str = ""
-    access_token: str = ""
-    token_file: str = ""
-    token_family: str = ""
-    proxy: str = ""
-    ca_file: str = ""
-    trust_env: str = ""
-
-    def __repr__(self) -> str:
-        return f"Environment(base_url={self.base_url!r})"
-
-    @property
-    def family(self) -> TokenFamily:
-        """The credential set; rewards and links unless said otherwise.
-
-        Raises:
-            ConfigError: `XOXO_TOKEN_FAMILY` is neither.
-        """
-        match self.token_family.lower():
-            case "" | "user":
-                return "user"
-            case "company":
-                return "company"
-            case _:
-                raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
-
-    def network(self) -> Network:
-        """Return how the vendor is reached.
-
-        Raises:
-            ConfigError: A variable makes no sense; named.
-        """
-        match self.trust_env.lower():
-            case "" | "0" | "no" | "false" | "off":
-                trust_env = False
-            case "1" | "yes" | "true" | "on":
-                trust_env = True
-            case _:
-                raise ConfigError("XOXO_TRUST_ENV must be 1 or 0")
-        try:
-            ssl = ssl_context(self.ca_file) if self.ca_file else None
-        except ConfigError as error:
-            raise ConfigError(f"XOXO_CA_FILE: {error.message}") from None
-        try:
-            return Network(proxy=self.proxy, ssl=ssl, trust_env=trust_env)
-        except ConfigError as error:
-            raise ConfigError(f"XOXO_PROXY: {error.message}") from None
-
-    @classmethod
-    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the `XOXO_*` variables.
-
-        They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE`,
-        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE` and `_TRUST_ENV`.
-
-        Args:
-            variables: Where to read them from; the process environment by default.
-
-        Returns:
-            The settings; what is absent or blank is empty (the base URL: STAGING).
-        """
-        source = os.environ if variables is None else variables
-        found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
-        return cls(**{name: value for name, value in found.items() if value})
-
-
-def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:
-    """Return where a rotating token pair rests unless `XOXO_TOKEN_FILE` says otherwise.
-
-    Every renewal ends the refresh token before it: a pair that is kept in memory only is lost at exit, and with it the
-    access to the account.
-
-    Args:
-        environment: The settings; another account or address has another file.
-        variables: Where `XDG_STATE_HOME` is read from.
-
-    Raises:
-        ConfigError: There is no home folder to keep it in.
-    """
-    path = token_file_if_any(environment, variables)
-    if path is None:
-        raise ConfigError("no place for the token file (there is no home folder): set XOXO_TOKEN_FILE")
-    return path
-
-
-def token_file_if_any(environment: Environment, variables: Mapping[str, str] | None = None) -> Path | None:
-    """Return where a token pair would rest; None where nobody named a file and there is no home folder.
-
-    Args:
-        environment: The settings; another account or address has another file.
-        variables: Where `XDG_STATE_HOME` is read from.
-    """
-    source = os.environ if variables is None else variables
-    if environment.token_file:
-        return Path(environment.token_file)
-    try:
-        state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    except RuntimeError:
-        return None
-    account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
-    if environment.family == "company":
-        account += "\ncompany"
-    return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
-
-
-def made_folder(path: Path) -> Path:
-    """Return a token file's path, its folder made where it was not there (0700).
-
-    Args:
-        path: The file.
-
-    Raises:
-        ConfigError: The folder cannot be made.
-    """
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"the folder of the token file {path} cannot be made ({reason}): set XOXO_TOKEN_FILE to a file that can be "
-            "written"
-        ) from None
-    return path
-
-
-def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
-    """Return the address without its trailing slash, or say what is wrong with it.
-
-    Args:
-        base_url: The address, with the vendor's `/chef` prefix.
-        allow_insecure_http: Whether plain http may go further than this machine. Tokens and voucher codes would
-            travel readable.
-
-    Returns:
-        The normalised address.
-
-    Raises:
-        ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
-    """
-    if not isinstance(base_url, str):
-        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
-    try:
-        parts = urlsplit(base_url)
-        host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ConfigError(f"base_url is not an address: {error}") from None
-    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or ord(c) < 32 for c in base_url):
-        raise ConfigError("base_url must be an http(s) address, for example https://accounts.xoxoday.com/chef")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ConfigError("base_url must hold no user name, query or fragment")
-    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(host):
-        raise ConfigError(
-            f"base_url is plain http to {host}: tokens and voucher codes would travel readable; "
-            "use https, or allow_insecure_http=True"
-        )
-    return base_url.rstrip("/")
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name stands for this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def check_number(name: str, value: object, *, zero: bool = False) -> float:
     """Return a duration, a rate or another number that is above 0 and not absurd.
 
@@ -445,4 +165,4 @@ def check_count(name: str, value: object) -> int:
 
 
 _MOST: Final = 10**12
-"""In seconds 30,000 years; what is above has no float, or no date."""
+"""In seconds, 30,000 years. A larger number has no float, or no date."""

@@ -25,9 +25,9 @@ from xoxo_async.errors import (
     TransportError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass
 
 __all__ = [
+    "EffectClass",
     "NextOrders",
     "Proof",
     "as_outcome",
@@ -39,6 +39,17 @@ __all__ = [
     "proof_of",
     "renews_the_token",
 ]
+
+
+class EffectClass(Enum):
+    """What an operation may change, which decides what may follow a lost answer."""
+
+    READ = "read"
+    """Changes nothing: retried freely within the policy."""
+    KEYED = "keyed"
+    """Spends money under a poNumber: settled by looking that up, resent only when proven absent."""
+    UNKEYED = "unkeyed"
+    """Changes something and has no key to ask by: never resent by itself."""
 
 
 # The same call.

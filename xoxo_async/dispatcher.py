@@ -1,55 +1,61 @@
-"""One operation in, one decoded struct out: encode, pace, attempt, read, and decide what follows a failure."""
+"""One operation in, one decoded struct out: encode, wait for a slot, attempt, read, retry."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth import Token
 from xoxo_async.config import Timeouts
-from xoxo_async.consequences import as_outcome, renews_the_token
+from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
-    AuthError,
     DecodeError,
     RateLimitedError,
     ReplyLostError,
-    TokenRejectedError,
     XoxoError,
     mark_effect,
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
-from xoxo_async.operation import EffectClass, Operation
+from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer
+from xoxo_async.reading import LARGE, Reader
 from xoxo_async.retry import RetryPolicy, RetryQuota
-from xoxo_async.session import Answer, Session
+from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
-from xoxo_async.wire import Secret
-from xoxo_async.wire.refusal import recognise
+from xoxo_async.transport.http import Answer
 
 __all__ = ["Dispatcher"]
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
 
-_LARGE: Final = 64 * 1024
-"""Bodies from this size are decoded in a thread: read with tolerance, a thousand products take a tenth of a second."""
-
-_LEAST_PENALTY_S: Final = 1.0
-"""What a penalty of no time at all is taken for: asked again at once, such a server would be asked without end."""
-
-_DEFAULT_PENALTY_S: Final = 60.0
-"""What the vendor's page shows where a refusal names no penalty: a minute, its window."""
-
-
 _KEYED: Final = EffectClass.KEYED
 _UNKEYED: Final = EffectClass.UNKEYED
-_SAYS_WHEN: Final = frozenset({429, 503})
-"""With these statuses `Retry-After` is about the operation, whatever else the answer says."""
+
+
+class _Failures(msgspec.Struct):
+    """The failed attempts of one call; made only once an attempt has failed.
+
+    Attributes:
+        po_number: The poNumber asked with, where there is one.
+        started: When the call began, by the clock.
+        latest: Until when another attempt may be made, by the clock.
+        attempts: How many attempts failed. The first one that a refused token ended is not counted.
+        renewed: Whether a refused token has been renewed.
+        last: The last error.
+        waits: The waits of the retry policy; None before the first one.
+    """
+
+    po_number: str | None
+    started: float
+    latest: float
+    attempts: int = 0
+    renewed: bool = False
+    last: XoxoError | None = None
+    waits: Iterator[float] | None = None
 
 
 class Dispatcher:
@@ -57,12 +63,12 @@ class Dispatcher:
 
     Args:
         session: Makes single attempts.
-        pacer: Says who may go when.
-        retry: Says what follows a failed attempt.
+        pacer: Hands out the rate slots.
+        retry: Decides whether and when a failed attempt is repeated.
         timeouts: How long attempts and calls may take.
-        hooks: Who wants to know.
+        hooks: Called with every event.
         clock: A monotonic clock.
-        doubt: Told of orders whose answers may have been those of other requests.
+        doubt: Called with the poNumber of each order whose answer may belong to another request, and the reason.
     """
 
     def __init__(
@@ -86,7 +92,7 @@ class Dispatcher:
         call_s = timeouts.call_s
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
         self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
-        self._worked: Token | None = None  # the last token that the vendor accepted
+        self._reader: Final = Reader(session, pacer)
         self._doubt: Final = doubt
         self._seen: Final = SeenOrders()
         self._listeners: Final[list[Callable[[OrderAnswer], None]]] = []
@@ -102,57 +108,33 @@ class Dispatcher:
             The decoded reply.
 
         Raises:
-            XoxoError: See the classes; `effect` says whether anything may have happened, and `attempts` how often it
-                was tried. An operation that moves money and may have done so without an answer that says what
-                happened raises `OutcomeUnknownError`.
+            OutcomeUnknownError: The operation may have moved money, and no answer says what happened.
+            XoxoError: Any other failure. Its `effect` says whether the call may have taken effect, its `attempts` how
+                often it was tried.
         """
         body = operation.encode(request)
-        started = self._clock()
-        patience, left = self._room(operation.effect)
-        latest, deadline = started + patience, started + left
-        attempt, waits, renewed, before = 0, None, False, None
+        po_number = getattr(request, "po_number", None)
+        started = now = self._clock()
+        latest, deadline = self._bounds(operation.effect, started)
+        failures: _Failures | None = None
         while True:
-            attempt += 1
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await _unsent(self._turn(operation.name, latest))
-                    left = deadline - self._clock()
-                answer = await self._send(operation, body, left)
+                    now = self._clock()
+                answer = await self._send(operation, body, deadline - now)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
-                    reply = await self._read(operation, answer)
+                    reply = await self._reader.read(operation, answer)
                 if answer.connection is not None:
-                    po_number, asked = getattr(request, "po_number", None), getattr(request, "order_id", 0)
+                    asked = getattr(request, "order_id", 0)
                     self._believe(operation, po_number, asked, answer.connection, reply, started)
             except XoxoError as error:
-                if before is not None and isinstance(error, RateLimitedError) and error.status is None:
-                    error = before  # no slot was left for another try: what the last one met says more
-                error.located(operation=operation.name, attempts=attempt, po_number=getattr(request, "po_number", None))
+                failures = failures or _Failures(po_number, started, latest)
+                await self._wait_after(operation, error, failures)
                 now = self._clock()
-                left = deadline - now
-                if renews_the_token(error) and not renewed:
-                    renewed, attempt = True, attempt - 1  # the refused token is forgotten; one renewal is free
-                    continue
-                waits = waits or self._retry.waits()
-                wait = self._retry.wait_after(error, operation.effect, attempt, waits)
-                if wait is None or now + wait > latest or not self._quota.take(error):
-                    self._finished(operation.name, attempt, started, error)
-                    outcome = as_outcome(error, operation.effect)
-                    raise outcome from (error.__cause__ if outcome is error else error)
-                if self._hooks:
-                    failed = AttemptFailed(
-                        operation=operation.name, attempt=attempt, error=type(error).__name__, wait_s=wait
-                    )
-                    notify(self._hooks, failed)
-                before = error
-                if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-                    await _unsent(anyio.sleep(wait))
-                    left = deadline - self._clock()
             else:
-                self._quota.succeeded()
-                self._worked = answer.token
-                if self._hooks:
-                    self._finished(operation.name, attempt, started, None)
+                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
                 return reply
 
     async def once(
@@ -165,24 +147,24 @@ class Dispatcher:
     ) -> Reply:
         """Make exactly one attempt: no pacing, no retry, no second try with a renewed token.
 
-        For callers with books of their own, who take the rate slot first (`pacer`) and write down every attempt.
+        For callers that keep a ledger: they take the rate slot first (`pacer`) and record every attempt.
 
         Args:
             operation: What to ask.
-            request: Its request struct, or the same already encoded: what a ledger has stored is what must leave.
-            attempt: Is told on which connection the answer came.
+            request: Its request struct, or its encoded bytes: a ledger sends exactly the bytes that it has stored.
+            attempt: Receives the connection that the answer came on.
 
         Returns:
             The decoded reply.
 
         Raises:
-            XoxoError: As it came; nothing is folded into `OutcomeUnknownError`.
+            XoxoError: The attempt's own error; it is never replaced by `OutcomeUnknownError`.
         """
         body, po_number = operation.encode(request), getattr(request, "po_number", None)
         asked = getattr(request, "order_id", 0)
         if po_number is None and attempt is not None:
             po_number = attempt.po_number or None
-        del request  # thousands may be in flight, and this is half of what each would hold here
+        del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
         try:
             answer = await self._send(operation, body, self._timeouts.call_s)
@@ -190,20 +172,18 @@ class Dispatcher:
                 attempt.connection = answer.connection
             reply = _read_at_once(operation, answer)
             if reply is None:
-                reply = await self._read(operation, answer)
+                reply = await self._reader.read(operation, answer)
             if answer.connection is not None:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
             self._finished(operation.name, 1, started, error)
             raise
-        self._worked = answer.token
-        if self._hooks:
-            self._finished(operation.name, 1, started, None)
+        self._succeeded(operation.name, answer, 1, started)
         return reply
 
     async def authorise(self) -> None:
-        """Get a token unless a living one is there: for callers of `once`, before they take a rate slot.
+        """Get a token unless there is a living one: for callers of `once`, before they take a rate slot.
 
         Raises:
             AuthError: No token could be had.
@@ -214,23 +194,26 @@ class Dispatcher:
 
     @property
     def pacer(self) -> Pacer:
-        """Who may go when, shared by everything that uses this client."""
+        """The rate slots, shared by everything that uses this client."""
         return self._pacer
 
-    def _room(self, effect: EffectClass) -> tuple[float, float]:
-        """Return until when a call may be sent, and when its last attempt ends, both in seconds from its start.
+    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, by the clock.
 
-        What moves money is not sent with a moment left to be answered: the answer would be lost for certain. An order
-        keeps the time of its look-up as well.
+        A call that moves money is not sent when too little time is left for its answer, because the answer would then
+        be lost. An order also keeps time for its look-up.
         """
-        if effect is EffectClass.READ:
-            return self._timeouts.call_s, self._timeouts.call_s
-        return self._order_room if effect is _KEYED else self._unkeyed_room
+        if effect is _KEYED:
+            return started + self._order_room[0], started + self._order_room[1]
+        if effect is _UNKEYED:
+            return started + self._unkeyed_room[0], started + self._unkeyed_room[1]
+        return started + self._timeouts.call_s, started + self._timeouts.call_s
 
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
 
-        In the other order all whose slots fell into a renewal would leave at once when it ends, maybe into a penalty.
+        In the other order, all calls whose slots fall into a renewal would leave together when it ends, and could meet
+        a penalty.
         """
         while True:
             if not self._session.has_token:
@@ -240,9 +223,9 @@ class Dispatcher:
                 return
 
     def _is_queued(self, operation: str) -> bool:
-        """Return whether the pacer spaces the calls after a penalty: then a refused one need not wait before it asks.
+        """Return whether the pacer spaces the calls after a penalty: then a refused call asks it for a slot at once.
 
-        Else it sleeps, and its jitter does the spacing.
+        Otherwise the call sleeps, and the jitter of its wait spaces the calls.
         """
         return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
@@ -251,29 +234,6 @@ class Dispatcher:
         return self._session.send(
             operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
         )
-
-    async def _read(self, operation: Operation[Request, Reply], answer: Answer) -> Reply:
-        """Read an answer that is large, or was no success at first sight."""
-        undecoded: DecodeError | None = None
-        if answer.status < 300:
-            try:
-                reply = (
-                    await anyio.to_thread.run_sync(operation.read, answer.body)
-                    if len(answer.body) >= _LARGE
-                    else operation.read(answer.body)
-                )
-            except DecodeError as error:
-                undecoded = error.with_traceback(None)  # its frames hold the answer, codes included
-            else:
-                if reply is not None:
-                    return reply
-        if answer.connection is not None:
-            answer.connection.close()  # at once: what comes on it later must not be read as another answer
-        recognised = await _recognised(answer, operation.effect, self._session.secrets)
-        refusal = self._refusal(operation, answer, recognised, undecoded)
-        if operation.empty is not None and refusal.error_id in operation.empty_on:
-            return operation.empty
-        raise refusal
 
     def _believe(
         self,
@@ -285,7 +245,7 @@ class Dispatcher:
         now: float,
         attempt: Attempt | None = None,
     ) -> None:
-        """Check that an answer can be to its request, and let its connection serve again.
+        """Check that an answer can belong to its request, and let its connection serve again.
 
         Args:
             operation: What was asked.
@@ -294,13 +254,13 @@ class Dispatcher:
             record: The connection it came on.
             reply: What was answered.
             now: A monotonic time.
-            attempt: Where the caller wants to be told.
+            attempt: Receives the orders that are in doubt now.
 
         Raises:
-            ReplyLostError: It is the answer to another request; nobody knows the answer to this one.
+            ReplyLostError: It belongs to another request, so the answer to this one is lost.
         """
         if operation.names_order:
-            if reply.order_id <= 0:  # no success, whatever it says
+            if reply.order_id <= 0:  # no order has such an id, so this is no success
                 record.close()
                 return
             stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
@@ -310,15 +270,15 @@ class Dispatcher:
                 self._tell(stray.doubted, po_number)
                 raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
         if operation.effect is _UNKEYED:
-            record.close()  # nothing in the next answer would tell the two apart
+            record.close()  # nothing in the next answer would show that it belongs to another request
         else:
             record.served()
 
     @contextmanager
     def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Generator[None]:
-        """Tell a listener of orders that come into doubt while the block runs, whichever call finds that out.
+        """Call a listener with each order that comes into doubt while the block runs, whichever call finds that out.
 
-        For callers of `once`, whose answers share connections with other calls.
+        For callers of `once`: their answers share connections with other calls.
 
         Args:
             listener: Called with each order.
@@ -330,9 +290,9 @@ class Dispatcher:
             self._listeners.remove(listener)
 
     def distrust(self, order_id: int, po_number: str) -> None:
-        """Close the connection that named an order, since its answer cannot be to its request.
+        """Close the connection that named an order, because that answer cannot belong to its request.
 
-        Whoever listens hears of the other orders that it has named: they are in doubt with it.
+        The other orders that it has named are in doubt as well; the listeners are called with them.
 
         Args:
             order_id: The order.
@@ -343,7 +303,7 @@ class Dispatcher:
             self.taint(record, po_number)
 
     def taint(self, record: ConnectionRecord, po_number: str) -> tuple[OrderAnswer, ...]:
-        """Close a connection that gave an answer that cannot be to its request, and tell whoever listens.
+        """Close a connection whose answer cannot belong to its request; tell the listeners what is in doubt.
 
         Args:
             record: The connection.
@@ -364,32 +324,36 @@ class Dispatcher:
                 for listener in self._listeners:
                     listener(answer)
 
-    def _refusal(
-        self, operation: Operation[Request, Reply], answer: Answer, error: XoxoError, undecoded: DecodeError | None
-    ) -> XoxoError:
-        """Let pacer and session know what an answer that is no success means, and choose the error to raise."""
-        after = answer.retry_after_s
-        if isinstance(error, RateLimitedError):
-            if error.retry_after_s is None:
-                error.retry_after_s = _DEFAULT_PENALTY_S
-            elif error.retry_after_s <= 0:
-                error.retry_after_s = _LEAST_PENALTY_S
-            self._pacer.penalise(operation.name, error.retry_after_s)
-        elif after is not None and answer.status in _SAYS_WHEN:
-            self._pacer.penalise(operation.name, after)
-        if isinstance(error, TokenRejectedError):
-            held = self._session.reject(answer.token, worked=answer.token is self._worked)
-            if held is not None:
-                held.status, held.error_id = error.status, error.error_id
-                return held
-            return error
-        if error.error_id and not isinstance(error, AuthError):
-            self._worked = answer.token  # a refusal of the operation itself comes after the token was accepted
-        if undecoded is not None and not error.error_id and not isinstance(error, AuthError | RateLimitedError):
-            undecoded.status = answer.status
-            undecoded.effect = error.effect
-            return undecoded
-        return error
+    async def _wait_after(self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures) -> None:
+        """Wait until another attempt may be made, or raise what the call ends with."""
+        if failures.last is not None and isinstance(error, RateLimitedError) and error.status is None:
+            error = failures.last  # no slot was left for another try: what the last one met says more
+        failures.attempts += 1
+        error.located(operation=operation.name, attempts=failures.attempts, po_number=failures.po_number)
+        if renews_the_token(error) and not failures.renewed:
+            failures.renewed = True
+            failures.attempts -= 1  # the session has forgotten the token, and the attempt with the next one is free
+            return
+        failures.waits = failures.waits or self._retry.waits()
+        wait = self._retry.wait_after(error, operation.effect, failures.attempts, failures.waits)
+        if wait is None or self._clock() + wait > failures.latest or not self._quota.take(error):
+            self._finished(operation.name, failures.attempts, failures.started, error)
+            outcome = as_outcome(error, operation.effect)
+            raise outcome from (error.__cause__ if outcome is error else error)
+        if self._hooks:
+            name = type(error).__name__
+            event = AttemptFailed(operation=operation.name, attempt=failures.attempts, error=name, wait_s=wait)
+            notify(self._hooks, event)
+        failures.last = error
+        if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
+            await _unsent(anyio.sleep(wait))
+
+    def _succeeded(self, operation: str, answer: Answer, attempts: int, started: float) -> None:
+        self._reader.worked = answer.bearer
+        if self._quota.spent:
+            self._quota.succeeded()
+        if self._hooks:
+            self._finished(operation, attempts, started, None)
 
     def _finished(self, operation: str, attempts: int, started: float, error: XoxoError | None) -> None:
         if self._hooks:
@@ -404,7 +368,7 @@ class Dispatcher:
 
 
 async def _unsent(waiting: Awaitable[None]) -> None:
-    """Wait for what comes before an attempt; a caller who is cancelled meanwhile has sent nothing."""
+    """Wait before an attempt; when the caller is cancelled meanwhile, nothing was sent, and the exception says so."""
     try:
         await waiting
     except anyio.get_cancelled_exc_class() as cancelled:
@@ -413,20 +377,10 @@ async def _unsent(waiting: Awaitable[None]) -> None:
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:
-    """Read a small answer that is a success, as nearly all are; None for one that takes a closer look."""
-    if answer.status >= 300 or len(answer.body) >= _LARGE:
+    """Read a small answer that is a success, as nearly all are; None for one that `Reader` has to look at."""
+    if answer.status >= 300 or len(answer.body) >= LARGE:
         return None
     try:
         return operation.read(answer.body)
     except DecodeError:
         return None
-
-
-async def _recognised(answer: Answer, effect: EffectClass, secrets: tuple[Secret, ...]) -> XoxoError:
-    """Read an answer that is no success; a large one in a thread."""
-    if answer.token is not None:
-        secrets = (answer.token.access, *secrets)  # the client may have got another one meanwhile
-    read = partial(
-        recognise, answer.body, answer.status, effect=effect, retry_after_s=answer.retry_after_s, secrets=secrets
-    )
-    return await anyio.to_thread.run_sync(read) if len(answer.body) >= _LARGE else read()

@@ -155,14 +155,14 @@ _EFFECT: Final = "_xoxo_effect"
 
 
 def mark_effect(error: BaseException, effect: Effect) -> None:
-    """Say of an exception that is none of ours whether the call it ended may have taken effect.
+    """Record on a foreign exception whether the call that it ended may have taken effect.
 
     Args:
-        error: A bug in a caller's hook, for example. Each time it passes, it is marked anew: it may be one object that
-            is raised again and again.
+        error: For example a bug in a caller's hook. It is marked each time, because one object may be raised again and
+            again.
         effect: `none` where none of the request can have left.
     """
-    with suppress(AttributeError, TypeError):  # one without room for it is taken for doubt, as all others are
+    with suppress(AttributeError, TypeError):  # an exception without room for the mark counts as doubt
         setattr(error, _EFFECT, effect)
 
 
@@ -170,7 +170,7 @@ def effect_of(error: BaseException) -> Effect:
     """Return whether a call that ended with this exception may have taken effect.
 
     Args:
-        error: Any exception, also one that is not the SDK's: a bug in a hook comes through as itself.
+        error: Any exception, also a foreign one: a bug in a hook is raised as it is.
     """
     if isinstance(error, XoxoError):
         return error.effect
@@ -188,7 +188,7 @@ class TransportError(XoxoError):
 
 
 class ConnectError(TransportError):
-    """The server was never reached: DNS, refused, TLS, or no free connection in time."""
+    """The server was never reached: DNS, connection refused, TLS, or no free connection in time."""
 
     effect: Effect = "none"
     retryable = True
@@ -199,11 +199,11 @@ class ReplyTimeoutError(TransportError):
 
 
 class ReplyLostError(TransportError):
-    """The request was sent, and the connection broke, or what came was no HTTP, or the answer to another request."""
+    """The request was sent; then the connection broke, or what came was no HTTP, or belonged to another request."""
 
 
 class AuthError(XoxoError):
-    """The vendor did not accept who we are; nothing was processed."""
+    """The vendor did not accept the credentials or the token; nothing was processed."""
 
 
 class CredentialsRejectedError(AuthError):
@@ -348,7 +348,7 @@ class BudgetError(BulkError):
 
 
 class OrderMayExist(StrEnum):
-    """What an error id says about the order it answers (wire facts; the vendor does not say it outright)."""
+    """Whether an order may exist after an error id. Concluded from the vendor's pages, which do not say it outright."""
 
     NO = "no"
     LOOK_UP = "look_up"

@@ -1,7 +1,7 @@
-"""What a process keeps for an account: found by a key, shared by threads and event loops, dropped once it has run out.
+"""Values that a process keeps for an account: found by a key, shared by threads and event loops, dropped when run out.
 
-Tokens, allowances and penalties belong to the vendor's account. A web application may make a client for each request;
-if these things ended with the client, each request would ask for a token and start a new allowance.
+Tokens, allowances and penalties belong to the vendor's account. A web application may make a client for each request.
+If these values ended with the client, each request would ask for a token and start a new allowance.
 """
 
 import os
@@ -26,7 +26,7 @@ _LOCKING: Final["WeakSet[_Locking]"] = WeakSet()
 def lock_of(owner: _Locking) -> threading.Lock:
     """Return a lock for the owner's attribute `lock`; a forked process finds a new one there.
 
-    A fork copies a lock as it is. If another thread of the parent holds it at that moment, nobody in the child ever
+    A fork copies a lock as it is. If another thread of the parent holds it at that moment, no thread of the child ever
     releases it, and the child waits for ever.
 
     Args:
@@ -45,10 +45,10 @@ os.register_at_fork(after_in_child=_renew_locks)
 
 
 class Lasting(Protocol):
-    """Something that is kept until it has run out."""
+    """A value that is kept until it has run out."""
 
     def runs_out_at(self) -> float:
-        """Return when nothing of it matters any more, by the clock of its `Kept`."""
+        """Return when the value has run out, by the clock of its `Kept`."""
         ...
 
 
@@ -66,9 +66,9 @@ class _Entry(Generic[V]):
 
 
 class Kept(Generic[V]):
-    """Keep one value for each key as long as anybody uses it, and after that until it has run out.
+    """Keep one value for each key as long as it has a user, and after that until it has run out.
 
-    Nothing wakes up to drop a value: each look drops all that have run out.
+    There is no timer: each access drops all values that have run out.
 
     Args:
         make: Makes the value of a new key.
@@ -102,7 +102,7 @@ class Kept(Generic[V]):
             return user
 
     def clear(self) -> None:
-        """Forget everything; who uses a value goes on with it. For tests that share a process."""
+        """Forget all values; users keep theirs. For tests that share a process."""
         with self.lock:
             self._entries.clear()
 

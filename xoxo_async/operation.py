@@ -9,8 +9,13 @@ from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_ar
 
 import msgspec
 
+from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import RawReply, ReplyDecoder, Rows, fit, read_untyped
+from xoxo_async.wire.decoder import ReplyDecoder
+from xoxo_async.wire.flags import SuccessFlag, has_flag, says_no, says_yes, succeeded, usual_successes
+from xoxo_async.wire.secrets import RawReply
+from xoxo_async.wire.tolerant import fit
+from xoxo_async.wire.untyped import Rows, read_untyped
 
 __all__ = [
     "API_PATH",
@@ -19,7 +24,6 @@ __all__ = [
     "Layout",
     "Operation",
     "SuccessFlag",
-    "says_no",
 ]
 
 API_PATH: Final = "/v1/oauth/api"
@@ -28,17 +32,6 @@ API_PATH: Final = "/v1/oauth/api"
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
 RequestContra = TypeVar("RequestContra", bound=msgspec.Struct)
-
-
-class EffectClass(Enum):
-    """What an operation may change, which decides what may follow a lost answer."""
-
-    READ = "read"
-    """Changes nothing: retried freely within the policy."""
-    KEYED = "keyed"
-    """Spends money under a poNumber: settled by looking that up, resent only when proven absent."""
-    UNKEYED = "unkeyed"
-    """Changes something and has no key to ask by: never resent by itself."""
 
 
 class Layout(Enum):
@@ -50,16 +43,6 @@ class Layout(Enum):
     """`{"data": {"<key>": REPLY}}`: points and links. The reply struct declares the success flag as its own field."""
     PLAIN = "plain"
     """The whole body is the reply: token endpoints."""
-
-
-class SuccessFlag(Enum):
-    """Which field of the inner object says that it worked."""
-
-    STATUS_1 = "status"
-    SUCCESS_1 = "success"
-    ERROR_FALSE = "error"
-    """Must be there and say no: an answer without it proves nothing."""
-    NONE = ""
 
 
 class Operation(Generic[Request, Reply]):
@@ -148,7 +131,7 @@ class Operation(Generic[Request, Reply]):
         self._wary: Final = layout is not Layout.PLAIN and (loose or effect is EffectClass.UNKEYED)
         self._enveloped: Final = layout is not Layout.PLAIN
         self._nested: Final = layout is Layout.NESTED
-        self._success: Final = _FAILED_NOT if flag is SuccessFlag.ERROR_FALSE else _SUCCEEDED
+        self._success: Final = usual_successes(flag)
         self._flag_of: Final[Callable[[Any], object] | None] = (
             None if flag is SuccessFlag.NONE else attrgetter("flag" if self._nested else flag.value)
         )
@@ -182,7 +165,7 @@ class Operation(Generic[Request, Reply]):
         """
         if self._wary:
             return self._read_warily(body)
-        reply = self._decoder.decode(body)
+        reply: Any = self._decoder.decode(body)
         if self._enveloped:
             data = reply.data
             inner = None if data is None else (data.reply if data.reply is not None else data.also)
@@ -192,13 +175,14 @@ class Operation(Generic[Request, Reply]):
             flag_of = self._flag_of
             if flag_of is not None:
                 flag = flag_of(inner)
-                if flag not in self._success and not _succeeded(self.flag, flag):
+                if flag not in self._success and not succeeded(self.flag, flag):
                     return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+        found: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
+        return found
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -211,7 +195,7 @@ class Operation(Generic[Request, Reply]):
         inner = self._inner(answer)
         if isinstance(inner, list):
             found: object = inner  # a bare list: nothing failed, and nothing says so
-        elif inner is None or says_no(inner) or not (_says_yes(inner, self.flag) or self._proven(inner)):
+        elif inner is None or says_no(inner) or not (says_yes(inner, self.flag) or self._proven(inner)):
             return None
         else:
             bare = self.layout is Layout.FLAT or (inner.get("data") is None and self._proven(inner))
@@ -225,7 +209,8 @@ class Operation(Generic[Request, Reply]):
             raise DecodeError("the answer cannot be read")
         if self._keeps_raw:
             msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        return _with_answer(reply, body) if type(reply) is tuple else cast("Reply", reply)
+        whole: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
+        return whole
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""
@@ -240,7 +225,7 @@ class Operation(Generic[Request, Reply]):
             if not isinstance(place, dict):
                 continue
             inner = cast("dict[str, object]", place)
-            if place is not places[0] and not _has_flag(inner) and not (place is data and self._proven(inner)):
+            if place is not places[0] and not has_flag(inner) and not (place is data and self._proven(inner)):
                 continue
             deeper = inner.get("data")
             if self._loose and self.layout is Layout.FLAT and isinstance(deeper, dict):
@@ -295,52 +280,6 @@ def _with_answer(rows: tuple[Any, ...], body: bytes) -> Any:
 
 def _fields(reply: object) -> tuple[str, ...]:
     return getattr(reply, "__struct_fields__", ())
-
-
-_SUCCEEDED: Final = (1, "1", "success", "true")
-"""What a success flag says when it worked, as the vendor's pages print it (true equals 1)."""
-_FAILED_NOT: Final = (False, "false", "0", "")
-"""What `error` says then; absent or null, it says nothing."""
-_YES: Final = ("1", "success", "true")
-_NO: Final = ("0", "false", "fail", "failed", "failure", "error")
-
-
-def _succeeded(flag: SuccessFlag, value: object) -> bool:
-    """Read a success flag as the vendor's pages print it: 1, "1", true or "success"; for `error`, its opposite."""
-    if flag is SuccessFlag.NONE:
-        return True
-    word = value.strip().lower() if isinstance(value, str) else None
-    if flag is SuccessFlag.ERROR_FALSE:
-        return value is False or value == 0 or word in ("false", "0", "")
-    return value == 1 or word in _YES
-
-
-def _says_yes(inner: Mapping[str, object], flag: SuccessFlag) -> bool:
-    """Whether the operation's own flag says that it worked; another family's will do where that one is absent."""
-    if flag is SuccessFlag.NONE or inner.get(flag.value) is not None:
-        return _succeeded(flag, inner.get(flag.value))
-    return any(inner.get(other.value) is not None and _succeeded(other, inner[other.value]) for other in SuccessFlag)
-
-
-def says_no(inner: Mapping[str, object]) -> bool:
-    """Whether an answer's object refuses, by a success flag of any family or by an error of its own.
-
-    Args:
-        inner: The object, as decoded.
-    """
-    for flag in (SuccessFlag.STATUS_1, SuccessFlag.SUCCESS_1):
-        value = inner.get(flag.value)
-        word = value.strip().lower() if isinstance(value, str) else None
-        if value is False or (value is not None and value == 0) or word in _NO:
-            return True
-    error = inner.get("error")
-    if error not in (None, [], {}) and not _succeeded(SuccessFlag.ERROR_FALSE, error):
-        return True
-    return any(inner.get(name) for name in ("errorId", "error_message_id", "errors"))
-
-
-def _has_flag(inner: object) -> bool:
-    return isinstance(inner, dict) and any(flag.value in inner for flag in SuccessFlag if flag.value)
 
 
 def _envelope(query: str, tag: str, root: str) -> tuple[bytes, bytes]:

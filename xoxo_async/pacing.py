@@ -1,4 +1,4 @@
-"""Per-operation rate limits and penalties: who may go when, for everybody who shares an account."""
+"""Rate limits and penalties for each operation, shared by everything that uses an account."""
 
 import math
 import threading
@@ -17,23 +17,24 @@ from xoxo_async.kept import Kept, lock_of, named_by
 __all__ = ["TOKEN_REQUEST", "Pacer"]
 
 TOKEN_REQUEST: Final = "token"  # noqa: S105 - a name
-"""The name under which the token endpoint's penalties are kept: it is throttled, too."""
+"""The name under which the token endpoint's penalties are kept. The vendor limits it as well."""
 
 _WINDOW_S: Final = 60.0
 _HEADROOM_S: Final = 0.6
-"""A window's worth of calls is spread over this much more than the window: requests arrive with some jitter, and one
-early arrival in a window that is exactly full would cost a penalty of a minute. One percent of the allowance."""
+"""The calls of one window are spread over this much more than the window. Requests arrive with some jitter, and in a
+window that is exactly full, one early arrival would cost a penalty of a minute. This costs one percent of the
+allowance."""
 
 _CATCH_UP_S: Final = 0.25
-"""A caller later than this to its slot has lost it; within it the time is made up. Less than the headroom, so that
-made-up calls never overfill a window either."""
+"""A caller that is later than this to its slot loses it; a smaller delay is made up. It is less than the headroom, so
+that calls which make up time never overfill a window."""
 
 
 class _Lane:
     """One operation's plan.
 
-    A ticket is a planned time, and the plan may slip: a ticket's slot is its time plus `slip`. So a penalty moves all
-    who wait at once, and nobody's place in the line.
+    A ticket is a planned time, and the slot of a ticket is its time plus `slip`. So a penalty moves all waiting callers
+    at once by raising `slip`, and they keep their order.
     """
 
     __slots__ = ("due", "freed", "held_until", "interval", "slip")
@@ -46,7 +47,7 @@ class _Lane:
         self.freed: Final[list[float]] = []  # tickets of callers who gave up, a heap
 
     def hold(self, until: float, now: float) -> None:
-        """Let the plan slip by what `until` adds to the present wait; who comes into an empty line gets `until`."""
+        """Raise `slip` by what `until` adds to the present wait; a caller that comes to an empty lane gets `until`."""
         self.slip += max(until - max(now, self.held_until), 0.0)
         self.held_until = max(self.held_until, until)
         self.due = max(self.due, self.held_until - self.slip)
@@ -57,17 +58,17 @@ class _Lane:
 
 
 class _Account:
-    """What the pacers of one account have in common: the lock, the penalties, and the lanes of each set of limits.
+    """What the pacers of one account share: the lock, the penalties, and the lanes of each set of limits.
 
-    The lanes are kept here and not in the pacer: the pacer ends with its last client, and the vendor still counts what
-    that client has sent.
+    The lanes are kept here and not in the pacer, because the pacer ends with its last client while the vendor still
+    counts what that client has sent.
     """
 
     __slots__ = ("__weakref__", "held_until", "lanes", "lock", "pacers")
 
     def __init__(self) -> None:
-        # Not an anyio lock: clients of several event loops, in several threads, may share an account. Nobody waits
-        # while holding it.
+        # Not an anyio lock: clients of several event loops, in several threads, may share an account. No code waits
+        # while it holds this lock.
         self.lock: threading.Lock = lock_of(self)
         self.held_until: Final[dict[str, float]] = {}
         self.lanes: Final[dict[RateLimits, dict[str, _Lane]]] = {}
@@ -79,7 +80,7 @@ class _Account:
         return max(ends, default=-math.inf)
 
     def drop_what_has_run_out(self, now: float) -> None:
-        """Forget the lanes of limits that no client has any more."""
+        """Forget the lanes of limits that no client has any longer."""
         with self.lock:
             for limits in [limits for limits in self.lanes if limits not in self.pacers]:
                 if _end_of(self.lanes[limits]) <= now:
@@ -87,12 +88,12 @@ class _Account:
 
 
 class Pacer:
-    """Hand out evenly spaced slots, operation by operation, to everyone who shares it.
+    """Hand out evenly spaced slots for each operation to all callers.
 
-    All operations share one URL, so the vendor counts by what the body asks for, and so does this. Slots are given in
-    the order of asking, one interval apart: no burst at a window's edge, right for a fixed and for a sliding window.
-    Who asks for one slot at a time, as a bulk run does, is never more than one slot ahead of the next caller. May be
-    used from any thread.
+    All operations share one URL, so the vendor counts by the operation in the body, and so does this class. Slots are
+    given in the order of asking, one interval apart, so there is no burst at a window's edge: that suits a fixed and a
+    sliding window. A caller that asks for one slot at a time, as a bulk run does, is never more than one slot ahead of
+    the next caller. Any thread may use a pacer.
 
     Args:
         limits: Calls a minute and operation.
@@ -114,15 +115,15 @@ class Pacer:
     def shared(cls, base_url: str, provider: object, limits: RateLimits) -> Self:
         """Return the pacer that all clients of one account with these limits share, in this process.
 
-        Clients with other limits have one of their own: how an allowance is to be divided, only the caller knows. A
-        penalty is the account's, and holds for them all.
+        Clients with other limits have a pacer of their own, because only the caller knows how an allowance is divided.
+        A penalty belongs to the account and holds for all of them.
 
-        Slots taken and penalties met outlive the client that took and met them, until they have run out.
+        Slots and penalties outlive their client until they have run out.
 
         Args:
             base_url: The address, checked.
-            provider: The token provider. Says in its `account` attribute, a string, which account it is for; without
-                one, only clients with this very object are one account.
+            provider: The token provider. Its `account` attribute, a string, names its account; without one, only
+                clients with this very object count as one account.
             limits: Calls a minute and operation.
         """
         name, anchor = named_by(provider, "account")
@@ -139,9 +140,9 @@ class Pacer:
         return pacer
 
     def reserve(self, operation: str, deadline: float | None = None) -> float:
-        """Take the next slot of an operation, for a caller who does the waiting.
+        """Take the next slot of an operation, for a caller that waits by itself.
 
-        Whoever waits so looks at `is_blocked` before sending: a penalty may have come in between.
+        That caller asks `is_blocked` before it sends, because a penalty may have come meanwhile.
 
         Args:
             operation: The operation's name.
@@ -166,9 +167,9 @@ class Pacer:
         return lane is not None and not lane.interval and not lane.held_until
 
     async def slot(self, operation: str, deadline: float | None = None) -> None:
-        """Wait for a slot of an operation, however many penalties come between.
+        """Wait for a slot of an operation, however many penalties come meanwhile.
 
-        A caller who is cancelled meanwhile gives the slot back.
+        A caller that is cancelled while it waits gives the slot back.
 
         Args:
             operation: The operation's name.
@@ -193,8 +194,8 @@ class Pacer:
     def penalise(self, operation: str, seconds: float) -> None:
         """Keep every caller of an operation back until the vendor's penalty has ended; others go on.
 
-        Those who wait for a slot already wait longer by it, in the order in which they came. Holds for every pacer of
-        the account.
+        Callers that already wait for a slot wait longer by it, in the order in which they came. It holds for every
+        pacer of the account.
 
         Args:
             operation: The operation's name.
@@ -203,7 +204,7 @@ class Pacer:
         self.not_before(operation, self._clock() + seconds)
 
     def not_before(self, operation: str, at: float) -> None:
-        """Give no slot of an operation before a moment, for everyone who shares the account.
+        """Give no slot of an operation before a moment, to any caller that shares the account.
 
         Args:
             operation: The operation's name.
@@ -245,7 +246,7 @@ class Pacer:
             return self._lanes.setdefault(operation, _Lane(interval, self._clock(), held_until))
 
     def _take(self, lane: _Lane, operation: str, deadline: float | None) -> float:
-        """Take a ticket: one that was given back, else the next one. The lock is held."""
+        """Take a ticket: one that was given back, otherwise the next one. The caller holds the lock."""
         now = self._clock()
         if lane.held_until <= now:
             lane.held_until = 0.0
@@ -265,7 +266,7 @@ class Pacer:
         return ticket
 
     def _wait(self, lane: _Lane, ticket: float, operation: str, deadline: float | None) -> float:
-        """Return how long a ticket's holder has to wait; at 0 the slot is used."""
+        """Return how long the holder of a ticket has to wait; at 0 the slot is used."""
         with self._account.lock:
             now = self._clock()
             planned = ticket + lane.slip
@@ -276,13 +277,13 @@ class Pacer:
                 return slot - now
             lane.held_until = 0.0
             if lane.interval:
-                # Came too late, by a stalled loop: those behind are moved, or all of them would go at once.
+                # The loop stalled, so this caller is late. Those behind it are moved too, or all would go at once.
                 lane.slip += max(now - planned - _CATCH_UP_S, 0.0)
             return 0.0
 
 
-# Module state, as in `auth/memory.py` and for the same reason: the vendor counts by account, not by client object. Two
-# clients of one account, each with an allowance of its own, would together be penalised, also one after the other.
+# Module state, as in `auth/memory.py`: the vendor counts by account, not by client object. Two clients of one account
+# that each had an allowance of their own would exceed it together, also one after the other.
 _ACCOUNTS: Final = Kept(_Account, time.monotonic)
 
 

@@ -1,4 +1,4 @@
-"""One page, and the iterator over all of them, which stops where the vendor stops."""
+"""One page of a list, and the iterator over all pages, which stops where the vendor's list ends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from typing import Final, Generic, TypeVar, cast
@@ -6,7 +6,9 @@ from typing import Final, Generic, TypeVar, cast
 import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.wire import RawReply, Rows, read_untyped, to_decimal
+from xoxo_async.wire.scalars import to_decimal
+from xoxo_async.wire.secrets import RawReply
+from xoxo_async.wire.untyped import Rows, read_untyped
 
 __all__ = ["Page", "check_page", "iterate_pages"]
 
@@ -106,15 +108,14 @@ async def iterate_pages(
 ) -> AsyncIterator[T]:
     """Yield the items of page 1, 2, … until one is shorter than asked for.
 
-    A list may grow while it is read: what moves from one page to the next then comes twice, and is yielded once if it
-    has an identity. A server that ignores the
-    page number gives the same items again and again, and where the list grows meanwhile no two of its pages are the
-    same. Both are told by what a page brings that is new.
+    A list may grow while it is read. Then an item that moves from one page to the next comes twice; it is yielded once
+    if it has an identity. A server that ignores the page number sends the same items again and again, and where the
+    list grows meanwhile, no two of its pages are equal. The number of new items on a page tells the two cases apart.
 
     Args:
         fetch: Reads one page by its number.
-        identity: What an item is known by. Without it whole items are compared, and all are yielded: two that are alike
-            may be two.
+        identity: Returns what identifies an item. Without it whole items are compared and all are yielded, because two
+            equal items may be two.
 
     Raises:
         DecodeError: When a full page brings nothing new, when many pages in a row bring mostly what was there before,

@@ -1,4 +1,4 @@
-"""Whether and when a failed attempt is made again: a pure decision, on backoff's wait generators and jitter."""
+"""When a failed attempt is made again: pure decisions, with backoff's wait generators and jitter."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,9 +7,8 @@ import backoff
 import msgspec
 
 from xoxo_async.config import check_count, check_number
-from xoxo_async.consequences import may_repeat
+from xoxo_async.consequences import EffectClass, may_repeat
 from xoxo_async.errors import ConfigError, RateLimitedError, ReplyTimeoutError, XoxoError
-from xoxo_async.operation import EffectClass
 
 __all__ = ["RetryPolicy", "RetryQuota"]
 
@@ -21,9 +20,9 @@ _RETRY_COST_SLOW: Final = 10
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """How often and how patiently an attempt is repeated.
 
-    What may be repeated is not a setting. A read is repeated after any failure that another try may cure. An
-    operation that moves money is repeated only after proof that nothing was processed: the server was never
-    reached, or it refused for its rate limit.
+    What may be repeated is not a setting (see `consequences.may_repeat`). A read is repeated after any failure that
+    may pass. An operation that moves money is repeated only after proof that nothing was processed: the server was
+    never reached, or it refused because of its rate limit.
 
     Attributes:
         attempts: HTTP attempts of one call, the first included.
@@ -46,9 +45,9 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("RetryPolicy: 0 <= base_s <= max_s must hold")
 
     def waits(self) -> Iterator[float]:
-        """Return the waits of one call, longer each time; made only once something failed."""
+        """Return the waits of one call, longer each time; a call asks for them only once it has failed."""
         waits = backoff.expo(factor=self.base_s, max_value=self.max_s)
-        next(waits)  # backoff's generators are started by a first value that is no wait
+        next(waits)  # a generator of backoff's yields None first
         return (backoff.full_jitter(wait) for wait in waits)
 
     def wait_after(self, error: XoxoError, effect: EffectClass, attempt: int, waits: Iterator[float]) -> float | None:
@@ -67,41 +66,43 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return None
         wait = next(waits)
         if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-            # The vendor's penalty is a floor, not a hint: a call before its end starts another penalty.
+            # The vendor's penalty is a lower bound: a call before its end starts another penalty.
             return error.retry_after_s + wait
         return wait
 
 
 class RetryQuota:
-    """A bucket of retries that a client's calls share: an outage is met with less traffic, not with more.
+    """A bucket of retries that a client's calls share, so that an outage causes less traffic and not more.
 
-    A retry costs more than a success gives back, so that retries can go on for as long as most calls succeed.
+    A retry costs more than a success gives back. So retries go on as long as most calls succeed.
 
     Args:
-        capacity: How full the bucket is at first, and at most.
+        capacity: How many may be taken before anything is given back.
+
+    Attributes:
+        spent: How much of the bucket is taken; 0 as long as nothing failed.
     """
 
-    __slots__ = ("_capacity", "_left")
+    __slots__ = ("_capacity", "spent")
 
     def __init__(self, capacity: int = 500) -> None:
         self._capacity: Final = capacity
-        self._left = capacity
+        self.spent: int = 0
 
     def take(self, error: XoxoError) -> bool:
         """Pay for a retry; return whether there was enough left.
 
         Args:
-            error: What is to be tried again after. A rate limit is no outage, and its retry costs nothing.
+            error: What ended the attempt. A rate limit is no outage, and its retry costs nothing.
         """
         if isinstance(error, RateLimitedError):
             return True
         cost = _RETRY_COST_SLOW if isinstance(error, ReplyTimeoutError) else _RETRY_COST
-        if cost > self._left:
+        if self.spent + cost > self._capacity:
             return False
-        self._left -= cost
+        self.spent += cost
         return True
 
     def succeeded(self) -> None:
         """Give a little back."""
-        if self._left < self._capacity:
-            self._left += 1
+        self.spent = max(self.spent - 1, 0)

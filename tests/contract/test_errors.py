@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from xoxo_async import RateLimits, RetryPolicy, Timeouts, errors
-from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import Pacer
@@ -18,7 +17,7 @@ from xoxo_async.services.catalog import CatalogService
 from xoxo_async.services.links import LinkService
 from xoxo_async.services.orders import OrderService
 from xoxo_async.services.points import PointService, PointsRecipient
-from xoxo_async.session import Answer
+from xoxo_async.transport.http import Answer
 from xoxo_async.wire import Secret
 from xoxo_async.wire.refusal import recognise
 
@@ -49,12 +48,12 @@ class Road:
 
     async def send(self, _method: str, _path: str, _body: bytes, _type: str, _total_s: float) -> Answer:
         self.sent += 1
-        return Answer(self.status, self.body, Token(Secret("t")), None)
+        return Answer(self.status, self.body, Secret("t"), None)
 
     has_token = True
     secrets: tuple[Secret, ...] = ()
 
-    def reject(self, token: Token | None, *, worked: bool) -> None:
+    def reject(self, bearer: Secret | None, *, worked: bool) -> None:
         pass
 
 
@@ -120,7 +119,7 @@ def test_a_shape_that_speaks_decides_whatever_the_status(name: str, status: int)
     """The words, id and code in the body count before the HTTP status, and a read is never in doubt."""
     body, kind, effect = SPEAKING[name]
     for operation_effect in EffectClass:
-        error = recognise(json.dumps(body).encode(), status, effect=operation_effect)
+        error = recognise(json.dumps(body).encode(), status, changes_nothing=operation_effect is EffectClass.READ)
         assert type(error) is kind
         assert error.effect == (NONE if operation_effect is EffectClass.READ else effect)
         assert error.status == status
@@ -143,7 +142,7 @@ BY_STATUS = {
 @pytest.mark.parametrize("body", [{"error": "Unauthorized"}, {"error": "Bad", "message": "m"}], ids=["H", "H, message"])
 def test_a_shape_without_id_follows_its_status(body: object, status: int) -> None:
     """Shape H has nothing a program can read: the status decides, and only a 429 proves that nothing happened."""
-    error = recognise(json.dumps(body).encode(), status, effect=EffectClass.KEYED)
+    error = recognise(json.dumps(body).encode(), status)
     assert type(error) is BY_STATUS[status]
     assert error.effect == (NONE if status == 429 else POSSIBLE)
 
@@ -153,14 +152,14 @@ def test_a_shape_without_id_follows_its_status(body: object, status: int) -> Non
 )
 def test_a_429_over_another_failure_proves_nothing(body: object) -> None:
     """A 429 proves that an order was not processed only if the body names no other failure."""
-    assert recognise(json.dumps(body).encode(), 429, effect=EffectClass.KEYED).effect == POSSIBLE
+    assert recognise(json.dumps(body).encode(), 429).effect == POSSIBLE
 
 
 @pytest.mark.parametrize("status", STATUSES)
 @pytest.mark.parametrize("body", [b"", b"<html><h1>Bad Gateway</h1></html>", b"[]", b"\xff"])
 def test_html_and_empty_bodies_survive_under_any_status(body: bytes, status: int) -> None:
     """A page of HTML or an empty body raises an error of the SDK, in doubt unless the status is 429."""
-    error = recognise(body, status, effect=EffectClass.KEYED)
+    error = recognise(body, status)
     assert error.effect == (NONE if status == 429 else POSSIBLE)
     assert isinstance(error, errors.XoxoError)
 

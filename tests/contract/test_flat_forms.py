@@ -18,7 +18,7 @@ from xoxo_async.services.account import AccountService
 from xoxo_async.services.catalog import CatalogService
 from xoxo_async.services.links import LinkService
 from xoxo_async.services.points import PointService, PointsRecipient
-from xoxo_async.session import Answer
+from xoxo_async.transport.http import Answer
 
 pytestmark = pytest.mark.anyio
 

@@ -117,9 +117,7 @@ async def is_open_to_the_next(path: Path) -> None:
 
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("work", [opened_and_closed, worked])
-async def test_a_cancellation_at_any_await_leaves_the_ledger_free_and_its_books_right(
-    tmp_path: Path, work: Work, again: bool
-) -> None:
+async def test_a_cancellation_at_any_await_keeps_the_books(tmp_path: Path, work: Work, again: bool) -> None:
     """Cancelled once, or from there on at every await: the lock is given back, and each line is where it should be."""
     points = await cut_everywhere(tmp_path, work, is_open_to_the_next, again=again)
     assert points >= 2
@@ -135,7 +133,7 @@ async def claimed_then_closed(path: Path) -> None:
         await asyncio.wait([claiming])
 
 
-async def test_a_claim_that_was_cancelled_goes_back_before_the_end(tmp_path: Path) -> None:
+async def test_a_cancelled_claim_goes_back_before_the_end(tmp_path: Path) -> None:
     """Closing right afterwards leaves a planned line, not one in doubt."""
     await claimed_then_closed(tmp_path / "l.db")
     async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -153,7 +151,7 @@ async def test_a_read_that_was_cancelled_disturbs_no_other(tmp_path: Path) -> No
             assert (await ledger.counts()).rows == 2999
 
 
-async def test_a_plan_whose_caller_was_cancelled_at_its_commit_is_known(tmp_path: Path) -> None:
+async def test_a_plan_cancelled_at_its_commit_is_known(tmp_path: Path) -> None:
     """The plan stands or it does not, and the ledger's job says which."""
     for delay in range(12):
         async with SqliteLedger(tmp_path / f"{delay}.db") as ledger:

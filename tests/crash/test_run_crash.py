@@ -1,43 +1,30 @@
-"""A run of fifty lines, killed or failed at every write and every sync of its ledger, then run again."""
+"""A run of fifty lines, killed or failed at a write or a sync of its ledger, then run again."""
 
 import asyncio
-import os
-import random
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from xoxo_async import ClientCredentials, RateLimits, XoxoClient, errors
-from xoxo_async.bulk import BulkIssuer, LineState, OrderLine, Report, SqliteLedger
+from tests.crash import fifty_orders
+from tests.crash.sampling import Sample
+from xoxo_async.bulk import LineState, SqliteLedger
 from xoxo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 
-ROWS = 50
-DIED = 3
-
-
-async def run(base_url: str, path: str) -> Report:
-    """The program under test: plan and issue fifty lines, or what is left of them."""
-    lines = (OrderLine(key=f"row-{n}", product_id=1001, denomination=Decimal(100)) for n in range(ROWS))
-    credentials = ClientCredentials(Sandbox.client_id, Sandbox.client_secret)
-    async with (
-        XoxoClient(credentials, base_url=base_url, rate_limits=RateLimits.unlimited()) as client,
-        SqliteLedger(path) as ledger,
-    ):
-        return await BulkIssuer(client, ledger, job="crash", concurrency=8, settle_s=0.2).run(lines)
+POINTS = 6
+"""How many calls of a run fail, one after another, in each case; all of them in `make exhaustive`."""
 
 
 def traced(sandbox: Sandbox, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
     tool = shutil.which("strace")
     if tool is None:
         pytest.skip("strace is not installed: system call faults cannot be injected")
-    program = [sys.executable, __file__, sandbox.base_url, str(path)]
+    program = [sys.executable, fifty_orders.__file__, sandbox.base_url, str(path)]
     return subprocess.run([tool, "-f", "-qq", *options, *program], capture_output=True, text=True, timeout=60)
 
 
@@ -52,13 +39,12 @@ def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
 @pytest.mark.timeout(900)
-def test_a_run_survives_a_fault_at_any_write_or_sync(tmp_path: Path, call: str, fault: str) -> None:
+def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call: str, fault: str) -> None:
     """Whichever call fails, running again ends with fifty orders, none twice, all with their codes in the ledger."""
     with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
         count = calls_of_a_run(sandbox, tmp_path / "count.db", call)
-    # All of them with XOXO_EXHAUSTIVE=1 (`make exhaustive`, some ten minutes); else another sixth of them each time.
-    step = 1 if os.environ.get("XOXO_EXHAUSTIVE") else 6
-    points = range(random.SystemRandom().randint(1, step), count + 2, step)
+    # A run makes some hundred writes and some twenty syncs, and trying one takes a second or two.
+    points = sample.of(range(1, count + 2), POINTS)
     ends = Counter[int]()
     for point in points:
         with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
@@ -66,8 +52,8 @@ def test_a_run_survives_a_fault_at_any_write_or_sync(tmp_path: Path, call: str, 
             inject = f"inject={call}:{fault}:when={point}"
             ended = traced(sandbox, path, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject)
             ends[ended.returncode] += 1
-            assert ended.returncode in {0, DIED, -9, 137}, ended.stderr
-            assert "Traceback" not in ended.stderr
+            assert ended.returncode in {0, fifty_orders.DIED, -9, 137}, f"at call {point}: {ended.stderr}"
+            assert "Traceback" not in ended.stderr, f"at call {point}: {ended.stderr}"
             check(sandbox, path)
     assert ends.total() > ends[0], "no fault was ever felt"
 
@@ -76,10 +62,10 @@ def check(sandbox: Sandbox, path: Path) -> None:
     """Run again, and compare with the sandbox's own count."""
     before = sandbox.books()
     assert before.duplicates == {}
-    report = asyncio.run(run(sandbox.base_url, str(path)))
-    assert (report.rows, report.issued) == (ROWS, ROWS), report
+    report = asyncio.run(fifty_orders.run(sandbox.base_url, str(path)))
+    assert (report.rows, report.issued) == (fifty_orders.ROWS, fifty_orders.ROWS), report
     books = sandbox.books()
-    assert (books.orders, books.duplicates) == (ROWS, {})
+    assert (books.orders, books.duplicates) == (fifty_orders.ROWS, {})
     assert report.charged == {"INR": books.charged}
     asyncio.run(check_codes(sandbox, path))
 
@@ -90,11 +76,3 @@ async def check_codes(sandbox: Sandbox, path: Path) -> None:
             order = sandbox.order(line.po_number)
             assert order is not None
             assert order.codes[0][0].encode() in (line.codes or b"")
-
-
-if __name__ == "__main__":
-    try:
-        asyncio.run(run(sys.argv[1], sys.argv[2]))
-    except errors.LedgerError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(DIED)

@@ -28,7 +28,7 @@ def other_account(folder: Path) -> Sandbox:
     return other
 
 
-def test_another_account_is_refused_the_ledger_of_the_first(tmp_path: Path) -> None:
+def test_another_account_is_refused_the_first_ones_ledger(tmp_path: Path) -> None:
     """After a kill -9 the second account is refused and asked for nothing; the first one's job ends to the cent."""
     dice = random.Random(101)
     first, other = sandbox_for(tmp_path, dice, 101), other_account(tmp_path)
@@ -58,7 +58,7 @@ def test_the_other_account_buys_from_an_empty_ledger(tmp_path: Path) -> None:
         assert other.books().orders == 3
 
 
-def test_a_row_taken_out_is_asked_about_and_a_row_added_is_bought(tmp_path: Path) -> None:
+def test_rows_taken_out_and_added_are_handled(tmp_path: Path) -> None:
     """Between kills: a run without a planned row names it and sends nothing; withdrawn, it is never bought."""
     dice = random.Random(102)
     with sandbox_for(tmp_path, dice, 102).run_in_thread() as sandbox:
@@ -91,7 +91,7 @@ def put_back(backup: Path, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("options", [("--restore",), ()], ids=["told", "noticed"])
-def test_a_backup_that_is_put_back_buys_nothing_twice(tmp_path: Path, options: tuple[str, ...]) -> None:
+def test_a_restored_backup_buys_nothing_twice(tmp_path: Path, options: tuple[str, ...]) -> None:
     """The ledger has forgotten most of its orders; they are found, also after another kill -9."""
     dice = random.Random(103)
     with sandbox_for(tmp_path, dice, 103).run_in_thread() as sandbox:
@@ -106,7 +106,7 @@ def test_a_backup_that_is_put_back_buys_nothing_twice(tmp_path: Path, options: t
         job.check(job.finish(*options))
 
 
-def test_connections_that_fall_out_of_step_give_no_row_its_neighbour_s_order(tmp_path: Path) -> None:
+def test_shifted_connections_mix_up_no_orders(tmp_path: Path) -> None:
     """Answers come twice now and then, the second while the next request is under way; and the run is killed."""
     dice = random.Random(104)
     lost = {"commit_then_reset": 0.02, "reset_before_commit": 0.02, "error_5xx_after": 0.01, "late_commit": 0.02}
@@ -122,7 +122,7 @@ def test_connections_that_fall_out_of_step_give_no_row_its_neighbour_s_order(tmp
     assert front.repeated > 10
 
 
-def test_a_clock_that_is_set_again_and_again_buys_nothing_twice(tmp_path: Path) -> None:
+def test_a_stepping_clock_buys_nothing_twice(tmp_path: Path) -> None:
     """The wall clock steps by hours several times a second, in every run and between them; and the run is killed."""
     dice = random.Random(105)
     with sandbox_for(tmp_path, dice, 105).run_in_thread() as sandbox:

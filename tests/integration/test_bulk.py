@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 # The plan.
 
 
-async def test_a_plan_adds_up_fees_discounts_balance_and_time(tmp_path: Path) -> None:
+async def test_a_plan_adds_up_costs_and_time(tmp_path: Path) -> None:
     """Sums by product in the account's currency, discount taken off and fee put on; the time at the limit."""
     rows = [
         OrderLine(key="discount", product_id=1003, denomination=Decimal(1000), quantity=2),
@@ -55,9 +55,7 @@ async def test_a_plan_adds_up_fees_discounts_balance_and_time(tmp_path: Path) ->
         ({"country": "US"}, "row 2, column country: Corner Shop is good in"),
     ],
 )
-async def test_what_cannot_work_is_refused_by_row_and_column(
-    tmp_path: Path, row: dict[str, object], problem: str
-) -> None:
+async def test_bad_rows_are_refused_by_row_and_column(tmp_path: Path, row: dict[str, object], problem: str) -> None:
     """A row the vendor would refuse, or that contradicts the catalogue, spoils the plan; nothing is sent or stored."""
     good = OrderLine(key="good", product_id=1001, denomination=Decimal(100), currency="inr", country="india")
     bad = msgspec.structs.replace(good, key="bad", currency=None, country=None)
@@ -80,7 +78,7 @@ async def test_nothing_good_is_refused_also_with_skip_invalid(tmp_path: Path) ->
             await BulkIssuer(client, ledger, job="j", skip_invalid=True).run(lines(3, product_id=9999))
 
 
-async def test_lounge_rows_are_looked_up_in_their_own_catalogue(tmp_path: Path) -> None:
+async def test_lounge_rows_have_their_own_catalogue(tmp_path: Path) -> None:
     """A row with a category's details is checked against that category's products."""
     details = LoungeDetails(first_name="A", last_name="B", flight_departure_date=date(2030, 1, 2))
     row = OrderLine(key="l", product_id=1021, denomination=Decimal(1000), details=details)
@@ -91,7 +89,7 @@ async def test_lounge_rows_are_looked_up_in_their_own_catalogue(tmp_path: Path) 
 # The budget and the funds.
 
 
-async def test_the_budget_is_never_overspent_and_waits_for_charges(tmp_path: Path) -> None:
+async def test_the_budget_is_never_overspent(tmp_path: Path) -> None:
     """With a discount each order costs less than reserved: the run waits for charges, and spends to the last order."""
     async with Sandbox(latency_ms=5) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -120,7 +118,7 @@ async def test_an_odd_budget_is_refused(tmp_path: Path, odd: object) -> None:
             BulkIssuer(client, ledger, job="j", max_spend=odd)  # type: ignore[arg-type]
 
 
-async def test_low_funds_pause_the_run_and_a_top_up_lets_it_go_on(tmp_path: Path) -> None:
+async def test_low_funds_pause_until_a_top_up(tmp_path: Path) -> None:
     """A refusal for lack of funds ends the sending with exit 5; resumed after a top-up, every line is issued once."""
     async with Sandbox(balance=1050) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -135,7 +133,7 @@ async def test_low_funds_pause_the_run_and_a_top_up_lets_it_go_on(tmp_path: Path
 # Packing.
 
 
-async def test_packed_lines_share_orders_and_each_gets_its_own_code(tmp_path: Path) -> None:
+async def test_packed_lines_get_codes_of_their_own(tmp_path: Path) -> None:
     """10,000 lines of one product are 1,000 orders; every line has one code, none twice."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         report = await BulkIssuer(client, ledger, job="j", pack=True).run(lines(10_000))
@@ -162,7 +160,7 @@ async def test_lines_with_wishes_of_their_own_travel_alone(tmp_path: Path) -> No
         assert sandbox.order("PO-1") is not None
 
 
-async def test_a_refused_pack_is_unpacked_and_its_lines_are_issued_alone(tmp_path: Path) -> None:
+async def test_a_refused_pack_is_issued_line_by_line(tmp_path: Path) -> None:
     """After a certain refusal of the shared order, each of its lines is ordered by itself."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.state.products[1001] = sandbox.state.products[1001]._replace(limit=5)
@@ -177,7 +175,7 @@ async def test_a_refused_pack_is_unpacked_and_its_lines_are_issued_alone(tmp_pat
         )
 
 
-async def test_a_short_answer_leaves_lines_pending_and_a_look_up_completes_them(tmp_path: Path) -> None:
+async def test_a_short_answer_is_completed_by_look_up(tmp_path: Path) -> None:
     """Half of the codes go to the first lines at once, the others come with the next resume."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.script("short_answer", first=1)
@@ -242,7 +240,7 @@ async def test_packs_through_every_fault_lose_and_double_nothing(tmp_path: Path,
 # Pace and restarts.
 
 
-async def test_a_paced_run_waits_for_no_slot_that_nothing_is_left_for(tmp_path: Path) -> None:
+async def test_a_finished_run_waits_for_no_slot(tmp_path: Path) -> None:
     """One row at six a minute is done at once, not ten seconds later."""
     async with Sandbox() as sandbox, connected(sandbox, RateLimits(place_order=6)) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:

@@ -280,7 +280,7 @@ async def test_a_mocked_request_is_believed() -> None:
     vendor = Vendor()
     async with client_over(vendor) as client:
         await client.account.get_balance()
-        session = client._session._callers_http
+        session = client._session._http._callers
         assert session is not None
 
         async def canned(*_given: object, **_named: object) -> Canned:

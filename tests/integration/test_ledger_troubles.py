@@ -31,7 +31,7 @@ class Stepping:
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
-async def test_a_wall_clock_that_is_set_in_mid_run_neither_hangs_nor_hurries_it(tmp_path: Path, step_s: float) -> None:
+async def test_a_set_wall_clock_changes_no_wait(tmp_path: Path, step_s: float) -> None:
     """Orders that arrive half a second late are settled, once each: nothing is absent before its second is over."""
     faults = Faults(mix={"late_commit": 0.3, "commit_then_reset": 0.2, "reset_before_commit": 0.05}, seed=3)
     ledger = SqliteLedger(tmp_path / "l.db", clock=Stepping(step_s), boot=boot_clock())
@@ -51,7 +51,7 @@ TAKEN: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("how", TAKEN)
-async def test_a_run_whose_ledger_is_taken_away_ends_and_loses_no_order(tmp_path: Path, how: str) -> None:
+async def test_a_run_without_its_ledger_loses_no_order(tmp_path: Path, how: str) -> None:
     """It says what happened and sends nothing more; what was saved knows every order, and the rest is bought once."""
     path = tmp_path / "l.db"
     async with Sandbox(latency_ms=5) as sandbox, connected(sandbox) as client:

@@ -272,7 +272,7 @@ def test_from_env_reads_proxy_and_ca(authority: Authority, monkeypatch: pytest.M
     monkeypatch.setenv("XOXO_CA_FILE", str(authority.ca_file))
     monkeypatch.setenv("XOXO_TRUST_ENV", "1")
     xoxo = XoxoClient.from_env(app="shop")
-    network = xoxo._session._network
+    network = xoxo._session._http._network
     assert (network.proxy, network.trust_env, network.app) == ("http://proxy.example.com:3128", True, "shop")
     assert network.ssl is not None
     assert any("a company's proxy" in str(name) for ca in network.ssl.get_ca_certs() for name in ca["subject"])

@@ -13,7 +13,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient, dispatcher, errors
+from xoxo_async import ClientCredentials, RateLimits, StaticToken, Timeouts, XoxoClient, errors, reading
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 from xoxo_async.sandbox import Sandbox
 
@@ -268,18 +268,18 @@ async def test_a_large_refusal_does_not_block_the_loop() -> None:
     async with answering(lambda _operation, _number: [(0.0, http(400, body))]) as (url, _):
         async with XoxoClient(StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited()) as client:
             threads: list[str] = []
-            known = dispatcher.recognise
+            known = reading.recognise
 
             def watched(*given: object, **named: object) -> errors.XoxoError:
                 threads.append(threading.current_thread().name)
                 return known(*given, **named)  # type: ignore[arg-type]
 
-            dispatcher.recognise = watched  # type: ignore[assignment]
+            reading.recognise = watched  # type: ignore[assignment]
             try:
                 with pytest.raises(errors.BadRequestError):
                     await client.account.get_balance()
             finally:
-                dispatcher.recognise = known
+                reading.recognise = known
     assert threads
     assert threads[0] != threading.main_thread().name
 

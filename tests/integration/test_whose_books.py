@@ -67,7 +67,7 @@ def test_another_client_id_asks_and_sends_nothing(tmp_path: Path, command: str, 
         assert sandbox.books() == before
 
 
-def test_a_client_id_that_was_replaced_is_said_so_once(tmp_path: Path) -> None:
+def test_a_replaced_client_id_is_said_once(tmp_path: Path) -> None:
     """The ledger belongs to the new one from then on, and no more to the old one."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
@@ -107,7 +107,7 @@ def test_the_same_sandbox_at_another_port_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("echoed", [True, False], ids=["e-mails echoed", "nothing echoed"])
-async def test_two_ledgers_of_one_name_never_share_an_order(tmp_path: Path, echoed: bool) -> None:
+async def test_two_ledgers_of_one_name_share_nothing(tmp_path: Path, echoed: bool) -> None:
     """Tuesday's people do not get Monday's codes, whether the vendor tells whose they are or not."""
     dialect: Any = "vendor" if echoed else "openapi"
     async with Sandbox(dialect=dialect) as sandbox, connected(sandbox) as client:
@@ -183,7 +183,7 @@ async def planned(client: XoxoClient, ledger: SqliteLedger, count: int) -> list[
 
 
 @pytest.mark.parametrize("zone_s", [0.0, 19_800.0, -28_800.0])
-async def test_an_order_that_a_proxy_sent_twice_is_the_rows_own(tmp_path: Path, zone_s: float) -> None:
+async def test_an_order_repeated_by_a_proxy_is_adopted(tmp_path: Path, zone_s: float) -> None:
     """Its date falls within the send, by the clock that another order of this ledger has told."""
     repeated: set[str] = set()
     async with (
@@ -196,7 +196,7 @@ async def test_an_order_that_a_proxy_sent_twice_is_the_rows_own(tmp_path: Path, 
         assert (report.issued, report.unknown, sandbox.books().orders) == (3, 0, 3)
 
 
-async def test_with_no_order_to_learn_the_zone_from_a_person_decides(tmp_path: Path) -> None:
+async def test_without_a_known_zone_a_person_decides(tmp_path: Path) -> None:
     """The only row of a ledger: whose order it is cannot be known."""
     repeated: set[str] = set()
     async with (
@@ -211,7 +211,7 @@ async def test_with_no_order_to_learn_the_zone_from_a_person_decides(tmp_path: P
 
 
 @pytest.mark.parametrize("late_s", [2.0, 3600.0, 86_400.0])
-async def test_an_order_from_before_the_send_is_somebody_elses(tmp_path: Path, late_s: float) -> None:
+async def test_an_order_before_the_send_is_foreign(tmp_path: Path, late_s: float) -> None:
     """Also a moment before: another run with the same keys may have been a little earlier."""
     repeated: set[str] = set()
     async with (
@@ -242,7 +242,7 @@ async def test_a_lost_ledger_is_replaced_to_the_cent(tmp_path: Path, unique: boo
         assert {key: found[key] for key in theirs} == theirs
 
 
-async def test_an_older_copy_is_restored_and_buys_nothing_twice(tmp_path: Path) -> None:
+async def test_a_restored_older_copy_buys_nothing_twice(tmp_path: Path) -> None:
     """What it has planned was sent by the ledger that was lost; the vendor refuses no poNumber."""
     async with Sandbox(unique_po_numbers=False) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -256,7 +256,7 @@ async def test_an_older_copy_is_restored_and_buys_nothing_twice(tmp_path: Path) 
             assert (report.issued, sandbox.books().orders) == (6, 6)
 
 
-async def test_packs_that_a_lost_ledger_made_otherwise_are_a_persons(tmp_path: Path) -> None:
+async def test_packs_made_otherwise_are_a_persons(tmp_path: Path) -> None:
     """Two plans made two orders of five; the new ledger would make one of ten, which no look-up finds."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "lost.db") as lost:
@@ -270,7 +270,7 @@ async def test_packs_that_a_lost_ledger_made_otherwise_are_a_persons(tmp_path: P
             assert "may have been sent in other orders" in told
 
 
-async def test_packs_of_a_copy_that_the_other_ledger_took_apart_are_a_persons(tmp_path: Path) -> None:
+async def test_packs_taken_apart_elsewhere_are_a_persons(tmp_path: Path) -> None:
     """A row was withdrawn there, so the others became orders by themselves; no look-up of the pack finds them."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -286,7 +286,7 @@ async def test_packs_of_a_copy_that_the_other_ledger_took_apart_are_a_persons(tm
             assert "may have been sent in other orders" in told
 
 
-async def test_packs_that_a_lost_ledger_made_alike_are_found(tmp_path: Path) -> None:
+async def test_packs_made_alike_are_found(tmp_path: Path) -> None:
     """The same rows in the same plans make the same orders."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         for name in ("lost.db", "new.db"):

@@ -169,6 +169,7 @@ async def the_rest(xoxo: XoxoClient) -> None:
     assert_type(await xoxo.account.list_payments(day, day), Page[Payment])
     assert_type(xoxo.account.iterate_payments(day, day), AsyncIterator[Payment])
     assert_type(await xoxo.account.check_token(), TokenInfo)
+    assert_type((await xoxo.account.check_token()).expires_at, datetime | None)
     assert_type(await xoxo.account.create_storefront_token("u", unique_id="1", auth_token="k"), StorefrontToken)
     assert_type(await xoxo.catalog.list_filters("country", include=["usa"]), list[FilterGroup])
     page = await xoxo.catalog.list_vouchers(country="usa", category="perks")

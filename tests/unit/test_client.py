@@ -20,7 +20,7 @@ from xoxo_async import (
     errors,
 )
 from xoxo_async.client import credentials_from
-from xoxo_async.config import Environment
+from xoxo_async.environment import Environment
 from xoxo_async.hooks import Event, LoggingHook, OrderInDoubt
 from xoxo_async.sandbox import Sandbox
 

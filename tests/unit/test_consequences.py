@@ -6,6 +6,7 @@ import pytest
 
 from xoxo_async import errors
 from xoxo_async.consequences import (
+    EffectClass,
     NextOrders,
     Proof,
     as_outcome,
@@ -17,7 +18,6 @@ from xoxo_async.consequences import (
     proof_of,
     renews_the_token,
 )
-from xoxo_async.operation import EffectClass
 
 CLASSES = [
     kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.XoxoError)

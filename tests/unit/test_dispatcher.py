@@ -11,11 +11,10 @@ import msgspec
 import pytest
 
 from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, SuccessFlag, Timeouts, errors
-from xoxo_async.auth import Token
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.hooks import AttemptFailed, CallFinished, Event
 from xoxo_async.pacing import Pacer
-from xoxo_async.session import Answer
+from xoxo_async.transport.http import Answer
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +34,7 @@ def operation(effect: EffectClass = EffectClass.READ, **options: object) -> Oper
     return Operation("ask", **settings)  # type: ignore[arg-type]
 
 
-TOKEN = Token(Secret("tok"))
+TOKEN = Secret("tok")
 FINE = b'{"data": {"ask": {"status": 1, "data": {"value": 7}}}}'
 EXPIRED = (401, b'{"error": "invalid_token", "error_description": "x"}')
 LIMITED = (200, b'{"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 0}]}')
@@ -49,7 +48,7 @@ class PlayedBack:
         self.has_token = True
         self.secrets: tuple[Secret, ...] = ()
         self.sent: list[tuple[str, str, bytes, str, float]] = []
-        self.rejected: list[Token | None] = []
+        self.rejected: list[Secret | None] = []
         self.worked: list[bool] = []
         self.held: errors.TokenRejectedError | None = None
 
@@ -61,8 +60,8 @@ class PlayedBack:
         status, body, retry_after_s = (*end, None)[:3] if isinstance(end, tuple) else (200, end, None)
         return Answer(status, body, TOKEN, retry_after_s)
 
-    def reject(self, token: Token | None, *, worked: bool) -> errors.TokenRejectedError | None:
-        self.rejected.append(token)
+    def reject(self, bearer: Secret | None, *, worked: bool) -> errors.TokenRejectedError | None:
+        self.rejected.append(bearer)
         self.worked.append(worked)
         return self.held
 

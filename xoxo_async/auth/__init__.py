@@ -1,4 +1,4 @@
-"""Where access tokens come from (client credentials, a rotating refresh token, a fixed token), and where pairs rest."""
+"""Where access tokens come from (client credentials, a refresh token, a fixed token), and where they are kept."""
 
 from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.providers import ClientCredentials, RefreshToken, StaticToken

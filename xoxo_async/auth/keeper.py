@@ -1,4 +1,4 @@
-"""The one token of a client: taken without a lock while it is fresh, renewed once for all who wait for it."""
+"""The one token of a client: read without a lock while it is fresh, renewed once for all callers that wait for it."""
 
 import asyncio
 import math
@@ -10,14 +10,14 @@ import anyio
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
 from xoxo_async.config import Timeouts
+from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import named_by
-from xoxo_async.operation import EffectClass
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Keeper"]
 
@@ -34,10 +34,9 @@ class Keeper:
         provider: Where tokens come from.
         base_url: The address; tokens and their troubles belong to account and address.
         post: Makes one request to the token endpoint.
-        adopt: Called with each new token before anybody uses it.
         timeouts: How long a token request and a call may take.
         retry: How often a failed token request is made again.
-        hooks: Who wants to know of renewals.
+        hooks: Called when the token is renewed.
         pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
         wall: The wall clock, in epoch seconds.
@@ -55,7 +54,6 @@ class Keeper:
         base_url: str,
         *,
         post: Exchange,
-        adopt: Callable[[Token], None],
         timeouts: Timeouts,
         retry: RetryPolicy,
         hooks: Sequence[Hook],
@@ -68,7 +66,6 @@ class Keeper:
         # A provider that does not say so may spend something with each request: the careful reading.
         self._rotates: Final[bool] = getattr(provider, "rotates", True)
         self._post: Final = post
-        self._adopt: Final = adopt
         self._timeouts: Final = timeouts
         self._retry: Final = retry
         self._hooks: Final = hooks
@@ -99,40 +96,41 @@ class Keeper:
         return self
 
     def open(self) -> None:
-        """Begin to work on the running event loop."""
+        """Bind the lock to the running event loop."""
         self._lock = anyio.Lock()
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What a server that echoes what it was sent may show."""
+        """What must be masked in a server's words: a server may repeat what it was sent."""
         tokens = [token for token in (self.token, self._rejected) if token is not None]
         pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
         return (*pairs, *getattr(self._provider, "secrets", ()))
 
-    def reject(self, token: Token | None, *, worked: bool) -> TokenRejectedError | None:
-        """Forget a token the vendor refused, if it is still the current one.
+    def reject(self, bearer: Secret | None, *, worked: bool) -> TokenRejectedError | None:
+        """Forget an access token that the vendor refused, if it is still the current one.
 
         Args:
-            token: The one the refused attempt was sent with.
+            bearer: The one the refused attempt was sent with.
             worked: Whether the vendor accepted it before.
 
         Returns:
-            What to tell the caller where no other token is asked for now; None where one is.
+            The error for the caller where no other token is requested now; None where one is.
         """
         now, wall = self._clock(), self._wall()
-        if token is not None and self.token is token:
+        token = self.token
+        if token is not None and token.access is bearer:  # the very one: a late refusal must not end its successor
             self._rejected = token
             self.token = None
             self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
             forget = getattr(self._provider, "forget", None)
             if callable(forget):
-                forget(token)  # clients to come do not find it either
+                forget(token)  # so that later clients of the account do not get it either
         return self._troubles.refusal(now, wall) if self.token is None else None
 
     async def within(self, within_s: float) -> Token:
-        """Return a usable token, but wait for one no longer than a token request may take, nor past the call's end.
+        """Return a usable token; wait no longer than a token request may take, and not past the call's end.
 
-        Only this wait ends: a renewal goes on, since its pair must not be lost. Another process may hold the store.
+        Only this wait ends. A renewal goes on, since its pair must not be lost. Another process may hold the store.
 
         Args:
             within_s: Seconds the caller can wait.
@@ -154,9 +152,9 @@ class Keeper:
             ) from None
 
     async def close(self) -> None:
-        """Let a renewal end whose pair would be lost, for as long as a token request may take; end any other.
+        """Wait for a renewal whose pair would be lost, for as long as a token request may take; cancel any other.
 
-        A caller who is cancelled meanwhile waits all the same; the cancellation is raised after that.
+        A caller that is cancelled meanwhile waits all the same, and the cancellation is raised after that.
         """
         self._closed = True
         renewal = self._renewal
@@ -170,10 +168,10 @@ class Keeper:
         await _wait_for(renewal, _SAVING_S)
 
     async def _fresh(self) -> Token:
-        """Return a usable token; the slow side of the session's check."""
+        """Return a usable token; called when the session's quick check finds none."""
         token, now = self.token, self._clock()
         if token is not None and now < self.dead_at:
-            # Renewal is due and the old token still lives: renew aside, and hold nobody up.
+            # Renewal is due and the old token still lives: renew in the background, and let the caller go on.
             if now >= self._failed_until and self._troubles.refusal(now, self._wall()) is None:
                 self._start()
             return token
@@ -193,7 +191,8 @@ class Keeper:
     async def _renewed(self) -> None:
         """Wait for a renewal.
 
-        It is a task of its own, and shielded: a cancelled caller must not lose a rotated pair or fail the others.
+        The renewal is a task of its own, and shielded: when one caller is cancelled, the rotated pair must not be lost,
+        and the other callers must not fail. anyio's shields do not hold against asyncio's own cancellation.
         """
         renewal, caller = self._start(), asyncio.current_task()
         try:
@@ -204,7 +203,7 @@ class Keeper:
             raise
 
     def _raise_what_is_known(self) -> None:
-        """Raise what a token request made now would most likely end with: the vendor punishes who asks too often."""
+        """Raise what a token request would most likely end with. The vendor penalises accounts that ask too often."""
         now = self._clock()
         refusal = self._troubles.refusal(now, self._wall())
         if refusal is not None:
@@ -219,7 +218,7 @@ class Keeper:
         return self._renewal
 
     async def _renew(self) -> None:
-        """Get a token, asking again where that may help."""
+        """Get a token; repeat the request where that may help."""
         attempt, lost, waits = 0, False, self._retry.waits()
         while True:
             attempt += 1
@@ -228,16 +227,17 @@ class Keeper:
                 token = await self._provider.obtain(self, self._rejected)
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)
-                failure = _as_own(error.with_traceback(None))  # without its frames: they hold the client secret
+                failure = _as_own(error.with_traceback(None))  # its frames hold the client secret
             except Exception as fault:
-                without_locals(fault)  # a bug comes through as itself; its frames hold the client secret
+                without_locals(fault)  # a bug is raised as it is, but its frames hold the client secret
                 raise
             else:
                 self._take(token)
                 return
             finally:
                 self._spending = False
-            # A refresh token may be spent although no answer came. With it, one more try is documented, and no third.
+            # The vendor may have used the refresh token up although no answer came. It documents one more try with
+            # the same token, and no third.
             may_repeat = not (self._rotates and lost)
             lost = lost or (self._asked and not unsent)
             wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
@@ -247,12 +247,12 @@ class Keeper:
             await anyio.sleep(wait)
 
     def _noted(self, failure: XoxoError, wait: float | None) -> float | None:
-        """Remember a failed try; return the seconds until the next one, None where there is none."""
+        """Record a failed try; return the seconds until the next one, None where there is none."""
         now = self._clock()
         if self._closed or isinstance(failure, RateLimitedError) or not (self._asked or self._held_back):
             wait = None
         elif self._held_back:
-            # Another client of the account asked in vain: wait for its next try, or give up with it.
+            # Another client of the account has failed: wait for its next try, or give up when it does.
             wait = None if wait is None or self._troubles.given_up else max(wait, self._troubles.next_at - now)
         if wait is not None:
             if self._asked:
@@ -271,11 +271,12 @@ class Keeper:
         return None
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
-        """Post to the token endpoint once, for the provider, unless the account must leave it alone now."""
-        # Not `async`: a frame that waits would hold the body and the secret in it, for whatever prints its variables.
+        """Post to the token endpoint once, for the provider, unless the account must not ask it now."""
+        # Not `async`: the frame of a waiting coroutine would hold the body with the client secret, and an error report
+        # may print a frame's variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
         if blocked_s:
-            # Imposed on another client of the account, or on this one before it closed.
+            # The vendor penalised another client of the account, or this one's predecessor.
             raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
         if self._troubles.next_at != self._own_turn_at:
             failure = self._troubles.failure(self._clock())
@@ -296,17 +297,17 @@ class Keeper:
         self._had_since = now
         self._failure = None
         self._troubles.succeeded()
-        self._adopt(token)
         self.token = token
         notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
 
 
 async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
-    """Wait for a task's end, however often the caller is cancelled."""
+    """Wait until a task ends, however often the caller is cancelled."""
     cancelled: asyncio.CancelledError | None = None
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s
-    # anyio repeats its cancellation at every wait, so it is shielded; asyncio's own goes through such a shield.
+    # anyio repeats its cancellation at every wait, so this shields it. asyncio's own goes through such a shield, so the
+    # loop catches it.
     with anyio.CancelScope(shield=True):
         while not task.done() and (left := end - loop.time()) > 0:
             try:
@@ -320,8 +321,8 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
 def _as_own(error: XoxoError) -> XoxoError:
     """Return what a failed token request means for the call that needed the token: it was never sent.
 
-    The endpoint's own troubles become an `AuthError` that may be tried again; left as they were, a 502 of the token
-    endpoint would read as the vendor's answer to an order.
+    A failure of the endpoint becomes an `AuthError` that may be retried. As it was, a 502 of the token endpoint would
+    look like the vendor's answer to an order.
     """
     if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
         error.effect = "none"
@@ -330,6 +331,6 @@ def _as_own(error: XoxoError) -> XoxoError:
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Mark a renewal's error as seen: an early renewal has no waiter, and its failure is remembered, not lost."""
+    """Mark a renewal's error as retrieved: no caller waits for an early renewal, and the keeper has recorded it."""
     if not task.cancelled():
         task.exception()

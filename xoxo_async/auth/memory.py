@@ -1,4 +1,4 @@
-"""Where a token or a rotating pair rests in memory, for all clients of the process that have the same credentials."""
+"""A store that keeps a token or a rotating pair in memory, for all clients of the process with the same credentials."""
 
 import math
 import time
@@ -11,19 +11,19 @@ import anyio
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.kept import Kept, lock_of
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["MemoryTokenStore"]
 
 _ACCESS_LASTS_S: Final = 3600.0
-"""How long an access token is kept for the next client where nobody said when it expires."""
+"""How long an access token is kept for the next client where its expiry is not known."""
 
 _REFRESH_LASTS_S: Final = 30 * 86400.0
-"""How long a pair is kept for the next client where nobody said when its refresh token expires: the vendor's time."""
+"""How long a pair is kept for the next client where its expiry is not known: the vendor's usual lifetime."""
 
 
 class _Place:
-    """Where a token lies in memory, and the lock of those who renew it."""
+    """A token in memory, and the lock for its renewal."""
 
     __slots__ = ("__weakref__", "lock", "token")
 
@@ -33,7 +33,7 @@ class _Place:
         self.token: Token | None = None
 
     def runs_out_at(self) -> float:
-        """Return when neither the access token nor the refresh token is of use any more."""
+        """Return when both the access token and the refresh token have expired."""
         token = self.token
         if token is None:
             return -math.inf
@@ -46,8 +46,8 @@ class _Place:
 class MemoryTokenStore:
     """Keeps a token or a pair in memory, for any number of clients, threads and event loops of this process.
 
-    `RefreshToken` and `ClientCredentials` without a store find the one of their credentials by themselves. At exit the
-    pair is lost. A forked process has a copy; of a rotating pair only one of the two can then be renewed.
+    `RefreshToken` and `ClientCredentials` without a store use the one of their credentials by themselves. At exit the
+    pair is lost. A forked process has a copy of it, and of a rotating pair only one of the two can be renewed.
 
     Args:
         lock_timeout_s: How long to wait for another client's renewal.
@@ -61,9 +61,9 @@ class MemoryTokenStore:
 
     @classmethod
     def shared(cls, credential: str) -> Self:
-        """Return a store that shares its token with all others of one credential in this process.
+        """Return a store that shares its token with all stores of one credential in this process.
 
-        The token is kept until it has run out, also when no store is left.
+        The token is kept until it expires, also when no store is left.
 
         Args:
             credential: A hash of all that the token was or will be asked for with.
@@ -90,7 +90,7 @@ class MemoryTokenStore:
         """
         lock = self._place.lock
         if not lock.acquire(blocking=False):
-            return  # a renewal is under way and will replace it; written from here, its new pair could be lost
+            return  # a renewal under way replaces the token; writing here could lose its new pair
         try:
             there = self._place.token
             if there is not None and there.access == token.access:
@@ -100,7 +100,7 @@ class MemoryTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Let one renew at a time.
+        """Let one client renew at a time.
 
         Raises:
             AuthError: Another one has been at it for too long; may be tried again.
@@ -119,7 +119,7 @@ class MemoryTokenStore:
         return f"MemoryTokenStore(<{'empty' if self._place.token is None else 'one pair'}>)"
 
     def __copy__(self) -> Self:
-        return self  # of a copied pair, one would be renewed and the other one dead
+        return self  # of two copies of a pair, one would be renewed and the other would be dead
 
     def __deepcopy__(self, _memo: object) -> Self:
         return self
@@ -128,7 +128,7 @@ class MemoryTokenStore:
         raise TypeError("a token store cannot be pickled: it holds the pair itself")
 
 
-# Module state, as in `pacing.py`. A token belongs to the account, not to a client object. Of two providers made from
-# one refresh token the second would find it spent, also if the first one has ended; and a web application that makes a
+# Module state, as in `pacing.py`: a token belongs to the account, not to a client object. If two providers are made
+# from one refresh token, the second would find it spent, also after the first has ended. A web application that makes a
 # client for each request would ask for a token with each.
 _SHARED: Final = Kept(_Place, time.time)

@@ -30,7 +30,7 @@ from xoxo_async.errors import (
     RefreshTokenDeadError,
     TokenRejectedError,
 )
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["ClientCredentials", "RefreshToken", "StaticToken", "client_digest"]
 
@@ -39,7 +39,7 @@ _MAX_ORIGINS: Final = 16
 
 
 class StaticToken:
-    """An access token made elsewhere, used until the vendor refuses it.
+    """An access token that was made elsewhere, used until the vendor refuses it.
 
     Args:
         access_token: The bearer token.
@@ -61,7 +61,7 @@ class StaticToken:
         return "StaticToken(***)"
 
     async def obtain(self, _exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the token, or say that it was refused."""
+        """Return the token; raise `TokenRejectedError` after it was refused."""
         if rejected is not None:
             raise TokenRejectedError("the access token was refused, and a static token cannot be renewed")
         return self._token
@@ -70,16 +70,16 @@ class StaticToken:
 class ClientCredentials:
     """Tokens by the OAuth `client_credentials` grant, as the OpenAPI file has it: a form body to `/v1/oauth/token`.
 
-    No page of the vendor's own documents this grant; where an account does not have it, use `RefreshToken`.
+    No page of the vendor's own documents this grant. Where an account does not have it, use `RefreshToken`.
 
-    A token is kept for the next client of this process with the same values and address, until it expires or is
-    refused. So a client for each task or web request costs no token request each.
+    The process keeps a token for the next client with the same values and address, until it expires or is refused. So a
+    client for each task or web request needs no token request of its own.
 
     Args:
         client_id: The client id.
         client_secret: The client secret.
-        store: Where a token is kept as well, for other processes and the next start: a `FileTokenStore`. It is written
-            over by another client's token, which costs that client a token request; a rotating pair is not.
+        store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. Another client's
+            token in it is overwritten, which costs that client a token request; a rotating pair is never overwritten.
 
     Raises:
         ConfigError: When either is empty.
@@ -115,7 +115,7 @@ class ClientCredentials:
         return f"ClientCredentials(client_id={_masked(self._client_id)!r}, client_secret=***)"
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the kept token while it lives, else ask for one.
+        """Return the kept token while it lives; otherwise ask for one.
 
         Args:
             exchange: Posts to a token endpoint.
@@ -124,11 +124,11 @@ class ClientCredentials:
         Raises:
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds a rotating pair.
-            AuthError: No token could be stored, so that none was asked for; or the store's lock was held for too long.
+            AuthError: The store has no room, so no token was requested; or its lock was held for too long.
         """
         address = getattr(exchange, "base_url", "")
         if not address and self._store is None:
-            return await self._ask(exchange)  # whose token it is, is not known for certain
+            return await self._ask(exchange)  # without an address, a kept token could be another account's
         owner = _digest(address, self.credential)
         store = self._shared_at(address) if self._store is None else self._store
         async with store.lock():
@@ -145,7 +145,7 @@ class ClientCredentials:
                 return token
 
     def forget(self, token: Token) -> None:
-        """Forget an access token that the API refused, so that no client to come is given it.
+        """Forget an access token that the API refused, so that no later client gets it.
 
         Args:
             token: The refused token.
@@ -157,7 +157,7 @@ class ClientCredentials:
     async def _ask(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
         token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
-        # The grant needs no refresh token; one that came all the same must not make this look like a rotating pair.
+        # This grant needs no refresh token. If one comes, it must not make this look like a rotating pair.
         return token._replace(refresh=None, refresh_expires_at=None)
 
     def _shared_at(self, address: str) -> MemoryTokenStore:
@@ -168,14 +168,14 @@ class ClientCredentials:
 
 
 class _Refused(NamedTuple):
-    """A refresh token the vendor called dead, remembered for a while."""
+    """A refresh token that the vendor called dead, remembered for a minute."""
 
     error: RefreshTokenDeadError
     until: float
 
 
 class _Unsaved(NamedTuple):
-    """A pair that could not be stored, and the refresh token it cost."""
+    """A pair that could not be stored, and the refresh token that was spent for it."""
 
     spent: Secret
     token: Token
@@ -185,16 +185,16 @@ class RefreshToken:
     """Tokens by a refresh token that rotates: the vendor's documented way.
 
     Each renewal returns a new pair and ends the old refresh token, so the new pair is stored before it is used. The
-    first pair comes from the dashboard; when a refresh token is dead only a person can make another there.
+    first pair comes from the dashboard. When a refresh token is dead, only a person can make another one there.
 
     Args:
         client_id: The client id.
         client_secret: The client secret.
-        refresh_token: The first refresh token. A store that already holds a pair descended from it goes on with that;
-            one that holds a pair descended from others gives way: a person has made a new token since. None leaves
-            it to the store alone, where `xoxo token import` has put a pair.
-        store: Where pairs rest. Without one they rest in memory, shared by all providers of this process with the
-            same values; at exit they are lost, and with them the access to the account: use `FileTokenStore`.
+        refresh_token: The first refresh token. Where the store holds a pair that descends from it, that pair is used.
+            Where it holds a pair that descends from other tokens, this one is used, because a person has made it since.
+            None uses only the store, where `xoxo token import` has put a pair.
+        store: Keeps the pairs. Without one they are kept in memory, shared by all providers of this process with the
+            same values. At exit they are lost, and with them the access to the account: use `FileTokenStore`.
         family: `user` for the rewards and links API, `company` for points and storefront.
 
     Raises:
@@ -253,7 +253,7 @@ class RefreshToken:
         return f"RefreshToken(client_id={client_id!r}, client_secret=***, family={family!r}, store={self._store!r})"
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the stored token while it lives, else renew the pair and store it.
+        """Return the stored token while it lives; otherwise renew the pair and store it.
 
         Args:
             exchange: Posts to a token endpoint.
@@ -263,8 +263,8 @@ class RefreshToken:
             RefreshTokenDeadError: A person must make a new pair in the dashboard.
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: No pair could be stored, so that none was asked for; or the new pair could not be stored, and
-                was not used: the next call tries to store it again. Or the store's lock was held for too long.
+            AuthError: The store has no room, so no pair was requested; or the new pair could not be stored and was not
+                used (the next call tries to store it again); or the store's lock was held for too long.
         """
         async with self._store.lock():
             stored = await self._store.load()
@@ -278,7 +278,7 @@ class RefreshToken:
                 )
             async with _room_in(self._store):
                 if self._unsaved is not None and self._unsaved.spent == refresh:
-                    token = self._unsaved.token  # saving failed; spent again, the old token would be found dead
+                    token = self._unsaved.token  # saving failed before; the vendor would refuse the old token now
                 else:
                     token = await self._renew_or_begin_anew(exchange, refresh)
                     before = stored.origins if stored is not None else ()
@@ -286,7 +286,7 @@ class RefreshToken:
                     origins = before if known else (*before, self._origin)
                     token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
                 self._unsaved = _Unsaved(refresh, token)
-                # The old refresh token is spent: whoever cancels now must not lose the new one.
+                # The old refresh token is spent, so a cancellation now must not lose the new one.
                 with anyio.CancelScope(shield=True):
                     await self._store.save(token)
                 self._unsaved = None
@@ -294,12 +294,12 @@ class RefreshToken:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must be masked where a server repeats it; the pair's own secrets are in its `Token`."""
+        """What must be masked in a server's words; the pair's own secrets are in its `Token`."""
         spent = (secret for secret in (self._first, self._unanswered) if secret is not None)
         return (self._client_secret, *spent)
 
     def forget(self, token: Token) -> None:
-        """Forget an access token that the API refused, so that no client to come is given it.
+        """Forget an access token that the API refused, so that no later client gets it.
 
         Args:
             token: The refused token.
@@ -308,10 +308,10 @@ class RefreshToken:
             self._store.forget_access(token)
 
     async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Renew; and before a person is called, ask once with the configured token.
+        """Renew; where the stored token is dead, try the configured one once before a person has to act.
 
-        It may be newer than a pair that does not say where it comes from, and it is the living one of a sandbox that
-        has been started anew.
+        The configured token may be newer than a pair that does not say where it comes from. After a restart of the
+        sandbox it is the living one.
         """
         try:
             return await self._renew(exchange, refresh)
@@ -324,11 +324,11 @@ class RefreshToken:
                 raise error from None
 
     def _goes_on_with(self, stored: Token | None) -> bool:
-        """Return whether the stored pair goes before the configured refresh token.
+        """Return whether the stored pair is used rather than the configured refresh token.
 
-        Not when it goes back to other first tokens only: then a person has made a new pair in the dashboard, and the
-        stored one is dead or soon will be. A process still configured with the token before that finds it among the
-        origins, and goes on with the newer pair.
+        It is not used where it descends from other first tokens only: then a person has made a new pair in the
+        dashboard, and the stored one is dead or soon will be. A process that is still configured with an older token
+        finds that among the pair's origins, and uses the newer pair.
         """
         if stored is None:
             return False
@@ -340,19 +340,19 @@ class RefreshToken:
         return not stored.origins or not self._origin or self._origin in stored.origins
 
     async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Spend a refresh token for the next pair."""
+        """Exchange a refresh token for the next pair; the old token is spent."""
         refused = self._refused.get(refresh)
         if refused is not None and time.monotonic() < refused.until:
-            # Dead is dead: asking again and again would only bring the throttle on the account.
+            # The vendor does not revive a dead token, and it throttles an account that asks too often.
             raise copy.copy(refused.error).with_traceback(None)
         doubted = self._unanswered == refresh
-        self._unanswered = refresh  # until an answer says what became of it
+        self._unanswered = refresh  # until an answer says whether the vendor used it up
         try:
             answer = await exchange(self._path, self._request(refresh), "application/json")
             sent = (self._client_secret, refresh)
             token = read_token(answer, self._clock(), dead=RefreshTokenDeadError, secrets=sent)
         except (ConnectError, RateLimitedError, CredentialsRejectedError):
-            self._unanswered = refresh if doubted else None  # not processed: as it was before
+            self._unanswered = refresh if doubted else None  # not processed, so nothing has changed
             raise
         except RefreshTokenDeadError as error:
             if doubted:
@@ -376,12 +376,12 @@ class RefreshToken:
 
 
 def _room_in(store: TokenStore) -> AbstractAsyncContextManager[None]:
-    """Make sure that the next pair can be kept, where the store can tell beforehand."""
+    """Make sure that the next pair can be stored, where the store can tell beforehand."""
     return store.reserve() if isinstance(store, Reserving) else nullcontext()
 
 
 def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
-    """Say what most likely happened: the vendor's grace of six hours is documented on one page and denied on others."""
+    """Add what most likely happened. One page of the vendor's documents a grace of six hours, others deny it."""
     return RefreshTokenDeadError(
         f"{error.message}; the answer to an earlier renewal was lost on its way, and the new pair with it",
         status=error.status,
@@ -390,7 +390,7 @@ def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
 
 
 def client_digest(family: str, client_id: str) -> str:
-    """Return what a stored pair names its owner by.
+    """Return the name of a stored pair's owner: a hash.
 
     Args:
         family: `user` or `company`.
@@ -404,5 +404,5 @@ def _digest(*parts: str) -> str:
 
 
 def _masked(client_id: str) -> str:
-    """Enough to tell two clients apart, too little to use."""
+    """Return the start of a client id: enough to tell two clients apart, too little to use."""
     return f"{client_id[:4]}…" if len(client_id) >= 12 else "***"

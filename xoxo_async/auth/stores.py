@@ -1,4 +1,4 @@
-"""Where a token or a rotating pair rests in a file, which processes share."""
+"""A store that keeps a token or a rotating pair in a file, which processes share."""
 
 import errno
 import fcntl
@@ -17,16 +17,16 @@ import msgspec
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
-from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["FileTokenStore"]
 
 _STALE_S: Final = 60.0
 _ROOM: Final = 16 * 1024
-"""What a reserved file takes; a pair has about 1 KiB."""
+"""The size of a reserved file; a pair takes about 1 KiB."""
 
 _NOT_REPLACEABLE: Final = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
-"""A file that is mounted by itself cannot be renamed over, and a read-only folder takes no new file."""
+"""A file that is mounted by itself cannot be replaced by renaming, and a read-only folder takes no new file."""
 
 
 class _StoredPair(msgspec.Struct, omit_defaults=True):
@@ -54,7 +54,7 @@ class FileTokenStore:
     __slots__ = ("_in_place", "_path", "_reserved", "_timeout_s")
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-        # Resolved: by whatever link and from whatever folder a process comes, it must meet the same lock.
+        # Resolved, so that processes which use other links or folders for the file still use the same lock.
         self._path: Final = Path(os.path.realpath(path))
         self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         self._reserved: str | None = None
@@ -81,7 +81,7 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def lock(self) -> AsyncGenerator[None]:
-        """Let one process and one client renew at a time.
+        """Let one client of one process renew at a time.
 
         Raises:
             AuthError: Another process has held it for too long; may be tried again.
@@ -103,7 +103,7 @@ class FileTokenStore:
 
     @asynccontextmanager
     async def reserve(self) -> AsyncGenerator[None]:
-        """Take the room for a pair before it is asked for; called with the lock held.
+        """Reserve the room for a pair before it is requested; the caller holds the lock.
 
         Raises:
             AuthError: No pair could be written: no room, no right. Nothing was spent.
@@ -117,11 +117,11 @@ class FileTokenStore:
                 _remove(left)
             before, self._in_place = self._in_place, None
             if before is not None:
-                with suppress(OSError):  # what is left then are blanks after the pair
+                with suppress(OSError):  # only blanks after the pair are left
                     self._write_in_place(before)
 
     def _reserve(self) -> None:
-        """Go through every step that saving a pair will take, with the pair that is there."""
+        """Do every step of saving with the pair that is there, to prove that saving works."""
         try:
             try:
                 self._reserve_beside()
@@ -138,7 +138,7 @@ class FileTokenStore:
             ) from None
 
     def _reserve_beside(self) -> None:
-        """Write a file as large as a pair beside the store's, and prove that a file can be renamed over the store's."""
+        """Write a file as large as a pair beside the store's file, and prove that a rename can replace that file."""
         name = self._new_file(bytes(_ROOM))
         try:
             if self._path.exists():
@@ -171,12 +171,12 @@ class FileTokenStore:
 
     def _write_in_place(self, content: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with suppress(PermissionError):  # it may be another user's file, who has let us write it
+        with suppress(PermissionError):  # it may be the file of another user who lets this one write it
             os.fchmod(descriptor, 0o600)
         _write(descriptor, content)
 
     def _open_lock(self) -> int | None:
-        """Open the lock file; None where there can be none, and the file itself is there to be locked."""
+        """Open the lock file; None where there can be none, so that the store's file itself is locked."""
         try:
             return os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -188,10 +188,10 @@ class FileTokenStore:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            return None  # not there yet, or not to be written: then nothing can be saved in it either
+            return None  # it does not exist, or cannot be written: then nothing can be saved in it either
 
     def _is_at_the_path(self, descriptor: int) -> bool:
-        """Return whether an open file is still the store's: who held its lock before may have replaced it."""
+        """Return whether an open file is still the store's: the last holder of the lock may have replaced it."""
         try:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except OSError:
@@ -264,7 +264,7 @@ class FileTokenStore:
                 self._write_in_place(content)
                 return
             raise
-        # Without this, a power cut may bring back the old name's old file: the dead pair.
+        # Without this, the old file with the dead pair may be back after a power cut.
         _sync_folder(self._path.parent)
         with suppress(OSError):
             self._sweep()
@@ -274,14 +274,14 @@ class FileTokenStore:
         return f".{self._path.name}.new-"
 
     def _sweep(self) -> None:
-        """Remove what a process killed in the middle of a save has left: it holds tokens."""
+        """Remove files of a process that was killed while it saved: they hold tokens."""
         for entry in self._path.parent.iterdir():
             if entry.name.startswith(self._prefix):
                 try:
                     if time.time() - entry.stat().st_mtime > _STALE_S:
                         entry.unlink()
                 except OSError:
-                    continue  # another process swept it; or the next save will
+                    continue  # another process has removed it, or the next save will
 
     def _try_lock(self, descriptor: int) -> bool:
         try:
@@ -302,7 +302,7 @@ def _remove(name: str) -> None:
 
 
 def _write(descriptor: int, content: bytes) -> None:
-    """Write a file whole, over whatever room was taken for it, and close it."""
+    """Write a whole file over its reserved room, and close it."""
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()

@@ -17,19 +17,19 @@ from xoxo_async.errors import (
     ServerError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass
-from xoxo_async.wire import Secret, read_untyped
 from xoxo_async.wire.refusal import recognise
+from xoxo_async.wire.secrets import Secret
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 
 LOCK_TIMEOUT_S: Final = 60.0
-"""How long a store's lock is waited for."""
+"""How long to wait for a store's lock."""
 
 _MARGIN_S: Final = 330.0
 _MARGIN_SHARE: Final = 0.25
 _THROTTLED_S: Final = 60.0
-"""How long a throttled token endpoint is left alone where it names no time: the window of the vendor's limits."""
+"""How long no token is requested after a throttled request that names no time: the window of the vendor's limits."""
 
 
 class Token(NamedTuple):
@@ -37,9 +37,9 @@ class Token(NamedTuple):
 
     Attributes:
         access: The bearer token.
-        expires_at: When it expires, epoch seconds; None when nobody said.
+        expires_at: When it expires, epoch seconds; None where that is not known.
         refresh: The refresh token of the pair, None without one.
-        refresh_expires_at: When that expires, epoch seconds; None when nobody said.
+        refresh_expires_at: When that expires, epoch seconds; None where that is not known.
         issued_at: When it was received, epoch seconds; None where that is not known.
         client: Whose pair it is: a hash of family and client id. Empty where that is not known.
         origins: Hashes of the first refresh tokens (those a person made) that this pair goes back to or took the
@@ -56,7 +56,7 @@ class Token(NamedTuple):
 
 
 class ExchangeAnswer(NamedTuple):
-    """What a token endpoint answered; never shows it."""
+    """A token endpoint's answer; its repr never shows the body."""
 
     status: int
     body: bytes
@@ -69,7 +69,7 @@ class ExchangeAnswer(NamedTuple):
 class Exchange(Protocol):
     """One unauthorised POST to a token endpoint; given to providers by the client.
 
-    The client's own has one more attribute, `base_url`: a token of one address is not valid at another.
+    The client's own exchange has one more attribute, `base_url`: a token of one address is not valid at another.
     """
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
@@ -122,18 +122,18 @@ class TokenStore(Protocol):
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Hold everyone else who shares this store back from refreshing."""
+        """Keep every other user of this store from refreshing."""
         ...
 
 
 @runtime_checkable
 class Reserving(Protocol):
-    """What a store has besides when it can make sure of its room before a refresh token is spent."""
+    """A store that can reserve its room before a refresh token is spent."""
 
     def reserve(self) -> AbstractAsyncContextManager[None]:
         """Make sure that a pair can be saved within the block, or raise; called with the lock held.
 
-        A pair that cannot be saved is lost, and with it the access to the account: better not to ask for one.
+        A pair that cannot be saved is lost, and with it the access to the account. So none is requested then.
         """
         ...
 
@@ -161,7 +161,7 @@ _DEAD_SENTENCE: Final = re.compile(
 
 
 def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], secrets: Iterable[Secret] = ()) -> Token:
-    """Read a token reply, or raise what a refusal means for the credentials.
+    """Read a token reply; raise what a refusal means for the credentials.
 
     Args:
         answer: The endpoint's answer.
@@ -183,16 +183,16 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], sec
                 now,
             )
     error = recognise(
-        answer.body, answer.status, effect=EffectClass.READ, retry_after_s=answer.retry_after_s, secrets=secrets
+        answer.body, answer.status, changes_nothing=True, retry_after_s=answer.retry_after_s, secrets=secrets
     )
     raise _as_auth_error(error, dead, answer)
 
 
 def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnswer) -> XoxoError:
-    """Say what a refusal means for the credentials: nothing, unless it names them.
+    """Return what a refusal means for the credentials: nothing, unless it names them.
 
-    Much stands between us and the vendor. An edge server's page, a redirect or a table of an operation's errors says
-    nothing about a refresh token, and a person called to the dashboard for it would find nothing wrong there.
+    Proxies and edge servers answer as well. An edge server's page, a redirect or an operation's error id says nothing
+    about a refresh token, and a person who is sent to the dashboard would find nothing wrong there.
     """
     if isinstance(error, RateLimitedError):
         # The vendor invalidates tokens when this endpoint is hammered, and its refusal (shape E) names no time.
@@ -213,7 +213,7 @@ def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnsw
     if answer.status >= 500 or isinstance(error, ServerError):
         return error  # the endpoint is down; the credentials may be fine
     if not refresh and answer.status in {400, 401, 403} and words and not error.error_id:
-        # Client credentials are all that was sent: whatever the word is, it is about them.
+        # Only client credentials were sent, so every word is about them.
         return dead(f"the client id or secret was refused ({error.message})", status=answer.status)
     message = f"the token endpoint refused, and does not say that the credentials are wrong ({error.message})"
     return AuthError(message, retryable=True, status=answer.status, error_id=error.error_id)
@@ -232,20 +232,19 @@ def _words(body: bytes) -> set[str]:
 
 
 def _refresh_token(value: object) -> Secret | None:
-    """Take what can be one: over an odd type the whole pair would be lost, and the token it cost is spent."""
+    """Take any type that can hold a token: an error here would lose the pair, whose old token is spent."""
     return Secret(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) and value else None
 
 
 def _expires_at(reply: _TokenReply, now: float) -> float | None:
     """Return when a new access token expires: by `access_token_expiry`, else by `expires_in`.
 
-    A token that has just been issued is not past its end, nor near it. Where it seems to be, our clock is wrong: then
-    only a duration helps, and without one the token is used until it is refused. Else every call, or one every few
-    seconds, would ask for a new one.
+    A token that has just been issued has not expired. Where it seems expired, our clock is wrong: then only a duration
+    helps, and without one the token is used until it is refused. Otherwise every call would request a new token.
     """
     stated, lasts = _expiry(reply.access_token_expiry, now), _expiry(reply.expires_in, now)
     if stated is not None and lasts is not None and _is_duration(reply.expires_in) and stated < (now + lasts) / 2:
-        return lasts  # by our clock, less than half of its life is left at birth
+        return lasts  # by our clock, less than half of its life would be left
     for at in (stated, lasts):
         if at is not None and at > now:
             return at
@@ -253,7 +252,7 @@ def _expires_at(reply: _TokenReply, now: float) -> float | None:
 
 
 def pair_of(fields: Mapping[str, object], now: float) -> Token:
-    """Read a pair that a person brings: the vendor's token reply, or the same fields by hand.
+    """Read a pair that a person enters: the vendor's token reply, or the same fields.
 
     Args:
         fields: `refresh_token`; `access_token` and when it expires, in any form the vendor has, if there is one.
@@ -267,7 +266,7 @@ def pair_of(fields: Mapping[str, object], now: float) -> Token:
         raise ConfigError("there is no refresh token in it")
     header_value("the refresh token", refresh.reveal())
     token = Token(Secret(header_value("the access token", cast("str", access)) if access else ""), refresh=refresh)
-    # Unlike a token just issued, this one may well be past its end.
+    # Unlike a token that was just issued, this one may have expired.
     ends = [_expiry(fields.get(name), now) for name in ("access_token_expiry", "expires_at", "expires_in")]
     expires_at = next((at for at in ends if at is not None), None) if access else None
     return token._replace(
@@ -282,8 +281,8 @@ def _is_duration(value: object) -> bool:
 def _expiry(value: object, now: float) -> float | None:
     """Read a lifetime in any documented form: seconds, epoch seconds, epoch milliseconds, as number or string.
 
-    The vendor calls one field both; the magnitudes never meet (10^8 s is three years, epoch seconds are past 10^9,
-    milliseconds past 10^12).
+    The vendor uses one field for all of them. Their magnitudes never meet: 10^8 s is three years, epoch seconds are
+    above 10^9, milliseconds above 10^12.
     """
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -297,10 +296,10 @@ def _expiry(value: object, now: float) -> float | None:
 
 
 def still_good(token: Token, rejected: Token | None, now: float) -> bool:
-    """Return whether a stored token is worth using: not refused, and not so near its end that it is due anyway.
+    """Return whether a stored token may be used: not refused, and not so near its end that its renewal is due.
 
-    The margin is a little wider than the session's. Were it none, a session that renews early would be handed the
-    same token again and again, until it is dead and every caller waits.
+    The margin is a little wider than the keeper's. Without it, a keeper that renews early would get the same token
+    again and again until it expires, and then every caller would wait.
 
     Args:
         token: The stored token.
@@ -316,14 +315,14 @@ def still_good(token: Token, rejected: Token | None, now: float) -> bool:
 
 
 def given(name: str, value: str) -> str:
-    """Refuse a value that is missing."""
+    """Return a value; raise where it is missing."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} is missing")
     return value
 
 
 def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError) -> str:
-    """Refuse what would end the header and start another one."""
+    """Return a value; raise where it would end the header and start another one."""
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         raise error(f"{name} is empty or holds characters that no header may hold")
     return value

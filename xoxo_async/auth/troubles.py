@@ -1,4 +1,4 @@
-"""What the clients of one account know together: which tokens were refused at once, and how token requests failed."""
+"""Refused tokens and failed token requests of an account, shared by all its clients in the process."""
 
 import copy
 import math
@@ -15,16 +15,16 @@ __all__ = ["TROUBLES", "Troubles"]
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 300.0
 _FAILURE_REMEMBERED_S: Final = 30.0
-"""The longest time for which failed token requests keep everybody from asking again."""
+"""The longest time for which failed token requests keep every client from asking again."""
 
 _REMEMBERED_S: Final = 600.0
-"""How long refusals count as being in a row after the last wait is over. More than the longest wait."""
+"""How long after the last wait a refusal still counts as one in a row. It is more than the longest wait."""
 
 
 class Troubles:
     """Refused tokens and failed token requests of one account, for all its clients in this process.
 
-    The vendor invalidates the tokens of an account whose token endpoint is asked too often. So all clients wait
+    The vendor invalidates the tokens of an account that asks the token endpoint too often. So all clients wait
     together, and longer each time. Times are monotonic unless said otherwise.
     """
 
@@ -53,7 +53,7 @@ class Troubles:
         self.given_up: bool = False
 
     def runs_out_at(self) -> float:
-        """Return when none of it matters to a new client."""
+        """Return from when on a new client may start without this record."""
         refusals = self._until + _REMEMBERED_S if self._refusals else -math.inf
         return max(refusals, self.next_at + _REMEMBERED_S if self._failures else self.next_at)
 
@@ -62,11 +62,11 @@ class Troubles:
     def refused(self, *, worked: bool, had_since: float, now: float, wall: float) -> None:
         """Note that the vendor refused a token.
 
-        The first refusal in a row costs no wait: the token may be an old one out of a store, or was revoked.
+        The first refusal in a row causes no wait: the token may be an old one from a store, or somebody revoked it.
 
         Args:
-            worked: Whether the vendor accepted it before; then it was revoked, and nothing is wrong with new ones.
-            had_since: When the client got it. Of several clients that share a token, only the first one counts.
+            worked: Whether the vendor accepted it before. Then somebody revoked it, and new tokens are fine.
+            had_since: When the client got it. Where several clients share a token, only the first refusal counts.
             now: The time.
             wall: The time in epoch seconds, for the error's text.
         """
@@ -84,7 +84,7 @@ class Troubles:
                 self._until = now + min(_FIRST_WAIT_S * 2.0 ** (self._refusals - 2), _LONGEST_WAIT_S)
 
     def refusal(self, now: float, wall: float) -> TokenRejectedError | None:
-        """Return the error for a call that needs a new token while none is asked for; None where one may be.
+        """Return the error for a call that needs a new token while none may be requested; None where one may.
 
         Args:
             now: The time.
@@ -102,20 +102,20 @@ class Troubles:
     # Token requests that fail.
 
     def failed(self, error: XoxoError, until: float) -> None:
-        """Note that a token request failed, and that the one who asked will ask again.
+        """Note that a token request failed, and that the client will ask again.
 
         Args:
-            error: What the calls that needed the token are told.
-            until: Before this time nobody asks.
+            error: What the calls that needed the token raise.
+            until: No client asks before this time.
         """
         with self.lock:
             self._failure, self.next_at, self.given_up = error, until, False
 
     def given_up_on(self, error: XoxoError, now: float) -> float:
-        """Note that token requests failed until the one who asked gave up; return for how many seconds nobody asks.
+        """Note that a client gave up after failed token requests; return for how many seconds no client asks.
 
         Args:
-            error: What the calls that needed the token are told.
+            error: What the calls that needed the token raise.
             now: The time.
         """
         with self.lock:
@@ -125,12 +125,12 @@ class Troubles:
             return wait
 
     def succeeded(self) -> None:
-        """Note that a token was had."""
+        """Note that a token was obtained."""
         with self.lock:
             self._failure, self._failures, self.next_at, self.given_up = None, 0, -math.inf, False
 
     def failure(self, now: float) -> XoxoError | None:
-        """Return the error of the last token request as long as nobody may ask again, None otherwise.
+        """Return the error of the last token request while no client may ask again, None otherwise.
 
         Args:
             now: The time.
@@ -160,5 +160,5 @@ def _clock(at: float) -> str:
         return "an unknown time"
 
 
-# Module state for the same reason as in `pacing.py`: the vendor counts by account, not by client object.
+# Module state: the vendor counts by account, not by client object (as in `pacing.py`).
 TROUBLES: Final = Kept(Troubles, time.monotonic)

@@ -10,8 +10,8 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
-from xoxo_async.config import is_loopback
 from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.network import is_loopback
 
 __all__ = ["check_identity", "identity_of"]
 

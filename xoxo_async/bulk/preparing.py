@@ -32,7 +32,7 @@ class Preparer:
     """Plan the rows of one job.
 
     Args:
-        client: Reads balance and catalogue.
+        client: Reads balance and catalog.
         ledger: The job's ledger.
         settings: How rows are checked, and what becomes of rows that are missing.
         bounds: What the job keeps to; the plan keeps them in the ledger.

@@ -15,9 +15,11 @@ import msgspec
 from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.cli.render import say
 from xoxo_async.client import XoxoClient, credentials_from
-from xoxo_async.config import Environment, Network, RateLimits, is_loopback
+from xoxo_async.config import RateLimits
+from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
+from xoxo_async.network import Network, is_loopback
 
 __all__ = [
     "SANDBOX",

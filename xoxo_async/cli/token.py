@@ -13,7 +13,7 @@ from xoxo_async.auth import FileTokenStore, Token
 from xoxo_async.cli.ask import answer_to, ask
 from xoxo_async.cli.connect import Connection, connection_options, json_option, run_async
 from xoxo_async.cli.render import json_text, out, say
-from xoxo_async.config import Environment, default_token_file, made_folder
+from xoxo_async.environment import Environment, default_token_file, made_folder
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import read_untyped
 
@@ -31,7 +31,7 @@ def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
     if context.invoked_subcommand is not None:
         return
     info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
-    expires = _moment(info.expires_at())
+    expires = info.expires_at
     if as_json:
         out(json_text({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()}))
         return

@@ -11,7 +11,8 @@ from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, check_page, iterate_pages
 from xoxo_async.services import checks
-from xoxo_async.wire import Secret, parse_datetime
+from xoxo_async.wire.scalars import parse_datetime
+from xoxo_async.wire.secrets import Secret
 
 __all__ = [
     "GENERATE_LINKS",

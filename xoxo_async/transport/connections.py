@@ -1,7 +1,8 @@
-"""What each connection has answered: an answer to another request is recognised, and not believed.
+"""What each connection has answered, so that an answer to another request is recognised.
 
-HTTP answers bear no name of their request: whatever comes next on a connection is read as the answer to the request
-that is under way. An answer that comes twice moves all later ones by one, and each caller gets its neighbour's order.
+An HTTP/1.1 answer does not name its request: aiohttp takes whatever comes next on a connection as the answer to the
+request under way. If a server or a proxy sends one answer twice, every later answer on that connection belongs to the
+request before it, and each caller gets the order of another caller.
 """
 
 import weakref
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 __all__ = ["Attempt", "ConnectionRecord", "OrderAnswer", "Records", "SeenOrders", "Stray"]
 
 _MOST_ORDERS: Final = 100
-"""How many orders one connection may answer. If one answer turns out to be another request's, all of them are looked up
-again; at the vendor's 200 look-ups a minute, that takes half a minute at most."""
+"""How many orders one connection may answer. If one of its answers belongs to another request, all are looked up again.
+At the vendor's 200 look-ups a minute, that takes half a minute at most."""
 
 _SEEN_AT_MOST: Final = 10_000
 _SEEN_FOR_S: Final = 3600.0
-"""How many order ids a client remembers, and for how long: longer than any connection to the vendor is kept."""
+"""How many order ids a client remembers, and for how long. No connection to the vendor lives that long."""
 
 
 class OrderAnswer(NamedTuple):
@@ -35,7 +36,7 @@ class OrderAnswer(NamedTuple):
 
 
 class Stray(NamedTuple):
-    """An answer that is the one to another request.
+    """An answer that belongs to another request.
 
     Attributes:
         names: What it names that this request's answer cannot.
@@ -49,8 +50,8 @@ class Stray(NamedTuple):
 class ConnectionRecord:
     """What one connection has answered, and whether it may serve again.
 
-    A connection serves again only after an answer that was a clean success of its operation. After anything else it is
-    closed: what arrives on it later is then read by nobody.
+    A connection serves again only after a clean success. After any other answer it is closed, so that nothing which
+    arrives later is read as an answer.
 
     Args:
         protocol: The connection's end inside aiohttp; not kept alive by this.
@@ -72,40 +73,40 @@ class ConnectionRecord:
         self.tainted: bool = False
 
     def served(self) -> None:
-        """Say that its answer was a clean success: another request may be written, unless it has served long enough."""
+        """Note a clean success: the connection may serve again, unless it has answered enough orders."""
         if self._answered >= _MOST_ORDERS:
             self.close()
         elif not self.closed:
             self.ready = True
 
     def close(self) -> None:
-        """Close the connection; nothing that arrives on it from now on is read."""
+        """Close the connection. Nothing that arrives on it from now on is read."""
         self._shut(at_once=False)
 
     def note(self, order_id: int, po_number: str) -> bool:
-        """Remember that it named an order.
+        """Note an order that it named in an answer.
 
         Args:
             order_id: The order.
             po_number: The poNumber asked with.
 
         Returns:
-            Whether this can be: not if it has named the same order for another poNumber.
+            False where it has named the same order for another poNumber before: one of the two answers is wrong.
         """
         self._answered += 1
         known = self._orders.setdefault(order_id, po_number)
         return known == po_number or _folded(known) == _folded(po_number)
 
     def taint(self) -> tuple[OrderAnswer, ...]:
-        """Say that it gave an answer that cannot be to its request: close it, and tell what is in doubt with that.
+        """Close it at once, because an answer of its cannot be to the request; return the orders in doubt with that.
 
-        It is closed at once. A request that is under way on it ends as `ReplyLostError`.
+        A request that is under way on it ends as `ReplyLostError`.
 
         Returns:
-            The orders it has named, the earliest first, without those that are proven (see `proven`). The caller's own
-            is among them if the connection named it. So is its first answer, although nothing was asked before that
-            one: a proxy may have mixed up the connections behind it, and a look-up costs little. A second call returns
-            nothing.
+            The orders it has named, the earliest first, without the proven ones (see `proven`). The caller's own order
+            is among them if the connection named it. Its first answer is among them too, although nothing was asked
+            before it: a proxy may have mixed up the connections behind it, and a look-up costs little. A second call
+            returns nothing.
         """
         self.tainted = True
         self._shut(at_once=True)
@@ -114,10 +115,10 @@ class ConnectionRecord:
         return answered
 
     def proven(self, po_number: str) -> None:
-        """Say that an answer was right: a look-up over another connection names the same order for this poNumber.
+        """Note that an answer was right: a look-up over another connection names the same order for this poNumber.
 
-        It and everything answered before it are in doubt no longer: an answer too many moves all those after it, so
-        where one is in its place, those before it were.
+        That answer and all answers before it are proven. An extra answer shifts every answer after it, so if one answer
+        belongs to its request, those before it did as well.
 
         Args:
             po_number: The poNumber.
@@ -134,7 +135,7 @@ class ConnectionRecord:
         self.closed = True
         protocol = self._protocol()
         if protocol is not None:
-            # Closed with grace, it would still send what waits to be written.
+            # `close` still sends what waits to be written; after a stray answer nothing more may leave.
             (protocol.abort if at_once else protocol.close)()
 
     def __repr__(self) -> str:
@@ -143,17 +144,17 @@ class ConnectionRecord:
 
 
 class Attempt:
-    """What one attempt tells a caller with books of its own, beside the reply; given to `Dispatcher.once`.
+    """What one attempt reports beside its reply, for a caller that keeps a ledger; given to `Dispatcher.once`.
 
     Args:
-        po_number: The poNumber asked with; needed where the request is already encoded and does not tell it.
+        po_number: The poNumber asked with; needed where the request is already encoded.
 
     Attributes:
-        connection: The connection the answer came on, None where none came. Its `taint` is for a caller whose books
-            show that the answer cannot be to its request; its `proven` is for one whose look-up over another
-            connection has found an order that it named.
-        doubted: Set when the answer named an order that another poNumber has: the orders that the connections
-            concerned have named before, which are in doubt now. The connections are closed already.
+        connection: The connection the answer came on, None where none came. Call its `taint` when the ledger shows that
+            the answer cannot be to its request; call its `proven` when a look-up over another connection has found an
+            order that it named.
+        doubted: Set when the answer named an order of another poNumber: the orders that the connections concerned have
+            named before. They are in doubt now, and the connections are closed already.
     """
 
     __slots__ = ("connection", "doubted", "po_number")
@@ -185,7 +186,7 @@ class Records:
 
 
 class SeenOrders:
-    """The order ids that a client has met of late, and the poNumber each was answered for, over all its connections."""
+    """The order ids that a client has met lately, over all its connections, and the poNumber of each."""
 
     __slots__ = ("_seen",)
 
@@ -205,7 +206,7 @@ class SeenOrders:
             asked: The order id asked with, 0 for none.
 
         Returns:
-            What is wrong, None where nothing is.
+            The stray answer; None where the answer can be to its request.
         """
         if asked and order_id != asked:
             return Stray(f"order {order_id}, not {asked}", record.taint())
@@ -221,7 +222,7 @@ class SeenOrders:
         return Stray(f"order {order_id}, which another poNumber has", doubted)
 
     def note(self, order_id: int, po_number: str, record: ConnectionRecord, now: float) -> ConnectionRecord | None:
-        """Remember an order; forget what is old.
+        """Note an order, and forget old ones.
 
         Args:
             order_id: The order.
@@ -230,12 +231,12 @@ class SeenOrders:
             now: A monotonic time.
 
         Returns:
-            The connection that has named the same order for another poNumber: one of the two claims is wrong. None
-            where there is no such contradiction. What a tainted connection has named is no claim.
+            The connection that has named the same order for another poNumber, which means that one of the two answers
+            is wrong; None otherwise. What a tainted connection has named does not count.
         """
         seen = self._seen
         known = seen.get(order_id)
-        # Whether case and blanks tell poNumbers apart is not documented.
+        # The vendor does not document whether case and blanks tell poNumbers apart.
         if known is not None and not known[2].tainted:
             return None if _folded(known[0]) == _folded(po_number) else known[2]
         seen[order_id] = (po_number, now, record)
@@ -245,7 +246,7 @@ class SeenOrders:
         return None
 
     def record_of(self, order_id: int) -> ConnectionRecord | None:
-        """Return the connection that has named an order; None where that is not known (any more)."""
+        """Return the connection that has named an order; None where the client does not remember it."""
         known = self._seen.get(order_id)
         return known[2] if known is not None else None
 

@@ -1,11 +1,11 @@
-"""What comes back: the body, never more of it than any real answer holds; and what aiohttp's errors mean."""
+"""What comes back: the body, up to a size that no real answer exceeds; and what aiohttp's errors mean."""
 
 import traceback
 import zlib
 from typing import Final
 
 import aiohttp
-from aiohttp import EofStream, hdrs
+from aiohttp import EofStream
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from xoxo_async.errors import (
@@ -18,11 +18,9 @@ from xoxo_async.errors import (
 )
 
 __all__ = [
-    "is_small",
     "read",
     "retry_after_s",
     "translate",
-    "whole",
     "without_locals",
 ]
 
@@ -32,34 +30,14 @@ _MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
 _MAX_RETRY_AFTER_S: Final = 3600.0
 
 
-def is_small(response: aiohttp.ClientResponse) -> bool:
-    """Return whether the body is, by the head of the answer, no larger than any real one: a gzip may hide gigabytes.
-
-    Args:
-        response: The answer, its head read.
-    """
-    length = response.content_length
-    return length is not None and length <= _MAX_REPLY_BYTES and hdrs.CONTENT_ENCODING not in response.headers
-
-
-def whole(response: aiohttp.ClientResponse) -> bytes | None:
-    """Return the body if all of it came with the head, as it nearly always does; None where more is to be waited for.
-
-    Args:
-        response: The answer, its head read.
-    """
-    content = response.content
-    return content.read_nowait() if content.is_eof() and hdrs.CONTENT_ENCODING not in response.headers else None
-
-
 async def read(response: aiohttp.ClientResponse) -> bytes:
-    """Read the body, but never more than any real answer holds.
+    """Read the body, up to a size that no real answer exceeds.
 
     Args:
         response: The answer, its head read.
 
     Raises:
-        DecodeError: When there is more.
+        DecodeError: The body is larger.
     """
     chunks: list[bytes] = []
     size = 0
@@ -73,7 +51,7 @@ async def read(response: aiohttp.ClientResponse) -> bytes:
 
 
 def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
-    """Say what a foreign error means for the request: the one place where aiohttp's errors end.
+    """Return what a foreign error means for the request. No error of aiohttp's leaves the SDK.
 
     Args:
         error: What was raised.
@@ -81,8 +59,8 @@ def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
         total_s: How long the attempt was given.
 
     Returns:
-        The error to raise: one of ours for aiohttp's and the system's errors. Anything else is a bug, in a caller's
-        hook for example, and comes through as itself: called a broken connection, it would be tried again and again.
+        The error to raise: one of ours for aiohttp's and the system's errors. Anything else is a bug, for example in a
+        caller's hook, and is raised as it is: as a "broken connection" it would be retried, and never found.
     """
     if isinstance(error, aiohttp.InvalidURL):
         return ConfigError("the address is invalid")
@@ -103,9 +81,9 @@ def translate(error: Exception, *, sent: bool, total_s: float) -> Exception:
 
 
 def without_locals(error: BaseException) -> None:
-    """Empty the frames of an exception that comes through as itself: aiohttp's hold the token and the request.
+    """Clear the local variables in an exception's frames: aiohttp's frames hold the token and the request.
 
-    The places in the code stay. Errors of aiohttp's behind it are taken off: they hold the headers.
+    The traceback keeps its lines. aiohttp's errors in the chain are removed, because they hold the headers.
 
     Args:
         error: What was raised.
@@ -126,7 +104,7 @@ def without_locals(error: BaseException) -> None:
 
 
 _SYSTEMS_WORDS: Final = ("closed", "shutdown", "can't start new thread")
-"""RuntimeErrors of aiohttp, uvloop and thread pools that tell of a state, not of a bug."""
+"""Words of RuntimeErrors of aiohttp, uvloop and thread pools that report a state and not a bug."""
 
 
 def _is_foreign(error: Exception) -> bool:
@@ -134,14 +112,14 @@ def _is_foreign(error: Exception) -> bool:
     if isinstance(error, RuntimeError):
         text = str(error).lower()
         return any(word in text for word in _SYSTEMS_WORDS)
-    # UnicodeError: how the system's resolver refuses a host name.
+    # The system's resolver refuses a host name with UnicodeError.
     return isinstance(
         error, aiohttp.ClientError | OSError | EOFError | HttpProcessingError | UnicodeError | zlib.error | EofStream
     )
 
 
 def _cause(error: Exception) -> str:
-    """Name what made an answer unreadable; never its content, which may be a code."""
+    """Name what made an answer unreadable, without its content, which may be a voucher code."""
     link: BaseException | None = error
     while link is not None:
         if isinstance(link, LineTooLong):
@@ -151,7 +129,7 @@ def _cause(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """Name host, port and cause; never headers, which carry the token."""
+    """Name host, port and cause, without the headers, which hold the token."""
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.host}:{error.port} ({error.strerror or type(error).__name__})"
     if isinstance(error, aiohttp.ClientHttpProxyError):
@@ -164,12 +142,12 @@ def _reason(error: Exception) -> str:
 
 
 def retry_after_s(header: str, date: str | None, now: float) -> float | None:
-    """Read a `Retry-After` header, in seconds or as a date; None for rubbish.
+    """Read a `Retry-After` header, in seconds or as a date; None for anything else.
 
     Args:
         header: The header's value.
-        date: The answer's `Date` header: a date is meant by the server's clock, and ours may be wrong.
-        now: Epoch seconds, where there is no such header.
+        date: The answer's `Date` header. A date counts by the server's clock, since ours may be wrong.
+        now: Epoch seconds, used where there is no `Date` header.
     """
     try:
         seconds = float(header)
@@ -178,7 +156,7 @@ def retry_after_s(header: str, date: str | None, now: float) -> float | None:
         if until is None:
             return None
         sent_at = _epoch(date) if date else None
-        # Dates have whole seconds; one more, or the difference may be short by one.
+        # Dates have whole seconds, so the difference may be short by up to one second.
         seconds = max(until + 1 - (now if sent_at is None else sent_at), 0.0)
     return min(seconds, _MAX_RETRY_AFTER_S) if seconds >= 0 else None
 

@@ -1,11 +1,8 @@
-"""What goes out: a body that leaves once and knows whether any of it may have left; and over which connections."""
+"""What goes out: a body that leaves once and records whether it may have left; and the pool that it leaves by."""
 
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import aiohttp
-from aiohttp import hdrs
-from aiohttp.payload import BytesPayload
-from multidict import CIMultiDict
 
 from xoxo_async.errors import ConnectError, ReplyLostError
 from xoxo_async.transport.connections import ConnectionRecord, Records
@@ -17,28 +14,23 @@ if TYPE_CHECKING:
 __all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", "may_have_left", "never_connected"]
 
 MAX_HEADER_BYTES: Final = 64 * 1024
-"""The longest line of an answer's head that is read. Policies and cookies of edge servers exceed aiohttp's 8 KB."""
-
-_JSON: Final = "application/json"
-_JSON_HEADERS: Final = CIMultiDict({hdrs.CONTENT_TYPE: _JSON})
-
-_connect: Final = aiohttp.TCPConnector.connect
+"""The longest line of an answer's head that is read. Edge servers send policies and cookies above aiohttp's 8 KB."""
 
 
-class Body(BytesPayload):
-    """A body that leaves once, and knows whether any of it may have left: before that, nothing happened for certain.
+class Body(aiohttp.Payload):
+    """A body that is written once, and records whether any of it may have left. Until then, nothing has happened.
 
     Args:
-        value: The bytes.
+        content: The bytes.
         content_type: Their type.
 
     Attributes:
         started: Whether any of it may have left.
-        refused: Whether it has refused to be written on a connection that is not fit; nothing left by that.
-        repeated: Whether somebody tried to write it a second time.
+        refused: Whether it has refused a connection that is not fit; nothing left on that one.
+        repeated: Whether something tried to write it a second time.
         record: The connection it leaves on, once that is known.
-        records: Where the connection's record is looked up, over a pool that is not ours.
-        fault: What was raised while it was written, where that is neither aiohttp's error nor the system's.
+        records: Where it looks up the connection's record, over a pool that is not ours; None over our own.
+        fault: A bug that was raised while it was written: neither aiohttp's error nor the system's.
     """
 
     started: bool = False
@@ -49,20 +41,38 @@ class Body(BytesPayload):
     fault: Exception | None = None
     _shut: bool = False
 
-    def __init__(self, value: bytes, content_type: str) -> None:
-        # Not by way of the bases, which make a mapping of headers for every body.
-        self._headers = _JSON_HEADERS if content_type == _JSON else CIMultiDict({hdrs.CONTENT_TYPE: content_type})
-        self._value = value
-        self._size = len(value)
+    # A subclass of Payload and not of BytesPayload, which warns of bodies above 1 MB: a list of recipients may be one.
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        super().__init__(content, content_type=content_type)
+        self._content: Final = content
+
+    @property
+    def size(self) -> int:
+        """The number of bytes, for the request's Content-Length."""
+        return len(self._content)
+
+    @property
+    def autoclose(self) -> bool:
+        """True: there is nothing to close."""
+        return True
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        """Return the bytes as a text, for a middleware of the caller's that looks at them."""
+        return self._content.decode(encoding, errors)
+
+    async def as_bytes(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:  # noqa: ARG002 - as they are
+        """Return the bytes, for a middleware of the caller's that looks at them."""
+        return self._content
 
     async def write(self, writer: Any) -> None:
-        """Write the bytes, once; the older of aiohttp's two ways."""
+        """Write the bytes, once. aiohttp before 3.12 calls this."""
         await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: Any, content_length: int | None) -> None:  # noqa: ARG002 - all of it
-        """Write the bytes, once; from here on, nobody knows how many have left."""
+        """Write the bytes, once. From here on nobody knows how many have left."""
         if self._shut:
-            # A retry by a middleware, for example: it would place the order, or send the points, a second time.
+            # A middleware that retries would place the order, or send the points, a second time.
             self.repeated = self.started
             raise aiohttp.ClientConnectionError("a request of this client is never written twice")
         try:
@@ -71,19 +81,19 @@ class Body(BytesPayload):
             if self.record is not None and self.record.closed:
                 self._refuse("it is closed")
             self.started = self._shut = True
-            await writer.write(self._value)
+            await writer.write(self._content)
         except (OSError, aiohttp.ClientError):
             raise
         except Exception as fault:
-            self.fault = fault  # aiohttp takes it for a broken connection
+            self.fault = fault  # aiohttp reports every exception here as a broken connection
             raise
 
     def shut(self) -> None:
-        """Let nothing leave that has not left yet."""
+        """Refuse every later writing: the call has ended."""
         self._shut = True
 
     def _take(self, protocol: "ResponseHandler", records: Records) -> None:
-        """Take a connection of a pool that is not ours, unless it is busy or something came on it unasked."""
+        """Take a connection of the caller's pool, unless it is busy or something came on it unasked."""
         record = records.of(protocol)
         if not record.ready or protocol.should_close:
             self._refuse("its last answer was no clean success, or something came unasked")
@@ -96,10 +106,11 @@ class Body(BytesPayload):
 
 
 class Connector(aiohttp.TCPConnector):
-    """A pool that gives out no connection whose last answer was no clean success, or on which something came unasked.
+    """A pool that gives out only fit connections: the last answer was a clean success, and nothing came unasked since.
 
-    A proxy's late 408, or an answer sent twice, would else be read as the answer to the next request: somebody else's
-    order.
+    A proxy's late 408, or an answer that is sent twice, would be read as the answer to the next request: as the order
+    of another caller. aiohttp has no public hook for this, so `connect` and the protocol's `should_close` are used;
+    tests/unit/transport/test_aiohttp_canaries.py fails when aiohttp changes them.
 
     Args:
         records: Where the connections' records are kept.
@@ -112,9 +123,9 @@ class Connector(aiohttp.TCPConnector):
         self._records: Final = records
 
     async def connect(self, req: "aiohttp.ClientRequest", traces: Any, timeout: aiohttp.ClientTimeout) -> "Connection":  # noqa: ASYNC109 - aiohttp's signature
-        """Return a connection that may serve; it counts as busy until its answer has been judged."""
+        """Return a fit connection. It counts as busy until its answer has been judged."""
         while True:
-            connection = await _connect(self, req, traces, timeout)  # half the price of `super()`
+            connection = await super().connect(req, traces, timeout)
             protocol = connection.protocol
             if protocol is None:
                 return connection
@@ -123,13 +134,13 @@ class Connector(aiohttp.TCPConnector):
                 record.ready = False
                 body = req.body
                 if isinstance(body, Body):
-                    body.record = record  # without a body (GET) nobody judges the answer: the connection serves once
+                    body.record = record  # without a body (GET) nothing judges the answer, and it serves only once
                 return connection
             connection.close()
 
 
 def guards() -> dict[str, Any]:
-    """Return what keeps settings of a caller's session from changing what an answer means; our own has no others."""
+    """Return the options that keep a caller's session from changing what an answer means; our own needs none."""
     return {
         "raise_for_status": False,
         "auto_decompress": True,
@@ -140,7 +151,7 @@ def guards() -> dict[str, Any]:
 
 
 def may_have_left(body: Body, error: Exception, given: dict[str, Any]) -> bool:
-    """Return whether any of a request may have left; over a caller's session, a middleware may have sent another body.
+    """Return whether any of a request may have left. In a caller's session a middleware may have sent another body.
 
     Args:
         body: The body given to aiohttp.
@@ -156,14 +167,14 @@ def may_have_left(body: Body, error: Exception, given: dict[str, Any]) -> bool:
 
 
 def check_answered(body: Body, given: dict[str, Any]) -> None:
-    """Disbelieve an answer to a request that had not left, or that somebody tried to send once more.
+    """Refuse an answer to a request that had not left, or that something tried to send once more.
 
     Args:
         body: The body given to aiohttp.
         given: What else was given to aiohttp; empty for our own session.
 
     Raises:
-        ConnectError: Nothing has left: the answer was there before.
+        ConnectError: Nothing has left: the answer came before the request.
         ReplyLostError: It may have left.
     """
     body.shut()

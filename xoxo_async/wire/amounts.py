@@ -1,17 +1,14 @@
 """The check after decoding: no amount of money that no account has."""
 
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
-from keyword import iskeyword
-from typing import Any, Final, Union, get_args, get_origin
+from operator import attrgetter
+from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
 __all__ = ["Check", "ImplausibleError", "is_list", "money_check"]
-
-_DEEPEST: Final = 6
-"""Structs within structs that one function checks; beyond, and where one holds itself, there is another function."""
 
 
 class ImplausibleError(Exception):
@@ -19,20 +16,18 @@ class ImplausibleError(Exception):
 
 
 Check = Callable[[Any], None]
+"""Raises `ImplausibleError` for a value that holds such an amount. It takes None, which is no amount."""
 
 
 def money_check(kind: Any) -> Check | None:
     """Return what raises `ImplausibleError` for money no account has; None for a type without money.
 
-    msgspec itself takes "NaN" and 1E+999999999 for a Decimal. This runs after every answer with money in it: compiled
-    for the type, as dataclasses are, since with a call for each struct and field it took longer than the decoding.
+    msgspec itself reads "NaN" and 1E+999999999 as a Decimal, so this runs after every answer with money in it.
 
     Args:
         kind: The type.
     """
-    writer = _Writer()
-    lines = list(writer.lines(kind, "value", 1))
-    return writer.compile(lines) if lines else None
+    return _check_of(kind, {}) if _holds_money(kind, ()) else None
 
 
 def is_list(kind: Any) -> bool:
@@ -44,70 +39,91 @@ def is_list(kind: Any) -> bool:
     return get_args(kind)[1:] == (Ellipsis,)
 
 
-class _Writer:
-    """Write the lines that check a value of a type."""
+def _holds_money(kind: Any, around: tuple[Any, ...]) -> bool:
+    """Return whether there is an amount in a type; `around` are the structs it is a part of: one may hold itself."""
+    if kind is Decimal:
+        return True
+    if _is_struct(kind):
+        inner = () if kind in around else tuple(field.type for field in msgspec.structs.fields(kind))
+        return any(_holds_money(one, (*around, kind)) for one in inner)
+    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType, tuple) else ()
+    return any(_holds_money(part, around) for part in parts)
 
-    def __init__(self) -> None:
-        self._around: Final[list[type[msgspec.Struct]]] = []
-        self._apart: Final[list[type[msgspec.Struct]]] = []
-        self._names: Final[dict[str, Any]] = {"ImplausibleError": ImplausibleError}
 
-    def compile(self, lines: list[str]) -> Check:
-        source = ["def check(value):", *lines]
-        for number, kind in enumerate(self._apart):  # which may find more of them
-            source += [f"def check_{number}(value):", "  pass", *self._struct(kind, "value", 1)]
-        exec("\n".join(source), self._names)  # noqa: S102 - nothing in it but names of fields
-        check: Check = self._names["check"]
-        return check
+def _check_of(kind: Any, known: dict[Any, Check]) -> Check:
+    """Return the check of a type that holds money; `known` are the checks of the structs met so far."""
+    if _is_struct(kind):
+        return known.get(kind) or _struct_check(kind, known)
+    if get_origin(kind) is tuple:
+        return _tuple_check(kind, known)
+    if get_origin(kind) in (Union, types.UnionType):
+        return _union_check(kind, known)
+    return _check_amount
 
-    def lines(self, kind: Any, value: str, depth: int) -> Iterator[str]:
-        if get_origin(kind) in (Union, types.UnionType):
-            yield from self._union(kind, value, depth)
-        elif get_origin(kind) is tuple:
-            yield from self._tuple(kind, value, depth)
-        elif isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            if kind not in self._around and len(self._around) < _DEEPEST:
-                yield from self._struct(kind, value, depth)
-                return
-            if kind not in self._apart:
-                self._apart.append(kind)
-            yield f"{'  ' * depth}check_{self._apart.index(kind)}({value})"
-        elif kind is Decimal:
-            yield (
-                f"{'  ' * depth}if {value} is not None"
-                f" and not (-31 < {value}.adjusted() < 31 and {value}.is_finite()): raise ImplausibleError"
-            )
 
-    def _struct(self, kind: type[msgspec.Struct], value: str, depth: int) -> Iterator[str]:
-        self._around.append(kind)
-        found: list[str] = []
-        for field in msgspec.structs.fields(kind):
-            item = f"value_{depth}"
-            if lines := list(self.lines(field.type, item, depth + 1)):
-                got = f"getattr({value}, {field.name!r})" if iskeyword(field.name) else f"{value}.{field.name}"
-                found += [f"{'  ' * depth}  {item} = {got}", *lines]
-        self._around.pop()
-        if found:
-            yield from (f"{'  ' * depth}if {value} is not None:", *found)
+def _check_amount(amount: Decimal | None) -> None:
+    if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+        raise ImplausibleError
 
-    def _tuple(self, kind: Any, value: str, depth: int) -> Iterator[str]:
-        item = f"value_{depth}"
-        if is_list(kind):
-            if lines := list(self.lines(get_args(kind)[0], item, depth + 1)):
-                yield from (f"{'  ' * depth}for {item} in {value} or ():", *lines)
+
+def _struct_check(kind: type[msgspec.Struct], known: dict[Any, Check]) -> Check:
+    fields = [field for field in msgspec.structs.fields(kind) if _holds_money(field.type, ())]
+    names = [field.name for field in fields if _is_amount(field.type)]
+    # Of one name alone, an attrgetter returns the value itself and no tuple: so the first name is there twice.
+    amounts_of = attrgetter(*names, names[0]) if names else None
+    others: list[tuple[Callable[[Any], Any], Check]] = []
+
+    def check(value: Any) -> None:
+        if value is None:
             return
-        for index, inner in enumerate(get_args(kind)):
-            if lines := list(self.lines(inner, item, depth + 1)):
-                yield f"{'  ' * depth}if {value}:"
-                yield from (f"{'  ' * depth}  {item} = {value}[{index}]", *lines)
+        for get, check_other in others:
+            check_other(get(value))
+        if amounts_of is not None:
+            for amount in amounts_of(value):  # as `_check_amount`, whose call would take longer than the check
+                if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
+                    raise ImplausibleError
 
-    def _union(self, kind: Any, value: str, depth: int) -> Iterator[str]:
-        kinds = [inner for inner in get_args(kind) if inner is not type(None)]
-        if len(kinds) == 1:  # an optional one: every check takes None
-            yield from self.lines(kinds[0], value, depth)
-            return
-        for inner in kinds:
-            if lines := list(self.lines(inner, value, depth + 1)):
-                name = f"kind_{len(self._names)}"
-                self._names[name] = get_origin(inner) or inner
-                yield from (f"{'  ' * depth}if isinstance({value}, {name}):", *lines)
+    known[kind] = check  # before the checks of its fields are made: one of them may be this
+    others += [(attrgetter(field.name), _check_of(field.type, known)) for field in fields if field.name not in names]
+    return check
+
+
+def _tuple_check(kind: Any, known: dict[Any, Check]) -> Check:
+    if is_list(kind):
+        check_item = _check_of(get_args(kind)[0], known)
+
+        def check_list(items: Any) -> None:
+            for item in items or ():
+                check_item(item)
+
+        return check_list
+    checks = [(index, _check_of(one, known)) for index, one in enumerate(get_args(kind)) if _holds_money(one, ())]
+
+    def check_fixed(items: Any) -> None:
+        if items:
+            for index, check_item in checks:
+                check_item(items[index])
+
+    return check_fixed
+
+
+def _union_check(kind: Any, known: dict[Any, Check]) -> Check:
+    kinds = [one for one in get_args(kind) if one is not type(None)]
+    if len(kinds) == 1:  # an optional one: every check takes None
+        return _check_of(kinds[0], known)
+    checks = [(get_origin(one) or one, _check_of(one, known)) for one in kinds if _holds_money(one, ())]
+
+    def check(value: Any) -> None:
+        for one, check_one in checks:
+            if isinstance(value, one):
+                check_one(value)
+
+    return check
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _is_amount(kind: Any) -> bool:
+    return kind is Decimal or set(get_args(kind)) == {Decimal, type(None)}

@@ -1,4 +1,4 @@
-"""The fast road: answers decoded into their type in one pass."""
+"""The fast reading: an answer is decoded into its type in one pass."""
 
 from decimal import Decimal
 from typing import Final, Generic, TypeVar, cast
@@ -23,7 +23,7 @@ class ReplyDecoder(Generic[T]):
         kind: The type.
 
     Raises:
-        ConfigError: When the type is none that JSON can be read into.
+        ConfigError: JSON cannot be read into the type.
     """
 
     __slots__ = ("_check", "_fast", "_kind")
@@ -46,22 +46,22 @@ class ReplyDecoder(Generic[T]):
             The value.
 
         Raises:
-            DecodeError: When it is no JSON (see `read_untyped`) or cannot be read as the type; names the place, never
-                the value.
+            DecodeError: It is no JSON (see `read_untyped`), or cannot be read as the type. The message names the place,
+                never the value.
         """
         try:
             value = self._fast.decode(body)
             if self._check is not None:
                 self._check(value)
         except msgspec.ValidationError:
-            pass  # a form that is documented, or that is not
+            pass  # another form than declared; the tolerant reading knows the documented ones
         except ImplausibleError:
-            pass  # the slow road names the place
+            pass  # the tolerant reading names the place
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError, ArithmeticError):
-            pass  # what only a lenient reader reads, or no JSON
+            pass  # JSON that only a lenient reader reads, or none
         else:
             return value
-        # Outside the handler: msgspec's messages may quote a value, and would be this error's context.
+        # Outside the handler: msgspec's messages may quote a value, and would become this error's context.
         return self._decode_tolerantly(body)
 
     def _decode_tolerantly(self, body: bytes) -> T:

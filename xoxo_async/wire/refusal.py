@@ -1,7 +1,8 @@
-"""Reads an answer that is no success, in whichever of the vendor's nine error shapes it came.
+"""Reads an answer that is no success, in any of the vendor's nine error shapes.
 
 The shapes share no discriminator and come under any HTTP status, 200 included; statuses differ between the vendor's
-own pages. So: first the rate limit, then the error id, then the OAuth fields, and the status only when nothing spoke.
+own pages. So the order is: the rate limit, the error id, the OAuth fields, and the status only where none of these says
+anything.
 """
 
 import re
@@ -26,8 +27,9 @@ from xoxo_async.errors import (
     TokenRejectedError,
     XoxoError,
 )
-from xoxo_async.operation import EffectClass, says_no
-from xoxo_async.wire import Secret, hide, read_untyped
+from xoxo_async.wire.flags import says_no
+from xoxo_async.wire.secrets import Secret, hide
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["recognise"]
 
@@ -42,8 +44,8 @@ _ACCOUNT_ERROR_IDS: Final = {
 _NAMES_ORDER: Final = re.compile(
     rb"""(?<!external)(?<!client) order [_\s-]? id [\\"'\s:=\#]{1,12} 0*[1-9]""", re.IGNORECASE | re.VERBOSE
 )
-"""An order id anywhere in an answer, also in a text or in what is no JSON. `externalOrderId` is none: the vendor calls
-the poNumber so."""
+"""Finds an order id anywhere in an answer, also in a text or outside JSON. `externalOrderId` does not count: the vendor
+calls the poNumber that."""
 _MAX_PENALTY_S: Final = 3600.0
 _MAX_TEXT: Final = 200
 
@@ -51,7 +53,7 @@ _MAX_TEXT: Final = 200
 class _Body(msgspec.Struct):
     """Every field any of the shapes has; `object`, since the vendor's types vary.
 
-    What is decided by the fields is decided by their own words; what is repeated of them is taken by `said`.
+    Decisions read the fields themselves; messages repeat them only by way of `said`.
     """
 
     status: object = None
@@ -68,7 +70,7 @@ class _Body(msgspec.Struct):
     secrets: tuple[Secret, ...] = ()
 
     def said(self, *names: str) -> str:
-        """Return the first of these fields that says something, as it may be repeated: short, and without a secret."""
+        """Return the first of these fields with a text, fit for a message: short, and with secrets masked."""
         for name in names:
             text = _clean(hide(_text(getattr(self, name)), self.secrets))
             if text:
@@ -80,7 +82,7 @@ def recognise(
     body: bytes,
     status: int,
     *,
-    effect: EffectClass,
+    changes_nothing: bool = False,
     retry_after_s: float | None = None,
     secrets: Iterable[Secret] = (),
 ) -> XoxoError:
@@ -89,9 +91,9 @@ def recognise(
     Args:
         body: The answer's bytes, in whatever shape.
         status: Its HTTP status.
-        effect: What the operation may change; decides whether the error may hide a success.
+        changes_nothing: Whether the call was a read. After any other, an error may hide a success.
         retry_after_s: The `Retry-After` header in seconds, where there was one.
-        secrets: What the request was sent with and no error may show, though the answer repeats it.
+        secrets: What the request was sent with. No error shows it, although the answer may repeat it.
 
     Returns:
         The error. Its `effect` is `none` only for a read, or where the vendor's answer proves that nothing happened.
@@ -103,10 +105,10 @@ def recognise(
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
         error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
-    if effect is EffectClass.READ:
+    if changes_nothing:
         error.effect = "none"
     elif error.effect == "none" and (contradiction := _contradiction(body, shape)):
-        # Half of it says no and half of it yes: only a person, or a look-up, can tell.
+        # One part of the answer says no and another part yes: only a look-up, or a person, can decide.
         error = RefusedError(f"the answer says that it did not work, and {contradiction}: {error.message}")
         error.error_id = shape.said("errorId").upper() if shape is not None else ""
     elif error.effect == "possible" and isinstance(error, RateLimitedError):
@@ -116,7 +118,7 @@ def recognise(
 
 
 def _contradiction(body: bytes, shape: _Body | None) -> str:
-    """Say what in a refusal speaks for an order all the same; empty when nothing does.
+    """Return what in a refusal suggests that an order exists; empty where nothing does.
 
     Args:
         body: The answer's bytes.
@@ -125,7 +127,7 @@ def _contradiction(body: bytes, shape: _Body | None) -> str:
     if _NAMES_ORDER.search(body):
         return "names an order"
     if shape is None:
-        # Cut off, it may have said anything; a limiter's page has no error id.
+        # A broken answer may have said anything; a rate limiter's page has no error id.
         return "has an error id" if b"errorid" in body.lower() else ""
     if _claims_success(shape.data):
         return "that it worked"
@@ -169,7 +171,7 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
 
 
 def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
-    """Read what names the failure: a rate limit, an error id, the words of the OAuth layer."""
+    """Return the error that the answer names: a rate limit, an error id, the words of the OAuth layer."""
     words = _words(said)
     if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(said)):
         return _rate_limited(said, retry_after_s)
@@ -187,7 +189,7 @@ def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoEr
 
 
 def _from_flags(inner: _Body) -> XoxoError:
-    """Read an operation's object that does not say that it worked: it says no, or it says nothing."""
+    """Return the error for an operation's object that does not say that it worked: it says no, or nothing."""
     text = inner.said("message", "errorInfo", "error")
     if not says_no(msgspec.structs.asdict(inner)):
         return DecodeError(f"the answer neither says that it worked nor refuses{f' ({text})' if text else ''}")
@@ -197,7 +199,7 @@ def _from_flags(inner: _Body) -> XoxoError:
 
 
 def _own_status(shape: _Body, status: int) -> int:
-    """Return the status the body gives itself where that is one of an error; the two are known to differ."""
+    """Return the status in the body where that is an error's. It is known to differ from the HTTP status."""
     text = _text(shape.code)
     return int(text) if len(text) == 3 and text.isdecimal() and 400 <= int(text) < 600 else status
 
@@ -210,8 +212,8 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
     text = shape.said("errorInfo", "error", "message")
     known = ERROR_IDS.get(error_id)
     if known is None:
-        # Under a 429 as well. A limiter in front of the API answers in words of its own, without an error id: an id
-        # comes from the application, behind it, and the vendor's statuses are known to shift.
+        # Under a 429 as well: a rate limiter in front of the API answers in other words and without an error id. An id
+        # comes from the application behind it, and the vendor's statuses are known to change.
         error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
         error.error_id = shape.said("errorId").upper()
         error.effect = "possible"
@@ -222,7 +224,7 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
 
 
 def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoError:
-    """Choose by status alone. Whatever is chosen here proves nothing about an order."""
+    """Return the error for a status alone. It proves nothing about an order."""
     said = f": {text}" if text else ""
     if status == 429:
         return RateLimitedError(f"over the rate limit{said}", retry_after_s=retry_after_s)
@@ -236,19 +238,19 @@ def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoErr
     if status >= 500:
         return ServerError(f"the vendor failed with HTTP {status}{said}")
     if 300 <= status < 400:
-        # Followed, a 307 would hand the order and its bearer token to another host.
+        # If it were followed, a 307 would give the order and its bearer token to another host.
         return RefusedError(f"answered with a redirect (HTTP {status}), which is never followed")
     return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
 
 
 def _words(said: _Body) -> set[str]:
-    """Return what the fields that hold machine words say; which of them does, differs from page to page."""
+    """Return the words of the fields that hold machine words; which field does, differs from page to page."""
     values = [said.error, said.error_message_id, said.message, *(item.get("message") for item in _items(said))]
     return {value.strip().lower() for value in values if isinstance(value, str)}
 
 
 def _claims_success(data: object) -> bool:
-    """Return whether an inner object says that it worked, and does not say that it has nothing to show for it."""
+    """Return whether an inner object says that it worked, and is not without data."""
     if not isinstance(data, dict):
         return False
     inner = [value for value in cast("dict[str, object]", data).values() if isinstance(value, dict)]
@@ -260,7 +262,7 @@ def _claims_success(data: object) -> bool:
 
 
 def _items(said: _Body) -> list[dict[str, object]]:
-    """Return the objects in `errors`, which has been one object as well."""
+    """Return the objects in `errors`; it may be one object as well."""
     items = cast("list[object]", said.errors) if isinstance(said.errors, list) else [said.errors]
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
 
@@ -300,6 +302,6 @@ def _text(value: object) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return a short printable text; what the vendor echoes must not flood a log or carry control characters."""
+    """Return a short printable text: an echoed text must not flood a log, nor bring control characters into it."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_TEXT]).strip()
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"

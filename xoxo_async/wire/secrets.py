@@ -1,4 +1,4 @@
-"""Values that are cash or open the account: shown only by `reveal()`."""
+"""Values that are cash or open the account. Only `reveal()` shows them."""
 
 import hmac
 import html
@@ -12,11 +12,11 @@ __all__ = ["Masked", "RawReply", "Secret", "build", "hide"]
 
 _MASK: Final = "***"
 _SHORTEST: Final = 4
-"""What is shorter is no secret, and would mask parts of ordinary words."""
+"""A shorter text is no secret, and masking it would mask parts of ordinary words."""
 
 
 class Secret:
-    """A value that is cash or opens the account: shown only by `reveal()`.
+    """A value that is cash or opens the account. Only `reveal()` shows it.
 
     Its repr, str and format are a mask; it cannot be pickled, and JSON encoders refuse it.
 
@@ -30,7 +30,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """Return the value itself. What happens to it from here on is the caller's to guard."""
+        """Return the value itself. From here on the caller has to protect it."""
         return self._value
 
     def __repr__(self) -> str:
@@ -65,15 +65,15 @@ def _octets(secret: Secret) -> bytes:
 
 
 def hide(text: str, secrets: Iterable[Secret]) -> str:
-    """Return a server's words without the secrets it repeats: a server that echoes its request shows all of it.
+    """Return a server's words with the secrets masked: a server may repeat its whole request.
 
     Args:
         text: The words.
-        secrets: What must not be seen, also where it is escaped for a URL, a JSON text or a page.
+        secrets: What is masked, also where it is escaped for a URL, a JSON text or a page.
     """
     values = {secret.reveal() for secret in secrets}
     forms = {form for value in values if len(value) >= _SHORTEST for form in _forms(value)}
-    for form in sorted(forms, key=len, reverse=True):  # the whole before a part of it
+    for form in sorted(forms, key=len, reverse=True):  # the longest first: a shorter form may be a part of it
         text = text.replace(form, _MASK)
     return text
 
@@ -84,12 +84,12 @@ def _forms(value: str) -> set[str]:
     except UnicodeEncodeError:  # half a surrogate pair
         quoted = set()
     texts = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
-    # PHP escapes slashes, and many a token is base64.
+    # PHP escapes slashes in JSON, and a base64 token may have some.
     return {value, html.escape(value), *quoted, *texts, *(text.replace("/", "\\/") for text in texts)}
 
 
 class RawReply:
-    """The bytes of an answer, codes included: shown only by `reveal()`, as a `Secret`.
+    """The bytes of an answer, codes included. Only `reveal()` shows them.
 
     Args:
         body: The bytes.
@@ -118,7 +118,7 @@ class RawReply:
 
 
 class Masked:
-    """A value of any form with something in it that must not be seen: shown only by `reveal()`.
+    """A value of any form that holds something secret. Only `reveal()` shows it.
 
     Args:
         value: As decoded.
@@ -140,7 +140,7 @@ class Masked:
         return isinstance(other, Masked) and bool(self._value == other.reveal())
 
     def __hash__(self) -> int:
-        return hash(Masked)  # the value may have none
+        return hash(Masked)  # the value may have no hash
 
     def __reduce__(self) -> tuple[type["Masked"], tuple[str]]:
         if isinstance(self._value, str):
@@ -155,7 +155,7 @@ class Masked:
 
 
 def build(kind: type, value: object) -> object:
-    """Build the types msgspec has no notion of, on both roads.
+    """Build the types that msgspec does not know; used by the fast and the tolerant reading.
 
     Args:
         kind: The type.
@@ -171,9 +171,9 @@ def build(kind: type, value: object) -> object:
             return Secret("")
         raise ValueError("expected a text")
     if kind is object:
-        return value  # a caller's own struct says `object` where msgspec's word is `Any`
+        return value  # in a caller's own struct; msgspec knows only `Any`
     if kind is Masked:
         return Masked(value)
     if kind is RawReply:
-        return RawReply(b"")  # a field of the answer with our own name for the answer itself, which comes afterwards
+        return RawReply(b"")  # the answer has a field named `raw`; the real RawReply is set after decoding
     raise NotImplementedError(kind)

@@ -1,4 +1,4 @@
-"""The slow road: plain values made to fit a type, in every way the vendor's pages show."""
+"""The tolerant reading: plain values are fitted to a type, in every form that the vendor's pages show."""
 
 import types
 from collections.abc import Callable
@@ -18,7 +18,7 @@ __all__ = ["fit"]
 
 
 def fit(value: object, kind: Any, path: str) -> object:
-    """Make a plain value fit a type, in every way the vendor's pages show; the slow road.
+    """Fit a plain value to a type, in every form that the vendor's pages show. Slow.
 
     Args:
         value: As `read_untyped` gives it.
@@ -26,7 +26,7 @@ def fit(value: object, kind: Any, path: str) -> object:
         path: Where in the answer it stood, for the error.
 
     Raises:
-        DecodeError: When it does not fit; names the place, never the value.
+        DecodeError: It does not fit. The message names the place, never the value.
     """
     if kind is object or kind is Any:
         return value
@@ -48,7 +48,7 @@ def fit(value: object, kind: Any, path: str) -> object:
 
 
 def _fit_other(value: object, kind: Any, path: str) -> object:
-    """Kinds only a caller's own operation has: read as msgspec reads them."""
+    """Fit a type that only a caller's own operation has, as msgspec reads it."""
     if isinstance(value, Decimal) and not value.is_finite():
         raise _unfit(path, getattr(kind, "__name__", str(kind)), value)  # as a float, NaN would be a value
     try:
@@ -64,7 +64,7 @@ _BLANKS: Final[tuple[object, ...]] = ("", *_EMPTIES)
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
     inner = [kind for kind in kinds if kind is not type(None)]
     plain = value.strip() if isinstance(value, str) else value
-    # Of a text, "" is a value of its own, and only the empty list or object of a PHP back end is none.
+    # For a text, "" is a value. Only the empty list or object of a PHP back end means that there is none.
     blanks = _EMPTIES if inner == [str] else _BLANKS
     blank = value is None or (plain in blanks and not _takes_blank(value, inner))
     if blank and type(None) in kinds:
@@ -78,7 +78,7 @@ def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
 
 
 def _takes_blank(value: object, kinds: list[Any]) -> bool:
-    """An empty list for a list, an empty object for a struct: those mean what they say."""
+    """Return whether an empty list is meant for a list, or an empty object for a struct."""
     return any(
         (get_origin(kind) is tuple and isinstance(value, list))
         or (isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict))
@@ -102,7 +102,7 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
 
 
 def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: Check | None) -> object:
-    """Take an item as declared where it can be: one odd product must not send a page of a thousand the slow road."""
+    """Read an item as declared where possible, so that one odd product does not slow a page of a thousand down."""
     with suppress(msgspec.ValidationError, ImplausibleError, ValueError, TypeError, ArithmeticError):
         item = msgspec.convert(value, kind, strict=False, dec_hook=build)
         if check is not None:
@@ -131,7 +131,7 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
             item = given[field.encode_name]
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
-                continue  # null where the vendor has nothing: the default says the same
+                continue  # null means that there is nothing, and so does the default
             if item in _EMPTIES and not field.required and _is_text(field.type):
                 continue  # an empty list or object: the same, from a PHP back end
             fitted[field.name] = fit(item, field.type, place)
@@ -141,7 +141,7 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
 
 
 def _is_text(kind: Any) -> bool:
-    # Not a secret: a code that nobody can read must not pass for none.
+    # Not a Secret: a code that cannot be read must not look like no code.
     return kind is str or (isinstance(kind, type) and issubclass(kind, OpenEnum))
 
 
@@ -165,7 +165,7 @@ def _fit_int(value: object, path: str) -> int:
     text = value.strip() if isinstance(value, str) else ""
     try:
         if text.removeprefix("-").isdecimal():
-            return int(text)  # ids have no magnitude that would be absurd; money has
+            return int(text)  # an id may have any magnitude, an amount of money may not
         number = to_decimal(value)
     except (DecodeError, ValueError):
         number = None

@@ -60,7 +60,6 @@ def keeper(
         "https://a/chef",
         **{
             "post": post,
-            "adopt": lambda _token: None,
             "timeouts": Timeouts(),
             "retry": RetryPolicy(attempts=3, base_s=0, max_s=0),
             "hooks": (),

@@ -31,7 +31,7 @@ async def recording(
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/api?a=b%20c"
 
 
-async def sent(body: aiohttp.BytesPayload) -> bytes:
+async def sent(body: aiohttp.Payload) -> bytes:
     said: list[bytes] = []
     async with recording(said) as url, aiohttp.ClientSession() as http:
         async with http.post(url, data=body, headers={"Authorization": "Bearer t"}) as response:

@@ -15,7 +15,7 @@ KEYED, READ = EffectClass.KEYED, EffectClass.READ
 
 def _recognise(body: object, status: int = 200, effect: EffectClass = KEYED) -> errors.XoxoError:
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-    return recognise(raw, status, effect=effect)
+    return recognise(raw, status, changes_nothing=effect is EffectClass.READ)
 
 
 @pytest.mark.parametrize("status", [200, 400, 404, 422, 500, 502])
@@ -155,7 +155,7 @@ def test_any_bytes_end_as_one_of_our_errors(body: bytes, status: int) -> None:
 def test_an_answer_that_says_yes_and_no_proves_nothing(told: dict[str, object]) -> None:
     """A refusal beside an order that says it was placed may hide a success: never `none`, never sent again."""
     inner = {"placeOrder": {"status": 1, "data": {"orderId": "abc", "vouchers": []}}}
-    error = recognise(msgspec.json.encode({**told, "data": inner}), 200, effect=EffectClass.KEYED)
+    error = recognise(msgspec.json.encode({**told, "data": inner}), 200)
     assert (error.effect, error.retryable) == ("possible", False)
 
 
@@ -183,7 +183,7 @@ ECHOES: list[object] = [
 @pytest.mark.parametrize("body", ECHOES, ids=str)
 def test_no_error_shows_what_the_server_echoes(body: object, status: int) -> None:
     """Neither a secret nor the first half of one that was cut off."""
-    error = recognise(msgspec.json.encode(body), status, effect=KEYED, secrets=[Secret(ECHOED)])
+    error = recognise(msgspec.json.encode(body), status, secrets=[Secret(ECHOED)])
     shown = f"{error} {error!r} {vars(error)}".lower()
     assert ECHOED[:8].lower() not in shown
     assert error.error_id in {"", "PLE10001", "PLE99999", "PLE99999 ***", "***"}
@@ -198,7 +198,7 @@ def test_masking_changes_no_decision() -> None:
         {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]},
     ):
         raw = msgspec.json.encode(body)
-        plain, masked = recognise(raw, 400, effect=KEYED), recognise(raw, 400, effect=KEYED, secrets=secrets)
+        plain, masked = recognise(raw, 400), recognise(raw, 400, secrets=secrets)
         assert (type(plain), plain.effect, plain.retryable) == (type(masked), masked.effect, masked.retryable)
 
 

@@ -1,1 +1,6 @@
-"""Where order lines are kept, and what may become of them."""
+"""Where order lines are kept, and what may become of them.
+
+`table` decides what one fact does to one line. `recording`, `bookkeeping`, `dealing` and `plans` decide what a whole
+transaction does, with no database. A store (`sqlite/`) implements `protocol.Ledger`: it reads rows, asks these modules,
+and writes the moves that they return. `opening` knows the stores.
+"""

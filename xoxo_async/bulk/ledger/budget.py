@@ -1,4 +1,4 @@
-"""What a job has committed: reserved when an order may leave, settled to what it was charged, freed by a refusal."""
+"""What a job has committed: a claim reserves, an answer settles to what was charged, a certain refusal frees."""
 
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, Decimal
@@ -10,7 +10,7 @@ __all__ = ["Funds", "Spending", "amount", "commitment", "overcharge", "shortage"
 
 _UNITS: Final = 10_000
 _ROUNDING: Final = 100
-"""A cent: the vendor rounds a charge, and that is no change of price."""
+"""A cent: the vendor rounds charges, so a smaller difference is no change of price."""
 _FREE: Final = frozenset({LineState.PLANNED, LineState.REJECTED, LineState.CANCELLED})
 
 
@@ -49,7 +49,7 @@ def commitment(line: LedgerLine, currency: str) -> int:
 
 
 def overcharge(line: LedgerLine, currency: str) -> str:
-    """Say in what a line's charge breaks what was reserved for it; empty where it does not.
+    """Return how a line's charge differs from what was reserved for it; empty where it does not.
 
     Args:
         line: The line as it stands.

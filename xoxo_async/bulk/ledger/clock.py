@@ -1,11 +1,11 @@
-"""Time as a ledger needs it: seconds that no person can set, in one process and from one process to the next.
+"""The clock of a ledger: seconds that no person can set, in one process and from one process to the next.
 
 Absence is believed so many seconds after a send. A clock that a person sets in between makes a send look older than it
 is, and the order is bought twice. So a ledger counts on a clock of its own: it goes on with the seconds since the
 machine started, which nobody can set and which count a suspended machine too. What the ledger keeps of it (`Anchor`)
 lets the next process go on where the last one was. After a restart of the machine, or on another machine, nobody knows
-how long the ledger lay still. Then its clock goes on from where it was, and what is in doubt is counted from that
-moment on. Each error waits too long, never too short.
+how long the ledger was not used. Then its clock goes on from where it was, and what is in doubt is counted from that
+moment on. Where this clock is wrong, a run waits longer than it has to, never shorter.
 """
 
 import math
@@ -109,7 +109,7 @@ class LedgerClock:
 
     Attributes:
         anchor: What the ledger has to keep.
-        is_new: Whether nobody knows how long the ledger lay still: what is in doubt counts from now on.
+        is_new: Whether nobody knows how long the ledger was not used: what is in doubt counts from now on.
     """
 
     __slots__ = ("_boot", "_wall", "anchor", "is_new")

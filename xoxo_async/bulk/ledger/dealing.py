@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import Change, Delivery, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.vouchers import Deal, StoredCode, clean, codes_of, deal
 
@@ -112,6 +112,18 @@ class Dealing:
         if self._asked is not None and line.state is LineState.PLACED:
             self._hands[line.seq] = self._asked
         self._asked = None
+
+    def vet(self, found: Mapping[int, bytes], lines: Mapping[int, LedgerLine]) -> None:
+        """Deal codes that the vendor lists now, for placed lines of a ledger that keeps no codes.
+
+        Args:
+            found: The codes by line: JSON as in `Change.codes`.
+            lines: The lines, as read.
+        """
+        for seq, line in lines.items():
+            change = Change(seq=seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, codes=found[seq])
+            self.merge(change, line)
+            self.keep(line)
 
     @property
     def is_empty(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a ledger holds and what is said to it: lines, facts, counts."""
+"""The types of a ledger: its lines, the facts that are recorded about them, and its numbers."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -90,7 +90,7 @@ class Evidence(StrEnum):
 
 
 class PlannedLine(msgspec.Struct, frozen=True):
-    """One intended order, fixed for good: what is sent is `request`, byte for byte, however often it is sent.
+    """One intended order. It never changes: every attempt sends the bytes of `request`.
 
     Attributes:
         key: The caller's row key, unique within the job.
@@ -333,7 +333,7 @@ class JournalRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that must reach a person, and stays in the ledger.
+    """What a person must see. It stays in the ledger.
 
     Attributes:
         key: The key of the order it is about.

@@ -1,4 +1,4 @@
-"""Which store opens a ledger: the one place above the stores that knows them all."""
+"""Open a ledger by its path or URL. Outside the stores, only this module names them."""
 
 import os
 import re
@@ -22,7 +22,7 @@ def open_ledger(
     read_only: bool = False,
     keep_unused: bool = True,
 ) -> Ledger:
-    """Return the ledger at a place, to be opened with `async with`. Moves no money.
+    """Return the ledger at a path. Open it with `async with`. Moves no money.
 
     Args:
         where: A file's path: the ledger is a `SqliteLedger`. This version opens no URL.
@@ -30,8 +30,8 @@ def open_ledger(
             empty, or unset there, keeps them in clear.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing ledger is an error; otherwise it is made.
-        read_only: Whether to look only: nothing is changed, and whoever works on the ledger goes on doing so. Methods
-            that write raise.
+        read_only: Whether to read only: this takes no lock and changes nothing, and another process may write
+            meanwhile. Methods that write raise.
         keep_unused: Whether a ledger that this opening made stays when nothing was planned in it.
 
     Returns:

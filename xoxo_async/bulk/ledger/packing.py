@@ -1,4 +1,4 @@
-"""Lines that want nothing but codes may share an order: which of them do, and in what order its codes are dealt."""
+"""Which lines share an order, and in which order its codes are dealt to them."""
 
 import hashlib
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What every ledger can do: the seam between a run and the place where its lines are kept."""
+"""The protocol of a ledger: what a run, a report and a command ask of the store that keeps order lines."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
@@ -76,17 +76,18 @@ class Planned(NamedTuple):
 
 
 Pricing = Callable[[int, Decimal, int], Decimal | None]
-"""Product, denomination, quantity: what that may cost at most, in the account's currency; None where nobody knows."""
+"""Takes a product, a denomination and a quantity. Returns what they may cost at most, in the account's currency; None
+where nobody knows."""
 
 Approve = Callable[[Planned, list[Share] | None], Awaitable[None]]
-"""Looks at what is to be sent before a plan becomes durable; an error that it raises undoes the plan.
+"""Is awaited before a plan becomes durable; an error that it raises undoes the plan.
 
-It is given what the plan did, and everything that is planned then; None means that the plan's new lines are all of it.
+It gets what the plan did, and everything that is planned then; None means that the plan's new lines are all of it.
 """
 
 
 class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan has to keep to, beside its lines.
+    """The terms of a plan: what else it does beside adding its lines.
 
     Attributes:
         identity: Whose orders these are; kept with a ledger's first plan.
@@ -111,11 +112,11 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_TERMS: Final = PlanTerms()
-"""A plan that asks nobody, and leaves everything else in the ledger as it is."""
+"""The terms of a plan that asks nobody, and leaves missing lines and prices as they are."""
 
 
 class Ledger(Protocol):
-    """Where order lines are kept. The truth about a run; a runner, a queue and the network only bring work to it.
+    """The store of a run's order lines, and the only record of the run.
 
     Open it with `async with`, or with `open` and `aclose`. Every method raises `LedgerError` when the storage fails.
     """
@@ -291,7 +292,9 @@ class Ledger(Protocol):
         ...
 
     async def recover(self) -> int:
-        """Put every line that a dead sender held in doubt (T7).
+        """Put lines in doubt (T7) whose sender is proven to send no more: its lock is free, or its lease has ended.
+
+        Call it before the first claim. A line whose sender may still be alive stays as it is.
 
         Returns:
             How many there were.
@@ -352,7 +355,7 @@ class Ledger(Protocol):
         ...
 
     async def get_fact(self, name: str) -> str | None:
-        """Return a fact kept with `set_fact`, None when there is none."""
+        """Return a fact kept with `set_fact`, None when there is none; `ledger/facts.py` has the names."""
         ...
 
     async def set_fact(self, name: str, value: str) -> None:

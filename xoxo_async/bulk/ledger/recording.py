@@ -145,8 +145,11 @@ class _Records:
         self._owners: Final = owners
 
     def take(self, change: Change, request: RecordRequest, moment: Moment) -> None:
+        if self._owners is None:
+            self._apply(change, request, moment)
+            return
         line = self.lines.get(change.seq)
-        owner = self._owner(change)
+        owner = self._owner(change, self._owners)
         if line is not None and owner is not None and _takes_over(line, change, owner):
             settled = self._settle_owner(change, line, owner, request, moment)
             if settled is None:
@@ -154,16 +157,14 @@ class _Records:
             change = settled
         self._apply(change, request, moment)
         after = self.lines.get(change.seq)
-        if self._owners is not None and after is not None and after.order_id is not None:
+        if after is not None and after.order_id is not None:
             self._owners[after.order_id] = after.seq
 
-    def _owner(self, change: Change) -> LedgerLine | None:
-        """Return the line that has the order a fact names; None where none has, or nobody asked."""
-        seq = None if self._owners is None or change.order_id is None else self._owners.get(change.order_id)
-        if seq is None:
-            return None
-        owner = self.lines[seq]
-        return owner if owner.order_id == change.order_id else None
+    def _owner(self, change: Change, owners: Mapping[int, int]) -> LedgerLine | None:
+        """Return the line that has the order a fact names; None where none has."""
+        seq = None if change.order_id is None else owners.get(change.order_id)
+        owner = None if seq is None else self.lines[seq]
+        return owner if owner is not None and owner.order_id == change.order_id else None
 
     def _settle_owner(
         self, change: Change, line: LedgerLine, owner: LedgerLine, request: RecordRequest, moment: Moment

@@ -1,4 +1,7 @@
-"""Voucher codes at rest: bearer cash, sealed with AES-GCM when the ledger has a key, in clear when it has none."""
+"""Encrypt the voucher codes that a ledger stores: AES-GCM when the ledger has a key, in clear when it has none.
+
+Voucher codes are bearer cash.
+"""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What may become of an order line, and on what evidence: the whole state machine, as a table; no I/O.
+"""The state machine of an order line, as a table: which fact moves it from which state to which; no I/O.
 
 Callers state facts (`Evidence`), never conclusions. `decide` finds the first row of `TRANSITIONS` for the line's state
 whose guards hold, so the same refusal ends a line as `rejected`, or as `conflict` when an earlier send may have gone
@@ -96,7 +96,7 @@ def proven_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
 
 
 def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """Enough look-ups have said absent already; the history may now add its word."""
+    """Enough look-ups have said absent, so the history may decide now."""
     return line.lookups >= moment.rules.absences
 
 
@@ -235,7 +235,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
 """Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
 
 PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
-"""An order id is true whoever brings it and however late: these pass the fence."""
+"""These facts prove an order id, so the fence lets them through, whoever states them and however late."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",
@@ -250,7 +250,7 @@ REPORTED_AS: Final[dict[LineState, str]] = {
 
 
 class Outcome(NamedTuple):
-    """What `decide` says.
+    """What `decide` returns.
 
     Attributes:
         transition: The row taken; None when the change is refused, or repeats the one before it.
@@ -277,7 +277,7 @@ _ROWS: Final = _rows_for(TRANSITIONS)
 
 
 def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transition, ...] = TRANSITIONS) -> Outcome:
-    """Say what a fact makes of a line.
+    """Decide what a fact does to a line.
 
     Args:
         line: The line as stored.
@@ -298,8 +298,8 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
         return Outcome(None, line, refusal, alarm=True)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
-        # Told twice: a commit whose fsync was lost, a queue that delivers again. A claim is never told twice, or two
-        # workers would hold it.
+        # The fact was recorded before: a commit whose fsync was lost, a queue that delivers again. A claim is never
+        # taken twice, or two workers would hold the line.
         return Outcome(None, line)
     return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
 
@@ -312,43 +312,52 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         "foreign": line.foreign or row.foreign,
         "unwanted": line.unwanted or change.evidence is Evidence.UNWANTED,
     }
-    at = moment.now if change.at is None else min(change.at, moment.now)
     if row.target is not None:
         after["evidence"] = change.evidence.value
     if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
-        after |= _NO_ORDER  # what was known of the order was about another one, or nobody knows
-    sent: float | None = None
+        after |= _NO_ORDER  # what was stored describes another order, or may do so
     if row.number == "T1":
-        sent = moment.now
-        first = moment.date(sent) if line.first_sent_at is None else line.first_sent_at
-        after |= {"attempts": line.attempts + 1, "first_sent_at": first, "lookups": 0, "last_lookup_at": None}
+        first = moment.date(moment.now) if line.first_sent_at is None else line.first_sent_at
+        after |= {"attempts": line.attempts + 1, "first_sent_at": first}
     elif row.number == "T2" and not line.suspect:
         after["first_sent_at"] = None  # nothing that was sent so far can have become an order
-    elif row.number == "T7" and line.last_sent_tick is not None:
-        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
-        # store that knows when the sender was gone says so; nothing left after that.
-        held_until = line.last_sent_tick + MAX_HOLD_S
-        sent = held_until if change.at is None else max(line.last_sent_tick, min(at, held_until))
-    elif row.number in {"T3", "T5", "T6"}:
-        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
-        # date lies before this moment, which tells the vendor's zone.
-        sent = at
-    elif row.number in {"T15", "T16"}:
-        # The unseen sender, or the request whose answer went astray, may have sent its last byte just now.
-        sent = moment.now
-        after |= {"lookups": 0, "last_lookup_at": None}
+    if row.number in {"T1", "T15", "T16"}:
+        after |= {"lookups": 0, "last_lookup_at": None}  # absence is counted anew from this send
+    sent = _last_byte(line, change, row, moment)
     if sent is not None:
         after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
     if row.counts:
-        after |= {"lookups": line.lookups + 1, "last_lookup_at": at}
+        after |= {"lookups": line.lookups + 1, "last_lookup_at": _observed(change, moment)}
     if change.error or change.error_id:
         after |= {"error_id": change.error_id, "error": change.error}
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
         after |= _order_facts(known, change)
     return msgspec.structs.replace(line, **after)
+
+
+def _observed(change: Change, moment: Moment) -> float:
+    """Return when a fact was observed; never later than now."""
+    return moment.now if change.at is None else min(change.at, moment.now)
+
+
+def _last_byte(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> float | None:
+    """Return the latest moment at which a byte of the line's request may have left; None where that stays as it is."""
+    if row.number in {"T3", "T5", "T6"}:
+        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
+        # date lies before this moment, which tells the vendor's zone.
+        return _observed(change, moment)
+    if row.number == "T7" and line.last_sent_tick is not None:
+        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
+        # store that knows when the sender was gone says so; nothing left after that.
+        held_until = line.last_sent_tick + MAX_HOLD_S
+        return held_until if change.at is None else max(line.last_sent_tick, min(_observed(change, moment), held_until))
+    if row.number in {"T1", "T15", "T16"}:
+        # T15, T16: the unseen sender, or the request whose answer went astray, may have sent its last byte just now.
+        return moment.now
+    return None
 
 
 _NO_ORDER: Final[dict[str, object]] = {
@@ -361,7 +370,7 @@ _NO_ORDER: Final[dict[str, object]] = {
 
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
-    """What a proof tells of the order; a later, poorer answer never unsays a richer one."""
+    """Return what a proof tells of the order; a later answer that tells less takes nothing back."""
     facts: dict[str, object] = {
         "order_id": change.order_id or line.order_id,
         "error_id": change.error_id,

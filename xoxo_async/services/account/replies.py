@@ -1,14 +1,15 @@
 """What the account answers: balance, payments, tokens."""
 
 import time
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire import Secret, parse_date, to_decimal
+from xoxo_async.wire.scalars import parse_date, to_decimal
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Balance", "Payment", "StorefrontToken", "TokenInfo"]
 
@@ -71,29 +72,34 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
     expires_in_: Any = msgspec.field(default=None, name="expires_in")
     access_token_expiry_: Any = msgspec.field(default=None, name="access_token_expiry")
 
-    def expires_at(self, now: float | None = None) -> float | None:
-        """Return when the token expires.
+    received_at_: float = msgspec.field(default_factory=time.time)
 
-        One page of the vendor's calls `expires_in` both the seconds left and an epoch timestamp; magnitude tells.
-
-        Args:
-            now: Epoch seconds of the answer; the present by default.
-
-        Returns:
-            Epoch seconds before the year 10000, None when the vendor did not say, or said what is no time.
-        """
+    @property
+    def expires_at(self) -> datetime | None:
+        """When the token expires, to the second, in UTC; None where the vendor did not say, or said what is no time."""
         for value in (self.access_token_expiry_, self.expires_in_):
-            try:
-                number = to_decimal(value)
-            except DecodeError:
-                continue
-            if number is None or not 0 < number < _NEVER * 1000:
-                continue
-            seconds = float(number)
-            if seconds < 1e8:
-                return (time.time() if now is None else now) + seconds
-            return seconds if seconds < 1e11 else seconds / 1000
+            seconds = _epoch_seconds(value, self.received_at_)
+            if seconds is not None:
+                return datetime.fromtimestamp(int(seconds), UTC)
         return None
+
+
+def _epoch_seconds(value: object, received_at: float) -> float | None:
+    """Read a lifetime or a moment as epoch seconds.
+
+    One page of the vendor's calls `expires_in` the seconds left, another one an epoch timestamp, in seconds or
+    milliseconds. Their magnitudes never meet: 10^8 seconds are three years.
+    """
+    try:
+        number = to_decimal(value)
+    except DecodeError:
+        return None
+    if number is None or not 0 < number < _NEVER * 1000:
+        return None
+    seconds = float(number)
+    if seconds < 1e8:
+        return received_at + seconds
+    return seconds if seconds < 1e11 else seconds / 1000
 
 
 class _SsoToken(msgspec.Struct, frozen=True):

@@ -9,7 +9,11 @@ from typing import Any, Final, cast
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire import Masked, Secret, ValueType, fit, parse_date, parse_datetime, read_untyped, to_decimal
+from xoxo_async.wire.enums import ValueType
+from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
+from xoxo_async.wire.secrets import Masked, Secret
+from xoxo_async.wire.tolerant import fit
+from xoxo_async.wire.untyped import read_untyped
 
 __all__ = ["Country", "Filter", "FilterGroup", "MobileOperator", "Perk", "Voucher"]
 

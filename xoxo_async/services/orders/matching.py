@@ -15,7 +15,7 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.orders.replies import Order, OrderSummary, meta_of
 from xoxo_async.services.orders.requests import PlaceOrder
-from xoxo_async.wire import parse_date
+from xoxo_async.wire.scalars import parse_date
 
 __all__ = ["contradictions", "dates_apart", "require_order_id", "with_po_number"]
 
@@ -131,13 +131,19 @@ def _same_at_sight(request: PlaceOrder, order: Order) -> bool:
     for detail in order.voucher_details:
         if detail.product_id != product or detail.denomination != value:
             return False
-    if meta is not None and (
-        type(meta) is not dict
-        or (meta.get("email") or None) != request.email
-        or (meta.get("contact") or None) != request.contact
+    # What was not asked for contradicts nothing, whatever the answer says of it.
+    names_a_person = request.email is not None or request.contact is not None
+    if (
+        names_a_person
+        and meta is not None
+        and (
+            type(meta) is not dict
+            or (meta.get("email") or None) != request.email
+            or (meta.get("contact") or None) != request.contact
+        )
     ):
         return False
-    return order.quantity == request.quantity and (order.tag or None) == request.tag
+    return order.quantity == request.quantity and (request.tag is None or order.tag == request.tag)
 
 
 def _pieces(request: PlaceOrder, order: Order | OrderSummary, currency: str) -> list[str]:

@@ -7,18 +7,10 @@ from typing import Any, Final, cast
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire import (
-    DeliveryStatus,
-    OrderStatus,
-    RawReply,
-    Secret,
-    VoucherType,
-    extra_fields,
-    parse_date,
-    parse_datetime,
-    read_untyped,
-    to_decimal,
-)
+from xoxo_async.wire.enums import DeliveryStatus, OrderStatus, VoucherType
+from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
+from xoxo_async.wire.secrets import RawReply, Secret
+from xoxo_async.wire.untyped import extra_fields, read_untyped
 
 __all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
 

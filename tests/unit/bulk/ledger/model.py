@@ -1,4 +1,4 @@
-"""The table in `ledger.py`, searched exhaustively: one line, two workers, a network that loses, delays and repeats.
+"""The transition table, searched exhaustively: one line, two workers, a network that loses, delays and repeats.
 
 What is searched is `decide` itself, in every world that can come about. A world is the line, two workers (each may die
 at any point, or sleep through its lease and wake up), up to three messages in flight, and the vendor's books. Only what
@@ -13,12 +13,18 @@ Three vendors, since the documents leave open which is the real one:
 * `accepts_repeats`: every request that arrives buys a voucher. Safe with resend="never" however late requests arrive,
   and with resend="settled" when no request or look-up takes longer than the settling time.
 
-Three more things may happen, each in settings of its own:
+A store states `SENDER_DIED` when its own proof of death holds. Each store has another proof. `lock`: the process that
+held the ledger is gone, and sends nothing from then on. Otherwise a lease has ended: the sender may be asleep, and its
+request leaves when it wakes up, within one settling time of the claim at most (`sleeps`).
+
+More may happen, each in settings of its own:
 
 * `stranger`: at any moment before the line's own order exists, somebody else orders under its poNumber. That order
   matches the line in everything the vendor tells, but it is older than the send that is refused because of it.
+* `stranger_before`: somebody else ordered under the line's poNumber before the line was planned.
 * `copies`: a backup of the ledger is taken at any moment and put back at any later one. Requests that are in flight
-  then still arrive, and nobody hears their answers.
+  then still arrive, and nobody hears their answers. With `LEDGER_RESTORED` a person says so. With `LEDGER_COPIED` the
+  store finds it out: then an order that is not older than the job is the line's own (`ORDER_SINCE_PLAN`).
 * `shifts`: an answer may name another line's order. It may come before the vendor has seen the request. At any later
   moment the connection may be found out. Its process then tells the ledger first what was answered, then the doubt.
 """
@@ -49,13 +55,21 @@ PUT_BACK: Final = -2
 E = Evidence
 S = LineState
 
-_LOOKED_UP: Final = {E.LOOKUP_MATCHED.value, E.ORDER_OF_THIS_SEND.value}
+_LOOKED_UP: Final = {E.LOOKUP_MATCHED.value, E.ORDER_OF_THIS_SEND.value, E.ORDER_SINCE_PLAN.value}
 _LOST: Final = {E.OUTCOME_LOST, E.SENDER_DIED, E.LEDGER_RESTORED}
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A vendor, the caller's rules, what may happen, and what is broken on purpose."""
+    """A vendor, a store, the caller's rules, what may happen, and what is broken on purpose.
+
+    Attributes of the store and of copies:
+        copy_is: What the next holder says of a copy that was put back.
+        dated: Whether `ORDER_SINCE_PLAN` is only said of an order that is not older than the job.
+        lock: Whether the store's proof of death is the lock of a process; otherwise a lease that has ended.
+        says_when: Whether the store says that nothing is sent after `SENDER_DIED`. Only a lock proves that.
+        sleeps: Whether one settling time may pass while a sender sleeps between its claim and its request.
+    """
 
     refuses_repeats: bool
     lasting_refusals: bool = False
@@ -67,7 +81,14 @@ class Setting:
     messages: int = 3
     workers: int = 2
     stranger: bool = False
+    stranger_before: bool = False
     copies: bool = False
+    copy_is: Evidence = E.LEDGER_RESTORED
+    dated: bool = True
+    lock: bool = False
+    says_when: bool = False
+    sleeps: bool = False
+    spacing_s: float | None = None
     shifts: bool = False
     table: tuple[Transition, ...] = TRANSITIONS
     intent_first: bool = True
@@ -103,7 +124,11 @@ class Search:
 
     def run(self) -> tuple[str, int]:
         """Return the invariant that breaks, empty when none does, and how many worlds were seen."""
-        starts = [World(self.number(BIRTH), refuses=refuses) for refuses in {False, self.setting.lasting_refusals}]
+        starts = [
+            World(self.number(BIRTH), refuses=refuses, stranger=stranger)
+            for refuses in {False, self.setting.lasting_refusals}
+            for stranger in {False, self.setting.stranger_before}
+        ]
         before: dict[World, list[World]] = {start: [] for start in starts}
         todo = deque(starts)
         while todo:
@@ -154,6 +179,11 @@ class Search:
         proven = line.state is S.PLACED and line.evidence in _LOOKED_UP and world.backup == after.backup
         return proven and (later.state, later.order_id) != (S.PLACED, line.order_id)
 
+    @property
+    def strangers(self) -> bool:
+        """Whether somebody else may order under the line's poNumber."""
+        return self.setting.stranger or self.setting.stranger_before
+
     def has_room(self, world: World) -> bool:
         """Return whether another message may be in flight."""
         return len(world.net) < self.setting.messages
@@ -185,16 +215,17 @@ class Search:
                 seq=1,
                 evidence=evidence,
                 epoch=0 if stale and setting.fenced else 1,
-                at=NOW - order * SETTLE if absent else None,
+                at=NOW - order * SETTLE if absent else NOW if evidence is E.SENDER_DIED and setting.says_when else None,
                 order_id=order if order and not absent else None,
                 reason="looked into it",
             )
             settle_s = setting.settle_s
-            rules = Rules(resend=setting.resend, settle_s=settle_s, spacing_s=settle_s, restore=setting.restore)
+            spacing_s = settle_s if setting.spacing_s is None else setting.spacing_s
+            rules = Rules(resend=setting.resend, settle_s=settle_s, spacing_s=spacing_s, restore=setting.restore)
             outcome = decide(line, change, Moment(now=NOW, epoch=2, rules=rules), setting.table)
             self.decided[asked] = self.number(outcome.line), outcome.line.epoch != line.epoch
         number, new_epoch = self.decided[asked]
-        if self.setting.stranger and not world.first and number != world.line:
+        if self.strangers and not world.first and number != world.line:
             first = "refused" if evidence is E.REFUSED_UNCLEAR else "lost" if evidence in _LOST else ""
             world = world._replace(first=first)
         world = world._replace(line=number)
@@ -202,7 +233,7 @@ class Search:
 
     def fade(self, world: World) -> World:
         """A new epoch has begun: make stale what belongs to the last one."""
-        workers = tuple(sorted("armed-stale" if w.startswith("armed") else "" for w in world.workers if "armed" in w))
+        workers = tuple(sorted(f"{w.removesuffix('-stale')}-stale" for w in world.workers if w.startswith("armed")))
         net = [(kind, epoch if epoch == "unheard" else "stale", order) for kind, epoch, order in world.net]
         if self.setting.fenced:  # a stale fact that proves no order is refused for ever: as good as lost
             net = [m for m in net if m[0] in {"request", E.ANSWERED_PLACED}]
@@ -233,7 +264,7 @@ class Search:
                 yield claimed._replace(workers=tuple(sorted((*claimed.workers, "armed"))))
             else:
                 yield world._replace(workers=tuple(sorted((*world.workers, "armed-naked"))))
-        if state is S.SENDING:
+        if state is S.SENDING and not (self.setting.lock and world.workers):
             yield self.record(world, E.SENDER_DIED)  # dead, or asleep: its claim is gone, its request may still leave
         for i, worker in enumerate(world.workers):
             others = world.workers[:i] + world.workers[i + 1 :]
@@ -300,6 +331,11 @@ class Search:
             yield self.record(world, E.LOOKUP_MATCHED, order=1 if world.visible else STRANGERS)
             if line.foreign and world.visible:  # its date falls within the send; a stranger's order is older
                 yield self.record(world, E.ORDER_OF_THIS_SEND, order=1)
+            if line.foreign and line.evidence == E.LEDGER_COPIED:
+                if world.visible:  # the original's order; the job was planned before it
+                    yield self.record(world, E.ORDER_SINCE_PLAN, order=1)
+                elif self.setting.stranger or not self.setting.dated:
+                    yield self.record(world, E.ORDER_SINCE_PLAN, order=STRANGERS)
         elif state in {S.UNKNOWN, S.CONFLICT}:
             for evidence in (E.LOOKUP_ABSENT, E.HISTORY_ABSENT, E.LOOKUPS_EXHAUSTED):
                 yield self.record(world, evidence)
@@ -320,13 +356,17 @@ class Search:
     def time_passes(self, world: World) -> Iterator[World]:
         """Yield the world one settling time later."""
         late = any(kind == "request" for kind, _, _ in world.net) or world.visible < world.spent
-        if self.setting.bounded_delay and (late or any("armed" in worker for worker in world.workers)):
+        awake = "late" if self.setting.sleeps else "armed"
+        if self.setting.bounded_delay and (late or any(awake in worker for worker in world.workers)):
             return
         # A look-up told later than one settling time after it was made is as good as lost.
         young = [m for m in world.net if m[0] != E.LOOKUP_ABSENT or m[2] == 0]
         net = [(kind, epoch, 1) if kind == E.LOOKUP_ABSENT else (kind, epoch, n) for kind, epoch, n in young]
         backup = world.backup if world.backup < 0 else self.older(world.backup)
-        yield world._replace(line=self.older(world.line), backup=backup, net=tuple(sorted(net)))
+        workers = world.workers
+        if self.setting.sleeps:
+            workers = tuple(sorted(w.replace("armed", "armed-late") if "armed" in w else w for w in workers))
+        yield world._replace(line=self.older(world.line), backup=backup, net=tuple(sorted(net)), workers=workers)
 
     def older(self, number: int) -> int:
         """Return a line with its times one settling time further away."""
@@ -338,11 +378,14 @@ class Search:
         """Yield the world with a backup taken, or put back by the next holder, who may be told."""
         if world.backup == NO_BACKUP and self.lines[world.line].state not in FINAL:
             yield world._replace(backup=world.line)
-        elif world.backup != PUT_BACK:
+        elif world.backup >= 0:
             net = tuple((kind, "unheard", order) for kind, _, order in world.net if kind == "request")
             back = world._replace(line=world.backup, workers=(), net=net, backup=PUT_BACK)
+            if self.strangers:  # what the backup knows of its sends
+                line = self.lines[world.backup]
+                back = back._replace(first="refused" if line.foreign else "lost" if line.suspect else "")
             back = self.record(back, E.SENDER_DIED)
-            yield self.record(back, E.LEDGER_RESTORED) if self.setting.told_of_copies else back
+            yield self.record(back, self.setting.copy_is) if self.setting.told_of_copies else back
 
     def shifts_step(self, world: World) -> Iterator[World]:
         """Yield the world with an answer that is another line's, and the one in which its connection is found out."""

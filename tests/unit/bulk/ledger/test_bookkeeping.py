@@ -102,12 +102,12 @@ def test_nothing_leaves_after_a_sender_is_known_gone() -> None:
     assert move.after.last_sent_tick == 990.0 + MAX_HOLD_S
 
 
-def test_a_sender_whose_lease_ended_may_send_until_its_hold_ends() -> None:
+def test_an_ended_lease_leaves_time_to_send() -> None:
     """Also after now: absence is counted from there, or an order is bought twice."""
     assert dead_sender(at=None).last_sent_tick == 990.0 + MAX_HOLD_S > MOMENT.now
 
 
-def test_a_fact_about_all_leaves_others_as_they_are() -> None:
+def test_a_fact_moves_only_lines_it_fits() -> None:
     """A line that it does not apply to has no move."""
     lines = [line(1), line(2, state=LineState.PLACED, order_id=7), line(3, state=LineState.UNKNOWN)]
     moves = state_for_all(Evidence.LEDGER_RESTORED, lines, MOMENT, reason="the disk died")
@@ -151,7 +151,7 @@ def test_lines_are_withdrawn_all_or_none() -> None:
         withdraw([line(1), *sent], "gone", MOMENT)
 
 
-def test_a_line_that_was_sent_or_doubted_may_exist() -> None:
+def test_a_sent_or_doubted_line_may_exist() -> None:
     """An attempt that was taken back counts as a send."""
     assert never_sent(line(1))
     assert not never_sent(line(1, attempts=1))

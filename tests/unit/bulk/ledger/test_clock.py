@@ -8,7 +8,7 @@ from tests.unit.bulk.ledger.machines import Machine
 from xoxo_async.bulk.ledger.clock import Anchor, Boot, boot_clock, continued
 
 
-def test_a_clock_set_in_mid_run_is_no_time_that_passed() -> None:
+def test_a_clock_set_meanwhile_passes_no_time() -> None:
     """The wall clock jumps a year ahead and back; the ledger's clock tells the seconds that really passed."""
     machine = Machine()
     clock = machine.clock()
@@ -21,7 +21,7 @@ def test_a_clock_set_in_mid_run_is_no_time_that_passed() -> None:
     assert clock.wall() == machine.wall
 
 
-def test_the_next_process_goes_on_where_the_last_one_was() -> None:
+def test_the_next_process_continues_the_clock() -> None:
     """The clock was an hour behind and is right again: to the ledger only the seconds between have passed."""
     machine = Machine()
     first = machine.clock()
@@ -43,7 +43,7 @@ def test_a_suspended_machine_has_let_time_pass() -> None:
 
 
 @pytest.mark.parametrize("wall_step", [-31_536_000.0, -3600.0, 0.0, 3600.0, 31_536_000.0])
-def test_after_a_restart_nothing_is_older_than_the_first_look(wall_step: float) -> None:
+def test_after_a_restart_counting_begins_anew(wall_step: float) -> None:
     """Nobody knows how long the machine was off, whatever the wall clock says: doubt counts from the first opening."""
     machine = Machine()
     first = machine.clock()
@@ -57,7 +57,7 @@ def test_after_a_restart_nothing_is_older_than_the_first_look(wall_step: float) 
     assert second.anchor.now == second.now()
 
 
-def test_the_wait_after_a_restart_ends_however_often_it_is_begun() -> None:
+def test_the_wait_after_restarts_ends() -> None:
     """Every later opening in that start of the machine goes on from the first one; none begins anew."""
     machine = Machine()
     kept = machine.clock().anchor.text()
@@ -72,7 +72,7 @@ def test_the_wait_after_a_restart_ends_however_often_it_is_begun() -> None:
         assert clock.now() - seen == passed
 
 
-def test_a_machine_that_went_back_counts_from_where_the_ledger_is() -> None:
+def test_a_machine_behind_counts_from_the_ledgers_clock() -> None:
     """A snapshot of a running machine was brought back, and the ledger is younger than it: nothing is older by that."""
     machine = Machine()
     first = machine.clock()
@@ -84,7 +84,7 @@ def test_a_machine_that_went_back_counts_from_where_the_ledger_is() -> None:
     assert second.now() == sent
 
 
-def test_a_stamp_that_was_rounded_up_is_no_reason_to_begin_anew() -> None:
+def test_a_rounded_stamp_begins_nothing_anew() -> None:
     """Stamps are kept in milliseconds; one may be a little later than the clock was."""
     machine = Machine()
     first = machine.clock()
@@ -107,7 +107,7 @@ def test_an_anchor_is_read_as_it_was_written(boot: str) -> None:
     assert Anchor.read(anchor.text()) == anchor
 
 
-def test_without_a_name_for_the_start_each_process_counts_anew() -> None:
+def test_without_a_boot_name_each_process_counts_anew() -> None:
     """Nobody knows whether the machine was restarted, and the wall clock may have been set; never before a stamp."""
     kept = continued(None, Boot("", 1000.0), 1000.0, 0.0)
     assert continued(kept, Boot("", 1060.0), 1060.0, 1000.0) == Anchor("", 1060.0, 1060.0)
@@ -122,7 +122,7 @@ def test_this_machine_has_a_clock_that_goes_on() -> None:
     assert [reading.seconds for reading in readings] == sorted(reading.seconds for reading in readings)
 
 
-def test_a_system_without_such_a_clock_counts_on_a_monotonic_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_boot_clock_a_monotonic_one_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Setting the wall clock after the start changes nothing."""
     monkeypatch.delattr(time, "CLOCK_BOOTTIME", raising=False)
     clock = boot_clock()

@@ -36,7 +36,7 @@ def names(dealing: Dealing) -> dict[int, list[str]]:
     return {seq: [code.code for code in held] for seq, held in dealing.dealt().items()}
 
 
-def test_codes_that_come_say_whether_an_order_is_delivered() -> None:
+def test_the_codes_say_whether_an_order_is_delivered() -> None:
     """Whatever the answer says of itself, unless its delivery was cancelled."""
     dealing = Dealing(MARKS.__getitem__)
     assert dealing.merge(told(line(1, 2), "A"), line(1, 2)).delivery is Delivery.PENDING
@@ -56,7 +56,7 @@ def test_only_accepted_facts_deal_codes() -> None:
     assert dealing.claims() == ([], [])
 
 
-def test_codes_that_a_line_holds_are_not_claimed_again() -> None:
+def test_codes_held_already_are_not_claimed() -> None:
     """What it holds stays in its place, and new codes come after it."""
     one = line(1, 2)
     dealing = dealing_with((one, told(one, "B")), kept={1: codes("A")})
@@ -66,7 +66,7 @@ def test_codes_that_a_line_holds_are_not_claimed_again() -> None:
     assert dealing_with((one, told(one, "A")), kept={1: codes("A")}).codes_to_keep() == []
 
 
-def test_a_refused_code_is_dealt_to_nobody_and_told() -> None:
+def test_a_refused_code_is_an_alarm() -> None:
     """The next code takes its place; the alarm names both orders, and no code."""
     one, owner = line(1, 2), line(5)
     dealing = dealing_with((one, told(one, "A", "B", "C")))
@@ -103,7 +103,7 @@ def test_too_many_codes_are_an_alarm() -> None:
     assert names(dealing) == {1: []}
 
 
-def test_a_line_that_loses_its_order_loses_its_codes() -> None:
+def test_a_lost_order_takes_its_codes_along() -> None:
     """A correction names another order, whose codes are other ones."""
     one = line(1)
     dealing = dealing_with((one, told(one, "A")), kept={1: codes("A")})

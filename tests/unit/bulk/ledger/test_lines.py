@@ -1,4 +1,4 @@
-"""`ledger_lines`: what is said about a line never shows its codes, and what is sent of it never changes."""
+"""`lines`: what is said about a line never shows its codes, and what is sent of it never changes."""
 
 import msgspec
 import pytest
@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.lines import Counts, LedgerLine, LineState, PackedLi
 LINE = LedgerLine(seq=1, key="k", po_number="PO-1", digest="d", body='{"tag":"für"}', row=1, codes=CODES)
 
 
-def test_neither_a_line_nor_a_fact_about_it_shows_its_codes() -> None:
+def test_neither_line_nor_fact_shows_codes() -> None:
     """Both are in logs and tracebacks; a fact says whether it has any."""
     assert "BEARER" not in repr(LINE) + str(LINE) + repr([LINE])
     assert "BEARER" not in repr(placed(LINE))
@@ -17,7 +17,7 @@ def test_neither_a_line_nor_a_fact_about_it_shows_its_codes() -> None:
     assert "codes=None" in repr(msgspec.structs.replace(placed(LINE), codes=None))
 
 
-def test_what_is_sent_is_the_text_that_was_planned() -> None:
+def test_the_planned_text_is_sent() -> None:
     """In UTF-8, the same for every attempt."""
     assert LINE.request == '{"tag":"für"}'.encode()
 
@@ -28,14 +28,14 @@ def test_a_line_cannot_be_moved_by_hand() -> None:
         LINE.state = LineState.PLACED  # type: ignore[misc]
 
 
-def test_the_lines_of_a_pack_share_its_vouchers_from_the_front() -> None:
+def test_packed_lines_share_vouchers_from_the_front() -> None:
     """Where one ends, the next begins."""
     first = PackedLine(pack=1, first=0, pieces=3, key="a", po_number="a", digest="", body="{}", row=1)
     assert first.end == 3
     assert PackedLine(pack=1, first=first.end, pieces=2, key="b", po_number="b", digest="", body="{}", row=2).end == 5
 
 
-def test_absence_is_believed_late_and_twice_unless_told_otherwise() -> None:
+def test_absence_is_believed_late_and_twice() -> None:
     """The vendor may take 120 s to book an order whose answer was lost."""
     rules = Rules()
     assert rules.settle_s > 120

@@ -23,8 +23,12 @@ REFUSES_REPEATS_NEVER = Setting(refuses_repeats=True, resend="never")
 REPEATS_IN_TRANSIT = Setting(refuses_repeats=True, lasting_refusals=True, repeats_in_transit=True)
 ACCEPTS_REPEATS_NEVER = Setting(refuses_repeats=False, resend="never")
 ACCEPTS_REPEATS_SETTLED = Setting(refuses_repeats=False, bounded_delay=True)
+# Two stores: one whose proof of death is a lease that has ended, and one whose proof is the lock of a process.
+LEASES = Setting(refuses_repeats=False, bounded_delay=True, sleeps=True, spacing_s=0.0, messages=2)
+LOCK = replace(LEASES, sleeps=False, lock=True, says_when=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
@@ -33,6 +37,8 @@ ACCEPTS_REPEATS_SETTLED = Setting(refuses_repeats=False, bounded_delay=True)
         pytest.param(REPEATS_IN_TRANSIT, id="repeats-in-transit"),
         pytest.param(ACCEPTS_REPEATS_NEVER, id="accepts-repeats-never"),
         pytest.param(ACCEPTS_REPEATS_SETTLED, id="accepts-repeats-settled"),
+        pytest.param(LEASES, id="leases"),
+        pytest.param(LOCK, id="lock"),
     ],
 )
 def test_no_world_breaks_an_invariant(setting: Setting, record_property: Callable[[str, object], None]) -> None:
@@ -74,6 +80,8 @@ NO_T10 = tuple(row for row in TRANSITIONS if row.number not in {"T10", "T11"})
         pytest.param(replace(ACCEPTS_REPEATS_NEVER, table=NO_T7), "I1", id="a-dead-sender-s-line-sent-again"),
         pytest.param(replace(ACCEPTS_REPEATS_SETTLED, table=NO_T9_PROOF), "I1", id="one-look-up-is-proof"),
         pytest.param(replace(REFUSES_REPEATS, table=NO_T10), "I5", id="no-way-to-a-person"),
+        # A lease that has ended is no proof that its holder sends no more.
+        pytest.param(replace(LEASES, says_when=True), "I1", id="a-sleeper-taken-for-dead"),
         pytest.param(replace(REFUSES_REPEATS, fenced=False), "I3", id="no-fence"),
         pytest.param(replace(ACCEPTS_REPEATS_NEVER, fenced=False), "I1", id="no-fence-accepts-repeats"),
     ],
@@ -87,7 +95,7 @@ def test_the_search_finds_what_is_broken(
     assert broken == expected, f"{broken or 'nothing'} broken after {worlds} worlds"
 
 
-def test_a_stale_fact_that_proves_no_order_is_never_taken() -> None:
+def test_a_stale_fact_without_order_is_refused() -> None:
     """The model drops stale facts as lost, so the fence must refuse them for every line and fact."""
     moment = Moment(now=NOW, epoch=2, rules=Rules())
     for state, evidence, suspect, attempts in product(LineState, Evidence, (False, True), (0, 1)):

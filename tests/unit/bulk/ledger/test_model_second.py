@@ -1,6 +1,6 @@
 """The table in worlds with a stranger's order, a restored copy, a withdrawal, or a connection out of step.
 
-Beside I1 to I5, see `test_ledger_model`:
+Beside I1 to I5, see `test_model`:
 
 I8: an order of another sender is never adopted. Excepted are worlds in which, before the first refusal as known, an
 answer of this ledger was lost: then nothing tells the two orders apart.
@@ -13,10 +13,11 @@ from dataclasses import replace
 
 import pytest
 
-from tests.unit.bulk.ledger.model import Search, Setting, numbered
-from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
+from tests.unit.bulk.ledger.model import Search, Setting, changed, numbered
+from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.table import TRANSITIONS, adoptable, not_suspect, same_order
 
+E = Evidence
 S = LineState
 
 STRANGER = Setting(refuses_repeats=True, stranger=True, messages=2)
@@ -24,11 +25,16 @@ STRANGER_NEVER = replace(STRANGER, resend="never")
 # A vendor that accepts repeats: nothing but the ledger prevents a second order.
 COPIES = Setting(refuses_repeats=False, bounded_delay=True, copies=True, restore=True, messages=2)
 COPIES_LATE = Setting(refuses_repeats=True, copies=True, restore=True, messages=1, workers=1)
+COPIED = replace(COPIES, restore=False, copy_is=E.LEDGER_COPIED)
+COPIED_LATE = replace(COPIES_LATE, restore=False, copy_is=E.LEDGER_COPIED)
+# An order of somebody else that is older than the job: the copy must not take it for the original's.
+COPIED_STRANGER = replace(COPIED_LATE, stranger_before=True)
 SHIFTS = Setting(refuses_repeats=False, bounded_delay=True, shifts=True)
 SHIFTS_NEVER = Setting(refuses_repeats=False, resend="never", shifts=True, messages=2)
 SHIFTS_LATE = Setting(refuses_repeats=True, shifts=True, messages=2, workers=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "setting",
     [
@@ -36,6 +42,9 @@ SHIFTS_LATE = Setting(refuses_repeats=True, shifts=True, messages=2, workers=1)
         pytest.param(STRANGER_NEVER, id="stranger-never"),
         pytest.param(COPIES, id="copies-accepts-repeats"),
         pytest.param(COPIES_LATE, id="copies-refuses-repeats"),
+        pytest.param(COPIED, id="copied-accepts-repeats"),
+        pytest.param(COPIED_LATE, id="copied-refuses-repeats"),
+        pytest.param(COPIED_STRANGER, id="copied-stranger"),
         pytest.param(SHIFTS, id="shifts-accepts-repeats"),
         pytest.param(SHIFTS_NEVER, id="shifts-accepts-repeats-never"),
         pytest.param(SHIFTS_LATE, id="shifts-refuses-repeats"),
@@ -49,9 +58,14 @@ def test_no_world_breaks_an_invariant(setting: Setting, record_property: Callabl
     assert worlds > 10_000
 
 
-def test_a_restoring_ledger_adopts_the_order_under_its_number() -> None:
+def test_a_restoring_ledger_adopts_what_it_finds() -> None:
     """`Rules.restore` is for a ledger that replaces a lost one, whose order looks like a stranger's."""
     assert Search(replace(STRANGER, restore=True)).run()[0] == "I8"
+
+
+def test_a_copy_adopts_orders_since_its_plan() -> None:
+    """Also a stranger's, where everything that the vendor tells agrees and it came after the plan."""
+    assert Search(replace(COPIED_STRANGER, stranger=True)).run()[0] == "I8"
 
 
 def attempts_none(line: LedgerLine, _change: object, _moment: object) -> bool:
@@ -70,6 +84,14 @@ T15_OF_PLANNED = numbered("T15", lambda row: row._replace(sources=frozenset({S.P
 
 T14_OF_SUSPECT = numbered("T14", lambda row: row._replace(guards=(attempts_none,)))
 T14_OF_SENT = numbered("T14", lambda row: row._replace(guards=(not_suspect,)))
+
+COPIED_NOT_FOREIGN = changed(E.LEDGER_COPIED, lambda row: row._replace(foreign=False))
+COPIED_NO_LOOK = changed(E.LEDGER_COPIED, lambda row: row._replace(target=S.PLANNED))
+COPIED_NO_DOUBT = changed(E.LEDGER_COPIED, lambda row: row._replace(suspect=False))
+COPIED_OF_PLANNED = changed(E.LEDGER_COPIED, lambda row: row._replace(sources=frozenset({S.PLANNED})))
+NO_COPIED = tuple(row for row in TRANSITIONS if row.evidence is not E.LEDGER_COPIED)
+SINCE_PLAN_AGAIN = changed(E.ORDER_SINCE_PLAN, lambda row: row._replace(target=S.PLANNED))
+SINCE_PLAN_REJECTED = changed(E.ORDER_SINCE_PLAN, lambda row: row._replace(target=S.REJECTED))
 
 NO_T16 = tuple(row for row in TRANSITIONS if row.number != "T16")
 NO_T16_DOUBT = numbered("T16", lambda row: row._replace(suspect=False))
@@ -96,6 +118,15 @@ REPEATS_IN_TRANSIT = Setting(refuses_repeats=True, lasting_refusals=True, repeat
         pytest.param(replace(COPIES_LATE, table=NO_T15_DOUBT), "I3", id="a-copy-without-doubt"),
         pytest.param(replace(COPIES_LATE, table=T14_OF_SUSPECT), "I3", id="a-suspect-line-cancelled"),
         pytest.param(replace(REPEATS_IN_TRANSIT, table=T14_OF_SENT), "I3", id="a-sent-line-cancelled"),
+        # A copy that its store finds out, with no person's word.
+        pytest.param(replace(COPIED, table=NO_COPIED, unchecked=("I3",)), "I1", id="found-out-in-vain"),
+        pytest.param(replace(COPIED, table=COPIED_NO_LOOK), "I1", id="a-found-copy-sends-without-a-look"),
+        pytest.param(replace(COPIED, table=COPIED_OF_PLANNED), "I1", id="a-found-copy-believes-old-absence"),
+        pytest.param(replace(COPIED_LATE, table=COPIED_NO_DOUBT), "I3", id="a-found-copy-without-doubt"),
+        pytest.param(replace(COPIED_STRANGER, table=COPIED_NOT_FOREIGN), "I8", id="a-found-copy-adopts-any-order"),
+        pytest.param(replace(COPIED_STRANGER, dated=False), "I8", id="an-order-older-than-the-job-adopted"),
+        pytest.param(replace(COPIED, table=SINCE_PLAN_AGAIN), "I1", id="an-order-since-the-plan-sent-again"),
+        pytest.param(replace(COPIED, table=SINCE_PLAN_REJECTED), "I3", id="an-order-since-the-plan-rejected"),
         pytest.param(replace(SHIFTS, table=NO_T16), "I9", id="an-answer-found-out-and-kept"),
         pytest.param(replace(SHIFTS_NEVER, table=NO_T16_LOOK), "I1", id="an-answer-found-out-and-sent-again"),
         pytest.param(replace(SHIFTS_LATE, table=NO_T16_DOUBT), "I3", id="an-answer-found-out-without-doubt"),

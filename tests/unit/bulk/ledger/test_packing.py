@@ -18,7 +18,7 @@ def packed(lines: list[PlannedLine]) -> list[Pack]:
 
 
 @given(st.lists(st.tuples(st.integers(1, 9), st.sampled_from([100, 250]), st.sampled_from([None, "a"])), max_size=60))
-def test_every_line_travels_once_with_its_own_kind_and_no_order_is_overfull(
+def test_every_line_travels_once_with_its_kind(
     rows: list[tuple[int, int, str | None]],
 ) -> None:
     """Whatever comes: each line is in one order of its own product, value and tag, whose quantity is the lines' sum."""
@@ -37,7 +37,7 @@ def test_every_line_travels_once_with_its_own_kind_and_no_order_is_overfull(
             assert sent.get("tag") == own.get("tag")
 
 
-def test_ten_thousand_lines_of_one_kind_are_a_thousand_orders() -> None:
+def test_ten_lines_fill_an_order() -> None:
     """Orders are filled to the product's limit."""
     assert len(packed([planned(number) for number in range(10_000)])) == 1000
 

@@ -62,7 +62,7 @@ def test_facts_meet_lines_as_earlier_facts_left_them() -> None:
     assert recorded.lines[1] is request.lines[1]
 
 
-def test_what_does_not_apply_is_named_and_holds_up_nothing() -> None:
+def test_refused_facts_hold_up_no_others() -> None:
     """An unknown line, a fact that only a store may state, an impossible order id."""
     line, other = sending(1), sending(2)
     recorded, request = decided(
@@ -101,7 +101,7 @@ def test_deciding_again_begins_anew() -> None:
     assert (len(request.lines), len(request.refused)) == (1, 1)
 
 
-def test_a_second_order_for_a_line_is_an_alarm() -> None:
+def test_a_second_order_is_an_alarm() -> None:
     """T12: it is journalled and refused, and the stored order stays."""
     line = has(1, 7)
     recorded, request = decided([line], [found(line, 8)])
@@ -129,7 +129,7 @@ def test_both_answers_may_come_in_one_transaction() -> None:
     assert len(request.lines) == 2
 
 
-def test_a_look_up_takes_an_order_that_only_an_answer_proved() -> None:
+def test_a_look_up_is_better_proof_than_an_answer() -> None:
     """The owner is in doubt; the line that was looked up gets the order at its next look-up."""
     owner, line = has(1, 7), sending(2, state=LineState.UNKNOWN, suspect=True)
     recorded, request = decided([owner, line], [found(line, 7)], {7: 1})
@@ -159,7 +159,7 @@ def test_a_person_cannot_give_away_an_order(state: LineState) -> None:
     assert request.refused == ["order 7 is line 1's, not line 2's"]
 
 
-def test_packs_that_were_refused_for_certain_are_broken_up() -> None:
+def test_certainly_refused_packs_are_broken_up() -> None:
     """T4 alone: after a doubt, an order of the pack may exist."""
     packs = [sending(1, lines=3), sending(2, lines=3, suspect=True), sending(3)]
     refused = [Change(seq=seq, evidence=Evidence.REFUSED_NO_ORDER, epoch=3, error="no") for seq in (1, 2, 3)]

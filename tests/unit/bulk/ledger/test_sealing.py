@@ -1,4 +1,4 @@
-"""`ledger_codes`: voucher codes are sealed where there is a key, open only with it, and are shown nowhere."""
+"""`sealing`: voucher codes are sealed where there is a key, open only with it, and are shown nowhere."""
 
 import sys
 from decimal import Decimal
@@ -17,9 +17,7 @@ pytestmark = pytest.mark.anyio
 KEY = "A" * 43 + "="
 
 
-async def test_codes_are_sealed_with_a_key_and_open_only_with_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_sealed_codes_open_only_with_their_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sealed codes are nowhere in the file; no key or another one is refused with words."""
     pytest.importorskip("cryptography")
     path = tmp_path / "march.db"
@@ -40,7 +38,7 @@ async def test_codes_are_sealed_with_a_key_and_open_only_with_it(
         assert (await ledger.counts()).charged == {"INR": Decimal("49.50")}
 
 
-async def test_codes_are_in_no_repr_and_not_kept_unless_asked(tmp_path: Path) -> None:
+async def test_codes_are_in_no_repr(tmp_path: Path) -> None:
     """Bearer cash shows nowhere."""
     async with SqliteLedger(tmp_path / "march.db", store_codes=False) as ledger:
         await ledger.plan("march", each([line(1)]))
@@ -57,7 +55,7 @@ def box() -> CodeBox:
     return CodeBox(KEY)
 
 
-def test_what_is_sealed_opens_for_its_own_line_and_for_no_other(box: CodeBox) -> None:
+def test_a_sealed_code_opens_for_its_line_only(box: CodeBox) -> None:
     """Codes that somebody moves from line to line in the file are no codes of that line."""
     sealed = box.seal(CODES, 7)
     assert "BEARER" not in sealed
@@ -87,7 +85,7 @@ def test_sealed_codes_that_were_touched_do_not_open(box: CodeBox, how: str) -> N
     assert "BEARER" not in str(caught.value)
 
 
-def test_codes_in_clear_are_read_with_a_key_too(box: CodeBox) -> None:
+def test_codes_in_clear_open_with_a_key(box: CodeBox) -> None:
     """A ledger begun without one goes on when one is set; what was sealed stays shut without it."""
     plain = CodeBox("")
     assert plain.seal(CODES, 7) == CODES.decode()
@@ -110,7 +108,7 @@ def test_a_ledger_knows_the_key_it_began_with(box: CodeBox) -> None:
 
 
 @pytest.mark.parametrize("key", ["short", "A" * 43, "A" * 44, "?" * 43 + "=", "ä" * 43 + "=", "A" * 42 + "=="])
-def test_what_is_no_key_is_refused_without_being_repeated(key: str) -> None:
+def test_a_malformed_key_is_never_repeated(key: str) -> None:
     """It may be the right one with a letter missing."""
     pytest.importorskip("cryptography")
     with pytest.raises(LedgerError, match="32 bytes as URL-safe base64") as caught:
@@ -118,7 +116,7 @@ def test_what_is_no_key_is_refused_without_being_repeated(key: str) -> None:
     assert key not in str(caught.value)
 
 
-def test_a_key_without_the_means_to_use_it_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_needs_the_encryption_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     """Codes that were meant to be sealed are not quietly kept in clear."""
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.ciphers.aead", None)
     with pytest.raises(LedgerError, match=r"xoxo-async\[encryption\]"):

@@ -39,7 +39,7 @@ def test_a_blank_code_is_none_whatever_its_pin(blank: str) -> None:
         ("****1234", "****1234", ""),
     ],
 )
-def test_what_surrounds_a_code_is_no_part_of_it(given_code: str, code: str, pin: str) -> None:
+def test_blanks_around_a_code_are_dropped(given_code: str, code: str, pin: str) -> None:
     """Nor is a masked PIN a PIN."""
     assert [(one.code, one.pin) for one in clean(cards(given_code))] == [(code, pin)]
 
@@ -66,7 +66,7 @@ def test_a_masked_code_is_known_by_its_mask(code: str, whole: bool) -> None:
     assert (StoredCode(code).whole, StoredCode(code).complete) == (whole, whole)
 
 
-def test_a_code_whose_type_has_a_pin_is_complete_with_it() -> None:
+def test_a_pin_completes_a_code_of_its_type() -> None:
     """The card cannot be spent before."""
     for kind in ("codePin", "urlPin"):
         assert not StoredCode("ABCD", type=kind).complete
@@ -116,14 +116,14 @@ def test_what_an_order_holds_after_an_answer(
     assert (texts(dealt), dealt.held, dealt.trouble) == (held.split(), complete, trouble)
 
 
-def test_two_forms_of_a_card_say_together_what_either_says() -> None:
+def test_two_forms_of_a_card_are_merged() -> None:
     """A date that the first answer lacked, and a PIN that the second one lacks."""
     first, second = StoredCode("A", "1", currency="INR"), StoredCode("A", valid_to="2028-01-01", currency="USD")
     assert deal([first], [second], 1).codes == (StoredCode("A", "1", "2028-01-01", currency="INR"),)
 
 
 @given(st.lists(st.lists(FORMS, max_size=8), max_size=6), st.integers(1, 6))
-def test_a_whole_code_is_never_lost_doubled_or_moved(answers: list[list[StoredCode]], pieces: int) -> None:
+def test_a_whole_code_is_never_lost_or_moved(answers: list[list[StoredCode]], pieces: int) -> None:
     """Whatever subset, order and form of its codes each answer of an order lists."""
     held = Deal((), 0, "")
     for told in answers:
@@ -161,7 +161,7 @@ def test_one_code_in_two_spellings_is_one_card(one: str, other: str) -> None:
     assert StoredCode(one).name == StoredCode(other).name
 
 
-def test_links_that_differ_in_a_hyphen_are_two_cards() -> None:
+def test_a_hyphen_tells_two_links_apart() -> None:
     """There a hyphen may be all that tells them apart."""
     dealt = deal((), [StoredCode("https://x.example/a-b"), StoredCode("https://x.example/ab")], 2)
     assert (len(dealt.codes), dealt.held) == (2, 2)

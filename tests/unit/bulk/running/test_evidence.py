@@ -9,7 +9,6 @@ from xoxo_async import errors
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, mismatch, ordered
-from xoxo_async.operation import EffectClass
 from xoxo_async.services.orders import PLACE_ORDER, Order
 from xoxo_async.wire.refusal import recognise
 
@@ -59,7 +58,7 @@ def test_no_answer_is_doubt(error: errors.XoxoError) -> None:
 @pytest.mark.parametrize("status", [200, 400, 404, 422, 502])
 def test_every_error_id_has_one_end(error_id: str, status: int) -> None:
     """Only ids after which no order can exist refuse a line, under whatever status."""
-    error = recognise(msgspec.json.encode({"code": status, "errorId": error_id}), status, effect=EffectClass.KEYED)
+    error = recognise(msgspec.json.encode({"code": status, "errorId": error_id}), status)
     expected = {
         errors.OrderMayExist.NO: {Evidence.REFUSED_NO_ORDER},
         errors.OrderMayExist.LOOK_UP: {Evidence.OUTCOME_LOST, Evidence.REFUSED_UNCLEAR},
@@ -87,7 +86,7 @@ UNREADABLE = [
 @pytest.mark.parametrize(("body", "status"), UNREADABLE)
 def test_no_unclear_answer_refuses_a_line(body: bytes, status: int) -> None:
     """HTML, empty, foreign and unclassified refusals are unknown or conflict, never rejected and never unsent."""
-    error = recognise(body, status, effect=EffectClass.KEYED)
+    error = recognise(body, status)
     assert evidence(error) in {Evidence.OUTCOME_LOST, Evidence.REFUSED_UNCLEAR}
 
 

@@ -1,7 +1,8 @@
 """`account.service`: balance, payments and tokens for users, with a fake dispatcher."""
 
 import json
-from datetime import date
+import time
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
@@ -77,8 +78,18 @@ async def test_a_storefront_login_is_checked(road: Any, wrong: dict[str, Any]) -
 
 @pytest.mark.parametrize("value", [9e17, "1e30", 1e25, "soon", [], {}, True, -5, 0, "0", 253402300800000])
 def test_absurd_lifetimes_are_no_time(value: object) -> None:
-    """Whatever `expires_in` says, `expires_at()` is a time that a calendar has, or None."""
+    """Whatever `expires_in` says, `expires_at` is a time that a calendar has, or None."""
     body = json.dumps({"access_token": "x", "expires_in": value}).encode()
     info = CHECK_TOKEN.read(body)
     assert info is not None
-    assert info.expires_at() is None
+    assert info.expires_at is None
+
+
+def test_a_lifetime_counts_from_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever it is asked for, the expiry is the same moment, with its zone."""
+    info = CHECK_TOKEN.read(b'{"access_token": "x", "expires_in": 100}')
+    assert info is not None
+    first = info.expires_at
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert first is not None
+    assert (info.expires_at, first.tzinfo) == (first, UTC)

@@ -1,4 +1,4 @@
-"""Why a ledger's database failed: SQLite says that a file cannot be opened, and seldom why."""
+"""The error for a database that failed, with the system's reason: SQLite seldom says why a file cannot be opened."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ __all__ = ["failure"]
 _FILES: Final = 10
 """Descriptors that an opening ledger needs: two locks, two connections with `-wal` and `-shm`, the folder.
 
-By the time of the question those that it had are closed again.
+When the system is asked, the ones that it had are closed again.
 """
 
 _PRIMARY: Final = 0xFF
@@ -36,7 +36,7 @@ def failure(path: Path, error: Exception) -> BulkError:
 
 
 def _why(path: Path, error: sqlite3.Error) -> str:
-    """Ask the system for what SQLite does not say. The answer is the state now, a moment after the failure."""
+    """Return the system's reason, as it is now, a moment after the failure; empty where it has none."""
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     if code in _BUSY:
         return "another program keeps writing to it (or it is on a network file system, where locks do not work)"

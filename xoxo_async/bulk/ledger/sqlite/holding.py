@@ -9,10 +9,10 @@ from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger.sqlite.codes import write_codes
-from xoxo_async.bulk.ledger.sqlite.files import is_same_place, place_of
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
 from xoxo_async.bulk.ledger.sqlite.meta import COPIED, OLDER, fact, get_meta, set_meta, set_metas
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
+from xoxo_async.bulk.ledger.sqlite.watch import is_same_place, place_of
 
 __all__ = ["Holding", "is_copy", "is_older"]
 
@@ -31,14 +31,14 @@ _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB 
 def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     """Return whether a file may be an older or another copy of the ledger that its holders wrote to.
 
-    It may where it is another file than before (a copy, a restored backup), where what is noted beside it is about
-    another ledger, is missing, or knows of later entries, and where that was found before and nobody has settled it.
-    What no note can tell: a snapshot of the whole disk that is brought back.
+    That is so where it is another file than before (a copy, a restored backup); where the notes beside it are about
+    another ledger, are missing, or tell of later entries; and where that was found before and nobody has settled it. A
+    snapshot of the whole disk that is brought back cannot be recognised.
 
     Args:
         connection: To read with.
         place: Where it lies, see `place_of`.
-        notes: What is noted beside it.
+        notes: The notes beside it.
     """
     kept = get_meta(connection, "place")
     return (
@@ -50,13 +50,13 @@ def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
 
 
 def is_older(connection: sqlite3.Connection, notes: Notes) -> bool:
-    """Return whether a file surely is an older state of this very ledger: what is noted beside it went on after it.
+    """Return whether a file surely is an older state of this very ledger: the notes beside it tell of later entries.
 
     Then every order of its planned rows that the vendor knows may be its own, because this ledger sent them since.
 
     Args:
         connection: To read with.
-        notes: What is noted beside it.
+        notes: The notes beside it.
     """
     went_on = notes.ledger == get_meta(connection, "ledger") and notes.journal > last_row(connection)
     return went_on or get_meta(connection, COPIED) == OLDER
@@ -69,7 +69,7 @@ class Holding:
         connection: To read with.
         box: Seals voucher codes; None leaves them as they are.
         file: The descriptor of the ledger's file.
-        notes: What was noted beside it.
+        notes: The notes beside it.
         wall: The wall clock, in epoch seconds.
         boot: The clock of the machine.
 
@@ -100,7 +100,7 @@ class Holding:
         self._sealed_up_to = 0
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Write what was found out; in the transaction that makes the holder known.
+        """Write what was found out, in the transaction that writes the holder's mark.
 
         Args:
             connection: In that transaction.
@@ -108,7 +108,7 @@ class Holding:
         facts = {"place": self._place, "clock": self.clock.anchor.text()}
         set_metas(connection, facts | ({COPIED: OLDER if self.older else "yes"} if self.copied else {}))
         if self.clock.is_new:
-            # Nobody knows how long ago these were sent: this is when they are seen first by a clock that goes on.
+            # Nobody knows how long ago these were sent, so their absence is counted from now on.
             connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *_IN_DOUBT))
 
     def seal_some(self, connection: sqlite3.Connection) -> bool:

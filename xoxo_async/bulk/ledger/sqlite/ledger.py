@@ -1,4 +1,4 @@
-"""The embedded ledger: one SQLite file, one holder, every answer durable before it is given."""
+"""The embedded ledger: one SQLite file for one process at a time; every result is durable before it is returned."""
 
 import asyncio
 import os
@@ -71,8 +71,8 @@ class SqliteLedger:
             anything else is written, and from then on the ledger opens only with that key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing file is an error.
-        read_only: Whether to look only: no lock is taken, nothing is changed, and whoever works on the ledger goes on
-            doing so. Methods that write raise.
+        read_only: Whether to read only: this takes no lock and changes nothing, and another process may write
+            meanwhile. Methods that write raise.
         keep_unused: Whether a ledger that this opening made stays when nothing was planned in it.
 
     Raises:
@@ -188,7 +188,7 @@ class SqliteLedger:
         try:
             opened = await outlast(opening)
         except asyncio.CancelledError:
-            # Half-opened would hold the lock for as long as the process lives.
+            # A ledger that is left half open would keep its lock until the process ends.
             if opening.exception() is None:
                 await self._let_go(opening.result())
             raise
@@ -203,9 +203,11 @@ class SqliteLedger:
         file = LedgerFile(
             self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
         )
-        found = file.open()
-        writer = LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
-        return _Open(file, found, writer)
+
+        def start(found: Opened) -> LedgerWriter:
+            return LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
+
+        return _Open(file, *file.open(start))
 
     async def aclose(self) -> None:
         """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
@@ -498,7 +500,7 @@ class SqliteLedger:
         """
         await self._writer().step(lambda session: set_meta(session.connection, fact(name), value))
 
-    # Behind it.
+    # Private.
 
     def _writer(self) -> LedgerWriter:
         if self._open is None:

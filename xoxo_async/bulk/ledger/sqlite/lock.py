@@ -1,4 +1,4 @@
-"""Who holds a ledger: a kernel lock on its file and one on a file beside it, where the holder leaves notes.
+"""The locks of a ledger: one on its file, and one on a file beside it that names the holder and keeps its notes.
 
 The lock on the file itself keeps out whoever comes by another name of the same file. The file beside it can be locked
 before there is a ledger, and names the holder.
@@ -12,7 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from xoxo_async.bulk.ledger.sqlite.files import MODE, refuse_links, sidecar
+from xoxo_async.bulk.ledger.sqlite.files import MODE, sidecar
+from xoxo_async.bulk.ledger.sqlite.refusals import refuse_links
 from xoxo_async.errors import LedgerError, LedgerLockedError
 
 __all__ = ["BLANK", "FileLock", "Notes", "held_here", "holder_of", "read_notes"]
@@ -54,7 +55,7 @@ BLANK: Final = Notes(clean=True, journal=0, base="", ledger="")
 
 
 class FileLock:
-    """The one holder of a ledger. Its kernel locks are gone the moment its process is, however it dies.
+    """The locks of a ledger's one holder. The kernel releases them when the process ends, however it ends.
 
     The lock file stays with its ledger. Where it is removed, a process that waits at the old one notices, and takes the
     new one: two processes must never hold two files of one name.
@@ -154,7 +155,7 @@ class FileLock:
             row: The last journal row.
         """
         if ledger != self.notes.ledger:
-            self._write(_BASE, "")  # what was noted is about another ledger
+            self._write(_BASE, "")  # the notes are about another ledger
         self._write(_JOURNAL, row)
         self._write(_LEDGER, ledger)
         self._write(_ENDED, "")
@@ -162,7 +163,7 @@ class FileLock:
     def note_journal(self, row: int) -> None:
         """Write down which journal row was committed last; a ledger without it has lost orders.
 
-        What fails here, or is lost in a power cut, can only leave the note too small. Then it says nothing.
+        A write that fails, or is lost in a power cut, leaves a smaller number, and a smaller number refuses no ledger.
 
         Args:
             row: Its number.
@@ -178,10 +179,10 @@ class FileLock:
         self._write(_BASE, base)
 
     def forget_base(self) -> None:
-        """Take the name back, durably, before the file is given another one: a wrong one would refuse a sound ledger.
+        """Remove the name, durably, before the file gets another one: a stale name would make a good ledger look mixed.
 
         Raises:
-            OSError: The note stands, so the file must keep its name.
+            OSError: When the note is still there; then the file must keep its name.
         """
         if self._fd is not None:
             os.pwrite(self._fd, _field(""), _BASE)
@@ -193,11 +194,11 @@ class FileLock:
                 os.pwrite(self._fd, _field(value), at)
 
     def release(self, *, clean: bool = False, remove: bool = False) -> None:
-        """Let the next one in.
+        """Release the locks.
 
         Args:
             clean: Whether the holder wrote to the ledger and ended in order; otherwise what was noted before stands.
-            remove: Whether the lock file goes, too: with a ledger that is gone.
+            remove: Whether to remove the lock file as well, since the ledger is gone.
         """
         if self._place is not None:
             _held_here.discard(self._place)

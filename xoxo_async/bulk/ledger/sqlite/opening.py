@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -12,28 +12,22 @@ from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.failures import failure
-from xoxo_async.bulk.ledger.sqlite.files import (
-    FileWatch,
-    create_private,
-    publish,
-    read_header,
-    refuse_incomplete,
-    refuse_mixed,
-    refuse_torn,
-    remove,
-    sidecar,
-)
+from xoxo_async.bulk.ledger.sqlite.files import create_private, publish, remove, sidecar
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta, read_identity
 from xoxo_async.bulk.ledger.sqlite.reading import LedgerReader
+from xoxo_async.bulk.ledger.sqlite.refusals import read_header, refuse_incomplete, refuse_mixed, refuse_torn
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row, last_seq
 from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
+from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerFile", "Opened"]
+
+W = TypeVar("W")
 
 _OLDEST_SQLITE: Final = (3, 37, 0)  # STRICT tables
 _CHECK_BELOW: Final = 16 * 1024 * 1024
@@ -96,8 +90,11 @@ class LedgerFile:
         self._wall: Final = wall
         self._boot: Final = boot
 
-    def open(self) -> Opened:
-        """Take the locks, and check the file (or make it); blocks, so call it in a thread.
+    def open(self, start: Callable[[Opened], W]) -> tuple[Opened, W]:
+        """Take the locks, check the file (or make it), and start its writer; blocks, so call it in a thread.
+
+        Args:
+            start: Starts the writer. An error that it raises gives everything up that was opened.
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
@@ -111,11 +108,12 @@ class LedgerFile:
         lock.take()
         connections: list[sqlite3.Connection] = []
         try:
-            return self._open(lock, connections)
+            opened = self._open(lock, connections)
+            return opened, start(opened)
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release(remove=not had_lock)  # beside what is no ledger there is no use for one
+            lock.release(remove=not had_lock)  # a lock file beside a file that is no ledger is of no use
             if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
@@ -168,7 +166,7 @@ class LedgerFile:
             remove(self._file)
         wal = sidecar(self._file, "-wal")
         if clean and not (wal.exists() and wal.stat().st_size):
-            opened.lock.note_base("")  # there is nothing that another file could be mixed with
+            opened.lock.note_base("")  # without a `-wal`, no other file can be mixed with it
         opened.lock.release(clean=clean and has_written, remove=unused)
 
     def _is_unused(self) -> bool:

@@ -1,4 +1,4 @@
-"""The ledger's tables, and how its database is opened."""
+"""The ledger's tables, and how its database is opened, made and copied."""
 
 import os
 import secrets
@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from xoxo_async.bulk.ledger.sqlite.files import APPLICATION_ID, SCHEMA_VERSION, create_private
+from xoxo_async.bulk.ledger.sqlite.files import create_private
+from xoxo_async.bulk.ledger.sqlite.refusals import APPLICATION_ID, SCHEMA_VERSION
 
 __all__ = ["build", "connect", "copy_to"]
 

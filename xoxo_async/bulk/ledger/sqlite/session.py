@@ -21,7 +21,7 @@ from xoxo_async.bulk.ledger.budget import Funds, commitment
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.protocol import Identity, Pricing
@@ -314,9 +314,7 @@ class LedgerSession:
         """
         lines = {line.seq: line for line in read_lines(self.connection, found)}
         dealing = Dealing(self._marks.mark)
-        for seq, line in lines.items():
-            dealing.merge(Change(seq=seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, codes=found[seq]), line)
-            dealing.keep(line)
+        dealing.vet(found, lines)
         self.write(self._settle_codes(dealing, lines), self.now())
         return dealing.dealt()
 

@@ -1,8 +1,8 @@
-"""The ledger's SQL: plain functions of one connection; how many lines they move never changes how many statements.
+"""The SQL of lines and journal: functions of one connection. More lines never mean more statements.
 
-Rows travel as one JSON text in and one out. That is on purpose: every sqlite3 call gives up the interpreter lock and
-waits for it again, up to a switch interval when the event loop is busy, so a call per row would stall a commit of a
-hundred lines for half a second. SQLite reads and writes the JSON with the lock released.
+Rows go in as one JSON text, and come out as one. Every sqlite3 call gives up the interpreter lock and waits for it
+again, up to a switch interval (5 ms) when the event loop is busy, so a call per row would stall a commit of a hundred
+lines for half a second. SQLite reads and writes the JSON while the lock is released.
 """
 
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names

@@ -1,4 +1,4 @@
-"""What is asked of a ledger's writer, and how its answers find their way back to the event loop."""
+"""The tasks of a ledger's writer, and how their results reach the event loop."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ __all__ = ["Claim", "Record", "Step", "Stop", "Task", "resolve"]
 
 
 class Task:
-    """Something asked of the writer, and the future its asker waits on."""
+    """A task for the writer, and the future on which its caller waits."""
 
     __slots__ = ("error", "future", "result")
 
@@ -42,7 +42,7 @@ class Claim(Task):
 
 
 class Step(Task):
-    """Work of its own: a transaction, or a piece of one that stays open until `last`; None is to give it up."""
+    """A transaction of its own, or a piece of one that stays open until `last`; without `run`, give it up."""
 
     __slots__ = ("last", "plan", "run")
 
@@ -67,7 +67,7 @@ class Stop(Task):
 
 
 def resolve(tasks: Sequence[Task]) -> None:
-    """Wake whoever still waits for some tasks; on the event loop.
+    """Resolve the futures of tasks that somebody still waits for; runs on the event loop.
 
     Args:
         tasks: With their results.

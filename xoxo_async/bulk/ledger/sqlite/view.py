@@ -1,4 +1,4 @@
-"""A look at a ledger that somebody else may be working on: no lock, no writer, and not a byte of it changed."""
+"""Read a ledger that another process may be writing to: without a lock, and without changing a byte of it."""
 
 import os
 import sqlite3
@@ -11,20 +11,20 @@ from urllib.parse import quote
 import msgspec
 
 from xoxo_async.bulk.ledger.sqlite.failures import failure
-from xoxo_async.bulk.ledger.sqlite.files import (
-    place_of,
+from xoxo_async.bulk.ledger.sqlite.files import sidecar
+from xoxo_async.bulk.ledger.sqlite.holding import is_copy
+from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
+from xoxo_async.bulk.ledger.sqlite.meta import get_meta
+from xoxo_async.bulk.ledger.sqlite.refusals import (
     read_header,
     refuse_incomplete,
     refuse_links,
     refuse_mixed,
     refuse_torn,
-    sidecar,
 )
-from xoxo_async.bulk.ledger.sqlite.holding import is_copy
-from xoxo_async.bulk.ledger.sqlite.lock import held_here, holder_of, read_notes
-from xoxo_async.bulk.ledger.sqlite.meta import get_meta
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.wal import base_of
+from xoxo_async.bulk.ledger.sqlite.watch import place_of
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerView"]
@@ -36,7 +36,7 @@ _BUSY_S: Final = 5.0
 
 
 class LedgerView:
-    """Reads a ledger's file, anew each time: between two reads its holder may write, end, or begin.
+    """Opens a ledger's file anew for each read: between two reads its holder may write, end, or begin.
 
     Args:
         path: As the caller named it, for messages.
@@ -58,7 +58,7 @@ class LedgerView:
         Raises:
             LedgerError: When the file is no ledger, or cannot be read.
         """
-        with suppress(OSError):  # the header says it better
+        with suppress(OSError):  # read_header gives the better error
             refuse_links(self._path, self._file.stat())
         # Closing a file gives up all locks this process has on it, those of an open ledger of its own as well.
         if held_here(self._file):
@@ -98,7 +98,7 @@ class LedgerView:
                 found = self._once(run, at_rest=at_rest)
             except (sqlite3.Error, msgspec.MsgspecError, LedgerError) as error:
                 if at_rest == self._wal.exists() and turn < _TURNS - 1:
-                    continue  # somebody began, or ended, in the midst of it
+                    continue  # a holder began, or ended, during the read
                 raise failure(self._path, error) from error
             if not at_rest or not self._wal.exists():
                 return found

@@ -1,4 +1,4 @@
-"""Waiting that no cancellation cuts short: what holds a lock must not be lost half-way."""
+"""Wait for work to its end although the waiting task is cancelled: an opening that is left half-way keeps its lock."""
 
 import asyncio
 from typing import TypeVar

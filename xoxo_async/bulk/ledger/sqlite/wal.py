@@ -1,4 +1,4 @@
-"""The `-wal` beside a ledger: kept short, and missed where it is missing."""
+"""The `-wal` beside a ledger: keep it short, and leave marks that tell when it is missing."""
 
 import os
 import secrets
@@ -31,7 +31,7 @@ def base_of(file: Path) -> str | None:
         finally:
             connection.close()
     except sqlite3.Error:
-        return None  # a checkpoint was cut off in the midst of it; the `-wal` still has what is missing
+        return None  # a checkpoint was cut off half-way; the `-wal` still has what is missing
 
 
 class Wal:
@@ -89,7 +89,7 @@ class Wal:
         self._try_at = _LONG if whole else self._wal.stat().st_size + _SOON
 
     def unmark(self, connection: sqlite3.Connection) -> None:
-        """Say that the file needs no `-wal`; in the `-wal`, so that only who has it reads this.
+        """Write that the file needs no `-wal`; into the `-wal`, so that only a reader that has it finds this.
 
         Args:
             connection: The writer's, in no transaction.

@@ -1,8 +1,9 @@
-"""The one thread that writes to a ledger. What waits when it comes free shares one transaction and one fsync.
+"""The one thread that writes to a ledger, with group commit: all tasks that wait share one transaction and one fsync.
 
-When a transaction fails, nothing of it is believed: the connection is dropped, the database is opened anew and brought
-to disk in full before the next one. Claims of a failed transaction fail, so nothing is sent on them. Results are
-tried once more; those that still cannot be written fail too, but are kept, and go first into the next transaction.
+After a transaction that failed nobody knows what is on disk. So the writer drops the connection, opens the database
+anew, and brings it to disk in full before the next transaction. Claims of a failed transaction fail, so nothing is sent
+for them. Results are tried once more. Those that still cannot be written fail too, but stay in memory, and come first
+in the next transaction.
 """
 
 import asyncio
@@ -20,7 +21,6 @@ from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
-from xoxo_async.bulk.ledger.sqlite.files import FileWatch
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
@@ -28,6 +28,7 @@ from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
+from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import BudgetError, BulkError, LedgerError
 
 __all__ = ["LedgerWriter"]
@@ -38,11 +39,11 @@ class LedgerWriter:
 
     Args:
         path: The ledger.
-        session: What a transaction does; its connection belongs to the writer from here on.
-        lock: Where it is noted how far the journal goes.
-        holding: What is written first.
+        session: Does the work of a transaction; its connection belongs to the writer from here on.
+        lock: Keeps the note of how far the journal goes.
+        holding: What a new holder writes first.
         watch: Tells when the file is no longer the one that was opened.
-        loop: Where the askers wait.
+        loop: The event loop on which callers wait.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class LedgerWriter:
     # On the event loop.
 
     def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
-        """Ask for lines to send; those that no one is left to send go back by themselves."""
+        """Ask for lines to send."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
         self._queue.put(Claim(future, ClaimRequest(limit, budget)))
         return future
@@ -83,7 +84,7 @@ class LedgerWriter:
     def record(
         self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
     ) -> "asyncio.Future[list[LedgerLine]]":
-        """Ask for facts to be recorded; they are, also when nobody waits any more."""
+        """Ask for facts to be recorded; this happens also when the caller no longer waits."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
         self._queue.put(Record(future, RecordRequest(changes, rules, doubts)))
         return future
@@ -139,7 +140,7 @@ class LedgerWriter:
             running = self._serve(batch)
 
     def _serve(self, batch: list[Task]) -> bool:
-        """Do what is asked, in order, with neighbours grouped; return whether to go on."""
+        """Serve tasks in order, neighbouring claims and records in one transaction; return whether to go on."""
         group: list[Record | Claim] = []
         for task in batch:
             if isinstance(task, Stop):
@@ -198,7 +199,7 @@ class LedgerWriter:
         self._answer(group)
 
     def _refuse(self, claims: list[Claim], trouble: str) -> None:
-        """Hand out nothing more: what is written now may be found by nobody."""
+        """Fail claims: the file has lost its name, so the next run may not find an intent that is written now."""
         for claim in claims:
             claim.request.lines, claim.error = [], LedgerError(trouble)
         self._answer(claims)
@@ -211,7 +212,7 @@ class LedgerWriter:
             self._begin()
             self._session.work([*self._kept, *records], claims)
             self._session.connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, its askers must hear of it
+        except Exception as error:  # noqa: BLE001 - every error must reach the callers
             self._distrust()
             return error
         self._kept.clear()
@@ -235,7 +236,7 @@ class LedgerWriter:
         except BulkError as error:
             task.error = error
             self._roll_back()
-        except Exception as error:  # noqa: BLE001 - whatever it is, its asker must hear of it
+        except Exception as error:  # noqa: BLE001 - every error must reach the caller
             task.error = failure(self._path, error)
             self._open_plan = False
             self._distrust()
@@ -281,7 +282,7 @@ class LedgerWriter:
         self._wal.check_point(connection)
 
     def _seal(self) -> None:
-        """Seal what is in clear, where there is a key now; afterwards not even the `-wal` has it in clear."""
+        """Seal codes that are in clear, where there is a key now; afterwards the `-wal` has none in clear either."""
         connection, sealed = self._session.connection, False
         while self._sealing:
             connection.execute("BEGIN IMMEDIATE")
@@ -292,7 +293,7 @@ class LedgerWriter:
             self._wal.check_point(connection)
 
     def _committed(self) -> None:
-        """See to the `-wal`; a failure here concerns no task, its transaction is committed."""
+        """Note how far the journal goes, and shorten the `-wal`. No task fails here: its transaction is committed."""
         try:
             self._wal.committed(self._session.connection, self._session.noted)
         except (OSError, sqlite3.Error):
@@ -337,6 +338,6 @@ class LedgerWriter:
             copy_to(self._session.connection, self._watch.rescue)
 
     def _answer(self, tasks: Sequence[Task]) -> None:
-        """Wake every asker, at the price of one."""
-        with suppress(RuntimeError):  # the loop is closed, and its askers with it
+        """Resolve all futures with one call_soon_threadsafe."""
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(resolve, tasks)

@@ -1,6 +1,8 @@
 """The ledgers that the conformance suite runs against. A new store adds its subject to `SUBJECTS`, and nothing else."""
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Final, Protocol, Self
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 
-__all__ = ["SUBJECTS", "SqliteSubject", "Subject"]
+__all__ = ["SUBJECTS", "SqliteSubject", "Subject", "killed_while_sending"]
 
 START: Final = 1_800_000_000.0
 """Where the clock of a test begins."""
@@ -99,3 +101,27 @@ def sqlite(address: Path) -> Iterator[SqliteSubject]:
 
 SUBJECTS: Final[dict[str, Callable[[Path], AbstractContextManager[Subject]]]] = {"sqlite": sqlite}
 """By name: what makes a subject in an empty folder of the test, or finds the one that another process made there."""
+
+
+_HOLDER: Final = """
+import asyncio, os, sys
+from pathlib import Path
+from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS
+async def main(name, address, now):
+    with SUBJECTS[name](Path(address)) as subject:
+        subject.now = float(now)
+        async with subject.open() as ledger:
+            await ledger.claim(1)
+            os._exit(9)
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def killed_while_sending(subject: Subject) -> None:
+    """Have another process open the ledger, claim a line and die with no further word.
+
+    Args:
+        subject: The ledger; nobody has it open.
+    """
+    argv = [sys.executable, "-c", _HOLDER, subject.name, str(subject.address), str(subject.now)]
+    assert subprocess.run(argv, check=False).returncode == 9

@@ -20,7 +20,7 @@ async def worths(ledger: Ledger) -> dict[str, int | None]:
 
 
 async def test_the_backlog_is_what_is_planned(subject: Subject) -> None:
-    """By product, value and quantity; orders and the rows that share them are told apart, and worth adds up."""
+    """It is grouped by product, value and quantity, and counts orders, rows and their worth."""
     async with subject.open() as ledger:
         dear = [planned(number, pieces=3, value=250, room=0) for number in (50, 51)]
         await ledger.plan("march", each([*alone(0, 1), *packable(*range(10, 20)), *dear]))
@@ -34,7 +34,7 @@ async def test_the_backlog_is_what_is_planned(subject: Subject) -> None:
 
 
 async def test_one_unknown_worth_makes_its_share_unknown(subject: Subject) -> None:
-    """A sum that leaves it out would be too low."""
+    """A sum without the unknown amount would be too low."""
     unpriced = msgspec.structs.replace(planned(1, room=0), worth=None)
     async with subject.open() as ledger:
         await ledger.plan("march", each([*alone(0), unpriced]))
@@ -52,7 +52,7 @@ async def test_the_backlog_includes_doubted_lines_when_asked(subject: Subject) -
 
 
 async def test_new_prices_bind_lines_not_placed(subject: Subject) -> None:
-    """A planned order costs the new price, one in doubt the dearer of both, and a placed one keeps its own."""
+    """A planned order gets the new price, one in doubt the higher of both, and a placed one keeps its price."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(*range(3))))
         placed, lost = await ledger.claim(2)
@@ -64,7 +64,7 @@ async def test_new_prices_bind_lines_not_placed(subject: Subject) -> None:
 
 
 async def test_an_order_in_doubt_stays_reserved_without_price(subject: Subject) -> None:
-    """Its product is no longer listed; a planned order of it fits no bound any more."""
+    """When its product is no longer listed, an order in doubt keeps its reserve and a planned one fits no budget."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(*range(3))))
         await ledger.set_fact("currency", "INR")
@@ -80,7 +80,7 @@ async def test_an_order_in_doubt_stays_reserved_without_price(subject: Subject) 
 
 
 async def test_an_unpriced_order_in_doubt_fits_no_budget(subject: Subject) -> None:
-    """A run without a bound may have sent it; until its charge is known, nobody can say what is left."""
+    """A run without a budget sent it; until its charge is known, no claim under a budget succeeds."""
     unpriced = [msgspec.structs.replace(line, worth=None) for line in alone(0)]
     async with subject.open() as ledger:
         await ledger.plan("march", each([*unpriced, *alone(1)]))
@@ -99,7 +99,7 @@ async def test_an_unpriced_order_in_doubt_fits_no_budget(subject: Subject) -> No
 
 
 async def test_the_lines_of_a_pack_are_repriced(subject: Subject) -> None:
-    """When its order is refused each of them is an order by itself, at today's price."""
+    """When its order is refused, each line becomes an order of its own at today's price."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(packable(*range(10))))
         await ledger.reprice(lambda _product, value, count: value * count * 2)

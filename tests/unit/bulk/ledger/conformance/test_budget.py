@@ -30,7 +30,7 @@ async def drained(ledger: Ledger, budget: Decimal) -> None:
 
 
 async def test_a_claim_takes_what_the_budget_holds(subject: Subject) -> None:
-    """250 hold two lines of 100; the third is refused by row, key and amounts, and nothing is taken."""
+    """A budget of 250 holds two lines of 100; the error names the third, and no line is taken."""
     async with subject.open() as ledger:
         await budgeted(ledger, alone(*range(4)))
         assert len(await ledger.claim(10, budget=Decimal(250))) == 2
@@ -40,7 +40,7 @@ async def test_a_claim_takes_what_the_budget_holds(subject: Subject) -> None:
 
 
 async def test_charges_settle_and_refusals_free(subject: Subject) -> None:
-    """An order charged less than reserved, and a certain refusal, make room; doubt keeps its reserve."""
+    """A lower charge and a certain refusal free budget; a line in doubt keeps its reserve."""
     async with subject.open() as ledger:
         await budgeted(ledger, alone(*range(6)))
         budget = Decimal(300)
@@ -57,7 +57,7 @@ async def test_charges_settle_and_refusals_free(subject: Subject) -> None:
 
 @pytest.mark.parametrize(("charged", "currency"), [(0, "INR"), (-40, "INR"), (1, "USD"), (40, ""), (None, "INR")])
 async def test_only_a_true_charge_settles_a_reservation(subject: Subject, charged: int | None, currency: str) -> None:
-    """Nothing, a negative amount or another currency leaves committed what the order may cost at most."""
+    """No charge, zero, a negative amount or another currency leaves the full reserve committed."""
     async with subject.open() as ledger:
         await budgeted(ledger, alone(*range(3)))
         budget = Decimal(200)
@@ -71,7 +71,7 @@ async def test_only_a_true_charge_settles_a_reservation(subject: Subject, charge
 
 
 async def test_what_is_committed_outlives_its_holder(subject: Subject) -> None:
-    """Another holder of the ledger starts from what its lines say, not from nothing."""
+    """The next holder counts what the stored lines have committed."""
     budget = Decimal(250)
     async with subject.open() as ledger:
         await budgeted(ledger, alone(*range(4)))
@@ -84,7 +84,7 @@ async def test_what_is_committed_outlives_its_holder(subject: Subject) -> None:
 
 
 async def test_a_line_of_unknown_worth_fits_no_budget(subject: Subject) -> None:
-    """Where nobody knows what a row may cost, nothing is sent under a budget."""
+    """A row whose price is not known cannot be claimed under a budget."""
     unknown = msgspec.structs.replace(planned(0, room=0), worth=None)
     async with subject.open() as ledger:
         await ledger.plan("march", each([unknown]))
@@ -94,7 +94,7 @@ async def test_a_line_of_unknown_worth_fits_no_budget(subject: Subject) -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 async def test_the_running_sum_is_the_lines_sum(subject: Subject, seed: int) -> None:
-    """After any mix of facts, what a budget counts is what the lines themselves add up to, and never over it."""
+    """After any mix of facts, the lines' commitments never exceed the budget."""
     dice, budget = random.Random(seed), Decimal(1000)
     async with subject.open() as ledger:
         await budgeted(ledger, alone(*range(260)))

@@ -56,7 +56,7 @@ async def kept(ledger: Ledger) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 async def test_a_code_stays_with_its_first_line(subject: Subject, together: bool) -> None:
-    """The other line is pending and says why; the order and both rows are named, in the ledger and after reopening."""
+    """The second line is pending, and the alarm names the order and both rows, also after reopening."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 2)
         changes = [told(one, FIRST, "SAME"), told(two, FIRST, "OTHER", "SAME")]
@@ -78,7 +78,7 @@ async def test_a_code_stays_with_its_first_line(subject: Subject, together: bool
 
 
 async def test_an_alarm_is_told_once(subject: Subject) -> None:
-    """A pending line is looked at by every resume."""
+    """Every resume reads a pending line again, and no alarm is repeated."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         await ledger.record([told(one, FIRST, "SAME"), told(two, FIRST, "SAME")])
@@ -91,7 +91,7 @@ async def test_an_alarm_is_told_once(subject: Subject) -> None:
 
 
 async def test_only_the_first_hundred_alarms_are_read(subject: Subject) -> None:
-    """All are counted."""
+    """`counts` returns a hundred alarms and the number of all."""
     async with subject.open() as ledger:
         lines = await sending(ledger, *[1] * 130)
         await ledger.record([told(line, FIRST, "SAME") for line in lines])
@@ -101,7 +101,7 @@ async def test_only_the_first_hundred_alarms_are_read(subject: Subject) -> None:
 
 
 async def test_codes_beyond_the_pieces_may_be_anothers(subject: Subject) -> None:
-    """Without them, the rest fits, and is the line's own."""
+    """When another line owns one of the codes, the remaining ones fit and belong to this line."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         await ledger.record([told(one, FIRST, "AAAA"), told(two, FIRST, "AAAA", "BBBB")])
@@ -111,7 +111,7 @@ async def test_codes_beyond_the_pieces_may_be_anothers(subject: Subject) -> None
 
 
 async def test_codes_nobody_got_can_come_later(subject: Subject) -> None:
-    """An answer that listed too many takes none away from the order they belong to."""
+    """An answer with too many codes marks none of them, so that their own order can still get them."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         (after,) = await ledger.record([told(one, FIRST, "AAAA", "BBBB")])
@@ -125,7 +125,7 @@ async def test_codes_nobody_got_can_come_later(subject: Subject) -> None:
 
 @pytest.mark.parametrize("together", [True, False], ids=["one batch", "one by one"])
 async def test_other_codes_than_before_replace_none(subject: Subject, together: bool) -> None:
-    """The line keeps what it had, stays delivered, and the contradiction is an alarm."""
+    """The line keeps its code, stays delivered, and the other code raises an alarm."""
     async with subject.open() as ledger:
         (line,) = await sending(ledger, 1)
         changes = [told(line, FIRST, "AAAA"), told(line, SEEN, "BBBB"), told(line, SEEN, "AAAA")]
@@ -137,7 +137,7 @@ async def test_other_codes_than_before_replace_none(subject: Subject, together: 
 
 
 async def test_the_ledger_counts_the_codes_itself(subject: Subject) -> None:
-    """Delivered it says, with three codes: the ledger counts one. Cancelled stays cancelled."""
+    """An answer that says delivered is pending when its codes are too few; cancelled stays cancelled."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 2, 1)
         after = await ledger.record(
@@ -148,7 +148,7 @@ async def test_the_ledger_counts_the_codes_itself(subject: Subject) -> None:
 
 @pytest.mark.parametrize("codes", [b"", b"[", b"[7]", b'["A"]', b'[{"pin":"1"}]', b'[{"code":"\\ud800"}]', b"\xff"])
 async def test_unreadable_codes_lose_no_order(subject: Subject, codes: bytes) -> None:
-    """It is placed, and its codes are still to come."""
+    """A line whose codes cannot be read is placed and pending."""
     async with subject.open() as ledger:
         (line,) = await sending(ledger, 1)
         (after,) = await ledger.record([msgspec.structs.replace(told(line, FIRST), codes=codes)])
@@ -156,7 +156,7 @@ async def test_unreadable_codes_lose_no_order(subject: Subject, codes: bytes) ->
 
 
 async def test_a_refused_change_marks_no_code(subject: Subject) -> None:
-    """Its codes belong to nobody yet: the line they really belong to gets them."""
+    """Codes of a refused change stay free for the line that they belong to."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
         stale = msgspec.structs.replace(told(one, SEEN, "AAAA"), epoch=0)
@@ -167,7 +167,7 @@ async def test_a_refused_change_marks_no_code(subject: Subject) -> None:
 
 
 async def test_a_ledger_without_codes_knows_repeats(subject: Subject) -> None:
-    """By their marks, also when codes are kept later; the file holds no code."""
+    """It recognises a code by its hash, also when codes are kept later, and stores no code."""
     async with subject.open(store_codes=False) as ledger:
         one, two, three = await sending(ledger, 1, 1, 1)
         after = await ledger.record([told(one, FIRST, "BEARER-CASH"), told(two, FIRST, "BEARER-CASH")])
@@ -184,7 +184,7 @@ async def test_a_ledger_without_codes_knows_repeats(subject: Subject) -> None:
 
 
 async def test_vetted_codes_are_marked_too(subject: Subject) -> None:
-    """Two orders that were delivered without codes may still not be given one code between them."""
+    """`vet` gives one code to one line only, also when no answer listed it."""
     async with subject.open(store_codes=False) as ledger:
         lines = await sending(ledger, 1, 1)
         await ledger.record([msgspec.structs.replace(told(line, FIRST), codes=None) for line in lines])
@@ -201,7 +201,7 @@ async def test_vetted_codes_are_marked_too(subject: Subject) -> None:
 def test_no_code_is_given_to_two_lines(
     store: str, answers: list[tuple[int, list[StoredCode], bool]], key: bool
 ) -> None:
-    """Three orders, two of them packed, and answers in any order and form: the books add up, and nothing moves."""
+    """With any answers in any order, no code moves to another line, and the counts add up."""
 
     async def play(subject: Subject) -> None:
         async with subject.open(codes_key="A" * 43 + "=" if key else "") as ledger:

@@ -399,7 +399,7 @@ def check_journal(journal: list[JournalRow], rows: dict[int, Row]) -> None:
         if not entry.seq:
             continue  # about the ledger as a whole
         if entry.transition == "!" and "voucher code" in entry.reason:
-            continue  # these are `test_ledger_dealing`'s
+            continue  # these are `test_codes`'s
         assert entry.from_state == at[entry.seq]
         at[entry.seq] = entry.to_state
         notes[entry.seq] += 1
@@ -418,6 +418,7 @@ def planned_line(number: int, digest: str = "") -> PlannedLine:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("store", SUBJECTS)
 def test_every_history_agrees_with_the_model(store: str) -> None:
     """Whatever is planned, claimed, told, restored and reopened, in any order."""

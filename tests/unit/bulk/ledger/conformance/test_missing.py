@@ -23,7 +23,7 @@ async def states(ledger: Ledger) -> dict[LineState, int]:
 
 @pytest.mark.parametrize("kind", ["alone", "packed"])
 async def test_a_plan_lacking_planned_rows_is_refused(subject: Subject, kind: str) -> None:
-    """Also where the rows share orders; nothing of the new plan stays."""
+    """The error names the missing rows, also rows that share orders, and the ledger stays as it was."""
     make = alone if kind == "alone" else packable
     async with subject.open() as ledger:
         await ledger.plan("march", each(make(*range(12))))
@@ -35,7 +35,7 @@ async def test_a_plan_lacking_planned_rows_is_refused(subject: Subject, kind: st
 
 
 async def test_twenty_of_all_missing_rows_are_named(subject: Subject) -> None:
-    """The message stays readable; across the chunks that rows are read in, none is forgotten."""
+    """The message names twenty rows and counts them all, over many chunks."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(*range(6000))))
         with pytest.raises(PlanError, match=r"(?s)lacks 5999 planned rows.*… and 5979 more") as caught:
@@ -44,7 +44,7 @@ async def test_twenty_of_all_missing_rows_are_named(subject: Subject) -> None:
 
 
 async def test_only_planned_rows_can_be_missing(subject: Subject) -> None:
-    """What was sent, refused or withdrawn stays out of it."""
+    """A row that was sent, refused or withdrawn is not missing."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(*range(4))))
         placed, refused, lost = await ledger.claim(3)
@@ -61,7 +61,7 @@ async def test_only_planned_rows_can_be_missing(subject: Subject) -> None:
 
 @pytest.mark.parametrize("kind", ["alone", "packed"])
 async def test_missing_rows_are_withdrawn_and_others_stay(subject: Subject, kind: str) -> None:
-    """The lines of an order that loses one are orders by themselves from then on, each sent once."""
+    """When a shared order loses a line, each other line becomes an order of its own and is sent once."""
     make = alone if kind == "alone" else packable
     async with subject.open() as ledger:
         await ledger.plan("march", each(make(*range(12))))
@@ -78,7 +78,7 @@ async def test_missing_rows_are_withdrawn_and_others_stay(subject: Subject, kind
 async def test_a_missing_row_in_doubt_is_not_resent(
     subject: Subject, missing: Literal["refuse", "withdraw", "keep"]
 ) -> None:
-    """Its order may exist, so it is not withdrawn; once the input has it again, or with `keep`, it is sent again."""
+    """Its order may exist, so it is looked up and not withdrawn; it may be sent again once the input has it again."""
     async with subject.open() as ledger:
         rows = [planned(n, room=0) for n in range(2)]
         await ledger.plan("march", each(rows))

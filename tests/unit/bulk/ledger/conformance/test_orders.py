@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_second_order_overwrites_nothing(subject: Subject) -> None:
-    """T12: the other order is journalled and raised."""
+    """The second order is refused and journalled as an alarm (T12)."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         [one] = await ledger.claim(1)
@@ -26,7 +26,7 @@ async def test_a_second_order_overwrites_nothing(subject: Subject) -> None:
 
 
 async def test_a_second_order_raises_an_alarm(subject: Subject) -> None:
-    """Two orders claim one line: that must reach a person. A person who names a wrong one is told so at once."""
+    """A second order in an answer is an alarm; a wrong order that a person names is only refused."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)
@@ -39,7 +39,7 @@ async def test_a_second_order_raises_an_alarm(subject: Subject) -> None:
 
 
 async def test_an_order_belongs_to_one_line(subject: Subject) -> None:
-    """Two answers that name one order put both lines in doubt; what a look-up gave a line, no other gets."""
+    """Two answers that name one order put both lines in doubt; an order from a look-up stays with its line."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2), line(3)]))
         first, second, third = await ledger.claim(3)
@@ -66,7 +66,7 @@ async def test_an_order_belongs_to_one_line(subject: Subject) -> None:
 
 
 async def test_a_look_up_takes_an_answered_order(subject: Subject) -> None:
-    """An answer may have come to another request; the poNumber says whose the order is."""
+    """A look-up by poNumber is better proof than an answer, so the answered line is in doubt."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         first, second = await ledger.claim(2)
@@ -80,7 +80,7 @@ async def test_a_look_up_takes_an_answered_order(subject: Subject) -> None:
 
 
 async def test_doubts_are_recorded_with_their_result(subject: Subject) -> None:
-    """In one transaction, and last: what an answer or a look-up proved is in doubt, what a person said is not."""
+    """Answered and looked-up orders are doubted in the same transaction; an order that a person named stays."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(number) for number in range(1, 5)]))
         answered, looked_up, said, odd = await ledger.claim(4)
@@ -124,7 +124,7 @@ async def orders(ledger: Ledger) -> dict[str, int | None]:
 
 
 async def test_a_correction_takes_no_lines_order(subject: Subject) -> None:
-    """Whether a person or an answer gave it that order; the line keeps its own, and can be corrected after that."""
+    """A correction to an order of another line is refused, and the line can still be corrected."""
     async with subject.open() as ledger:
         one, two, three = await persons(ledger, 3)
         await ledger.record([word(one, 5, Evidence.PERSON_PLACED), word(two, 6, Evidence.PERSON_PLACED)])
@@ -141,7 +141,7 @@ async def test_a_correction_takes_no_lines_order(subject: Subject) -> None:
 
 
 async def test_a_correction_drops_the_wrong_orders_codes(subject: Subject) -> None:
-    """They are somebody else's cash; what the order cost is not known any more either."""
+    """Codes and charge of the wrong order are removed, and the journal has both orders."""
     async with subject.open() as ledger:
         (one,) = await persons(ledger, 1)
         codes = msgspec.structs.replace(
@@ -156,7 +156,7 @@ async def test_a_correction_drops_the_wrong_orders_codes(subject: Subject) -> No
 
 
 async def test_no_person_corrects_a_look_up(subject: Subject) -> None:
-    """The poNumber says whose the order is."""
+    """An order that was found by poNumber cannot be corrected, rejected or resent."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))
         (one,) = await ledger.claim(1)

@@ -42,7 +42,7 @@ async def dealt(ledger: Ledger) -> dict[str, list[str]]:
 
 
 async def test_lines_planned_twice_are_known(subject: Subject) -> None:
-    """Rows packed before are known, in any order, with --pack or without, and new ones make orders of their own."""
+    """Rows that were packed before are known in any order, packed or not, and new rows make new orders."""
     lines = [planned(number) for number in range(25)]
     async with subject.open() as ledger:
         assert await ledger.plan("march", each(lines)) == (25, 0, 3, 0, 0)
@@ -54,7 +54,7 @@ async def test_lines_planned_twice_are_known(subject: Subject) -> None:
 
 
 async def test_a_line_planned_alone_stays_alone(subject: Subject) -> None:
-    """What the ledger has as an order of its own stays that."""
+    """A line that was planned alone is not packed by a later plan."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([planned(3, room=0)]))
         assert await ledger.plan("march", each([planned(number) for number in range(10)])) == (9, 1, 1, 0, 0)
@@ -62,7 +62,7 @@ async def test_a_line_planned_alone_stays_alone(subject: Subject) -> None:
 
 @pytest.mark.parametrize("chunks", [1, 1200])
 async def test_contradictions_and_repeats_are_refused(subject: Subject, chunks: int) -> None:
-    """Other contents under a packed line's key, or its key twice in one plan, and nothing of the plan stays."""
+    """Other contents under a packed key, or a key twice in one plan, undo the whole plan."""
     many = [planned(number) for number in range(10, 10 + chunks)]
     async with subject.open() as ledger:
         again = msgspec.structs.replace(planned(1), row=99)
@@ -78,7 +78,7 @@ async def test_contradictions_and_repeats_are_refused(subject: Subject, chunks: 
 
 
 async def test_later_codes_go_to_pending_lines(subject: Subject) -> None:
-    """Codes are dealt from the front; those that come later, in whatever order, go to the lines still waiting."""
+    """Codes are dealt from the front, and later codes go to the lines that still wait."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0), planned(1, pieces=2), planned(2)]))
         (order,) = await ledger.claim(5)
@@ -101,7 +101,7 @@ async def test_later_codes_go_to_pending_lines(subject: Subject) -> None:
 
 
 async def test_codes_of_two_answers_add_up(subject: Subject) -> None:
-    """An answer with the missing codes alone completes the order."""
+    """A second answer that has only the missing codes completes the order."""
     async with subject.open(codes_key="A" * 43 + "=") as ledger:
         await ledger.plan("march", each([planned(0), planned(1)]))
         (order,) = await ledger.claim(5)
@@ -114,7 +114,7 @@ async def test_codes_of_two_answers_add_up(subject: Subject) -> None:
 
 
 async def test_a_refused_pack_is_unpacked_once(subject: Subject) -> None:
-    """After a certain refusal each line is planned alone under its own poNumber; the pack counts no more."""
+    """After a certain refusal each line is planned alone under its own poNumber, and the pack is not counted."""
     lines = [planned(number) for number in range(3)]
     async with subject.open() as ledger:
         await ledger.plan("march", each(lines))
@@ -135,7 +135,7 @@ async def test_a_refused_pack_is_unpacked_once(subject: Subject) -> None:
 
 
 async def test_a_doubted_pack_is_never_unpacked(subject: Subject) -> None:
-    """A refusal that an earlier doubt makes unclear ends as a conflict; its lines stay with it."""
+    """An unclear refusal makes the pack a conflict, and its lines stay in it."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0), planned(1)]))
         (order,) = await ledger.claim(5)

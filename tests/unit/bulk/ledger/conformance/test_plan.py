@@ -56,7 +56,7 @@ async def test_a_failed_plan_leaves_nothing(subject: Subject) -> None:
 
 @pytest.mark.parametrize("apart", [1, 1500])
 async def test_a_repeated_row_of_one_plan_is_refused(subject: Subject, apart: int) -> None:
-    """Said again in a later plan it is the same row; twice in one plan, also chunks apart, it may be two gifts."""
+    """A later plan may repeat a row; twice in one plan, also in different chunks, it may be two gifts."""
     lines = [line(n) for n in range(1, apart + 1)]
     again = msgspec.structs.replace(lines[0], row=apart + 7)
     async with subject.open() as ledger:
@@ -74,7 +74,7 @@ async def said(ledger: Ledger) -> tuple[object, ...]:
 
 @pytest.mark.parametrize("missing", ["keep", "withdraw"])
 async def test_a_plan_nobody_approves_leaves_nothing(subject: Subject, missing: Literal["keep", "withdraw"]) -> None:
-    """Neither its lines, nor what it withdrew, repriced or put in doubt; and the ledger can be worked on at once."""
+    """A refused plan adds, withdraws, reprices and doubts no line, and the ledger can be used at once."""
 
     async def no(_planned: Planned, _shares: list[Share] | None) -> None:
         raise ValueError("no")
@@ -98,7 +98,7 @@ async def test_a_plan_nobody_approves_leaves_nothing(subject: Subject, missing: 
 
 
 async def test_claims_wait_while_a_person_is_asked(subject: Subject) -> None:
-    """A claim waits for the answer, and then takes what was agreed to."""
+    """A claim waits until `approve` returns, and then takes the lines of the plan."""
     claims: list[asyncio.Task[list[LedgerLine]]] = []
 
     async def ask(_planned: Planned, _shares: list[Share] | None) -> None:
@@ -114,7 +114,7 @@ async def test_claims_wait_while_a_person_is_asked(subject: Subject) -> None:
 
 
 async def test_claims_wait_for_a_plan_to_end(subject: Subject) -> None:
-    """Nothing of a plan can be sent before all of it stands."""
+    """No line of a plan can be sent before the whole plan is durable."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
     async def slow() -> AsyncIterator[PlannedLine]:
@@ -134,7 +134,7 @@ async def test_claims_wait_for_a_plan_to_end(subject: Subject) -> None:
 
 
 async def test_approve_gets_the_backlog_only_when_it_differs(subject: Subject) -> None:
-    """A first plan is all of it; after that the ledger is asked, which reads each line."""
+    """`approve` gets None when the new lines are everything that is to be sent, and the whole backlog otherwise."""
     told: list[tuple[int, int | None]] = []
 
     async def look(planned_now: Planned, shares: list[Share] | None) -> None:
@@ -151,7 +151,7 @@ async def test_approve_gets_the_backlog_only_when_it_differs(subject: Subject) -
 
 
 async def test_a_plan_of_a_restored_ledger_is_doubted(subject: Subject) -> None:
-    """They are never there as planned: nothing can send them in between."""
+    """The lines are in doubt in the plan's own transaction, so that no claim can take them in between."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([planned(0, room=0), planned(1)]), PlanTerms(restored="lost"))
         assert [one.state for one in [one async for one in ledger.lines()]] == [LineState.UNKNOWN] * 2

@@ -2,15 +2,17 @@
 
 import pytest
 
-from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.conformance.subjects import Subject, killed_while_sending
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState, Rules
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio
 
 
 async def test_lines_of_a_dead_holder_are_doubted_once(subject: Subject) -> None:
-    """The next holder says so before its first claim; what it claims itself is its own."""
+    """`recover` doubts the lines of the holder before, once, and never the caller's own."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         await ledger.claim(1)
@@ -21,7 +23,7 @@ async def test_lines_of_a_dead_holder_are_doubted_once(subject: Subject) -> None
 
 
 async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> None:
-    """Each generation is journalled; what was sent, refused or withdrawn stays as it is."""
+    """Placed, rejected and cancelled lines stay as they are, and each generation is journalled."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(number) for number in range(1, 6)]))
         sent, refused = await ledger.claim(2)
@@ -43,7 +45,7 @@ async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> N
 
 
 async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
-    """The ledger that was lost may have sent it a moment ago."""
+    """The lost ledger may have sent the line a moment ago, so the settling time begins now."""
     began = subject.now
     rules = Rules(settle_s=150, spacing_s=10)
     async with subject.open() as ledger:
@@ -60,10 +62,63 @@ async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
 
 
 async def test_a_persons_word_leaves_no_foreign_rows(subject: Subject) -> None:
-    """Who says that the ledger replaces another one says whose the orders are; a row sent before keeps its doubt."""
+    """After `restored` with a person's word the orders are the ledger's own, also if a copy is found later."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         await ledger.restored(reason="the disk died")
         assert [one.foreign async for one in ledger.lines()] == [False, False]
         await ledger.restored(reason="a copy", copied=True)
         assert [one.foreign async for one in ledger.lines()] == [False, False]
+
+
+async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
+    """The next holder counts absence from the last moment at which the dead one may have sent a byte."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+    killed_while_sending(subject)
+    subject.prove_death()
+    async with subject.open() as ledger:
+        (claimed,) = [one async for one in ledger.lines(states=(LineState.SENDING,))]
+        assert await ledger.recover() == 1
+        lines = [one async for one in ledger.lines()]
+        assert [(one.state, one.suspect) for one in lines] == [(LineState.UNKNOWN, True), (LineState.PLANNED, False)]
+        assert lines[0].epoch > claimed.epoch
+        assert (lines[0].last_sent_tick or 0.0) >= (claimed.last_sent_tick or 0.0)
+        stale = Change(seq=claimed.seq, evidence=Evidence.NOT_PROCESSED, epoch=claimed.epoch)
+        with pytest.raises(LedgerConflictError):
+            await ledger.record([stale])
+
+
+async def test_a_live_holders_lines_are_its_own(subject: Subject) -> None:
+    """`recover` leaves the lines of a holder that is alive."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (one,) = await ledger.claim(1)
+        assert await ledger.recover() == 0
+        assert [stored async for stored in ledger.lines()] == [one]
+
+
+async def test_a_copy_is_doubted_with_its_plan(subject: Subject) -> None:
+    """Its rows are foreign, and an order is adopted only when it is not older than the plan."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        assert not ledger.copied
+    copy = subject.copy()
+    if copy is None:
+        pytest.skip("the store cannot tell a copy")
+    async with copy.open() as ledger:
+        assert ledger.copied
+        assert not ledger.older
+        await ledger.plan("march", each([line(1), line(3)]), PlanTerms(restored="a copy", copied=True))
+        lines = [one async for one in ledger.lines()]
+        assert [(one.state, one.foreign, one.evidence) for one in lines] == [
+            (LineState.UNKNOWN, True, "ledger_copied"),
+        ] * 3
+        found = Change(seq=1, evidence=Evidence.LOOKUP_MATCHED, epoch=lines[0].epoch, order_id=5)
+        (left,) = await ledger.record([found])
+        assert left.state is LineState.MANUAL
+        since = Change(seq=2, evidence=Evidence.ORDER_SINCE_PLAN, epoch=lines[1].epoch, order_id=6)
+        (adopted,) = await ledger.record([since])
+        assert (adopted.state, adopted.order_id) == (LineState.PLACED, 6)
+    async with copy.open() as ledger:
+        assert not ledger.copied

@@ -18,7 +18,7 @@ async def states(ledger: Ledger) -> dict[LineState, int]:
 
 @pytest.mark.parametrize("kind", ["alone", "packed", "both"])
 async def test_all_planned_rows_are_withdrawn(subject: Subject, kind: str) -> None:
-    """Nothing is left to send, the rows are counted once, and doing it again withdraws nobody."""
+    """No row is left to send, each row is counted once, and a second withdrawal changes nothing."""
     lines = {
         "alone": alone(*range(25)),
         "packed": packable(*range(25)),
@@ -37,7 +37,7 @@ async def test_all_planned_rows_are_withdrawn(subject: Subject, kind: str) -> No
 
 
 async def test_rows_of_a_pack_are_withdrawn_by_key(subject: Subject) -> None:
-    """Some of it, then all that is left; the journal has the reason of each."""
+    """Two rows of a shared order are withdrawn, then the rest, and the journal has the reason of each."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(packable(*range(10))))
         assert await ledger.withdraw(["k3", "k4"], reason="left") == 2
@@ -53,7 +53,7 @@ async def test_rows_of_a_pack_are_withdrawn_by_key(subject: Subject) -> None:
     "keys", [["k1", "nobody"], ["k0", "k1"], ["k2", "k1"]], ids=["unknown", "placed", "given back"]
 )
 async def test_rows_are_withdrawn_all_or_none(subject: Subject, keys: list[str]) -> None:
-    """A key that is not there, an order that exists, and a line that was claimed before: nothing is changed."""
+    """An unknown key, a placed line or a line that was claimed before stops the whole withdrawal."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([*alone(0, 2), *packable(1, 3)]))
         placed, back = await ledger.claim(2)
@@ -65,7 +65,7 @@ async def test_rows_are_withdrawn_all_or_none(subject: Subject, keys: list[str])
 
 
 async def test_withdrawing_all_leaves_lines_sent_before(subject: Subject) -> None:
-    """A line that was proven absent is planned again, and may be looked at by a person only."""
+    """A line that was claimed before stays planned when all others are withdrawn."""
     async with subject.open() as ledger:
         await ledger.plan("march", each(alone(0, 1)))
         (line,) = await ledger.claim(1)
@@ -75,7 +75,7 @@ async def test_withdrawing_all_leaves_lines_sent_before(subject: Subject) -> Non
 
 
 async def test_a_line_claimed_before_is_not_withdrawn(subject: Subject) -> None:
-    """One that was sent, and proven absent, may be in a proxy still: only a person rejects it."""
+    """Its request may still be in a proxy, so only a person may reject it."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
         (one,) = await ledger.claim(1)
@@ -86,7 +86,7 @@ async def test_a_line_claimed_before_is_not_withdrawn(subject: Subject) -> None:
 
 
 async def test_a_copy_withdraws_nothing(subject: Subject) -> None:
-    """What the original may have sent is somebody's order, until the vendor says otherwise."""
+    """The original may have sent its rows, so they are looked up before any of them can be withdrawn."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
     copy = subject.copy()

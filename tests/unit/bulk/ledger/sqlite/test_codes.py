@@ -23,7 +23,7 @@ def test_the_newest_codes_of_a_line_are_kept(connection: sqlite3.Connection) -> 
     assert read_codes(connection, [1, 2, 3]) == {1: "whole", 2: "all"}
 
 
-def test_a_mark_belongs_to_the_line_that_claims_it_first(connection: sqlite3.Connection) -> None:
+def test_the_first_claim_of_a_mark_counts(connection: sqlite3.Connection) -> None:
     """Also within one claim; a line may claim its own again."""
     one, two, new = -5, 2**63 - 1, 7
     assert take_marks(connection, [(one, 1), (two, 2), (one, 2)]) == {(one, 2): 1}

@@ -1,4 +1,4 @@
-"""`ledger_failures`: a database that failed says why, in words a person can act on."""
+"""`sqlite.failures`: a database that failed says why, in words a person can act on."""
 
 import os
 import resource
@@ -122,7 +122,7 @@ asyncio.run(main())
 
 
 @pytest.mark.parametrize("left", range(8))
-def test_a_ledger_that_cannot_be_opened_for_want_of_descriptors_says_so(tmp_path: Path, left: int) -> None:
+def test_missing_descriptors_are_named(tmp_path: Path, left: int) -> None:
     """Wherever in the opening they run out."""
     command = [sys.executable, "-c", EMFILE, str(tmp_path / "l.db"), str(left)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)

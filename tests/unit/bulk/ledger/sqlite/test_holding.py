@@ -1,4 +1,4 @@
-"""`ledger_holding`: a new holder finds out whether its file is a copy, what time it is, and what is still in clear."""
+"""`sqlite.holding`: a new holder finds out whether its file is a copy, what time it is, and what is still in clear."""
 
 import shutil
 import sqlite3
@@ -64,7 +64,7 @@ async def test_a_ledger_that_was_moved_is_itself(tmp_path: Path, how: str) -> No
 
 
 @pytest.mark.parametrize("how", CHANGED)
-async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, how: str) -> None:
+async def test_a_copy_says_so_until_that_is_settled(tmp_path: Path, how: str) -> None:
     """Also after it was written to and closed; once its planned lines are in doubt, it is a ledger like any other."""
     path = tmp_path / "l.db"
     await one_placed(path)
@@ -83,7 +83,7 @@ async def test_a_copy_of_a_ledger_says_so_until_that_is_settled(tmp_path: Path, 
     assert not await copied(path)
 
 
-async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: Path) -> None:
+async def test_an_older_state_in_the_same_file_is_known(tmp_path: Path) -> None:
     """The place is the same, and only the notes beside it know of later entries."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with SqliteLedger(path) as ledger:
@@ -104,7 +104,7 @@ async def test_an_older_state_that_was_written_over_the_file_is_known(tmp_path: 
     assert not await copied(path)
 
 
-async def test_a_folder_that_was_deleted_and_restored_is_known(tmp_path: Path) -> None:
+async def test_a_restored_folder_is_known(tmp_path: Path) -> None:
     """With its old notes beside it, and often with the old inode number: file systems give a free number out again."""
     folder, backup = tmp_path / "job", tmp_path / "backup"
     folder.mkdir()
@@ -119,7 +119,7 @@ async def test_a_folder_that_was_deleted_and_restored_is_known(tmp_path: Path) -
     assert await copied(path)
 
 
-async def test_absence_that_an_older_state_has_counted_is_not_believed(tmp_path: Path) -> None:
+async def test_an_older_states_absences_are_not_believed(tmp_path: Path) -> None:
     """The original sent the line again after the backup, perhaps a moment ago: absence is counted from the start."""
     path, backup, machine = tmp_path / "l.db", tmp_path / "backup.db", Machine()
 
@@ -152,7 +152,7 @@ async def test_a_killed_run_leaves_no_copy(tmp_path: Path) -> None:
     assert not await copied(path)
 
 
-async def test_an_older_state_after_a_run_that_was_cut_off_is_refused_until_its_notes_are_removed(
+async def test_an_older_state_after_a_kill_is_refused(
     tmp_path: Path,
 ) -> None:
     """It cannot be told from a torn one. The error says what lets it in, and then it is a copy."""
@@ -170,7 +170,7 @@ async def test_an_older_state_after_a_run_that_was_cut_off_is_refused_until_its_
 
 
 @pytest.mark.parametrize("in_place", [True, False])
-async def test_a_backup_beside_the_wal_of_a_killed_run_is_not_mixed_with_it(tmp_path: Path, in_place: bool) -> None:
+async def test_a_backup_is_not_mixed_with_another_wal(tmp_path: Path, in_place: bool) -> None:
     """SQLite would lay the newer pages over the older file, and call the result whole."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with SqliteLedger(path) as ledger:
@@ -211,7 +211,7 @@ async def absent(ledger: SqliteLedger) -> LedgerLine:
     return (await ledger.record([change]))[0]
 
 
-async def test_a_clock_that_was_behind_makes_no_send_look_old(tmp_path: Path) -> None:
+async def test_a_slow_clock_makes_no_send_look_old(tmp_path: Path) -> None:
     """The clock was an hour behind when the row was sent; it is right at the resume: absence is not yet believed."""
     machine, path = Machine(), tmp_path / "l.db"
     machine.wall -= 3600
@@ -225,7 +225,7 @@ async def test_a_clock_that_was_behind_makes_no_send_look_old(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("restart", [False, True])
-async def test_a_first_run_in_the_future_ends_its_wait(tmp_path: Path, restart: bool) -> None:
+async def test_a_run_in_the_future_ends_its_wait(tmp_path: Path, restart: bool) -> None:
     """The clock was a year ahead; every later resume, however short, brings the end of the wait nearer."""
     machine, path = Machine(), tmp_path / "l.db"
     machine.wall += 31_536_000
@@ -288,7 +288,7 @@ async def with_clear_codes(path: Path, count: int) -> None:
         await ledger.record([longer])
 
 
-async def test_a_key_that_comes_later_seals_what_is_there(tmp_path: Path) -> None:
+async def test_a_later_key_seals_what_is_there(tmp_path: Path) -> None:
     """Nothing is left in clear, not in freed space and not in the -wal; and the codes are still the same."""
     pytest.importorskip("cryptography")
     path = tmp_path / "l.db"
@@ -304,9 +304,7 @@ async def test_a_key_that_comes_later_seals_what_is_there(tmp_path: Path) -> Non
         await SqliteLedger(path, codes_key="").open()
 
 
-async def test_sealing_that_was_cut_off_is_finished_by_the_next_holder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_next_holder_finishes_the_sealing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that fails in the midst of it leaves some codes in clear, and the next opening seals the rest."""
     pytest.importorskip("cryptography")
     path = tmp_path / "l.db"
@@ -336,7 +334,7 @@ async def test_sealing_that_was_cut_off_is_finished_by_the_next_holder(
     assert not clear_in(path)
 
 
-async def test_a_look_and_an_opening_without_codes_seal_nothing(tmp_path: Path) -> None:
+async def test_openings_without_codes_seal_nothing(tmp_path: Path) -> None:
     """They have no key to seal with, or nothing to write."""
     path = tmp_path / "l.db"
     await with_clear_codes(path, 3)

@@ -1,4 +1,4 @@
-"""`ledger_sqlite`: an open ledger answers from its file, and says so when it is closed."""
+"""`sqlite.ledger`: an open ledger answers from its file, and says so when it is closed."""
 
 import os
 from pathlib import Path

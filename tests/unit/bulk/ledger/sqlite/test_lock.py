@@ -1,4 +1,4 @@
-"""`ledger_lock`: one holder of one file, whatever its names are, and notes that the next holder compares."""
+"""`sqlite.lock`: one holder of one file, whatever its names are, and notes that the next holder compares."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from xoxo_async.errors import LedgerError, LedgerLockedError
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_second_process_is_refused_with_the_holder_s_pid_until_the_holder_dies(tmp_path: Path) -> None:
+async def test_a_second_process_is_refused_until_the_holder_dies(tmp_path: Path) -> None:
     """The lock names who has it, and a killed holder leaves it free."""
     path = tmp_path / "march.db"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE) as holder:  # noqa: ASYNC220
@@ -69,7 +69,7 @@ except Exception as error:
     assert subprocess.run([sys.executable, "-c", other], capture_output=True, text=True, check=True).stdout == ""
 
 
-async def test_a_process_never_opens_a_file_again_that_it_holds(tmp_path: Path) -> None:
+async def test_a_process_opens_its_own_ledger_once(tmp_path: Path) -> None:
     """Closing the second descriptor would give up the locks that SQLite has through the first one."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -107,7 +107,7 @@ async def test_a_file_with_two_names_is_refused(tmp_path: Path) -> None:
         assert (await ledger.counts()).rows == 1
 
 
-def test_a_lock_whose_file_is_gone_is_taken_at_the_new_one(tmp_path: Path) -> None:
+def test_a_removed_lock_file_is_locked_anew(tmp_path: Path) -> None:
     """Who opened the lock file before it was removed with its ledger never holds the removed one."""
     path = tmp_path / "march.db"
     first, second = FileLock(path), FileLock(path)
@@ -206,7 +206,7 @@ def test_the_next_holder_reads_what_was_noted(tmp_path: Path, ended: str) -> Non
     following.release()
 
 
-def test_notes_about_another_ledger_go_when_a_new_one_begins(tmp_path: Path) -> None:
+def test_notes_about_another_ledger_are_removed(tmp_path: Path) -> None:
     """A new ledger beside the lock file of an old one is not measured by it."""
     path = tmp_path / "march.db"
     lock = FileLock(path)
@@ -220,7 +220,7 @@ def test_notes_about_another_ledger_go_when_a_new_one_begins(tmp_path: Path) -> 
     assert read_notes(path) == Notes(clean=False, journal=3, base="", ledger="ledger-2")
 
 
-def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+def test_a_lock_file_link_is_not_followed(tmp_path: Path) -> None:
     """Whoever may write beside the ledger must not have another file written to."""
     (tmp_path / "victim").write_bytes(b"untouched")
     (tmp_path / "march.db.lock").symlink_to(tmp_path / "victim")

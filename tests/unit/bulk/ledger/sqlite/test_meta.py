@@ -17,7 +17,7 @@ def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     yield from connected(tmp_path / "l.db")
 
 
-def test_facts_are_kept_by_name_and_the_latest_counts(connection: sqlite3.Connection) -> None:
+def test_the_latest_fact_of_a_name_counts(connection: sqlite3.Connection) -> None:
     """One by one, or several in one statement."""
     assert get_meta(connection, "a") is None
     set_meta(connection, "a", "1")
@@ -25,7 +25,7 @@ def test_facts_are_kept_by_name_and_the_latest_counts(connection: sqlite3.Connec
     assert (get_meta(connection, "a"), get_meta(connection, "b")) == ("2", "'); --")
 
 
-def test_a_fact_of_a_run_is_none_of_the_ledger(connection: sqlite3.Connection) -> None:
+def test_a_runs_fact_is_none_of_the_ledgers(connection: sqlite3.Connection) -> None:
     """A run that keeps a fact called `job` does not change the ledger's job."""
     set_metas(connection, {"job": "march", fact("job"): "april"})
     assert get_meta(connection, "job") == "march"

@@ -1,4 +1,4 @@
-"""`ledger_opening`: what is no sound ledger is refused with words, and left as it was."""
+"""`sqlite.opening`: what is no sound ledger is refused with words, and left as it was."""
 
 import os
 import shutil
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
         ("newer", "newer xoxo-async"),
     ],
 )
-async def test_what_is_no_sound_ledger_is_refused_and_left_alone(tmp_path: Path, how: str, says: str) -> None:
+async def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path: Path, how: str, says: str) -> None:
     """The error says what the file is; the file is not touched, and its lock is let go."""
     path = tmp_path / "march.db"
     await one_placed(path)
@@ -41,14 +41,14 @@ async def test_what_is_no_sound_ledger_is_refused_and_left_alone(tmp_path: Path,
     assert (path.read_bytes() if path.is_file() else b"") == before
 
 
-async def test_a_missing_ledger_is_not_made_when_it_must_exist(tmp_path: Path) -> None:
+async def test_a_ledger_that_must_exist_is_never_made(tmp_path: Path) -> None:
     """Nothing is made, not even its lock."""
     with pytest.raises(LedgerError, match="no ledger"):
         await SqliteLedger(tmp_path / "march.db", must_exist=True).open()
     assert not list(tmp_path.iterdir())  # noqa: ASYNC240
 
 
-async def test_a_copy_without_its_wal_is_refused_and_one_with_it_is_complete(tmp_path: Path) -> None:
+async def test_a_copy_needs_its_wal(tmp_path: Path) -> None:
     """The latest orders are in the -wal; a backup of the main file alone must not pass for the ledger."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -65,7 +65,7 @@ async def test_a_copy_without_its_wal_is_refused_and_one_with_it_is_complete(tmp
         assert await ledger.recover() == 1
 
 
-async def test_a_wal_left_without_its_ledger_stops_a_new_one(tmp_path: Path) -> None:
+async def test_a_wal_without_its_ledger_stops_a_new_one(tmp_path: Path) -> None:
     """SQLite would replay the old WAL into the new file."""
     (tmp_path / "march.db-wal").write_bytes(b"x" * 5000)
     with pytest.raises(LedgerError, match="is gone"):
@@ -104,7 +104,7 @@ async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
         assert (await ledger.counts()).rows == 0
 
 
-async def test_an_unused_ledger_goes_as_it_came_where_that_is_asked_for(tmp_path: Path) -> None:
+async def test_an_unused_ledger_is_removed_on_demand(tmp_path: Path) -> None:
     """A ledger made for a plan that was refused leaves nothing behind; one that was there, or has lines, stays."""
     path = tmp_path / "march.db"
 
@@ -126,3 +126,19 @@ async def test_an_unused_ledger_goes_as_it_came_where_that_is_asked_for(tmp_path
         await ledger.plan("march", each([line(1)]))
     async with SqliteLedger(path, must_exist=True) as ledger:
         assert (await ledger.counts()).rows == 1
+
+
+async def test_a_writer_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is out of threads gives everything up that it has opened."""
+    path = tmp_path / "l.db"
+
+    def refuse(*_args: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("xoxo_async.bulk.ledger.sqlite.ledger.LedgerWriter", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            await SqliteLedger(path).open()
+    assert not (tmp_path / "l.db.lock").exists()
+    async with SqliteLedger(path) as ledger:
+        await ledger.set_fact("a", "b")

@@ -1,4 +1,4 @@
-"""`ledger_schema`: a ledger's database keeps what was planned and what happened, whoever writes to it."""
+"""`sqlite.schema`: a ledger's database keeps what was planned and what happened, whoever writes to it."""
 
 import sqlite3
 from collections.abc import AsyncIterator
@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import one_placed
-from xoxo_async.bulk.ledger.sqlite.files import create_private, read_header
+from xoxo_async.bulk.ledger.sqlite.files import create_private
+from xoxo_async.bulk.ledger.sqlite.refusals import read_header
 from xoxo_async.bulk.ledger.sqlite.schema import build, connect, copy_to
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +70,7 @@ async def test_keys_and_po_numbers_are_unique(connection: sqlite3.Connection, tw
         add(connection, **facts)
 
 
-def test_a_built_file_is_a_complete_ledger_by_itself(tmp_path: Path) -> None:
+def test_a_built_file_is_a_complete_ledger(tmp_path: Path) -> None:
     """It is given its name only afterwards, and nothing beside it goes with it."""
     path = tmp_path / "new"
     path.touch(0o600)
@@ -112,7 +113,7 @@ def test_no_file_is_made_where_there_is_none(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_a_ledger_is_written_to_a_new_file_as_a_whole(tmp_path: Path) -> None:
+def test_a_copy_has_the_whole_ledger(tmp_path: Path) -> None:
     """With what is in its `-wal` still; the new file is private, and complete by itself."""
     create_private(tmp_path / "l.db")
     build(tmp_path / "l.db")

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 KEY = "A" * 43 + "="
 
 
-async def test_nothing_left_after_the_next_holder_took_the_lock(tmp_path: Path) -> None:
+async def test_nothing_is_sent_after_the_lock_changed_hands(tmp_path: Path) -> None:
     """The lock proves that the dead holder is gone: its last send is no later than now, however short its hold was."""
     now = 1000.0
     async with SqliteLedger(tmp_path / "l.db", clock=lambda: now) as ledger:
@@ -29,9 +29,7 @@ async def test_nothing_left_after_the_next_holder_took_the_lock(tmp_path: Path) 
         await ledger.record([placed(mine)])
 
 
-async def test_nothing_is_sent_whose_codes_could_not_be_recognised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_no_claim_without_the_key_of_the_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A sealed ledger goes on without keeping codes only where its key is; reading and resolving need none."""
     pytest.importorskip("cryptography")
     monkeypatch.delenv("XOXO_LEDGER_KEY", raising=False)

@@ -65,9 +65,7 @@ def test_a_move_is_written_with_its_journal_row(connection: sqlite3.Connection) 
 
 
 @pytest.mark.parametrize("other", [{"state": LineState.PLANNED}, {"epoch": 1}])
-def test_a_move_of_a_line_that_is_not_as_it_was_is_told(
-    connection: sqlite3.Connection, other: dict[str, object]
-) -> None:
+def test_a_stale_move_is_told(connection: sqlite3.Connection, other: dict[str, object]) -> None:
     """Nothing of that transaction may be committed: somebody else holds the ledger now."""
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])

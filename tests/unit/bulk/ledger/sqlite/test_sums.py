@@ -38,7 +38,7 @@ def test_charges_are_summed_exactly_by_currency(connection: sqlite3.Connection) 
     assert count(connection).charged == {"INR": Decimal("0.30"), "EUR": Decimal(5)}
 
 
-def test_funds_are_unknown_while_one_order_has_no_price(connection: sqlite3.Connection) -> None:
+def test_funds_are_unknown_with_an_unpriced_order(connection: sqlite3.Connection) -> None:
     """An order that was charged in the account's currency needs no price; a planned one has cost nothing."""
     in_states(connection, LineState.PLACED, LineState.PLANNED, LineState.SENDING)
     connection.execute("UPDATE lines SET amount_charged = '5', currency = 'INR' WHERE seq = 1")

@@ -1,4 +1,4 @@
-"""`ledger_tasks`: an answer reaches whoever still waits for it, and disturbs nobody else."""
+"""`sqlite.tasks`: an answer reaches whoever still waits for it, and disturbs nobody else."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from xoxo_async.errors import LedgerError
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_asker_gets_the_answer_to_its_own_question() -> None:
+async def test_every_caller_gets_its_own_result() -> None:
     """A result, an error, or nothing where it waits no more; one that nobody asked for is no trouble."""
     loop = asyncio.get_running_loop()
     good, bad, gone = (Task(loop.create_future()) for _ in range(3))

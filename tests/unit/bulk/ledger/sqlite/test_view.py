@@ -1,4 +1,4 @@
-"""`ledger_view`: a look at a ledger takes no lock, sees what is committed, and changes not a byte."""
+"""`sqlite.view`: a look at a ledger takes no lock, sees what is committed, and changes not a byte."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from xoxo_async.errors import LedgerError
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_ledger_at_work_can_be_looked_at_and_nothing_changes(tmp_path: Path) -> None:
+async def test_reading_a_ledger_at_work_changes_nothing(tmp_path: Path) -> None:
     """Reading only takes no lock, sees what is committed, names the holder, and leaves every byte as it was."""
     path = tmp_path / "march.db"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE) as holder:  # noqa: ASYNC220
@@ -39,7 +39,7 @@ async def test_a_ledger_at_work_can_be_looked_at_and_nothing_changes(tmp_path: P
         assert await ledger.get_fact("a") == "b"
 
 
-async def test_a_ledger_at_rest_is_looked_at_without_a_trace(tmp_path: Path) -> None:
+async def test_reading_a_ledger_at_rest_leaves_no_trace(tmp_path: Path) -> None:
     """No file is made beside it, and its permissions stay; also in a folder that cannot be written."""
     path = tmp_path / "march.db"
     await one_placed(path)
@@ -57,7 +57,7 @@ async def test_a_ledger_at_rest_is_looked_at_without_a_trace(tmp_path: Path) -> 
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
 
 
-async def test_one_process_may_look_at_the_ledger_it_holds(tmp_path: Path) -> None:
+async def test_a_process_may_read_the_ledger_it_holds(tmp_path: Path) -> None:
     """A view beside the open ledger sees each commit, and lets the ledger go on."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger, SqliteLedger(path, read_only=True) as view:

@@ -1,4 +1,4 @@
-"""`ledger_waiting`: work that was begun ends before its caller goes on, however often that one is cancelled."""
+"""`sqlite.waiting`: work that was begun ends before its caller goes on, however often that one is cancelled."""
 
 import asyncio
 
@@ -25,7 +25,7 @@ async def test_the_result_is_the_works() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-async def test_a_cancellation_waits_for_the_work_and_then_goes_on(fails: bool) -> None:
+async def test_a_cancellation_waits_for_the_work(fails: bool) -> None:
     """Three cancellations, each within the wait; an error of the work gives way to them."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(outlast(work))
@@ -56,7 +56,7 @@ async def test_a_timeout_of_asyncio_is_told_as_one() -> None:
     assert work.done()
 
 
-async def test_a_cancelled_scope_of_anyio_ends_after_the_work() -> None:
+async def test_a_cancelled_anyio_scope_ends_after_the_work() -> None:
     """The wait does not spin meanwhile."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     with anyio.move_on_after(0.001) as scope:

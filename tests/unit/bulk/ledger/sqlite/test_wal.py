@@ -1,4 +1,4 @@
-"""`wal`: other programs may look at a ledger, and what is missing of it is still found out."""
+"""`sqlite.wal`: other programs may look at a ledger, and what is missing of it is still found out."""
 
 import shutil
 import sqlite3
@@ -26,7 +26,7 @@ PASSIVE = LOOK.replace("connection.close()", "connection.execute('PRAGMA wal_che
 
 
 @pytest.mark.parametrize("script", [LOOK, PASSIVE])
-async def test_another_program_may_look_between_a_kill_and_the_resume(tmp_path: Path, script: str) -> None:
+async def test_another_program_may_read_after_a_kill(tmp_path: Path, script: str) -> None:
     """As the last to close, it moves the -wal into the file: nothing is lost by that, so nothing is refused."""
     path = tmp_path / "l.db"
     killed(path)
@@ -61,7 +61,7 @@ async def test_a_reader_that_stays_holds_nobody_up(tmp_path: Path, monkeypatch: 
         assert (await ledger.counts()).issued == 19
 
 
-async def test_the_wal_is_short_again_once_a_reader_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_wal_is_shortened_after_a_reader_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It grows while somebody reads, and is moved into the file afterwards."""
     monkeypatch.setattr(wal, "_LONG", 100_000)
     path = tmp_path / "l.db"
@@ -78,7 +78,7 @@ async def test_the_wal_is_short_again_once_a_reader_is_gone(tmp_path: Path, monk
     reader.close()
 
 
-async def test_a_copy_without_its_wal_is_refused_also_where_a_reader_was_in_the_way(tmp_path: Path) -> None:
+async def test_a_reader_hides_no_missing_wal(tmp_path: Path) -> None:
     """The mark is made up for as soon as the reader is gone."""
     path = tmp_path / "l.db"
     await one_placed(path)
@@ -96,7 +96,7 @@ async def test_a_copy_without_its_wal_is_refused_also_where_a_reader_was_in_the_
         await SqliteLedger(tmp_path / "half" / "l.db").open()
 
 
-async def test_a_file_has_a_new_name_after_each_checkpoint(tmp_path: Path) -> None:
+async def test_each_checkpoint_gives_the_file_a_name(tmp_path: Path) -> None:
     """So the -wal that goes on from it is known to be its own. What is no database has none."""
     path = tmp_path / "l.db"
     names = set()

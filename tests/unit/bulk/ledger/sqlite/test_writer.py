@@ -1,4 +1,4 @@
-"""`ledger_writer`: one thread writes; who waits for it may go, and a disk that is full loses no result."""
+"""`sqlite.writer`: one thread writes; who waits for it may go, and a disk that is full loses no result."""
 
 import asyncio
 import shutil
@@ -16,9 +16,7 @@ from xoxo_async.errors import LedgerError
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_full_disk_stops_claims_keeps_results_and_lets_the_run_go_on_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_full_disk_stops_claims_and_keeps_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No claim succeeds without its intent on disk; a result told in the meantime is written once there is space."""
     full = False
     real = sqlite3.connect
@@ -84,9 +82,7 @@ async def test_whoever_waits_for_the_writer_shares_one_transaction(
         assert commits == 2  # the plan's, and theirs
 
 
-async def test_a_bug_in_a_transaction_reaches_its_asker_and_no_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_bug_in_a_transaction_reaches_its_caller_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends as an error that names the ledger; the next one asks a connection opened anew."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -120,9 +116,7 @@ BEFALLS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("what", BEFALLS)
-async def test_after_its_file_was_taken_away_nothing_is_handed_out_and_nothing_is_lost(
-    tmp_path: Path, what: str
-) -> None:
+async def test_a_lost_file_stops_claims_and_loses_nothing(tmp_path: Path, what: str) -> None:
     """A claim says what happened. Results are still written, and the file that was opened has all of them."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -151,7 +145,7 @@ async def test_after_its_file_was_taken_away_nothing_is_handed_out_and_nothing_i
         assert [one.codes async for one in ledger.lines(with_codes=True)] == [CODES, codes_of_order(8), None]
 
 
-async def test_a_file_that_gets_its_name_back_goes_on(tmp_path: Path) -> None:
+async def test_a_file_renamed_back_goes_on(tmp_path: Path) -> None:
     """Nothing was sent meanwhile, so nothing is wrong with it."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -164,7 +158,7 @@ async def test_a_file_that_gets_its_name_back_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["deleted", "replaced"])
-async def test_a_broken_connection_is_not_renewed_to_another_file(
+async def test_a_connection_is_never_renewed_to_another_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     """Neither is a file made where one was, nor is anything written to another run's ledger; results are kept."""
@@ -193,7 +187,7 @@ async def test_a_broken_connection_is_not_renewed_to_another_file(
     assert (path.read_bytes() if path.exists() else None) == before
 
 
-async def test_a_ledger_that_was_replaced_is_not_removed_as_unused(tmp_path: Path) -> None:
+async def test_a_replaced_ledger_is_not_removed_as_unused(tmp_path: Path) -> None:
     """What has its name at the end may be somebody's books."""
     path = tmp_path / "march.db"
     await one_placed(tmp_path / "books.db")

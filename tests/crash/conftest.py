@@ -1,0 +1,34 @@
+"""Samples for the crash tests: `sample` for the points in a test, the mark `sampled` for the cases of one."""
+
+from collections import defaultdict
+
+import pytest
+
+from tests.crash.sampling import Sample
+
+
+def _sample(config: pytest.Config, name: str) -> Sample:
+    return Sample(f"{config.getoption('randomly_seed', default=0)} {name}")
+
+
+@pytest.fixture
+def sample(request: pytest.FixtureRequest) -> Sample:
+    """Choose the points that this test tries in this run."""
+    return _sample(request.config, request.node.nodeid)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Keep a sample of the cases of each test that has the mark `sampled(most)`."""
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases[item.nodeid.partition("[")[0]].append(item)
+    left_out: set[pytest.Item] = set()
+    for name, found in cases.items():
+        (most,) = found[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
+        # By name, since pytest-randomly may have shuffled them: one seed chooses the same cases every time.
+        found.sort(key=lambda item: item.nodeid)
+        left_out |= set(found) - set(_sample(config, name).of(found, most))
+    config.hook.pytest_deselected(items=[item for item in items if item in left_out])
+    items[:] = [item for item in items if item not in left_out]

@@ -1,0 +1,630 @@
+"""`table`: where each fact leads a line from each state, and what stays known of it; from money.md."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.table import (
+    MAX_HOLD_S,
+    MAX_ORDER_ID,
+    REPORTED_AS,
+    TRANSITIONS,
+    Moment,
+    Outcome,
+    decide,
+    next_look,
+)
+
+E, S = Evidence, LineState
+
+NOW = 10_000.0
+SENT = 9_000.0
+RULES = Rules(settle_s=100, spacing_s=10, absences=2)
+EPOCH = 5
+"""The writer's; the lines are in epoch 1."""
+
+
+def moment(rules: Rules = RULES, now: float = NOW) -> Moment:
+    """Return a moment of a later holder than the one that claimed the lines; the wall clock is 500 s ahead."""
+    return Moment(now=now, epoch=EPOCH, rules=rules, ahead=500.0)
+
+
+def a_line(state: LineState, **facts: object) -> LedgerLine:
+    """Return a line in a state, sent once unless it is planned or cancelled."""
+    usual: dict[str, object] = {"state": state, "epoch": 1}
+    if state not in {S.PLANNED, S.CANCELLED}:
+        usual |= {"attempts": 1, "first_sent_at": 1.0, "last_sent_at": 1.0, "last_sent_tick": SENT}
+    if state in {S.UNKNOWN, S.CONFLICT}:
+        usual |= {"suspect": True, "lookups": 2, "last_lookup_at": SENT + 200}
+    if state is S.PLACED:
+        usual |= {"order_id": 7, "evidence": E.ANSWERED_PLACED.value, "delivery": Delivery.PENDING}
+    return LedgerLine(
+        **({"seq": 1, "key": "k", "po_number": "po", "digest": "d", "body": "{}", "row": 1} | usual | facts)
+    )
+
+
+def told(line: LedgerLine, evidence: Evidence, *, rules: Rules = RULES, now: float = NOW, **facts: object) -> Outcome:
+    """Tell a line a fact that names order 7 and a reason."""
+    usual: dict[str, object] = {"seq": 1, "evidence": evidence, "epoch": 1, "order_id": 7, "reason": "asked"}
+    return decide(line, Change(**(usual | facts)), moment(rules, now))
+
+
+def seen(line: LedgerLine, outcome: Outcome) -> tuple[object, ...] | None:
+    """Return the row's number and the state after it, and what the line is from then on; None for a refusal."""
+    if outcome.transition is None:
+        assert outcome.line is line
+        assert outcome.refusal
+        return None
+    after = outcome.line
+    became = [name for name in ("suspect", "foreign", "unwanted") if getattr(after, name) and not getattr(line, name)]
+    assert all(getattr(after, name) or not getattr(line, name) for name in ("suspect", "foreign", "unwanted"))
+    counted = ["counted"] if after.lookups == line.lookups + 1 else []
+    return (outcome.transition.number, after.state, *became, *counted)
+
+
+PROVEN = {  # what proves an order to a line that has none
+    E.ANSWERED_PLACED: ("T12", S.PLACED),
+    E.LOOKUP_MATCHED: ("T12", S.PLACED),
+    E.ORDER_OF_THIS_SEND: ("T12", S.PLACED),
+    E.LATE_PROOF: ("T12", S.PLACED),
+}
+PERSON_DECIDES = {
+    E.PERSON_PLACED: ("T13", S.PLACED),
+    E.PERSON_RESEND: ("T13", S.PLANNED),
+    E.PERSON_REJECTED: ("T13", S.REJECTED),
+}
+PROVEN_AGAIN = dict.fromkeys(
+    (E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF, E.DELIVERY_SEEN), ("-", S.PLACED)
+)
+LOOKED_UP = {
+    **PROVEN,
+    E.LOOKUP_MATCHED: ("T8", S.PLACED),
+    E.ORDER_OF_THIS_SEND: ("T8", S.PLACED),
+    E.ORDER_SINCE_PLAN: ("T8", S.PLACED),
+    E.LOOKUP_MISMATCHED: ("T8", S.MANUAL),
+}
+SENDING = {
+    **PROVEN,
+    E.NOT_PROCESSED: ("T2", S.PLANNED),
+    E.ANSWERED_PLACED: ("T3", S.PLACED),
+    E.REFUSED_NO_ORDER: ("T4", S.REJECTED),
+    E.REFUSED_UNCLEAR: ("T5", S.CONFLICT, "suspect", "foreign"),
+    E.OUTCOME_LOST: ("T6", S.UNKNOWN, "suspect"),
+    E.SENDER_DIED: ("T7", S.UNKNOWN, "suspect"),
+    E.UNWANTED: ("-", S.SENDING, "unwanted"),
+}
+UNKNOWN = {
+    **LOOKED_UP,
+    E.LOOKUP_ABSENT: ("T9", S.PLANNED, "counted"),
+    E.HISTORY_ABSENT: ("T10", S.MANUAL),
+    E.LOOKUPS_EXHAUSTED: ("T10", S.MANUAL),
+    E.LEDGER_RESTORED: ("T15", S.UNKNOWN),
+    E.LEDGER_COPIED: ("T15", S.UNKNOWN),
+    E.UNWANTED: ("-", S.UNKNOWN, "unwanted"),
+}
+CONFLICT = {
+    **LOOKED_UP,
+    E.LOOKUP_ABSENT: ("-", S.CONFLICT, "counted"),
+    E.HISTORY_ABSENT: ("T11", S.MANUAL),
+    E.LOOKUPS_EXHAUSTED: ("T11", S.MANUAL),
+    E.UNWANTED: ("-", S.CONFLICT, "unwanted"),
+}
+PLANNED = {
+    **PROVEN,
+    E.SLOT_IN_HAND: ("T1", S.SENDING),
+    E.WITHDRAWN: ("T14", S.CANCELLED),
+    E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"),
+    E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect", "foreign"),
+}
+CORRECTED = {
+    E.PERSON_CORRECTED: ("T13", S.PLACED),
+    E.PERSON_RESEND: ("T13", S.PLANNED),
+    E.PERSON_REJECTED: ("T13", S.REJECTED),
+}
+ANSWER_UNDONE = {E.ANSWER_DOUBTED: ("T16", S.UNKNOWN, "suspect")}
+CONNECTION_UNDONE = {E.CONNECTION_DOUBTED: ("T16", S.UNKNOWN, "suspect")}
+
+
+def without(known: dict[Evidence, tuple[object, ...]], *evidence: Evidence) -> dict[Evidence, tuple[object, ...]]:
+    """Return what facts lead to, without some of them."""
+    return {fact: leads for fact, leads in known.items() if fact not in evidence}
+
+
+LEADS = {
+    "planned": (a_line(S.PLANNED), PLANNED),
+    "planned, sent before": (a_line(S.PLANNED, attempts=1), without(PLANNED, E.WITHDRAWN)),
+    "planned, in doubt": (
+        a_line(S.PLANNED, suspect=True),
+        without(PLANNED, E.WITHDRAWN) | {E.LEDGER_RESTORED: ("T15", S.UNKNOWN), E.LEDGER_COPIED: ("T15", S.UNKNOWN)},
+    ),
+    "planned, of a stranger": (
+        a_line(S.PLANNED, foreign=True),
+        without(PLANNED, E.LOOKUP_MATCHED)
+        | {
+            E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect"),
+        },
+    ),
+    "sending": (a_line(S.SENDING), SENDING),
+    "sending, in doubt": (
+        a_line(S.SENDING, suspect=True),
+        SENDING
+        | {
+            E.REFUSED_NO_ORDER: ("T5", S.CONFLICT),
+            E.REFUSED_UNCLEAR: ("T5", S.CONFLICT),
+            E.OUTCOME_LOST: ("T6", S.UNKNOWN),
+            E.SENDER_DIED: ("T7", S.UNKNOWN),
+        },
+    ),
+    "unknown": (a_line(S.UNKNOWN), UNKNOWN),
+    "unknown, of a stranger": (a_line(S.UNKNOWN, foreign=True), UNKNOWN | {E.LOOKUP_MATCHED: ("T8", S.MANUAL)}),
+    "unknown, unwanted": (
+        a_line(S.UNKNOWN, unwanted=True),
+        UNKNOWN | {E.LOOKUP_ABSENT: ("-", S.UNKNOWN, "counted"), E.UNWANTED: ("-", S.UNKNOWN)},
+    ),
+    "unknown, not looked up": (
+        a_line(S.UNKNOWN, lookups=1, suspect=False),
+        UNKNOWN
+        | {
+            E.HISTORY_ABSENT: ("-", S.UNKNOWN),
+            E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"),
+            E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect"),
+        },
+    ),
+    # No ledger holds a line in doubt that is not suspect: it shows what each row itself adds.
+    "unknown, not in doubt": (
+        a_line(S.UNKNOWN, suspect=False),
+        UNKNOWN | {E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"), E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect")},
+    ),
+    "unknown, of a stranger, not in doubt": (
+        a_line(S.UNKNOWN, suspect=False, foreign=True),
+        UNKNOWN
+        | {
+            E.LOOKUP_MATCHED: ("T8", S.MANUAL),
+            E.LEDGER_RESTORED: ("T15", S.UNKNOWN, "suspect"),
+            E.LEDGER_COPIED: ("T15", S.UNKNOWN, "suspect"),
+        },
+    ),
+    "conflict, not in doubt": (a_line(S.CONFLICT, suspect=False), CONFLICT),
+    "conflict": (a_line(S.CONFLICT), CONFLICT),
+    "conflict, not looked up": (
+        a_line(S.CONFLICT, lookups=1, suspect=False),
+        CONFLICT | {E.HISTORY_ABSENT: ("-", S.CONFLICT)},
+    ),
+    "conflict, of a stranger": (a_line(S.CONFLICT, foreign=True), CONFLICT | {E.LOOKUP_MATCHED: ("T8", S.MANUAL)}),
+    "manual": (a_line(S.MANUAL), PROVEN | PERSON_DECIDES),
+    "manual, of a stranger": (
+        a_line(S.MANUAL, foreign=True),
+        without(PROVEN, E.LOOKUP_MATCHED) | PERSON_DECIDES,
+    ),
+    "rejected": (a_line(S.REJECTED), PROVEN),
+    "cancelled": (a_line(S.CANCELLED), PROVEN),
+    "placed by an answer": (a_line(S.PLACED), PROVEN_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE),
+    **{
+        f"placed by {evidence.value}": (a_line(S.PLACED, evidence=evidence.value), PROVEN_AGAIN | CONNECTION_UNDONE)
+        for evidence in (E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.ORDER_SINCE_PLAN)
+    },
+    **{
+        f"placed by {evidence.value}": (a_line(S.PLACED, evidence=evidence.value), PROVEN_AGAIN | CORRECTED)
+        for evidence in (E.PERSON_PLACED, E.PERSON_CORRECTED, E.LATE_PROOF)
+    },
+}
+"""Lines, and where each fact leads them; every other fact is refused."""
+
+
+@pytest.mark.parametrize("kind", LEADS)
+def test_each_fact_leads_where_money_says(kind: str) -> None:
+    """Every fact about a line of every kind: the row taken, the state after it, and what stays with the line."""
+    line, leads = LEADS[kind]
+    for evidence in Evidence:
+        outcome = told(line, evidence)
+        if outcome.transition is None and evidence == line.evidence:
+            assert not outcome.refusal, evidence
+            continue
+        assert seen(line, outcome) == leads.get(evidence), evidence
+
+
+LEFT_OVER: dict[str, object] = {
+    "attempts": 0,
+    "suspect": False,
+    "order_id": 7,
+    "foreign": True,
+    "lookups": 5,
+    "last_lookup_at": SENT + 200,
+    "last_sent_tick": SENT,
+}
+"""What opens rows of one state or another, all at once in one line; no ledger holds such a line."""
+
+BY_STATE = {
+    S.PLANNED: without(PLANNED, E.LOOKUP_MATCHED),
+    S.SENDING: without(SENDING, E.LOOKUP_MATCHED),
+    S.UNKNOWN: UNKNOWN,
+    S.CONFLICT: CONFLICT,
+    S.PLACED: PROVEN_AGAIN | CORRECTED,
+    S.REJECTED: without(PROVEN, E.LOOKUP_MATCHED),
+    S.MANUAL: without(PROVEN, E.LOOKUP_MATCHED) | PERSON_DECIDES,
+    S.CANCELLED: without(PROVEN, E.LOOKUP_MATCHED),
+}
+
+
+@pytest.mark.parametrize("state", BY_STATE)
+def test_the_state_decides_first(state: LineState) -> None:
+    """What a line has kept of an earlier order or look-up opens no row of another state."""
+    line = a_line(state, evidence=E.PERSON_PLACED.value, **LEFT_OVER)
+    assert {fact for fact in Evidence if told(line, fact).transition} == set(BY_STATE[state])
+    line = a_line(state, evidence=E.ANSWERED_PLACED.value, **LEFT_OVER)
+    answered = PROVEN_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE if state is S.PLACED else BY_STATE[state]
+    assert {fact for fact in Evidence if told(line, fact).transition} == set(answered)
+
+
+# What must hold.
+
+
+@pytest.mark.parametrize("order_id", [None, 0, -7])
+def test_only_an_order_id_proves_an_order(order_id: int | None) -> None:
+    """None, zero and a negative number name no order."""
+    proofs = [E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.ORDER_SINCE_PLAN, E.LATE_PROOF]
+    for state in (S.PLANNED, S.SENDING, S.UNKNOWN, S.CONFLICT, S.MANUAL):
+        for evidence in (*proofs, E.PERSON_PLACED):
+            outcome = told(a_line(state, foreign=evidence is E.LOOKUP_MATCHED), evidence, order_id=order_id)
+            assert outcome.transition is None
+            assert told(a_line(state), evidence, order_id=order_id).transition is None
+    by_person = a_line(S.PLACED, evidence=E.PERSON_PLACED.value)
+    assert told(by_person, E.PERSON_CORRECTED, order_id=order_id).transition is None
+    assert told(a_line(S.SENDING), E.ANSWERED_PLACED, order_id=1).line.order_id == 1
+
+
+def test_a_proof_without_an_order_adds_nothing() -> None:
+    """A placed line takes news of its delivery without an order id; every other proof names the order."""
+    for evidence in (E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF):
+        line = a_line(S.PLACED, evidence=E.PERSON_PLACED.value)
+        assert told(line, evidence, order_id=None).transition is None
+    news = told(a_line(S.PLACED), E.DELIVERY_SEEN, order_id=None)
+    assert news.transition is not None
+    assert news.line.order_id == 7
+
+
+@pytest.mark.parametrize("evidence", PROVEN_AGAIN)
+def test_a_second_order_is_an_alarm(evidence: Evidence) -> None:
+    """The stored order stays, and a person is told (T12)."""
+    line = a_line(S.PLACED)
+    outcome = told(line, evidence, order_id=8)
+    assert (outcome.transition, outcome.line, outcome.alarm) == (None, line, True)
+    assert outcome.refusal == "order 7 is stored, and order 8 claims the same line"
+    assert not told(a_line(S.CANCELLED), E.DELIVERY_SEEN, order_id=8).alarm
+    assert not told(line, E.SLOT_IN_HAND).alarm
+    assert not told(line, E.OUTCOME_LOST, order_id=0).alarm
+
+
+@pytest.mark.parametrize("evidence", [E.ANSWER_DOUBTED, E.CONNECTION_DOUBTED])
+@pytest.mark.parametrize("order_id", [None, 8])
+def test_doubt_is_about_the_order_it_names(evidence: Evidence, order_id: int | None) -> None:
+    """Doubt about another order leaves the line as it is (T16)."""
+    assert told(a_line(S.PLACED), evidence, order_id=order_id).transition is None
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "\n"])
+def test_a_person_gives_a_reason(reason: str) -> None:
+    """Without one, no decision of a person is taken (T13)."""
+    for evidence in PERSON_DECIDES:
+        assert told(a_line(S.MANUAL), evidence, reason=reason).transition is None
+    for evidence in CORRECTED:
+        line = a_line(S.PLACED, evidence=E.PERSON_PLACED.value)
+        assert told(line, evidence, reason=reason).transition is None
+
+
+def test_a_restoring_ledger_adopts_the_order_it_finds() -> None:
+    """`Rules.restore` is a person's word that the ledger replaces a lost one."""
+    rules = msgspec.structs.replace(RULES, restore=True)
+    for state in (S.UNKNOWN, S.CONFLICT, S.MANUAL, S.PLANNED):
+        assert told(a_line(state, foreign=True), E.LOOKUP_MATCHED, rules=rules).line.state is S.PLACED
+
+
+@pytest.mark.parametrize(
+    "evidence", sorted(set(Evidence) - {E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF})
+)
+@pytest.mark.parametrize("epoch", [0, 2])
+def test_a_fact_about_another_epoch_is_refused(evidence: Evidence, epoch: int) -> None:
+    """The fence: only a proof of an order passes it."""
+    for line, _ in LEADS.values():
+        outcome = told(line, evidence, epoch=epoch)
+        assert outcome.transition is None
+        assert outcome.refusal == f"it is about epoch {epoch}, and the line is in epoch 1"
+
+
+@pytest.mark.parametrize("evidence", [E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF])
+def test_a_proof_of_an_order_passes_the_fence(evidence: Evidence) -> None:
+    """It is true whoever brings it, and however late."""
+    assert told(a_line(S.PLANNED), evidence, epoch=0).line.state is S.PLACED
+
+
+def test_a_fact_told_twice_is_no_error() -> None:
+    """It changes nothing. A claim told twice is refused, or two workers would hold one line."""
+    line = told(a_line(S.SENDING), E.OUTCOME_LOST).line
+    assert told(line, E.OUTCOME_LOST) == Outcome(None, line)
+    claimed = told(a_line(S.PLANNED), E.SLOT_IN_HAND).line
+    again = told(claimed, E.SLOT_IN_HAND, epoch=EPOCH)
+    assert again == Outcome(None, claimed, "slot_in_hand does not apply to a sending line")
+
+
+# Absence.
+
+
+def absent(line: LedgerLine, *, at: float | None = None, now: float = NOW, rules: Rules = RULES) -> LedgerLine:
+    """Tell a line that a look-up found no order."""
+    return told(line, E.LOOKUP_ABSENT, at=at, now=now, rules=rules).line
+
+
+@pytest.mark.parametrize(("after", "counts"), [(99.9, False), (100, True), (101, True)])
+def test_absence_counts_after_the_settling_time(after: float, counts: bool) -> None:
+    """From the moment at which the last byte may have left; a look-up that was made before it does not count later."""
+    fresh = a_line(S.UNKNOWN, lookups=0, last_lookup_at=None)
+    assert absent(fresh, now=SENT + after).lookups == counts
+    assert absent(fresh, at=SENT + after).lookups == counts
+    sure = msgspec.structs.replace(fresh, suspect=False)
+    outcome = told(sure, E.LOOKUP_ABSENT, at=SENT + after)
+    assert seen(sure, outcome) == ("-", S.UNKNOWN, *(["counted"] if counts else []))
+
+
+@pytest.mark.parametrize(("after", "counts"), [(9.9, False), (10, True), (11, True)])
+def test_look_ups_that_count_are_spaced(after: float, counts: bool) -> None:
+    """Two in one moment are one."""
+    line = a_line(S.CONFLICT, lookups=1, last_lookup_at=SENT + 200)
+    later = absent(line, at=SENT + 200 + after)
+    assert later.lookups == 1 + counts
+    assert later.last_lookup_at == (SENT + 200 + after if counts else SENT + 200)
+
+
+def test_a_future_look_up_counts_as_now() -> None:
+    """Nobody can look up an order before now has come."""
+    fresh = a_line(S.UNKNOWN, lookups=0, last_lookup_at=None)
+    assert absent(fresh, at=NOW + 1000).last_lookup_at == NOW
+    assert absent(fresh, at=NOW + 1000, now=SENT + 1).lookups == 0
+
+
+def test_a_line_never_sent_has_no_absence() -> None:
+    """Nothing can have settled."""
+    line = a_line(S.UNKNOWN, last_sent_tick=None)
+    assert absent(line) == line
+
+
+@pytest.mark.parametrize(("lookups", "state"), [(0, S.UNKNOWN), (1, S.PLANNED), (5, S.PLANNED)])
+def test_the_last_absence_plans_the_line_again(lookups: int, state: LineState) -> None:
+    """Two look-ups that count are needed by these rules."""
+    assert absent(a_line(S.UNKNOWN, lookups=lookups)).state is state
+
+
+def test_the_rules_may_forbid_to_send_again() -> None:
+    """Then a person decides about a line that looks absent."""
+    never = msgspec.structs.replace(RULES, resend="never")
+    line = absent(a_line(S.UNKNOWN), rules=never)
+    assert (line.state, line.lookups) == (S.UNKNOWN, 3)
+
+
+@pytest.mark.parametrize("evidence", [E.LEDGER_RESTORED, E.LEDGER_COPIED])
+def test_a_pack_of_a_copy_is_never_absent(evidence: Evidence) -> None:
+    """Another copy may have put its rows into other orders; a single row would be found under its poNumber."""
+    assert absent(a_line(S.UNKNOWN, evidence=evidence.value, lines=2)).state is S.UNKNOWN
+    assert absent(a_line(S.UNKNOWN, evidence=evidence.value, lines=1)).state is S.PLANNED
+    assert absent(a_line(S.UNKNOWN, evidence=E.OUTCOME_LOST.value, lines=2)).state is S.PLANNED
+
+
+@pytest.mark.parametrize("state", [S.UNKNOWN, S.CONFLICT])
+@pytest.mark.parametrize(("lookups", "decides"), [(1, False), (2, True), (3, True)])
+def test_history_decides_after_enough_look_ups(state: LineState, lookups: int, decides: bool) -> None:
+    """The day's history alone proves no absence."""
+    after = told(a_line(state, lookups=lookups), E.HISTORY_ABSENT).line
+    assert after.state is (S.MANUAL if decides else state)
+
+
+def test_the_next_look_waits_for_settling_and_spacing() -> None:
+    """`next_look` says when an absence counts for the first time, and None once the look-ups are used up."""
+    fresh = a_line(S.UNKNOWN, lookups=0, last_lookup_at=None)
+    assert next_look(fresh, RULES) == SENT + 100
+    assert next_look(msgspec.structs.replace(fresh, last_lookup_at=SENT + 95), RULES) == SENT + 105
+    assert next_look(msgspec.structs.replace(fresh, last_lookup_at=SENT + 50), RULES) == SENT + 100
+    assert next_look(msgspec.structs.replace(fresh, last_sent_tick=None), RULES) == 100
+    assert next_look(msgspec.structs.replace(fresh, lookups=1), RULES) is not None
+    assert next_look(msgspec.structs.replace(fresh, lookups=2), RULES) is None
+    assert next_look(msgspec.structs.replace(fresh, lookups=3), RULES) is None
+
+
+# What stays of what was known.
+
+
+def test_a_claim_begins_a_send() -> None:
+    """It counts an attempt, takes the writer's epoch, and forgets the look-ups of the send before it."""
+    line = a_line(S.PLANNED, lookups=2, last_lookup_at=5.0)
+    after = told(line, E.SLOT_IN_HAND).line
+    assert (after.attempts, after.epoch, after.evidence) == (1, EPOCH, "slot_in_hand")
+    assert (after.lookups, after.last_lookup_at) == (0, None)
+    assert (after.last_sent_tick, after.last_sent_at, after.first_sent_at) == (NOW, NOW + 500, NOW + 500)
+    again = told(msgspec.structs.replace(after, state=S.PLANNED, epoch=1), E.SLOT_IN_HAND, now=NOW + 50).line
+    assert (again.attempts, again.first_sent_at, again.last_sent_at) == (2, NOW + 500, NOW + 550)
+
+
+@pytest.mark.parametrize(("suspect", "first"), [(False, None), (True, 1.0)])
+def test_a_send_not_processed_counts_as_none(suspect: bool, first: float | None) -> None:
+    """Unless an earlier one is in doubt: then the first send stays known (T2)."""
+    after = told(a_line(S.SENDING, suspect=suspect), E.NOT_PROCESSED).line
+    assert (after.first_sent_at, after.attempts, after.epoch, after.last_sent_tick) == (first, 1, 1, SENT)
+
+
+@pytest.mark.parametrize(
+    "evidence", [E.ANSWERED_PLACED, E.REFUSED_UNCLEAR, E.OUTCOME_LOST], ids=["placed", "conflict", "unknown"]
+)
+def test_a_send_ends_when_its_answer_came(evidence: Evidence) -> None:
+    """Bytes may have left until then, so absence is counted from there (T3, T5, T6)."""
+    after = told(a_line(S.SENDING), evidence, at=SENT + 30).line
+    assert (after.last_sent_tick, after.last_sent_at) == (SENT + 30, SENT + 530)
+    assert (after.epoch, after.first_sent_at) == (1, 1.0)
+    assert told(a_line(S.SENDING), evidence, at=None).line.last_sent_tick == NOW
+    assert told(a_line(S.SENDING), evidence, at=NOW + 30).line.last_sent_tick == NOW
+
+
+@pytest.mark.parametrize(
+    ("at", "tick"),
+    [(None, SENT + 60), (SENT + 5, SENT + 5), (SENT + 60, SENT + 60), (SENT + 61, SENT + 60), (SENT - 5, SENT)],
+)
+def test_a_dead_senders_last_byte_is_bounded(at: float | None, tick: float) -> None:
+    """It left within MAX_HOLD_S of the claim, and before the sender was gone, where the store knows that (T7)."""
+    assert MAX_HOLD_S == 60
+    for now in (SENT + 65, NOW):
+        after = told(a_line(S.SENDING), E.SENDER_DIED, at=at, now=now).line
+        assert (after.last_sent_tick, after.last_sent_at, after.epoch) == (tick, tick + 500, EPOCH)
+    unstamped = told(a_line(S.SENDING, last_sent_tick=None, last_sent_at=None), E.SENDER_DIED, at=at).line
+    assert (unstamped.last_sent_tick, unstamped.last_sent_at) == (None, None)
+
+
+def test_a_sender_is_not_gone_in_the_future() -> None:
+    """A moment that has not come counts as now; without one, a byte may leave until the end of the hold."""
+    assert told(a_line(S.SENDING), E.SENDER_DIED, at=NOW, now=SENT + 20).line.last_sent_tick == SENT + 20
+    assert told(a_line(S.SENDING), E.SENDER_DIED, at=None, now=SENT + 20).line.last_sent_tick == SENT + 60
+
+
+@pytest.mark.parametrize(
+    ("line", "evidence", "epoch"),
+    [
+        (a_line(S.UNKNOWN), E.LEDGER_RESTORED, EPOCH),
+        (a_line(S.UNKNOWN), E.LEDGER_COPIED, EPOCH),
+        (a_line(S.PLANNED, lookups=2, last_lookup_at=5.0), E.LEDGER_COPIED, EPOCH),
+        (a_line(S.PLACED, lookups=2, last_lookup_at=5.0), E.ANSWER_DOUBTED, 1),
+        (a_line(S.PLACED, lookups=2, last_lookup_at=5.0), E.CONNECTION_DOUBTED, 1),
+    ],
+)
+def test_new_doubt_counts_absence_anew(line: LedgerLine, evidence: Evidence, epoch: int) -> None:
+    """The sender that nobody saw may have sent its last byte just now (T15, T16)."""
+    after = told(line, evidence).line
+    assert (after.last_sent_tick, after.last_sent_at, after.epoch) == (NOW, NOW + 500, epoch)
+    assert (after.lookups, after.last_lookup_at) == (0, None)
+
+
+def test_dates_are_rounded_to_milliseconds() -> None:
+    """What a database gives back compares equal."""
+    assert moment().date(1.23456) == 501.235
+    assert Moment(now=NOW, epoch=1, rules=RULES).date(NOW) == NOW
+
+
+ORDER = {"amount_charged": Decimal(90), "currency": "INR", "delivery": Delivery.DELIVERED, "held": 1}
+
+
+@pytest.mark.parametrize("evidence", [E.ANSWER_DOUBTED, E.CONNECTION_DOUBTED, E.PERSON_RESEND, E.PERSON_REJECTED])
+def test_a_line_that_loses_its_order_forgets_it(evidence: Evidence) -> None:
+    """What was known of the order was about another one, or nobody knows."""
+    by = E.PERSON_PLACED if evidence in CORRECTED else E.ANSWERED_PLACED
+    after = told(a_line(S.PLACED, evidence=by.value, **ORDER), evidence).line
+    assert (after.order_id, after.delivery, after.amount_charged, after.currency, after.held) == (
+        None,
+        Delivery.NONE,
+        None,
+        "",
+        0,
+    )
+
+
+def test_a_correction_takes_the_order_it_names() -> None:
+    """Nothing stays of the wrong one."""
+    line = a_line(S.PLACED, evidence=E.PERSON_PLACED.value, **ORDER)
+    after = told(line, E.PERSON_CORRECTED, order_id=8).line
+    assert (after.order_id, after.delivery, after.amount_charged, after.currency, after.held) == (
+        8,
+        Delivery.NONE,
+        None,
+        "",
+        0,
+    )
+    charged = told(line, E.PERSON_CORRECTED, order_id=8, amount_charged=Decimal(5)).line
+    assert (charged.amount_charged, charged.currency) == (Decimal(5), "")
+
+
+def test_a_proof_tells_of_the_order() -> None:
+    """Its id, its charge, its delivery and its codes; the error that stood there goes."""
+    line = a_line(S.UNKNOWN, error="lost", error_id="X")
+    after = told(line, E.LOOKUP_MATCHED, **ORDER).line
+    assert {name: getattr(after, name) for name in ORDER} == ORDER
+    assert (after.order_id, after.error, after.error_id, after.evidence) == (7, "", "", "lookup_matched")
+    assert after.last_sent_tick == SENT
+
+
+def test_a_poorer_answer_unsays_no_richer_one() -> None:
+    """A delivered order stays delivered, and keeps its charge and its codes."""
+    line = a_line(S.PLACED, **ORDER)
+    for evidence in PROVEN_AGAIN:
+        after = told(line, evidence, delivery=Delivery.PENDING).line
+        assert {name: getattr(after, name) for name in ORDER} == ORDER
+    assert told(line, E.DELIVERY_SEEN, delivery=Delivery.NONE).line.delivery is Delivery.DELIVERED
+    assert told(line, E.DELIVERY_SEEN, delivery=Delivery.CANCELLED).line.delivery is Delivery.CANCELLED
+    assert told(a_line(S.PLACED), E.DELIVERY_SEEN, delivery=Delivery.DELIVERED).line.delivery is Delivery.DELIVERED
+    cancelled = a_line(S.PLACED, delivery=Delivery.CANCELLED)
+    assert told(cancelled, E.DELIVERY_SEEN, delivery=Delivery.PENDING).line.delivery is Delivery.PENDING
+
+
+@pytest.mark.parametrize("charged", ["NaN", "Infinity"])
+def test_a_charge_without_an_amount_is_ignored(charged: str) -> None:
+    """The one that was known stays, with its currency."""
+    after = told(a_line(S.PLACED, **ORDER), E.DELIVERY_SEEN, amount_charged=Decimal(charged), currency="EUR").line
+    assert (after.amount_charged, after.currency) == (Decimal(90), "INR")
+
+
+def test_a_later_charge_replaces_the_one_before() -> None:
+    """It keeps the currency that was known where it names none."""
+    line = a_line(S.PLACED, **ORDER)
+    after = told(line, E.DELIVERY_SEEN, amount_charged=Decimal(80)).line
+    assert (after.amount_charged, after.currency) == (Decimal(80), "INR")
+    after = told(line, E.DELIVERY_SEEN, amount_charged=Decimal(2), currency="EUR").line
+    assert (after.amount_charged, after.currency) == (Decimal(2), "EUR")
+    assert told(line, E.DELIVERY_SEEN, currency="EUR").line.currency == "INR"
+
+
+def test_codes_that_came_stay_counted() -> None:
+    """An answer with fewer codes takes none away."""
+    line = a_line(S.PLACED, **(ORDER | {"held": 3}))
+    assert [told(line, E.DELIVERY_SEEN, held=held).line.held for held in (0, 2, 3, 4)] == [3, 3, 3, 4]
+
+
+def test_an_error_is_kept_until_there_is_another() -> None:
+    """A refusal in words, or by its id alone."""
+    line = a_line(S.SENDING, error="before", error_id="OLD")
+    assert told(line, E.OUTCOME_LOST).line.error == "before"
+    by_id = told(line, E.REFUSED_NO_ORDER, error_id="NEW").line
+    assert (by_id.error, by_id.error_id) == ("", "NEW")
+    in_words = told(line, E.REFUSED_NO_ORDER, error="words").line
+    assert (in_words.error, in_words.error_id) == ("words", "")
+    placed = told(line, E.ANSWERED_PLACED, error="a code is missing", error_id="C").line
+    assert (placed.error, placed.error_id) == ("a code is missing", "C")
+
+
+def test_news_that_moves_nothing_leaves_the_evidence() -> None:
+    """What placed a line is known for good: it says whether a person may correct it."""
+    for evidence in PROVEN_AGAIN:
+        assert told(a_line(S.PLACED), evidence).line.evidence == E.ANSWERED_PLACED
+    assert told(a_line(S.UNKNOWN, evidence="outcome_lost"), E.UNWANTED).line.evidence == "outcome_lost"
+
+
+# The table itself.
+
+
+def test_every_state_is_reported_as_one_thing() -> None:
+    """A placed line is issued or pending, so it is not among them."""
+    assert REPORTED_AS == {
+        S.PLANNED: "not_sent",
+        S.CANCELLED: "not_sent",
+        S.SENDING: "unknown",
+        S.UNKNOWN: "unknown",
+        S.CONFLICT: "unknown",
+        S.MANUAL: "unknown",
+        S.REJECTED: "rejected",
+    }
+
+
+def test_another_table_decides_by_its_own_rows() -> None:
+    """`decide` takes one, which shows what a row is for."""
+    change = Change(seq=1, evidence=E.OUTCOME_LOST, epoch=1)
+    assert decide(a_line(S.SENDING), change, moment(), ()).transition is None
+    assert decide(a_line(S.SENDING), change, moment(), TRANSITIONS).transition is not None
+
+
+def test_an_order_id_fits_a_database() -> None:
+    """An order id fits a signed number of 64 bits."""
+    assert MAX_ORDER_ID == 2**63 - 1

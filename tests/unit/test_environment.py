@@ -1,0 +1,34 @@
+"""`environment`: what the variables say, and where pairs rest."""
+
+from pathlib import Path
+
+import pytest
+
+from xoxo_async import STAGING, errors
+from xoxo_async.environment import Environment, default_token_file
+
+
+def test_the_environment_is_read_and_not_shown() -> None:
+    """Blank variables count as absent; the repr holds no secret."""
+    environment = Environment.read({"XOXO_CLIENT_SECRET": "hush", "XOXO_BASE_URL": " ", "XOXO_CLIENT_ID": "me"})
+    assert (environment.base_url, environment.client_id, environment.client_secret) == (STAGING, "me", "hush")
+    assert "hush" not in repr(environment)
+
+
+def test_the_families_have_files_of_their_own() -> None:
+    """One client id in both families keeps two pairs; the user family's file is named as it always was."""
+    who = {"XOXO_CLIENT_ID": "me"}
+    families: list[dict[str, str]] = [{}, {"XOXO_TOKEN_FAMILY": "user"}, {"XOXO_TOKEN_FAMILY": "company"}]
+    files = {default_token_file(Environment.read(who | one), {"XDG_STATE_HOME": "/x"}) for one in families}
+    assert len(files) == 2
+
+
+def test_no_home_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process without a home folder is told which variable helps."""
+
+    def fail() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", fail)
+    with pytest.raises(errors.ConfigError, match="XOXO_TOKEN_FILE"):
+        default_token_file(Environment.read({"XOXO_CLIENT_ID": "me"}), {})

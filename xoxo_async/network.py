@@ -1,0 +1,135 @@
+"""How a client reaches the vendor: address, proxy, TLS."""
+
+import ipaddress
+import ssl as tls
+from urllib.parse import urlsplit
+from urllib.request import getproxies_environment, proxy_bypass
+
+import msgspec
+
+from xoxo_async.errors import ConfigError
+
+__all__ = ["Network", "check_base_url", "is_loopback", "ssl_context"]
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """How a client reaches the vendor, and what it calls itself there.
+
+    Attributes:
+        proxy: The address of an HTTP proxy; empty for none. It may hold a user name and a password.
+        ssl: How TLS is checked; None for the system's certificates.
+        trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed where no proxy is given.
+        app: What the user agent says beside the SDK's name.
+
+    Raises:
+        ConfigError: When a value makes no sense.
+    """
+
+    proxy: str = ""
+    ssl: tls.SSLContext | None = None
+    trust_env: bool = False
+    app: str = ""
+
+    def __post_init__(self) -> None:
+        if self.proxy:
+            _check_proxy(self.proxy)
+        if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
+            # Not False either: without the check, anyone on the way reads tokens and codes.
+            raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
+        if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
+            raise ConfigError("app must be plain printable text, for example my-shop/1.2")
+
+    def __repr__(self) -> str:
+        return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"
+
+    def proxy_for(self, base_url: str) -> str | None:
+        """Return the proxy for an address, None for none. The environment's proxy is never used for this machine.
+
+        Args:
+            base_url: The address.
+
+        Raises:
+            ConfigError: When the environment's proxy is no address.
+        """
+        if self.proxy or not self.trust_env:
+            return self.proxy or None
+        parts = urlsplit(base_url)
+        host = parts.hostname or ""
+        proxies = getproxies_environment()
+        proxy = proxies.get(parts.scheme) or proxies.get("all")
+        if not proxy or is_loopback(host) or proxy_bypass(host):
+            return None
+        return _check_proxy(proxy)
+
+
+def ssl_context(ca_file: str) -> tls.SSLContext:
+    """Return TLS settings that trust the certificates of a file besides the system's.
+
+    Args:
+        ca_file: A PEM file, for example that of a company's proxy that opens TLS.
+
+    Raises:
+        ConfigError: When it cannot be read, or holds no certificate.
+    """
+    context = tls.create_default_context()
+    try:
+        context.load_verify_locations(cafile=ca_file)
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        reason = "it holds no certificate" if isinstance(error, tls.SSLError) else getattr(error, "strerror", error)
+        raise ConfigError(f"the CA file {ca_file} cannot be used: {reason}") from None
+    return context
+
+
+def _check_proxy(proxy: str) -> str:
+    """Return a proxy's address; the error does not repeat it, since it may hold a password."""
+    try:
+        parts = urlsplit(proxy) if isinstance(proxy, str) else None
+        sound = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or any(c.isspace() or ord(c) < 32 for c in proxy):
+        raise ConfigError("the proxy must be an http(s) address, for example http://proxy.example.com:3128")
+    return proxy
+
+
+def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
+    """Return the address without its trailing slash; raise where it cannot be used.
+
+    Args:
+        base_url: The address, with the vendor's `/chef` prefix.
+        allow_insecure_http: Whether plain http may go further than this machine. Tokens and voucher codes would
+            travel readable.
+
+    Returns:
+        The normalised address.
+
+    Raises:
+        ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
+    """
+    if not isinstance(base_url, str):
+        raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
+    try:
+        parts = urlsplit(base_url)
+        host, _port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"base_url is not an address: {error}") from None
+    if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or ord(c) < 32 for c in base_url):
+        raise ConfigError("base_url must be an http(s) address, for example https://accounts.xoxoday.com/chef")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ConfigError("base_url must hold no user name, query or fragment")
+    if parts.scheme == "http" and not allow_insecure_http and not is_loopback(host):
+        raise ConfigError(
+            f"base_url is plain http to {host}: tokens and voucher codes would travel readable; "
+            "use https, or allow_insecure_http=True"
+        )
+    return base_url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether a host name stands for this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
