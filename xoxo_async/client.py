@@ -114,6 +114,7 @@ class XoxoClient:
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
+        self._hooks: Final = tuple(hooks)
         self._session: Final = Session(
             credentials,
             self._base_url,
@@ -213,6 +214,11 @@ class XoxoClient:
     def max_connections(self) -> int:
         """The size of the connection pool."""
         return self._max_connections
+
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """The hooks that receive this client's events, and those of the bulk runs that use it."""
+        return self._hooks
 
     @property
     def dispatcher(self) -> Dispatcher:

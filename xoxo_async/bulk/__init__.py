@@ -1,6 +1,16 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
 from xoxo_async.bulk.deciding import Decision, Resolved
+from xoxo_async.bulk.events import (
+    LineDoubted,
+    LineSettled,
+    Pause,
+    PenaltyMet,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+)
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
@@ -10,7 +20,7 @@ from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.planning.planner import derive_po_number
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
-from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.report import Report
 
 __all__ = [
     "Alarm",
@@ -20,14 +30,21 @@ __all__ = [
     "Delivery",
     "Identity",
     "LedgerLine",
+    "LineDoubted",
+    "LineSettled",
     "LineState",
     "OrderLine",
     "OrdersFile",
     "Pause",
+    "PenaltyMet",
     "PlanTotals",
     "ProductTotals",
     "Report",
     "Resolved",
+    "RunFailed",
+    "RunFinished",
+    "RunPaused",
+    "RunStarted",
     "SqliteLedger",
     "derive_po_number",
     "open_ledger",

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.running.evidence import described, mismatch
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
-from xoxo_async.services.orders import Order
+from xoxo_async.services.orders.replies import Order
 
 __all__ = ["Decision", "Resolved", "decide_line"]
 
@@ -67,7 +67,7 @@ class Resolved(NamedTuple):
     found: str = ""
 
 
-async def decide_line(client: XoxoClient | None, ledger: Ledger, key: str, decision: Decision) -> Resolved:
+async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decision: Decision) -> Resolved:
     """Record a person's decision about the line of a key.
 
     Args:
@@ -94,7 +94,7 @@ async def decide_line(client: XoxoClient | None, ledger: Ledger, key: str, decis
     return Resolved(after, found)
 
 
-async def _looked_up(client: XoxoClient, line: LedgerLine, order_id: int) -> Order:
+async def _looked_up(client: BulkClient, line: LedgerLine, order_id: int) -> Order:
     try:
         order = await client.orders.get(order_id=order_id)
     except NotFoundError as error:

@@ -6,10 +6,10 @@ At another account, or at another address, every order of a ledger looks absent,
 from typing import Final
 from urllib.parse import urlsplit
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
-from xoxo_async.client import XoxoClient
 from xoxo_async.config import is_loopback
 from xoxo_async.errors import ConfigError, NotFoundError
 
@@ -18,7 +18,7 @@ __all__ = ["check_identity", "identity_of"]
 _NEVER_SENT: Final = frozenset({LineState.PLANNED, LineState.CANCELLED})
 
 
-def identity_of(client: XoxoClient, address: str = "") -> Identity:
+def identity_of(client: BulkClient, address: str = "") -> Identity:
     """Return the account and the address that a client works for.
 
     Args:
@@ -37,7 +37,7 @@ def _normal(base_url: str) -> str:
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 
 
-async def check_identity(client: XoxoClient, ledger: Ledger, identity: Identity) -> None:
+async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity) -> None:
     """Refuse to work on a ledger of another account or address; bind one that belongs to nobody yet.
 
     On this machine a server may come back at another port. That is taken for the same server when it knows an order
@@ -86,7 +86,7 @@ def _differ_in_port_alone(one: str, other: str) -> bool:
     return local and (first.scheme, first.path) == (second.scheme, second.path)
 
 
-async def _is_same_server(client: XoxoClient, ledger: Ledger) -> bool:
+async def _is_same_server(client: BulkClient, ledger: Ledger) -> bool:
     counts = await ledger.counts()
     if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
         return True
@@ -95,7 +95,7 @@ async def _is_same_server(client: XoxoClient, ledger: Ledger) -> bool:
     return False
 
 
-async def _knows(client: XoxoClient, line: LedgerLine) -> bool:
+async def _knows(client: BulkClient, line: LedgerLine) -> bool:
     try:
         order = await client.orders.get(po_number=line.po_number)
     except NotFoundError:

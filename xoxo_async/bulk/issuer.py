@@ -1,76 +1,73 @@
-"""`BulkIssuer`: plan, send, settle, report; running it again does only what is left."""
+"""`BulkIssuer`: plan, send, settle, report. Running it again does only what is left."""
 
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Generator, Iterable
+from collections.abc import AsyncIterable, Callable, Collection, Generator, Iterable
 from contextlib import contextmanager
 from decimal import Decimal
 from typing import Final, Literal
 
-import anyio
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.intake.rows import rows_of
-from xoxo_async.bulk.intake.spellings import OddSpellings
-from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
-from xoxo_async.bulk.ledger.lines import LineState, Rules
-from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
-from xoxo_async.bulk.planning.catalogue import Catalogue
-from xoxo_async.bulk.planning.planner import Planner
+from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.preparing import Approval, Preparer
+from xoxo_async.bulk.prices import Prices
+from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.reconcile import Reconciler
-from xoxo_async.bulk.running.runner import Runner
-from xoxo_async.client import XoxoClient
-from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ApiError, ConfigError, PlanError
+from xoxo_async.bulk.session import BulkSession
+from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds
+from xoxo_async.bulk.trust import Trust
+from xoxo_async.errors import ConfigError
 from xoxo_async.services import checks
-from xoxo_async.services.account import Balance
-from xoxo_async.services.orders import PLACE_ORDER
+from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["BulkIssuer"]
-
-_TOO_MUCH: Final = Decimal(10) ** 12
-_UNPACED: Final = 64
-"""In flight without a rate limit: enough to keep a processor busy; more only queue at the server."""
 
 
 class BulkIssuer:
     """Issue many orders, each accounted for exactly once. Moves money.
 
     Every row's intent is durable before its request leaves, and its result is written after the answer. What ends
-    without proof is looked up by poNumber; only what is proven absent is sent again, under the same poNumber.
+    without proof is looked up by poNumber. Only what is proven absent is sent again, under the same poNumber.
+
+    The ledger keeps the bounds of its job: `max_spend`, `settle_s`, `resend` and `concurrency`. A bound that is left
+    out holds as it was given last, for `resume` as for a second `run`; one that is given replaces it.
 
     Args:
-        client: Sends and looks up. Its rate limits pace the run.
+        client: An `XoxoClient`: sends and looks up. Its rate limits pace the run, its hooks receive the run's events.
         ledger: The job's ledger; one ledger holds one job.
         job: The job's name; poNumbers are derived from it and the rows' keys. Default: the ledger's job.
-        concurrency: Requests in flight at most, within the client's `max_connections`. `auto` lets a paced run have as
-            many as its allowance needs at the latency the server has (at 100 orders a minute and 120 s an answer, two
-            hundred), and a run without limits 64.
-        settle_s: Seconds after a lost answer before "no such order" counts. Below the vendor's 120 s it may count too
-            early.
-        resend: `settled` sends again what is proven absent; `never` leaves it to a person.
+        concurrency: Requests in flight at most, within the client's `max_connections`. `auto` (the default) lets a
+            paced run have as many as its allowance needs at the latency that the server has (at 100 orders a minute
+            and 120 s an answer, two hundred), and a run without limits 64.
+        settle_s: Seconds after a lost answer before "no such order" counts. Default: 150. Below the vendor's 120 s it
+            may count too early.
+        resend: `settled` (the default) sends again what is proven absent; `never` leaves it to a person.
         check: Whether rows are checked against the catalogue before anything is sent.
-        skip_invalid: Whether bad rows are left out; otherwise one of them spoils the plan, and nothing is sent.
+        skip_invalid: Whether bad rows are left out. Otherwise nothing is sent if one row is bad.
         pack: Whether lines that want nothing but codes (no `email`, `po_number` or `details` of their own) may share an
             order of the same product and denomination, up to the product's limit: up to ten times the vouchers a
             minute. Each line still gets its own codes. Needs a ledger that keeps codes.
         max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when
-            its intent is written, and settled when its charge is known; the run pauses before it could go over.
-        pause_limit_s: How long the run waits for the vendor before it pauses: for a server that does not answer, and
-            for the end of a penalty. A penalty that is known to be longer pauses it at once.
+            its intent is written, and settled when its charge is known; the run pauses before it could go over. To
+            lift a bound that the ledger keeps, give a greater one.
+        pause_limit_s: How many seconds the run waits for the vendor before it pauses: for a server that does not
+            answer, and for the end of a penalty. A penalty that is known to be longer pauses it at once.
         missing: What becomes of planned rows that `run` is not given again: `refuse` stops before anything is sent and
             names them, `withdraw` cancels those that were never sent, `keep` has them sent.
-        restore: Whether the ledger replaces a lost one, or is an older copy of one: then every planned row is looked up
+        restore: Whether the ledger replaces a lost one, or is an older copy of one. Then every planned row is looked up
             before it is sent, and the absence of an unknown row is counted from now on. An order found under a row's
             poNumber is adopted where it matches in everything that the vendor tells.
         address: What the ledger calls the server, instead of the client's base URL: for a server of the caller's own
             whose port changes. A ledger belongs to one account at one address.
+        clock: A monotonic clock, in seconds.
+        wall: The clock that absence is counted on. Default: the ledger's.
 
     Raises:
         ConfigError: When a setting makes no sense.
@@ -84,13 +81,13 @@ class BulkIssuer:
 
     def __init__(
         self,
-        client: XoxoClient,
+        client: BulkClient,
         ledger: Ledger,
         *,
         job: str = "",
-        concurrency: int | Literal["auto"] = "auto",
-        settle_s: float = 150.0,
-        resend: Literal["settled", "never"] = "settled",
+        concurrency: int | Literal["auto"] | None = None,
+        settle_s: float | None = None,
+        resend: Literal["settled", "never"] | None = None,
         check: bool = True,
         skip_invalid: bool = False,
         pack: bool = False,
@@ -102,85 +99,61 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        if concurrency != "auto":
-            check_count("concurrency, unless 'auto',", concurrency)
-        check_number("settle_s", settle_s, zero=True)
-        check_number("pause_limit_s", pause_limit_s, zero=True)
-        if resend not in {"settled", "never"}:
-            raise ConfigError(f"resend must be 'settled' or 'never', not {resend!r}")
-        if missing not in {"refuse", "withdraw", "keep"}:
-            raise ConfigError(f"missing must be 'refuse', 'withdraw' or 'keep', not {missing!r}")
-        if max_spend is not None and not _is_amount(max_spend):
-            raise ConfigError(f"max_spend must be a Decimal from 0, not {max_spend!r}")
-        if max_spend is not None and not check:
-            raise ConfigError("max_spend needs check=True: what a row may cost is in the catalogue")
+        self._given: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
+        self._settings: Final = Settings(
+            check=check,
+            skip_invalid=skip_invalid,
+            pack=pack,
+            pause_limit_s=pause_limit_s,
+            missing=missing,
+            restore=restore,
+        )
+        self._settings.check_bounds(self._given)
         if pack and not ledger.keeps_codes:
             raise ConfigError("pack needs a ledger that keeps codes: they are dealt out to the lines of an order once")
         self._client: Final = client
         self._ledger: Final = ledger
         self._job: Final = job
-        self._check: Final = check
-        self._skip_invalid: Final = skip_invalid
-        self._pack: Final = pack
-        self._max_spend: Final = max_spend
-        self._missing: Final[Literal["refuse", "withdraw", "keep"]] = missing
-        self._restore: Final = restore
-        self._distrusted = False
         self._identity: Final = identity_of(client, address)
-        self._warnings: tuple[str, ...] = ()
+        self._trust: Final = Trust(ledger, restore=restore)
         self._clock: Final = clock
         self._wall: Final = wall or ledger.now
-        self._concurrency: Final = _in_flight_limit(client, concurrency)
-        self._pause_limit_s: Final = pause_limit_s
-        # Two look-ups that say absent, a tenth of the settling time apart.
-        self._rules: Final = Rules(resend=resend, settle_s=settle_s, spacing_s=settle_s / 10, restore=restore)
+        self._warnings: tuple[str, ...] = ()
         self._progress: Final = Progress()
-        self._runner: Runner | None = None  # of the run at hand
+        self._session: BulkSession | None = None  # of the run that is under way
         self._at_work = False
         self._stop_wanted: str | None = None
         self._was_stopped = False
 
     @property
     def progress(self) -> Progress:
-        """What the run at hand has done so far, or the last one did; the same object for all runs."""
+        """What the current run has done so far, or the last one did. It is the same object for all runs."""
         return self._progress
 
     def stop(self, reason: str = "interrupted") -> None:
-        """Take no more lines; what is in flight ends and is written down, then the run returns its report.
+        """Take no more lines; what is in flight ends and is recorded, then the run returns its report.
 
-        It stops the run at hand, once. While none is at hand it holds back the next one, which then sends nothing and
-        says so in its report: a wish to stop is not lost because it comes a moment before the run begins. After a run
-        that was stopped it does nothing. Every later run works again.
+        It stops the current run, once. While none is under way it holds back the next one, which then sends nothing and
+        says so in its report: so a stop that comes a moment before the run is not lost. After a run that was stopped it
+        does nothing. Every later run works again.
 
         Args:
             reason: Why, for the report.
         """
-        if self._runner is not None:
-            self._runner.stop(Pause.INTERRUPTED, reason)
+        if self._session is not None:
+            self._session.stop(reason)
             self._was_stopped = True
         elif self._at_work or not self._was_stopped:
             self._stop_wanted = self._stop_wanted or reason
 
-    @contextmanager
-    def _alone(self) -> Generator[None]:
-        """Let one run of this issuer be at work at a time."""
-        if self._at_work:
-            raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
-        self._at_work = True
-        self._progress.begin()
-        try:
-            yield
-        finally:
-            self._at_work, self._runner, self._stop_wanted = False, None, None
-
     async def run(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
+        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
     ) -> Report:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
         All rows are planned in one transaction before the first is sent: a bad row leaves ledger and account as they
-        were. Rows the ledger knows already are not planned again, so running again resumes: lines that waited for
-        their codes when it began are looked at once more, too.
+        were. Rows that the ledger knows already are not planned again, so running again resumes. Lines that waited for
+        their codes when the run began are looked up once, too.
 
         Args:
             orders: A file from `read_orders`, or any iterable of order lines; it is read once.
@@ -202,7 +175,7 @@ class BulkIssuer:
             return await self._work(started, send=True)
 
     async def issue(self) -> Report:
-        """Issue what is planned and not issued yet, and look at what waits for codes: `run` without its first half.
+        """Issue what is planned and not issued yet, and look up what waits for codes: `run` without its first half.
 
         Moves money.
 
@@ -217,9 +190,11 @@ class BulkIssuer:
             return await self._work(self._clock(), send=True)
 
     async def plan(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: "Approval | None" = None
+        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
     ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. Moves no money; one getBalance call.
+
+        The bounds that were given are kept in the same transaction.
 
         Args:
             orders: As for `run`.
@@ -239,41 +214,11 @@ class BulkIssuer:
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
         checks.needed("job", job)
-        await check_identity(self._client, self._ledger, self._identity)
-        balance, catalogue = await self._prices()
-        known = OddSpellings(self._ledger)
-        await known.read()
-        planner = Planner(job, catalogue, pack=self._pack, skip_invalid=self._skip_invalid, known=known)
-        totals = planner.totals
-
-        async def look(planned: Planned, shares: list[Share] | None) -> None:
-            nonlocal totals
-            if shares is not None:
-                totals = await self._totals(shares, catalogue)
-                totals.skipped, totals.problems = planner.totals.skipped, planner.totals.problems
-                totals.warned, totals.warnings = planner.totals.warned, planner.totals.warnings
-            else:
-                totals.orders = planned.orders
-            totals.withdrawn, totals.unwanted = planned.withdrawn, planned.unwanted
-            if planned.withdrawn and totals.skipped:
-                raise _maybe_the_same(planned.withdrawn, totals)
-            self._warnings = totals.warnings
-            await self._complete(totals, balance)
-            if approve is not None:
-                await approve(totals)
-
-        terms = PlanTerms(
-            identity=self._identity,
-            missing=self._missing,
-            pricing=None if catalogue is None else catalogue.at_most,
-            approve=look,
-            restored=self._why_distrusted(),
-            copied=self._may_be_anothers(),
-        )
-        await self._ledger.recover()  # what a dead holder was sending is in doubt, and may be missing from the input
-        await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
-        self._distrusted = self._distrusted or bool(terms.restored)
-        await self._keep_currency(balance)
+        bounds = await self._bounds()
+        if bounds.rate is None:
+            bounds = msgspec.structs.replace(bounds, rate=_rate_of(self._client))
+        totals = await self._preparer(bounds).plan(job, orders, approve)
+        self._warnings = totals.warnings
         return totals
 
     async def outlook(self) -> PlanTotals:
@@ -282,60 +227,7 @@ class BulkIssuer:
         Raises:
             ConfigError: As for `plan`.
         """
-        await check_identity(self._client, self._ledger, self._identity)
-        balance, catalogue = await self._prices()
-        if catalogue is not None and self._max_spend is not None:
-            await self._ledger.reprice(catalogue.at_most)
-        totals = await self._totals(await self._ledger.backlog(), catalogue)
-        await self._complete(totals, balance)
-        return totals
-
-    async def _prices(self) -> tuple[Balance | None, Catalogue | None]:
-        """Read the balance, and what the ledger's earlier rows cost today."""
-        if not self._check:
-            return None, None
-        balance = await self._balance()
-        if balance is not None and self._max_spend is not None:
-            known = await self._ledger.get_fact(CURRENCY)
-            if known and known != balance.currency:
-                raise ConfigError(
-                    f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
-                    " cannot be held to; nothing was sent"
-                )
-        catalogue = Catalogue(self._client, balance.currency if balance is not None else "")
-        await catalogue.load_shares(await self._ledger.backlog(doubted=True))
-        return balance, catalogue
-
-    async def _totals(self, shares: list[Share], catalogue: Catalogue | None) -> PlanTotals:
-        if catalogue is not None:
-            await catalogue.load_shares(shares)
-        return (catalogue or Catalogue(self._client)).totals(shares)
-
-    async def _complete(self, totals: PlanTotals, balance: Balance | None) -> None:
-        """Add to totals what ledger, account and allowance say; refuse a bound that cannot be held."""
-        totals.balance = balance
-        if self._rules.resend == "settled":
-            states = (await self._ledger.counts()).states
-            totals.in_doubt = sum(states.get(state, 0) for state in _IN_DOUBT) - totals.unwanted
-        interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
-        totals.expected_s = totals.orders * interval_s if interval_s else None
-        if self._max_spend is not None and totals.cost_at_most is None:
-            raise ConfigError(
-                "max_spend cannot be held to: the vendor gives no exchange rate for some products; nothing was sent"
-            )
-
-    async def _keep_currency(self, balance: Balance | None) -> None:
-        """Remember which currency the account has, since a budget is in it."""
-        if balance is not None and not await self._ledger.get_fact(CURRENCY):
-            await self._ledger.set_fact(CURRENCY, balance.currency)
-
-    async def _balance(self) -> Balance | None:
-        try:
-            return await self._client.account.get_balance()
-        except ApiError:
-            if self._max_spend is not None:
-                raise
-            return None  # the plan is checked without it
+        return await self._preparer(await self._bounds()).outlook()
 
     async def resume(self) -> Report:
         """Go on with the ledger's job: settle what is unknown, send what is planned. Moves money.
@@ -354,11 +246,24 @@ class BulkIssuer:
         with self._alone():
             return await self._work(self._clock(), send=True, pending=True)
 
+    async def reconcile(self) -> Report:
+        """Settle unknown and pending lines. Places no order, ever.
+
+        Returns:
+            The report; lines that are proven absent count as not sent from then on.
+
+        Raises:
+            ConfigError: When the ledger is of another account or address.
+            LedgerError: When the ledger fails.
+        """
+        with self._alone():
+            return await self._work(self._clock(), send=False, pending=True)
+
     async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
         """Cancel rows that were never sent, all or none. Moves no money, and makes no call.
 
         Args:
-            keys: Whose; None is every planned row that was never sent.
+            keys: The keys of the rows; None is every planned row that was never sent.
             reason: Why; kept in the journal.
 
         Returns:
@@ -373,7 +278,7 @@ class BulkIssuer:
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
-        """Let the ledger belong to this client's account and address, on a person's word. Moves no money.
+        """Let the ledger belong to this client's account and address, because a person says so. Moves no money.
 
         For a client id that was replaced in the vendor's dashboard, or an address that changed its name. At another
         account every order of the ledger looks absent, and would be bought again.
@@ -406,158 +311,75 @@ class BulkIssuer:
         await check_identity(self._client, self._ledger, self._identity)
         return await decide_line(self._client, self._ledger, key, decision)
 
-    async def reconcile(self) -> Report:
-        """Settle unknown and pending lines; sends no order, ever.
+    @contextmanager
+    def _alone(self) -> Generator[None]:
+        """Let one run of this issuer be at work at a time."""
+        if self._at_work:
+            raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
+        self._at_work = True
+        self._progress.begin()
+        try:
+            yield
+        finally:
+            self._at_work, self._session, self._stop_wanted = False, None, None
 
-        Returns:
-            The report; lines proven absent are now counted as not sent.
+    async def _bounds(self) -> Bounds:
+        """Return the bounds that hold: those that were given, and for the others those that the ledger keeps."""
+        bounds = self._given.over(await kept_bounds(self._ledger))
+        self._settings.check_bounds(bounds)
+        return bounds
 
-        Raises:
-            LedgerError: When the ledger fails.
-        """
-        with self._alone():
-            return await self._work(self._clock(), send=False, pending=True)
+    def _preparer(self, bounds: Bounds) -> Preparer:
+        return Preparer(self._client, self._ledger, self._settings, bounds, self._identity, self._trust)
 
     async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
-        runner, reconciler = self._begin()
+        """Do one run: compare the identity, put in doubt what a dead holder or a lost ledger leaves, work, report."""
+        bounds = await self._bounds()
+        session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()
-        await self._distrust_a_copy()
-        if send and self._max_spend is not None:
-            await self._hold_to_the_bound(runner)
-        counts = await self._ledger.counts()
-        if counts.orders < counts.rows and not self._ledger.keeps_codes:
-            raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
-        if send:
-            await self._pace_on()
-        with self._client.dispatcher.telling_doubts(runner.hear_doubt):
-            try:
-                await self._send_and_settle(runner, reconciler, send=send)
-                if (pending or counts.pending) and not runner.pause and not reconciler.pause:
-                    await reconciler.refresh_pending()
-                    if await runner.write_doubts():  # a look-up found out that a connection was not in step
-                        await self._send_and_settle(runner, reconciler, send=send)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await runner.write_doubts()
-        return await self._report(started, runner, reconciler)
+        await self._trust.doubt_planned_rows()
+        currency = await self._keep(bounds) if send else ""
+        report = await session.work(send=send, pending=pending, currency=currency, started=started)
+        return msgspec.structs.replace(report, warnings=self._warnings)
 
-    async def _send_and_settle(self, runner: Runner, reconciler: Reconciler, *, send: bool) -> None:
-        while True:
-            # What an earlier run left unknown is settled after the rest, without holding a sender's place.
-            if send:
-                await runner.send_all()
-            if not runner.interrupted.is_set():
-                await reconciler.settle()
-            if await runner.write_doubts() and not (runner.interrupted.is_set() or reconciler.pause):
-                continue  # a look-up found out that a connection was not in step
-            if not send or runner.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
-                return
-
-    def _begin(self) -> tuple[Runner, Reconciler]:
-        """Return what does the work of one run: an earlier one's may have been stopped, paused or cut off."""
-        runner = self._runner = Runner(
+    def _begin(self, bounds: Bounds) -> BulkSession:
+        """Return the session of one run. From here on `stop` reaches it."""
+        settings = self._settings
+        session = self._session = BulkSession(
             self._client,
             self._ledger,
-            concurrency=self._concurrency,
-            budget=None if self._max_spend is None else Decimal(self._max_spend),
-            pause_limit_s=self._pause_limit_s,
-            progress=self._progress,
+            bounds,
+            self._progress,
+            restore=settings.restore,
+            pause_limit_s=settings.pause_limit_s,
+            clock=self._clock,
             wall=self._wall,
         )
         self._was_stopped = self._stop_wanted is not None
         if self._stop_wanted is not None:
-            runner.stop(Pause.INTERRUPTED, self._stop_wanted)
-        reconciler = Reconciler(
-            self._client,
-            self._ledger,
-            self._rules,
-            progress=self._progress,
-            # A pause ends the sending; what is in doubt is settled all the same, unless a person wants the end.
-            stopped=runner.interrupted,
-            pause_limit_s=self._pause_limit_s,
-            watch=runner.watch_charges,
-            write_doubts=runner.write_doubts,
-            wall=self._wall,
-        )
-        return runner, reconciler
+            session.stop(self._stop_wanted)
+        return session
 
-    async def _distrust_a_copy(self) -> None:
-        """Have planned rows looked up before they are sent where this ledger may have forgotten that it sent them."""
-        reason = self._why_distrusted()
-        if reason and not self._distrusted:
-            await self._ledger.restored(reason=reason, copied=self._may_be_anothers())
-            self._distrusted = True
+    async def _keep(self, bounds: Bounds) -> str:
+        """Let the ledger keep the bounds of a run that places orders, at today's prices where it has a budget.
 
-    def _may_be_anothers(self) -> bool:
-        """Return whether what the vendor has of a distrusted ledger may be the order of another one."""
-        return not self._restore and not self._ledger.older
-
-    def _why_distrusted(self) -> str:
-        """Return why this ledger may have forgotten that it sent its planned rows; empty where it has not."""
-        if self._restore:
-            return _RESTORED
-        return _COPIED if self._ledger.copied else ""
-
-    async def _hold_to_the_bound(self, runner: Runner) -> None:
-        """Set what planned rows may cost to today's prices, and tell the runner the account's currency."""
-        balance, catalogue = await self._prices()
-        if catalogue is not None:
-            await self._ledger.reprice(catalogue.at_most)
-        await self._keep_currency(balance)
-        runner.currency = balance.currency if balance is not None else ""
-
-    async def _pace_on(self) -> None:
-        """Keep the distance to the last slot that an earlier run took: runs begun one after another are no burst."""
-        pacer = self._client.dispatcher.pacer
-        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
-        wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
-        if 0 < wait_s <= interval_s:  # a clock that was set back must hold nobody up
-            pacer.penalise(PLACE_ORDER.name, wait_s)
-
-    async def _report(self, started: float, runner: Runner, reconciler: Reconciler) -> Report:
-        counts = await self._ledger.counts()
-        pause, reason = runner.pause, runner.reason
-        if not pause and (counts.unknown or counts.pending):
-            pause, reason = reconciler.pause, reconciler.reason
-        report = Report.of(self._ledger, counts, pause=pause, reason=reason)
-        now = {
-            "placed_now": self._progress.placed,
-            "elapsed_s": self._clock() - started,
-            "warnings": self._warnings,
-        }
-        return msgspec.structs.replace(report, **now)
+        Returns:
+            The account's currency; empty without a budget.
+        """
+        currency = ""
+        if bounds.max_spend is not None:
+            prices = await Prices.read(self._client, self._ledger, check=True, max_spend=bounds.max_spend)
+            await prices.reprice()
+            await prices.keep_currency()
+            currency = prices.currency
+        bounds = msgspec.structs.replace(bounds, rate=_rate_of(self._client))
+        if bounds != await kept_bounds(self._ledger):
+            await self._ledger.set_fact(BOUNDS, bounds.to_json())
+        return currency
 
 
-_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
-_RESTORED: Final = "a person said that this ledger replaces another one"
-_COPIED: Final = "its file is a copy, or an older state of it"
-
-Approval = Callable[[PlanTotals], Awaitable[None]]
-"""Looks at what would be sent now; an error that it raises keeps the plan from being made."""
-
-
-def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
-    """Return the error for a plan that would withdraw rows which may stand in the input, and be bad there."""
-    return PlanError(
-        f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
-        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Mend the bad"
-        f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
-        problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
-        total=totals.skipped,
-    )
-
-
-def _is_amount(value: object) -> bool:
-    """Return whether a budget is one; NaN cannot even be compared."""
-    if isinstance(value, bool) or not isinstance(value, Decimal | int):
-        return False
-    return Decimal(value).is_finite() and 0 <= value < _TOO_MUCH
-
-
-def _in_flight_limit(client: XoxoClient, concurrency: int | Literal["auto"]) -> int:
-    """Return the most requests in flight. The pool is never the queue: there, a request has its clock running."""
-    if concurrency == "auto":
-        paced = client.dispatcher.pacer.interval_s(PLACE_ORDER.name) > 0
-        concurrency = client.max_connections if paced else _UNPACED
-    return min(concurrency, client.max_connections)
+def _rate_of(client: BulkClient) -> float | Literal["none"]:
+    """Return how many orders a minute a client allows."""
+    interval_s = client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
+    return 60.0 / interval_s if interval_s else "none"

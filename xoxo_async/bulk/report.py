@@ -1,31 +1,18 @@
-"""What a run has to say: counts that always add up, what was spent, why it stopped, and what to do next."""
+"""The report of a run: counts that always add up, what was spent, why the run stopped, and the exit code."""
 
 from decimal import Decimal
-from enum import StrEnum
 
 import msgspec
 
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 
-__all__ = ["Pause", "Report"]
-
-
-class Pause(StrEnum):
-    """Why a run stopped with rows it could still work on."""
-
-    NONE = ""
-    FUNDS = "funds"
-    CREDENTIALS = "credentials"
-    RATE = "rate"
-    UNREACHABLE = "unreachable"
-    BUDGET = "budget"
-    LEDGER = "ledger"
-    INTERRUPTED = "interrupted"
+__all__ = ["Report"]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a job, whichever way its last run ended.
+    """The state of a job after a run, however the run ended.
 
     `rows == issued + pending + rejected + unknown + not_sent` holds in every report.
 
@@ -36,18 +23,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         issued: Placed, with all codes delivered.
         pending: Placed, codes still to come.
         rejected: Refused for certain; no money moved.
-        unknown: May have been placed; a look-up or a person will tell.
+        unknown: May have been placed; a look-up or a person decides.
         not_sent: Not placed and nothing in flight.
-        withdrawn: Of these, rows that were withdrawn, and are never sent.
+        withdrawn: Of the rows not sent, those that were withdrawn and are never sent.
         charged: What placed orders cost, by currency.
-        orders: Orders they travel in; fewer than rows where lines share them.
+        orders: The orders that the rows travel in; fewer than rows where lines share an order.
         placed_now: Order lines this run placed, or found placed.
-        elapsed_s: How long this run took.
-        pause: Why it stopped early, empty when it did not.
+        elapsed_s: Seconds that this run took.
+        pause: Why the run stopped early, empty when it did not.
         reason: The same in words.
         warnings: Rows of this run's plan that a person should look at, see `PlanTotals.warnings`; at most twenty.
-        alarms: What must reach a person, such as one voucher code under two orders; the first hundred. They name orders
-            and rows, no codes, and stay in the ledger.
+        alarms: What a person must look at, such as one voucher code under two orders; the first hundred. They name
+            orders and rows, no codes, and stay in the ledger.
         alarms_total: How many there are.
     """
 
@@ -76,8 +63,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
         Args:
             ledger: The ledger.
-            counts: What it says.
-            pause: Why work on it stopped early.
+            counts: Its numbers.
+            pause: Why the run stopped early.
             reason: The same in words.
         """
         return cls(

@@ -38,12 +38,16 @@ def _work_options(command: Command) -> Command:
     options = [
         _ledger_option,
         click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's own]."),
-        click.option("--concurrency", type=CONCURRENCY, default="auto", show_default=True, metavar="N|auto",
-                     help="Orders in flight at most; auto has as many as the allowance needs."),
-        click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100]."),
-        click.option("--settle", type=SECONDS, metavar="S", help="Seconds until a lost order counts as absent."),
-        click.option("--resend", type=click.Choice(["settled", "never"]), default="settled", show_default=True,
-                     help="Whether what is proven absent is placed again, or left to a person."),
+        click.option("--concurrency", type=CONCURRENCY, metavar="N|auto",
+                     help="Orders in flight at most; auto has as many as the allowance needs [default: what the ledger"
+                     " keeps, else auto]."),
+        click.option("--rate", type=RATE, metavar="N|none",
+                     help="Orders a minute [default: what the ledger keeps, else the vendor's 100]."),
+        click.option("--settle", type=SECONDS, metavar="S",
+                     help="Seconds until a lost order counts as absent [default: what the ledger keeps, else 150]."),
+        click.option("--resend", type=click.Choice(["settled", "never"]),
+                     help="Whether what is proven absent is placed again, or left to a person [default: what the ledger"
+                     " keeps, else settled]."),
         click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
         click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
                      help="Seconds a dead server, or a penalty's end, is waited for before the run pauses (exit 5)."),
@@ -64,7 +68,8 @@ def _spend_options(command: Command) -> Command:
             "--max-spend",
             type=AMOUNT,
             metavar="N",
-            help="What the job may cost, in the account's currency; it pauses before it could go over.",
+            help="What the job may cost, in the account's currency; it pauses before it could go over [default: what"
+            " the ledger keeps].",
         ),
         click.option("--restore", is_flag=True,
                      help="This ledger replaces a lost one, or is an older copy: look every planned row up before it is"
@@ -182,7 +187,7 @@ def _work(action: str, given: dict[str, Any], orders: str = "") -> int:
         sandbox=given.pop("sandbox"),
         books=books_of(given["ledger"]),
         rate=given.pop("rate"),
-        connections=given["concurrency"] if given["concurrency"] != "auto" else 0,
+        connections=given["concurrency"] if isinstance(given["concurrency"], int) else 0,
     )
     return run_work(Work(action=action, orders=orders, connection=connection, **given))
 

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import msgspec
 
-from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.report import Report
 from xoxo_async.cli import exits
 from xoxo_async.cli.alarms import tell_alarms
 from xoxo_async.cli.bulk_work import Ended, Work

@@ -9,12 +9,14 @@ import anyio
 import anyio.abc
 import msgspec
 
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.intake.orders_file import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.ask import agree, need_a_person
 from xoxo_async.cli.bulk_end import tell, tell_failure
@@ -24,6 +26,7 @@ from xoxo_async.cli.connect import SETTINGS, open_client, run_async
 from xoxo_async.cli.progress import shown
 from xoxo_async.cli.render import amounts, count, json_text, say
 from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_work"]
@@ -86,40 +89,44 @@ class _Shift:
 
     async def _do(self) -> None:
         work = self._work
-        async with (
-            open_client(work.connection, aloud=False) as client,
-            SqliteLedger(
-                work.ledger, store_codes=not work.no_codes, must_exist=work.action != "run", keep_unused=False
-            ) as ledger,
-        ):
-            issuer = BulkIssuer(
-                client,
-                ledger,
-                job=self._job(ledger),
-                concurrency=work.concurrency,
-                settle_s=work.settle_s,
-                resend=work.resend,
-                pack=work.pack,
-                skip_invalid=work.skip_invalid,
-                max_spend=work.max_spend,
-                pause_limit_s=work.pause_limit,
-                missing=work.missing,
-                restore=work.restore,
-                address=work.connection.ledgers_name,
-            )
-            before = await ledger.counts()
-            if ledger.copied or work.restore:
-                why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
-                say(f"{why}: planned rows are looked up before they are sent, and wait for that {work.settle_s:g} s")
-            self._issuer = issuer
-            try:
-                await self._prepare(issuer, ledger)
-                async with shown(issuer, ledger, self._first_words()):
-                    with self._sending:
-                        self._ended.report = await self._act(issuer)
-            finally:
-                with anyio.CancelScope(shield=True):
-                    await self._look_back(issuer, ledger, before)
+        async with SqliteLedger(
+            work.ledger, store_codes=not work.no_codes, must_exist=work.action != "run", keep_unused=False
+        ) as ledger:
+            kept = await kept_bounds(ledger)
+            async with open_client(work.connection_within(kept), aloud=False) as client:
+                await self._issue(client, ledger, kept)
+
+    async def _issue(self, client: XoxoClient, ledger: SqliteLedger, kept: Bounds) -> None:
+        work, settle_s = self._work, self._work.settle_within(kept)
+        issuer = BulkIssuer(
+            client,
+            ledger,
+            job=self._job(ledger),
+            concurrency=work.concurrency,
+            settle_s=settle_s,
+            resend=work.resend,
+            pack=work.pack,
+            skip_invalid=work.skip_invalid,
+            max_spend=work.max_spend,
+            pause_limit_s=work.pause_limit,
+            missing=work.missing,
+            restore=work.restore,
+            address=work.connection.ledgers_name,
+        )
+        before = await ledger.counts()
+        if ledger.copied or work.restore:
+            why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
+            wait_s = Bounds(settle_s=settle_s).over(kept).rules(restore=work.restore).settle_s
+            say(f"{why}: planned rows are looked up before they are sent, and wait for that {wait_s:g} s")
+        self._issuer = issuer
+        try:
+            await self._prepare(issuer, ledger)
+            async with shown(issuer, ledger, self._first_words()):
+                with self._sending:
+                    self._ended.report = await self._act(issuer)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._look_back(issuer, ledger, before)
 
     def _job(self, ledger: SqliteLedger) -> str:
         known, asked = ledger.job, self._work.job

@@ -1,5 +1,6 @@
 """One `xoxo bulk run`, `resume` or `reconcile`: as it was asked for, and how it ended."""
 
+import math
 from decimal import Decimal
 from pathlib import Path
 from typing import Final, Literal
@@ -7,6 +8,7 @@ from typing import Final, Literal
 import msgspec
 
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.settings import Bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.connect import Connection, is_real_money
 from xoxo_async.cli.given import no_facts
@@ -16,7 +18,6 @@ __all__ = ["Ended", "Work"]
 
 _SANDBOX_SETTLE_S: Final = 1.0
 """The sandbox ends with its command: no order of an earlier one can still be on its way."""
-_SETTLE_S: Final = 150.0
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,9 +28,9 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     ledger: Path
     connection: Connection
     job: str = ""
-    concurrency: int | Literal["auto"] = "auto"
+    concurrency: int | Literal["auto"] | None = None
     settle: float | None = None
-    resend: Literal["settled", "never"] = "settled"
+    resend: Literal["settled", "never"] | None = None
     no_codes: bool = False
     max_spend: Decimal | None = None
     pack: bool = False
@@ -46,12 +47,29 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a person has to agree before anything is sent."""
         return self.action != "reconcile" and not self.yes and is_real_money(self.connection)
 
-    @property
-    def settle_s(self) -> float:
-        """Seconds after a lost answer before absence counts."""
-        if self.settle is not None:
-            return self.settle
-        return _SANDBOX_SETTLE_S if self.connection.sandbox else _SETTLE_S
+    def settle_within(self, kept: Bounds) -> float | None:
+        """Return the seconds after a lost answer before absence counts; None leaves that to the ledger's bounds.
+
+        Args:
+            kept: The bounds that the ledger keeps.
+        """
+        if self.settle is None and kept.settle_s is None and self.connection.sandbox:
+            return _SANDBOX_SETTLE_S
+        return self.settle
+
+    def connection_within(self, kept: Bounds) -> Connection:
+        """Return the connection at the rate, and with room for the concurrency, that the ledger keeps.
+
+        Args:
+            kept: The bounds that the ledger keeps; a flag that was given goes before them.
+        """
+        connection = self.connection
+        if connection.rate is None and kept.rate is not None:
+            rate = math.inf if kept.rate == "none" else kept.rate
+            connection = msgspec.structs.replace(connection, rate=rate)
+        if self.concurrency is None and isinstance(kept.concurrency, int):
+            connection = msgspec.structs.replace(connection, connections=kept.concurrency)
+        return connection
 
     def facts(self, elapsed_s: float) -> dict[str, object]:
         """Return what JSON tells of it while nothing is known of its ledger.
@@ -84,10 +102,10 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
         command += ["--job", self.job] if self.job else []
-        command += ["--concurrency", str(self.concurrency)] if self.concurrency != "auto" else []
+        command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
         command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
         command += ["--settle", _number(self.settle)] if self.settle is not None else []
-        command += ["--resend", self.resend] if self.resend != "settled" else []
+        command += ["--resend", self.resend] if self.resend == "never" else []
         command += ["--no-codes"] if self.no_codes else []
         command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
         command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []

@@ -11,7 +11,7 @@ import anyio
 import msgspec
 import pytest
 
-from tests.unit.bulk.running.test_runner import Server
+from tests.unit.bulk.running.servers import Server
 from xoxo_async import errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, Pause, SqliteLedger
 from xoxo_async.bulk.deciding import Decision

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from xoxo_async import errors
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm
-from xoxo_async.bulk.report import Pause, Report
+from xoxo_async.bulk.report import Report
 from xoxo_async.cli.bulk_end import tell, tell_failure
 from xoxo_async.cli.bulk_work import Ended, Work
 from xoxo_async.cli.connect import Connection

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from xoxo_async.bulk.settings import Bounds
 from xoxo_async.cli.bulk_work import Work
 from xoxo_async.cli.connect import Connection
 
@@ -74,6 +75,17 @@ def test_a_command_names_the_ledger_and_a_run_its_orders() -> None:
 
 def test_an_absence_counts_sooner_in_a_sandbox_of_its_own() -> None:
     """No order of an earlier one can be on its way; what a person said counts before both."""
-    assert work(sandbox=True).settle_s < work().settle_s
-    assert work().settle_s >= 150
-    assert work(sandbox=True, settle=7.0).settle_s == work(settle=7.0).settle_s == 7.0
+    nothing, kept = Bounds(), Bounds(settle_s=30.0)
+    assert work(sandbox=True).settle_within(nothing) == 1.0
+    assert work().settle_within(nothing) is work(sandbox=True).settle_within(kept) is None
+    assert work(sandbox=True, settle=7.0).settle_within(kept) == work(settle=7.0).settle_within(nothing) == 7.0
+
+
+def test_the_kept_rate_and_concurrency_shape_the_connection() -> None:
+    """A flag that is given goes before what the ledger keeps; the flags of the next command stay as they were given."""
+    kept = Bounds(rate=60.0, concurrency=300)
+    asked = work()
+    assert (asked.connection_within(kept).rate, asked.connection_within(kept).connections) == (60.0, 300)
+    assert asked.connection_within(Bounds(rate="none")).rate == math.inf
+    assert asked.connection_within(Bounds()) == asked.connection
+    assert "--rate" not in asked.flags("resume")

@@ -2,7 +2,10 @@
 
 from typing import Final
 
-__all__ = ["CURRENCY", "LAST_SLOT", "PLANNED_AT"]
+__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PLANNED_AT"]
+
+BOUNDS: Final = "bounds"
+"""What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
 
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""

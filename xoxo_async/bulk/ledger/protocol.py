@@ -98,6 +98,7 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
             transaction. Empty where it has forgotten nothing.
         copied: Whether it may be a copy beside another ledger, and no person says otherwise: then an order older than
             the job is not adopted.
+        facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does.
     """
 
     identity: Identity | None = None
@@ -106,6 +107,7 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
     approve: Approve | None = None
     restored: str = ""
     copied: bool = False
+    facts: dict[str, str] = {}
 
 
 NO_TERMS: Final = PlanTerms()

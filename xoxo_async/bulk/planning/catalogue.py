@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Final
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.intake.order_lines import OrderLine, Problems
 from xoxo_async.bulk.ledger.protocol import Share
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
-from xoxo_async.client import XoxoClient
 from xoxo_async.services.catalog import Category, Voucher
 from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, ShippingDetails, TopUpDetails
 
@@ -30,7 +30,7 @@ class Catalogue:
         currency: The account's currency, which costs are told in; empty when it is not known.
     """
 
-    def __init__(self, client: XoxoClient, currency: str = "") -> None:
+    def __init__(self, client: BulkClient, currency: str = "") -> None:
         self.currency: Final = currency
         self._client: Final = client
         self._known: Final[dict[int, Voucher | None]] = {}

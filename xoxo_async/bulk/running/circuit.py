@@ -1,43 +1,45 @@
-"""Whether and how many orders a server can be sent: an outage must not cost a thousand lines their proof."""
+"""Decides whether a server can be sent orders, and how many may be in flight.
+
+While a server fails, few orders are in flight: so few lines end up unknown and need a look-up.
+"""
 
 import time
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import Final
 
-from xoxo_async.retry import RetryPolicy
+__all__ = ["PENALTY_TOLERANCE", "PROBE_PO_NUMBER", "Circuit", "Flow", "InFlight", "ProbeAnswer"]
 
-__all__ = ["LATE", "Circuit", "Flow", "InFlight", "ProbeAnswer"]
+PROBE_PO_NUMBER: Final = "xoxo-async-probe"
+"""A poNumber that no order has: a look-up of it shows whether the server answers."""
+
+PENALTY_TOLERANCE: Final = 1.1
+"""A penalty may last this many times the pause limit. The vendor's own penalty is a minute, as the limit is by default:
+a rounded number must not pause a run that can go on a second later."""
 
 _DOUBTS: Final = 5
-"""Sends in a row without proof before the circuit opens: each of them is a look-up later."""
+"""Sends in a row without proof before the circuit opens. Each of them costs a look-up later."""
 
 _OUTAGE_S: Final = 1.0
-"""Trouble of this length that ends with an open circuit was an outage, not a server in partial distress."""
-
-_PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
+"""Trouble of this length that ends with an open circuit was an outage, and no server in partial distress."""
 
 _FIRST_RISK_S: Final = 2.0
-"""How long after a line that was tried in vain the next one is tried, while look-ups fail; twice as long each time.
-Each such line is a look-up later, so a minute of trouble may cost no more than a handful of them."""
-
-LATE: Final = 1.1
-"""A penalty may last this many times the pause limit. The vendor's own is a minute, as the limit is by default, and a
-rounded number must not pause a run that a second more of waiting lets go on."""
+"""Seconds from a line that was tried in vain to the next one, while look-ups fail; twice as long each time. Each such
+line costs a look-up later, so a minute of trouble may cost no more than a handful of them."""
 
 _HALVED_EVERY_S: Final = 1.0
 _GROWN_BACK_S: Final = 8.0
 _WEIGHT: Final = 1 / 32
 _TOO_MANY: Final = 0.1
 """The share of failed sends, smoothed over some thirty, from which a server is in distress. One bad line in a hundred
-is no reason to slow the others down."""
+does not slow the others down."""
 
 
 class InFlight:
     """How many requests may be in flight: halved in distress, grown back with successes.
 
-    What is halved is what was really in flight, for most is only a bound. Growth is by the clock: whatever the server's
-    latency, what was halved once is back after four seconds of successes, and no limit remains then.
+    It halves what was really in flight, because `most` is only a bound. It grows by the clock and not by the number of
+    successes: whatever the latency, a limit that was halved once is lifted after four seconds of successes.
 
     Args:
         most: Requests in flight without distress.
@@ -60,7 +62,7 @@ class InFlight:
         return int(self._limit)
 
     def succeeded(self) -> None:
-        """Note an answer of a server at work."""
+        """Note an answer of a server that works."""
         self._failing -= self._failing * _WEIGHT
         if self._limit >= self._most:
             return
@@ -71,7 +73,7 @@ class InFlight:
             self._limit = float(self._most)
 
     def failed(self, in_flight: int) -> None:
-        """Note a failure of the server's; shrinks the limit when they are many.
+        """Note a failure of the server's. Many of them halve the limit.
 
         Args:
             in_flight: Requests in flight, the failed one included.
@@ -81,7 +83,7 @@ class InFlight:
             self.throttled(in_flight)
 
     def throttled(self, in_flight: int) -> None:
-        """Halve the limit, unless that has just been done: what fails now was sent under the old one.
+        """Halve the limit, unless it was halved a moment ago: what fails now was sent under the old limit.
 
         Args:
             in_flight: Requests in flight, the throttled one included.
@@ -94,13 +96,13 @@ class InFlight:
             self._limit = self._goal
         self._limit = max(self._limit / 2, 1.0)
         self._halved_at = self._grown_at = now
-        self._failing = 0.0  # the next halving needs failures that came under this limit
+        self._failing = 0.0  # The next halving needs failures of requests that were sent under this limit.
 
     def restore(self, limit: int | None = None) -> None:
         """Lift the limit again; never lowers it.
 
         Args:
-            limit: To what; to the most by default.
+            limit: The new limit; by default there is none any more.
         """
         if limit is None or limit >= self._most:
             self._limit, self._failing = float(self._most), 0.0
@@ -115,32 +117,41 @@ class Flow(Enum):
     TRIAL = "trial"
     """One line at a time, until one succeeds."""
     NONE = "none"
-    """Nothing; a look-up probes whether the server is back."""
+    """No line; a look-up probes whether the server answers again."""
 
 
 class ProbeAnswer(Enum):
-    """What a look-up brought back that was only made to see whether the server is at work."""
+    """How a look-up ended that was made only to see whether the server works."""
 
     GOOD = "good"
     """The server did its work, or refused for a reason."""
     FAILURE = "failure"
-    """An answer, and it was a failure of the server's own."""
+    """The server answered with a failure of its own."""
     NONE = "none"
+    """No answer came."""
 
 
 class Circuit:
     """Watch how sends end, and say how much may be sent.
 
-    Two different troubles: a dead server is sent nothing until it is back, and then all at once; one in partial
-    distress is sent less.
+    There are two kinds of trouble. A dead server is sent nothing until it is back, and then as much as before. A server
+    in partial distress is sent less.
 
     Args:
-        limit_s: How long a server may be dead before the run pauses.
+        limit_s: How many seconds a server may be dead before the run pauses.
         clock: A monotonic clock.
         most: Requests in flight without trouble.
+        waits: Returns the waits between the probes of one outage, in seconds.
     """
 
-    def __init__(self, limit_s: float, clock: Callable[[], float] = time.monotonic, *, most: int = 1_000_000) -> None:
+    def __init__(
+        self,
+        limit_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        most: int = 1_000_000,
+        waits: Callable[[], Iterator[float]],
+    ) -> None:
         self.flow: Flow = Flow.FULL
         self.reason: str = ""
         self._limit_s: Final = limit_s
@@ -149,6 +160,7 @@ class Circuit:
         self._doubts = 0
         self._limit_before = most
         self._bad_since: float | None = None
+        self._new_waits: Final = waits
         self._waits: Iterator[float] | None = None
         self._risk_at = 0.0
         self._risk_s = _FIRST_RISK_S
@@ -161,11 +173,11 @@ class Circuit:
         return 1 if self.flow is Flow.TRIAL else 0
 
     def succeeded(self) -> None:
-        """Note an answer that proves the server at work."""
+        """Note an answer that proves that the server works."""
         self._in_flight.succeeded()
         if self._doubts or self.flow is not Flow.FULL:
             if self.flow is not Flow.FULL:
-                # The outage is over, and its failures said nothing about how much the server can take.
+                # The outage is over, and its failures do not tell how much the server can take.
                 self._in_flight.restore(None if self._bad_for_s >= _OUTAGE_S else self._limit_before)
             self.flow, self._doubts, self._bad_since, self._waits = Flow.FULL, 0, None, None
             self._risk_at, self._risk_s = 0.0, _FIRST_RISK_S
@@ -189,7 +201,7 @@ class Circuit:
             self.flow = Flow.NONE
 
     def throttled(self, in_flight: int = 1) -> None:
-        """Note a refusal for the rate limit: the server is well, and wants less.
+        """Note a refusal for the rate limit: the server works, and takes less.
 
         Args:
             in_flight: Requests in flight, this one included.
@@ -197,13 +209,13 @@ class Circuit:
         self._in_flight.throttled(in_flight)
 
     def probed(self, answer: ProbeAnswer) -> None:
-        """Note how a probe ended; a living server is tried with one line.
+        """Note how a probe ended. A server that answers is tried with one line.
 
-        A server that answers look-ups with failures of its own is alive, and its orders may be well: it is tried, too,
-        but at growing distances, since it may as well be the middle of an outage.
+        A server that answers look-ups with failures may still place orders, so it is tried as well. It may also be in
+        the middle of an outage, so the waits between these tries grow.
 
         Args:
-            answer: What came back.
+            answer: How it ended.
         """
         if answer is ProbeAnswer.NONE:
             return
@@ -216,9 +228,9 @@ class Circuit:
         self.flow = Flow.TRIAL
 
     def next_wait(self) -> float:
-        """Return how long to wait before the next probe, longer each time; and never more than a second."""
+        """Return how many seconds to wait before the next probe."""
         if self._waits is None:
-            self._waits = _PROBING.waits()
+            self._waits = self._new_waits()
         return next(self._waits)
 
     @property

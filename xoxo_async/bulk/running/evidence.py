@@ -1,4 +1,4 @@
-"""What an answer proves about one line: the step from errors and orders to the ledger's evidence, and nothing else."""
+"""What an answer proves about one line: the step from errors and orders to the ledger's evidence."""
 
 from decimal import Decimal
 from typing import Final
@@ -8,32 +8,45 @@ import msgspec
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
 from xoxo_async.bulk.ledger.vouchers import StoredCode, clean, deal
-from xoxo_async.errors import ApiError, DuplicatePoNumberError, InsufficientFundsError, ServerError, XoxoError
-from xoxo_async.services.orders import Order, VoucherCode, contradictions, dates_apart
+from xoxo_async.consequences import Proof, proof_of
+from xoxo_async.errors import XoxoError
+from xoxo_async.services.orders.matching import contradictions, dates_apart
+from xoxo_async.services.orders.replies import Order, VoucherCode
 from xoxo_async.services.placing import PlaceOrder
 
 __all__ = ["change_from_error", "change_from_order", "described", "mismatch", "ordered", "stored_codes"]
 
 _REQUEST: Final = msgspec.json.Decoder(PlaceOrder)
 
+_EVIDENCE_OF: Final[dict[Proof, Evidence]] = {
+    Proof.NOT_PROCESSED: Evidence.NOT_PROCESSED,
+    Proof.NO_ORDER: Evidence.REFUSED_NO_ORDER,
+    Proof.UNCLEAR: Evidence.REFUSED_UNCLEAR,
+    Proof.LOST: Evidence.OUTCOME_LOST,
+}
 
-def ordered(request: bytes) -> PlaceOrder:
-    """Return what a stored request says was ordered."""
+
+def ordered(request: bytes | str) -> PlaceOrder:
+    """Return what a stored request says was ordered.
+
+    Args:
+        request: The request's JSON. Decode it once for a line, and hand the struct on.
+    """
     return _REQUEST.decode(request)
 
 
-def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Change:
-    """Return the change that an order in hand proves.
+def change_from_order(line: LedgerLine, wanted: PlaceOrder, order: Order, evidence: Evidence) -> Change:
+    """Return the change that an order proves.
 
     Args:
-        line: The line it belongs to.
+        line: The line that the order belongs to.
+        wanted: The line's request, decoded.
         order: The order, from its answer or from a look-up.
-        evidence: Which of the two.
+        evidence: Which of the two. An answer that contradicts the request is doubt.
     """
-    wanted = ordered(line.request)
     doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or one that can be none"
     if not doubt and evidence is Evidence.ANSWERED_PLACED:
-        # On a connection that is out of step, an answer may belong to another request.
+        # On a connection whose answers are not in step, this may be the answer to another request.
         doubt = mismatch(line, order, wanted)
     if doubt:
         lost = Evidence.OUTCOME_LOST if evidence is Evidence.ANSWERED_PLACED else Evidence.LOOKUP_MISMATCHED
@@ -54,14 +67,14 @@ def change_from_order(line: LedgerLine, order: Order, evidence: Evidence) -> Cha
 
 
 def _charged(line: LedgerLine, order: Order) -> Decimal | None:
-    """Return what an order cost; where that is not told, its total, which is no less, unless the charge is known."""
+    """Return what an order cost. Where the vendor does not say, its total, which is no less; None if known already."""
     if order.amount_charged is not None or line.amount_charged is not None:
         return order.amount_charged
     return order.order_total or order.raw_order_total
 
 
 def change_from_error(line: LedgerLine, error: XoxoError) -> Change:
-    """Return the change that a failed send proves; in doubt, doubt.
+    """Return the change that a failed send proves. Anything unclear is `OUTCOME_LOST` or `REFUSED_UNCLEAR`.
 
     Args:
         line: The line that was sent.
@@ -69,26 +82,19 @@ def change_from_error(line: LedgerLine, error: XoxoError) -> Change:
     """
     return Change(
         seq=line.seq,
-        evidence=_evidence(error),
+        evidence=_EVIDENCE_OF[proof_of(error)],
         epoch=line.epoch,
         error_id=error.error_id,
         error=f"{type(error).__name__}: {error.message}",
     )
 
 
-def _evidence(error: XoxoError) -> Evidence:
-    if error.effect == "none":
-        certain = isinstance(error, ApiError) and not error.retryable
-        return Evidence.REFUSED_NO_ORDER if certain else Evidence.NOT_PROCESSED
-    if isinstance(error, ServerError | InsufficientFundsError) or not isinstance(error, ApiError):
-        return Evidence.OUTCOME_LOST
-    if isinstance(error, DuplicatePoNumberError) or not error.error_id:
-        return Evidence.REFUSED_UNCLEAR
-    return Evidence.OUTCOME_LOST
-
-
 def stored_codes(order: Order) -> list[StoredCode]:
-    """Return the codes that an order lists, in the ledger's form; a voucher without a code is still to come."""
+    """Return the codes that an order lists, in the ledger's form. A voucher without a code is left out: it is pending.
+
+    Args:
+        order: The order.
+    """
     return clean([_stored(voucher) for voucher in order.vouchers])
 
 
@@ -105,14 +111,14 @@ def _stored(code: VoucherCode) -> StoredCode:
 
 
 def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, looked_up: bool) -> Delivery:
-    """Say whether the codes have come: accepted is not delivered, nor is `delivered` without all of the codes."""
+    """Return whether the codes have come. An accepted order is pending, and so is `delivered` without all codes."""
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED
     if held == wanted.quantity:
         return Delivery.DELIVERED
-    # Top-ups, miles, goods and gifts to charity come without codes. Of a gift card that is believed once a look-up says
-    # it again; lines that share an order all want codes.
+    # Top-ups, miles, goods and gifts to charity come without codes. A gift card without codes counts as delivered only
+    # when a look-up says `delivered` again. Lines that share an order all want codes.
     codeless = wanted.user_meta is not None or wanted.shipping_address1 is not None or looked_up
     if status == "delivered" and not order.vouchers and codeless and line.lines == 1 and not line.held:
         return Delivery.DELIVERED
@@ -120,18 +126,18 @@ def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, 
 
 
 def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *, dated: bool = True) -> str:
-    """Say in what an order found under a line's poNumber is not the order this line wanted; empty when it is.
+    """Return in what an order found under a line's poNumber differs from the line's request; empty when it matches.
 
-    No reply but the history echoes the poNumber, and another campaign may have used the poNumber. What the reply
-    leaves out proves nothing.
+    The comparison is needed because no reply but the history echoes the poNumber, and another campaign may have used
+    the same poNumber. A field that the reply leaves out proves nothing.
 
     Args:
         line: The line.
         order: The order found.
-        wanted: What the line's request says, where that is known already.
-        dated: Whether the order's date must fit the line's sends; not where something else may have sent the line.
+        wanted: The line's request, decoded; None decodes it here.
+        dated: Whether the order's date must fit the line's sends. False where another ledger may have sent the line.
     """
-    contradicted = contradictions(wanted or ordered(line.request), order)
+    contradicted = contradictions(wanted or ordered(line.body), order)
     if contradicted:
         return ", ".join(contradicted)
     first = line.first_sent_at
@@ -141,7 +147,7 @@ def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *
 
 
 def described(order: Order) -> str:
-    """Return what the vendor has of an order, for a person who has to decide whose it is.
+    """Return an order in words, for a person who decides whose order it is.
 
     Args:
         order: The order.

@@ -1,4 +1,4 @@
-"""The vendor's order history, read once for all lines that need it, and never without end."""
+"""The vendor's order history: read once for all lines that need it, and within bounds."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -6,15 +6,15 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.client import XoxoClient
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.errors import DecodeError, XoxoError
-from xoxo_async.services.orders import OrderSummary
+from xoxo_async.services.orders.replies import OrderSummary
 
 __all__ = ["DayHistory"]
 
 _MOST_ORDERS: Final = 20_000
-"""How many orders are read at most. A line that is not among them is a person's: some two hundred calls, a minute of
-the allowance, are what an automatic answer is worth."""
+"""How many orders are read at most: some two hundred calls, a minute of the allowance. A person decides about a line
+that is not among them."""
 
 _LONGEST_S: Final = 120.0
 
@@ -22,8 +22,8 @@ _LONGEST_S: Final = 120.0
 class DayHistory:
     """Find orders by poNumber in the history of some days.
 
-    The history is the one reply that carries the poNumber. Lines in doubt are mostly of the same days, so what was
-    read for one of them serves the others: what is asked for next is read only as far as it takes to find it.
+    The history is the one reply that carries the poNumber. Lines in doubt are mostly of the same days, so the orders
+    that were read for one line serve the others. Each search reads on only until it finds its poNumber.
 
     Args:
         client: Reads; one getOrderHistory call for each hundred orders.
@@ -32,7 +32,7 @@ class DayHistory:
         clock: Any clock, in seconds.
     """
 
-    def __init__(self, client: XoxoClient, first: date, last: date, clock: Callable[[], float]) -> None:
+    def __init__(self, client: BulkClient, first: date, last: date, clock: Callable[[], float]) -> None:
         self.cut_short: str = ""
         """Why not all of the days were read; empty when they were."""
         self._orders: AsyncIterator[OrderSummary] | None = client.orders.iterate_history(first, last)
@@ -44,13 +44,13 @@ class DayHistory:
         self._reading: Final = anyio.Lock()
 
     async def find(self, po_number: str) -> int | None:
-        """Return the order id of a poNumber; None when the history, as far as it can be read, does not have it.
+        """Return the order id of a poNumber; None when the part of the history that can be read does not have it.
 
         Args:
             po_number: The poNumber.
 
         Raises:
-            XoxoError: The history could not be read; for every caller alike.
+            XoxoError: The history could not be read. Every later call raises the same error.
         """
         async with self._reading:
             if self._failure is not None:
@@ -67,7 +67,7 @@ class DayHistory:
                 self._failure = error
                 raise
             except BaseException:
-                self._end("it was cut off")  # a generator that was cancelled would pass for one at its end
+                self._end("it was cut off")  # otherwise a cancelled generator looks like one at its end
                 raise
             self._left_s -= self._clock() - began
             return self._order_ids.get(po_number)

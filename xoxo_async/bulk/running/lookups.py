@@ -1,18 +1,18 @@
-"""Look-ups of many lines: a few at a time, each line's failures by themselves, and an end when nothing comes of it."""
+"""Look-ups of many lines: a few at a time, with an end when the vendor answers none of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 import anyio
 
+from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
-from xoxo_async.bulk.report import Pause
-from xoxo_async.bulk.running.circuit import LATE
+from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE, PROBE_PO_NUMBER
 from xoxo_async.bulk.running.progress import Progress, clock_time
-from xoxo_async.bulk.running.sender import PROBE
-from xoxo_async.client import XoxoClient
-from xoxo_async.errors import ApiError, AuthError, NotFoundError, RateLimitedError, XoxoError
-from xoxo_async.services.orders import GET_ORDER, GET_ORDER_HISTORY
+from xoxo_async.consequences import is_answer
+from xoxo_async.errors import AuthError, NotFoundError, RateLimitedError, XoxoError
+from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY
 
 __all__ = ["LookUps", "Round"]
 
@@ -21,11 +21,11 @@ _FIRST_WAIT_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 15.0
 _WATCH_EVERY_S: Final = 0.25
 _A_DAY_S: Final = 24 * 3600.0
-"""What still fails after this is no outage: then a line's failures are its own, whether or not others fail as well."""
+"""No outage lasts for a day. What fails after that is the line's own matter, also when other look-ups fail as well."""
 
 
 class Round(NamedTuple):
-    """What a round of look-ups brought.
+    """The result of one round of look-ups.
 
     Attributes:
         changes: The facts to record.
@@ -37,44 +37,47 @@ class Round(NamedTuple):
 
 
 class LookUps:
-    """Make look-ups, and tell a line that cannot be looked up from a vendor who answers nobody.
+    """Make look-ups, and tell a line that cannot be looked up from a vendor who answers no look-up.
 
-    A look-up that fails is the line's own matter when the vendor answers others, or a probe: then only this line has
-    to wait. When nobody is answered (an outage, an account that was switched off), or a penalty holds all look-ups
-    back, all wait, and after the pause limit they are given up: `pause` and `reason` say why.
+    A failed look-up is the line's own matter when the vendor answers other look-ups, or a probe: then only this line
+    waits. When no look-up is answered (an outage, an account that was switched off), or a penalty holds all of them
+    back, all lines wait. After the pause limit look-ups are given up: `pause` and `reason` say why.
 
     Args:
-        client: Looks up; within the look-up allowance, which is shared with everything else on the client.
-        progress: Where waits are told.
+        client: Looks up, within the look-up allowance, which is shared with everything else on the client.
+        progress: Shows what is waited for.
         stopped: Set when the run should end.
-        pause_limit_s: How long a vendor who answers nobody, or holds look-ups back, is waited for.
-        wall: The wall clock, in epoch seconds.
+        pause_limit_s: How many seconds a vendor who answers no look-up, or holds them back, is waited for.
+        penalised: Called with what is held back and for how many seconds, once for each penalty.
+        wall: The ledger's clock, in seconds.
     """
 
     def __init__(
         self,
-        client: XoxoClient,
+        client: BulkClient,
         *,
         progress: Progress,
         stopped: anyio.Event,
         pause_limit_s: float,
+        penalised: Callable[[str, float], None] = lambda _what, _wait_s: None,
         wall: Callable[[], float],
     ) -> None:
         self.failure: XoxoError | None = None
         self.pause: Pause = Pause.NONE
         self.reason: str = ""
         self.quiet_until: float = 0.0
-        """Nobody is looked up before this, in epoch seconds."""
+        """No line is looked up before this time."""
         self._client: Final = client
         self._progress: Final = progress
         self._stopped: Final = stopped
         self._pause_limit_s: Final = pause_limit_s
+        self._penalised: Final = penalised
         self._wall: Final = wall
         self._silent_since: float | None = None
         self._silent_rounds = 0
         self._held_since: float | None = None
-        self._unanswered = 0  # look-ups without an answer since the last one
-        self._anybody = False  # whether this round has had an answer
+        self._unanswered = 0  # look-ups since the last answer
+        self._answered_once = False  # whether this round has had an answer
 
     @property
     def is_over(self) -> bool:
@@ -82,60 +85,68 @@ class LookUps:
         return bool(self.pause) or self._stopped.is_set()
 
     def begin(self) -> None:
-        """Have patience again: what gave up an earlier stretch may have passed."""
+        """Start with the full patience again: the trouble that ended earlier look-ups may have passed."""
         self.pause, self.reason, self.quiet_until = Pause.NONE, "", 0.0
         self._silent_since = self._held_since = None
         self._silent_rounds = self._unanswered = 0
 
     async def make(self, lines: Sequence[LedgerLine], look: Callable[[LedgerLine], Awaitable[Change | None]]) -> Round:
-        """Look every line up once, as far as that goes.
+        """Look up every line once, until look-ups are given up or held back.
 
         Args:
             lines: The lines.
-            look: Looks one up; returns the fact to record, None for no news.
+            look: Looks up one line; returns the fact to record, None for no news.
+
+        Returns:
+            The facts, and the lines whose failures are their own.
         """
-        changes: list[Change] = []
-        failed: list[tuple[LedgerLine, XoxoError]] = []
+        found = Round([], [])
         places = anyio.Semaphore(_AT_ONCE)
         began = self._wall()
-
-        async def one(line: LedgerLine) -> None:
-            async with places:
-                if self.is_over or self._unanswered >= _AT_ONCE or self._wall() < self.quiet_until:
-                    return
-                try:
-                    change = await look(line)
-                except XoxoError as error:
-                    self.failure = error
-                    if not self._concerns_all(error):
-                        self._unanswered += 1
-                        failed.append((line, error))
-                else:
-                    self._answered()
-                    if change is not None:
-                        changes.append(change)
-
-        self._anybody = False
+        self._answered_once = False
         own: list[tuple[LedgerLine, XoxoError]] = []
         async with anyio.create_task_group() as around:
-            around.start_soon(self._watch, around.cancel_scope)
+            around.start_soon(self._watch_penalties, around.cancel_scope)
             async with anyio.create_task_group() as group:
                 for line in lines:
-                    group.start_soon(one, line)
-            if failed and not self.is_over:
-                own = await self._sort(failed, began)
+                    group.start_soon(self._look_up, line, look, places, found)
+            if found.failed and not self.is_over:
+                own = await self._own_failures(found.failed, began)
             around.cancel_scope.cancel()
-        return Round(changes, own)
+        return Round(found.changes, own)
 
-    async def _sort(
+    async def _look_up(
+        self,
+        line: LedgerLine,
+        look: Callable[[LedgerLine], Awaitable[Change | None]],
+        places: anyio.Semaphore,
+        found: Round,
+    ) -> None:
+        """Look up one line as soon as a place is free, unless look-ups are over or held back by then."""
+        async with places:
+            if self.is_over or self._unanswered >= _AT_ONCE or self._wall() < self.quiet_until:
+                return
+            try:
+                change = await look(line)
+            except XoxoError as error:
+                self.failure = error
+                if not self._concerns_all(error):
+                    self._unanswered += 1
+                    found.failed.append((line, error))
+            else:
+                self._answered()
+                if change is not None:
+                    found.changes.append(change)
+
+    async def _own_failures(
         self, failed: list[tuple[LedgerLine, XoxoError]], began: float
     ) -> list[tuple[LedgerLine, XoxoError]]:
         """Return the failures that are their lines' own."""
-        if self._anybody or await self._answers_a_probe():
+        if self._answered_once or await self._answers_a_probe():
             self._answered()
             return failed
         self._fall_silent(began)
-        return [(line, error) for line, error in failed if self._is_old(line) and isinstance(error, ApiError)]
+        return [(line, error) for line, error in failed if self._is_old(line) and is_answer(error)]
 
     def _is_old(self, line: LedgerLine) -> bool:
         return line.last_sent_tick is not None and self._wall() - line.last_sent_tick > _A_DAY_S
@@ -143,7 +154,7 @@ class LookUps:
     async def _answers_a_probe(self) -> bool:
         """Return whether the vendor answers a look-up of an order that does not exist."""
         try:
-            await self._client.orders.find(PROBE)
+            await self._client.orders.find(PROBE_PO_NUMBER)
         except NotFoundError:
             return True
         except XoxoError:
@@ -151,13 +162,13 @@ class LookUps:
         return True
 
     def _answered(self) -> None:
-        self._anybody = True
+        self._answered_once = True
         self._silent_since = self._held_since = None
         self._silent_rounds = self._unanswered = 0
         self._progress.wait = ""
 
     def _fall_silent(self, began: float) -> None:
-        """Let everybody wait, longer each time; give up once the vendor has been silent for too long."""
+        """Let all lines wait, longer each time; give up once the vendor has been silent for too long."""
         now = self._wall()
         self._silent_since = began if self._silent_since is None else self._silent_since
         left = self._silent_since + self._pause_limit_s - now
@@ -172,7 +183,8 @@ class LookUps:
         self._progress.wait = f"waiting for look-ups to be answered, until {ends} at most ({_words(self.failure)})"
 
     def _concerns_all(self, error: XoxoError) -> bool:
-        """Draw what a failure means for every look-up; return whether that is all that it means."""
+        """Act on a failure that every look-up would meet; return whether it is one."""
+        # Not `needs_a_person`: a ConfigError may be about one line's poNumber.
         if isinstance(error, AuthError) and not error.retryable:
             self.pause, self.reason = Pause.CREDENTIALS, f"look-ups fail: {error.message}"
             return True
@@ -183,8 +195,11 @@ class LookUps:
 
     # Penalties.
 
-    async def _watch(self, looks: anyio.CancelScope) -> None:
-        """End look-ups that nothing will come of: a call may wait for a penalty's end for minutes, and says nothing."""
+    async def _watch_penalties(self, looks: anyio.CancelScope) -> None:
+        """Cancel the look-ups once they are given up.
+
+        A call that waits for the end of a penalty does not return for minutes, so penalties are read from the pacer.
+        """
         while not self.is_over:
             held_s = await self._held_s()
             if held_s > 0:
@@ -200,19 +215,21 @@ class LookUps:
         except RateLimitedError as error:
             return error.retry_after_s or 1.0
         except XoxoError:
-            pass  # the look-ups meet it themselves, and say what it means
+            pass  # The look-ups meet the same error, and `_concerns_all` says what follows.
         return dispatcher.pacer.blocked_s(GET_ORDER.name)
 
     def _hold(self, held_s: float) -> None:
-        """Let everybody wait for the end of a penalty; give up where that comes too late."""
+        """Let all lines wait for the end of a penalty; give up where it ends too late."""
         now = self._wall()
         self._held_since = now if self._held_since is None else self._held_since
         until = clock_time(now + held_s, now)
-        if now + held_s - self._held_since > self._pause_limit_s * LATE:
+        if now + held_s - self._held_since > self._pause_limit_s * PENALTY_TOLERANCE:
             limit = f"the {self._pause_limit_s:g} s that this run waits"
             self.pause = Pause.RATE
             self.reason = f"look-ups are held back by the vendor until {until}, for longer than {limit}"
             return
+        if now >= self.quiet_until:  # otherwise it is the penalty that was reported before
+            self._penalised("look-ups", held_s)
         self.quiet_until = max(self.quiet_until, now + held_s)
         self._progress.wait = f"held back by the vendor until {until}"
 

@@ -1,4 +1,4 @@
-"""What a run has done so far and what it waits for, for a display to read."""
+"""What a run has done so far and what it waits for: read by a progress display."""
 
 import time
 from typing import Final
@@ -12,14 +12,14 @@ _HALF_A_DAY_S: Final = 12 * 3600.0
 
 
 class Progress(msgspec.Struct):
-    """What the run at hand has done so far; read by a progress display, never decided on.
+    """What the current run has done so far. A display reads it; no decision depends on it.
 
     Attributes:
-        placed: Order lines this run placed, or found placed.
+        placed: Order lines that this run placed, or found placed.
         rejected: Rows refused for certain.
         in_doubt: Rows that ended without proof.
         in_flight: Requests under way.
-        phase: What is going on, in a word.
+        phase: What the run does: `planning`, `sending`, `settling`, `checking delivery`.
         wait: What the run waits for, and until when, in words: `held back by the vendor until 14:05`. Empty while it
             works.
     """
@@ -32,13 +32,13 @@ class Progress(msgspec.Struct):
     wait: str = ""
 
     def begin(self) -> None:
-        """Count from the beginning: another run of the same issuer starts."""
+        """Count from zero again: another run of the same issuer starts."""
         self.placed = self.rejected = self.in_doubt = self.in_flight = 0
         self.phase, self.wait = "planning", ""
 
 
 def clock_time(at: float, now: float) -> str:
-    """Return a moment as a person reads it from a clock: with seconds when it is near, with its day when it is far.
+    """Return a moment as local time: with seconds when it is near, with its day when it is far.
 
     Args:
         at: The moment, in epoch seconds.
@@ -49,4 +49,4 @@ def clock_time(at: float, now: float) -> str:
     try:
         return time.strftime(form, time.localtime(at))
     except (OverflowError, ValueError, OSError):
-        return "a day that no calendar has"  # a penalty of any length may be imposed
+        return "a day that no calendar has"  # A penalty may have any length, also an infinite one.

@@ -1,37 +1,25 @@
-"""Sends one armed line, says what its answer proves, and learns from it for the lines after it."""
+"""Sends one claimed line, and learns from its answer for the lines after it."""
 
-from collections import deque
 from collections.abc import Callable
 from typing import Final
 
 import anyio
 import msgspec
 
+from xoxo_async.bulk.client import SingleAttempts
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
-from xoxo_async.bulk.report import Pause
-from xoxo_async.bulk.running.circuit import Circuit, ProbeAnswer
-from xoxo_async.bulk.running.evidence import change_from_error, change_from_order
+from xoxo_async.bulk.running.circuit import PROBE_PO_NUMBER, Circuit, ProbeAnswer
+from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, ordered
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.errors import (
-    ApiError,
-    AuthError,
-    ConfigError,
-    DecodeError,
-    InsufficientFundsError,
-    RateLimitedError,
-    ServerError,
-    TransportError,
-    XoxoError,
-)
-from xoxo_async.services.orders import GET_ORDER, PLACE_ORDER, OrderLookup
+from xoxo_async.consequences import NextOrders, is_answer, next_orders
+from xoxo_async.errors import RateLimitedError, XoxoError
+from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER, OrderLookup
+from xoxo_async.services.orders.replies import Order
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
-__all__ = ["PROBE", "Sender"]
-
-PROBE: Final = "xoxo-async-probe"
-"""A poNumber that no order has."""
+__all__ = ["Sender"]
 
 _MAX_PENALTIES: Final = 5
 
@@ -41,32 +29,34 @@ class Sender:
 
     Args:
         dispatcher: Makes single attempts.
-        circuit: Told how each send ended.
+        circuit: Receives how each send ended.
         progress: Where ends are counted.
         stop: Called when no further line should be taken.
+        doubt: Called with every order that was named on a connection whose answers are not in step.
         clock: A monotonic clock.
     """
 
     def __init__(
         self,
-        dispatcher: Dispatcher,
+        dispatcher: SingleAttempts,
         circuit: Circuit,
         progress: Progress,
+        *,
         stop: Callable[[Pause, str], None],
+        doubt: Callable[[OrderAnswer], None],
         clock: Callable[[], float],
     ) -> None:
         self._dispatcher: Final = dispatcher
         self._circuit: Final = circuit
         self._progress: Final = progress
         self._stop: Final = stop
+        self._doubt: Final = doubt
         self._clock: Final = clock
-        self.doubts: Final[deque[OrderAnswer]] = deque()
-        """Orders that were answered on a connection whose answers turned out not to be in step."""
         self._penalties = 0
         self._penalty_until = 0.0
 
     async def send(self, line: LedgerLine) -> Change:
-        """Send a line whose intent is durable; moves money.
+        """Send a line whose intent is durable. Moves money.
 
         Args:
             line: The line.
@@ -74,35 +64,46 @@ class Sender:
         Returns:
             What its answer, or the lack of one, proves.
         """
-        progress, attempt = self._progress, Attempt(line.po_number)
+        attempt = Attempt(line.po_number)
+        wanted = ordered(line.body)  # before money moves: a stored request that cannot be read must not be sent
         try:
             order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
         except XoxoError as error:
-            self.doubts.extend(attempt.doubted)
+            for answer in attempt.doubted:
+                self._doubt(answer)
             self._learn(error)
-            change = change_from_error(line, error)
-            if change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
-                progress.rejected += line.lines == 1  # the lines of a refused pack get orders of their own
-            elif change.evidence is not Evidence.NOT_PROCESSED:
-                progress.in_doubt += line.lines
-            return change
+            return self._counted(line, change_from_error(line, error))
         self._circuit.succeeded()
         self._penalties = 0
-        change = change_from_order(line, order, Evidence.ANSWERED_PLACED)
+        change = change_from_order(line, wanted, order, Evidence.ANSWERED_PLACED)
+        if change.evidence is not Evidence.ANSWERED_PLACED:
+            self._distrust(line, order, attempt)
+        return self._counted(line, change)
+
+    def _counted(self, line: LedgerLine, change: Change) -> Change:
+        """Count how a send ended."""
+        progress = self._progress
         if change.evidence is Evidence.ANSWERED_PLACED:
             progress.placed += line.lines
-        else:
+        elif change.evidence is Evidence.REFUSED_NO_ORDER and not line.suspect:
+            progress.rejected += line.lines == 1  # the lines of a refused pack get orders of their own
+        elif change.evidence is not Evidence.NOT_PROCESSED:
             progress.in_doubt += line.lines
-            # The answer cannot be to this request, so those before it on the connection may not be either. An id that
-            # no order has is nobody's answer, and says nothing about the others.
-            if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
-                self.doubts.extend(self._dispatcher.taint(attempt.connection, line.po_number))
         return change
 
-    async def probe(self) -> None:
-        """Ask for an order that does not exist: any answer to that proves the server alive, and costs no line.
+    def _distrust(self, line: LedgerLine, order: Order, attempt: Attempt) -> None:
+        """Close the connection of an answer that cannot be to its request: earlier answers on it may be wrong, too.
 
-        Ends with the patience that is left: a server that keeps a connection open in silence is a dead one.
+        An order id that no order can have is no other order's answer. Then the connection is not suspected.
+        """
+        if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
+            for answer in self._dispatcher.taint(attempt.connection, line.po_number):
+                self._doubt(answer)
+
+    async def probe(self) -> None:
+        """Look up an order that does not exist: any answer proves that the server lives, and costs no line.
+
+        The probe ends with the patience that is left: a server that keeps a connection open in silence counts as dead.
         """
         answer = ProbeAnswer.NONE
         with anyio.move_on_after(self._circuit.patience_s):
@@ -111,40 +112,39 @@ class Sender:
 
     async def _probe(self) -> ProbeAnswer:
         try:
-            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=PROBE))
+            await self._dispatcher.once(GET_ORDER, OrderLookup(po_number=PROBE_PO_NUMBER))
         except XoxoError as error:
-            if _needs_a_person(error):
+            meaning = next_orders(error)
+            if meaning is NextOrders.NEED_A_PERSON:
                 self._stop(Pause.CREDENTIALS, error.message)
-            if isinstance(error, ServerError | DecodeError):
+            if meaning is NextOrders.SERVER_FAILS:
                 return ProbeAnswer.FAILURE
-            return ProbeAnswer.GOOD if isinstance(error, ApiError) else ProbeAnswer.NONE
+            return ProbeAnswer.GOOD if is_answer(error) else ProbeAnswer.NONE
         return ProbeAnswer.GOOD
 
     def _learn(self, error: XoxoError) -> None:
-        """Draw what one failure means for the lines after it."""
-        if isinstance(error, InsufficientFundsError):
-            self._stop(Pause.FUNDS, f"the vendor refused for lack of funds: {error.message}")
-        elif _needs_a_person(error):
-            self._stop(Pause.CREDENTIALS, error.message)
-        elif isinstance(error, TransportError | ServerError | AuthError | DecodeError):
-            reached = error.effect == "possible"
-            self._circuit.failed(error.message, reached=reached, in_flight=self._progress.in_flight)
-        elif isinstance(error, RateLimitedError):
-            self._circuit.throttled(self._progress.in_flight)
-            self._count_penalty(error)
-        else:
-            self._circuit.succeeded()  # a refusal with a reason comes from a server at work
+        """Act on what one error means for the lines after it."""
+        match next_orders(error):
+            case NextOrders.NO_FUNDS:
+                self._stop(Pause.FUNDS, f"the vendor refused for lack of funds: {error.message}")
+            case NextOrders.NEED_A_PERSON:
+                self._stop(Pause.CREDENTIALS, error.message)
+            case NextOrders.SERVER_FAILS | NextOrders.NO_ANSWER:
+                reached = error.effect == "possible"
+                self._circuit.failed(error.message, reached=reached, in_flight=self._progress.in_flight)
+            case NextOrders.TOO_FAST:
+                self._circuit.throttled(self._progress.in_flight)
+                self._count_penalty(error)
+            case NextOrders.UNAFFECTED:
+                self._circuit.succeeded()  # only a server that works refuses with a reason
 
-    def _count_penalty(self, error: RateLimitedError) -> None:
-        """Pause once one penalty has followed another so often that nothing comes of going on."""
+    def _count_penalty(self, error: XoxoError) -> None:
+        """Pause after five penalties in a row without an order between them: going on would bring more of them."""
         now = self._clock()
         if now < self._penalty_until:
             return  # sent before the penalty was known
         self._penalties += 1
-        self._penalty_until = now + (error.retry_after_s or 0.0) * 0.9  # it began before its answer was read
+        penalty_s = (error.retry_after_s if isinstance(error, RateLimitedError) else None) or 0.0
+        self._penalty_until = now + penalty_s * 0.9  # the penalty began before its answer was read
         if self._penalties >= _MAX_PENALTIES:
             self._stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
-
-
-def _needs_a_person(error: XoxoError) -> bool:
-    return isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable)

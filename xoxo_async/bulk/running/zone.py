@@ -1,7 +1,7 @@
-"""The zone of the vendor's order dates, as learned from orders that a ledger surely placed itself.
+"""The time zone of the vendor's order dates, learned from orders that a ledger surely placed itself.
 
-The dates bear no zone. An order that was answered at its first send was placed between that send and its answer, so
-its date tells how the vendor's clock differs from this one.
+The dates have no zone. An order that was answered at its first send was placed between that send and its answer, so
+its date shows how the vendor's clock differs from this one.
 """
 
 import math
@@ -10,21 +10,21 @@ from typing import Final
 
 import anyio
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import XoxoError
-from xoxo_async.services.orders import Order
+from xoxo_async.services.orders.replies import Order
 
 __all__ = ["VendorZone"]
 
 _SAMPLES: Final = 3
 _MOST_ASKED: Final = 9
-"""How many orders are looked up at most in a run: where these cannot be read, or tell nothing, more do not help."""
+"""How many orders are looked up at most in a run. Where these cannot be read or have no date, more do not help."""
 
 _QUARTER_S: Final = 900
-"""Zones differ by whole quarters of an hour; what is left is the difference of two clocks."""
+"""Zones differ by whole quarters of an hour. The rest of a measured difference is the difference of two clocks."""
 
 
 class VendorZone:
@@ -35,7 +35,7 @@ class VendorZone:
         ledger: Names orders that it surely placed.
     """
 
-    def __init__(self, client: XoxoClient, ledger: Ledger) -> None:
+    def __init__(self, client: BulkClient, ledger: Ledger) -> None:
         self._client: Final = client
         self._ledger: Final = ledger
         self._offset: float | None = None
@@ -45,11 +45,11 @@ class VendorZone:
     async def is_of_this_send(self, line: LedgerLine, order: Order) -> bool:
         """Return whether an order was placed while a line was under way; False where that cannot be known.
 
-        A proxy that repeats a request has the second one refused as known. The order is then the line's own, and its
-        date, whole seconds of the vendor's clock, lies between the send and its end.
+        When a proxy repeats a request, the vendor refuses the second one because it knows the poNumber. The order is
+        the line's own then, and its date (whole seconds of the vendor's clock) lies between the send and its end.
 
         Args:
-            line: A line none of whose earlier sends can have become an order.
+            line: A line whose earlier sends cannot have become an order.
             order: The order found under its poNumber.
         """
         if line.first_sent_at is None or line.last_sent_at is None:
@@ -77,7 +77,7 @@ class VendorZone:
             return self._offset
 
     async def _learned(self) -> float | None:
-        """Return the vendor's clock minus this one, in seconds; None where no order tells, or two contradict."""
+        """Return the vendor's clock minus this one, in seconds; None where no order shows it, or two contradict."""
         low, high, samples = -math.inf, math.inf, 0
         async for line in self._ledger.lines(states=(LineState.PLACED,)):
             if not self._left:

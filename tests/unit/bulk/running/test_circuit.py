@@ -3,6 +3,7 @@
 import pytest
 
 from xoxo_async.bulk.running.circuit import Circuit, Flow, InFlight, ProbeAnswer
+from xoxo_async.bulk.session import PROBING
 
 
 class Clock:
@@ -11,6 +12,10 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+def circuit_of(clock: Clock, most: int = 1_000_000) -> Circuit:
+    return Circuit(60, clock, most=most, waits=PROBING.waits)
 
 
 def halved(in_flight: int = 100, most: int = 256) -> tuple[InFlight, Clock]:
@@ -109,7 +114,7 @@ def outage(circuit: Circuit, clock: Clock, seconds: float) -> None:
 def test_after_an_outage_everything_may_be_sent_at_once(seconds: float) -> None:
     """Its failures are no sign of what a living server can take."""
     clock = Clock()
-    circuit = Circuit(60, clock, most=256)
+    circuit = circuit_of(clock, most=256)
     outage(circuit, clock, seconds)
     assert (circuit.flow, circuit.limit) == (Flow.FULL, 256)
 
@@ -117,7 +122,7 @@ def test_after_an_outage_everything_may_be_sent_at_once(seconds: float) -> None:
 def test_a_circuit_opened_by_chance_does_not_lift_the_limit_of_a_server_in_distress() -> None:
     """Five failures in a row happen at 30 %, too; the server is not well again by that."""
     clock = Clock()
-    circuit = Circuit(60, clock, most=256)
+    circuit = circuit_of(clock, most=256)
     circuit.throttled(100)
     clock.now = 1.0
     outage(circuit, clock, 0.2)
@@ -126,7 +131,7 @@ def test_a_circuit_opened_by_chance_does_not_lift_the_limit_of_a_server_in_distr
 
 def test_a_throttled_run_has_less_in_flight_and_an_open_way() -> None:
     """A refusal for the rate proves the server at work."""
-    circuit = Circuit(60, Clock(), most=256)
+    circuit = circuit_of(Clock(), most=256)
     circuit.throttled(100)
     assert (circuit.flow, circuit.limit) == (Flow.FULL, 50)
 
@@ -134,7 +139,7 @@ def test_a_throttled_run_has_less_in_flight_and_an_open_way() -> None:
 def test_a_server_never_reached_shuts_the_way_and_changes_no_limit() -> None:
     """A refused connection says nothing about load."""
     clock = Clock()
-    circuit = Circuit(60, clock, most=256)
+    circuit = circuit_of(clock, most=256)
     circuit.failed("refused", reached=False, in_flight=100)
     assert circuit.limit == 0
     clock.now = 59.0
@@ -147,7 +152,7 @@ def test_a_server_never_reached_shuts_the_way_and_changes_no_limit() -> None:
 def test_a_server_dead_for_too_long_is_given_up() -> None:
     """Counted from the first failure without a success after it."""
     clock = Clock()
-    circuit = Circuit(60, clock)
+    circuit = circuit_of(clock)
     circuit.failed("refused", reached=False)
     clock.now = 60.0
     assert circuit.given_up
@@ -156,14 +161,14 @@ def test_a_server_dead_for_too_long_is_given_up() -> None:
 
 def test_probes_come_within_a_second_of_each_other() -> None:
     """However long the outage: full rate is back within two seconds of its end."""
-    circuit = Circuit(60, Clock())
+    circuit = circuit_of(Clock())
     assert all(0 <= circuit.next_wait() <= 1.0 for _ in range(100))
 
 
 def test_a_server_that_answers_look_ups_with_failures_is_tried_with_a_line_now_and_then() -> None:
     """It is alive, and its orders may be well: each line in vain doubles the distance to the next."""
     clock = Clock()
-    circuit = Circuit(60, clock)
+    circuit = circuit_of(clock)
     tried: list[float] = []
 
     def outage_until(end: float) -> None:
@@ -187,7 +192,7 @@ def test_a_server_that_answers_look_ups_with_failures_is_tried_with_a_line_now_a
 def test_patience_runs_out_with_the_limit() -> None:
     """What is left of it bounds whatever is still waited for."""
     clock = Clock()
-    circuit = Circuit(60, clock)
+    circuit = circuit_of(clock)
     assert circuit.patience_s == 60
     circuit.failed("refused", reached=False)
     clock.now = 45.0

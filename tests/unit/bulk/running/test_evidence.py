@@ -6,9 +6,9 @@ import msgspec
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.ledger.lines import Delivery, Evidence, LedgerLine
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine
 from xoxo_async.bulk.ledger.vouchers import codes_of
-from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, mismatch
+from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, mismatch, ordered
 from xoxo_async.operation import EffectClass
 from xoxo_async.services.orders import PLACE_ORDER, Order
 from xoxo_async.wire.refusal import recognise
@@ -91,6 +91,10 @@ def test_no_unclear_answer_refuses_a_line(body: bytes, status: int) -> None:
     assert evidence(error) in {Evidence.OUTCOME_LOST, Evidence.REFUSED_UNCLEAR}
 
 
+def proven(line: LedgerLine, order: Order, fact: Evidence) -> Change:
+    return change_from_order(line, ordered(line.body), order, fact)
+
+
 def order(**fields: object) -> Order:
     data = {"orderId": 7, "deliveryStatus": "delivered", "quantity": 2, "amountCharged": 200, "currencyCode": "INR"}
     body = {"data": {"placeOrder": {"status": 1, "data": data | fields}}}
@@ -129,7 +133,7 @@ SECOND = {**VOUCHER, "voucherCode": "D"}
 )
 def test_delivery_needs_all_codes(fields: dict[str, object], delivery: Delivery) -> None:
     """An order is issued when every piece has its code, whatever `orderStatus` says."""
-    change = change_from_order(LINE, order(orderStatus="complete", **fields), Evidence.ANSWERED_PLACED)
+    change = proven(LINE, order(orderStatus="complete", **fields), Evidence.ANSWERED_PLACED)
     assert (change.evidence, change.delivery) == (Evidence.ANSWERED_PLACED, delivery)
 
 
@@ -138,10 +142,10 @@ def test_what_has_no_codes_is_delivered_without_them() -> None:
     delivered = order(deliveryStatus="delivered")
     body = '{"productId":1001,"denomination":100,"quantity":2,"poNumber":"p","userMeta":{"topupPhoneNumber":"1"}}'
     top_up = msgspec.structs.replace(LINE, body=body)
-    assert change_from_order(top_up, delivered, Evidence.ANSWERED_PLACED).delivery is Delivery.DELIVERED
-    assert change_from_order(LINE, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.DELIVERED
+    assert proven(top_up, delivered, Evidence.ANSWERED_PLACED).delivery is Delivery.DELIVERED
+    assert proven(LINE, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.DELIVERED
     some = msgspec.structs.replace(LINE, held=1)
-    assert change_from_order(some, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.PENDING
+    assert proven(some, delivered, Evidence.LOOKUP_MATCHED).delivery is Delivery.PENDING
 
 
 @pytest.mark.parametrize(
@@ -159,15 +163,15 @@ def test_what_has_no_codes_is_delivered_without_them() -> None:
 def test_an_answer_to_another_question_proves_nothing(fields: dict[str, object]) -> None:
     """Another product, value or quantity, or an id that can be none, is doubt; from a look-up, a mismatch."""
     answer = order(**fields)
-    assert change_from_order(LINE, answer, Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
+    assert proven(LINE, answer, Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
     if answer.order_id <= 0 or answer.order_id >= 2**63:
-        assert change_from_order(LINE, answer, Evidence.LOOKUP_MATCHED).evidence is Evidence.LOOKUP_MISMATCHED
+        assert proven(LINE, answer, Evidence.LOOKUP_MATCHED).evidence is Evidence.LOOKUP_MISMATCHED
 
 
 def test_codes_are_kept_whole_and_never_shown() -> None:
     """Both spellings end in the ledger; the change's repr has none of it."""
     odd = {"code": "D", "pin": 0, "validTo": "2028-02-29", "amount": "50"}
-    change = change_from_order(LINE, order(vouchers=[VOUCHER, odd]), Evidence.ANSWERED_PLACED)
+    change = proven(LINE, order(vouchers=[VOUCHER, odd]), Evidence.ANSWERED_PLACED)
     first, second = codes_of(change.codes)
     assert (first.code, first.pin, first.valid_to, first.amount) == ("C", "P", "2028-01-31", "100")
     assert (second.code, second.pin, second.valid_to) == ("D", "0", "2028-02-29")
@@ -177,16 +181,16 @@ def test_codes_are_kept_whole_and_never_shown() -> None:
 
 def test_the_total_serves_where_no_charge_is_told() -> None:
     """It is the price before a discount, so a budget is not undercut; a charge that is told counts, zero too."""
-    told = change_from_order(LINE, order(amountCharged=None, orderTotal=210), Evidence.ANSWERED_PLACED)
+    told = proven(LINE, order(amountCharged=None, orderTotal=210), Evidence.ANSWERED_PLACED)
     assert told.amount_charged == Decimal(210)
-    told = change_from_order(LINE, order(amountCharged=0, orderTotal=210), Evidence.ANSWERED_PLACED)
+    told = proven(LINE, order(amountCharged=0, orderTotal=210), Evidence.ANSWERED_PLACED)
     assert told.amount_charged == Decimal(0)
 
 
 @pytest.mark.parametrize("order_id", [0, -1])
 def test_an_order_without_an_id_is_doubt(order_id: int) -> None:
     """Nothing but an id proves an order."""
-    assert change_from_order(LINE, order(orderId=order_id), Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
+    assert proven(LINE, order(orderId=order_id), Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
 
 
 DETAIL = {"productId": 1001, "denomination": 100}
@@ -232,5 +236,5 @@ def test_the_total_stands_for_a_charge_that_is_not_told(
 ) -> None:
     """It is before any discount, so no less than the charge; it never takes the place of a charge that is known."""
     row = msgspec.structs.replace(LINE, amount_charged=known)
-    change = change_from_order(row, Order(order_id=7, quantity=2, **told), Evidence.LOOKUP_MATCHED)  # type: ignore[arg-type]
+    change = proven(row, Order(order_id=7, quantity=2, **told), Evidence.LOOKUP_MATCHED)  # type: ignore[arg-type]
     assert change.amount_charged == charged

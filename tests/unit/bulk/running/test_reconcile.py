@@ -12,12 +12,16 @@ import pytest
 from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async import RateLimits, errors
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.bulk.report import Pause
+from xoxo_async.bulk.running.circuit import PROBE_PO_NUMBER
+from xoxo_async.bulk.running.line_lookup import LineLookUp
+from xoxo_async.bulk.running.lookups import LookUps
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.reconcile import Reconciler
-from xoxo_async.bulk.running.sender import PROBE
+from xoxo_async.bulk.running.recorder import Recorder
+from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order, OrderSummary, VoucherCode
 from xoxo_async.wire import Secret
@@ -51,7 +55,7 @@ class Vendor:
         self.distrusted.append((order_id, po_number))
 
     async def find(self, po_number: str) -> Order | None:
-        if po_number == PROBE:
+        if po_number == PROBE_PO_NUMBER:
             if self.probe is not None:
                 raise self.probe
             return None
@@ -117,13 +121,18 @@ def reconciler(
     **rules: Any,
 ) -> Reconciler:
     """Return one that believes two absences, ten seconds apart, from 150 s after the send."""
+    wall, settling = lambda: vendor.now, Rules(**{"spacing_s": 10.0, **rules})
+    end = stopped or anyio.Event()
+    looks = LookUps(vendor, progress=vendor.progress, stopped=end, pause_limit_s=60.0, wall=wall)  # type: ignore[arg-type]
     return Reconciler(
-        vendor,  # type: ignore[arg-type]
         ledger,
-        Rules(**{"spacing_s": 10.0, **rules}),
+        Recorder(ledger, StopSignal()),
+        LineLookUp(vendor, ledger, settling, vendor.progress, wall),  # type: ignore[arg-type]
+        looks,
+        settling,
         progress=vendor.progress,
-        stopped=stopped or anyio.Event(),
-        wall=lambda: vendor.now,
+        stopped=end,
+        wall=wall,
     )
 
 

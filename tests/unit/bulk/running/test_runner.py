@@ -1,64 +1,26 @@
 """`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import anyio
-import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.running.servers import Sending, Server
 from xoxo_async import RateLimits, errors
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.bulk.report import Pause
-from xoxo_async.bulk.running.runner import Runner
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.orders import Order
-from xoxo_async.services.placing import PlaceOrder
-from xoxo_async.transport.connections import Attempt, OrderAnswer
+from xoxo_async.transport.connections import Attempt
 
 pytestmark = pytest.mark.anyio
-
-NOW = 1_800_000_000.0
-
-
-class Server:
-    """A client that is its own dispatcher: it answers every order, unless a test has something happen to it."""
-
-    def __init__(self) -> None:
-        self.dispatcher = self
-        self.pacer = Pacer(RateLimits.unlimited())
-        self.happens: Callable[[str], Awaitable[object]] = lambda _po_number: anyio.sleep(0)
-        self.authorise: Callable[[], Awaitable[object]] = lambda: anyio.sleep(0)
-        self.sent: list[str] = []
-        self.in_flight = self.most_in_flight = 0
-        self.ready = anyio.Event()
-        self.now = NOW
-
-    def distrust(self, _order_id: int, _po_number: str) -> None:
-        """It has no connections."""
-
-    @contextmanager
-    def telling_doubts(self, _listener: Callable[[OrderAnswer], None]) -> Iterator[None]:
-        yield
-
-    async def once(self, _operation: Any, request: msgspec.Raw, /, *, attempt: Attempt | None = None) -> Order:
-        po_number = msgspec.json.decode(request, type=PlaceOrder).po_number
-        self.sent.append(po_number)
-        self.in_flight += 1
-        self.most_in_flight = max(self.most_in_flight, self.in_flight)
-        nth = len(self.sent)
-        try:
-            await self.happens(po_number)
-        finally:
-            self.in_flight -= 1
-        return Order(order_id=nth, quantity=1)
 
 
 @pytest.fixture
@@ -73,16 +35,6 @@ async def ledger(tmp_path: Path, server: Server) -> AsyncIterator[SqliteLedger]:
     async with SqliteLedger(tmp_path / "l.db", clock=lambda: server.now) as ledger:
         await ledger.plan("march", each(alone(*range(20))))
         yield ledger
-
-
-def runner_of(server: Server, ledger: SqliteLedger, concurrency: int = 4, **settings: Any) -> Runner:
-    return Runner(
-        server,  # type: ignore[arg-type]
-        ledger,
-        concurrency=concurrency,
-        wall=lambda: server.now,
-        **settings,
-    )
 
 
 async def states(ledger: SqliteLedger) -> dict[LineState, int]:
@@ -101,7 +53,7 @@ async def until_next_are_armed(server: Server, ledger: SqliteLedger) -> None:
 
 async def test_every_line_is_sent_once_and_its_order_written_down(server: Server, ledger: SqliteLedger) -> None:
     """In the order they were planned in; afterwards nothing is left."""
-    runner = runner_of(server, ledger, 1)
+    runner = Sending(server, ledger, 1)
     await runner.send_all()
     assert server.sent == [line.po_number async for line in ledger.lines()]
     assert await states(ledger) == {LineState.PLACED: 20}
@@ -119,7 +71,7 @@ async def test_an_intent_is_on_disk_before_its_request_leaves(
             seen.extend([line.state async for line in onlooker.lines() if line.po_number == po_number])
 
     server.happens = look
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert seen == [LineState.SENDING] * 20
 
 
@@ -134,7 +86,7 @@ async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_arme
         armed.append((await states(ledger)).get(LineState.SENDING, 0))
 
     server.happens = look
-    await runner_of(server, ledger, concurrency).send_all()
+    await Sending(server, ledger, concurrency).send_all()
     assert server.most_in_flight == concurrency
     assert max(armed) <= 2 * concurrency
 
@@ -148,13 +100,13 @@ async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, l
         await anyio.sleep(0)
 
     server.happens = look
-    await runner_of(server, ledger, 2).send_all()
+    await Sending(server, ledger, 2).send_all()
     assert (len(server.sent), len(tasks)) == (20, 2)
 
 
 async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server: Server, ledger: SqliteLedger) -> None:
     """No line is left in doubt by that; the first reason is the one told."""
-    runner = runner_of(server, ledger)
+    runner = Sending(server, ledger)
 
     async def stop(_po_number: str) -> None:
         await until_next_are_armed(server, ledger)
@@ -172,7 +124,7 @@ async def test_a_person_who_wants_the_end_is_heard_also_after_another_pause(
     server: Server, ledger: SqliteLedger
 ) -> None:
     """The reason stays the first one; what waits for `interrupted` ends as well. Nothing is sent."""
-    runner = runner_of(server, ledger)
+    runner = Sending(server, ledger)
     runner.stop(Pause.FUNDS, "first")
     runner.stop(Pause.INTERRUPTED, "second")
     await runner.send_all()
@@ -191,7 +143,7 @@ async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing
 
     server.happens = cancel
     with anyio.CancelScope() as scope:
-        await runner_of(server, ledger).send_all()
+        await Sending(server, ledger).send_all()
     with anyio.fail_after(10):  # a claim that was under way goes back by itself, once it is made
         while LineState.SENDING in await states(ledger):
             await anyio.sleep(0)
@@ -200,7 +152,7 @@ async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing
 
 async def test_a_budget_that_is_used_up_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
     """In the words of the ledger, which reserves what an order may cost."""
-    runner = runner_of(server, ledger, budget=Decimal(450))
+    runner = Sending(server, ledger, budget=Decimal(450))
     await runner.send_all()
     assert (runner.pause, len(server.sent)) == (Pause.BUDGET, 4)
     assert "50 is left of the 450" in runner.reason
@@ -213,7 +165,7 @@ async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: S
         raise errors.ConnectError("the server was not reached")
 
     server.happens = refuse
-    runner = runner_of(server, ledger, 1, pause_limit_s=0.0)
+    runner = Sending(server, ledger, 1, pause_limit_s=0.0)
     await runner.send_all()
     assert (runner.pause, runner.reason) == (Pause.UNREACHABLE, "the server was not reached")
     assert (len(server.sent), await states(ledger)) == (1, {LineState.PLANNED: 20})
@@ -228,7 +180,7 @@ async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, l
             raise failures.pop()
 
     server.happens = refuse_once
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert (server.sent.count(server.sent[0]), len(server.sent)) == (2, 21)
 
@@ -241,7 +193,7 @@ async def test_a_line_that_was_held_too_long_is_given_back_unsent(server: Server
             server.now += 31.0
 
     server.happens = take_long
-    await runner_of(server, ledger, 2).send_all()
+    await Sending(server, ledger, 2).send_all()
     assert len(server.sent) == len(set(server.sent)) == 20
     claims = {line.key: line.attempts async for line in ledger.lines()}
     assert 2 in claims.values()
@@ -258,7 +210,7 @@ async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: Sq
             server.pacer.penalise("placeOrder", 0.2)
 
     server.happens = impose
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert blocked == [False] * 20
     assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 2 + [1] * 14
 
@@ -273,7 +225,7 @@ async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger
             raise errors.RateLimitedError("slow down", retry_after_s=0.01)
 
     server.authorise = throttled
-    await runner_of(server, ledger).send_all()
+    await Sending(server, ledger).send_all()
     assert seen[:3] == [{LineState.PLANNED: 20}] * 3
     assert await states(ledger) == {LineState.PLACED: 20}
 
@@ -289,7 +241,7 @@ async def test_token_penalties_that_follow_each_other_pause_the_run(server: Serv
         raise errors.RateLimitedError("slow down", retry_after_s=0.001)
 
     server.authorise = throttled
-    runner = runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
+    runner = Sending(server, ledger, pause_limit_s=60.0, clock=lambda: now[0])
     await runner.send_all()
     assert (runner.pause, asked, server.sent) == (Pause.RATE, 5, [])
     assert runner.reason.startswith("held back by the vendor until ")
@@ -309,7 +261,7 @@ async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: Sql
             raise errors.RateLimitedError("slow down", retry_after_s=0.001)
 
     server.authorise = throttled_at_times
-    await runner_of(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
+    await Sending(server, ledger, pause_limit_s=60.0, clock=lambda: now[0]).send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert asked > 6
 
@@ -324,7 +276,7 @@ async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
         server.pacer.penalise("placeOrder", seconds)
 
     server.happens = impose
-    runner = runner_of(server, ledger, pause_limit_s=60.0)
+    runner = Sending(server, ledger, pause_limit_s=60.0)
     with anyio.fail_after(10):
         await runner.send_all()
     assert runner.pause is Pause.RATE
@@ -343,7 +295,7 @@ async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: S
             server.pacer.penalise("placeOrder", 0.2)
 
     server.happens = impose
-    runner = runner_of(server, ledger, pause_limit_s=0.2)
+    runner = Sending(server, ledger, pause_limit_s=0.2)
     async with anyio.create_task_group() as group:
 
         async def watch() -> None:
@@ -363,7 +315,7 @@ async def test_what_holds_back_no_longer_than_the_pace_pauses_nothing(server: Se
     """A slow run waits for each of its slots; so it does for the first, after an earlier run."""
     server.pacer = Pacer(RateLimits(place_order=1200))
     server.pacer.penalise("placeOrder", 0.04)
-    runner = runner_of(server, ledger, pause_limit_s=0.0)
+    runner = Sending(server, ledger, pause_limit_s=0.0)
     await runner.send_all()
     assert (runner.pause, await states(ledger)) == (Pause.NONE, {LineState.PLACED: 20})
 
@@ -387,7 +339,7 @@ async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteL
         raise errors.NotFoundError("no such order", error_id="PLE10016")
 
     server.once = once  # type: ignore[method-assign]
-    runner = runner_of(server, ledger, 1)
+    runner = Sending(server, ledger, 1)
     await runner.send_all()
     assert await states(ledger) == {LineState.PLACED: 20}
     assert len(told) == 2
@@ -409,6 +361,6 @@ async def test_a_result_that_cannot_be_written_ends_the_run(server: Server, tmp_
     async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
         await ledger.plan("march", each(alone(*range(20))))
         with pytest.raises(errors.LedgerError, match="the disk is full"):
-            await runner_of(server, ledger, 2).send_all()
+            await Sending(server, ledger, 2).send_all()
         assert (await states(ledger))[LineState.SENDING] <= 4
         assert len(server.sent) <= 4

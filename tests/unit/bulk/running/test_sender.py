@@ -1,5 +1,6 @@
 """`sender`: a line is sent once, what its end proves is said, and what it means for the next lines is learnt."""
 
+from itertools import repeat
 from typing import Any
 
 import anyio
@@ -7,13 +8,13 @@ import msgspec
 import pytest
 
 from xoxo_async import errors
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
-from xoxo_async.bulk.report import Pause
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.sender import Sender
 from xoxo_async.services.orders import Order
-from xoxo_async.transport.connections import Attempt
+from xoxo_async.transport.connections import Attempt, OrderAnswer
 
 pytestmark = pytest.mark.anyio
 
@@ -29,15 +30,17 @@ class Server:
         self.end = end
         self.asked: list[tuple[str, Any]] = []
         self.pauses: list[tuple[Pause, str]] = []
+        self.doubts: list[OrderAnswer] = []
         self.now = 0.0
         self.progress = Progress(in_flight=100)
-        self.circuit = Circuit(60, lambda: self.now, most=most)
+        self.circuit = Circuit(60, lambda: self.now, most=most, waits=lambda: repeat(0.2))
         self.sender = Sender(
             self,  # type: ignore[arg-type]
             self.circuit,
             self.progress,
-            lambda *pause: self.pauses.append(pause),
-            lambda: self.now,
+            stop=lambda *pause: self.pauses.append(pause),
+            doubt=self.doubts.append,
+            clock=lambda: self.now,
         )
 
     async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:

@@ -158,6 +158,8 @@ class _Plan:
         check_identity(owner, identity)
         if owner is None and identity is not None:
             set_identity(connection, identity)
+        if self._terms.facts:
+            set_metas(connection, {fact(name): value for name, value in self._terms.facts.items()})
         self._before = last_seq(connection)
         self._had_planned = _has(connection, _HAS_PLANNED)
         # Only where lines may yet be sent can one of them be missing from the plan.

@@ -1,0 +1,144 @@
+"""What bulk runs need of a client, as protocols. `XoxoClient` has all of it.
+
+Bulk modules import these small protocols and not the client: so they do not depend on how a call is made, and a test
+can hand in an object of its own.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from typing import Protocol
+
+import msgspec
+
+from xoxo_async.hooks import Hook
+from xoxo_async.operation import Operation, Reply, Request
+from xoxo_async.pacing import Pacer
+from xoxo_async.paging import Page
+from xoxo_async.services.account.replies import Balance
+from xoxo_async.services.catalog.replies import Voucher
+from xoxo_async.services.catalog.requests import Category
+from xoxo_async.services.orders.replies import Order, OrderSummary
+from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer
+
+__all__ = ["Account", "BulkClient", "Catalog", "Orders", "SingleAttempts"]
+
+
+class SingleAttempts(Protocol):
+    """The part of `Dispatcher` for callers that record every attempt themselves. See there."""
+
+    @property
+    def pacer(self) -> Pacer:
+        """The rate slots, shared by everything that uses the client."""
+        ...
+
+    async def once(
+        self,
+        operation: Operation[Request, Reply],
+        request: Request | msgspec.Raw,
+        /,
+        *,
+        attempt: Attempt | None = None,
+    ) -> Reply:
+        """Make exactly one attempt."""
+        ...
+
+    async def authorise(self) -> None:
+        """Get a token unless there is one."""
+        ...
+
+    def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> AbstractContextManager[None]:
+        """Call a listener with each order that comes into doubt while the block runs."""
+        ...
+
+    def distrust(self, order_id: int, po_number: str) -> None:
+        """Close the connection that named an order, since its answer does not fit its request."""
+        ...
+
+    def taint(self, record: ConnectionRecord, po_number: str) -> tuple[OrderAnswer, ...]:
+        """Close a connection, and return the orders that it has named."""
+        ...
+
+
+class Orders(Protocol):
+    """The look-ups of `OrderService`. None of them moves money."""
+
+    async def get(self, *, order_id: int | None = None, po_number: str | None = None) -> Order:
+        """Return an order, or raise `NotFoundError`."""
+        ...
+
+    async def find(self, po_number: str) -> Order | None:
+        """Return the order of a poNumber, or None."""
+        ...
+
+    def iterate_history(self, start: date, end: date) -> AsyncIterator[OrderSummary]:
+        """Iterate over the orders of some days."""
+        ...
+
+
+class Account(Protocol):
+    """The part of `AccountService` that a plan needs."""
+
+    async def get_balance(self) -> Balance:
+        """Return the account's balance."""
+        ...
+
+
+class Catalog(Protocol):
+    """The part of `CatalogService` that a plan needs."""
+
+    async def list_vouchers(
+        self,
+        *,
+        page: int = 1,
+        limit: int = 100,
+        product_ids: Sequence[int] = (),
+        category: Category | None = None,
+        exchange_rates: bool = False,
+    ) -> Page[Voucher]:
+        """Read one page of products."""
+        ...
+
+
+class BulkClient(Protocol):
+    """The part of `XoxoClient` that bulk runs use."""
+
+    @property
+    def base_url(self) -> str:
+        """The address of the server."""
+        ...
+
+    @property
+    def account_fingerprint(self) -> str:
+        """A hash that tells the account from others; empty where the token provider does not say whose it is."""
+        ...
+
+    @property
+    def max_connections(self) -> int:
+        """The size of the connection pool."""
+        ...
+
+    @property
+    def hooks(self) -> Sequence[Hook]:
+        """The hooks that receive events, those of bulk runs too."""
+        ...
+
+    @property
+    def dispatcher(self) -> SingleAttempts:
+        """Makes single attempts."""
+        ...
+
+    @property
+    def orders(self) -> Orders:
+        """Looks orders up."""
+        ...
+
+    @property
+    def account(self) -> Account:
+        """Reads the balance."""
+        ...
+
+    @property
+    def catalog(self) -> Catalog:
+        """Reads products."""
+        ...

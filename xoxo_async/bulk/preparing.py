@@ -1,0 +1,158 @@
+"""The steps of a plan: check the rows, write them into the ledger all or none, and add up what would be sent."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from typing import Final
+
+from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.identity import check_identity
+from xoxo_async.bulk.intake.order_lines import OrderLine
+from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.rows import rows_of
+from xoxo_async.bulk.intake.spellings import OddSpellings
+from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
+from xoxo_async.bulk.planning.planner import Planner
+from xoxo_async.bulk.planning.totals import PlanTotals
+from xoxo_async.bulk.prices import Prices
+from xoxo_async.bulk.settings import Bounds, Settings
+from xoxo_async.bulk.trust import Trust
+from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.services.orders.operations import PLACE_ORDER
+
+__all__ = ["Approval", "Preparer"]
+
+Approval = Callable[[PlanTotals], Awaitable[None]]
+"""Looks at what would be sent now; an error that it raises keeps the plan from being made."""
+
+_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+
+
+class Preparer:
+    """Plan the rows of one job.
+
+    Args:
+        client: Reads balance and catalogue.
+        ledger: The job's ledger.
+        settings: How rows are checked, and what becomes of rows that are missing.
+        bounds: What the job keeps to; the plan keeps them in the ledger.
+        identity: Whose orders the client places.
+        trust: Whether the ledger knows which rows were sent.
+    """
+
+    def __init__(
+        self,
+        client: BulkClient,
+        ledger: Ledger,
+        settings: Settings,
+        bounds: Bounds,
+        identity: Identity,
+        trust: Trust,
+    ) -> None:
+        self._client: Final = client
+        self._ledger: Final = ledger
+        self._settings: Final = settings
+        self._bounds: Final = bounds
+        self._identity: Final = identity
+        self._trust: Final = trust
+
+    async def plan(
+        self,
+        job: str,
+        orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+        approve: Approval | None,
+    ) -> PlanTotals:
+        """Write all rows into the ledger as planned, or none. See `BulkIssuer.plan`.
+
+        Args:
+            job: The job's name.
+            orders: The rows.
+            approve: Asked before the plan becomes durable.
+
+        Returns:
+            What is to be sent now, added up, beside the balance.
+        """
+        settings, trust = self._settings, self._trust
+        await check_identity(self._client, self._ledger, self._identity)
+        prices = await self._prices()
+        known = OddSpellings(self._ledger)
+        await known.read()
+        planner = Planner(job, prices.catalogue, pack=settings.pack, skip_invalid=settings.skip_invalid, known=known)
+        totals = planner.totals
+
+        async def look(planned: Planned, shares: list[Share] | None) -> None:
+            nonlocal totals
+            totals = await self._look(planner, planned, shares, prices)
+            if approve is not None:
+                await approve(totals)
+
+        terms = PlanTerms(
+            identity=self._identity,
+            missing=settings.missing,
+            pricing=None if prices.catalogue is None else prices.catalogue.at_most,
+            approve=look,
+            restored=trust.reason,
+            copied=trust.foreign_orders,
+            facts={BOUNDS: self._bounds.to_json()},
+        )
+        # What a dead holder was sending is in doubt. It may also be missing from the input.
+        await self._ledger.recover()
+        await self._ledger.plan(job, planner.plan(rows_of(orders)), terms)
+        trust.planned(terms.restored)
+        await prices.keep_currency()
+        return totals
+
+    async def outlook(self) -> PlanTotals:
+        """Return what a resume would send now, added up, at today's prices. See `BulkIssuer.outlook`."""
+        await check_identity(self._client, self._ledger, self._identity)
+        prices = await self._prices()
+        if self._bounds.max_spend is not None:
+            await prices.reprice()
+        totals = await prices.totals(await self._ledger.backlog())
+        await self._complete(totals, prices)
+        return totals
+
+    async def _prices(self) -> Prices:
+        return await Prices.read(
+            self._client, self._ledger, check=self._settings.check, max_spend=self._bounds.max_spend
+        )
+
+    async def _look(self, planner: Planner, planned: Planned, shares: list[Share] | None, prices: Prices) -> PlanTotals:
+        """Return what a plan adds up to, before it is durable; None for `shares` means that its lines are all of it."""
+        totals = planner.totals
+        if shares is None:
+            totals.orders = planned.orders
+        else:
+            rows = totals
+            totals = await prices.totals(shares)
+            totals.skipped, totals.problems = rows.skipped, rows.problems
+            totals.warned, totals.warnings = rows.warned, rows.warnings
+        totals.withdrawn, totals.unwanted = planned.withdrawn, planned.unwanted
+        if planned.withdrawn and totals.skipped:
+            raise _maybe_the_same(planned.withdrawn, totals)
+        await self._complete(totals, prices)
+        return totals
+
+    async def _complete(self, totals: PlanTotals, prices: Prices) -> None:
+        """Add to totals what ledger, account and allowance say; refuse a budget that cannot be held."""
+        totals.balance = prices.balance
+        if self._bounds.resend != "never":
+            states = (await self._ledger.counts()).states
+            totals.in_doubt = sum(states.get(state, 0) for state in _IN_DOUBT) - totals.unwanted
+        interval_s = self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
+        totals.expected_s = totals.orders * interval_s if interval_s else None
+        if self._bounds.max_spend is not None and totals.cost_at_most is None:
+            raise ConfigError(
+                "max_spend cannot be held to: the vendor gives no exchange rate for some products; nothing was sent"
+            )
+
+
+def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
+    """Return the error for a plan that would withdraw rows which may stand in the input, and be bad there."""
+    return PlanError(
+        f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
+        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Mend the bad"
+        f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
+        problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
+        total=totals.skipped,
+    )

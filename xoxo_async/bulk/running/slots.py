@@ -1,0 +1,133 @@
+"""Waits until orders may be sent: for a token, for rate slots, and for the end of a penalty."""
+
+from collections.abc import Callable
+from typing import Final
+
+from xoxo_async.bulk.client import SingleAttempts
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE
+from xoxo_async.bulk.running.progress import Progress, clock_time
+from xoxo_async.bulk.running.stopping import StopSignal
+from xoxo_async.errors import RateLimitedError, XoxoError
+from xoxo_async.services.orders.operations import PLACE_ORDER
+
+__all__ = ["OrderSlots"]
+
+_ORDER: Final = PLACE_ORDER.name
+
+
+class OrderSlots:
+    """Take the rate slots of orders, and pause a run that is held back for too long.
+
+    Args:
+        dispatcher: Its pacer gives the slots, and it renews the token.
+        stop: Set when a penalty lasts too long. All waits end when it is set.
+        progress: Shows what is waited for.
+        pause_limit_s: How many seconds a penalty is waited for.
+        penalised: Called with what is held back and for how many seconds, once for each wait.
+        clock: A monotonic clock.
+        wall: The clock whose times people are told.
+    """
+
+    def __init__(
+        self,
+        dispatcher: SingleAttempts,
+        stop: StopSignal,
+        progress: Progress,
+        *,
+        pause_limit_s: float,
+        penalised: Callable[[str, float], None],
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._dispatcher: Final = dispatcher
+        self._stop: Final = stop
+        self._progress: Final = progress
+        self._pause_limit_s: Final = pause_limit_s
+        self._penalised: Final = penalised
+        self._clock: Final = clock
+        self._wall: Final = wall
+        self._slot_due: float | None = None  # the slot that is reserved and not taken
+        self._no_token_since: float | None = None
+
+    @property
+    def held_back(self) -> bool:
+        """Whether a penalty holds orders back now."""
+        return self._dispatcher.pacer.is_blocked(_ORDER)
+
+    async def authorise(self) -> None:
+        """Have a token before slots are taken.
+
+        Slots that fall due while the token is renewed would all be used at once, as a burst. While the token endpoint
+        imposes penalties, the run takes no line at all. Penalties that follow each other count together: many short
+        ones hold a run back as one long one does.
+        """
+        while not self._stop.pause:
+            try:
+                await self._dispatcher.authorise()
+            except RateLimitedError as error:
+                now = self._clock()
+                self._no_token_since = now if self._no_token_since is None else self._no_token_since
+                wait_s = error.retry_after_s or 1.0
+                who = f"the token endpoint: {error.message}"
+                if self._bears(wait_s, now - self._no_token_since, who):
+                    await self._serve("tokens", wait_s)
+            except XoxoError:
+                return  # The next line's own attempt meets the same error, and its class says what follows.
+            else:
+                self._no_token_since = None
+                return
+
+    async def take(self, wanted: int) -> int:
+        """Take up to `wanted` slots that are due, waiting for the first.
+
+        Args:
+            wanted: How many.
+
+        Returns:
+            How many were taken; none once the run is stopped.
+        """
+        pacer, slots = self._dispatcher.pacer, 0
+        while slots < wanted and not self._stop.pause:
+            if pacer.is_free(_ORDER):
+                return wanted
+            now = self._clock()
+            if self._slot_due is None or pacer.is_blocked(_ORDER):
+                # A slot that was reserved before a penalty lies within it, and cannot be used.
+                self._slot_due = now + pacer.reserve(_ORDER)
+            if self._slot_due > now:
+                if slots:
+                    break
+                await self._wait_for_slot(self._slot_due - now)
+                continue
+            self._slot_due = None
+            slots += 1
+        return 0 if self._stop.pause else slots
+
+    async def _wait_for_slot(self, wait_s: float) -> None:
+        """Wait until the slot is due; pause the run where a penalty puts it off for too long."""
+        pacer = self._dispatcher.pacer
+        held_s = pacer.blocked_s(_ORDER)
+        # A run holds itself back by one interval, to keep its distance to the last order of an earlier run. That is no
+        # penalty, so a wait of one interval at most never pauses the run.
+        if held_s <= pacer.interval_s(_ORDER):
+            await self._stop.sleep(wait_s)
+        elif self._bears(held_s, 0.0, "it takes no orders"):
+            await self._serve("orders", held_s)
+
+    def _bears(self, wait_s: float, waited_s: float, who: str) -> bool:
+        """Return whether a penalty ends within the limit; otherwise pause the run at once, since its end is known."""
+        if waited_s + wait_s <= self._pause_limit_s * PENALTY_TOLERANCE:
+            return True
+        now = self._wall()
+        until, limit = clock_time(now + wait_s, now), f"the {self._pause_limit_s:g} s that this run waits"
+        self._stop.stop(Pause.RATE, f"held back by the vendor until {until}, for longer than {limit} ({who})")
+        return False
+
+    async def _serve(self, what: str, wait_s: float) -> None:
+        """Wait for the end of a penalty, and show it."""
+        now = self._wall()
+        self._progress.wait = f"held back by the vendor until {clock_time(now + wait_s, now)}"
+        self._penalised(what, wait_s)
+        await self._stop.sleep(wait_s)
+        self._progress.wait = ""

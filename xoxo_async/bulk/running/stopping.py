@@ -1,0 +1,54 @@
+"""Whether a run still takes lines, and why not: one signal that every part of a run may set."""
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+from xoxo_async.bulk.events import Pause
+
+__all__ = ["StopSignal"]
+
+
+class StopSignal:
+    """Set once, when a run should take no more lines. The first reason stays."""
+
+    def __init__(self) -> None:
+        self.pause: Pause = Pause.NONE
+        self.reason: str = ""
+        self.interrupted: Final = anyio.Event()
+        """Set when a person wants the end: then look-ups end as well. After any other pause they go on."""
+        self._stopped: Final = anyio.Event()
+        self._callbacks: Final[list[Callable[[Pause, str], None]]] = []
+
+    def call_when_set(self, callback: Callable[[Pause, str], None]) -> None:
+        """Have a callable called with the pause and its reason when the signal is set.
+
+        Args:
+            callback: The callable.
+        """
+        self._callbacks.append(callback)
+
+    def stop(self, pause: Pause, reason: str) -> None:
+        """Take no more lines; those in flight end and are recorded.
+
+        Args:
+            pause: Why.
+            reason: The same in words.
+        """
+        if not self.pause:
+            self.pause, self.reason = pause, reason
+            self._stopped.set()
+            for callback in self._callbacks:
+                callback(pause, reason)
+        if pause is Pause.INTERRUPTED:
+            self.interrupted.set()
+
+    async def sleep(self, seconds: float) -> None:
+        """Sleep, and wake up early when the signal is set.
+
+        Args:
+            seconds: How long.
+        """
+        with anyio.move_on_after(seconds):
+            await self._stopped.wait()

@@ -1,0 +1,280 @@
+"""One run over a ledger: send what is planned, settle what is in doubt, collect late codes, report."""
+
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import anyio
+import msgspec
+
+from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.events import Pause, PenaltyMet, RunFailed, RunFinished, RunPaused, RunStarted
+from xoxo_async.bulk.ledger.facts import LAST_SLOT
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.running.circuit import Circuit
+from xoxo_async.bulk.running.line_lookup import LineLookUp
+from xoxo_async.bulk.running.lookups import LookUps
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.reconcile import Reconciler
+from xoxo_async.bulk.running.recorder import Recorder
+from xoxo_async.bulk.running.runner import Runner
+from xoxo_async.bulk.running.sender import Sender
+from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.stopping import StopSignal
+from xoxo_async.bulk.settings import Bounds
+from xoxo_async.errors import ConfigError
+from xoxo_async.hooks import Event, notify
+from xoxo_async.retry import RetryPolicy
+from xoxo_async.services.orders.operations import PLACE_ORDER
+
+__all__ = ["PROBING", "BulkSession"]
+
+PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
+"""The waits between the probes of a dead server: no more than a second, so that a server that is back is used soon."""
+
+_WITHOUT_A_LIMIT: Final = 64
+"""In flight without a rate limit: enough to keep a processor busy. More requests only queue at the server."""
+
+
+class BulkSession:
+    """One run: it is made for one call of `work`, and stops once.
+
+    A stopped, paused or cancelled run leaves nothing behind that a later one has to clear, since each has a session of
+    its own.
+
+    Args:
+        client: Sends and looks up.
+        ledger: The job's ledger.
+        bounds: What the run keeps to.
+        progress: Where the run shows what it does.
+        restore: Whether the ledger replaces a lost one.
+        pause_limit_s: How many seconds the run waits for the vendor before it pauses.
+        clock: A monotonic clock.
+        wall: The ledger's clock.
+    """
+
+    def __init__(
+        self,
+        client: BulkClient,
+        ledger: Ledger,
+        bounds: Bounds,
+        progress: Progress,
+        *,
+        restore: bool,
+        pause_limit_s: float,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float],
+    ) -> None:
+        self._client: Final = client
+        self._ledger: Final = ledger
+        self._bounds: Final = bounds
+        self._progress: Final = progress
+        self._clock: Final = clock
+        self._wall: Final = wall
+        self._stop: Final = StopSignal()
+        self._stop.call_when_set(lambda pause, reason: self._report_event(RunPaused(pause=pause, reason=reason)))
+        budget = None if bounds.max_spend is None else Decimal(bounds.max_spend)
+        self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks)
+        self._runner: Final = self._new_runner(budget, pause_limit_s)
+        rules = bounds.rules(restore=restore)
+        # A pause ends the sending. What is in doubt is settled all the same, unless a person wants the end.
+        stopped = self._stop.interrupted
+        looks = LookUps(
+            client,
+            progress=progress,
+            stopped=stopped,
+            pause_limit_s=pause_limit_s,
+            penalised=self._report_penalty,
+            wall=wall,
+        )
+        asks = LineLookUp(client, ledger, rules, progress, wall)
+        self._reconciler: Final = Reconciler(
+            ledger, self._recorder, asks, looks, rules, progress=progress, stopped=stopped, wall=wall
+        )
+
+    def _new_runner(self, budget: Decimal | None, pause_limit_s: float) -> Runner:
+        concurrency = _in_flight_limit(self._client, self._bounds)
+        dispatcher, stop, progress = self._client.dispatcher, self._stop, self._progress
+        circuit = Circuit(pause_limit_s, self._clock, most=concurrency, waits=PROBING.waits)
+        slots = OrderSlots(
+            dispatcher,
+            stop,
+            progress,
+            pause_limit_s=pause_limit_s,
+            penalised=self._report_penalty,
+            clock=self._clock,
+            wall=self._wall,
+        )
+        sender = Sender(
+            dispatcher, circuit, progress, stop=stop.stop, doubt=self._recorder.add_doubt, clock=self._clock
+        )
+        return Runner(
+            self._ledger,
+            self._recorder,
+            slots,
+            circuit,
+            stop,
+            progress,
+            send=sender.send,
+            probe=sender.probe,
+            concurrency=concurrency,
+            budget=budget,
+            wall=self._wall,
+        )
+
+    def stop(self, reason: str) -> None:
+        """Take no more lines, because a person wants the end. What is in flight ends and is recorded.
+
+        Args:
+            reason: Why, for the report.
+        """
+        self._stop.stop(Pause.INTERRUPTED, reason)
+
+    async def work(self, *, send: bool, pending: bool, currency: str, started: float) -> Report:
+        """Do the run.
+
+        Args:
+            send: Whether orders may be placed.
+            pending: Whether lines that wait for their codes are looked at in any case; otherwise only if there were
+                such lines when the run began.
+            currency: The account's currency, where the job has a budget.
+            started: When the run began, by the clock.
+
+        Returns:
+            The report, also when the run paused.
+
+        Raises:
+            ConfigError: The ledger cannot do what its lines need; nothing was sent.
+            LedgerError: The ledger fails.
+        """
+        self._recorder.currency = currency
+        counts = await self._ledger.counts()
+        if counts.orders < counts.rows and not self._ledger.keeps_codes:
+            raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
+        if send:
+            await self._keep_distance()
+        self._report_start(counts, send=send)
+        try:
+            await self._send_settle_and_refresh(send=send, pending=pending or bool(counts.pending))
+            return await self._finish(started)
+        except BaseException as error:
+            self._report_failure(error, started)
+            raise
+
+    async def _send_settle_and_refresh(self, *, send: bool, pending: bool) -> None:
+        with self._client.dispatcher.telling_doubts(self._recorder.add_doubt):
+            try:
+                await self._send_and_settle(send=send)
+                if pending and not self._stop.pause and not self._reconciler.pause:
+                    await self._reconciler.refresh_pending()
+                    if await self._recorder.write_doubts():  # a look-up found a connection that was not in step
+                        await self._send_and_settle(send=send)
+            finally:
+                with anyio.CancelScope(shield=True):
+                    await self._recorder.write_doubts()
+
+    async def _send_and_settle(self, *, send: bool) -> None:
+        """Send and settle in turn, until no line is planned and none is in doubt that a look-up could settle."""
+        stop = self._stop
+        while True:
+            # What an earlier run left unknown is settled after the rest: its look-ups take no sender's place.
+            if send:
+                await self._runner.send_all()
+            if not stop.interrupted.is_set():
+                await self._reconciler.settle()
+            if await self._recorder.write_doubts() and not (stop.interrupted.is_set() or self._reconciler.pause):
+                continue  # a look-up found a connection that was not in step
+            if not send or stop.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
+                return
+
+    async def _keep_distance(self) -> None:
+        """Keep the distance to the last slot of an earlier run: runs that follow each other must not be a burst."""
+        pacer = self._client.dispatcher.pacer
+        interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
+        wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
+        if 0 < wait_s <= interval_s:  # a longer wait comes from a clock that was set back, and is ignored
+            pacer.penalise(PLACE_ORDER.name, wait_s)
+
+    async def _finish(self, started: float) -> Report:
+        """Return the report."""
+        counts = await self._ledger.counts()
+        pause, reason = self._stop.pause, self._stop.reason
+        if not pause and (counts.unknown or counts.pending):
+            pause, reason = self._reconciler.pause, self._reconciler.reason
+            if pause:
+                self._report_event(RunPaused(pause=pause, reason=reason))
+        report = msgspec.structs.replace(
+            Report.of(self._ledger, counts, pause=pause, reason=reason),
+            placed_now=self._progress.placed,
+            elapsed_s=self._clock() - started,
+        )
+        self._report_end(report)
+        return report
+
+    # Events of the run: a handful, so they are built also where no hook receives them.
+
+    def _report_event(self, event: Event) -> None:
+        notify(self._client.hooks, event)
+
+    def _report_penalty(self, what: str, wait_s: float) -> None:
+        self._report_event(PenaltyMet(what=what, wait_s=wait_s))
+
+    def _report_start(self, counts: Counts, *, send: bool) -> None:
+        self._report_event(
+            RunStarted(
+                job=self._ledger.job or "",
+                ledger=self._ledger.name,
+                sends=send,
+                rows=counts.rows,
+                not_sent=counts.not_sent,
+                unknown=counts.unknown,
+            )
+        )
+
+    def _report_end(self, report: Report) -> None:
+        self._report_event(
+            RunFinished(
+                job=report.job,
+                ledger=report.ledger,
+                rows=report.rows,
+                issued=report.issued,
+                pending=report.pending,
+                rejected=report.rejected,
+                unknown=report.unknown,
+                not_sent=report.not_sent,
+                placed_now=report.placed_now,
+                alarms=report.alarms_total,
+                elapsed_s=report.elapsed_s,
+                pause=report.pause,
+            )
+        )
+
+    def _report_failure(self, error: BaseException, started: float) -> None:
+        self._report_event(
+            RunFailed(
+                job=self._ledger.job or "",
+                ledger=self._ledger.name,
+                error=type(error).__name__,
+                placed_now=self._progress.placed,
+                elapsed_s=self._clock() - started,
+            )
+        )
+
+
+def _in_flight_limit(client: BulkClient, bounds: Bounds) -> int:
+    """Return the most requests in flight.
+
+    It is never more than the connections of the pool: a request that waits for a connection has its clock running.
+
+    Args:
+        client: Its pool and its rate limit bound the number.
+        bounds: Say how many, or `auto`.
+    """
+    wanted = bounds.concurrency or "auto"
+    if wanted == "auto":
+        paced = client.dispatcher.pacer.interval_s(PLACE_ORDER.name) > 0
+        wanted = client.max_connections if paced else _WITHOUT_A_LIMIT
+    return min(wanted, client.max_connections)

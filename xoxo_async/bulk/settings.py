@@ -1,0 +1,134 @@
+"""What a caller sets for the runs of a job: the checks of the arguments, and the bounds that a ledger keeps."""
+
+from decimal import Decimal
+from typing import Final, Literal
+
+import msgspec
+
+from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.lines import Rules
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.config import check_count, check_number
+from xoxo_async.errors import ConfigError
+
+__all__ = ["Bounds", "Settings", "kept_bounds"]
+
+_TOO_MUCH: Final = Decimal(10) ** 12
+_SETTLE_S: Final = 150.0
+"""The vendor may take 120 s to place an order; 30 s are for the network and for look-ups that lag."""
+
+
+class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the runs of a job keep to. A ledger keeps it, so that a resume keeps to it as well.
+
+    None means "not given": then what the ledger keeps holds, and the default where it keeps nothing.
+
+    Attributes:
+        max_spend: What the job may cost, in the account's currency. Default: no limit.
+        settle_s: Seconds after a lost answer before "no such order" counts. Default: 150.
+        resend: `settled` sends again what is proven absent; `never` leaves it to a person. Default: `settled`.
+        concurrency: Requests in flight at most. Default: `auto`.
+        rate: Orders a minute that the client allows, `none` for no limit. It is noted for whoever makes the next
+            client, as `xoxo bulk resume` does; a client paces by its own limits.
+    """
+
+    max_spend: Decimal | None = None
+    settle_s: float | None = None
+    resend: Literal["settled", "never"] | None = None
+    concurrency: int | Literal["auto"] | None = None
+    rate: float | Literal["none"] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ConfigError: Names the value.
+        """
+        if self.concurrency is not None and self.concurrency != "auto":
+            check_count("concurrency, unless 'auto',", self.concurrency)
+        if self.settle_s is not None:
+            check_number("settle_s", self.settle_s, zero=True)
+        if self.resend not in {None, "settled", "never"}:
+            raise ConfigError(f"resend must be 'settled' or 'never', not {self.resend!r}")
+        if self.max_spend is not None and not _is_amount(self.max_spend):
+            raise ConfigError(f"max_spend must be a Decimal from 0, not {self.max_spend!r}")
+
+    def over(self, kept: "Bounds") -> "Bounds":
+        """Return these bounds, with what they leave out taken from others.
+
+        Args:
+            kept: The others.
+        """
+        given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(kept, **given)
+
+    def rules(self, *, restore: bool) -> Rules:
+        """Return the settling rules that follow.
+
+        Args:
+            restore: Whether the ledger replaces a lost one.
+        """
+        settle_s = _SETTLE_S if self.settle_s is None else self.settle_s
+        # Two look-ups that say absent, a tenth of the settling time apart.
+        return Rules(resend=self.resend or "settled", settle_s=settle_s, spacing_s=settle_s / 10, restore=restore)
+
+    def to_json(self) -> str:
+        """Return the bounds as a ledger keeps them."""
+        return _ENCODER.encode(self).decode()
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Bounds)
+
+
+async def kept_bounds(ledger: Ledger) -> Bounds:
+    """Return the bounds that a ledger keeps; empty where it keeps none.
+
+    Args:
+        ledger: The ledger.
+
+    Raises:
+        LedgerError: The ledger cannot be read.
+    """
+    kept = await ledger.get_fact(BOUNDS)
+    return _DECODER.decode(kept) if kept else Bounds()
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """How an issuer works, beside the bounds. See `BulkIssuer` for what each setting means."""
+
+    check: bool
+    skip_invalid: bool
+    pack: bool
+    pause_limit_s: float
+    missing: Literal["refuse", "withdraw", "keep"]
+    restore: bool
+
+    def __post_init__(self) -> None:
+        """Refuse values that make no sense.
+
+        Raises:
+            ConfigError: Names the value.
+        """
+        check_number("pause_limit_s", self.pause_limit_s, zero=True)
+        if self.missing not in {"refuse", "withdraw", "keep"}:
+            raise ConfigError(f"missing must be 'refuse', 'withdraw' or 'keep', not {self.missing!r}")
+
+    def check_bounds(self, bounds: Bounds) -> None:
+        """Refuse a budget where prices are not read.
+
+        Args:
+            bounds: The bounds.
+
+        Raises:
+            ConfigError: `max_spend` is set, and `check` is off.
+        """
+        if bounds.max_spend is not None and not self.check:
+            raise ConfigError("max_spend needs check=True: what a row may cost is in the catalogue")
+
+
+def _is_amount(value: object) -> bool:
+    """Return whether a budget is a finite amount. NaN is sorted out first: it cannot be compared."""
+    if isinstance(value, bool) or not isinstance(value, Decimal | int):
+        return False
+    return Decimal(value).is_finite() and 0 <= value < _TOO_MUCH
