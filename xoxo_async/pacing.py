@@ -229,6 +229,10 @@ class Pacer:
         until = self._account.held_until.get(operation)
         return 0.0 if until is None else max(until - self._clock(), 0.0)
 
+    def per_minute(self, operation: str) -> float | None:
+        """Return the calls a minute that an operation is allowed, None without a limit."""
+        return self._limits.per_minute(operation)
+
     def interval_s(self, operation: str) -> float:
         """Return the seconds between two slots of an operation, 0 without a limit."""
         return (self._lanes.get(operation) or self._open(operation)).interval

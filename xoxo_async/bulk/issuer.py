@@ -381,5 +381,4 @@ class BulkIssuer:
 
 def _rate_of(client: BulkClient) -> float | Literal["none"]:
     """Return how many orders a minute a client allows."""
-    interval_s = client.dispatcher.pacer.interval_s(PLACE_ORDER.name)
-    return 60.0 / interval_s if interval_s else "none"
+    return client.dispatcher.pacer.per_minute(PLACE_ORDER.name) or "none"

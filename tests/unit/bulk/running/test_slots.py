@@ -1,0 +1,105 @@
+"""`slots`: a token first, then a slot; a penalty that is too long pauses the run."""
+
+import anyio
+import pytest
+
+from tests.unit.bulk.running.servers import Server
+from xoxo_async import RateLimits, errors
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.slots import OrderSlots
+from xoxo_async.bulk.running.stopping import StopSignal
+from xoxo_async.pacing import Pacer
+
+pytestmark = pytest.mark.anyio
+
+
+class Waiting:
+    """Slots of a server, and what is said while they are waited for."""
+
+    def __init__(self, server: Server, pause_limit_s: float = 60.0) -> None:
+        self.stop, self.progress = StopSignal(), Progress()
+        self.penalties: list[tuple[str, float]] = []
+        self.slots = OrderSlots(
+            server,  # type: ignore[arg-type]
+            self.stop,
+            self.progress,
+            pause_limit_s=pause_limit_s,
+            penalised=lambda what, wait_s: self.penalties.append((what, wait_s)),
+            clock=anyio.current_time,
+            wall=lambda: server.now,
+        )
+
+
+async def test_without_a_limit_all_slots_are_there() -> None:
+    """None is waited for."""
+    waiting = Waiting(Server())
+    assert await waiting.slots.take(50) == 50
+
+
+async def test_with_a_limit_the_slots_that_are_due_are_taken() -> None:
+    """The first is waited for, the next ones are not."""
+    server = Server()
+    server.pacer = Pacer(RateLimits(place_order=1200))
+    waiting = Waiting(server)
+    with anyio.fail_after(5):
+        assert await waiting.slots.take(50) == 1
+        assert await waiting.slots.take(50) == 1
+    assert waiting.penalties == []
+
+
+async def test_a_stopped_run_takes_no_slot() -> None:
+    """Nor does it ask for a token."""
+    server, asked = Server(), list[bool]()
+
+    async def authorise() -> None:
+        asked.append(True)
+
+    server.authorise = authorise
+    waiting = Waiting(server)
+    waiting.stop.stop(Pause.INTERRUPTED, "enough")
+    await waiting.slots.authorise()
+    assert (await waiting.slots.take(5), asked) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("penalty_s", "pause"), [(0.105, Pause.NONE), (0.5, Pause.RATE)], ids=["within the tolerance", "too long"]
+)
+async def test_a_penalty_of_orders_is_served_or_pauses(penalty_s: float, pause: Pause) -> None:
+    """A tenth over the limit is served, since a rounded number must not pause a run."""
+    server = Server()
+    server.pacer.penalise("placeOrder", penalty_s)
+    waiting = Waiting(server, pause_limit_s=0.1)
+    with anyio.fail_after(5):
+        taken = await waiting.slots.take(3)
+    assert (waiting.stop.pause, taken) == (pause, 0 if pause else 3)
+    assert [what for what, _ in waiting.penalties] == ([] if pause else ["orders"])
+    assert waiting.progress.wait == ""
+
+
+async def test_a_penalty_of_tokens_is_served_and_reported() -> None:
+    """The token comes before the slots."""
+    server, penalties = Server(), [errors.RateLimitedError("slow down", retry_after_s=0.001)]
+
+    async def authorise() -> None:
+        if penalties:
+            raise penalties.pop()
+
+    server.authorise = authorise
+    waiting = Waiting(server)
+    await waiting.slots.authorise()
+    assert (waiting.penalties, waiting.stop.pause) == ([("tokens", 0.001)], Pause.NONE)
+
+
+async def test_a_token_that_fails_otherwise_is_left_to_the_next_send() -> None:
+    """Its own attempt meets the error, and says what follows."""
+    server = Server()
+
+    async def authorise() -> None:
+        raise errors.CredentialsRejectedError("not you")
+
+    server.authorise = authorise
+    waiting = Waiting(server)
+    with anyio.fail_after(5):
+        await waiting.slots.authorise()
+    assert waiting.stop.pause is Pause.NONE

@@ -1,0 +1,205 @@
+"""`events`: what the hooks of a client receive of a run, and that a hook cannot harm the run."""
+
+import logging
+from decimal import Decimal
+
+import anyio
+import msgspec
+import pytest
+
+from tests.unit.bulk.jobs import Client, broke, issuer, lines, refuses_known
+from xoxo_async import errors
+from xoxo_async.bulk import (
+    LineDoubted,
+    LineSettled,
+    OrderLine,
+    Pause,
+    PenaltyMet,
+    RunFailed,
+    RunFinished,
+    RunPaused,
+    RunStarted,
+    SqliteLedger,
+)
+from xoxo_async.hooks import Event, LoggingHook
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def events(client: Client) -> list[Event]:
+    """Return the list in which the client's hook collects events."""
+    collected: list[Event] = []
+    client.hooks = [collected.append]
+    return collected
+
+
+async def test_a_run_reports_its_start_lines_and_end(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
+    """In this order, with the numbers of the ledger and of the report."""
+    report = await issuer(client, ledger).run(lines("a", "b"))
+    assert events == [
+        RunStarted(job="march", ledger=ledger.name, sends=True, rows=2, not_sent=2, unknown=0),
+        LineSettled(row=1, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=1),
+        LineSettled(row=2, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=2),
+        RunFinished(
+            job="march",
+            ledger=ledger.name,
+            rows=2,
+            issued=2,
+            pending=0,
+            rejected=0,
+            unknown=0,
+            not_sent=0,
+            placed_now=2,
+            alarms=0,
+            elapsed_s=report.elapsed_s,
+        ),
+    ]
+
+
+async def test_a_lost_answer_is_a_doubt_until_it_is_settled(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """First the doubt, then the order that the look-up found; a repeated look-up without news adds no event."""
+    client.loses(1, booked=True)
+    await issuer(client, ledger).run(lines("a"))
+    of_lines = [event for event in events if isinstance(event, LineDoubted | LineSettled)]
+    assert of_lines == [
+        LineDoubted(row=1, lines=1, state="unknown", evidence="outcome_lost", attempts=1),
+        LineSettled(row=1, lines=1, state="placed", evidence="lookup_matched", attempts=1, order_id=1),
+    ]
+
+
+async def test_a_refusal_is_settled_with_its_error_id(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """A later run settles the other row, and reports nothing of the one that was settled before."""
+
+    async def refuse(_po_number: str) -> None:
+        raise errors.DenominationError("no", error_id="PLE10018")
+
+    client.happens = refuse
+    await issuer(client, ledger).run(lines("a"))
+    refuses_known(client)
+    await issuer(client, ledger).run(lines("a", "b"))
+    states = [
+        (event.row, event.state, event.error_id) for event in events if isinstance(event, LineDoubted | LineSettled)
+    ]
+    assert states == [(1, "rejected", "PLE10018"), (2, "placed", "")]
+
+
+async def test_a_pause_is_reported_once_with_its_reason(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """As in the report; the end of the run says so, too."""
+    client.happens = broke
+    report = await issuer(client, ledger).run(lines("a", "b"))
+    pauses = [event for event in events if isinstance(event, RunPaused)]
+    assert pauses == [RunPaused(pause=Pause.FUNDS, reason=report.reason)]
+    assert isinstance(events[-1], RunFinished)
+    assert events[-1].pause is Pause.FUNDS
+
+
+async def test_look_ups_that_are_given_up_are_a_pause(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """Where the report names it as the reason of the end."""
+    client.refuses = errors.CredentialsRejectedError("not you")
+    client.loses(1, booked=True)
+    report = await issuer(client, ledger).run(lines("a"))
+    assert [event for event in events if isinstance(event, RunPaused)] == [
+        RunPaused(pause=Pause.CREDENTIALS, reason=report.reason)
+    ]
+
+
+async def test_a_penalty_is_reported_once_with_its_length(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """When the run begins to wait for its end."""
+
+    async def impose(_po_number: str) -> None:
+        if len(client.sent) == 1:
+            client.pacer.penalise("placeOrder", 0.1)
+
+    client.happens = impose
+    await issuer(client, ledger).run(lines("a", "b", "c"))
+    (penalty,) = [event for event in events if isinstance(event, PenaltyMet)]
+    assert penalty.what == "orders"
+    assert 0 < penalty.wait_s <= 0.1
+
+
+async def test_a_failed_run_is_reported_with_its_error(
+    client: Client, ledger: SqliteLedger, events: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error itself goes to the caller."""
+
+    async def full(*_given: object, **_more: object) -> object:
+        raise errors.LedgerError("the disk is full")
+
+    await issuer(client, ledger).plan(lines("a"))
+    monkeypatch.setattr(ledger, "claim", full)
+    with pytest.raises(errors.LedgerError):
+        await issuer(client, ledger).issue()
+    assert isinstance(events[-1], RunFailed)
+    assert (events[-1].error, events[-1].placed_now, events[-1].job) == ("LedgerError", 0, "march")
+
+
+async def test_a_cancelled_run_is_reported_as_failed(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
+    """With what it had placed by then."""
+
+    async def cancel(_po_number: str) -> None:
+        if len(client.sent) == 2:
+            scope.cancel()
+            await anyio.sleep_forever()
+
+    client.happens = cancel
+    with anyio.CancelScope() as scope:
+        await issuer(client, ledger).run(lines("a", "b"))
+    assert isinstance(events[-1], RunFailed)
+    assert (events[-1].error, events[-1].placed_now) == ("CancelledError", 1)
+    assert [type(event) for event in events[1:3]] == [LineSettled, LineDoubted]
+
+
+async def test_no_event_carries_a_key_an_address_or_a_code(
+    client: Client, ledger: SqliteLedger, events: list[Event]
+) -> None:
+    """A key may be an e-mail address, and hooks write logs."""
+    who = "jane@example.com"
+    client.loses(2, booked=True)
+    rows = [
+        OrderLine(key=who, product_id=1, denomination=Decimal(100), email=who, contact="+1-5550100"),
+        *lines("b"),
+    ]
+    await issuer(client, ledger).run(rows)
+    told = b"".join(msgspec.json.encode(event) for event in events).decode()
+    codes = [code for line in [line async for line in ledger.lines(with_codes=True)] for code in (line.codes or b"",)]
+    assert any(b"C1" in code for code in codes)
+    assert all(secret not in told for secret in (who, "5550100", '"C1"', '"C2"'))
+
+
+async def test_a_hook_that_raises_changes_no_result(client: Client, ledger: SqliteLedger) -> None:
+    """Its fault is logged, and every order is issued and recorded."""
+
+    def broken(_event: Event) -> None:
+        raise ValueError("of the observer")
+
+    client.hooks = [broken]
+    report = await issuer(client, ledger).run(lines("a", "b"))
+    assert (report.issued, report.pause) == (2, Pause.NONE)
+
+
+async def test_the_log_shows_runs_and_warns_of_pauses(
+    client: Client, ledger: SqliteLedger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Starts and ends under INFO, pauses under WARNING, single orders under DEBUG alone."""
+    client.hooks = [LoggingHook()]
+    client.happens = broke
+    with caplog.at_level(logging.INFO, logger="xoxo_async"):
+        await issuer(client, ledger).run(lines("a"))
+    levels = [(record.levelno, record.getMessage().split("(")[0]) for record in caplog.records]
+    assert levels == [
+        (logging.INFO, "RunStarted"),
+        (logging.WARNING, "RunPaused"),
+        (logging.INFO, "LineDoubted"),
+        (logging.INFO, "RunFinished"),
+    ]

@@ -1,0 +1,196 @@
+"""`preparing`: a plan takes all rows or none, and what a person is asked about is what is sent."""
+
+from collections.abc import AsyncIterator, Iterator
+from decimal import Decimal
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.unit.bulk.jobs import Client, DeclinedError, contents, issuer, lines, say_no
+from xoxo_async import errors
+from xoxo_async.bulk import OrderLine, SqliteLedger
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.planning.totals import PlanTotals
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_key_with_other_content_stops_the_plan(client: Client, ledger: SqliteLedger) -> None:
+    """Which of the two is meant, a person must say; nothing of the second file is planned."""
+    await issuer(client, ledger).run(lines("a"))
+    dearer = OrderLine(key="a", product_id=1, denomination=Decimal(500))
+    with pytest.raises(errors.LedgerConflictError, match="key a"):
+        await issuer(client, ledger).run([*lines("b"), dearer])
+    assert ((await ledger.counts()).rows, len(client.sent)) == (1, 1)
+
+
+async def test_one_bad_row_spoils_the_plan_unless_it_may_be_left_out(client: Client, ledger: SqliteLedger) -> None:
+    """Nothing was sent for the good ones before it, and ledger and account are as they were."""
+    bad = OrderLine(key="bad", product_id=1, denomination=Decimal(100), quantity=0)
+    with pytest.raises(errors.PlanError, match="row 2, column quantity"):
+        await issuer(client, ledger).run([*lines("a"), bad, *lines("c")])
+    assert ((await ledger.counts()).rows, client.sent) == (0, [])
+    report = await issuer(client, ledger, skip_invalid=True).run([*lines("a"), bad, *lines("c")])
+    assert (report.rows, len(client.sent)) == (2, 2)
+
+
+async def test_a_plan_sends_nothing_until_it_is_issued(client: Client, ledger: SqliteLedger) -> None:
+    """In between a person may look at what it adds up to."""
+    run = issuer(client, ledger)
+    totals = await run.plan(lines("a", "b"))
+    assert (totals.lines, totals.orders, client.sent) == (2, 2, [])
+    assert (await run.issue()).placed_now == 2
+
+
+async def test_a_new_ledger_needs_a_job_and_a_used_one_has_it(client: Client, ledger: SqliteLedger) -> None:
+    """PoNumbers are derived from it: another name would order everything anew, and is refused."""
+    with pytest.raises(errors.ConfigError, match="needs a job name"):
+        await issuer(client, ledger, job="").plan(lines("a"))
+    await issuer(client, ledger).plan(lines("a"))
+    assert (await issuer(client, ledger, job="").run(lines("a"))).rows == 1
+    with pytest.raises(errors.LedgerError, match="holds the job 'march'"):
+        await issuer(client, ledger, job="april").plan(lines("a"))
+
+
+async def test_a_receiver_who_gets_the_same_twice_is_told_in_plan_and_report(
+    client: Client, ledger: SqliteLedger
+) -> None:
+    """Both rows are issued; the warning names the later row, and a resume, which reads no rows, has none."""
+    rows = [
+        OrderLine(key=key, product_id=1, denomination=Decimal(100), email="a@example.com") for key in ("a", "b", "c")
+    ]
+    run = issuer(client, ledger)
+    totals = await run.plan(rows)
+    assert totals.warned == 2
+    assert totals.warnings[0] == "row 2 (key b): its receiver gets product 1 for 100 from row 1 too"
+    report = await run.run(rows)
+    assert (report.issued, report.warnings) == (3, totals.warnings)
+    assert (await issuer(client, ledger).resume()).warnings == ()
+
+
+@pytest.mark.parametrize("before", [(), ("a", "b")], ids=["new ledger", "planned before"])
+@pytest.mark.parametrize(
+    "settings",
+    [{}, {"pack": True}, {"restore": True}, {"missing": "withdraw"}, {"missing": "keep"}],
+    ids=["plain", "pack", "restore", "withdraw", "keep"],
+)
+async def test_a_no_leaves_no_trace(
+    client: Client, ledger: SqliteLedger, before: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    """Neither in the ledger, whatever the plan would have done, nor at the vendor."""
+    if before:
+        await issuer(client, ledger).plan(lines(*before))
+    was = await contents(ledger)
+    again = lines("b", "c") if settings.get("missing") else lines("a", "b", "c")
+    expected = {*before, *(line.key for line in again)}
+    with pytest.raises(DeclinedError):
+        await issuer(client, ledger, **settings).run(again, approve=say_no)
+    assert await contents(ledger) == was
+    assert client.sent == []
+    assert (await issuer(client, ledger, missing="keep").run(again)).issued == len(expected)
+
+
+async def test_a_person_is_asked_once_about_all_that_would_be_sent_now(client: Client, ledger: SqliteLedger) -> None:
+    """Rows of earlier plans count in, rows that were issued do not."""
+    asked: list[tuple[int, int, int]] = []
+
+    async def approve(totals: PlanTotals) -> None:
+        asked.append((totals.lines, totals.pieces, totals.orders))
+
+    await issuer(client, ledger).run(lines("a"))
+    await issuer(client, ledger).plan(lines("b"))
+    await issuer(client, ledger).run(lines("a", "b", "c", "d"), approve=approve)
+    assert asked == [(3, 3, 3)]
+    assert len(client.sent) == 4
+
+
+async def test_the_rows_are_read_once(client: Client, ledger: SqliteLedger) -> None:
+    """What a generator yields at the question is what is sent: a second reading could bring other rows."""
+    read: list[str] = []
+
+    def rows() -> Iterator[OrderLine]:
+        for line in lines("a", "b"):
+            read.append(line.key)
+            yield line
+
+    asked: list[int] = []
+
+    async def approve(totals: PlanTotals) -> None:
+        asked.append(totals.lines)
+        read.append("asked")
+
+    report = await issuer(client, ledger).run(rows(), approve=approve)
+    assert (read, asked, report.issued) == (["a", "b", "asked"], [2], 2)
+
+
+async def test_rows_that_end_in_an_error_leave_the_ledger_as_it_was(client: Client, ledger: SqliteLedger) -> None:
+    """A query that breaks half-way is no shorter list of orders."""
+
+    async def rows() -> AsyncIterator[OrderLine]:
+        for line in lines("a", "b"):
+            yield line
+        raise OSError("the database is gone")
+
+    await issuer(client, ledger).plan(lines("z"))
+    was = await contents(ledger)
+    with pytest.raises(OSError, match="the database is gone"):
+        await issuer(client, ledger, missing="withdraw").run(rows())
+    assert await contents(ledger) == was
+    assert client.sent == []
+
+
+async def test_a_question_that_is_cancelled_is_a_no(client: Client, ledger: SqliteLedger) -> None:
+    """Ctrl-C at the question: the ledger is as it was, and can be worked on at once."""
+    was = await contents(ledger)
+
+    async def wait(_totals: PlanTotals) -> None:
+        scope.cancel()
+        await anyio.sleep_forever()
+
+    with anyio.fail_after(10):
+        with anyio.CancelScope() as scope:
+            await issuer(client, ledger).run(lines("a"), approve=wait)
+        assert await contents(ledger) == was
+        assert (await issuer(client, ledger).run(lines("a"))).issued == 1
+
+
+async def test_a_resume_looks_at_what_is_left(client: Client, ledger: SqliteLedger) -> None:
+    """The outlook counts what is planned, and sends nothing."""
+    await issuer(client, ledger).run(lines("a"))
+    await issuer(client, ledger).plan(lines("b", "c"))
+    totals = await issuer(client, ledger).outlook()
+    assert (totals.lines, totals.orders, len(client.sent)) == (2, 2, 1)
+
+
+async def test_a_row_taken_out_of_the_input_is_not_bought(client: Client, ledger: SqliteLedger) -> None:
+    """The run stops and names it, until somebody says what is meant; then it is withdrawn, or sent."""
+    await issuer(client, ledger).plan(lines("a", "b", "c"))
+    with pytest.raises(errors.PlanError, match=r"lacks 1 planned row .*\n  row 2 \(key b\)"):
+        await issuer(client, ledger).run(lines("a", "c"))
+    assert client.sent == []
+    report = await issuer(client, ledger, missing="withdraw").run(lines("a", "c"))
+    assert (report.issued, report.withdrawn, report.not_sent, report.exit_code) == (2, 1, 1, 0)
+    assert len(client.sent) == 2
+    await issuer(client, ledger).plan(lines("a", "b", "c", "d", "e"))
+    assert (await issuer(client, ledger, missing="keep").run(lines("e"))).issued == 4
+
+
+async def test_a_withdrawn_row_stays_withdrawn(client: Client, ledger: SqliteLedger) -> None:
+    """Also when the input has it again."""
+    await issuer(client, ledger).plan(lines("a", "b"))
+    assert await issuer(client, ledger).withdraw(["b"], reason="left") == 1
+    report = await issuer(client, ledger).run(lines("a", "b"))
+    assert (report.issued, report.withdrawn, len(client.sent)) == (1, 1, 1)
+
+
+async def test_a_bad_row_is_not_a_missing_one(client: Client, ledger: SqliteLedger) -> None:
+    """It stands in the input: left out as bad, it must not be withdrawn as gone, which is for ever."""
+    run = issuer(client, ledger, missing="withdraw", skip_invalid=True)
+    await run.plan(lines("a", "b"))
+    bad = OrderLine(key="b", product_id=1, denomination=Decimal(100), quantity=0)
+    with pytest.raises(errors.PlanError, match="are bad and may be these") as caught:
+        await run.run([*lines("a"), bad])
+    assert caught.value.problems == ("row 2, column quantity: must be a whole number from 1 to 9999, not 0",)
+    assert (await ledger.counts()).states == {LineState.PLANNED: 2}
+    assert (await run.run(lines("a"))).withdrawn == 1
