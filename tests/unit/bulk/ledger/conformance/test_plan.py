@@ -157,3 +157,18 @@ async def test_a_plan_of_a_restored_ledger_is_doubted(subject: Subject) -> None:
         assert [one.state for one in [one async for one in ledger.lines()]] == [LineState.UNKNOWN] * 2
         assert await ledger.claim(5) == []
         assert [row.reason async for row in ledger.journal(seq=0)] == ["generation 2: lost"]
+
+
+async def test_facts_are_kept_with_their_plan(subject: Subject) -> None:
+    """A plan that is refused keeps none of them; the next one replaces them."""
+
+    async def no(_planned: Planned, _shares: list[Share] | None) -> None:
+        raise ValueError("no")
+
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([planned(0, room=0)]), PlanTerms(facts={"a": "1", "b": "2"}))
+        with pytest.raises(ValueError, match="no"):
+            await ledger.plan("march", each([planned(1, room=0)]), PlanTerms(facts={"a": "3"}, approve=no))
+        assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("1", "2")
+        await ledger.plan("march", each([planned(1, room=0)]), PlanTerms(facts={"a": "3"}))
+        assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("3", "2")
