@@ -20,7 +20,7 @@ def bounds_of(ledger: Path) -> Bounds:
     return anyio.run(read)
 
 
-def test_a_resume_keeps_to_the_budget_of_its_run(tmp_path: Path) -> None:
+def test_a_resume_keeps_to_the_runs_budget(tmp_path: Path) -> None:
     """It pauses again at the same amount; a greater `--max-spend` lets it go on, and is kept in turn."""
     orders = write_orders(tmp_path, 12)
     first = xoxo("bulk", "run", orders, *WHERE, "--max-spend", "2000", "--json", cwd=tmp_path)

@@ -115,7 +115,7 @@ async def test_a_penalty_is_served(tmp_path: Path) -> None:
         assert sandbox.limiter.refused <= 8
 
 
-async def test_a_revoked_token_in_mid_run_costs_one_renewal(tmp_path: Path) -> None:
+async def test_a_revoked_token_costs_one_renewal(tmp_path: Path) -> None:
     """Every token dies once: the lines go again with a new one, and none is lost."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         sandbox.script("revoke_token", nth=100)
@@ -138,7 +138,7 @@ async def test_a_failing_token_endpoint_rejects_no_line(tmp_path: Path) -> None:
         assert report.exit_code == 5
 
 
-async def test_an_empty_purse_pauses_the_run_and_a_top_up_finishes_it(tmp_path: Path) -> None:
+async def test_a_top_up_finishes_a_run_without_funds(tmp_path: Path) -> None:
     """Lack of funds leaves no line rejected; after a top-up the same command goes on."""
     async with Sandbox(balance=100 * 100, latency_ms=5) as sandbox:
         async with issuing(sandbox, tmp_path / "l.db") as issuer:

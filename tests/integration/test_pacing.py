@@ -148,7 +148,7 @@ async def test_the_allowance_is_used_and_not_exceeded() -> None:
     assert server.fullest("placeOrder", 0.5) <= 50 + 100 * STALL_S + 10
 
 
-async def test_two_clients_of_one_account_share_it_across_threads() -> None:
+async def test_clients_of_one_account_share_across_threads() -> None:
     """Each in an event loop of its own, in a thread of its own, both asked for all of it: together one allowance."""
     done: list[int] = []
 
@@ -195,7 +195,7 @@ PENALTIES: dict[str, tuple[Callable[..., object], Callable[[], Reply]]] = {
 
 
 @pytest.mark.parametrize("kind", PENALTIES)
-async def test_a_penalty_stops_that_operation_for_everyone_and_no_other(kind: str) -> None:
+async def test_a_penalty_stops_its_operation_for_everyone(kind: str) -> None:
     """Thirty callers wait, of two clients, when the fifth request is refused: silence, then on as before."""
     call, refusal = PENALTIES[kind]
     operation = "placeOrder" if call is place else "getOrderDetails"
@@ -235,7 +235,7 @@ async def test_a_penalty_stops_that_operation_for_everyone_and_no_other(kind: st
     assert server.fullest(operation, 1.0, since=refused_at + 0.9) <= 10 + 10 * STALL_S + 2
 
 
-async def test_a_throttled_token_endpoint_is_left_alone_by_every_client_of_the_account() -> None:
+async def test_all_clients_spare_a_throttled_token_endpoint() -> None:
     """Both hold a dying token; the first to renew is throttled, nobody asks until the end of it, and then one does."""
     throttled_at = 0.0
     async with serving() as server:
@@ -287,7 +287,7 @@ async def test_a_renewal_lets_go_no_crowd() -> None:
     assert server.fullest("placeOrder", 0.2) <= 4 + 20 * STALL_S + 2
 
 
-async def test_a_web_request_does_not_stand_behind_a_bulk_run(tmp_path: Path) -> None:
+async def test_a_web_request_passes_a_bulk_run(tmp_path: Path) -> None:
     """A run with a hundred lines to go at 600 a minute: a single order beside it goes within a few intervals."""
     waits: list[float] = []
     async with (
@@ -328,7 +328,7 @@ async def test_who_cannot_wait_is_told_at_once() -> None:
     assert len(server.came["placeOrder"]) == 1
 
 
-async def test_an_order_that_is_sent_has_time_for_its_answer_and_a_look_up() -> None:
+async def test_an_order_keeps_time_for_a_look_up() -> None:
     """Each of forty callers has an order, or knows that nothing was sent: none leaves with a moment left."""
     timeouts = Timeouts(order_s=2, read_s=1, call_s=4)
     outcomes: list[str] = []

@@ -43,9 +43,7 @@ async def states(path: Path) -> dict[str, LineState]:
         return {line.key: line.state async for line in ledger.lines()}
 
 
-async def test_a_token_endpoint_that_is_throttled_for_good_pauses_the_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_throttled_token_endpoint_pauses_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Short penalties follow each other: together they may last no longer than the pause limit."""
     async with Sandbox() as sandbox, issuing(sandbox, tmp_path / "l.db") as issuer:
         await issuer.plan(lines(20))
@@ -58,7 +56,7 @@ async def test_a_token_endpoint_that_is_throttled_for_good_pauses_the_run(
         assert "until" in report.reason
 
 
-async def test_a_penalty_that_is_longer_than_the_pause_limit_pauses_the_run_at_once(tmp_path: Path) -> None:
+async def test_a_penalty_over_the_limit_pauses_at_once(tmp_path: Path) -> None:
     """Its end is known and told, and nothing is gained by waiting; what is in doubt is settled all the same."""
     async with Sandbox() as sandbox, issuing(sandbox, tmp_path / "l.db") as issuer:
         sandbox.script("commit_then_reset", nth=3)
@@ -72,7 +70,7 @@ async def test_a_penalty_that_is_longer_than_the_pause_limit_pauses_the_run_at_o
         assert any(f"held back by the vendor until {end}" in report.reason for end in ends)
 
 
-async def test_look_ups_that_are_held_back_for_an_hour_end_the_settling(tmp_path: Path) -> None:
+async def test_an_hour_without_look_ups_ends_the_settling(tmp_path: Path) -> None:
     """Within the pause limit, with the reason; the line stays unknown and is looked up by the next run."""
     async with Sandbox() as sandbox:
         sandbox.script("commit_then_reset", nth=3)
@@ -84,7 +82,7 @@ async def test_look_ups_that_are_held_back_for_an_hour_end_the_settling(tmp_path
         assert "look-ups" in report.reason
 
 
-async def test_a_row_whose_look_up_always_fails_holds_up_no_other_and_ends_with_a_person(tmp_path: Path) -> None:
+async def test_a_row_that_always_fails_needs_a_person(tmp_path: Path) -> None:
     """The others are settled and sent again; `resolve` takes the row."""
     path = tmp_path / "l.db"
     async with Sandbox() as sandbox:
@@ -100,7 +98,7 @@ async def test_a_row_whose_look_up_always_fails_holds_up_no_other_and_ends_with_
     assert (await states(path))["1"] is LineState.REJECTED
 
 
-async def test_a_vendor_whose_look_ups_all_fail_is_alive(tmp_path: Path) -> None:
+async def test_a_vendor_with_failing_look_ups_is_alive(tmp_path: Path) -> None:
     """After an outage of placeOrder the rest is issued, though no look-up ever answers; the doubtful stay unknown."""
     path = tmp_path / "l.db"
     async with Sandbox() as sandbox:
@@ -114,9 +112,7 @@ async def test_a_vendor_whose_look_ups_all_fail_is_alive(tmp_path: Path) -> None
         assert "look-ups fail" in report.reason
 
 
-async def test_a_history_that_ignores_its_page_while_others_order_ends(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_history_that_repeats_its_page_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A row that only the history could know is a person's after a bounded number of calls."""
     asked, path = 0, tmp_path / "l.db"
 

@@ -24,9 +24,7 @@ DOUBT = OrderInDoubt(po_number="PO-7", reason="its caller was cancelled")
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Event) else logging.getLevelName(value),
 )
-def test_doubt_is_a_warning_failures_are_told_and_the_rest_is_detail(
-    caplog: pytest.LogCaptureFixture, event: Event, level: int
-) -> None:
+def test_each_event_is_logged_under_its_level(caplog: pytest.LogCaptureFixture, event: Event, level: int) -> None:
     """Under the logger `xoxo_async`, one line an event: somebody who reads warnings alone misses no doubt."""
     with caplog.at_level(logging.DEBUG, logger="xoxo_async"):
         LoggingHook()(event)
@@ -48,7 +46,7 @@ def test_every_hook_hears_every_event_in_order() -> None:
     assert heard[0][1] is heard[1][1]
 
 
-def test_a_broken_hook_keeps_no_event_from_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_broken_hook_keeps_no_event_back(caplog: pytest.LogCaptureFixture) -> None:
     """Its fault is logged with its origin, and neither raised nor in anybody's way."""
     heard: list[Event] = []
 

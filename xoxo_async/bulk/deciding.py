@@ -1,4 +1,4 @@
-"""A person's decision about one line: it is checked against the vendor's books before it is believed."""
+"""A person's decision about one line. An order id that a person names is looked up before it is recorded."""
 
 import getpass
 from typing import NamedTuple
@@ -16,13 +16,13 @@ __all__ = ["Decision", "Resolved", "decide_line"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person says of a line: placed under an order id, to be sent again, or (neither) rejected.
+    """What a person decides about a line: placed under an order id, to be sent again, or (neither) rejected.
 
     Attributes:
-        placed: The order id it was placed under.
-        resend: Whether no order of it exists, and it is to be sent again under the same poNumber.
+        placed: The order id that the line was placed under.
+        resend: Whether no order of the line exists, and it is to be sent again under the same poNumber.
         reason: Why; kept in the journal.
-        unchecked: Whether `placed` is believed without asking the vendor.
+        unchecked: Whether `placed` is recorded without asking the vendor.
     """
 
     placed: int | None = None
@@ -31,7 +31,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     unchecked: bool = False
 
     def change(self, line: LedgerLine) -> Change:
-        """Return it as a fact about a line.
+        """Return the decision as a fact about a line.
 
         Args:
             line: The line.
@@ -41,7 +41,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         if self.placed is None:
             evidence = Evidence.PERSON_RESEND if self.resend else Evidence.PERSON_REJECTED
             return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason)
-        # An order id is proof in any state; its codes are fetched by the next resume.
+        # An order id is proof in any state. The next resume fetches the codes.
         evidence = Evidence.PERSON_PLACED if line.state is LineState.MANUAL else Evidence.LATE_PROOF
         if line.state is LineState.PLACED and line.order_id != self.placed:
             evidence = Evidence.PERSON_CORRECTED
@@ -56,11 +56,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolved(NamedTuple):
-    """What a decision made of a line.
+    """A line after a person's decision.
 
     Attributes:
         line: The line as it stands now.
-        found: The order that the vendor has, in words; empty where it was not asked.
+        found: The order that the vendor has, in words; empty where the vendor was not asked.
     """
 
     line: LedgerLine
@@ -76,8 +76,11 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
         key: The line's key.
         decision: What was decided.
 
+    Returns:
+        The line as it stands now, and what the vendor has.
+
     Raises:
-        ConfigError: There is no such line, it is not a person's to decide, or the order is none of this line.
+        ConfigError: There is no such line, no person may decide about it now, or the order does not match it.
         XoxoError: The order cannot be looked up.
     """
     line = await ledger.find(key)

@@ -1,4 +1,4 @@
-"""Whose books these are: a ledger belongs to one account at one address, and that is compared before any call.
+"""Whose orders a ledger holds: it belongs to one account at one address, which is compared before any call.
 
 At another account, or at another address, every order of a ledger looks absent, and would be bought again.
 """
@@ -23,13 +23,13 @@ def identity_of(client: BulkClient, address: str = "") -> Identity:
 
     Args:
         client: The client.
-        address: What to call the address, instead of the client's base URL.
+        address: The name of the server, instead of the client's base URL.
     """
     return Identity(address or _normal(client.base_url), client.account_fingerprint)
 
 
 def _normal(base_url: str) -> str:
-    """Return an address in one spelling: hosts are compared without case, and this machine has several names."""
+    """Return an address in one spelling: a host has no case, and `127.0.0.1` is `localhost`."""
     parts = urlsplit(base_url)
     host = (parts.hostname or "").lower()
     host = "localhost" if is_loopback(host) else host
@@ -38,18 +38,18 @@ def _normal(base_url: str) -> str:
 
 
 async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity) -> None:
-    """Refuse to work on a ledger of another account or address; bind one that belongs to nobody yet.
+    """Refuse to work on a ledger of another account or address; bind a ledger that belongs to nobody yet.
 
-    On this machine a server may come back at another port. That is taken for the same server when it knows an order
-    of the ledger, or when the ledger has never sent anything.
+    A server on this machine may come back at another port. It counts as the same server when it has an order of the
+    ledger, or when the ledger has never sent anything.
 
     Args:
-        client: Asks for that order; no other call is made.
+        client: Looks up that order. No other call is made.
         ledger: The ledger.
         identity: Whose orders the caller works on.
 
     Raises:
-        ConfigError: When they are not the ledger's; says what differs, and how to go on.
+        ConfigError: When account or address are not the ledger's; says what differs, and how to go on.
         XoxoError: When the order cannot be looked up.
     """
     known = ledger.identity
@@ -91,11 +91,11 @@ async def _is_same_server(client: BulkClient, ledger: Ledger) -> bool:
     if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
         return True
     async for line in ledger.lines(states=(LineState.PLACED,)):
-        return await _knows(client, line)
+        return await _has_order(client, line)
     return False
 
 
-async def _knows(client: BulkClient, line: LedgerLine) -> bool:
+async def _has_order(client: BulkClient, line: LedgerLine) -> bool:
     try:
         order = await client.orders.get(po_number=line.po_number)
     except NotFoundError:

@@ -78,7 +78,7 @@ async def manual(ledger: SqliteLedger) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_named_order_is_looked_up_and_compared_before_it_is_believed(tmp_path: Path) -> None:
+async def test_a_named_order_is_looked_up_and_compared(tmp_path: Path) -> None:
     """One that is not there, or is of something else, is not recorded; one that matches is, and is told."""
     vendor: Any = Vendor(Order(order_id=7, quantity=1), Order(order_id=8, quantity=3))
     async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -95,7 +95,7 @@ async def test_a_named_order_is_looked_up_and_compared_before_it_is_believed(tmp
 
 
 @pytest.mark.anyio
-async def test_an_unchecked_word_asks_nobody_and_says_so_in_the_journal(tmp_path: Path) -> None:
+async def test_an_unchecked_decision_asks_no_vendor(tmp_path: Path) -> None:
     """For when the vendor is down; only an order id can be unchecked."""
     vendor: Any = Vendor()
     async with SqliteLedger(tmp_path / "l.db") as ledger:

@@ -57,7 +57,7 @@ async def test_a_run_reports_its_start_lines_and_end(client: Client, ledger: Sql
     ]
 
 
-async def test_a_lost_answer_is_a_doubt_until_it_is_settled(
+async def test_a_lost_answer_is_doubted_until_settled(
     client: Client, ledger: SqliteLedger, events: list[Event]
 ) -> None:
     """First the doubt, then the order that the look-up found; a repeated look-up without news adds no event."""
@@ -100,9 +100,7 @@ async def test_a_pause_is_reported_once_with_its_reason(
     assert events[-1].pause is Pause.FUNDS
 
 
-async def test_look_ups_that_are_given_up_are_a_pause(
-    client: Client, ledger: SqliteLedger, events: list[Event]
-) -> None:
+async def test_look_ups_given_up_are_a_pause(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
     """Where the report names it as the reason of the end."""
     client.refuses = errors.CredentialsRejectedError("not you")
     client.loses(1, booked=True)
@@ -160,9 +158,7 @@ async def test_a_cancelled_run_is_reported_as_failed(client: Client, ledger: Sql
     assert [type(event) for event in events[1:3]] == [LineSettled, LineDoubted]
 
 
-async def test_no_event_carries_a_key_an_address_or_a_code(
-    client: Client, ledger: SqliteLedger, events: list[Event]
-) -> None:
+async def test_no_event_carries_key_address_or_code(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
     """A key may be an e-mail address, and hooks write logs."""
     who = "jane@example.com"
     client.loses(2, booked=True)

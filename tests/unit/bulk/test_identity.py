@@ -99,7 +99,7 @@ def test_a_caller_may_name_the_address() -> None:
     assert identity_of(Client(), "sandbox") == Identity("sandbox", "f1")  # type: ignore[arg-type]
 
 
-def test_an_account_is_told_by_its_client_id_and_shows_no_secret() -> None:
+def test_an_account_fingerprint_shows_no_secret() -> None:
     """A new secret is the same account, another client id is another one."""
 
     def account(credentials: ClientCredentials | RefreshToken | StaticToken) -> str:
@@ -113,7 +113,7 @@ def test_an_account_is_told_by_its_client_id_and_shows_no_secret() -> None:
     assert not any(text in one for text in ("client", "secret", "refresh"))
 
 
-async def test_its_own_account_and_address_are_let_in_without_a_call(ledger: SqliteLedger) -> None:
+async def test_its_own_account_and_address_need_no_call(ledger: SqliteLedger) -> None:
     """The usual case costs nothing."""
     client = Client("http://127.0.0.1:8001/chef/")
     await check(client, ledger)
@@ -147,14 +147,14 @@ async def test_another_address_is_refused_and_both_are_named(ledger: SqliteLedge
     assert client.asked == []
 
 
-async def test_a_port_of_another_machine_is_part_of_its_address(ledger: SqliteLedger) -> None:
+async def test_a_remote_port_is_part_of_its_address(ledger: SqliteLedger) -> None:
     """Two vendors may share a host."""
     await ledger.rebind(Identity("https://plum.test:443/chef", "f1"), reason="for the test")
     with pytest.raises(errors.ConfigError, match="begun against"):
         await check(Client("https://plum.test:8443/chef"), ledger)
 
 
-async def test_another_port_of_this_machine_is_the_same_server_where_it_knows_an_order(ledger: SqliteLedger) -> None:
+async def test_a_local_port_may_change_if_orders_match(ledger: SqliteLedger) -> None:
     """The ledger belongs to that port from then on, and the journal says why."""
     order = await placed(ledger)
     moved = Client("http://localhost:9/chef")
@@ -174,14 +174,14 @@ async def test_another_port_with_other_orders_is_another_server(ledger: SqliteLe
     assert "begun against" in await refused(other, ledger)
 
 
-async def test_another_port_is_refused_where_an_order_is_in_doubt_and_none_is_known(ledger: SqliteLedger) -> None:
+async def test_a_local_port_is_refused_without_known_orders(ledger: SqliteLedger) -> None:
     """It may exist at the other server, and would be bought again here."""
     (line,) = await ledger.claim(1)
     await ledger.record([fact(line, Evidence.OUTCOME_LOST)])
     assert "begun against" in await refused(Client("http://localhost:9/chef"), ledger)
 
 
-async def test_another_port_is_fine_where_nothing_was_ever_sent(ledger: SqliteLedger) -> None:
+async def test_a_local_port_may_change_before_any_send(ledger: SqliteLedger) -> None:
     """Nothing can be bought twice then; withdrawn rows count as never sent."""
     await ledger.withdraw(["k0"], reason="gone")
     client = Client("http://localhost:9/chef")
@@ -190,7 +190,7 @@ async def test_another_port_is_fine_where_nothing_was_ever_sent(ledger: SqliteLe
     assert ledger.identity == Identity("http://localhost:9/chef", "f1")
 
 
-async def test_a_server_that_cannot_be_asked_is_no_proof(ledger: SqliteLedger) -> None:
+async def test_an_unreachable_server_is_no_proof(ledger: SqliteLedger) -> None:
     """The error comes through, and the ledger stays bound as it was."""
     await placed(ledger)
     down = Client("http://localhost:9/chef")
@@ -204,7 +204,7 @@ async def test_a_server_that_cannot_be_asked_is_no_proof(ledger: SqliteLedger) -
     assert ledger.identity == Identity(HERE, "f1")
 
 
-async def test_a_ledger_of_nobody_is_bound_by_who_works_on_it_first(tmp_path: Path) -> None:
+async def test_an_unbound_ledger_is_bound_at_first_work(tmp_path: Path) -> None:
     """An empty one by its first plan, one with rows at once, and journalled."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await check(Client(), ledger)

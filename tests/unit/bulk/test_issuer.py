@@ -16,7 +16,7 @@ from xoxo_async.services.orders import Order
 pytestmark = pytest.mark.anyio
 
 
-async def test_every_row_is_issued_and_the_report_adds_up(client: Client, ledger: SqliteLedger) -> None:
+async def test_every_row_is_issued_and_counted(client: Client, ledger: SqliteLedger) -> None:
     """Counts of the job, and what this run did."""
     run = issuer(client, ledger)
     report = await run.run(lines("a", "b", "c"))
@@ -32,7 +32,7 @@ async def test_running_again_sends_only_what_is_new(client: Client, ledger: Sqli
     assert (report.rows, report.placed_now, len(client.sent)) == (3, 1, 3)
 
 
-async def test_a_run_that_is_stopped_says_who_stopped_it(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_stopped_run_says_who_stopped_it(client: Client, ledger: SqliteLedger) -> None:
     """What was not sent is left for the next run; no doubt is settled any more."""
     run = issuer(client, ledger)
 
@@ -46,7 +46,7 @@ async def test_a_run_that_is_stopped_says_who_stopped_it(client: Client, ledger:
     assert (report.unknown, report.not_sent, client.looked_up) == (1, 2, [])
 
 
-async def test_a_stopped_issuer_goes_on_when_it_is_resumed(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_stopped_issuer_goes_on_when_resumed(client: Client, ledger: SqliteLedger) -> None:
     """A stop ends one run; the next one sends what is left, and counts for itself."""
     run = issuer(client, ledger)
 
@@ -64,7 +64,7 @@ async def test_a_stopped_issuer_goes_on_when_it_is_resumed(client: Client, ledge
 
 
 @pytest.mark.parametrize("again", ["run", "issue", "resume"])
-async def test_a_paused_issuer_goes_on_when_it_is_resumed(client: Client, ledger: SqliteLedger, again: str) -> None:
+async def test_a_paused_issuer_goes_on_when_resumed(client: Client, ledger: SqliteLedger, again: str) -> None:
     """What paused it may be mended meanwhile: the funds, the credentials, the server."""
     run = issuer(client, ledger)
     client.happens = broke
@@ -76,9 +76,7 @@ async def test_a_paused_issuer_goes_on_when_it_is_resumed(client: Client, ledger
 
 
 @pytest.mark.parametrize("second", ["run", "issue", "resume", "reconcile"])
-async def test_a_second_run_at_once_is_refused_and_disturbs_nothing(
-    client: Client, ledger: SqliteLedger, second: str
-) -> None:
+async def test_a_second_run_at_once_is_refused(client: Client, ledger: SqliteLedger, second: str) -> None:
     """Each result of the first is written down, and afterwards the issuer runs again."""
     run = issuer(client, ledger, concurrency=4)
     refused: list[str] = []
@@ -99,7 +97,7 @@ async def test_a_second_run_at_once_is_refused_and_disturbs_nothing(
     assert (await run.run(lines(*keys, "z"))).issued == 61
 
 
-async def test_a_second_run_is_refused_while_the_first_still_plans(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_second_run_is_refused_during_planning(client: Client, ledger: SqliteLedger) -> None:
     """Its rows are not planned, and its orders file is not opened."""
     run = issuer(client, ledger)
     opened: list[str] = []
@@ -114,7 +112,7 @@ async def test_a_second_run_is_refused_while_the_first_still_plans(client: Clien
     assert (report.rows, report.issued, opened) == (2, 2, [])
 
 
-async def test_a_stop_before_a_run_holds_that_run_back_and_no_other(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_stop_before_a_run_holds_it_back(client: Client, ledger: SqliteLedger) -> None:
     """The wish came a moment early, and is no less a wish; the rows are planned, and none is sent."""
     run = issuer(client, ledger)
     run.stop("not today")
@@ -123,7 +121,7 @@ async def test_a_stop_before_a_run_holds_that_run_back_and_no_other(client: Clie
     assert (await run.resume()).issued == 2
 
 
-async def test_a_stop_while_a_run_plans_holds_it_back(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_stop_during_planning_holds_it_back(client: Client, ledger: SqliteLedger) -> None:
     """Nothing is sent after it."""
     run = issuer(client, ledger)
 
@@ -152,7 +150,7 @@ async def test_a_second_stop_ends_no_second_run(client: Client, ledger: SqliteLe
     assert (await run.resume()).issued == 3
 
 
-async def test_a_stop_while_it_settles_ends_it_at_once(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_stop_during_settling_ends_it_at_once(client: Client, ledger: SqliteLedger) -> None:
     """A look-up that is under way changes nothing and is not waited for; the next run settles the line."""
     client.loses(1, booked=True)
     run = issuer(client, ledger)
@@ -174,7 +172,7 @@ async def test_a_stop_while_it_settles_ends_it_at_once(client: Client, ledger: S
     assert (await run.reconcile()).issued == 1
 
 
-async def test_an_issuer_runs_again_after_a_plan_that_failed(client: Client, ledger: SqliteLedger) -> None:
+async def test_an_issuer_runs_again_after_a_failed_plan(client: Client, ledger: SqliteLedger) -> None:
     """It is not taken for one that is still at work."""
     run = issuer(client, ledger)
     await run.run(lines("a"))
@@ -242,7 +240,7 @@ async def test_one_key_is_no_list_of_keys(client: Client, ledger: SqliteLedger) 
 
 @pytest.mark.parametrize("work", ["plan", "run", "issue", "resume", "reconcile", "outlook", "resolve"])
 @pytest.mark.parametrize("other", ["account_fingerprint", "base_url"])
-async def test_whatever_is_done_with_a_ledger_is_done_for_its_account(
+async def test_every_kind_of_work_compares_the_identity(
     client: Client, ledger: SqliteLedger, work: str, other: str
 ) -> None:
     """At another account, or address, nothing is sent, asked or changed."""
@@ -262,7 +260,7 @@ async def test_whatever_is_done_with_a_ledger_is_done_for_its_account(
     assert (stranger.sent, stranger.looked_up) == ([], [])
 
 
-async def test_a_ledger_is_bound_anew_on_a_persons_word(client: Client, ledger: SqliteLedger) -> None:
+async def test_rebind_binds_a_ledger_to_another_account(client: Client, ledger: SqliteLedger) -> None:
     """With a reason, which the journal keeps beside what it was bound to before."""
     await issuer(client, ledger).plan(lines("a"))
     renamed = Client()

@@ -25,7 +25,7 @@ async def test_a_key_with_other_content_stops_the_plan(client: Client, ledger: S
     assert ((await ledger.counts()).rows, len(client.sent)) == (1, 1)
 
 
-async def test_one_bad_row_spoils_the_plan_unless_it_may_be_left_out(client: Client, ledger: SqliteLedger) -> None:
+async def test_one_bad_row_spoils_the_plan(client: Client, ledger: SqliteLedger) -> None:
     """Nothing was sent for the good ones before it, and ledger and account are as they were."""
     bad = OrderLine(key="bad", product_id=1, denomination=Decimal(100), quantity=0)
     with pytest.raises(errors.PlanError, match="row 2, column quantity"):
@@ -43,7 +43,7 @@ async def test_a_plan_sends_nothing_until_it_is_issued(client: Client, ledger: S
     assert (await run.issue()).placed_now == 2
 
 
-async def test_a_new_ledger_needs_a_job_and_a_used_one_has_it(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_new_ledger_needs_a_job_name(client: Client, ledger: SqliteLedger) -> None:
     """PoNumbers are derived from it: another name would order everything anew, and is refused."""
     with pytest.raises(errors.ConfigError, match="needs a job name"):
         await issuer(client, ledger, job="").plan(lines("a"))
@@ -53,9 +53,7 @@ async def test_a_new_ledger_needs_a_job_and_a_used_one_has_it(client: Client, le
         await issuer(client, ledger, job="april").plan(lines("a"))
 
 
-async def test_a_receiver_who_gets_the_same_twice_is_told_in_plan_and_report(
-    client: Client, ledger: SqliteLedger
-) -> None:
+async def test_a_repeated_receiver_is_a_warning(client: Client, ledger: SqliteLedger) -> None:
     """Both rows are issued; the warning names the later row, and a resume, which reads no rows, has none."""
     rows = [
         OrderLine(key=key, product_id=1, denomination=Decimal(100), email="a@example.com") for key in ("a", "b", "c")
@@ -91,7 +89,7 @@ async def test_a_no_leaves_no_trace(
     assert (await issuer(client, ledger, missing="keep").run(again)).issued == len(expected)
 
 
-async def test_a_person_is_asked_once_about_all_that_would_be_sent_now(client: Client, ledger: SqliteLedger) -> None:
+async def test_approval_counts_all_that_would_be_sent(client: Client, ledger: SqliteLedger) -> None:
     """Rows of earlier plans count in, rows that were issued do not."""
     asked: list[tuple[int, int, int]] = []
 
@@ -124,7 +122,7 @@ async def test_the_rows_are_read_once(client: Client, ledger: SqliteLedger) -> N
     assert (read, asked, report.issued) == (["a", "b", "asked"], [2], 2)
 
 
-async def test_rows_that_end_in_an_error_leave_the_ledger_as_it_was(client: Client, ledger: SqliteLedger) -> None:
+async def test_rows_ending_in_an_error_change_nothing(client: Client, ledger: SqliteLedger) -> None:
     """A query that breaks half-way is no shorter list of orders."""
 
     async def rows() -> AsyncIterator[OrderLine]:
@@ -163,7 +161,7 @@ async def test_a_resume_looks_at_what_is_left(client: Client, ledger: SqliteLedg
     assert (totals.lines, totals.orders, len(client.sent)) == (2, 2, 1)
 
 
-async def test_a_row_taken_out_of_the_input_is_not_bought(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_row_missing_from_input_is_not_bought(client: Client, ledger: SqliteLedger) -> None:
     """The run stops and names it, until somebody says what is meant; then it is withdrawn, or sent."""
     await issuer(client, ledger).plan(lines("a", "b", "c"))
     with pytest.raises(errors.PlanError, match=r"lacks 1 planned row .*\n  row 2 \(key b\)"):

@@ -11,7 +11,7 @@ from xoxo_async.bulk import SqliteLedger
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_balance_is_a_help_to_a_plan_and_a_need_to_a_budget(client: Client, ledger: SqliteLedger) -> None:
+async def test_only_a_budget_needs_the_balance(client: Client, ledger: SqliteLedger) -> None:
     """Where it cannot be read, a plan is made without it, unless it is to hold to a budget in its currency."""
     assert (await issuer(client, ledger, check=True).plan([])).balance == client.balance
     client.balance = errors.ServerError("502")

@@ -17,7 +17,7 @@ from xoxo_async.transport.connections import OrderAnswer
 pytestmark = pytest.mark.anyio
 
 
-async def test_an_order_whose_answer_was_lost_is_found_and_not_sent_again(client: Client, ledger: SqliteLedger) -> None:
+async def test_an_order_with_a_lost_answer_is_found(client: Client, ledger: SqliteLedger) -> None:
     """Within the run, after the rest."""
     client.loses(2, booked=True)
     report = await issuer(client, ledger).run(lines("a", "b", "c"))
@@ -25,7 +25,7 @@ async def test_an_order_whose_answer_was_lost_is_found_and_not_sent_again(client
     assert (len(client.sent), client.looked_up) == (3, [client.sent[1]])
 
 
-async def test_what_is_proven_absent_is_sent_again_under_its_po_number(client: Client, ledger: SqliteLedger) -> None:
+async def test_an_absent_order_is_sent_under_its_number(client: Client, ledger: SqliteLedger) -> None:
     """In the same run."""
     client.loses(2, booked=False)
     report = await issuer(client, ledger).run(lines("a", "b", "c"))
@@ -50,7 +50,7 @@ async def test_settling_by_itself_sends_nothing(client: Client, ledger: SqliteLe
     ("refusal", "pause"),
     [(errors.ServerError("502"), Pause.UNREACHABLE), (errors.CredentialsRejectedError("not you"), Pause.CREDENTIALS)],
 )
-async def test_look_ups_that_fail_are_why_a_run_ends_in_doubt(
+async def test_failed_look_ups_are_the_reason_of_doubt(
     client: Client, ledger: SqliteLedger, refusal: errors.XoxoError, pause: Pause
 ) -> None:
     """The report says so in their words."""
@@ -60,7 +60,7 @@ async def test_look_ups_that_fail_are_why_a_run_ends_in_doubt(
     assert (report.unknown, report.pause, report.reason) == (1, pause, f"look-ups fail: {refusal.message}")
 
 
-async def test_what_a_dead_process_was_sending_is_looked_up_first(client: Client, tmp_path: Path) -> None:
+async def test_sends_of_a_dead_process_are_looked_up(client: Client, tmp_path: Path) -> None:
     """It is in doubt, and may have been placed: it is found, and the line beside it is sent."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await issuer(client, ledger).plan(lines("a", "b"))
@@ -74,14 +74,14 @@ async def test_what_a_dead_process_was_sending_is_looked_up_first(client: Client
     assert (report.placed_now, claimed.po_number in client.sent, len(client.sent)) == (2, False, 1)
 
 
-async def test_no_more_is_in_flight_than_there_are_connections(client: Client, ledger: SqliteLedger) -> None:
+async def test_connections_bound_the_requests_in_flight(client: Client, ledger: SqliteLedger) -> None:
     """Waiting for one, a request's time would run."""
     client.max_connections = 3
     await issuer(client, ledger, concurrency=50).run(lines(*"abcdefghij"))
     assert (client.most_in_flight, len(client.sent)) == (3, 10)
 
 
-async def test_doubt_that_a_look_at_deliveries_brings_up_is_settled_in_the_same_run(
+async def test_doubt_from_delivery_checks_is_settled_at_once(
     client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A connection may turn out to be out of step at any look-up, and each row ends with its own order."""

@@ -48,7 +48,7 @@ async def test_a_setting_that_makes_no_sense_is_refused(
         issuer(client, ledger, **settings)
 
 
-async def test_a_resume_keeps_to_the_bounds_of_its_run(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_resume_keeps_to_earlier_bounds(client: Client, ledger: SqliteLedger) -> None:
     """`never` was said once, when the rows were planned: what is proven absent then waits for a person."""
     client.refuses = errors.CredentialsRejectedError("not you")
     client.loses(1, booked=False)
@@ -59,7 +59,7 @@ async def test_a_resume_keeps_to_the_bounds_of_its_run(client: Client, ledger: S
     assert await kept_bounds(ledger) == Bounds(settle_s=0, resend="never", concurrency=1, rate="none")
 
 
-async def test_a_bound_that_is_given_anew_replaces_the_kept_one(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_given_bound_replaces_the_kept_one(client: Client, ledger: SqliteLedger) -> None:
     """For this run and those after it; the others stay."""
     await issuer(client, ledger, resend="never").plan(lines("a"))
     await BulkIssuer(client, ledger, check=False, resend="settled").resume()  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ async def test_another_account_changes_no_bounds(client: Client, ledger: SqliteL
     assert await kept_bounds(ledger) == was
 
 
-async def test_a_reconcile_keeps_to_the_bounds_and_changes_none(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_reconcile_keeps_bounds_and_changes_none(client: Client, ledger: SqliteLedger) -> None:
     """It places no order, so what it is given holds for it alone."""
     await issuer(client, ledger, resend="never").plan(lines("a"))
     was = await kept_bounds(ledger)

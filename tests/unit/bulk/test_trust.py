@@ -25,7 +25,7 @@ async def test_a_lost_ledger_is_replaced_without_buying_twice(client: Client, tm
     assert told == ["generation 2: a person said that this ledger replaces another one"]
 
 
-async def test_rows_of_a_restored_ledger_are_in_doubt_with_the_plan_itself(client: Client, tmp_path: Path) -> None:
+async def test_rows_of_a_restored_ledger_are_doubted_immediately(client: Client, tmp_path: Path) -> None:
     """A process that dies right after the plan leaves no row that a resume sends without a look-up."""
     async with SqliteLedger(tmp_path / "lost.db") as ledger:
         await issuer(client, ledger).run(lines("a", "b"))
@@ -37,7 +37,7 @@ async def test_rows_of_a_restored_ledger_are_in_doubt_with_the_plan_itself(clien
         assert (report.issued, len(client.sent)) == (2, 2)
 
 
-async def test_an_older_copy_looks_up_what_it_has_planned(client: Client, tmp_path: Path) -> None:
+async def test_an_older_copy_looks_up_planned_rows(client: Client, tmp_path: Path) -> None:
     """It was copied before its rows were sent, so it has forgotten that they were; the vendor refuses no poNumber."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await issuer(client, ledger).plan(lines("a", "b"))
@@ -49,7 +49,7 @@ async def test_an_older_copy_looks_up_what_it_has_planned(client: Client, tmp_pa
     assert (report.issued, len(client.sent)) == (2, 2)
 
 
-async def test_a_restored_ledger_takes_no_order_for_its_own_that_differs(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_restored_ledger_adopts_no_different_order(client: Client, ledger: SqliteLedger) -> None:
     """It is another order under the row's poNumber: a person looks at it."""
     await issuer(client, ledger, restore=True).plan(lines("a"))
     (line,) = [line async for line in ledger.lines()]
@@ -61,9 +61,7 @@ async def test_a_restored_ledger_takes_no_order_for_its_own_that_differs(client:
     assert "order 7 has this poNumber, but its quantity is 3, not 1" in line.error
 
 
-async def test_what_a_first_send_found_taken_is_adopted_once_a_person_says_so(
-    client: Client, ledger: SqliteLedger, tmp_path: Path
-) -> None:
+async def test_a_foreign_order_is_adopted_with_restore(client: Client, ledger: SqliteLedger, tmp_path: Path) -> None:
     """Without a word the other sender's order stays a person's matter, however often the ledger is resumed."""
     async with SqliteLedger(tmp_path / "lost.db") as lost:
         await issuer(client, lost).run(lines("a"))

@@ -25,7 +25,7 @@ def halved(in_flight: int = 100, most: int = 256) -> tuple[InFlight, Clock]:
     return limit, clock
 
 
-def test_without_trouble_there_is_no_limit_but_the_most() -> None:
+def test_without_trouble_only_the_most_is_a_limit() -> None:
     """Successes change nothing."""
     limit = InFlight(8, Clock())
     for _ in range(100):
@@ -33,7 +33,7 @@ def test_without_trouble_there_is_no_limit_but_the_most() -> None:
     assert limit.limit == 8
 
 
-def test_what_was_in_flight_is_halved_and_not_what_might_have_been() -> None:
+def test_the_real_number_in_flight_is_halved() -> None:
     """At 2 in flight of 256 possible, half of 256 would be no limit at all; and never less than one."""
     assert halved(in_flight=100)[0].limit == 50
     assert halved(in_flight=1)[0].limit == 1
@@ -111,7 +111,7 @@ def outage(circuit: Circuit, clock: Clock, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seconds", [0.3, 30.0])
-def test_after_an_outage_everything_may_be_sent_at_once(seconds: float) -> None:
+def test_after_an_outage_no_limit_remains(seconds: float) -> None:
     """Its failures are no sign of what a living server can take."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
@@ -119,7 +119,7 @@ def test_after_an_outage_everything_may_be_sent_at_once(seconds: float) -> None:
     assert (circuit.flow, circuit.limit) == (Flow.FULL, 256)
 
 
-def test_a_circuit_opened_by_chance_does_not_lift_the_limit_of_a_server_in_distress() -> None:
+def test_a_chance_opening_keeps_a_distressed_servers_limit() -> None:
     """Five failures in a row happen at 30 %, too; the server is not well again by that."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
@@ -129,14 +129,14 @@ def test_a_circuit_opened_by_chance_does_not_lift_the_limit_of_a_server_in_distr
     assert circuit.limit in range(40, 70)
 
 
-def test_a_throttled_run_has_less_in_flight_and_an_open_way() -> None:
+def test_a_throttled_run_keeps_the_circuit_closed() -> None:
     """A refusal for the rate proves the server at work."""
     circuit = circuit_of(Clock(), most=256)
     circuit.throttled(100)
     assert (circuit.flow, circuit.limit) == (Flow.FULL, 50)
 
 
-def test_a_server_never_reached_shuts_the_way_and_changes_no_limit() -> None:
+def test_an_unreached_server_opens_the_circuit_at_once() -> None:
     """A refused connection says nothing about load."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
@@ -149,7 +149,7 @@ def test_a_server_never_reached_shuts_the_way_and_changes_no_limit() -> None:
     assert circuit.limit == 256
 
 
-def test_a_server_dead_for_too_long_is_given_up() -> None:
+def test_a_server_dead_too_long_is_given_up() -> None:
     """Counted from the first failure without a success after it."""
     clock = Clock()
     circuit = circuit_of(clock)
@@ -165,7 +165,7 @@ def test_probes_come_within_a_second_of_each_other() -> None:
     assert all(0 <= circuit.next_wait() <= 1.0 for _ in range(100))
 
 
-def test_a_server_that_answers_look_ups_with_failures_is_tried_with_a_line_now_and_then() -> None:
+def test_a_server_with_failing_look_ups_is_tried() -> None:
     """It is alive, and its orders may be well: each line in vain doubles the distance to the next."""
     clock = Clock()
     circuit = circuit_of(clock)

@@ -213,7 +213,7 @@ DETAIL = {"productId": 1001, "denomination": 100}
         ({"orderDate": "2023-11-10 00:00:00"}, "none of this row's sends"),
     ],
 )
-def test_an_order_is_adopted_only_when_it_is_ours(fields: dict[str, object], word: str) -> None:
+def test_only_a_matching_order_is_adopted(fields: dict[str, object], word: str) -> None:
     """Another product, denomination or quantity, or an order older than the row's first send, is somebody else's."""
     found = mismatch(LINE, order(**fields))
     assert bool(found) == bool(word)
@@ -231,7 +231,7 @@ def test_an_order_is_adopted_only_when_it_is_ours(fields: dict[str, object], wor
         ({}, None, None),
     ],
 )
-def test_the_total_stands_for_a_charge_that_is_not_told(
+def test_the_total_replaces_an_unknown_charge(
     told: dict[str, Decimal], known: Decimal | None, charged: Decimal | None
 ) -> None:
     """It is before any discount, so no less than the charge; it never takes the place of a charge that is known."""

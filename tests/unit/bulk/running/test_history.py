@@ -41,7 +41,7 @@ def history_of(vendor: Vendor, clock: Callable[[], float] = lambda: 0.0) -> DayH
     return DayHistory(vendor, FIRST, LAST, clock)  # type: ignore[arg-type]
 
 
-async def test_it_is_read_as_far_as_it_takes_and_no_page_twice() -> None:
+async def test_each_page_of_a_history_is_read_once() -> None:
     """Also when several ask at once."""
     vendor = Vendor(100)
     history = history_of(vendor)
@@ -66,7 +66,7 @@ async def test_what_is_not_in_it_is_none() -> None:
     assert (await history.find("PO-10"), await history.find("PO-12")) == (1010, None)
 
 
-async def test_a_history_of_too_many_orders_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_history_with_too_many_orders_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read by then still counts."""
     monkeypatch.setattr("xoxo_async.bulk.running.history._MOST_ORDERS", 50)
     vendor = Vendor(1000)
@@ -76,7 +76,7 @@ async def test_a_history_of_too_many_orders_is_cut_short(monkeypatch: pytest.Mon
     assert (await history.find("PO-50"), await history.find("PO-51"), vendor.read) == (1050, None, 50)
 
 
-async def test_a_history_that_takes_too_long_is_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_history_that_takes_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     """Together, all that read it have the time of one."""
     monkeypatch.setattr("xoxo_async.bulk.running.history._LONGEST_S", 0.05)
     vendor = Vendor(1000)
@@ -106,7 +106,7 @@ async def test_a_failure_is_told_to_everybody_who_asks() -> None:
     assert len(vendor.begun) == 1
 
 
-async def test_a_reader_that_was_cancelled_does_not_pass_for_the_end() -> None:
+async def test_a_cancelled_reader_is_not_the_end() -> None:
     """Who asks next hears that not all was read."""
     vendor = Vendor(10)
     vendor.pause = anyio.sleep_forever

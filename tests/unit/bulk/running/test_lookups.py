@@ -84,7 +84,7 @@ async def test_failures_among_answers_are_the_lines_own(vendor: Vendor) -> None:
     assert (vendor.looks.pause, vendor.looks.quiet_until, vendor.probes) == (Pause.NONE, 0.0, 0)
 
 
-async def test_failures_without_an_answer_are_nobodys_when_a_probe_fails_too(vendor: Vendor) -> None:
+async def test_failures_with_a_failed_probe_concern_all(vendor: Vendor) -> None:
     """All wait, longer each time, and no line is counted out for it."""
     failing(vendor, 3, lambda: errors.ServerError("500"))
     vendor.probe = errors.ServerError("500")
@@ -97,7 +97,7 @@ async def test_failures_without_an_answer_are_nobodys_when_a_probe_fails_too(ven
     assert (vendor.looks.pause, vendor.looks.reason) == (Pause.UNREACHABLE, "look-ups fail: 500")
 
 
-async def test_nobody_is_looked_up_before_the_quiet_is_over(vendor: Vendor) -> None:
+async def test_no_look_up_is_made_during_quiet(vendor: Vendor) -> None:
     """Nor while it lasts."""
     failing(vendor, 1, lambda: errors.ConnectError("refused"))
     vendor.probe = errors.ConnectError("refused")
@@ -126,7 +126,7 @@ async def test_a_refusal_that_everybody_gets_is_nobodys_own(vendor: Vendor) -> N
     assert await vendor.round(2) == (set(), {0, 1})
 
 
-async def test_many_lines_do_not_knock_at_a_dead_server(vendor: Vendor) -> None:
+async def test_a_dead_server_gets_few_look_ups(vendor: Vendor) -> None:
     """After eight in a row without an answer, the rest of the round is left out."""
     failing(vendor, 200, lambda: errors.ConnectError("refused"))
     vendor.probe = errors.ConnectError("refused")
@@ -142,7 +142,7 @@ async def test_dead_credentials_end_it_at_once(vendor: Vendor) -> None:
     assert len(vendor.looked) <= 8
 
 
-async def test_a_penalty_for_the_history_is_no_penalty_for_look_ups(vendor: Vendor) -> None:
+async def test_a_history_penalty_holds_no_look_ups(vendor: Vendor) -> None:
     """It is counted by itself at the vendor: the line has to wait, the others have not."""
     penalty = errors.RateLimitedError("slow down", retry_after_s=3600)
     vendor.ends = {0: penalty}
@@ -170,7 +170,7 @@ async def test_a_penalty_met_by_others_is_noticed(vendor: Vendor, token: bool) -
     assert vendor.looks.reason.startswith("look-ups are held back by the vendor until ")
 
 
-async def test_a_penalty_within_the_limit_is_told_and_kept(vendor: Vendor) -> None:
+async def test_a_short_penalty_is_shown_and_kept(vendor: Vendor) -> None:
     """Nobody else is looked up before its end."""
     vendor.ends = {0: errors.RateLimitedError("slow down", retry_after_s=30)}
     await vendor.round(1)

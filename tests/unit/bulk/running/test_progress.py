@@ -32,7 +32,7 @@ def test_another_run_begins_anew() -> None:
     ("after_s", "told"),
     [(5, "12:00:05"), (119, "12:01:59"), (120, "12:02"), (7500, "14:05"), (86_400, "2026-03-03 12:00")],
 )
-def test_a_moment_is_told_as_a_clock_shows_it(after_s: float, told: str) -> None:
+def test_a_moment_is_shown_as_clock_time(after_s: float, told: str) -> None:
     """With seconds when it is near, with its day when it is far."""
     assert clock_time(NOON + after_s, NOON) == told
 

@@ -146,7 +146,7 @@ def order(*codes: str, **fields: Any) -> Order:
     return Order(**{"order_id": 900, "vouchers": vouchers, "amount_charged": Decimal(95), **fields})
 
 
-async def test_an_order_found_is_placed_at_the_first_look(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_found_order_is_placed_at_once(vendor: Vendor, ledger: SqliteLedger) -> None:
     """That look is at once: it can only bring good news, codes and charge included."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = order("C-1")
@@ -157,7 +157,7 @@ async def test_an_order_found_is_placed_at_the_first_look(vendor: Vendor, ledger
     assert vendor.looked_at == [0]
 
 
-async def test_an_absence_counts_late_and_twice_and_frees_the_line(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_an_absence_counts_late_and_twice(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Not before the vendor has had its time, and spaced; then the line may be sent again, under the same poNumber."""
     (line,) = await sent(ledger)
     await reconciler(vendor, ledger).settle()
@@ -169,7 +169,7 @@ async def test_an_absence_counts_late_and_twice_and_frees_the_line(vendor: Vendo
     ]
 
 
-async def test_where_nothing_is_sent_again_the_history_has_the_last_word(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_without_resending_the_history_decides(vendor: Vendor, ledger: SqliteLedger) -> None:
     """With `never` the days around the sends are read; absent there too, the line is a person's, and why is told."""
     await sent(ledger)
     await reconciler(vendor, ledger, resend="never").settle()
@@ -192,7 +192,7 @@ async def test_an_order_only_the_history_has_is_placed(vendor: Vendor, ledger: S
     assert (await line_of(ledger)).state is LineState.PLACED
 
 
-async def test_another_order_under_its_po_number_is_a_persons_matter(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_different_order_is_left_to_a_person(vendor: Vendor, ledger: SqliteLedger) -> None:
     """It is named, and neither adopted nor sent again."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = order(quantity=5)
@@ -204,7 +204,7 @@ async def test_another_order_under_its_po_number_is_a_persons_matter(vendor: Ven
     )
 
 
-async def test_an_order_that_is_another_request_s_is_asked_for_again(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_an_answer_to_another_look_up_is_repeated(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Its connection is closed, what it answered before is in doubt, and another connection has the row's own order."""
     (line,) = await sent(ledger)
     stray, own = order(quantity=5), order("C-1")
@@ -219,7 +219,7 @@ async def test_an_order_that_is_another_request_s_is_asked_for_again(vendor: Ven
     assert (await line_of(ledger)).state is LineState.PLACED
 
 
-async def test_a_line_sent_five_times_in_vain_is_a_persons_matter(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_line_sent_five_times_needs_a_person(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Another send will not mend what five did not."""
     (line,) = await sent(ledger)
     for _ in range(4):
@@ -239,7 +239,7 @@ async def test_a_line_sent_five_times_in_vain_is_a_persons_matter(vendor: Vendor
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_look_ups_that_nobody_answers_end_the_settling_and_say_why(
+async def test_unanswered_look_ups_end_the_settling(
     vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError, looks: list[int], pause: Pause
 ) -> None:
     """After the pause limit, ever farther apart; dead credentials at once. The line stays unknown."""
@@ -286,9 +286,7 @@ async def test_an_outage_that_passes_is_waited_for(vendor: Vendor, ledger: Sqlit
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_a_line_whose_look_up_always_fails_is_a_persons_and_holds_up_no_other(
-    vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError
-) -> None:
+async def test_a_failing_line_holds_up_no_other(vendor: Vendor, ledger: SqliteLedger, error: errors.XoxoError) -> None:
     """The others are settled in their own time; its failures count once absence would, as far apart as look-ups."""
     first, second, third = await sent(ledger, 3)
     vendor.by_po_number = {first.po_number: error, second.po_number: order("C-1")}
@@ -305,7 +303,7 @@ async def test_a_line_whose_look_up_always_fails_is_a_persons_and_holds_up_no_ot
     assert vendor.now - NOW == 190  # 150, 160, … 190
 
 
-async def test_a_line_alone_is_told_from_an_outage_by_a_probe(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_probe_tells_one_line_from_an_outage(vendor: Vendor, ledger: SqliteLedger) -> None:
     """The vendor answers for an order that nobody has, so the failure is this line's own."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = errors.ReplyTimeoutError("silence")
@@ -330,9 +328,7 @@ async def test_a_failure_ends_with_the_first_answer(vendor: Vendor, ledger: Sqli
     )
 
 
-async def test_a_vendor_that_answers_nobody_for_a_day_makes_it_a_persons_matter(
-    vendor: Vendor, ledger: SqliteLedger
-) -> None:
+async def test_a_day_without_answers_needs_a_person(vendor: Vendor, ledger: SqliteLedger) -> None:
     """That is no outage any more, and without an end nobody could decide."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = vendor.probe = errors.ServerError("its own", error_id="PLE10020")
@@ -343,7 +339,7 @@ async def test_a_vendor_that_answers_nobody_for_a_day_makes_it_a_persons_matter(
     assert (await line_of(ledger)).state is LineState.MANUAL
 
 
-async def test_lines_of_different_age_wait_for_nobody_but_themselves(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_each_line_waits_for_its_own_time(vendor: Vendor, ledger: SqliteLedger) -> None:
     """The second look at an old line does not wait for the first that counts at a young one."""
     (old,) = await sent(ledger)
     vendor.now += 140
@@ -366,7 +362,7 @@ async def test_lines_of_different_age_wait_for_nobody_but_themselves(vendor: Ven
 
 
 @pytest.mark.parametrize("many", [1, 40])
-async def test_a_penalty_of_an_hour_ends_the_settling_at_once(vendor: Vendor, ledger: SqliteLedger, many: int) -> None:
+async def test_an_hours_penalty_ends_the_settling_at_once(vendor: Vendor, ledger: SqliteLedger, many: int) -> None:
     """Its end is told; the lines stay unknown, and hardly any of them is asked for in vain."""
     for line in await sent(ledger, many):
         vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=3600)
@@ -378,7 +374,7 @@ async def test_a_penalty_of_an_hour_ends_the_settling_at_once(vendor: Vendor, le
     assert (await ledger.counts()).unknown == many
 
 
-async def test_a_penalty_within_the_limit_is_served_and_told(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_short_penalty_is_waited_for_and_shown(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Afterwards the line is settled."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=60)
@@ -404,7 +400,7 @@ async def test_penalties_that_follow_each_other_count_together(vendor: Vendor, l
     assert (settling.pause, vendor.looked_at) == (Pause.RATE, [0, 20, 40, 60])
 
 
-async def test_a_token_that_cannot_be_had_for_an_hour_ends_the_settling(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_an_hour_without_token_ends_the_settling(vendor: Vendor, ledger: SqliteLedger) -> None:
     """A look-up that waits for it would say nothing for minutes: it is broken off."""
     await sent(ledger)
     waits = anyio.Event()
@@ -426,7 +422,7 @@ async def test_a_token_that_cannot_be_had_for_an_hour_ends_the_settling(vendor: 
     assert (settling.pause, (await line_of(ledger)).state) == (Pause.RATE, LineState.UNKNOWN)
 
 
-async def test_look_ups_under_way_end_when_the_run_is_stopped(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_stop_ends_look_ups_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:
     """They change nothing, and may take minutes; what others had found by then is written down."""
     slow, quick = await sent(ledger, 2)
     stopped = anyio.Event()
@@ -457,7 +453,7 @@ async def test_look_ups_under_way_end_when_the_run_is_stopped(vendor: Vendor, le
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_a_history_that_cannot_be_read_to_its_end_leaves_it_to_a_person(
+async def test_an_unreadable_history_leaves_it_to_a_person(
     vendor: Vendor, ledger: SqliteLedger, ends: errors.XoxoError, told: str
 ) -> None:
     """The look-ups have said absent; a history that ends nowhere or fails again and again adds nothing, and says so."""
@@ -471,7 +467,7 @@ async def test_a_history_that_cannot_be_read_to_its_end_leaves_it_to_a_person(
     assert told in journal[-1]
 
 
-async def test_the_history_is_read_once_for_all_lines_of_its_days(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_the_history_is_read_once_for_all_lines(vendor: Vendor, ledger: SqliteLedger) -> None:
     """A hundred lines in doubt would else read the same thousand pages each."""
     lines = await sent(ledger, 30)
     vendor.history = [OrderSummary(order_id=n, po_number=line.po_number) for n, line in enumerate(lines, 1)]
@@ -481,7 +477,7 @@ async def test_the_history_is_read_once_for_all_lines_of_its_days(vendor: Vendor
     assert (len(vendor.days), (await ledger.counts()).states) == (1, {LineState.PLACED: 30})
 
 
-async def test_pending_lines_of_a_dead_server_are_left_for_the_next_run(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_pending_lines_of_a_dead_server_wait(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Not each of them is tried in vain."""
     lines = await sent(ledger, 300)
     facts = [
@@ -497,7 +493,7 @@ async def test_pending_lines_of_a_dead_server_are_left_for_the_next_run(vendor: 
     assert (await ledger.counts()).pending == 300
 
 
-async def test_the_vendors_zone_is_asked_of_a_handful_of_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_the_zone_is_asked_of_few_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Where they cannot be read, a thousand more of them tell nothing either; the lines go to a person."""
     await ledger.plan("march", each(planned(number, room=0) for number in range(60)))
     lines = await ledger.claim(60)
@@ -515,7 +511,7 @@ async def test_the_vendors_zone_is_asked_of_a_handful_of_orders(vendor: Vendor, 
     assert len(vendor.looked_at) == 10 + 9
 
 
-async def test_no_more_than_eight_look_ups_are_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_at_most_eight_look_ups_are_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:
     """The allowance is shared with everything else on the client."""
     for line in await sent(ledger, 40):
         vendor.by_po_number[line.po_number] = order(order_id=1000 + line.seq)

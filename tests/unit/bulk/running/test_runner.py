@@ -51,7 +51,7 @@ async def until_next_are_armed(server: Server, ledger: SqliteLedger) -> None:
             server.ready.set()
 
 
-async def test_every_line_is_sent_once_and_its_order_written_down(server: Server, ledger: SqliteLedger) -> None:
+async def test_every_line_is_sent_and_recorded_once(server: Server, ledger: SqliteLedger) -> None:
     """In the order they were planned in; afterwards nothing is left."""
     runner = Sending(server, ledger, 1)
     await runner.send_all()
@@ -60,9 +60,7 @@ async def test_every_line_is_sent_once_and_its_order_written_down(server: Server
     assert (runner.pause, runner.progress.placed, runner.progress.in_flight) == (Pause.NONE, 20, 0)
 
 
-async def test_an_intent_is_on_disk_before_its_request_leaves(
-    server: Server, ledger: SqliteLedger, tmp_path: Path
-) -> None:
+async def test_an_intent_is_durable_before_its_request(server: Server, ledger: SqliteLedger, tmp_path: Path) -> None:
     """Whoever reads the file at that moment finds the line as one that may be under way."""
     seen: list[LineState] = []
 
@@ -76,7 +74,7 @@ async def test_an_intent_is_on_disk_before_its_request_leaves(
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 5])
-async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_armed(
+async def test_requests_in_flight_and_claims_are_bounded(
     server: Server, ledger: SqliteLedger, concurrency: int
 ) -> None:
     """After a crash each armed line costs a look-up."""
@@ -91,7 +89,7 @@ async def test_no_more_is_in_flight_than_asked_for_nor_more_than_twice_that_arme
     assert max(armed) <= 2 * concurrency
 
 
-async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, ledger: SqliteLedger) -> None:
+async def test_tasks_are_as_many_as_requests_in_flight(server: Server, ledger: SqliteLedger) -> None:
     """A task for each line would cost as much as sending it."""
     tasks = set[object]()
 
@@ -104,7 +102,7 @@ async def test_as_many_tasks_send_as_requests_may_be_in_flight(server: Server, l
     assert (len(server.sent), len(tasks)) == (20, 2)
 
 
-async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_stop_lets_sends_end_and_returns_lines(server: Server, ledger: SqliteLedger) -> None:
     """No line is left in doubt by that; the first reason is the one told."""
     runner = Sending(server, ledger)
 
@@ -120,9 +118,7 @@ async def test_once_stopped_what_is_in_flight_ends_and_the_rest_goes_back(server
     assert not runner.interrupted.is_set()
 
 
-async def test_a_person_who_wants_the_end_is_heard_also_after_another_pause(
-    server: Server, ledger: SqliteLedger
-) -> None:
+async def test_an_interruption_counts_after_another_pause(server: Server, ledger: SqliteLedger) -> None:
     """The reason stays the first one; what waits for `interrupted` ends as well. Nothing is sent."""
     runner = Sending(server, ledger)
     runner.stop(Pause.FUNDS, "first")
@@ -131,9 +127,7 @@ async def test_a_person_who_wants_the_end_is_heard_also_after_another_pause(
     assert (runner.pause, runner.interrupted.is_set(), server.sent) == (Pause.FUNDS, True, [])
 
 
-async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing_else(
-    server: Server, ledger: SqliteLedger
-) -> None:
+async def test_a_cancelled_run_doubts_only_lines_in_flight(server: Server, ledger: SqliteLedger) -> None:
     """What was armed and not sent goes back; nothing stays as if it were under way."""
 
     async def cancel(_po_number: str) -> None:
@@ -150,7 +144,7 @@ async def test_a_cancelled_run_leaves_doubt_about_what_was_in_flight_and_nothing
     assert await states(ledger) == {LineState.UNKNOWN: 4, LineState.PLANNED: 16}
 
 
-async def test_a_budget_that_is_used_up_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_used_up_budget_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
     """In the words of the ledger, which reserves what an order may cost."""
     runner = Sending(server, ledger, budget=Decimal(450))
     await runner.send_all()
@@ -171,7 +165,7 @@ async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: S
     assert (len(server.sent), await states(ledger)) == (1, {LineState.PLANNED: 20})
 
 
-async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_returned_line_is_sent_again(server: Server, ledger: SqliteLedger) -> None:
     """It was proven not to have been processed: the same poNumber leaves twice, and no other does."""
     failures = [errors.RateLimitedError("slow down", retry_after_s=0.0)]
 
@@ -185,7 +179,7 @@ async def test_a_line_given_back_is_sent_again_in_the_same_run(server: Server, l
     assert (server.sent.count(server.sent[0]), len(server.sent)) == (2, 21)
 
 
-async def test_a_line_that_was_held_too_long_is_given_back_unsent(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_line_held_too_long_goes_back_unsent(server: Server, ledger: SqliteLedger) -> None:
     """Whoever finds it after a crash assumes that its last byte left soon after its intent was written."""
 
     async def take_long(_po_number: str) -> None:
@@ -215,7 +209,7 @@ async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: Sq
     assert [line.attempts async for line in ledger.lines()] == [1] * 4 + [2] * 2 + [1] * 14
 
 
-async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger: SqliteLedger) -> None:
+async def test_nothing_is_claimed_without_a_token(server: Server, ledger: SqliteLedger) -> None:
     """The token comes before the slots: a throttled token endpoint is waited for with empty hands."""
     seen: list[dict[LineState, int]] = []
 
@@ -230,7 +224,7 @@ async def test_nothing_is_armed_while_no_token_can_be_had(server: Server, ledger
     assert await states(ledger) == {LineState.PLACED: 20}
 
 
-async def test_token_penalties_that_follow_each_other_pause_the_run(server: Server, ledger: SqliteLedger) -> None:
+async def test_token_penalties_add_up_to_a_pause(server: Server, ledger: SqliteLedger) -> None:
     """Together they may last as long as the pause limit; nothing is armed meanwhile."""
     now, asked = [0.0], 0
 
@@ -267,9 +261,7 @@ async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: Sql
 
 
 @pytest.mark.parametrize("seconds", [3600.0, float("inf")])
-async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
-    server: Server, ledger: SqliteLedger, seconds: float
-) -> None:
+async def test_a_long_penalty_pauses_the_run_at_once(server: Server, ledger: SqliteLedger, seconds: float) -> None:
     """Its end is known and told; what was armed goes back."""
 
     async def impose(_po_number: str) -> None:
@@ -285,7 +277,7 @@ async def test_a_penalty_past_the_pause_limit_pauses_the_run_at_once(
     assert (await states(ledger)).keys() == {LineState.PLACED, LineState.PLANNED}
 
 
-async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: Server, ledger: SqliteLedger) -> None:
+async def test_a_penalty_at_the_limit_is_served(server: Server, ledger: SqliteLedger) -> None:
     """The vendor's own is a minute, as the limit is; while it lasts, a display can say so."""
     imposed, told = [], set[str]()
 
@@ -311,7 +303,7 @@ async def test_a_penalty_as_long_as_the_pause_limit_is_served_and_told(server: S
     assert runner.progress.wait == ""
 
 
-async def test_what_holds_back_no_longer_than_the_pace_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
+async def test_waiting_one_interval_pauses_nothing(server: Server, ledger: SqliteLedger) -> None:
     """A slow run waits for each of its slots; so it does for the first, after an earlier run."""
     server.pacer = Pacer(RateLimits(place_order=1200))
     server.pacer.penalise("placeOrder", 0.04)
@@ -356,7 +348,7 @@ class Torn(SqliteLedger):
         raise errors.LedgerError("the disk is full")
 
 
-async def test_a_result_that_cannot_be_written_ends_the_run(server: Server, tmp_path: Path) -> None:
+async def test_an_unwritable_result_ends_the_run(server: Server, tmp_path: Path) -> None:
     """With the ledger's error itself, no group around it; what was armed by then is the most that is in doubt."""
     async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
         await ledger.plan("march", each(alone(*range(20))))

@@ -54,7 +54,7 @@ class Server:
         return self.progress.placed, self.progress.rejected, self.progress.in_doubt
 
 
-async def test_what_is_sent_is_what_the_ledger_holds_and_once() -> None:
+async def test_the_stored_bytes_are_sent_once() -> None:
     """Byte for byte, so that it is the same order however often it leaves."""
     server = Server()
     change = await server.sender.send(LINE)
@@ -99,7 +99,7 @@ async def test_what_an_end_proves_is_what_is_counted(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-async def test_what_no_other_line_would_survive_stops_the_run(end: errors.XoxoError, pause: Pause | None) -> None:
+async def test_errors_that_meet_every_line_stop_the_run(end: errors.XoxoError, pause: Pause | None) -> None:
     """An empty purse or dead credentials, in the error's words; not what passes, nor what was this line's own fault."""
     server = Server(end)
     await server.sender.send(LINE)
@@ -116,7 +116,7 @@ async def test_one_send_that_never_arrived_shuts_the_way(end: errors.XoxoError) 
 
 
 @pytest.mark.parametrize("between", [FINE, REFUSED], ids=["an order", "a refusal"])
-async def test_doubts_shut_the_way_unless_a_server_at_work_shows_between_them(
+async def test_five_doubts_in_a_row_open_the_circuit(
     between: Order | errors.XoxoError,
 ) -> None:
     """A refusal with a reason is a sign of life, too."""
@@ -129,7 +129,7 @@ async def test_doubts_shut_the_way_unless_a_server_at_work_shows_between_them(
     assert server.circuit.flow is Flow.NONE
 
 
-async def test_a_refusal_for_the_rate_halves_what_is_in_flight() -> None:
+async def test_a_rate_refusal_halves_the_limit() -> None:
     """The server is well, and wants less."""
     server = Server(errors.RateLimitedError("slow down", retry_after_s=60))
     await server.sender.send(LINE)
@@ -182,7 +182,7 @@ async def test_an_order_between_penalties_begins_a_new_count() -> None:
         (errors.AuthError("no token", retryable=True), Flow.NONE),
     ],
 )
-async def test_any_answer_to_a_probe_proves_a_server_alive(end: Order | errors.XoxoError, flow: Flow) -> None:
+async def test_any_answer_to_a_probe_proves_life(end: Order | errors.XoxoError, flow: Flow) -> None:
     """It asks for an order that nobody has; a living server is then tried with one line, whatever its answer was."""
     server = Server(errors.ConnectError("refused"))
     await server.sender.send(LINE)
@@ -193,7 +193,7 @@ async def test_any_answer_to_a_probe_proves_a_server_alive(end: Order | errors.X
     assert server.pauses == []
 
 
-async def test_a_probe_that_is_answered_with_a_failure_proves_less() -> None:
+async def test_a_failure_as_probe_answer_proves_less() -> None:
     """Right after a line was tried in vain on its word, it lets no other one through; a good answer does."""
     server = Server(errors.ServerError("500"))
     for _ in range(5):
@@ -208,7 +208,7 @@ async def test_a_probe_that_is_answered_with_a_failure_proves_less() -> None:
     assert server.circuit.flow is Flow.TRIAL
 
 
-async def test_a_probe_that_shows_dead_credentials_stops_the_run() -> None:
+async def test_a_probe_with_dead_credentials_stops_the_run() -> None:
     """No time mends them."""
     server = Server(errors.ConnectError("refused"))
     await server.sender.send(LINE)

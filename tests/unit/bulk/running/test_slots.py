@@ -37,7 +37,7 @@ async def test_without_a_limit_all_slots_are_there() -> None:
     assert await waiting.slots.take(50) == 50
 
 
-async def test_with_a_limit_the_slots_that_are_due_are_taken() -> None:
+async def test_with_a_limit_due_slots_are_taken() -> None:
     """The first is waited for, the next ones are not."""
     server = Server()
     server.pacer = Pacer(RateLimits(place_order=1200))
@@ -91,7 +91,7 @@ async def test_a_penalty_of_tokens_is_served_and_reported() -> None:
     assert (waiting.penalties, waiting.stop.pause) == ([("tokens", 0.001)], Pause.NONE)
 
 
-async def test_a_token_that_fails_otherwise_is_left_to_the_next_send() -> None:
+async def test_other_token_errors_are_left_to_sends() -> None:
     """Its own attempt meets the error, and says what follows."""
     server = Server()
 

@@ -86,9 +86,7 @@ def dated(date: str | None) -> Order:
 
 
 @pytest.mark.parametrize("hours", [0, 5.5, -8, 14, 5.75])
-async def test_an_order_of_this_very_send_is_known_in_any_zone(
-    vendor: Vendor, ledger: SqliteLedger, hours: float
-) -> None:
+async def test_an_order_of_this_send_fits_any_zone(vendor: Vendor, ledger: SqliteLedger, hours: float) -> None:
     """One second within it is enough; one before it, one after it, and an hour away it is somebody else's."""
     offset = hours * 3600
     await placed(vendor, ledger, offset)
@@ -102,9 +100,7 @@ async def test_an_order_of_this_very_send_is_known_in_any_zone(
     assert [await look(line, dated(at(moment))) for moment in others] == [False] * 5
 
 
-async def test_an_order_in_another_zone_than_the_learned_one_is_somebody_elses(
-    vendor: Vendor, ledger: SqliteLedger
-) -> None:
+async def test_an_order_in_another_zone_is_foreign(vendor: Vendor, ledger: SqliteLedger) -> None:
     """A whole day of zones would fit, if the zone was not known."""
     await placed(vendor, ledger, INDIA)
     line = await refused(vendor, ledger)
@@ -112,7 +108,7 @@ async def test_an_order_in_another_zone_than_the_learned_one_is_somebody_elses(
     assert not await zone(vendor, ledger).is_of_this_send(line, dated(at(line.first_sent_at + 1)))
 
 
-async def test_without_an_order_to_learn_from_nothing_is_known(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_no_zone_is_known_without_an_order(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Not even that a date of this second is of this send."""
     line = await refused(vendor, ledger)
     assert line.first_sent_at is not None
@@ -132,9 +128,7 @@ async def test_an_order_without_a_date_costs_no_look(vendor: Vendor, ledger: Sql
 
 
 @pytest.mark.parametrize("how", ["looked up", "doubted before", "said by a person"])
-async def test_only_an_order_answered_at_its_first_send_tells_the_zone(
-    vendor: Vendor, ledger: SqliteLedger, how: str
-) -> None:
+async def test_only_first_sends_tell_the_zone(vendor: Vendor, ledger: SqliteLedger, how: str) -> None:
     """When another one was placed, nobody knows: its date would teach a wrong zone."""
     (line,) = await ledger.claim(1)
     vendor.dates[line.seq] = at(vendor.now + 1)
@@ -157,7 +151,7 @@ async def test_orders_that_contradict_each_other_tell_nothing(vendor: Vendor, le
     assert not await zone(vendor, ledger).is_of_this_send(line, dated(at(vendor.now - 1)))
 
 
-async def test_the_zone_is_learned_once_and_from_three_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_the_zone_is_learned_once_from_three_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
     """However many rows ask, and also where they ask at once."""
     for _ in range(5):
         await placed(vendor, ledger, INDIA)
@@ -181,7 +175,7 @@ async def test_look_ups_that_fail_teach_nothing_and_end(vendor: Vendor, ledger: 
     assert len(vendor.asked) == 9
 
 
-async def test_a_clock_that_differs_by_seconds_is_allowed_for(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_clock_seconds_off_is_allowed_for(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Zones are whole quarters of an hour; what is left is two clocks that disagree."""
     await placed(vendor, ledger, INDIA + 100)
     line = await refused(vendor, ledger)
@@ -191,7 +185,7 @@ async def test_a_clock_that_differs_by_seconds_is_allowed_for(vendor: Vendor, le
     assert not await look(line, dated(at(line.last_sent_at - 1 + INDIA)))
 
 
-async def test_a_date_without_a_time_is_of_no_send(vendor: Vendor, ledger: SqliteLedger) -> None:
+async def test_a_date_without_time_fits_no_send(vendor: Vendor, ledger: SqliteLedger) -> None:
     """Midnight is not when it was placed."""
     await placed(vendor, ledger, 0)
     line = await refused(vendor, ledger)
@@ -199,9 +193,7 @@ async def test_a_date_without_a_time_is_of_no_send(vendor: Vendor, ledger: Sqlit
 
 
 @pytest.mark.parametrize("zone", [0.0, INDIA])
-async def test_an_order_of_a_copied_ledger_is_not_older_than_its_job(
-    vendor: Vendor, ledger: SqliteLedger, zone: float
-) -> None:
+async def test_an_order_older_than_its_job_is_foreign(vendor: Vendor, ledger: SqliteLedger, zone: float) -> None:
     """By the vendor's clock, as an order of this ledger tells it; without one, nobody knows."""
     older, younger = (Order(order_id=9, quantity=1, order_date_=at(NOW + zone + more)) for more in (-2, 1))
     assert not await VendorZone(vendor, ledger).is_since_plan(younger)  # type: ignore[arg-type]
