@@ -33,7 +33,16 @@ from xoxo_async import (
     errors,
 )
 from xoxo_async.auth import Exchange, Token, TokenProvider, TokenStore
-from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger, read_orders
+from xoxo_async.bulk import (
+    BulkIssuer,
+    LineSettled,
+    OrderLine,
+    Pause,
+    RunFinished,
+    RunPaused,
+    SqliteLedger,
+    read_orders,
+)
 from xoxo_async.hooks import Event, Hook
 from xoxo_async.integrations.webhook import Delivery, HookAnswer, WebhookReceiver
 from xoxo_async.operation import Dispatch
@@ -219,6 +228,28 @@ async def bulk(xoxo: XoxoClient) -> None:
         report = await issuer.run([OrderLine(key="1", product_id=1, denomination=Decimal(5))])
         assert_type(report.rows, int)
         assert_type(report.issued + report.pending + report.rejected + report.unknown + report.not_sent, int)
+
+
+def events(event: Event) -> None:
+    """A hook tells events apart by their class, and knows their fields."""
+    match event:
+        case LineSettled():
+            assert_type(event.state, str)
+            assert_type(event.order_id, int | None)
+            assert_type(event.charged, Decimal | None)
+        case RunPaused():
+            assert_type(event.pause, Pause)
+        case RunFinished():
+            assert_type(event.issued, int)
+            assert_type(event.elapsed_s, float)
+        case _:
+            assert_type(event.level, int)
+
+
+async def with_hooks() -> None:
+    """Any callable that takes an event is a hook."""
+    async with XoxoClient.from_env(hooks=[events]) as client:
+        assert_type(client.hooks, tuple[Hook, ...])
 
 
 async def hooks_and_sandbox(xoxo: XoxoClient) -> None:

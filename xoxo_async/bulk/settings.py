@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.lines import Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.config import check_count, check_number
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ConfigError, LedgerError
 
 __all__ = ["Bounds", "Settings", "kept_bounds"]
 
@@ -28,8 +28,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         settle_s: Seconds after a lost answer before "no such order" counts. Default: 150.
         resend: `settled` sends again what is proven absent; `never` leaves it to a person. Default: `settled`.
         concurrency: Requests in flight at most. Default: `auto`.
-        rate: Orders a minute that the client allows, `none` for no limit. It is noted for whoever makes the next
-            client, as `xoxo bulk resume` does; a client paces by its own limits.
+        rate: Orders a minute that the client allows, `none` for no limit. It is kept for the code that makes the
+            next client, such as `xoxo bulk resume`; a client paces by its own limits.
     """
 
     max_spend: Decimal | None = None
@@ -91,7 +91,13 @@ async def kept_bounds(ledger: Ledger) -> Bounds:
         LedgerError: The ledger cannot be read.
     """
     kept = await ledger.get_fact(BOUNDS)
-    return _DECODER.decode(kept) if kept else Bounds()
+    if not kept:
+        return Bounds()
+    try:
+        return _DECODER.decode(kept)
+    except (msgspec.DecodeError, ConfigError) as error:
+        # Without its budget a run could spend more than it may, so a damaged fact is no empty one.
+        raise LedgerError(f"the bounds that {ledger.name} keeps cannot be read: {error}") from None
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

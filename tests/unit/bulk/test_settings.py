@@ -135,3 +135,13 @@ def test_bounds_survive_the_ledger() -> None:
     assert msgspec.json.decode(bounds.to_json(), type=Bounds) == bounds
     assert Bounds().to_json() == "{}"
     assert Bounds(settle_s=7.0).over(bounds) == msgspec.structs.replace(bounds, settle_s=7.0)
+
+
+@pytest.mark.parametrize("damaged", ["{", '{"max_spend":"many"}', '{"settle_s":-1}'])
+async def test_damaged_bounds_stop_every_run(client: Client, ledger: SqliteLedger, damaged: str) -> None:
+    """They may have held a budget, so nothing is sent without them."""
+    await issuer(client, ledger).plan(lines("a"))
+    await ledger.set_fact("bounds", damaged)
+    with pytest.raises(errors.LedgerError, match="cannot be read"):
+        await issuer(client, ledger).resume()
+    assert client.sent == []

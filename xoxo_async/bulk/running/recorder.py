@@ -63,7 +63,7 @@ class Recorder:
         """Hand in an order that was named on a connection whose answers were not in step.
 
         Args:
-            answer: The order. Whoever uses the same client may have found out: look-ups share connections with orders.
+            answer: The order. Any caller on the same client may find out, since look-ups share connections with orders.
         """
         self._doubts.append(answer)
 
