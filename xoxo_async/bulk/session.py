@@ -9,11 +9,12 @@ import anyio
 import msgspec
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.events import Pause, PenaltyMet, RunFailed, RunFinished, RunPaused, RunStarted
+from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.facts import LAST_SLOT
-from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.bulk.running.circuit import Circuit
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.lookups import LookUps
@@ -26,7 +27,6 @@ from xoxo_async.bulk.running.slots import OrderSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Event, notify
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
@@ -75,7 +75,8 @@ class BulkSession:
         self._clock: Final = clock
         self._wall: Final = wall
         self._stop: Final = StopSignal()
-        self._stop.call_when_set(lambda pause, reason: self._report_event(RunPaused(pause=pause, reason=reason)))
+        self._events: Final = RunEvents(client.hooks, ledger)
+        self._stop.call_when_set(self._events.paused)
         budget = None if bounds.max_spend is None else Decimal(bounds.max_spend)
         self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks)
         self._runner: Final = self._new_runner(budget, pause_limit_s)
@@ -87,7 +88,7 @@ class BulkSession:
             progress=progress,
             stopped=stopped,
             pause_limit_s=pause_limit_s,
-            penalised=self._report_penalty,
+            penalised=self._events.penalty,
             wall=wall,
         )
         asks = LineLookUp(client, ledger, rules, progress, wall)
@@ -104,7 +105,7 @@ class BulkSession:
             stop,
             progress,
             pause_limit_s=pause_limit_s,
-            penalised=self._report_penalty,
+            penalised=self._events.penalty,
             clock=self._clock,
             wall=self._wall,
         )
@@ -156,12 +157,12 @@ class BulkSession:
             raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
         if send:
             await self._keep_distance()
-        self._report_start(counts, send=send)
+        self._events.started(counts, sends=send)
         try:
             await self._send_settle_and_refresh(send=send, pending=pending or bool(counts.pending))
             return await self._finish(started)
         except BaseException as error:
-            self._report_failure(error, started)
+            self._events.failed(error, placed_now=self._progress.placed, elapsed_s=self._clock() - started)
             raise
 
     async def _send_settle_and_refresh(self, *, send: bool, pending: bool) -> None:
@@ -205,63 +206,14 @@ class BulkSession:
         if not pause and (counts.unknown or counts.pending):
             pause, reason = self._reconciler.pause, self._reconciler.reason
             if pause:
-                self._report_event(RunPaused(pause=pause, reason=reason))
+                self._events.paused(pause, reason)
         report = msgspec.structs.replace(
             Report.of(self._ledger, counts, pause=pause, reason=reason),
             placed_now=self._progress.placed,
             elapsed_s=self._clock() - started,
         )
-        self._report_end(report)
+        self._events.finished(report)
         return report
-
-    # Events of the run: a handful, so they are built also where no hook receives them.
-
-    def _report_event(self, event: Event) -> None:
-        notify(self._client.hooks, event)
-
-    def _report_penalty(self, what: str, wait_s: float) -> None:
-        self._report_event(PenaltyMet(what=what, wait_s=wait_s))
-
-    def _report_start(self, counts: Counts, *, send: bool) -> None:
-        self._report_event(
-            RunStarted(
-                job=self._ledger.job or "",
-                ledger=self._ledger.name,
-                sends=send,
-                rows=counts.rows,
-                not_sent=counts.not_sent,
-                unknown=counts.unknown,
-            )
-        )
-
-    def _report_end(self, report: Report) -> None:
-        self._report_event(
-            RunFinished(
-                job=report.job,
-                ledger=report.ledger,
-                rows=report.rows,
-                issued=report.issued,
-                pending=report.pending,
-                rejected=report.rejected,
-                unknown=report.unknown,
-                not_sent=report.not_sent,
-                placed_now=report.placed_now,
-                alarms=report.alarms_total,
-                elapsed_s=report.elapsed_s,
-                pause=report.pause,
-            )
-        )
-
-    def _report_failure(self, error: BaseException, started: float) -> None:
-        self._report_event(
-            RunFailed(
-                job=self._ledger.job or "",
-                ledger=self._ledger.name,
-                error=type(error).__name__,
-                placed_now=self._progress.placed,
-                elapsed_s=self._clock() - started,
-            )
-        )
 
 
 def _in_flight_limit(client: BulkClient, bounds: Bounds) -> int:

@@ -1,4 +1,4 @@
-"""`events`: what the hooks of a client receive of a run, and that a hook cannot harm the run."""
+"""`run_events` and `recorder`: what the hooks of a client receive of a run, and that a hook cannot harm the run."""
 
 import logging
 from decimal import Decimal
