@@ -150,7 +150,7 @@ class _Records:
             return
         line = self.lines.get(change.seq)
         owner = self._owner(change, self._owners)
-        if line is not None and owner is not None and _takes_over(line, change, owner):
+        if line is not None and owner is not None and _takes_over(line, change, owner, moment):
             settled = self._settle_owner(change, line, owner, request, moment)
             if settled is None:
                 return
@@ -236,9 +236,15 @@ def _unacceptable(change: Change, line: LedgerLine) -> str:
     return ""
 
 
-def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine) -> bool:
-    """Return whether a fact would give a line an order that another one has; a stored order is never overwritten."""
-    return owner.seq != line.seq and (line.order_id is None or change.evidence is Evidence.PERSON_CORRECTED)
+def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine, moment: Moment) -> bool:
+    """Return whether a fact would give a line the order that another one has.
+
+    A fact that the table refuses takes nothing. The index of a store is silent about it, too, so what follows from a
+    fact does not depend on whether the store has asked for owners.
+    """
+    if owner.seq == line.seq or line.order_id == change.order_id or _unacceptable(change, line):
+        return False
+    return decide(line, change, moment).line.order_id == change.order_id
 
 
 def _of_another(change: Change, owner: int) -> Change:

@@ -159,6 +159,16 @@ def test_a_person_cannot_give_away_an_order(state: LineState) -> None:
     assert request.refused == ["order 7 is line 1's, not line 2's"]
 
 
+@pytest.mark.parametrize("evidence", [Evidence.ORDER_SINCE_PLAN, Evidence.ANSWER_DOUBTED, Evidence.DELIVERY_SEEN])
+def test_a_refused_fact_takes_no_order(evidence: Evidence) -> None:
+    """The owner stays placed, whether or not the store has asked who owns the order."""
+    owner, line = has(1, 7), sending(2, state=LineState.PLANNED)
+    for owners in (None, {7: 1}):
+        recorded, request = decided([owner, line], [found(line, 7, evidence)], owners)
+        assert recorded.moves == []
+        assert len(request.refused) == 1
+
+
 def test_certainly_refused_packs_are_broken_up() -> None:
     """T4 alone: after a doubt, an order of the pack may exist."""
     packs = [sending(1, lines=3), sending(2, lines=3, suspect=True), sending(3)]

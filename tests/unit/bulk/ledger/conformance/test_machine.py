@@ -1,6 +1,7 @@
 """A ledger driven at random beside a small model of it. The model is written from money.md, not from the table."""
 
 import asyncio
+import copy
 import itertools
 import tempfile
 from collections.abc import Coroutine, Sequence
@@ -283,7 +284,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """Tell a row a fact; one that names another row's order is worth less, or nothing, and may doubt that row."""
         row = self.rows[change.seq]
         owners = [seq for seq, other in self.rows.items() if other.order_id == change.order_id is not None]
-        if row.order_id is None and owners:
+        taker = copy.deepcopy(row)
+        applies = taker.told(change, self.now, fresh=fresh)
+        if owners and applies and row.order_id != change.order_id == taker.order_id:
             if change.evidence in BY_PERSON:
                 return False
             doubted = self.rows[owners[0]].said is E.ANSWERED_PLACED
