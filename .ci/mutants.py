@@ -37,6 +37,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "_after: drop line.state is LineState.PLACED of line.state is LineState.PLACED and row.target is not None": (
         "a line that is not placed has no order to forget"
     ),
+    "_last_byte: drop return None": "a function that ends without a return gives None",
     "_order_facts: change.held > line.held with GtE": "as many codes as before are as many",
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
