@@ -265,6 +265,8 @@ class SqliteLedger:
         def planned() -> None:
             self._job = job
             self._identity = self._identity or terms.identity
+            if terms.restored:
+                self._copied = False
 
         async with self._planning:
             return await run_plan(writer.plan, job, lines, terms, planned)

@@ -110,6 +110,7 @@ async def test_a_copy_is_doubted_with_its_plan(subject: Subject) -> None:
         assert ledger.copied
         assert not ledger.older
         await ledger.plan("march", each([line(1), line(3)]), PlanTerms(restored="a copy", copied=True))
+        assert not ledger.copied
         lines = [one async for one in ledger.lines()]
         assert [(one.state, one.foreign, one.evidence) for one in lines] == [
             (LineState.UNKNOWN, True, "ledger_copied"),
