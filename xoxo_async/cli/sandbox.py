@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 import click
 
-from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET, run_async
-from xoxo_async.cli.render import out, say
+from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.output import out, say
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError
 
@@ -17,11 +19,12 @@ _VENDOR_LIMITS = {"placeOrder": 100.0, "getOrderDetails": 200.0, "getOrderHistor
 
 
 @click.command(
+    cls=Command,
     epilog="""\b
 Example, in one terminal and in another:
   xoxo sandbox --port 8080
   export XOXO_BASE_URL=http://127.0.0.1:8080/chef XOXO_CLIENT_ID=sandbox-client XOXO_CLIENT_SECRET=sandbox-secret
-  xoxo balance"""
+  xoxo balance""",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
@@ -32,10 +35,10 @@ Example, in one terminal and in another:
               help="Answer as the vendor's pages show, or as its OpenAPI file says.")  # fmt: skip
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
-def sandbox(**given: Any) -> None:
+def sandbox(**flags: Any) -> None:
     """Serve a local sandbox of the API until Ctrl-C. No money, no network."""
     with as_before():
-        run_async(lambda: _serve(**given))
+        run_async(lambda: _serve(**flags))
 
 
 async def _serve(
