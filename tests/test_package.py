@@ -52,7 +52,11 @@ TESTED_ELSEWHERE = {
 }
 """Modules without a unit test module of their own, and what tests them."""
 
-TESTS_OF_MORE = {"bulk/ledger/conformance": "the protocol", "bulk/ledger/test_model": "the table, searched"}
+TESTS_OF_MORE = {
+    "bulk/ledger/conformance": "the protocol",
+    "bulk/ledger/test_model": "the table, searched",
+    "transport/test_aiohttp_canaries": "what aiohttp must go on doing",
+}
 """Beginnings of unit test modules that mirror no module, and what they are about."""
 
 

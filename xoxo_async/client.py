@@ -26,6 +26,7 @@ from xoxo_async.services.links import LinkService
 from xoxo_async.services.orders.service import OrderService
 from xoxo_async.services.points import PointService
 from xoxo_async.session import Session
+from xoxo_async.transport.http import Http
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -106,14 +107,15 @@ class XoxoClient:
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._hooks: Final = tuple(hooks)
+        http = Http(
+            self._base_url, timeouts=timeouts, max_connections=max_connections, callers=session, network=network
+        )
         self._session: Final = Session(
             credentials,
             self._base_url,
+            http=http,
             timeouts=timeouts,
-            max_connections=max_connections,
-            http=session,
             retry=retry,
-            network=network,
             hooks=tuple(hooks),
             pacer=pacer,
         )

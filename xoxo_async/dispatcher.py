@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 import anyio
-import anyio.to_thread
 import msgspec
 
 from xoxo_async.config import Timeouts

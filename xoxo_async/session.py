@@ -4,22 +4,18 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from xoxo_async.auth.keeper import Keeper
 from xoxo_async.auth.tokens import ExchangeAnswer, TokenProvider
 from xoxo_async.config import Timeouts
 from xoxo_async.errors import ConfigError, TokenRejectedError
 from xoxo_async.hooks import Hook
-from xoxo_async.network import Network
 from xoxo_async.pacing import Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.http import Answer, Http
 from xoxo_async.transport.sending import Body
 from xoxo_async.wire.secrets import Secret
-
-if TYPE_CHECKING:
-    from aiohttp import ClientSession
 
 __all__ = ["Session"]
 
@@ -30,11 +26,9 @@ class Session:
     Args:
         provider: Where tokens come from.
         base_url: The address, checked.
-        timeouts: How long an attempt may take.
-        max_connections: The pool's size.
-        http: An aiohttp session of the caller's; used, never closed.
+        http: Sends the requests; opened and closed here.
+        timeouts: How long a token request may take.
         retry: How often a failed token request is made again.
-        network: Proxy, TLS and user agent of our own session.
         hooks: Called when a token is renewed.
         pacer: Keeps the token endpoint's penalties, for every client of the account.
         clock: A monotonic clock; wall clock steps must not expire tokens.
@@ -46,11 +40,9 @@ class Session:
         provider: TokenProvider,
         base_url: str,
         *,
+        http: Http,
         timeouts: Timeouts,
-        max_connections: int,
-        http: "ClientSession | None" = None,
         retry: RetryPolicy | None = None,
-        network: Network | None = None,
         hooks: Sequence[Hook] = (),
         pacer: Pacer | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -60,9 +52,7 @@ class Session:
         self._clock: Final = clock
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
-        self._http: Final = Http(
-            base_url, timeouts=timeouts, max_connections=max_connections, callers=http, network=network, wall=wall
-        )
+        self._http: Final = http
         self._keeper: Final = Keeper(
             provider,
             base_url,

@@ -16,7 +16,7 @@ PACKAGE = Path(xoxo_async.__file__).parent
 
 ROAD = {
     "services/orders/service.py",  # the method
-    "services/placing.py",  # the request
+    "services/orders/requests.py",  # the request
     "services/checks.py",  # its fields
     "dispatcher.py",  # one operation in, one struct out
     "operation.py",  # the envelope, and the success flag

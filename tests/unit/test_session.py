@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import pytest
@@ -11,21 +12,22 @@ from tests.unit.servers import http, read_request, replying, serving
 from xoxo_async import StaticToken, Timeouts, errors
 from xoxo_async.auth import Exchange, Token
 from xoxo_async.session import Session
-from xoxo_async.transport.http import Answer
+from xoxo_async.transport.http import Answer, Http
 from xoxo_async.wire.secrets import Secret
 
 pytestmark = pytest.mark.anyio
 
 
+def session_of(provider: object, base_url: str, *, timeouts: Timeouts | None = None, **clocks: Any) -> Session:
+    timeouts = timeouts or Timeouts()
+    http = Http(base_url, timeouts=timeouts, max_connections=4)
+    return Session(provider, base_url, http=http, timeouts=timeouts, **clocks)  # type: ignore[arg-type]
+
+
 @asynccontextmanager
 async def session_on(base_url: str, provider: object = None, **timeouts: float) -> AsyncIterator[Session]:
     """A session that is closed whatever happens."""
-    session = Session(
-        provider or StaticToken("tok"),  # type: ignore[arg-type]
-        base_url,
-        timeouts=Timeouts(**{"connect_s": 5, **timeouts}),
-        max_connections=4,
-    )
+    session = session_of(provider or StaticToken("tok"), base_url, timeouts=Timeouts(**{"connect_s": 5, **timeouts}))
     try:
         yield session
     finally:
@@ -51,7 +53,7 @@ def test_another_event_loop_says_so() -> None:
         with pytest.raises(errors.ConnectError):
             await post(session)
 
-    session = Session(StaticToken("t"), "http://127.0.0.1:1", timeouts=Timeouts(), max_connections=1)
+    session = session_of(StaticToken("t"), "http://127.0.0.1:1")
 
     async def first() -> None:
         await use(session)
@@ -99,7 +101,7 @@ async def echoing_token() -> AsyncIterator[str]:
 
 def timed_session(url: str, provider: Renewing, clock: list[float]) -> Session:
     provider.wall = lambda: clock[0]
-    return Session(provider, url, timeouts=Timeouts(), max_connections=4, clock=lambda: clock[0], wall=lambda: clock[0])
+    return session_of(provider, url, clock=lambda: clock[0], wall=lambda: clock[0])
 
 
 async def test_two_hundred_cold_callers_cause_one_token_request() -> None:
@@ -229,7 +231,7 @@ async def test_who_is_cancelled_while_closing_still_waits_for_the_pair(how: str)
 
     provider.obtain = asking  # type: ignore[method-assign]
     async with serving(replying(http(b"{}"))) as url:
-        session = Session(provider, url, timeouts=Timeouts(), max_connections=4)
+        session = session_of(provider, url)
         caller = asyncio.create_task(post(session))
         while not provider.asked:
             await anyio.sleep(0.01)
