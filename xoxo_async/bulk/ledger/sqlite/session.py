@@ -193,7 +193,7 @@ class LedgerSession:
             dealing.give({seq: self._box.open(codes, seq) for seq, codes in stored.items()})
         return decide_records(records, lines, moment, dealing, owners)
 
-    def _settle_codes(self, dealing: Dealing, lines: Mapping[int, LedgerLine]) -> list[Move]:
+    def _settle_codes(self, dealing: Dealing, lines: Mapping[int, LedgerLine], *, keep: bool = True) -> list[Move]:
         """Mark and keep the codes of this transaction, once its moves are written; return the alarms to write."""
         if dealing.is_empty:
             return []
@@ -201,7 +201,7 @@ class LedgerSession:
         while refused := self._take_marks(dealing):
             dealing.refuse(refused)
         changed = dealing.codes_to_keep()
-        if changed and self._box is not None:
+        if keep and changed and self._box is not None:
             write_codes(self.connection, [(seq, self._box.seal(codes, seq)) for seq, codes in changed])
         owners = {line.seq: line for line in read_lines(self.connection, dealing.owners())} if dealing.owners() else {}
         return dealing.alarms(lines, owners)
@@ -315,7 +315,7 @@ class LedgerSession:
         lines = {line.seq: line for line in read_lines(self.connection, found)}
         dealing = Dealing(self._marks.mark)
         dealing.vet(found, lines)
-        self.write(self._settle_codes(dealing, lines), self.now())
+        self.write(self._settle_codes(dealing, lines, keep=False), self.now())
         return dealing.dealt()
 
     def withdraw(self, keys: Collection[str] | None, reason: str) -> int:

@@ -183,6 +183,18 @@ async def test_a_ledger_without_codes_knows_repeats(subject: Subject) -> None:
         assert (await ledger.counts()).alarms_total == 2
 
 
+async def test_vetted_codes_are_never_kept(subject: Subject) -> None:
+    """Also where the ledger is opened to keep codes by now: an export that fetches them leaves no code in the file."""
+    async with subject.open(store_codes=False) as ledger:
+        (line,) = await sending(ledger, 1)
+        await ledger.record([told(line, FIRST, "BEARER-CASH")])
+    async with subject.open() as ledger:
+        vetted = await ledger.vet({line.seq: b'[{"code":"BEARER-CASH"}]'})
+        assert [code.code for code in vetted[line.seq]] == ["BEARER-CASH"]
+        assert [one.codes async for one in ledger.lines(with_codes=True)] == [None]
+    assert b"BEARER" not in subject.stored()
+
+
 async def test_vetted_codes_are_marked_too(subject: Subject) -> None:
     """`vet` gives one code to one line only, also when no answer listed it."""
     async with subject.open(store_codes=False) as ledger:
