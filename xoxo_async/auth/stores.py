@@ -3,7 +3,7 @@
 import errno
 import fcntl
 import os
-import tempfile
+import secrets
 import time
 from collections.abc import AsyncGenerator
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -17,6 +17,7 @@ import msgspec
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.private_files import MODE, create, sync_folder, write_whole
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["FileTokenStore"]
@@ -145,7 +146,7 @@ class FileTokenStore:
                 self._replace_by_a_copy()
             else:
                 name = str(Path(name).replace(f"{name}-renamed"))
-            _sync_folder(self._path.parent)
+            sync_folder(self._path.parent)
         except BaseException:
             _remove(name)
             raise
@@ -160,10 +161,10 @@ class FileTokenStore:
             raise
 
     def _new_file(self, content: bytes) -> str:
-        # mkstemp makes the file 0600 whatever the umask.
-        descriptor, name = tempfile.mkstemp(dir=self._path.parent, prefix=self._prefix)
+        name = str(self._path.with_name(f"{self._prefix}{secrets.token_hex(8)}"))
+        descriptor = create(Path(name))
         try:
-            _write(descriptor, content)
+            write_whole(descriptor, content)
         except BaseException:
             _remove(name)
             raise
@@ -172,8 +173,8 @@ class FileTokenStore:
     def _write_in_place(self, content: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
         with suppress(PermissionError):  # it may be the file of another user who lets this one write it
-            os.fchmod(descriptor, 0o600)
-        _write(descriptor, content)
+            os.fchmod(descriptor, MODE)
+        write_whole(descriptor, content)
 
     def _open_lock(self) -> int | None:
         """Open the lock file; None where there can be none, so that the store's file itself is locked."""
@@ -255,7 +256,7 @@ class FileTokenStore:
             if name is None:
                 name = self._new_file(content)
             else:
-                _write(os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW), content)
+                write_whole(os.open(name, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW), content)
             Path(name).replace(self._path)
         except BaseException as error:
             if name is not None:
@@ -265,7 +266,7 @@ class FileTokenStore:
                 return
             raise
         # Without this, the old file with the dead pair may be back after a power cut.
-        _sync_folder(self._path.parent)
+        sync_folder(self._path.parent)
         with suppress(OSError):
             self._sweep()
 
@@ -299,20 +300,3 @@ class FileTokenStore:
 def _remove(name: str) -> None:
     with suppress(OSError):
         Path(name).unlink()
-
-
-def _write(descriptor: int, content: bytes) -> None:
-    """Write a whole file over its reserved room, and close it."""
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        file.truncate()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -152,7 +152,7 @@ async def test_a_store_without_room_spends_nothing(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr("xoxo_async.auth.stores.tempfile.mkstemp", fail)
+        patch.setattr("xoxo_async.auth.stores.create", fail)
         with pytest.raises(errors.AuthError, match=r"pair\.json.*not spent"):
             await provider("first", store).obtain(vendor, None)
     assert vendor.sent == []

@@ -3,13 +3,11 @@
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from xoxo_async.errors import LedgerError
+from xoxo_async.private_files import create, sync_folder
 
-__all__ = ["MODE", "create_private", "publish", "remove", "sidecar"]
-
-MODE: Final = 0o600
+__all__ = ["create_private", "publish", "remove", "sidecar"]
 
 
 def sidecar(path: Path, suffix: str) -> Path:
@@ -39,11 +37,7 @@ def create_private(path: Path) -> None:
     """
     try:
         path.unlink(missing_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
-        try:
-            os.fchmod(fd, MODE)
-        finally:
-            os.close(fd)
+        os.close(create(path))
     except OSError as error:
         raise LedgerError(f"{path} cannot be made: {error.strerror}") from error
 
@@ -65,10 +59,6 @@ def publish(built: Path, path: Path) -> None:
         finally:
             os.close(fd)
         built.rename(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     except OSError as error:
         raise LedgerError(f"{path} cannot be made: {error.strerror}") from error

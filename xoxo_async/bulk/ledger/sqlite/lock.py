@@ -12,9 +12,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar
 
-from xoxo_async.bulk.ledger.sqlite.files import MODE, sidecar
+from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.bulk.ledger.sqlite.refusals import refuse_links
 from xoxo_async.errors import LedgerError, LedgerLockedError
+from xoxo_async.private_files import MODE
 
 __all__ = ["BLANK", "FileLock", "Notes", "held_here", "holder_of", "read_notes"]
 

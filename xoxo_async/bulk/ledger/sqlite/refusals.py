@@ -5,8 +5,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from xoxo_async.bulk.ledger.sqlite.files import MODE, sidecar
+from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.errors import LedgerError
+from xoxo_async.private_files import MODE
 
 __all__ = [
     "APPLICATION_ID",

@@ -7,9 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from xoxo_async.bulk.ledger.sqlite.files import MODE, sidecar
+from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.meta import get_meta, set_metas
+from xoxo_async.private_files import MODE
 
 __all__ = ["Wal", "base_of", "leave_wal"]
 
