@@ -10,7 +10,7 @@ import pytest
 
 from xoxo_async.auth import ExchangeAnswer
 from xoxo_async.auth.tokens import read_token
-from xoxo_async.cli.render import json_text, public
+from xoxo_async.cli.json_output import json_text, to_json
 from xoxo_async.errors import ConfigError, DecodeError, RefreshTokenDeadError
 from xoxo_async.integrations.delivery import parse_delivery
 from xoxo_async.paging import Page
@@ -113,7 +113,7 @@ def test_a_perks_code_and_link_are_masked() -> None:
     assert (product.metadata.type, product.metadata.category_type) == ("code", "offers")
     assert product.metadata.expiry_date == date(2030, 1, 2)
     page = Page(reply(catalog.GET_VOUCHERS, [PERK]), 1, 10)
-    shown = f"{product!r} {product} {product.metadata} {page!r} {page} {json_text(public(product))}"
+    shown = f"{product!r} {product} {product.metadata} {page!r} {page} {json_text(to_json(product))}"
     assert "BEARER-CASH" not in shown
     assert product.denominations == ()
     with pytest.raises(TypeError):

@@ -6,14 +6,13 @@ import shlex
 import signal
 import sqlite3
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
-from xoxo_async.cli.main import run
+from tests.unit.cli.in_process import Command, runner
 from xoxo_async.sandbox import Sandbox
 
 SEND = ("points", "send", "--sender", "admin@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
@@ -21,22 +20,6 @@ CANCEL = ("points", "cancel", "987654")
 GENERATE = ("links", "generate", "--campaign-id", "7001", "--quantity", "3", "--expires-on", "2099-01-01")
 MAIL = ("links", "send", "--campaign-id", "7001", "--email", "a@example.com", "--expires-on", "2099-01-01")
 PLACE = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
-
-
-class Ended(NamedTuple):
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def told(self) -> dict[str, Any]:
-        """The object on the last line of standard output."""
-        return json.loads(self.out.splitlines()[-1])
-
-
-Command = Callable[..., Ended]
 
 
 @pytest.fixture(autouse=True)
@@ -49,18 +32,9 @@ def _signals() -> Iterator[None]:
 
 
 @pytest.fixture
-def command(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ended]:
+def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """Return the command itself, run in this process and in an empty folder."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str | Path) -> Ended:
-        capsys.readouterr()
-        code = run([str(argument) for argument in arguments])
-        return Ended(code, *capsys.readouterr())
-
-    return call
+    return runner(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
@@ -93,8 +67,8 @@ def test_after_doubt_about_a_call_without_a_key_nobody_is_told_to_repeat_it(
         assert "dashboard" in ended.err
         assert "continue with" not in ended.err
         assert " ".join(UNKEYED[operation][:2]) not in ended.err
-    assert ended.told["exit_code"] == 4
-    assert ended.told["continue_with"] == ""
+    assert ended.facts["exit_code"] == 4
+    assert ended.facts["continue_with"] == ""
     assert not Path("links.txt").exists()
 
 
@@ -111,7 +85,7 @@ def test_an_order_may_be_placed_again_under_its_own_number(command: Command, san
     sandbox.script("not_json", operation="getOrderDetails")
     ended = command(*PLACE, "--json")
     assert ended.code == 4, ended.err
-    again = shlex.split(ended.told["continue_with"])
+    again = shlex.split(ended.facts["continue_with"])
     assert again[again.index("--po-number") + 1] == "INV-1"
     sandbox.faults.rules.clear()
     assert command(*again[again.index("order") :]).code == 0
@@ -147,7 +121,7 @@ def test_links_that_cannot_be_written_are_shown(
     def full(*_arguments: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("xoxo_async.cli.files.os.write", full)
+    monkeypatch.setattr("xoxo_async.private_files.os.write", full)
     ended = command(*GENERATE, "--out", "links.txt")
     monkeypatch.undo()
     assert ended.code == 4, ended.err
@@ -219,19 +193,19 @@ def test_running_again_collects_what_was_pending(command: Command) -> None:
     orders("A,1010,500", "B,1001,500")
     run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
     first = command(*run_it, "--json")
-    assert (first.code, first.told["pending"]) == (0, 1), first.err
-    collect = first.told["continue_with"]
+    assert (first.code, first.facts["pending"]) == (0, 1), first.err
+    collect = first.facts["continue_with"]
     assert "bulk reconcile --ledger l.db --sandbox" in collect
     assert f"collect them with: {collect}" in first.err
     exported = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv")
     assert "1 order waits for its codes" in exported.err
     assert "bulk reconcile --ledger l.db --sandbox" in exported.err
     status = command("bulk", "status", "--ledger", "l.db", "--json")
-    assert "bulk reconcile" in status.told["continue_with"]
+    assert "bulk reconcile" in status.facts["continue_with"]
     deliver(Path("l.db.sandbox"))
     second = command(*run_it, "--json")
-    assert (second.code, second.told["pending"], second.told["issued"]) == (0, 0, 2), second.err
-    assert second.told["continue_with"] == ""
+    assert (second.code, second.facts["pending"], second.facts["issued"]) == (0, 0, 2), second.err
+    assert second.facts["continue_with"] == ""
 
 
 @pytest.mark.parametrize("ledger", ["", ".", "no/folder/l.db", "file/l.db", "folder"])
@@ -247,7 +221,7 @@ def test_an_unusable_ledger_path_is_wrong_usage(
     assert ended.code == 2, ended.err
     assert ended.err.startswith("error: ")
     assert "internal fault" not in ended.err
-    assert ended.told.keys() >= KEYS
+    assert ended.facts.keys() >= KEYS
     assert files() == {"orders.csv", "file", "folder"}
 
 
@@ -313,7 +287,7 @@ def test_json_has_the_same_keys_however_a_command_ends(command: Command) -> None
     for code, arguments in endings:
         ended = command("bulk", *arguments, *([] if "status" in arguments else ["--sandbox"]), "--json")
         assert ended.code == code, (arguments, ended.err)
-        told = ended.told
+        told = ended.facts
         assert told.keys() >= KEYS, arguments
         assert told["rows"] == sum(told[name] for name in ("issued", "pending", "rejected", "unknown", "not_sent"))
         assert told["ledger"] == ("" if arguments[0] == "plan" else "l.db")
@@ -329,7 +303,7 @@ def test_what_follows_a_refusal_is_useful(command: Command) -> None:
     again = shlex.split(left_out.err.split("continue with: ")[1])
     orders("A,1001,500", "B,1001,250")
     assert command(*again[again.index("bulk") :]).code == 0
-    assert command("bulk", "status", "--ledger", "l.db", "--json").told["issued"] == 2
+    assert command("bulk", "status", "--ledger", "l.db", "--json").facts["issued"] == 2
 
 
 def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None:
@@ -356,15 +330,15 @@ def test_an_export_counts_codes_that_are_still_to_come(command: Command, reveal:
     assert command(*run_it).code == 0
     export = ("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--sandbox", *reveal, "--json")
     lacking = command(*export)
-    assert (lacking.code, lacking.told["exit_code"]) == (3, 3), lacking.err
-    assert (lacking.told["rows"], lacking.told["codes"], lacking.told["missing"]) == (2, 1, 1)
-    assert lacking.told["missing_rows"] == [{"key": "A", "why": "its codes are still to be delivered"}]
+    assert (lacking.code, lacking.facts["exit_code"]) == (3, 3), lacking.err
+    assert (lacking.facts["rows"], lacking.facts["codes"], lacking.facts["missing"]) == (2, 1, 1)
+    assert lacking.facts["missing_rows"] == [{"key": "A", "why": "its codes are still to be delivered"}]
     assert "A: its codes are still to be delivered" in lacking.err
-    assert "bulk reconcile" in lacking.told["continue_with"]
+    assert "bulk reconcile" in lacking.facts["continue_with"]
     deliver(Path("l.db.sandbox"))
     assert command(*run_it).code == 0
     whole = command(*export)
-    assert (whole.code, whole.told["codes"], whole.told["missing"], whole.told["missing_rows"]) == (0, 2, 0, [])
+    assert (whole.code, whole.facts["codes"], whole.facts["missing"], whole.facts["missing_rows"]) == (0, 2, 0, [])
 
 
 def test_an_export_counts_codes_that_a_ledger_does_not_keep(command: Command) -> None:
@@ -373,18 +347,18 @@ def test_an_export_counts_codes_that_a_ledger_does_not_keep(command: Command) ->
     assert command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox", "--no-codes").code == 0
     export = ("bulk", "export", "--ledger", "l.db", "--sandbox", "--out", "codes.csv", "--json")
     masked = command(*export)
-    assert (masked.code, masked.told["codes"], masked.told["missing"]) == (3, 0, 3), masked.err
+    assert (masked.code, masked.facts["codes"], masked.facts["missing"]) == (3, 0, 3), masked.err
     assert "A: this ledger keeps no codes, and --reveal fetches them" in masked.err
     whole = command(*export, "--reveal")
-    assert (whole.code, whole.told["codes"], whole.told["missing"], whole.told["fetched"]) == (0, 3, 0, 3), whole.err
+    assert (whole.code, whole.facts["codes"], whole.facts["missing"], whole.facts["fetched"]) == (0, 3, 0, 3), whole.err
     with closing(sqlite3.connect("l.db.sandbox")) as db, db:
         ids = [number for (number,) in db.execute("SELECT id FROM entry WHERE kind = 'order' ORDER BY id")]
         db.execute("DELETE FROM entry WHERE id = ?", ids[:1])
         no_codes = "CAST(json_set(CAST(body AS TEXT), '$.codes', json_array()) AS BLOB)"
         db.execute(f"UPDATE entry SET body = {no_codes} WHERE id = ?", ids[1:2])  # noqa: S608 - our own words
     lacking = command(*export, "--reveal")
-    assert (lacking.code, lacking.told["codes"], lacking.told["missing"]) == (3, 1, 2), lacking.err
-    whys = sorted(row["why"].rstrip("0123456789") for row in lacking.told["missing_rows"])
+    assert (lacking.code, lacking.facts["codes"], lacking.facts["missing"]) == (3, 1, 2), lacking.err
+    whys = sorted(row["why"].rstrip("0123456789") for row in lacking.facts["missing_rows"])
     assert whys == ["the vendor does not find order ", "the vendor gave 0 of 1 codes"]
 
 
@@ -395,12 +369,12 @@ def test_an_export_counts_rows_without_a_known_order(command: Command, sandbox: 
     sandbox.script("not_json", operation="getOrderDetails")
     run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--concurrency", "1", "--max-spend", "1000")
     paused = command(*run_it, "--rate", "none", "--settle", "0.1", "--pause-limit", "0.1", "--json")
-    assert (paused.told["issued"], paused.told["unknown"], paused.told["not_sent"]) == (1, 1, 1), paused.err
+    assert (paused.facts["issued"], paused.facts["unknown"], paused.facts["not_sent"]) == (1, 1, 1), paused.err
     lacking = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--json")
     assert lacking.code == 3, lacking.err
-    assert (lacking.told["missing"], lacking.told["not_sent"], lacking.told["codes"]) == (1, 1, 1)
+    assert (lacking.facts["missing"], lacking.facts["not_sent"], lacking.facts["codes"]) == (1, 1, 1)
     assert "A: its order may exist, nobody knows yet" in lacking.err
-    assert "bulk resume" in lacking.told["continue_with"]
+    assert "bulk resume" in lacking.facts["continue_with"]
 
 
 def test_codes_that_never_come_are_not_missing(command: Command) -> None:
@@ -409,7 +383,7 @@ def test_codes_that_never_come_are_not_missing(command: Command) -> None:
     assert command("bulk", "run", "orders.jsonl", "--ledger", "l.db", "--sandbox").code == 0
     for flags in ((), ("--reveal",)):
         ended = command("bulk", "export", "--ledger", "l.db", "--out", "codes.csv", "--sandbox", *flags, "--json")
-        assert (ended.code, ended.told["codes"], ended.told["missing"]) == (0, 0, 0), ended.err
+        assert (ended.code, ended.facts["codes"], ended.facts["missing"]) == (0, 0, 0), ended.err
 
 
 def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> None:
@@ -424,7 +398,7 @@ def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> No
         assert warning in ended.err
         assert "… and 9 more" in ended.err
         assert "a@example.com" not in ended.err
-        assert (ended.told["warnings"][0], len(ended.told["warnings"])) == (warning, 20)
+        assert (ended.facts["warnings"][0], len(ended.facts["warnings"])) == (warning, 20)
 
 
 def test_no_spreadsheet_runs_a_cell_of_an_export(command: Command) -> None:

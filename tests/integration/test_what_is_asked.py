@@ -25,9 +25,10 @@ from xoxo_async.sandbox.handlers import HANDLERS, Handler
 
 REAL_MONEY = """
 import sys
-from xoxo_async.cli import ask, bulk_work
+from xoxo_async.cli import consent
+from xoxo_async.cli.bulk import request
 from xoxo_async.cli.main import run
-ask.is_real_money = bulk_work.is_real_money = lambda _connection: True
+consent.is_real_money = request.is_real_money = lambda _connection: True
 sys.argv[0] = "xoxo"
 sys.exit(run())
 """

@@ -11,6 +11,8 @@ from xoxo_async.bulk.events import (
     RunPaused,
     RunStarted,
 )
+from xoxo_async.bulk.exporting.files import export_codes
+from xoxo_async.bulk.exporting.rows import Exported, MissingCodes
 from xoxo_async.bulk.intake.keys import derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
@@ -28,11 +30,13 @@ __all__ = [
     "Counts",
     "Decision",
     "Delivery",
+    "Exported",
     "Identity",
     "LedgerLine",
     "LineDoubted",
     "LineSettled",
     "LineState",
+    "MissingCodes",
     "OrderLine",
     "OrdersFile",
     "Pause",
@@ -47,6 +51,7 @@ __all__ = [
     "RunStarted",
     "SqliteLedger",
     "derive_po_number",
+    "export_codes",
     "open_ledger",
     "read_orders",
 ]

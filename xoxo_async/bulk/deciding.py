@@ -1,7 +1,8 @@
 """A person's decision about one line. An order id that a person names is looked up before it is recorded."""
 
 import getpass
-from typing import NamedTuple
+import shlex
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -13,6 +14,9 @@ from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.services.orders.replies import Order
 
 __all__ = ["Decision", "Resolved", "decide_line"]
+
+_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
+"""A line that stands on one of these was placed on a person's word, which a person may take back."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +87,12 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
         ConfigError: There is no such line, no person may decide about it now, or the order does not match it.
         XoxoError: The order cannot be looked up.
     """
+    await ledger.recover()  # a line that a dead sender held is in doubt, not being sent
     line = await ledger.find(key)
     if line is None:
-        raise ConfigError(f"the ledger holds no line with the key {key!r}")
+        raise ConfigError(f"{ledger.name} holds no line with the key {key!r}")
+    if decision.placed is None and line.state is not LineState.MANUAL and line.evidence not in _BY_A_PERSON:
+        raise ConfigError(_not_for_a_person(line, ledger))
     found = ""
     if decision.placed is not None and not decision.unchecked and client is not None:
         order = await _looked_up(client, line, decision.placed)
@@ -95,6 +102,14 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
     except LedgerConflictError as error:
         raise ConfigError(f"{key} stays {line.state.value}: {error.message}") from error
     return Resolved(after, found)
+
+
+def _not_for_a_person(line: LedgerLine, ledger: Ledger) -> str:
+    says = f"{line.key} is {line.state.value}, so it is not a person's to decide"
+    if line.state in {LineState.UNKNOWN, LineState.CONFLICT}:
+        # A look-up may still settle it; a person who decides too early may buy it twice.
+        return f"{says} yet: run `xoxo bulk reconcile --ledger {shlex.quote(ledger.name)}` first"
+    return says
 
 
 async def _looked_up(client: BulkClient, line: LedgerLine, order_id: int) -> Order:

@@ -13,7 +13,10 @@ from xoxo_async.bulk.running.evidence import mismatch
 from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.network import is_loopback
 
-__all__ = ["check_identity", "identity_of"]
+__all__ = ["OWN_SANDBOX", "check_identity", "identity_of", "is_of_own_sandbox"]
+
+OWN_SANDBOX: Final = "sandbox"
+"""What a ledger calls the address of a sandbox that keeps its books beside it: its port differs each time."""
 
 _NEVER_SENT: Final = frozenset({LineState.PLANNED, LineState.CANCELLED})
 
@@ -26,6 +29,15 @@ def identity_of(client: BulkClient, address: str = "") -> Identity:
         address: The name of the server, instead of the client's base URL.
     """
     return Identity(address or _normal(client.base_url), client.account_fingerprint)
+
+
+def is_of_own_sandbox(ledger: Ledger) -> bool:
+    """Return whether the orders of a ledger are in a sandbox of its own.
+
+    Args:
+        ledger: The ledger.
+    """
+    return ledger.identity is not None and ledger.identity.address == OWN_SANDBOX
 
 
 def _normal(base_url: str) -> str:

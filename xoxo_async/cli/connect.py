@@ -1,120 +1,32 @@
 """From flags and XOXO_* variables to an open client, the sandbox's included."""
 
 import math
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
+from typing import Final, TypeVar
 
 import anyio
-import click
 import msgspec
 
 from xoxo_async.auth import ClientCredentials, TokenProvider
-from xoxo_async.cli.render import say
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.output import say
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import RateLimits
 from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
-from xoxo_async.network import Network, is_loopback
+from xoxo_async.network import Network
 
-__all__ = [
-    "SANDBOX",
-    "SETTINGS",
-    "Connection",
-    "connection_options",
-    "is_real_money",
-    "json_option",
-    "open_client",
-    "run_async",
-]
+__all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "open_client"]
 
 T = TypeVar("T")
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-SANDBOX: Final = "sandbox"
-"""What a ledger calls the address of the sandbox that is its own: the port differs each time."""
-
 _LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
-
-SETTINGS: Final = "settings"
-"""What a ledger's fact is called that holds the flags of its last run."""
 
 SANDBOX_CLIENT: Final = "sandbox-client"
 SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbox`; it opens nothing else
-
-
-class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a command sends to, and how fast.
-
-    Attributes:
-        base_url: Instead of `XOXO_BASE_URL`; empty leaves it.
-        client_id: Instead of `XOXO_CLIENT_ID`; empty leaves it.
-        sandbox: Whether to start the sandbox for this command alone.
-        books: Where that sandbox keeps its books; None keeps them in memory.
-        rate: placeOrder calls a minute; infinite for no limit, None for the default.
-        connections: Requests in flight at most.
-    """
-
-    base_url: str = ""
-    client_id: str = ""
-    sandbox: bool = False
-    books: Path | None = None
-    rate: float | None = None
-    connections: int = 64
-
-    @property
-    def flags(self) -> list[str]:
-        """The flags that make another command meet the same server."""
-        flags = ["--sandbox"] if self.sandbox else []
-        flags += ["--base-url", self.base_url] if self.base_url else []
-        return flags + (["--client-id", self.client_id] if self.client_id else [])
-
-    @property
-    def ledgers_name(self) -> str:
-        """What a ledger calls the address; empty where it is the client's base URL."""
-        return SANDBOX if self.sandbox else ""
-
-    @property
-    def address(self) -> str:
-        """The address it leads to."""
-        return SANDBOX if self.sandbox else self.base_url or Environment.read().base_url
-
-
-def connection_options(command: Command) -> Command:
-    """Add the flags that say where to send to."""
-    options = [
-        click.option(
-            "--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING]."
-        ),
-        click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID]."),
-        click.option(
-            "--sandbox", is_flag=True, help="Use a sandbox server started for this command alone; no real money."
-        ),
-    ]
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
-def json_option(command: Command) -> Command:
-    """Add `--json`."""
-    return click.option("--json", "as_json", is_flag=True, help="Print one JSON object on standard output.")(command)
-
-
-def is_real_money(connection: Connection) -> bool:
-    """Return whether orders sent there may cost something: anything but the sandbox, this machine and staging.
-
-    Args:
-        connection: Where to send to.
-    """
-    if connection.sandbox:
-        return False
-    host = urlsplit(connection.address).hostname or ""
-    return not (is_loopback(host) or (host.startswith("staging") and host.endswith(".xoxoday.com")))
 
 
 @asynccontextmanager
@@ -205,10 +117,16 @@ def _limits(connection: Connection) -> RateLimits:
     return msgspec.structs.replace(RateLimits.unlimited() if connection.sandbox else RateLimits(), place_order=rate)
 
 
-def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's work on an event loop, the faster one where it is installed.
+def ask(connection: Connection, question: Callable[[XoxoClient], Awaitable[T]]) -> T:
+    """Open a client, ask one thing, close it.
 
     Args:
-        work: The work.
+        connection: Where to ask.
+        question: What to ask.
     """
-    return anyio.run(work, backend_options={"use_uvloop": True} if find_spec("uvloop") else {})
+
+    async def work() -> T:
+        async with open_client(connection) as client:
+            return await question(client)
+
+    return run_async(work)

@@ -1,15 +1,8 @@
-"""How a command ends: exit codes for errors, the words for them, and the command that continues."""
+"""The exit codes, and the only place that decides which one a command ends with."""
 
-import os
-import re
-import shlex
-import shutil
-import sys
-import traceback
-from pathlib import Path
-from typing import Final, cast
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
-from xoxo_async.cli.render import say
 from xoxo_async.errors import (
     ApiError,
     AuthError,
@@ -17,14 +10,20 @@ from xoxo_async.errors import (
     ConfigError,
     DecodeError,
     OutcomeUnknownError,
-    PlanError,
     RateLimitedError,
     ServerError,
     TransportError,
     XoxoError,
 )
 
+if TYPE_CHECKING:
+    from xoxo_async.bulk.exporting.rows import Exported
+    from xoxo_async.bulk.ledger.lines import Counts
+    from xoxo_async.bulk.planning.totals import PlanTotals
+    from xoxo_async.bulk.report import Report
+
 __all__ = [
+    "DONE",
     "INTERRUPTED",
     "PAUSED",
     "REJECTED",
@@ -32,23 +31,23 @@ __all__ = [
     "USAGE",
     "DeclinedError",
     "StoppedError",
-    "command",
-    "exit_code_of",
-    "one_error",
-    "say_error",
-    "scrub",
-    "show_origin",
-    "told",
+    "in_doubt",
+    "of_error",
+    "of_export",
+    "of_failed_work",
+    "of_lost_output",
+    "of_plan",
+    "of_report",
+    "of_results",
+    "of_status",
 ]
 
+DONE: Final = 0
 USAGE: Final = 2
 REJECTED: Final = 3
 UNKNOWN: Final = 4
 PAUSED: Final = 5
 INTERRUPTED: Final = 130
-
-_SECRETS: Final = ("XOXO_CLIENT_SECRET", "XOXO_REFRESH_TOKEN", "XOXO_ACCESS_TOKEN", "XOXO_LEDGER_KEY")
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 class DeclinedError(XoxoError):
@@ -59,14 +58,33 @@ class StoppedError(DeclinedError):
     """A person ended a command at its question: nothing was sent."""
 
 
-def exit_code_of(error: XoxoError, *, bulk: bool = False) -> int:
+def of_error(error: BaseException, *, bulk: bool = False, unkeyed: bool = False) -> int:
     """Return the exit code for an error that ended a command.
 
     Args:
         error: The error.
-        bulk: Whether the command works on many orders, none of which was sent: then what the vendor's side lacks is a
-            pause, not a refusal.
+        bulk: Whether the command works on many orders, none of which was sent: what the vendor lacks is a pause then,
+            not a refusal.
+        unkeyed: Whether the command moves money without a key: any doubt about its outcome is UNKNOWN then.
     """
+    if unkeyed and in_doubt(error):
+        return UNKNOWN
+    return _of_sdk_error(error, bulk=bulk) if isinstance(error, XoxoError) else PAUSED
+
+
+def in_doubt(error: BaseException) -> bool:
+    """Return whether the call that an error ended may have taken effect. A fault of ours leaves that open.
+
+    Args:
+        error: The error.
+    """
+    if not isinstance(error, XoxoError):
+        return True
+    code = _of_sdk_error(error, bulk=False)
+    return code == UNKNOWN or (code == PAUSED and error.effect == "possible")
+
+
+def _of_sdk_error(error: XoxoError, *, bulk: bool) -> int:
     match error:
         case StoppedError():
             return INTERRUPTED
@@ -82,92 +100,76 @@ def exit_code_of(error: XoxoError, *, bulk: bool = False) -> int:
             return PAUSED
 
 
-def one_error(error: BaseException) -> BaseException:
-    """Return the one error of a group: task groups wrap what a person wants to read.
+def of_report(report: "Report", *, skipped: int) -> int:
+    """Return the exit code of a run that ended with a report.
 
     Args:
-        error: What was raised.
+        report: The report.
+        skipped: Bad rows that were left out.
     """
-    while isinstance(error, BaseExceptionGroup):
-        inner = cast("tuple[BaseException, ...]", error.exceptions)
-        ours = [one for one in inner if isinstance(one, XoxoError)]
-        error = ours[0] if ours else inner[0]
-    return error
+    return report.exit_code or (REJECTED if skipped else DONE)
 
 
-def say_error(error: XoxoError) -> str:
-    """Return an error in one line; a plan's error lists its rows, a line each.
+def of_failed_work(error: XoxoError | None, *, began: bool) -> int:
+    """Return the exit code of a run that an error, or a person, ended before it was done.
 
     Args:
-        error: The error.
+        error: The error; None where a person interrupted the run before it sent anything.
+        began: Whether anything may have been sent. A ledger that fails is no wrong usage then: the run goes on when it
+            is mended.
     """
-    text = scrub(str(error))
-    return text if isinstance(error, PlanError) else " ".join(text.split())
+    if error is None:
+        return INTERRUPTED
+    return PAUSED if began else of_error(error, bulk=True)
 
 
-def show_origin(error: BaseException) -> None:
-    """Write where an error came from, secrets masked, if `--debug` asked for it.
+def of_plan(totals: "PlanTotals") -> int:
+    """Return the exit code of a plan: 3 when bad rows were left out, 5 when the balance falls short.
 
     Args:
-        error: The error.
+        totals: The plan's sums.
     """
-    if "--debug" in sys.argv:
-        say(scrub("".join(traceback.format_exception(error))))
+    if totals.skipped:
+        return REJECTED
+    return DONE if totals.covered else PAUSED
 
 
-def told(error: XoxoError, code: int) -> dict[str, object]:
-    """Return an error as the object that `--json` prints.
+def of_export(exported: "Exported") -> int:
+    """Return the exit code of an export: 4 for an alarm, 3 when a row lacks a code that it is to have.
 
     Args:
-        error: The error.
-        code: The exit code.
+        exported: What was written.
     """
-    facts: dict[str, object] = {"error": say_error(error), "exit_code": code, "kind": type(error).__name__}
-    if isinstance(error, PlanError):
-        facts |= {"problems": [scrub(problem) for problem in error.problems], "problems_total": error.total}
-    return facts
+    if exported.alarms_total:
+        return UNKNOWN
+    return REJECTED if exported.missing or exported.not_sent else DONE
 
 
-def scrub(text: str) -> str:
-    """Return a text without the secrets of the environment, and without control characters.
-
-    No error is made with a secret in it; this is for the day when one is.
+def of_status(counts: "Counts") -> int:
+    """Return the exit code of a look at a ledger: 4 for an alarm.
 
     Args:
-        text: The text.
+        counts: The ledger in numbers.
     """
-    for name in _SECRETS:
-        secret = os.environ.get(name, "").strip()
-        if len(secret) > 3:
-            text = text.replace(secret, "***")
-    return _CONTROL.sub("", text)
+    return UNKNOWN if counts.alarms_total else DONE
 
 
-def command(*arguments: str | os.PathLike[str]) -> str:
-    """Return a `xoxo` command line that works where this one did, quoted for a shell.
+def of_results(successes: Iterable[bool]) -> int:
+    """Return the exit code of a call that has a result for each of its parts: 3 when one was refused.
 
     Args:
-        arguments: What follows the program's name.
+        successes: Whether each part succeeded.
     """
-    return shlex.join([*_program(), *(os.fspath(argument) for argument in arguments)])
+    return DONE if all(successes) else REJECTED
 
 
-def _program() -> list[str]:
-    """Return how this program is called: its name where the PATH finds it, its own path otherwise."""
-    beside = Path(sys.executable).with_name("xoxo")
-    on_path = shutil.which("xoxo")
-    if on_path and beside.exists() and Path(on_path).samefile(beside):
-        return ["xoxo"]
-    if sys.argv[0] and Path(sys.argv[0]).name == "xoxo" and Path(sys.argv[0]).exists():
-        return ["xoxo"] if on_path and Path(on_path).samefile(sys.argv[0]) else [_short(Path(sys.argv[0]))]
-    if beside.exists():
-        return [_short(beside)]
-    return [_short(Path(sys.executable)), "-m", "xoxo_async"]
+def of_lost_output(code: int, *, unkeyed: bool) -> int:
+    """Return the exit code of a command whose result could not be written: never that of a success.
 
-
-def _short(path: Path) -> str:
-    """Return a path from here where that is the shorter way to write it."""
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
+    Args:
+        code: What it would have ended with.
+        unkeyed: Whether it moved money without a key: it must not be run again for its result.
+    """
+    if code:
+        return code
+    return UNKNOWN if unkeyed else PAUSED

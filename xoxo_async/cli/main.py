@@ -1,4 +1,4 @@
-"""The command `xoxo`: its groups, and the one place where errors become a line and an exit code."""
+"""The command `xoxo`: its commands, and the one place where an error becomes a line, JSON and an exit code."""
 
 import sys
 import time
@@ -10,17 +10,30 @@ import click
 
 import xoxo_async
 from xoxo_async.cli import exits
-from xoxo_async.cli.ask import balance, catalog, order
-from xoxo_async.cli.bulk import bulk
-from xoxo_async.cli.given import Given
-from xoxo_async.cli.render import json_text, lost_output, note_lost, out, say
-from xoxo_async.cli.rewards import links, points
+from xoxo_async.cli.account import balance
+from xoxo_async.cli.bulk.export import export
+from xoxo_async.cli.bulk.plan import plan
+from xoxo_async.cli.bulk.rebind import rebind
+from xoxo_async.cli.bulk.resolve import resolve
+from xoxo_async.cli.bulk.run import reconcile, resume
+from xoxo_async.cli.bulk.run import run as run_orders
+from xoxo_async.cli.bulk.status import status
+from xoxo_async.cli.bulk.withdraw import withdraw
+from xoxo_async.cli.catalog import catalog
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
+from xoxo_async.cli.invocation import Group, Invocation
+from xoxo_async.cli.json_output import empty_counts, print_json
+from xoxo_async.cli.links import links
+from xoxo_async.cli.order import order
+from xoxo_async.cli.output import lost_output, note_lost, say
+from xoxo_async.cli.points import points
 from xoxo_async.cli.sandbox import sandbox
 from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
 from xoxo_async.errors import XoxoError
 
-__all__ = ["run", "xoxo"]
+__all__ = ["bulk", "run", "xoxo"]
 
 _NOBODY_KNOWS: Final = (
     "nobody knows whether it took effect, and run again it could do so twice: look in the vendor's dashboard"
@@ -30,8 +43,11 @@ _TEXT_FLAGS: Final = frozenset({"-h", "--help", "--version"})
 _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """A group alone: since click 8.2 an error, whose text is the help."""
 
+Facts = dict[str, object]
+
 
 @click.group(
+    cls=Group,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="""\b
 Try it without an account:
@@ -52,7 +68,20 @@ def xoxo(debug: bool) -> None:
     """Issue Xoxoday Plum vouchers, one at a time or a file of them, each accounted for exactly once."""
 
 
-for _command in (bulk, balance, token, catalog, order, points, links, sandbox):
+@click.group(cls=Group)
+def bulk() -> None:
+    """Issue many vouchers from a file, each accounted for exactly once.
+
+    A ledger file remembers every order line: what was sent, what came of it, its codes. Running again, after a crash
+    too, does only what is left.
+    """
+
+
+for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, rebind):
+    bulk.add_command(_bulk_command)
+for _group in (bulk, token, catalog, order, points, links):
+    xoxo.add_command(_group)
+for _command in (balance, sandbox):
     xoxo.add_command(_command)
 
 
@@ -65,48 +94,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    given = Given(sys.argv[1:] if arguments is None else arguments)
+    invocation = Invocation(sys.argv[1:] if arguments is None else arguments)
     _prepare()
-    code = _ended(given)
+    code = _run(invocation)
     lost = lost_output()
-    return _tell_lost(given, code, lost) if lost else code
-
-
-def _ended(given: Given) -> int:
-    """Run a command line, say how it ended, and return the exit code."""
-    started = time.monotonic()
-
-    def told(facts: dict[str, object]) -> None:
-        if given.as_json:
-            out(json_text({**given.facts(time.monotonic() - started), **facts}))
-
-    try:
-        result = xoxo.main(list(given.arguments), prog_name="xoxo", standalone_mode=False)
-    except click.exceptions.Exit as error:
-        return error.exit_code
-    except click.ClickException as error:
-        told(_tell_usage(error))
-        return exits.USAGE
-    except (KeyboardInterrupt, click.Abort):
-        told(_interrupted(given))
-        return exits.INTERRUPTED
-    except BrokenPipeError:
-        return 0
-    except BaseExceptionGroup as errors:
-        one = exits.one_error(errors)
-        if isinstance(one, KeyboardInterrupt):
-            told(_interrupted(given))
-            return exits.INTERRUPTED
-        code, facts = _failed(one, given)
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person gets one line
-        if isinstance(error, OSError) and _TEXT_FLAGS & set(given.arguments):
-            note_lost(error)
-            return 0
-        code, facts = _failed(error, given)
-    else:
-        return result if isinstance(result, int) else 0
-    told(facts)
-    return code
+    return _say_lost(invocation, code, lost) if lost else code
 
 
 def _prepare() -> None:
@@ -117,20 +109,47 @@ def _prepare() -> None:
     interrupt_on_signals()
 
 
-def _tell_lost(given: Given, code: int, why: str) -> int:
-    """Say that the result could not be written; the exit code is never that of a success."""
-    say(f"error: standard output cannot be written ({why}), so the result is lost")
-    if code:
-        return code
-    if given.unkeyed:
-        say("what was asked for is done, and run again it would be done twice: look in the vendor's dashboard")
-        return exits.UNKNOWN
-    say(f"it can be had again; continue with: {exits.command(*given.arguments)}")
-    return exits.PAUSED
+def _run(invocation: Invocation) -> int:
+    """Run a command line, print how it ended, and return the exit code."""
+    started = time.monotonic()
+    try:
+        result = xoxo.main(list(invocation.arguments), prog_name="xoxo", standalone_mode=False, obj=invocation)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except BrokenPipeError:
+        return exits.DONE
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - a person gets one line of any error
+        if isinstance(error, OSError) and _TEXT_FLAGS & set(invocation.arguments):
+            note_lost(error)
+            return exits.DONE
+        code, facts = _ended_by(one_error(error), invocation)
+    else:
+        return result if isinstance(result, int) else exits.DONE
+    if invocation.as_json:
+        print_json({**_counts(invocation, time.monotonic() - started), **facts})
+    return code
 
 
-def _tell_usage(error: click.ClickException) -> dict[str, object]:
-    message = exits.scrub(error.format_message())
+def _counts(invocation: Invocation, elapsed_s: float) -> Facts:
+    """Return the keys that JSON has of a command over a ledger, also where it ended before anything was known."""
+    if not invocation.counts_rows:
+        return {}
+    return empty_counts(job=invocation.option("job"), ledger=invocation.option("ledger"), elapsed_s=elapsed_s)
+
+
+def _ended_by(error: BaseException, invocation: Invocation) -> tuple[int, Facts]:
+    """Print what ended a command, and return the exit code and what JSON tells of it."""
+    match error:
+        case click.ClickException():
+            return exits.USAGE, _say_usage(error)
+        case KeyboardInterrupt() | click.Abort():
+            return exits.INTERRUPTED, _say_interrupted(invocation)
+        case _:
+            return _say_failed(error, invocation)
+
+
+def _say_usage(error: click.ClickException) -> Facts:
+    message = scrub(error.format_message())
     if isinstance(error, _NO_COMMAND):
         say(message)
         return {"error": "no command was given", "exit_code": exits.USAGE}
@@ -139,37 +158,54 @@ def _tell_usage(error: click.ClickException) -> dict[str, object]:
     return {"error": message, "exit_code": exits.USAGE}
 
 
-def _interrupted(given: Given) -> dict[str, object]:
-    """A run that had begun says more, see `bulk_run`; here the command itself is what continues, if it has a key."""
-    facts: dict[str, object] = {"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": ""}
-    if given.unkeyed:
+def _say_interrupted(invocation: Invocation) -> Facts:
+    # A run that had begun says more, see bulk/session.py. Here the command itself continues, if it has a key.
+    facts: Facts = {"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": ""}
+    if invocation.unkeyed:
         say(f"interrupted: {_NOBODY_KNOWS}")
         return {**facts, "error": f"interrupted: {_NOBODY_KNOWS}"}
-    again = exits.command(*given.arguments)
+    again = command_line(*invocation.arguments)
     say(f"interrupted\ncontinue with: {again}")
     return {**facts, "continue_with": again}
 
 
-def _failed(error: BaseException, given: Given) -> tuple[int, dict[str, object]]:
-    exits.show_origin(error)
-    facts: dict[str, object]
+def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Facts]:
+    if invocation.debug:
+        show_origin(error)
+    code = exits.of_error(error, bulk=invocation.in_bulk, unkeyed=invocation.unkeyed)
+    facts: Facts
     if isinstance(error, XoxoError):
-        code, message = exits.exit_code_of(error, bulk=given.in_bulk), exits.say_error(error)
-        facts = exits.told(error, code)
-        in_doubt = code == exits.UNKNOWN or (code == exits.PAUSED and error.effect == "possible")
+        message = say_error(error)
+        facts = error_to_json(error, code)
     else:
-        # A fault of ours. Its text may hold anything, so that only its kind is shown unless asked.
-        code, message = exits.PAUSED, f"internal fault, {type(error).__name__}; run it with --debug to see where"
+        # A fault of ours. Its text may hold anything, so only its kind is shown.
+        message = f"internal fault, {type(error).__name__}; run it with --debug to see where"
         facts = {"error": message, "exit_code": code}
-        in_doubt = True
     say(message if code == exits.INTERRUPTED else f"error: {message}")
-    if given.unkeyed:
-        if in_doubt:
-            code = exits.UNKNOWN
+    if invocation.unkeyed:
+        if exits.in_doubt(error):
             say(_NOBODY_KNOWS)
-        return code, {**facts, "exit_code": code, "continue_with": ""}
-    # A refusal stays one when asked again; what continues is said where something is left to continue.
-    if code == exits.UNKNOWN or (code > exits.USAGE and (given.in_bulk or (given.keyed and code != exits.REJECTED))):
-        facts["continue_with"] = exits.command(*given.arguments)
+        return code, {**facts, "continue_with": ""}
+    if _may_help_again(code, invocation):
+        facts["continue_with"] = command_line(*invocation.arguments)
         say(f"continue with: {facts['continue_with']}")
     return code, facts
+
+
+def _may_help_again(code: int, invocation: Invocation) -> bool:
+    """Return whether the same command may end better. A refusal stays one; a single read has nothing to continue."""
+    if code == exits.UNKNOWN:
+        return True
+    if invocation.in_bulk:
+        return code > exits.USAGE
+    return invocation.keyed and code > exits.REJECTED
+
+
+def _say_lost(invocation: Invocation, code: int, why: str) -> int:
+    """Say that the result could not be written, and return the exit code, which is never that of a success."""
+    say(f"error: standard output cannot be written ({why}), so the result is lost")
+    if not code and invocation.unkeyed:
+        say("what was asked for is done, and run again it would be done twice: look in the vendor's dashboard")
+    elif not code:
+        say(f"it can be had again; continue with: {command_line(*invocation.arguments)}")
+    return exits.of_lost_output(code, unkeyed=invocation.unkeyed)

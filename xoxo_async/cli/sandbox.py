@@ -5,8 +5,10 @@ from typing import Any, Literal
 
 import click
 
-from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET, run_async
-from xoxo_async.cli.render import out, say
+from xoxo_async.cli.connect import SANDBOX_CLIENT, SANDBOX_SECRET
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.output import out, say
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.errors import ConfigError
 
@@ -17,11 +19,12 @@ _VENDOR_LIMITS = {"placeOrder": 100.0, "getOrderDetails": 200.0, "getOrderHistor
 
 
 @click.command(
+    cls=Command,
     epilog="""\b
 Example, in one terminal and in another:
   xoxo sandbox --port 8080
   export XOXO_BASE_URL=http://127.0.0.1:8080/chef XOXO_CLIENT_ID=sandbox-client XOXO_CLIENT_SECRET=sandbox-secret
-  xoxo balance"""
+  xoxo balance""",
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")

@@ -10,9 +10,14 @@ import click
 import msgspec
 
 from xoxo_async.auth import FileTokenStore, Token
-from xoxo_async.cli.ask import answer_to, ask
-from xoxo_async.cli.connect import Connection, connection_options, json_option, run_async
-from xoxo_async.cli.render import json_text, out, say
+from xoxo_async.cli.connect import ask
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.consent import answer_to
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.invocation import Group
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.output import out, say
 from xoxo_async.environment import Environment, default_token_file, made_folder
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import read_untyped
@@ -22,7 +27,7 @@ __all__ = ["token"]
 _MAX_INPUT: Final = 64 * 1024
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Group, invoke_without_command=True)
 @json_option
 @connection_options
 @click.pass_context
@@ -33,7 +38,7 @@ def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
     info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
     expires = info.expires_at
     if as_json:
-        out(json_text({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()}))
+        print_json({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()})
         return
     out(f"the token is good, {_until(expires)}")
 
@@ -70,9 +75,9 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
     if environment.access_token:
         say("XOXO_ACCESS_TOKEN is set and goes first: unset it, or this pair is never used")
     if as_json:
-        told = {"expires_at": expires, "refresh_expires_at": refresh_until}
-        stamps = {name: moment and moment.isoformat() for name, moment in told.items()}
-        out(json_text({"stored": str(path), "has_access_token": bool(pair.access), **stamps}))
+        times = {"expires_at": expires, "refresh_expires_at": refresh_until}
+        stamps = {name: moment and moment.isoformat() for name, moment in times.items()}
+        print_json({"stored": str(path), "has_access_token": bool(pair.access), **stamps})
         return
     out(f"stored in {path}")
     out(f"its access token is good {_until(expires)}" if pair.access else "its access token comes with the first call")

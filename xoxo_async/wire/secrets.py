@@ -8,9 +8,12 @@ from decimal import Decimal
 from typing import Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Masked", "RawReply", "Secret", "build", "hide"]
+__all__ = ["Masked", "RawReply", "Secret", "build", "hide", "mask"]
 
 _MASK: Final = "***"
+_CODE_MASK: Final = "****"
+_LONG: Final = 12
+"""Of a shorter code, its last four characters would be too much of it."""
 _SHORTEST: Final = 4
 """A shorter text is no secret, and masking it would mask parts of ordinary words."""
 
@@ -86,6 +89,20 @@ def _forms(value: str) -> set[str]:
     texts = {json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1]}
     # PHP escapes slashes in JSON, and a base64 token may have some.
     return {value, html.escape(value), *quoted, *texts, *(text.replace("/", "\\/") for text in texts)}
+
+
+def mask(code: str, *, reveal: bool = False) -> str:
+    """Return a voucher code, PIN or link as it may be shown.
+
+    The last four characters of a long code stay, so that two people can tell which one they talk about.
+
+    Args:
+        code: The secret.
+        reveal: Whether to show it.
+    """
+    if reveal or not code:
+        return code
+    return _CODE_MASK + code[-4:] if len(code) >= _LONG and "/" not in code else _CODE_MASK
 
 
 class RawReply:

@@ -1,4 +1,4 @@
-"""`connect`: flags and XOXO_* variables lead to one server, whether it is real money is known, and a client opens."""
+"""`connect`: a client opens at the server that a command was asked to use."""
 
 import os
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.cli.connect import SANDBOX, Connection, is_real_money, open_client, run_async
-from xoxo_async.config import PRODUCTION, STAGING
+from xoxo_async.cli.connect import ask, open_client
+from xoxo_async.cli.connection import Connection
 from xoxo_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -20,57 +20,6 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("HOME", str(tmp_path))
-
-
-@pytest.mark.parametrize(
-    ("connection", "flags"),
-    [
-        (Connection(), []),
-        (Connection(sandbox=True), ["--sandbox"]),
-        (
-            Connection(base_url="https://x.example", client_id="me"),
-            ["--base-url", "https://x.example", "--client-id", "me"],
-        ),
-        (Connection(rate=5, connections=9), []),
-    ],
-)
-def test_flags_lead_another_command_to_the_same_server(connection: Connection, flags: list[str]) -> None:
-    """Only what was said on the command line: the environment is still there."""
-    assert connection.flags == flags
-
-
-def test_an_address_is_the_flags_and_else_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else STAGING; the sandbox has none."""
-    assert Connection().address == STAGING
-    monkeypatch.setenv("XOXO_BASE_URL", "https://env.example/chef")
-    assert Connection().address == "https://env.example/chef"
-    assert Connection(base_url="https://flag.example").address == "https://flag.example"
-    assert Connection(base_url="https://flag.example", sandbox=True).address == SANDBOX
-
-
-@pytest.mark.parametrize(
-    ("address", "real"),
-    [
-        (PRODUCTION, True),
-        (STAGING, False),
-        ("http://127.0.0.1:8080", False),
-        ("http://localhost:8080", False),
-        ("https://staging.example.com", True),
-        ("https://staging.xoxoday.com.example.com", True),
-        ("https://notstaging.xoxoday.com", True),
-        ("https://127.0.0.1.example.com", True),
-    ],
-)
-def test_money_is_real_unless_it_is_known_not_to_be(address: str, real: bool) -> None:
-    """An address that only looks like staging or this machine may cost something."""
-    assert is_real_money(Connection(base_url=address)) is real
-
-
-def test_the_sandboxs_money_is_never_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment says."""
-    monkeypatch.setenv("XOXO_BASE_URL", PRODUCTION)
-    assert is_real_money(Connection())
-    assert not is_real_money(Connection(sandbox=True))
 
 
 async def test_missing_credentials_are_named_before_anything_is_asked() -> None:
@@ -162,15 +111,6 @@ async def test_who_waits_is_told_for_what(
     assert (f"{operation} failed" in capsys.readouterr().err) is told
 
 
-def test_work_is_run_to_its_result() -> None:
-    """On whichever loop is installed; its error is its own."""
-
-    async def work() -> int:
-        return 7
-
-    async def fail() -> None:
-        raise KeyError("work")
-
-    assert run_async(work) == 7
-    with pytest.raises(KeyError):
-        run_async(fail)
+def test_one_question_opens_and_closes_a_client() -> None:
+    """Here the sandbox's, which starts with some money."""
+    assert ask(Connection(sandbox=True), lambda xoxo: xoxo.account.get_balance()).value > 0

@@ -2,8 +2,6 @@
 
 import json
 import shlex
-import signal
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import click
@@ -12,19 +10,10 @@ import pytest
 from xoxo_async import errors
 from xoxo_async.cli.main import run, xoxo
 
-PLACE = "order place --po-number A"
-SEND = "points send"
+PLACE = "order place --product-id 1 --denomination 5 --po-number A"
+SEND = "points send --sender a@x.example --to b@x.example --name B --amount 5"
 BULK = "bulk run o.csv --ledger m.db"
 READ = "order get --po-number A"
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """A command takes the signals for itself; the tests want theirs back."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 class Told(NamedTuple):
@@ -50,13 +39,20 @@ class Teller:
         self.capsys = capsys
 
     def end(self, line: str, error: BaseException) -> Told:
-        def main(*_: object, **__: object) -> None:
+        def fail(**_given: Any) -> None:
             raise error
 
-        self.monkeypatch.setattr(xoxo, "main", main)
+        group, name = line.split()[:2]
+        self.monkeypatch.setattr(command_of(group, name), "callback", fail)
         code = run([*line.split(), "--json"])
         said = self.capsys.readouterr()
         return Told(code, said.err, json.loads(said.out))
+
+
+def command_of(group: str, name: str) -> click.Command:
+    found = xoxo.commands[group]
+    assert isinstance(found, click.Group)
+    return found.commands[name]
 
 
 @pytest.fixture
@@ -109,7 +105,7 @@ def test_an_interrupted_command_is_130_and_named_again_if_it_has_a_key(teller: T
     """However deep the interrupt was; without a key the dashboard is named instead."""
     told = teller.end(PLACE, error)
     assert (told.code, told.again) == (130, True)
-    assert shlex.split(told.facts["continue_with"])[-5:] == [*PLACE.split(), "--json"]
+    assert shlex.split(told.facts["continue_with"])[-9:] == [*PLACE.split(), "--json"]
     told = teller.end(SEND, error)
     assert (told.code, told.again) == (130, False)
     assert "dashboard" in told.err
@@ -146,8 +142,8 @@ def test_a_bulk_command_of_wrong_usage_still_tells_its_counts(capsys: pytest.Cap
 def test_a_reader_that_went_away_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """`xoxo catalog vouchers | head` is done."""
 
-    def main(*_: object, **__: object) -> None:
+    def fail(**_given: Any) -> None:
         raise BrokenPipeError
 
-    monkeypatch.setattr(xoxo, "main", main)
+    monkeypatch.setattr(command_of("catalog", "vouchers"), "callback", fail)
     assert run(["catalog", "vouchers"]) == 0

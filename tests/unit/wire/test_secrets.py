@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from xoxo_async.wire import RawReply, Secret, hide
+from xoxo_async.wire.secrets import mask
 
 
 def test_a_secret_is_shown_by_reveal_alone(caplog: pytest.LogCaptureFixture) -> None:
@@ -93,3 +94,18 @@ def test_what_is_too_short_to_be_a_secret_masks_nothing(value: str) -> None:
 def test_half_a_surrogate_pair_is_masked_too() -> None:
     """No server's text makes the masking fail."""
     assert hide("x \ud800abc y", [Secret("\ud800abc")]) == "x *** y"
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("", ""),
+        ("123456", "****"),
+        ("SBX-FEA1-D7FF-736554F4", "****54F4"),
+        ("https://gift.example.com/c/abcdefgh12345678", "****"),
+    ],
+)
+def test_a_code_shows_at_most_its_last_four_characters(code: str, shown: str) -> None:
+    """Short codes, PINs and links show nothing at all; long codes their end; --reveal everything."""
+    assert mask(code) == shown
+    assert mask(code, reveal=True) == code

@@ -1,0 +1,25 @@
+"""`alarms`: what must reach a person is named, ten of it, and counted."""
+
+import pytest
+
+from xoxo_async.bulk import Alarm
+from xoxo_async.cli.bulk.alarms import print_alarms
+
+
+def test_the_first_alarms_are_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a secret or a control character; what to do about them comes last."""
+    monkeypatch.setenv("XOXO_CLIENT_SECRET", "hush-hush")
+    alarms = [Alarm(key="k", row=n, order_id=n, at=0.0, text=f"order {n} hush-hush\x1b[2J") for n in range(12)]
+    print_alarms(alarms, 12)
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "alarm: order 0 ***[2J"
+    assert said[-2:] == [
+        "… and 2 alarms more",
+        "ask the vendor about these orders before their codes are handed out; alarms stay in the ledger",
+    ]
+
+
+def test_no_alarm_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A clean ledger has no line about alarms."""
+    print_alarms((), 0)
+    assert capsys.readouterr().err == ""

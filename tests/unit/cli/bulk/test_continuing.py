@@ -1,0 +1,68 @@
+"""`continuing`: the next command goes to the ledger's own server, within the bounds of its last run."""
+
+from typing import Any
+
+import pytest
+
+from xoxo_async.bulk import Counts, Identity, LineState
+from xoxo_async.cli.bulk.continuing import continue_ledger, keep_settings, next_command
+
+pytestmark = pytest.mark.anyio
+
+
+class Kept:
+    """A ledger that keeps facts."""
+
+    def __init__(self, address: str = "https://x.example:443/chef") -> None:
+        self.name = "my march.db"
+        self.identity = Identity(address, "")
+        self.facts: dict[str, str] = {}
+
+    async def get_fact(self, name: str) -> str | None:
+        return self.facts.get(name)
+
+    async def set_fact(self, name: str, value: str) -> None:
+        self.facts[name] = value
+
+
+def counts(**given: Any) -> Counts:
+    return Counts(**{"rows": 0, "issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0, **given})
+
+
+async def test_flags_of_the_last_run_are_kept() -> None:
+    """For each of the two commands its own."""
+    ledger: Any = Kept()
+    await keep_settings(ledger, {"resume": ["--max-spend", "5"], "reconcile": []})
+    assert (await continue_ledger(ledger, "resume")).endswith("bulk resume --ledger 'my march.db' --max-spend 5")
+    assert (await continue_ledger(ledger, "reconcile")).endswith("bulk reconcile --ledger 'my march.db'")
+
+
+async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
+    """Although no flag of it was kept."""
+    ledger: Any = Kept("sandbox")
+    assert (await continue_ledger(ledger, "resume")).endswith("--sandbox")
+
+
+@pytest.mark.parametrize(
+    ("given", "action"),
+    [
+        ({"not_sent": 2, "states": {LineState.CANCELLED: 1}}, "resume"),
+        ({"not_sent": 1, "states": {LineState.CANCELLED: 1}}, ""),
+        ({"unknown": 2, "states": {LineState.MANUAL: 1}}, "resume"),
+        ({"unknown": 1, "states": {LineState.MANUAL: 1}}, ""),
+        ({"pending": 2, "delivery_cancelled": 1}, "reconcile"),
+        ({"pending": 1, "delivery_cancelled": 1}, ""),
+        ({"issued": 1}, ""),
+    ],
+)
+async def test_the_next_command_leaves_less(given: dict[str, Any], action: str) -> None:
+    """What is withdrawn, a person's, or cancelled by the vendor waits for no command."""
+    ledger: Any = Kept()
+    follow = await next_command(ledger, counts(**given), None)
+    assert (f"bulk {action} " in follow) if action else follow == ""
+
+
+async def test_a_process_at_work_needs_no_command() -> None:
+    """Whatever is left."""
+    ledger: Any = Kept()
+    assert await next_command(ledger, counts(not_sent=5), 4711) == ""

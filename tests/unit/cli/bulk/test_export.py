@@ -1,0 +1,88 @@
+"""`export`: the file holds what the ledger holds, and what it lacks is named with the next command."""
+
+import json
+from pathlib import Path
+
+import anyio
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import open_ledger
+from xoxo_async.cli.bulk.export import run_export
+from xoxo_async.cli.connection import Connection
+from xoxo_async.errors import ConfigError
+from xoxo_async.sandbox import Sandbox
+
+COLUMNS = (
+    "key,po_number,order_id,state,delivery,product_id,denomination,quantity,email,"
+    "code,pin,valid_to,amount,currency,error"
+)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Path:
+    """A ledger without a line."""
+    path = tmp_path / "m.db"
+
+    async def make() -> None:
+        async with open_ledger(path):
+            pass
+
+    anyio.run(make)
+    return path
+
+
+def export(ledger: Path, path: Path) -> None:
+    run_export(ledger, path, Connection(), reveal=False, as_json=True)
+
+
+def test_a_csv_has_its_columns_even_without_a_row(ledger: Path, tmp_path: Path) -> None:
+    """A script that reads it finds them; JSON lines of nothing are no lines."""
+    export(ledger, tmp_path / "codes.csv")
+    export(ledger, tmp_path / "codes.jsonl")
+    assert (tmp_path / "codes.csv").read_text().splitlines() == [COLUMNS]
+    assert (tmp_path / "codes.jsonl").read_text() == ""
+
+
+def test_what_was_done_is_told_in_json(ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Codes are masked unless they are asked for."""
+    export(ledger, tmp_path / "codes.csv")
+    told = json.loads(capsys.readouterr().out)
+    assert (told["out"], told["rows"], told["codes"], told["revealed"]) == (str(tmp_path / "codes.csv"), 0, 0, False)
+    assert told["continue_with"] == ""
+
+
+@pytest.mark.parametrize("name", ["codes.xlsx", "m.csv"])
+def test_a_wrong_file_is_refused_before_the_ledger_opens(tmp_path: Path, name: str) -> None:
+    """Of another form, or the ledger itself."""
+    (tmp_path / "m.csv").write_text("ledger")
+    with pytest.raises(ConfigError, match="the file of an export must"):
+        export(tmp_path / "m.csv", tmp_path / name)
+    assert (tmp_path / "m.csv").read_text() == "ledger"
+
+
+def test_an_export_names_what_it_lacks(command: Command, sandbox: Sandbox) -> None:
+    """Rows not sent are exit 3 with the command that sends them; afterwards every code is in the file."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\nB,1001,250\n")
+    assert command("bulk", "plan", "orders.csv", "--ledger", "march.db").code == 0
+    early = command("bulk", "export", "--ledger", "march.db", "--out", "codes.csv", "--json")
+    assert (early.code, early.facts["not_sent"], early.facts["missing"]) == (3, 2, 0)
+    assert "warning: 2 rows not sent yet" in early.err
+    assert command("bulk", "resume", "--ledger", "march.db", "--rate", "none", "--no-codes").code == 0
+    masked = command("bulk", "export", "--ledger", "march.db", "--out", "codes.csv")
+    assert (masked.code, "A: this ledger keeps no codes, and --reveal fetches them" in masked.err) == (3, True)
+    done = command("bulk", "export", "--ledger", "march.db", "--out", "codes.csv", "--reveal")
+    assert done.code == 0, done.err
+    sold = [code for order in sandbox.state.orders.values() for code, _pin in order.codes]
+    assert all(code in Path("codes.csv").read_text() for code in sold)
+    assert not any(code in done.out + done.err for code in sold)
+
+
+def test_late_codes_are_collected_first(command: Command, sandbox: Sandbox) -> None:
+    """The command that collects them is printed."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1010,500\n")
+    assert command("bulk", "run", "orders.csv", "--ledger", "march.db", "--rate", "none").code == 0
+    ended = command("bulk", "export", "--ledger", "march.db", "--out", "codes.jsonl", "--reveal", "--json")
+    assert (ended.code, ended.facts["waiting"], ended.facts["missing"]) == (3, 1, 1)
+    assert "collect them with: " in ended.err
+    assert "bulk reconcile --ledger march.db" in ended.facts["continue_with"]

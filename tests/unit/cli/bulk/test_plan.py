@@ -1,0 +1,48 @@
+"""`plan`: every row is checked and the costs are said; nothing is sent."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.cli.bulk.plan import PlanRequest, totals_of
+from xoxo_async.cli.connection import Connection
+
+HEADER = "key,product_id,denomination\n"
+
+
+def test_a_plan_says_what_a_run_would_cost(command: Command) -> None:
+    """A table by product, the orders and the balance; no ledger is left."""
+    Path("orders.csv").write_text(f"{HEADER}A,1001,500\nB,1001,250\n")
+    ended = command("bulk", "plan", "orders.csv", "--sandbox")
+    assert ended.code == 0
+    assert ended.out.splitlines()[1].split("\t")[2:5] == ["2", "2", "INR 750"]
+    assert "2 orders to send" in ended.err
+    assert "every row is good; nothing was sent" in ended.err
+    assert [path.name for path in Path().glob("*.db")] == []
+
+
+def test_a_bad_row_is_left_out_on_demand(command: Command) -> None:
+    """Exit 3 then, with the same command to run again; without the flag exit 2."""
+    Path("orders.csv").write_text(f"{HEADER}A,1001,500\nB,1001,333\n")
+    assert command("bulk", "plan", "orders.csv", "--sandbox").code == 2
+    ended = command("bulk", "plan", "orders.csv", "--sandbox", "--skip-invalid", "--rate", "50", "--json")
+    assert (ended.code, ended.facts["skipped"], ended.facts["rows"]) == (3, 1, 1)
+    assert ended.facts["continue_with"].endswith("bulk plan orders.csv --skip-invalid --rate 50 --sandbox --json")
+
+
+def test_a_plan_may_be_kept_in_a_ledger(command: Command) -> None:
+    """Under the ledger's name, or the one given; a resume sends it."""
+    Path("orders.csv").write_text(f"{HEADER}A,1001,500\n")
+    ended = command("bulk", "plan", "orders.csv", "--ledger", "march.db", "--job", "spring", "--sandbox", "--json")
+    assert (ended.code, ended.facts["job"], ended.facts["not_sent"]) == (0, "spring", 1)
+    assert "the plan is in march.db" in ended.err
+    assert command("bulk", "status", "--ledger", "march.db", "--json").facts["not_sent"] == 1
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_rows_may_share_orders(command: Command, pack: bool) -> None:
+    """As many orders as a run would send."""
+    Path("orders.csv").write_text(HEADER + "".join(f"K{n},1001,500\n" for n in range(10)))
+    totals = totals_of(PlanRequest("orders.csv", Connection(sandbox=True), pack=pack))
+    assert (totals.lines, totals.orders) == (10, 1 if pack else 10)

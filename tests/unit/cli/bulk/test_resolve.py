@@ -1,0 +1,75 @@
+"""`resolve`: exactly one decision about a row, checked by the library and said with what follows."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
+
+RESOLVE = ("bulk", "resolve", "A", "--ledger", "march.db")
+
+
+@pytest.fixture
+def manual(command: Command, sandbox: Sandbox) -> int:
+    """Leave row A to a person; return the order that the vendor has of it."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    run = ("bulk", "run", "orders.csv", "--job", "j", "--settle", "0", "--rate", "none")
+    assert command(*run, "--ledger", "other.db").code == 0
+    assert command(*run, "--ledger", "march.db").code == 4
+    (order_id,) = sandbox.state.orders
+    return order_id
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ((), "give one of"),
+        (("--resend", "--reject"), "give one of"),
+        (("--resend", "--unchecked"), "--unchecked goes with --placed"),
+        (("--reject", "--reason", " "), "--reject needs --reason"),
+    ],
+)
+def test_one_decision_is_needed(command: Command, flags: tuple[str, ...], why: str) -> None:
+    """Exit 2 before the ledger is opened."""
+    ended = command(*RESOLVE, *flags)
+    assert (ended.code, why in ended.err) == (2, True)
+
+
+def test_an_order_that_exists_is_recorded(command: Command, manual: int) -> None:
+    """Looked up first; the resume that fetches its codes is printed."""
+    ended = command(*RESOLVE, "--placed", str(manual))
+    assert ended.code == 0
+    assert f"the vendor has: order {manual}" in ended.out
+    assert "A is now placed" in ended.out
+    assert "bulk resume --ledger march.db" in ended.err
+
+
+def test_a_rejected_row_has_nothing_to_continue(command: Command, manual: int) -> None:
+    """No order of it exists, and none is wanted."""
+    ended = command(*RESOLVE, "--reject", "--reason", "bought elsewhere", "--json")
+    assert (ended.facts["state"], ended.facts["continue_with"]) == ("rejected", "")
+
+
+def test_a_row_in_doubt_is_not_a_persons_yet(command: Command, sandbox: Sandbox) -> None:
+    """Exit 2 with the command that may still settle it."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    sandbox.script("timeout_before", first=1, seconds=0.0)
+    sandbox.script("error_5xx_before", operation="getOrderDetails")
+    run = ("bulk", "run", "orders.csv", "--ledger", "march.db", "--settle", "60", "--pause-limit", "0")
+    sandbox.script("commit_then_reset", first=1)
+    assert command(*run, "--rate", "none").code in {4, 5}
+    ended = command(*RESOLVE, "--resend")
+    assert ended.code == 2
+    assert "not a person's to decide yet: run `xoxo bulk reconcile --ledger march.db` first" in ended.err
+
+
+def test_rows_that_share_an_order_are_said(command: Command, sandbox: Sandbox) -> None:
+    """A decision about one decides all of them."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\nB,1001,500\n")
+    run = ("bulk", "run", "orders.csv", "--job", "j", "--settle", "0", "--rate", "none", "--pack")
+    assert command(*run, "--ledger", "other.db").code == 0
+    assert command(*run, "--ledger", "march.db").code == 4
+    (order_id,) = sandbox.state.orders
+    ended = command(*RESOLVE, "--placed", str(order_id))
+    assert "A shares an order with 1 other rows: this decides all of them" in ended.err

@@ -1,0 +1,52 @@
+"""`status`: where a job stands, and which lines need a look."""
+
+from pathlib import Path
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
+
+LEDGER = ("--ledger", "march.db")
+
+
+def prepared(command: Command, *rows: str) -> None:
+    Path("orders.csv").write_text("key,product_id,denomination\n" + "".join(f"{row}\n" for row in rows))
+    assert command("bulk", "plan", "orders.csv", *LEDGER).code == 0
+
+
+def test_a_plan_that_is_not_sent_has_a_next_command(command: Command, sandbox: Sandbox) -> None:
+    """All counts, and `resume`."""
+    prepared(command, "A,1001,500", "B,1001,250")
+    shown, read = command("bulk", "status", *LEDGER), command("bulk", "status", *LEDGER, "--json")
+    assert (shown.code, read.code) == (0, 0)
+    assert "not sent          2" in shown.out
+    assert (read.facts["rows"], read.facts["not_sent"], read.facts["holder_pid"]) == (2, 2, None)
+    assert read.facts["continue_with"].endswith("bulk resume --ledger march.db")
+    assert read.facts["states"] == {"planned": 2}
+
+
+def test_lines_for_a_person_come_first(command: Command, sandbox: Sandbox) -> None:
+    """Each with its state and error, and the command that decides."""
+    prepared(command, "A,1001,500", "B,1001,250")
+    sandbox.script("commit_then_reset", first=1)
+    sandbox.script("no_order_id", operation="getOrderDetails")
+    ended = command("bulk", "resume", *LEDGER, "--settle", "0", "--concurrency", "1", "--rate", "none")
+    assert ended.code == 4, ended.err
+    shown, read = command("bulk", "status", *LEDGER), command("bulk", "status", *LEDGER, "--json")
+    assert [problem["key"] for problem in read.facts["problems"]] == ["A"]
+    assert "\tA\t" in shown.out
+
+
+def test_withdrawn_rows_are_said(command: Command, sandbox: Sandbox) -> None:
+    """They are among the rows not sent; nothing continues then."""
+    prepared(command, "A,1001,500")
+    assert command("bulk", "withdraw", "--planned", *LEDGER, "--reason", "off").code == 0
+    shown = command("bulk", "status", *LEDGER)
+    assert "withdrawn         1 of the not sent" in shown.out
+    assert "continue with" not in shown.err
+
+
+def test_a_ledger_that_is_not_there_is_wrong_usage(command: Command) -> None:
+    """JSON has its keys all the same."""
+    ended = command("bulk", "status", *LEDGER, "--json")
+    assert (ended.code, ended.facts["rows"], ended.facts["ledger"]) == (2, 0, "march.db")
+    assert not Path("march.db").exists()

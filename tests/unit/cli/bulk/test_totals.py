@@ -1,0 +1,88 @@
+"""`totals`: what a plan adds up to is said before money moves, and nothing is said that is not known."""
+
+from decimal import Decimal
+
+import pytest
+
+from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
+from xoxo_async.cli.bulk.totals import print_totals, summary
+from xoxo_async.services.account import Balance
+
+
+def totals(*, balance: int | None = 1000, rate: Decimal | None = Decimal(1), skipped: int = 0) -> PlanTotals:
+    """Two rows of 250 rupees, with a fee of 2 and a discount of 10 percent."""
+    product = ProductTotals(
+        name="Home &amp; Living",
+        currency="INR",
+        lines=2,
+        pieces=2,
+        face=Decimal(500),
+        rate=rate,
+        fee=Decimal(2),
+        discount=Decimal(10),
+        worth=None if rate is None else 5_100_000,
+    )
+    return PlanTotals(
+        lines=2,
+        pieces=2,
+        by_product={1001: product},
+        orders=2,
+        skipped=skipped,
+        problems="row 4: product_id is missing" if skipped else "",
+        balance=None if balance is None else Balance(value=Decimal(balance), currency="INR"),
+        expected_s=90.0,
+    )
+
+
+def test_orders_time_and_cost_are_said_beside_the_balance() -> None:
+    """The likely cost, and the most it can be."""
+    assert summary(totals()) == [
+        "2 orders to send, about 1:30 at the present limit",
+        "costs about INR 460, at most INR 510; the balance is INR 1,000",
+    ]
+
+
+def test_a_balance_that_falls_short_is_said_with_what_is_missing() -> None:
+    """Of the likely cost: the most is a bound that nobody need have."""
+    assert summary(totals(balance=400))[-1] == "the balance falls INR 60 short of that"
+    assert "short" not in " ".join(summary(totals(balance=480)))
+
+
+def test_without_a_rate_no_cost_is_said() -> None:
+    """Half a sum would be a lie."""
+    assert summary(totals(rate=None))[-1] == "the exchange rates do not tell what it costs; the balance is INR 1,000"
+
+
+def test_without_a_balance_there_is_nothing_to_compare_with() -> None:
+    """The orders are told all the same."""
+    assert summary(totals(balance=None)) == ["2 orders to send, about 1:30 at the present limit"]
+
+
+def test_rows_that_were_left_out_come_first_with_what_is_wrong() -> None:
+    """Each by its number."""
+    assert summary(totals(skipped=1))[0] == "1 bad row left out\nrow 4: product_id is missing"
+
+
+def test_orders_that_rows_share_are_said_with_their_rows() -> None:
+    """Without a limit there is no time to tell."""
+    shared = totals(balance=None)
+    shared.orders, shared.expected_s = 1, None
+    assert summary(shared) == ["1 order for 2 rows to send"]
+
+
+def test_a_plan_of_nothing_new_has_no_cost() -> None:
+    """A run of the same file again."""
+    done = totals()
+    done.orders = 0
+    assert summary(done) == []
+
+
+def test_each_product_has_its_row(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the catalogue's words as they read; what is not known is a question mark."""
+    print_totals(totals())
+    print_totals(totals(rate=None))
+    said = capsys.readouterr()
+    _, known, _, unknown = said.out.splitlines()
+    assert known.split("\t") == ["1001", "Home & Living", "2", "2", "INR 500", "2 %", "10 %", "INR 460"]
+    assert unknown.split("\t")[-1] == "?"
+    assert "2 rows, 2 vouchers, face value INR 500" in said.err

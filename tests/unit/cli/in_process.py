@@ -1,0 +1,41 @@
+"""The command `xoxo`, run in the process of the test: coverage sees it, and what it leaves behind can be looked at."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from xoxo_async.cli.main import run
+
+__all__ = ["Command", "Ended", "runner"]
+
+
+class Ended(NamedTuple):
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The object on the last line of standard output."""
+        facts: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return facts
+
+
+Command = Callable[..., Ended]
+
+
+def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Return what runs a command in a folder."""
+    monkeypatch.chdir(folder)
+
+    def call(*arguments: str | Path) -> Ended:
+        capsys.readouterr()
+        code = run([str(argument) for argument in arguments])
+        return Ended(code, *capsys.readouterr())
+
+    return call

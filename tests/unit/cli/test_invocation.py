@@ -1,0 +1,143 @@
+"""`invocation`: what a command line asked for is known however it ends."""
+
+from contextlib import suppress
+from typing import Any
+
+import click
+import pytest
+
+from xoxo_async.cli.invocation import Command, Group, Invocation, is_debugging
+from xoxo_async.cli.main import xoxo
+
+
+def reached(line: str) -> Invocation:
+    """Return what is known of a command line whose command fails."""
+    invocation = Invocation(line.split())
+
+    def fail(**_given: Any) -> None:
+        raise RuntimeError
+
+    with pytest.MonkeyPatch.context() as patch:
+        for group in (xoxo, *(one for one in xoxo.commands.values() if isinstance(one, click.Group))):
+            for command in group.commands.values():
+                if not isinstance(command, click.Group):
+                    patch.setattr(command, "callback", fail)
+        with suppress(click.ClickException, click.exceptions.Exit, RuntimeError):
+            xoxo.main(list(invocation.arguments), prog_name="xoxo", standalone_mode=False, obj=invocation)
+    return invocation
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [
+        ("bulk run orders.csv --ledger m.db", "xoxo bulk run"),
+        ("--debug bulk resume --ledger m.db", "xoxo bulk resume"),
+        ("balance --json", "xoxo balance"),
+        ("bulk nosuch", "xoxo bulk"),
+        ("--help", "xoxo"),
+    ],
+)
+def test_the_deepest_context_is_kept(line: str, path: str) -> None:
+    """The command's own, or the group's where no command was reached."""
+    context = reached(line).context
+    assert context is not None
+    assert context.command_path == path
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "bulk status --ledger m.db --json",
+        "bulk status --json",
+        "order get --no-such-flag --json",
+        "bulk run o.csv --concurrency 0 --json --ledger m.db",
+        "nosuch --json",
+        "--json",
+    ],
+)
+def test_json_is_known_on_a_wrong_line_too(line: str) -> None:
+    """Before and behind the word that is wrong, and where no command was reached."""
+    assert reached(line).as_json
+
+
+@pytest.mark.parametrize("line", ["bulk status --ledger --json", "order history --tag --json", "balance", "nosuch"])
+def test_a_value_that_reads_like_a_flag_is_none(line: str) -> None:
+    """Click takes the word behind an option for its value."""
+    assert not reached(line).as_json
+
+
+@pytest.mark.parametrize("line", ["points send", "points cancel", "links generate", "links send"])
+def test_money_without_a_key_is_unkeyed(line: str) -> None:
+    """Run again, the command moves it again: nobody may be told to."""
+    invocation = reached(line)
+    assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (True, False, False)
+
+
+def test_an_order_is_keyed() -> None:
+    """Run again, the command finds what it did."""
+    invocation = reached("order place --po-number A")
+    assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "in_bulk"),
+    [("order get", False), ("points balance", False), ("bulk run o.csv", True), ("balance", False), ("bulk x", True)],
+)
+def test_other_commands_may_be_run_again(line: str, in_bulk: bool) -> None:
+    """A read, and a run with a ledger."""
+    invocation = reached(line)
+    assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (False, False, in_bulk)
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("bulk run o.csv --ledger a.db", "a.db"),
+        ("bulk run o.csv --ledger=a.db", "a.db"),
+        ("bulk run o.csv --ledger a.db --ledger=b.db", "b.db"),
+        ("bulk run o.csv --rate x --ledger a.db", "a.db"),
+        ("bulk run o.csv --nosuch --ledger a.db", "a.db"),
+        ("bulk run o.csv --ledger", ""),
+        ("bulk run o.csv --ledgers a.db", ""),
+        ("bulk run", ""),
+        ("balance", ""),
+    ],
+)
+def test_an_option_is_read_as_the_command_reads_it(line: str, value: str) -> None:
+    """With a blank or an equals sign; the last one counts; none is empty."""
+    assert reached(line).option("ledger") == value
+
+
+@pytest.mark.parametrize("action", ["plan o", "run o", "resume", "reconcile", "status"])
+def test_commands_over_a_ledger_count_rows(action: str) -> None:
+    """Their JSON has all counts however they end."""
+    assert reached(f"bulk {action} --ledger m.db").counts_rows
+
+
+@pytest.mark.parametrize("line", ["bulk export --ledger m.db --out o.csv", "balance", "order place", "bulk", "--help"])
+def test_other_commands_count_no_rows(line: str) -> None:
+    """There is nothing to count."""
+    assert not reached(line).counts_rows
+
+
+def test_debug_is_a_flag_of_the_whole_command() -> None:
+    """While a command runs its context knows it; afterwards the invocation does; before, nobody asked for it."""
+    seen: list[bool] = []
+
+    @click.group(cls=Group)
+    @click.option("--debug", is_flag=True)
+    def root(debug: bool) -> None:
+        """Root."""
+
+    @root.command("look")
+    def look() -> None:
+        seen.append(is_debugging())
+
+    assert isinstance(look, Command)
+    for arguments in (["--debug", "look"], ["look"]):
+        invocation = Invocation(arguments)
+        root.main(arguments, standalone_mode=False, obj=invocation)
+        seen.append(invocation.debug)
+    assert seen == [True, True, False, False]
+    assert not is_debugging()
+    assert not Invocation(["--debug"]).debug

@@ -1,0 +1,60 @@
+"""`order`: one order is placed once for a poNumber, found again, and shown with its codes masked."""
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
+
+PLACE = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
+
+
+def test_an_order_is_placed_once_for_a_po_number(command: Command, sandbox: Sandbox) -> None:
+    """The same command again finds the order and buys nothing."""
+    first, again = command(*PLACE, "--json"), command(*PLACE, "--json")
+    assert (first.code, again.code) == (0, 0)
+    assert first.facts["order_id"] == again.facts["order_id"]
+    assert sandbox.books().orders == 1
+
+
+def test_codes_are_masked_unless_revealed(command: Command, sandbox: Sandbox) -> None:
+    """The command that shows them is printed."""
+    masked = command(*PLACE)
+    order_id = next(iter(sandbox.state.orders))
+    (code, pin) = sandbox.state.orders[order_id].codes[0]
+    assert code not in masked.out + masked.err
+    assert f"xoxo order get --order-id {order_id} --reveal" in masked.err
+    revealed = command("order", "get", "--order-id", str(order_id), "--reveal")
+    assert code in revealed.out
+    assert pin in revealed.out
+
+
+def test_an_order_is_found_by_either_number(command: Command, sandbox: Sandbox) -> None:
+    """One of the two; neither or both is wrong usage."""
+    order_id = command(*PLACE, "--json").facts["order_id"]
+    by_id = command("order", "get", "--order-id", str(order_id), "--json").facts
+    by_number = command("order", "get", "--po-number", "INV-1", "--json").facts
+    assert by_id["order_id"] == by_number["order_id"] == order_id
+    assert command("order", "get").code == 2
+    assert command("order", "get", "--order-id", "1", "--po-number", "INV-1").code == 2
+
+
+def test_an_order_that_is_not_there_is_refused(command: Command, sandbox: Sandbox) -> None:
+    """Exit 3, and nothing to continue."""
+    ended = command("order", "get", "--po-number", "NOBODY", "--json")
+    assert (ended.code, ended.facts["kind"]) == (3, "NotFoundError")
+    assert "continue with" not in ended.err
+
+
+@pytest.mark.parametrize("days", [(), ("--from", "2020-01-01", "--to", "2099-01-01")], ids=["usual", "given"])
+def test_the_history_lists_orders_without_codes(command: Command, sandbox: Sandbox, days: tuple[str, ...]) -> None:
+    """The last thirty days and tomorrow unless days are given."""
+    order_id = command(*PLACE, "--json").facts["order_id"]
+    listed = command("order", "history", *days)
+    assert [row.split("\t")[:2] for row in listed.out.splitlines()[1:]] == [[str(order_id), "INV-1"]]
+    assert [order["order_id"] for order in command("order", "history", *days, "--json").facts["orders"]] == [order_id]
+
+
+def test_a_day_that_is_none_is_wrong_usage(command: Command, sandbox: Sandbox) -> None:
+    """Before anything is asked."""
+    assert command("order", "history", "--from", "2026-02-30").code == 2
+    assert not sandbox.requests

@@ -1,0 +1,67 @@
+"""`output`: an odd stream ends no command, and a lost result is never forgotten."""
+
+import io
+import os
+
+import pytest
+
+from xoxo_async.cli.output import is_terminal, lost_output, note_lost, out, say
+
+
+class Broken(io.StringIO):
+    """A stream that cannot be written."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__()
+        self.error = error
+
+    def write(self, _text: str) -> int:
+        raise self.error
+
+
+def test_results_and_words_go_to_their_streams(capsys: pytest.CaptureFixture[str]) -> None:
+    """A line each."""
+    out("result")
+    say("word")
+    assert tuple(capsys.readouterr()) == ("result\n", "word\n")
+
+
+def test_a_closed_stream_takes_nothing_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever closed it wants no output."""
+    monkeypatch.setattr("sys.stdout", None)
+    monkeypatch.setattr("sys.stderr", None)
+    out("result")
+    say("word")
+    assert lost_output() == ""
+
+
+def test_a_result_that_is_lost_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the system's reason, at the end; words for a person that are lost are not."""
+    full = OSError(28, "No space left on device")
+    monkeypatch.setattr("sys.stderr", Broken(full))
+    say("word")
+    assert lost_output() == ""
+    monkeypatch.setattr("sys.stdout", Broken(full))
+    out("result")
+    assert lost_output() == "No space left on device"
+    assert lost_output() == ""
+
+
+def test_a_reader_that_went_away_loses_nothing() -> None:
+    """It wants no more of the result."""
+    note_lost(BrokenPipeError())
+    assert lost_output() == ""
+
+
+def test_a_terminal_can_move_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file is none, nor a dumb terminal, nor a closed stream."""
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        monkeypatch.setenv("TERM", "xterm")
+        assert is_terminal(terminal)
+        monkeypatch.setenv("TERM", "dumb")
+        assert not is_terminal(terminal)
+    assert not is_terminal(terminal)
+    assert not is_terminal(io.StringIO())
+    assert not is_terminal(None)
+    os.close(ours)

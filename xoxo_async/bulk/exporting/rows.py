@@ -1,0 +1,208 @@
+"""The rows of an export: one for every voucher, one for every order without; which codes are missing, and why."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.exporting.cells import is_formula
+from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState, PackedLine
+from xoxo_async.bulk.ledger.vouchers import StoredCode
+from xoxo_async.bulk.running.evidence import ordered
+from xoxo_async.wire.secrets import mask
+
+__all__ = ["ExportRow", "Exported", "MissingCodes", "RowMaker"]
+
+_NAMED: Final = 20
+_IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
+_NO_CODE: Final = (StoredCode(""),)
+
+
+class ExportRow(msgspec.Struct, frozen=True):
+    """One row of an export: a voucher, or an order without one.
+
+    Attributes:
+        key: The caller's row key.
+        po_number: The poNumber of its order.
+        order_id: The vendor's id of the order; None before one is known.
+        state: The state of the line.
+        delivery: Whether its codes have come; empty before it is placed.
+        product_id: The product.
+        denomination: The value of one piece, in the product's currency.
+        quantity: Pieces that the row ordered.
+        email: The receiver's address; empty where there is none.
+        code: The code, masked unless revealed; empty where there is none.
+        pin: Its PIN, masked unless revealed.
+        valid_to: The last day of the voucher; empty where the vendor gives none.
+        amount: The value of the voucher.
+        currency: Its currency.
+        error: Why the line is in its state, in words.
+    """
+
+    key: str
+    po_number: str
+    order_id: int | None
+    state: str
+    delivery: str
+    product_id: int
+    denomination: str
+    quantity: int
+    email: str
+    code: str
+    pin: str
+    valid_to: str
+    amount: str
+    currency: str
+    error: str
+
+
+class MissingCodes(msgspec.Struct, frozen=True):
+    """A row of the job whose codes are not all in the file.
+
+    Attributes:
+        key: The row's key.
+        why: Why they are not.
+    """
+
+    key: str
+    why: str
+
+
+class Exported(msgspec.Struct):
+    """What an export wrote.
+
+    Attributes:
+        rows: Rows.
+        codes: Rows with a whole code.
+        fetched: Orders whose codes were fetched from the vendor, one call each.
+        missing: Rows of the job whose codes are not all in the file, though their order exists or may exist.
+        waiting: Orders whose codes are still to be delivered; their rows are among the missing.
+        not_sent: Rows of the job that no order was placed for yet.
+        formulas: Codes and PINs that a spreadsheet would run: they are written as they are.
+        missing_rows: The first twenty of the missing rows.
+        alarms: What must reach a person before codes are handed out; the first hundred.
+        alarms_total: How many alarms there are.
+    """
+
+    rows: int = 0
+    codes: int = 0
+    fetched: int = 0
+    missing: int = 0
+    waiting: int = 0
+    not_sent: int = 0
+    formulas: int = 0
+    missing_rows: list[MissingCodes] = msgspec.field(default_factory=list)
+    alarms: tuple[Alarm, ...] = ()
+    alarms_total: int = 0
+
+
+class RowMaker:
+    """Makes the rows of an export and counts them.
+
+    Args:
+        reveal: Whether codes and PINs are written as they are; otherwise they are masked.
+        fetches: Whether codes that the ledger does not keep are fetched.
+        clean: Makes an error text fit to be shown.
+
+    Attributes:
+        exported: What was made so far.
+    """
+
+    def __init__(self, *, reveal: bool, fetches: bool, clean: Callable[[str], str]) -> None:
+        self.exported: Final[Exported] = Exported()
+        self._reveal: Final = reveal
+        self._fetches: Final = fetches
+        self._clean: Final = clean
+
+    def rows_of(
+        self,
+        line: LedgerLine,
+        codes: Sequence[StoredCode],
+        packed: Sequence[PackedLine],
+        *,
+        not_fetched: Mapping[int, str],
+    ) -> Iterator[ExportRow]:
+        """Yield the rows of an order: its own, or those of the lines that share it, each with its own codes.
+
+        Args:
+            line: The order.
+            codes: Its codes.
+            packed: The lines that share it; empty for an order of a single line.
+            not_fetched: Why codes that the ledger does not keep could not be fetched, by order.
+        """
+        self.exported.waiting += line.state is LineState.PLACED and line.delivery is Delivery.PENDING
+        refused = not_fetched.get(line.seq, "")
+        if line.lines == 1 or (codes and not packed):
+            yield from self._rows(line, line.key, line.request, codes, line.delivery, refused)
+        for one in packed:
+            dealt = codes[one.first : one.end]
+            # Codes are dealt from the front, so the first lines of a pack have theirs while others still wait.
+            delivery = Delivery.DELIVERED if one.end <= line.held else line.delivery
+            yield from self._rows(line, one.key, one.body.encode(), dealt, delivery, refused)
+
+    def _rows(
+        self,
+        line: LedgerLine,
+        key: str,
+        request: bytes,
+        codes: Sequence[StoredCode],
+        delivery: Delivery,
+        refused: str,
+    ) -> Iterator[ExportRow]:
+        wanted = ordered(request)
+        have = sum(bool(code.code) for code in codes)
+        # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
+        due = min(line.held, wanted.quantity)
+        why = _why_missing(line.state, delivery, "" if have >= due else refused or self._why_not_all(have, due))
+        self._count(line, key, codes, why)
+        for code in codes or _NO_CODE:
+            yield ExportRow(
+                key=key,
+                po_number=line.po_number,
+                order_id=line.order_id,
+                state=line.state.value,
+                delivery=delivery.value,
+                product_id=wanted.product_id,
+                denomination=f"{wanted.denomination:f}",
+                quantity=wanted.quantity,
+                email=wanted.email or "",
+                code=mask(code.code, reveal=self._reveal),
+                pin=mask(code.pin, reveal=self._reveal),
+                valid_to=code.valid_to,
+                amount=code.amount,
+                currency=code.currency,
+                error=self._clean(line.error),
+            )
+
+    def _count(self, line: LedgerLine, key: str, codes: Sequence[StoredCode], why: str) -> None:
+        done = self.exported
+        done.rows += len(codes) or 1
+        done.codes += sum(bool(code.code) and code.whole for code in codes)
+        done.formulas += sum(is_formula(code.code) or is_formula(code.pin) for code in codes)
+        done.not_sent += line.state is LineState.PLANNED
+        if why:
+            done.missing += 1
+            if len(done.missing_rows) < _NAMED:
+                done.missing_rows.append(MissingCodes(key, why))
+
+    def _why_not_all(self, have: int, due: int) -> str:
+        if not self._reveal:
+            return "this ledger keeps no codes, and --reveal fetches them"
+        if not self._fetches:
+            return "this ledger keeps no codes, and no client was given that fetches them"
+        return f"the vendor gave {have} of {due} codes"
+
+
+def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
+    """Return why a row has fewer codes than it is to have; empty when it has them all, or none will come.
+
+    Args:
+        state: Of the order that the row travels in.
+        delivery: Of the row.
+        not_all: Why not all codes of a delivered row are here; empty where all are.
+    """
+    if state in _IN_DOUBT:
+        return f"its order may exist, nobody knows yet ({state.value})"
+    if state is not LineState.PLACED or delivery is Delivery.CANCELLED:
+        return ""
+    return not_all if delivery is Delivery.DELIVERED else "its codes are still to be delivered"

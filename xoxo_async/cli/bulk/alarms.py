@@ -1,0 +1,30 @@
+"""Alarms of a ledger, as every command over it prints them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.output import say
+from xoxo_async.cli.wording import count
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.lines import Alarm
+
+__all__ = ["print_alarms"]
+
+_SHOWN: Final = 10
+
+
+def print_alarms(alarms: Sequence["Alarm"], total: int) -> None:
+    """Write what must reach a person to standard error.
+
+    Args:
+        alarms: The first alarms.
+        total: How many there are.
+    """
+    for alarm in alarms[:_SHOWN]:
+        say(f"alarm: {scrub(alarm.text)}")
+    if total > _SHOWN:
+        say(f"… and {count(total - _SHOWN, 'alarm')} more")
+    if total:
+        say("ask the vendor about these orders before their codes are handed out; alarms stay in the ledger")

@@ -1,0 +1,130 @@
+"""`xoxo bulk export`: a row for every voucher, in a file that nobody else can read; codes that it lacks are named."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.alarms import print_alarms
+from xoxo_async.cli.bulk.continuing import continue_ledger
+from xoxo_async.cli.bulk.ledgers import address_of, books_of, with_ledger
+from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.output import say
+from xoxo_async.cli.wording import count
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.exporting.files import ExportFile
+    from xoxo_async.bulk.exporting.rows import Exported
+    from xoxo_async.bulk.ledger.protocol import Ledger
+
+__all__ = ["export", "run_export"]
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  xoxo bulk export --ledger march.db --out codes.csv --reveal
+  xoxo bulk export --ledger march.db --out report.jsonl          everything but the codes""",
+)
+@ledger_option
+@click.option("--out", "path", type=click.Path(path_type=Path), required=True, metavar="FILE",
+              help="Where to: .csv or .jsonl, for you alone. Replaces an older export, no other file.")  # fmt: skip
+@click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
+@json_option
+@connection_options
+def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> int:
+    """Write a row for every voucher, and one for every order without. Codes are masked unless --reveal.
+
+    Exit code 3: some rows have no codes in the file, or not all; standard error names them.
+
+    No spreadsheet runs a cell of a .csv: a text that begins with = + - @, a tab or a line end gets an apostrophe before
+    it, and one that begins with an apostrophe gets a second one. Codes and PINs are written exactly as they are. In
+    .jsonl everything is exact.
+    """
+    return run_export(ledger, path, Connection(books=books_of(ledger), **where), reveal=reveal, as_json=as_json)
+
+
+def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, as_json: bool) -> int:
+    """Write a ledger's rows and codes to a file, and print what was written.
+
+    Args:
+        path: The ledger.
+        out: The file, `.csv` or `.jsonl`; an older export of that name is replaced, since this one has more.
+        connection: Where codes that the ledger does not keep are fetched from.
+        reveal: Whether codes are written as they are.
+        as_json: Whether to print JSON.
+
+    Returns:
+        The exit code: 4 for an alarm, 3 where codes are missing.
+
+    Raises:
+        ConfigError: When the file cannot be written, or is of another kind; or credentials are missing to fetch codes.
+        XoxoError: When the ledger or the vendor fails; no file is left then.
+    """
+    from xoxo_async.bulk.exporting.fetching import CodeFetcher
+    from xoxo_async.bulk.exporting.files import ExportFile, export_rows
+
+    file = ExportFile(out, ledger=str(path))
+
+    async def write(ledger: "Ledger") -> "tuple[Exported, str]":
+        # Opened once it is needed: an export of codes that the ledger keeps needs no credentials.
+        fetcher = CodeFetcher(ledger, lambda: open_client(connection), address=address_of(connection))
+        done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
+        return done, await _next_command(ledger, done)
+
+    done, follow = with_ledger(path, write)
+    code = exits.of_export(done)
+    _print(done, file, follow, reveal=reveal)
+    if as_json:
+        facts = {"out": str(out), **msgspec.to_builtins(done), "revealed": reveal}
+        print_json({**facts, "exit_code": code, "continue_with": follow})
+    return code
+
+
+async def _next_command(ledger: "Ledger", done: "Exported") -> str:
+    """Return the command after which an export has more; empty where none would help."""
+    from xoxo_async.bulk.ledger.lines import LineState
+
+    counts = await ledger.counts()
+    if done.not_sent or counts.unknown > counts.states.get(LineState.MANUAL, 0):
+        return await continue_ledger(ledger, "resume")
+    return await continue_ledger(ledger, "reconcile") if done.waiting else ""
+
+
+def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -> None:
+    """Print what was written, and what is not in it."""
+    in_clear = "in clear" if reveal else "masked; --reveal writes them"
+    say(f"{count(done.rows, 'row')} in {file.path}, {count(done.codes, 'code')} {in_clear}")
+    if done.formulas and reveal and file.as_csv:
+        say(
+            f"{count(done.formulas, 'cell')} with a code or PIN begins with a sign that a spreadsheet calculates with: "
+            "open the file with these columns as text, or export .jsonl"
+        )
+    _print_missing(done)
+    print_alarms(done.alarms, done.alarms_total)
+    if follow:
+        say(f"{'collect them' if ' reconcile ' in follow else 'continue'} with: {follow}")
+
+
+def _print_missing(done: "Exported") -> None:
+    if done.missing:
+        say(f"warning: {count(done.missing, 'row')} without all of the codes")
+        for row in done.missing_rows:
+            say(f"  {row.key}: {row.why}")
+        more = done.missing - len(done.missing_rows)
+        if more:
+            say(f"  … and {more:,} more")
+    if done.not_sent:
+        say(f"warning: {count(done.not_sent, 'row')} not sent yet")
+    if done.waiting:
+        waits = "order waits for its codes" if done.waiting == 1 else "orders wait for their codes"
+        say(f"{done.waiting:,} {waits}; collect them, and export again")

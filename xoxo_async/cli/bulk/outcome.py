@@ -1,0 +1,199 @@
+"""How a run ended: its counts, its exit code, and what to do next, printed for a person or as JSON."""
+
+from decimal import Decimal
+
+import msgspec
+
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.report import Report
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.alarms import print_alarms
+from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.failures import error_to_json, say_error, scrub, show_origin
+from xoxo_async.cli.invocation import is_debugging
+from xoxo_async.cli.json_output import empty_counts, print_json
+from xoxo_async.cli.output import out, say
+from xoxo_async.cli.wording import amounts, count
+from xoxo_async.errors import XoxoError
+
+__all__ = ["Outcome", "print_failure", "print_report"]
+
+
+class Outcome(msgspec.Struct):
+    """How a run ended.
+
+    Attributes:
+        report: The job's state; None when no ledger was reached.
+        error: The error that ended it, None for an end in order.
+        began: Whether anything may have been sent.
+        idle: Whether there was nothing to do.
+        manual: Lines that wait for a person.
+        cancelled: Lines whose codes never come: the vendor cancelled their delivery.
+        skipped: Bad rows that were left out.
+    """
+
+    report: Report | None = None
+    error: XoxoError | None = None
+    began: bool = False
+    idle: bool = False
+    manual: int = 0
+    cancelled: int = 0
+    skipped: int = 0
+
+
+def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
+    """Print a report, and what to do next.
+
+    Args:
+        request: What was asked for.
+        report: Its report.
+        outcome: How it ended.
+
+    Returns:
+        The exit code.
+    """
+    code = exits.of_report(report, skipped=outcome.skipped)
+    waiting = report.pending - outcome.cancelled
+    # With --json, only JSON goes to standard output.
+    for line in _lines_of(report, outcome, code):
+        (say if request.as_json else out)(line)
+    if not outcome.began and code == exits.INTERRUPTED:
+        say("interrupted, nothing was sent")
+    elif report.pause:
+        say(f"paused ({report.pause.value}): {scrub(report.reason)}")
+    print_alarms(report.alarms, report.alarms_total)
+    follow = _next_command(request, report, outcome, code, waiting)
+    if code == exits.DONE and report.issued and not request.as_json:
+        _say_how_to_export(request)
+    if follow:
+        _say_what_is_left(report, outcome, code, waiting, follow)
+    if request.as_json:
+        facts = _report_to_json(request, report)
+        print_json({**facts, "skipped": outcome.skipped, "exit_code": code, "continue_with": follow})
+    return code
+
+
+def _report_to_json(request: RunRequest, report: Report) -> dict[str, object]:
+    facts: dict[str, object] = msgspec.to_builtins(report, builtin_types=(Decimal,))
+    return {**facts, "job": report.job or request.job}
+
+
+def _lines_of(report: Report, outcome: Outcome, code: int) -> list[str]:
+    """Return what a person reads of an end in order."""
+    lines: list[str] = []
+    if outcome.idle and code == exits.DONE:
+        pending = f", {report.pending:,} pending delivery" if report.pending else ""
+        lines.append(f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}")
+    if report.rows or outcome.began:
+        lines += _summary(report)
+    if outcome.skipped:
+        rows = "row" if outcome.skipped == 1 else "rows"
+        lines.append(f"  skipped  {outcome.skipped:>10,} bad {rows}, not in the ledger")
+    return lines
+
+
+def _summary(report: Report) -> list[str]:
+    """Return a report in lines for people."""
+    names = ("issued", "pending", "rejected", "unknown", "not_sent")
+    shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
+    job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
+    lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
+    if report.withdrawn:
+        lines.append(f"  withdrawn {report.withdrawn:>9,} of the not sent, never to be sent")
+    return [job, *lines, f"  charged   {amounts(report.charged)}"]
+
+
+def _say_how_to_export(request: RunRequest) -> None:
+    elsewhere = request.connection.flags if request.no_codes else []
+    target = f"{request.ledger.stem}-codes.csv"
+    command = command_line("bulk", "export", "--ledger", request.ledger, *elsewhere, "--out", target, "--reveal")
+    say(f"the codes: {command}")
+
+
+def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int, follow: str) -> None:
+    """Print what is left to do, and the command for it."""
+    if waiting and not report.pause:
+        say(f"{count(waiting, 'row')} {'waits' if waiting == 1 else 'wait'} for codes that are still to be delivered")
+    if code == 0:
+        say(f"collect them with: {follow}")
+        return
+    if code == exits.REJECTED and report.rejected:
+        say(f"{count(report.rejected, 'row')} rejected, for good; which and why, says the next command")
+    elif code == exits.REJECTED:
+        say("all good rows are issued; mend the bad ones, then run it again: what is issued stays issued")
+    elif report.unknown and _is_for_a_person(report, outcome):
+        said = f"{count(outcome.manual, 'row')} only a person can decide, with `xoxo bulk resolve`"
+        say(f"{said}; which and how, says the next command")
+    say(f"continue with: {follow}")
+
+
+def _is_for_a_person(report: Report, outcome: Outcome) -> bool:
+    return bool(report.unknown or report.alarms) and outcome.manual == report.unknown and not report.not_sent
+
+
+def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: int, waiting: int) -> str:
+    """Return the command that continues; empty when nothing is left to continue."""
+    if code == 0:
+        return request.continued_by("reconcile") if waiting > 0 else ""
+    if code == exits.INTERRUPTED and not outcome.began:
+        return request.continued_by(request.action, anew=True)
+    if code == exits.REJECTED and not report.rejected:
+        return request.continued_by("run")  # only rows that were left out
+    if code == exits.REJECTED or _is_for_a_person(report, outcome):
+        return command_line("bulk", "status", "--ledger", request.ledger)
+    if request.action == "reconcile" and not report.not_sent:
+        return request.continued_by("reconcile")
+    return request.continued_by("resume")
+
+
+def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> int:
+    """Print what ended the work before it was done, and how far it came.
+
+    Args:
+        request: What was asked for.
+        outcome: How it ended.
+        elapsed_s: How long it took.
+
+    Returns:
+        The exit code.
+    """
+    error = outcome.error
+    code = exits.of_failed_work(error, began=outcome.began)
+    facts = empty_counts(job=request.job, ledger=str(request.ledger), elapsed_s=elapsed_s)
+    if outcome.report is not None:
+        facts |= _print_progress_made(request, outcome.report, elapsed_s, began=outcome.began)
+    if error is None:
+        facts |= {"error": "interrupted, nothing was sent", "exit_code": code}
+        say("interrupted, nothing was sent")
+    else:
+        facts |= error_to_json(error, code)
+        if is_debugging():
+            show_origin(error)
+        say(f"error: {say_error(error)}")
+    facts["continue_with"] = follow = _after_failure(request, code, began=outcome.began)
+    if follow:
+        say(f"continue with: {follow}")
+    if request.as_json:
+        print_json(facts)
+    return code
+
+
+def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, *, began: bool) -> dict[str, object]:
+    """Print the counts of work that an error ended, and return them for JSON."""
+    # The error is what ended the work; the pause that it caused would say so a second time.
+    report = msgspec.structs.replace(report, pause=Pause.NONE, reason="", elapsed_s=elapsed_s)
+    if began:
+        for line in _summary(report):
+            say(line)
+    print_alarms(report.alarms, report.alarms_total)
+    return _report_to_json(request, report)
+
+
+def _after_failure(request: RunRequest, code: int, *, began: bool) -> str:
+    """Return the command that continues after an error; empty where the same input is refused again."""
+    if code <= exits.USAGE:
+        return ""
+    if began:
+        return request.continued_by("resume" if request.action == "run" else request.action)
+    return request.continued_by(request.action, anew=True)

@@ -1,0 +1,166 @@
+"""`xoxo bulk plan`: check every row, and say what the job costs and how long it takes, before money moves."""
+
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+import msgspec
+
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.ledgers import address_of, books_of
+from xoxo_async.cli.bulk.options import LedgerPath, row_options
+from xoxo_async.cli.bulk.totals import print_totals, summary, totals_to_json
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import empty_counts, print_json
+from xoxo_async.cli.numbers import RATE
+from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.output import say
+from xoxo_async.client import XoxoClient
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.protocol import Ledger
+    from xoxo_async.bulk.planning.totals import PlanTotals
+
+__all__ = ["PlanRequest", "plan", "run_plan", "totals_of"]
+
+
+class PlanRequest(msgspec.Struct, frozen=True):
+    """Which rows are to be planned, and how.
+
+    Attributes:
+        orders: The file.
+        connection: Whose catalogue and balance.
+        pack: Whether rows may share orders.
+        skip_invalid: Whether bad rows are left out.
+        ledger: Where the plan is written to; None checks the rows and keeps nothing.
+        job: The job's name in that ledger.
+        missing: What becomes of the ledger's planned rows that the file does not have.
+    """
+
+    orders: str
+    connection: Connection
+    pack: bool = False
+    skip_invalid: bool = False
+    ledger: Path | None = None
+    job: str = ""
+    missing: Literal["refuse", "withdraw", "keep"] = "refuse"
+
+
+@click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
+@click.argument("orders")
+@row_options
+@click.option("--ledger", type=LedgerPath(), metavar="FILE",
+              help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
+@click.option("--job", default="", metavar="NAME", help="The job's name in that ledger [default: its file's name].")
+@click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100].")
+@json_option
+@connection_options
+def plan(
+    orders: str,
+    pack: bool,
+    skip_invalid: bool,
+    missing: Literal["refuse", "withdraw", "keep"],
+    ledger: Path | None,
+    job: str,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """Check every row of ORDERS against the catalogue and the balance. Moves no money.
+
+    ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
+    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are checked against
+    the product and not sent.
+    """
+    connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
+    request = PlanRequest(
+        orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, job=job, missing=missing
+    )
+    return run_plan(request, as_json=as_json)
+
+
+def run_plan(request: PlanRequest, *, as_json: bool) -> int:
+    """Check the rows as a run would, and print what they add up to.
+
+    Args:
+        request: Which rows.
+        as_json: Whether to print JSON.
+
+    Returns:
+        The exit code: 0; 3 when bad rows were left out; 5 when the balance falls short.
+    """
+    started = time.monotonic()
+    totals = totals_of(request)
+    if not as_json:
+        print_totals(totals)
+    for line in summary(totals):
+        say(line)
+    kept = f"; the plan is in {request.ledger}" if request.ledger is not None else ""
+    say(f"{'all other rows are' if totals.skipped else 'every row is'} good{kept}; nothing was sent")
+    code = exits.of_plan(totals)
+    follow = _again(request, as_json=as_json) if code else ""
+    if follow:
+        say(f"continue with: {follow}")
+    if as_json:
+        job = request.job or (request.ledger.stem if request.ledger is not None else _job_of(request.orders))
+        facts = empty_counts(job=job, ledger=str(request.ledger or ""), elapsed_s=time.monotonic() - started)
+        facts |= {"not_sent": totals.lines, **totals_to_json(totals)}
+        print_json({**facts, "exit_code": code, "continue_with": follow})
+    return code
+
+
+def _again(request: PlanRequest, *, as_json: bool) -> str:
+    """Return the same command: for when rows are mended, or funds added."""
+    flags = [flag for flag, on in (("--pack", request.pack), ("--skip-invalid", request.skip_invalid)) if on]
+    rate = request.connection.rate
+    flags += ["--ledger", str(request.ledger)] if request.ledger is not None else []
+    flags += ["--job", request.job] if request.job else []
+    flags += [f"--{request.missing}-missing"] if request.missing != "refuse" else []
+    flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
+    return command_line("bulk", "plan", request.orders, *flags, *request.connection.flags, *["--json"] * as_json)
+
+
+def totals_of(request: PlanRequest) -> "PlanTotals":
+    """Plan the rows as a run would, with its refusals: in the ledger that is named, or in one that is removed again.
+
+    Args:
+        request: Which rows.
+    """
+    from xoxo_async.bulk.ledger.opening import open_ledger
+
+    async def work() -> "PlanTotals":
+        async with open_client(request.connection) as client:
+            if request.ledger is not None:
+                async with open_ledger(request.ledger, keep_unused=False) as ledger:
+                    return await _plan_into(ledger, client, request, ledger.job or request.job or request.ledger.stem)
+            with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
+                async with open_ledger(Path(folder) / "plan.db", codes_key="") as ledger:
+                    return await _plan_into(ledger, client, request, _job_of(request.orders))
+
+    return run_async(work)
+
+
+async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str) -> "PlanTotals":
+    from xoxo_async.bulk.intake.orders_file import read_orders
+    from xoxo_async.bulk.issuer import BulkIssuer
+
+    issuer = BulkIssuer(
+        client,
+        ledger,
+        job=job,
+        pack=request.pack,
+        skip_invalid=request.skip_invalid,
+        missing=request.missing,
+        address=address_of(request.connection),
+    )
+    return await issuer.plan(read_orders(request.orders))
+
+
+def _job_of(orders: str) -> str:
+    return "plan" if orders == "-" else Path(orders).stem or "plan"

@@ -1,0 +1,54 @@
+"""`xoxo bulk rebind`: a person's word that a ledger belongs to another client id or address."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xoxo_async.cli.bulk.ledgers import address_of, books_of, with_ledger
+from xoxo_async.cli.bulk.options import ledger_option, reason_option
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.output import out
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.protocol import Ledger
+
+__all__ = ["rebind"]
+
+
+@click.command(
+    cls=Command,
+    epilog='Example:  xoxo bulk rebind --ledger march.db --reason "new client id for the same account"',
+)
+@ledger_option
+@reason_option
+@json_option
+@connection_options
+def rebind(ledger: Path, reason: str, as_json: bool, **where: Any) -> None:
+    """Let a ledger belong to the account and address this command is set up for. Moves no money.
+
+    For a client id that was replaced in the vendor's dashboard, or a server whose address changed. At another account
+    every order of the ledger looks absent, and is bought again.
+    """
+    if not reason.strip():
+        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+    from xoxo_async.bulk.issuer import BulkIssuer
+
+    connection = Connection(books=books_of(ledger), **where)
+
+    async def work(opened: "Ledger") -> tuple[str, str]:
+        before = opened.identity
+        async with open_client(connection, aloud=False) as client:
+            await BulkIssuer(client, opened, address=address_of(connection)).rebind(reason=reason)
+        after = opened.identity
+        return before.address if before else "", after.address if after else ""
+
+    was, now = with_ledger(ledger, work, store_codes=False)
+    if as_json:
+        print_json({"ledger": str(ledger), "was": was, "address": now})
+    else:
+        out(f"{ledger} now belongs to this account at {now}" + (f" (before: {was})" if was and was != now else ""))

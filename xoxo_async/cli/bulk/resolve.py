@@ -1,0 +1,103 @@
+"""`xoxo bulk resolve`: a person's decision about a line that no safe automatic step is left for."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from xoxo_async.cli.bulk.continuing import continue_ledger
+from xoxo_async.cli.bulk.ledgers import address_of, at_its_server, books_of, with_ledger
+from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.numbers import Whole
+from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.output import out, say
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.deciding import Decision, Resolved
+    from xoxo_async.bulk.ledger.protocol import Ledger
+
+__all__ = ["resolve"]
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples, once the vendor's dashboard has told what became of EMP-17:
+  xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
+  xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
+  xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
+)
+@click.argument("key")
+@ledger_option
+@click.option("--placed", type=Whole(1), metavar="ORDERID", help="It exists, under this order id; it is looked up.")
+@click.option("--unchecked", is_flag=True, help="Believe --placed without asking the vendor, when the vendor is down.")
+@click.option("--resend", is_flag=True, help="It does not exist; place it again, under the same poNumber.")
+@click.option("--reject", is_flag=True, help="It does not exist, and is no longer wanted.")
+@click.option("--reason", default="", help="Why; kept in the journal. Needed for --reject.")
+@json_option
+@connection_options
+def resolve(
+    key: str,
+    ledger: Path,
+    placed: int | None,
+    unchecked: bool,
+    resend: bool,
+    reject: bool,
+    reason: str,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Decide a line that no safe automatic step is left for, or correct such a decision. KEY is the row's key.
+
+    --placed looks the order up first: it has to exist, to match the row, and to be no other row's. --resend spends
+    again if the order does exist after all: look in the dashboard first.
+    """
+    if [placed is not None, resend, reject].count(True) != 1:
+        raise click.UsageError("give one of --placed ORDERID, --resend and --reject")
+    if unchecked and placed is None:
+        raise click.UsageError("--unchecked goes with --placed")
+    if reject and not reason.strip():
+        raise click.UsageError("--reject needs --reason: it is kept in the journal")
+    from xoxo_async.bulk.deciding import Decision
+
+    decision = Decision(placed=placed, resend=resend, reason=reason, unchecked=unchecked)
+    _decide(ledger, key, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
+
+
+def _decide(path: Path, key: str, decision: "Decision", connection: Connection, *, as_json: bool) -> None:
+    """Record a decision, and print what became of the line."""
+    from xoxo_async.bulk.ledger.lines import LineState
+
+    async def work(ledger: "Ledger") -> "tuple[Resolved, str]":
+        resolved = await _record(ledger, key, decision, connection)
+        rejected = resolved.line.state is LineState.REJECTED
+        return resolved, "" if rejected else await continue_ledger(ledger, "resume")
+
+    resolved, follow = with_ledger(path, work, store_codes=False)
+    line = resolved.line
+    if line.lines > 1:
+        say(f"{key} shares an order with {line.lines - 1} other rows: this decides all of them")
+    if as_json:
+        facts = {"key": line.key, "po_number": line.po_number, "state": line.state.value, "order_id": line.order_id}
+        print_json({**facts, "found": resolved.found, "continue_with": follow})
+        return
+    if resolved.found:
+        out(f"the vendor has: {resolved.found}")
+    out(f"{line.key} is now {line.state.value}")
+    if follow:
+        say(f"continue with: {follow}")
+
+
+async def _record(ledger: "Ledger", key: str, decision: "Decision", connection: Connection) -> "Resolved":
+    from xoxo_async.bulk.deciding import decide_line
+    from xoxo_async.bulk.issuer import BulkIssuer
+
+    if decision.placed is None or decision.unchecked:
+        return await decide_line(None, ledger, key, decision)  # asks nobody, so it needs no credentials
+    server = at_its_server(connection, ledger)
+    async with open_client(server, aloud=False) as client:
+        return await BulkIssuer(client, ledger, address=address_of(server)).resolve(key, decision)

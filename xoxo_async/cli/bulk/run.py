@@ -1,0 +1,67 @@
+"""`xoxo bulk run`, `resume` and `reconcile`: the commands that work on a ledger's lines."""
+
+from typing import Any
+
+import click
+
+from xoxo_async.cli.bulk.ledgers import books_of
+from xoxo_async.cli.bulk.options import row_options, spend_options, work_options
+from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.invocation import Command
+
+__all__ = ["reconcile", "resume", "run"]
+
+
+@click.command(
+    cls=Command,
+    counts_rows=True,
+    epilog="""\b
+Examples:
+  xoxo bulk run orders.csv --ledger march.db --sandbox          try it, without an account
+  xoxo bulk run orders.csv --ledger march.db                    the same, for real
+  xoxo bulk run orders.csv --ledger march.db --max-spend 50000 --yes --json
+
+Ctrl-C ends it in order: what is in flight is waited for and written down, and the command that continues is
+printed.""",
+)
+@click.argument("orders")
+@row_options
+@work_options
+@spend_options
+def run(orders: str, **flags: Any) -> int:
+    """Issue the vouchers of ORDERS (CSV, JSONL, - for standard input). Moves money.
+
+    Every row is checked before the first is sent; a bad one, and nothing is sent, unless --skip-invalid. Running it
+    again issues only what is not issued yet.
+    """
+    return _work("run", flags, orders=orders)
+
+
+@click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk resume --ledger march.db")
+@work_options
+@spend_options
+def resume(**flags: Any) -> int:
+    """Go on with a ledger's job: settle what is unknown, send what is left. Moves money."""
+    return _work("resume", flags)
+
+
+@click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk reconcile --ledger march.db")
+@work_options
+def reconcile(**flags: Any) -> int:
+    """Look up what is unknown or pending, and settle it. Sends no order, ever."""
+    return _work("reconcile", flags)
+
+
+def _work(action: str, flags: dict[str, Any], orders: str = "") -> int:
+    from xoxo_async.cli.bulk.session import run_request
+
+    connection = Connection(
+        base_url=flags.pop("base_url"),
+        client_id=flags.pop("client_id"),
+        sandbox=flags.pop("sandbox"),
+        books=books_of(flags["ledger"]),
+        rate=flags.pop("rate"),
+        connections=flags["concurrency"] if isinstance(flags["concurrency"], int) else 0,
+    )
+    return run_request(RunRequest(action=action, orders=orders, connection=connection, **flags))

@@ -1,0 +1,248 @@
+"""The work of `xoxo bulk run`, `resume` and `reconcile`, and the signals that end it."""
+
+import os
+import signal
+import time
+from typing import Final
+
+import anyio
+import anyio.abc
+import msgspec
+
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.intake.orders_file import read_orders
+from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.opening import open_ledger
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.planning.totals import PlanTotals
+from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.continuing import keep_settings
+from xoxo_async.cli.bulk.ledgers import address_of
+from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
+from xoxo_async.cli.bulk.progress import showing_progress
+from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.bulk.totals import print_totals, summary
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.consent import agree, need_a_person
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.failures import one_error
+from xoxo_async.cli.output import say
+from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.cli.wording import amounts, count
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import ConfigError, LedgerError, XoxoError
+
+__all__ = ["run_request"]
+
+_STILL_PLANNING_S: Final = 5.0
+
+
+def run_request(request: RunRequest) -> int:
+    """Do the work, print how it ended, and return the exit code.
+
+    Args:
+        request: What was asked for.
+    """
+    if request.asks:
+        need_a_person(request.connection, f"issuing the orders of {request.orders or request.ledger}")
+    started = time.monotonic()
+    with as_before():
+        outcome = run_async(lambda: BulkSession(request).work())
+    elapsed = time.monotonic() - started
+    if outcome.report is not None and outcome.error is None:
+        return print_report(request, msgspec.structs.replace(outcome.report, elapsed_s=elapsed), outcome)
+    return print_failure(request, outcome, elapsed)
+
+
+class BulkSession:
+    """One stretch of work, from the first file opened to the last one closed; it hears signals throughout.
+
+    Args:
+        request: What was asked for.
+    """
+
+    def __init__(self, request: RunRequest) -> None:
+        self._request: Final = request
+        self._issuer: BulkIssuer | None = None
+        self._all: Final = anyio.CancelScope()
+        self._sending: Final = anyio.CancelScope()
+        self._outcome: Final = Outcome()
+        self._planned = False
+
+    async def work(self) -> Outcome:
+        """Do the work, and return how it ended."""
+        async with anyio.create_task_group() as group:
+            await group.start(self._listen)
+            with self._all:
+                try:
+                    await self._work_on_the_ledger()
+                except XoxoError as error:
+                    self._outcome.error = error
+                except BaseExceptionGroup as errors:
+                    one = one_error(errors)
+                    if not isinstance(one, XoxoError):
+                        raise
+                    self._outcome.error = one
+            group.cancel_scope.cancel()
+        outcome = self._outcome
+        if isinstance(outcome.error, LedgerError) and outcome.report is not None:
+            outcome.report = msgspec.structs.replace(outcome.report, pause=Pause.LEDGER, reason=outcome.error.message)
+        return outcome
+
+    async def _work_on_the_ledger(self) -> None:
+        async with self._ledger() as ledger:
+            kept = await kept_bounds(ledger)
+            async with open_client(self._request.connection_within(kept), aloud=False) as client:
+                await self._issue(client, ledger, kept)
+
+    async def _issue(self, client: XoxoClient, ledger: Ledger, kept: Bounds) -> None:
+        issuer = self._issuer_of(client, ledger, kept)
+        before = await ledger.counts()
+        self._say_why_distrusted(ledger, kept)
+        self._issuer = issuer
+        try:
+            await self._prepare(issuer, ledger)
+            async with showing_progress(issuer.progress, ledger, self._first_words()):
+                with self._sending:
+                    self._outcome.report = await self._act(issuer)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._look_back(issuer, ledger, before)
+
+    def _ledger(self) -> Ledger:
+        request = self._request
+        return open_ledger(
+            request.ledger,
+            store_codes=not request.no_codes,
+            must_exist=request.action != "run",
+            keep_unused=False,
+        )
+
+    def _issuer_of(self, client: XoxoClient, ledger: Ledger, kept: Bounds) -> BulkIssuer:
+        request = self._request
+        return BulkIssuer(
+            client,
+            ledger,
+            job=self._job(ledger),
+            concurrency=request.concurrency,
+            settle_s=request.settle_within(kept),
+            resend=request.resend,
+            pack=request.pack,
+            skip_invalid=request.skip_invalid,
+            max_spend=request.max_spend,
+            pause_limit_s=request.pause_limit,
+            missing=request.missing,
+            restore=request.restore,
+            address=address_of(request.connection),
+        )
+
+    def _job(self, ledger: Ledger) -> str:
+        known, asked = ledger.job, self._request.job
+        if known and asked and known != asked:
+            raise ConfigError(f"{ledger.name} holds the job {known!r}, not {asked!r}: one ledger, one job")
+        if self._request.action != "run" and not known:
+            raise ConfigError(f"{ledger.name} holds no job yet: begin it with `xoxo bulk run ORDERS --ledger …`")
+        return known or asked or self._request.ledger.stem
+
+    def _say_why_distrusted(self, ledger: Ledger, kept: Bounds) -> None:
+        request = self._request
+        if not (ledger.copied or request.restore):
+            return
+        why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
+        bounds = Bounds(settle_s=request.settle_within(kept)).over(kept)
+        wait_s = bounds.rules(restore=request.restore).settle_s
+        say(f"{why}: planned rows are looked up before they are sent, and wait for that {wait_s:g} s")
+
+    async def _prepare(self, issuer: BulkIssuer, ledger: Ledger) -> None:
+        """Plan the rows of a run, and have a person agree to what would be sent now, where it is real money."""
+        request = self._request
+        if request.action == "run":
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._say_still_planning)
+                totals = await issuer.plan(read_orders(request.orders), approve=self._approve)
+                self._outcome.skipped = totals.skipped
+                group.cancel_scope.cancel()
+        elif request.asks:
+            await self._approve(await issuer.outlook())
+        if request.action != "reconcile":
+            await keep_settings(ledger, {action: request.flags(action) for action in ("resume", "reconcile")})
+
+    async def _say_still_planning(self) -> None:
+        while not self._planned:
+            await anyio.sleep(_STILL_PLANNING_S)
+            if not self._planned:
+                say(f"checking the rows of {self._request.orders} …")
+
+    async def _approve(self, totals: PlanTotals) -> None:
+        """Show what would be sent now, and have a person agree to it where it is real money."""
+        self._planned = True
+        asks = self._request.asks
+        if asks:
+            print_totals(totals)
+        for line in summary(totals):
+            say(line)
+        if asks and (totals.orders or totals.in_doubt):
+            what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
+            what += f", and {count(totals.in_doubt, 'row')} in doubt" if totals.in_doubt else ""
+            await agree(self._request.connection, what)
+
+    def _first_words(self) -> str:
+        """Return the line that is left on the screen when nothing later can be said: after kill -9, or a power cut."""
+        action = self._request.action
+        follow = self._request.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
+        return f"ledger {self._request.ledger}; should this be cut off, go on with: {follow}"
+
+    async def _act(self, issuer: BulkIssuer) -> Report:
+        match self._request.action:
+            case "reconcile":
+                return await issuer.reconcile()
+            case "resume":
+                return await issuer.resume()
+            case _:
+                return await issuer.issue()
+
+    async def _look_back(self, issuer: BulkIssuer, ledger: Ledger, before: Counts) -> None:
+        """Read what the ledger says once the work has ended, however it ended."""
+        outcome = self._outcome
+        outcome.began = issuer.progress.phase != "planning"
+        try:
+            counts = await ledger.counts()
+        except LedgerError:
+            return
+        outcome.idle = counts == before
+        outcome.manual = counts.states.get(LineState.MANUAL, 0)
+        outcome.cancelled = counts.delivery_cancelled
+        if outcome.report is None:
+            report = Report.of(ledger, counts, pause=Pause.INTERRUPTED, reason="cut off")
+            outcome.report = msgspec.structs.replace(report, placed_now=issuer.progress.placed)
+
+    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Stop in order at the first signal, at once at the second, and end the process at the third."""
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            task_status.started()
+            heard = 0
+            async with anyio.create_task_group() as group:
+                async for number in signals:
+                    heard += 1
+                    if heard > 2:
+                        os._exit(exits.INTERRUPTED)  # no clean-up: every intent is on disk before its request leaves
+                    self._stop(number, group, at_once=heard > 1)
+
+    def _stop(self, number: signal.Signals, group: anyio.abc.TaskGroup, *, at_once: bool) -> None:
+        if self._issuer is None or self._issuer.progress.phase == "planning":
+            self._all.cancel()
+            return
+        self._issuer.stop(f"interrupted by {number.name}")
+        if at_once:
+            self._sending.cancel()
+            return
+        in_flight, grace_s = self._issuer.progress.in_flight, self._request.grace
+        say(f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Again: end now.")
+        group.start_soon(self._cut_off)
+
+    async def _cut_off(self) -> None:
+        await anyio.sleep(self._request.grace)
+        self._sending.cancel()

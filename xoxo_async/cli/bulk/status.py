@@ -1,0 +1,175 @@
+"""`xoxo bulk status`: what a ledger says, and which lines need a look; no network, no credentials."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+import msgspec
+
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.alarms import print_alarms
+from xoxo_async.cli.bulk.continuing import next_command
+from xoxo_async.cli.bulk.ledgers import with_ledger
+from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
+from xoxo_async.cli.options import json_option
+from xoxo_async.cli.output import out, say
+from xoxo_async.cli.tables import table
+from xoxo_async.cli.wording import amounts, count
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
+    from xoxo_async.bulk.ledger.protocol import Ledger
+
+__all__ = ["Status", "show_status", "status"]
+
+_TROUBLED: Final = ("manual", "conflict", "unknown", "sending", "rejected")
+"""States that need a look; what a person must decide comes first."""
+_SHOWN: Final = 10
+
+
+@click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk status --ledger march.db")
+@ledger_option
+@json_option
+def status(ledger: Path, as_json: bool) -> int:
+    """Show where a job stands, and what needs a look; also while it runs. Asks nobody, needs no credentials."""
+    return show_status(ledger, as_json=as_json)
+
+
+class Status(msgspec.Struct, frozen=True):
+    """Where a job stands.
+
+    Attributes:
+        job: Its name.
+        path: Its ledger.
+        counts: The ledger in numbers.
+        holder: The process that works on it; None where none does.
+        follow: The command that goes on with it; empty where nothing is left, or a process is at work.
+        lines: The first lines of each state that needs a look.
+    """
+
+    job: str
+    path: Path
+    counts: "Counts"
+    holder: int | None
+    follow: str
+    lines: "list[LedgerLine]"
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as `--json` prints it."""
+        facts = empty_counts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
+        for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
+            facts[name] = getattr(self.counts, name)
+        problems = [_line_to_json(line) for line in self.lines]
+        return {**facts, "holder_pid": self.holder, "continue_with": self.follow, "problems": problems}
+
+
+def _line_to_json(line: "LedgerLine") -> dict[str, object]:
+    return {
+        "key": line.key,
+        "row": line.row,
+        "po_number": line.po_number,
+        "state": line.state.value,
+        "attempts": line.attempts,
+        "error_id": line.error_id,
+        "error": scrub(line.error),
+    }
+
+
+def show_status(path: Path, *, as_json: bool) -> int:
+    """Print where a job stands, and its first lines that need a look; also of a job that is being worked on.
+
+    Args:
+        path: The ledger.
+        as_json: Whether to print JSON.
+
+    Returns:
+        The exit code: 4 for an alarm, and 0 otherwise.
+    """
+
+    async def read(ledger: "Ledger") -> Status:
+        holder, counts = ledger.holder, await ledger.counts()
+        return Status(
+            job=ledger.job or "",
+            path=path,
+            counts=counts,
+            holder=holder,
+            follow=await next_command(ledger, counts, holder),
+            lines=await _troubled(ledger, at_work=holder is not None),
+        )
+
+    found = with_ledger(path, read, read_only=True)
+    code = exits.of_status(found.counts)
+    if as_json:
+        print_json({**found.to_json(), "exit_code": code})
+    else:
+        _print(found)
+    return code
+
+
+async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
+    """Return the first lines of each state that needs a look.
+
+    Args:
+        ledger: The ledger.
+        at_work: Whether a process works on it: then a line that is being sent needs no look.
+    """
+    from xoxo_async.bulk.ledger.lines import Evidence, LineState
+
+    found: list[LedgerLine] = []
+    for state in map(LineState, _TROUBLED):
+        if at_work and state is LineState.SENDING:
+            continue
+        left = _SHOWN
+        async for line in ledger.lines(states=(state,)):
+            if line.lines > 1 and line.evidence == Evidence.REFUSED_NO_ORDER:
+                continue  # its rows have orders of their own since
+            found.append(line)
+            left -= 1
+            if not left:
+                break
+    return found
+
+
+def _print(found: Status) -> None:
+    counts = found.counts
+    out(f"job {found.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {found.path}")
+    for name in COUNTS[1:]:
+        out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
+    if withdrawn := _lines_in(counts, "cancelled"):
+        out(f"  withdrawn {withdrawn:>9,} of the not sent, never to be sent")
+    out(f"  charged   {amounts(counts.charged)}")
+    if found.holder is not None:
+        in_flight = _lines_in(counts, "sending")
+        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown are in flight")
+    _print_troubled(found)
+    print_alarms(counts.alarms, counts.alarms_total)
+    if found.follow:
+        say(f"continue with: {found.follow}")
+
+
+def _lines_in(counts: "Counts", state: str) -> int:
+    return next((lines for known, lines in counts.states.items() if known.value == state), 0)
+
+
+def _print_troubled(found: Status) -> None:
+    if not found.lines:
+        return
+    out("")
+    rows = [(line.state.value, line.key, line.row, line.error_id, scrub(line.error)) for line in found.lines]
+    table(("state", "key", "row", "error id", "why"), rows)
+    counts = found.counts
+    in_flight = _lines_in(counts, "sending") if found.holder is not None else 0
+    troubled = sum(_lines_in(counts, state) for state in _TROUBLED)
+    more = troubled - in_flight - sum(line.lines for line in found.lines)
+    if more > 0:
+        out(f"… and {more:,} more")
+    if found.lines[0].state.value == "manual":
+        resolve = command_line("bulk", "resolve", "--ledger", found.path)
+        say(
+            f"{count(_lines_in(counts, 'manual'), 'row')} only a person can decide. Look for the poNumber in the"
+            f" vendor's dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"
+        )

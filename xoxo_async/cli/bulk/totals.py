@@ -1,0 +1,118 @@
+"""What a plan adds up to, printed before money moves: rows, orders, costs and the balance."""
+
+from typing import TYPE_CHECKING
+
+from xoxo_async.cli.output import say
+from xoxo_async.cli.tables import table
+from xoxo_async.cli.wording import amounts, count, duration, money, unescaped
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.planning.totals import PlanTotals
+
+__all__ = ["print_totals", "summary", "totals_to_json"]
+
+
+def print_totals(totals: "PlanTotals") -> None:
+    """Print what a plan adds up to.
+
+    Args:
+        totals: The plan's sums.
+    """
+    currency = totals.balance.currency if totals.balance is not None else ""
+    rows = [
+        (
+            product_id,
+            unescaped(product.name),
+            f"{product.lines:,}",
+            f"{product.pieces:,}",
+            money(product.face, product.currency),
+            f"{product.fee:f} %" if product.fee else "",
+            f"{product.discount:f} %" if product.discount else "",
+            "?" if product.expected is None else money(product.expected, currency),
+        )
+        for product_id, product in sorted(totals.by_product.items())
+    ]
+    table(("product", "name", "rows", "vouchers", "face value", "fee", "discount", "costs about"), rows)
+    say(f"{count(totals.lines, 'row')}, {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}")
+
+
+def summary(totals: "PlanTotals") -> list[str]:
+    """Say what a plan costs, how long it takes, and what is wrong with rows that were left out, for people.
+
+    Args:
+        totals: The plan's sums.
+    """
+    lines = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
+    lines += [f"{count(totals.withdrawn, 'row')} withdrawn, no longer in the input"] if totals.withdrawn else []
+    if totals.unwanted:
+        lines.append(f"{count(totals.unwanted, 'row')} in doubt, no longer in the input: not sent again")
+    if totals.in_doubt:
+        lines.append(
+            f"{count(totals.in_doubt, 'row')} in doubt: looked up first, and sent again where the vendor has no order"
+        )
+    if totals.warned:
+        more = totals.warned - len(totals.warnings)
+        rows = [f"  {warning}" for warning in totals.warnings] + ([f"  … and {more:,} more"] if more else [])
+        lines.append("\n".join([f"warning: {_repeated(totals.warned)}, under another key", *rows]))
+    if totals.orders:
+        shared = f" for {count(totals.lines, 'row')}" if totals.orders != totals.lines else ""
+        takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""
+        lines.append(f"{count(totals.orders, 'order')}{shared} to send{takes}")
+    return lines + _costs(totals)
+
+
+def _costs(totals: "PlanTotals") -> list[str]:
+    if totals.balance is None or not totals.orders:
+        return []
+    balance, most, expected = totals.balance, totals.cost_at_most, totals.cost_expected
+    has = f"the balance is {money(balance.value, balance.currency)}"
+    if most is None or expected is None:
+        return [f"the exchange rates do not tell what it costs; {has}"]
+    lines = [f"costs about {money(expected, balance.currency)}, at most {money(most, balance.currency)}; {has}"]
+    if not totals.covered:
+        lines.append(f"the balance falls {money(expected - balance.value, balance.currency)} short of that")
+    return lines
+
+
+def _repeated(rows: int) -> str:
+    if rows == 1:
+        return "1 row gives its receiver what an earlier row gives too"
+    return f"{rows:,} rows give their receivers what an earlier row gives too"
+
+
+def totals_to_json(totals: "PlanTotals") -> dict[str, object]:
+    """Return what a plan adds up to as `--json` prints it.
+
+    Args:
+        totals: The plan's sums.
+    """
+    products = [
+        {
+            "product_id": product_id,
+            "name": product.name,
+            "rows": product.lines,
+            "vouchers": product.pieces,
+            "face": product.face,
+            "currency": product.currency,
+            "fee_percent": product.fee,
+            "discount_percent": product.discount,
+            "cost_expected": product.expected,
+        }
+        for product_id, product in sorted(totals.by_product.items())
+    ]
+    balance = totals.balance
+    return {
+        "rows": totals.lines,
+        "orders": totals.orders,
+        "vouchers": totals.pieces,
+        "skipped": totals.skipped,
+        "warned": totals.warned,
+        "warnings": totals.warnings,
+        "face": totals.face,
+        "products": products,
+        "balance": None if balance is None else {"value": balance.value, "currency": balance.currency},
+        "cost_expected": totals.cost_expected,
+        "cost_at_most": totals.cost_at_most,
+        "covered": totals.covered,
+        "expected_s": totals.expected_s,
+    }

@@ -1,0 +1,51 @@
+"""`xoxo bulk withdraw`: rows that were never sent are never to be sent."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from xoxo_async.cli.bulk.ledgers import with_ledger
+from xoxo_async.cli.bulk.options import ledger_option, reason_option
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import COUNTS, print_json
+from xoxo_async.cli.options import json_option
+from xoxo_async.cli.output import out
+from xoxo_async.cli.wording import count
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.lines import Counts
+    from xoxo_async.bulk.ledger.protocol import Ledger
+
+__all__ = ["withdraw"]
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  xoxo bulk withdraw EMP-17 EMP-18 --ledger march.db --reason "left the company"
+  xoxo bulk withdraw --planned --ledger march.db --reason "the campaign is off" """,
+)
+@click.argument("keys", nargs=-1, metavar="[KEY]...")
+@click.option("--planned", is_flag=True, help="All rows that were never sent.")
+@ledger_option
+@reason_option
+@json_option
+def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as_json: bool) -> None:
+    """Withdraw rows that were never sent: they are never sent then. KEY is a row's key. Moves no money."""
+    if bool(keys) == planned:
+        raise click.UsageError("name the rows by KEY, or give --planned for all of them")
+    if not reason.strip():
+        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+
+    async def work(opened: "Ledger") -> "tuple[int, Counts]":
+        await opened.recover()  # a line that a dead sender held may have been sent
+        return await opened.withdraw(keys or None, reason=reason), await opened.counts()
+
+    cancelled, counts = with_ledger(ledger, work, store_codes=False)
+    if as_json:
+        facts = {name: getattr(counts, name) for name in COUNTS}
+        print_json({"withdrawn": cancelled, "ledger": str(ledger), **facts})
+    else:
+        out(f"{count(cancelled, 'row')} withdrawn, never to be sent")

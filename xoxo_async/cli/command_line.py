@@ -1,0 +1,39 @@
+"""The command line that continues, as a person can paste it into this shell."""
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+__all__ = ["command_line"]
+
+
+def command_line(*arguments: str | os.PathLike[str]) -> str:
+    """Return a `xoxo` command line that works where this one did, quoted for a shell.
+
+    Args:
+        arguments: What follows the program's name.
+    """
+    return shlex.join([*_program(), *(os.fspath(argument) for argument in arguments)])
+
+
+def _program() -> list[str]:
+    """Return how this program is called: its name where the PATH finds it, its own path otherwise."""
+    beside = Path(sys.executable).with_name("xoxo")
+    on_path = shutil.which("xoxo")
+    if on_path and beside.exists() and Path(on_path).samefile(beside):
+        return ["xoxo"]
+    if sys.argv[0] and Path(sys.argv[0]).name == "xoxo" and Path(sys.argv[0]).exists():
+        return ["xoxo"] if on_path and Path(on_path).samefile(sys.argv[0]) else [_short(Path(sys.argv[0]))]
+    if beside.exists():
+        return [_short(beside)]
+    return [_short(Path(sys.executable)), "-m", "xoxo_async"]
+
+
+def _short(path: Path) -> str:
+    """Return a path from here where that is the shorter way to write it."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)

@@ -1,0 +1,23 @@
+"""The first rows of a long list."""
+
+from collections.abc import AsyncIterator
+from typing import TypeVar
+
+__all__ = ["first_rows"]
+
+T = TypeVar("T")
+
+
+async def first_rows(rows: AsyncIterator[T], limit: int) -> list[T]:
+    """Return the first rows of a list, and read no page beyond them.
+
+    Args:
+        rows: The list.
+        limit: How many at most.
+    """
+    taken: list[T] = []
+    async for row in rows:
+        taken.append(row)
+        if len(taken) >= limit:
+            break
+    return taken

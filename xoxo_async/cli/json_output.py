@@ -1,0 +1,98 @@
+"""Replies and facts as the one line of JSON that `--json` prints; secrets are masked."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from enum import Enum
+from typing import Any, Final, cast
+
+import msgspec
+
+from xoxo_async.cli.output import out
+from xoxo_async.errors import DecodeError
+from xoxo_async.wire import Secret
+from xoxo_async.wire.secrets import mask
+
+__all__ = ["COUNTS", "empty_counts", "json_text", "print_json", "to_json"]
+
+COUNTS: Final = ("rows", "issued", "pending", "rejected", "unknown", "not_sent")
+"""What every end of a command over a ledger tells in JSON, beside job, ledger and elapsed_s."""
+
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def print_json(value: object) -> None:
+    """Write a value to standard output as one line of JSON.
+
+    Args:
+        value: What `to_json` returns, or anything of the same kinds.
+    """
+    out(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Return a value as one line of JSON; amounts as plain numbers, exactly.
+
+    Args:
+        value: What `to_json` returns, or anything of the same kinds.
+    """
+    return _encode(value).decode()
+
+
+def to_json(value: Any, *, reveal: bool = False) -> Any:
+    """Return a reply as plain values under the names the library gives them, secrets masked.
+
+    Args:
+        value: A struct, or what structs hold.
+        reveal: Whether codes, PINs and links are shown.
+    """
+    match value:
+        case Secret():
+            return mask(value.reveal(), reveal=reveal)
+        case msgspec.Struct():
+            return {name: to_json(_read(value, name), reveal=reveal) for name in _names(type(value))}
+        case msgspec.Raw():
+            return msgspec.json.decode(value)
+        case Enum():
+            return value.value
+        case date():  # and datetime, which is one
+            return value.isoformat()
+        case Mapping():
+            items = cast("Mapping[object, object]", value).items()
+            return {str(key): to_json(item, reveal=reveal) for key, item in items}
+        case list() | tuple():
+            return [to_json(item, reveal=reveal) for item in cast("Sequence[object]", value)]
+        case _:
+            return None if isinstance(value, bytes) else value
+
+
+def _read(value: msgspec.Struct, name: str) -> Any:
+    """Return an attribute; None where it cannot be read: one odd product must not cost the whole list."""
+    try:
+        return getattr(value, name)
+    except DecodeError:
+        return None
+
+
+def _names(kind: type[msgspec.Struct]) -> list[str]:
+    """Return the public names of a struct: its fields, and what it reads out of raw ones."""
+    fields = [name for name in kind.__struct_fields__ if not name.endswith("_") and name != "raw"]
+    read = [
+        name
+        for base in reversed(kind.__mro__)
+        for name, member in vars(base).items()
+        if isinstance(member, property) and not name.startswith("_") and name not in {"extra", "raw"}
+    ]
+    return list(dict.fromkeys(fields + read))
+
+
+def empty_counts(*, job: str, ledger: str, elapsed_s: float) -> dict[str, object]:
+    """Return what JSON tells of a job while nothing is known of its ledger: every key that a script looks for.
+
+    Args:
+        job: The job's name, empty where it is not known either.
+        ledger: The ledger.
+        elapsed_s: How long the command took.
+    """
+    facts: dict[str, object] = {"job": job, "ledger": ledger, "elapsed_s": elapsed_s}
+    facts.update(dict.fromkeys(COUNTS, 0))
+    return {**facts, "alarms": [], "alarms_total": 0}

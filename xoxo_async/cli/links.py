@@ -1,0 +1,208 @@
+"""`xoxo links`: campaigns, making links, mailing them. A link is cash, and only its making ever shows it."""
+
+import errno
+import sys
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from xoxo_async.cli import exits
+from xoxo_async.cli.connect import ask
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.consent import confirm_spending
+from xoxo_async.cli.first_rows import first_rows
+from xoxo_async.cli.invocation import Group
+from xoxo_async.cli.json_output import json_text, print_json, to_json
+from xoxo_async.cli.numbers import Whole
+from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
+from xoxo_async.cli.output import out, say
+from xoxo_async.cli.tables import table
+from xoxo_async.cli.wording import count, money, unescaped
+from xoxo_async.client import XoxoClient
+from xoxo_async.errors import ConfigError
+from xoxo_async.private_files import ReservedFile
+from xoxo_async.services.links import LinkBatch
+
+__all__ = ["links"]
+
+
+@click.group(cls=Group)
+def links() -> None:
+    """Reward links: campaigns, making links, mailing them."""
+
+
+@links.command("campaigns")
+@click.option("--name", default="", help="Only campaigns with this in their name.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
+@json_option
+@connection_options
+def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
+    """List the campaigns that links can be made of."""
+    found = ask(
+        Connection(**where),
+        lambda xoxo: first_rows(xoxo.links.iterate_campaigns(limit=min(limit, 100), name=name), limit),
+    )
+    if as_json:
+        print_json({"campaigns": to_json(found)})
+        return
+    rows = (
+        (c.campaign_id, unescaped(c.campaign_name), money(c.denomination_value, c.currency_code), c.country_name)
+        for c in found
+    )
+    table(("id", "name", "value", "country"), rows)
+
+
+@links.command(
+    "generate",
+    moves_money="unkeyed",
+    epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt",
+)
+@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
+@click.option("--quantity", type=Whole(1), required=True, help="How many links.")
+@click.option("--expires-on", type=DAY, required=True, help="Their last day.")
+@click.option(
+    "--out",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Write the links to this new file, 0600; one that is there is never overwritten.",
+)
+@click.option("--reveal", is_flag=True, help="Show the links.")
+@yes_option
+@json_option
+@connection_options
+def links_generate(
+    campaign_id: int,
+    quantity: int,
+    expires_on: datetime,
+    path: Path | None,
+    reveal: bool,
+    yes: bool,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """Make links. Each is cash, and no later call shows it again: give --out or --reveal."""
+    if path is None and not reveal:
+        raise click.UsageError("links are shown once only: give --out FILE to keep them, or --reveal to see them")
+    connection = Connection(**where)
+    confirm_spending(connection, f"make {count(quantity, 'link')} of campaign {campaign_id}", yes=yes)
+    # Before the call: a file that cannot be made must not cost the links.
+    file = _reserved(path) if path is not None else None
+    try:
+        return _make(
+            connection,
+            lambda xoxo: xoxo.links.generate(campaign_id=campaign_id, quantity=quantity, expires_on=expires_on.date()),
+            file,
+            reveal=reveal,
+            as_json=as_json,
+        )
+    finally:
+        if file is not None:
+            file.close()
+
+
+def _reserved(path: Path) -> ReservedFile:
+    try:
+        return ReservedFile(path)
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already, and is never overwritten; nothing was sent") from None
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be written: {error.strerror or error}; nothing was sent") from error
+
+
+def _make(
+    connection: Connection,
+    generate: Callable[[XoxoClient], Awaitable[LinkBatch]],
+    file: ReservedFile | None,
+    *,
+    reveal: bool,
+    as_json: bool,
+) -> int:
+    """Make links, and keep or show them; return the exit code."""
+    made: list[LinkBatch] = []
+
+    async def make(xoxo: XoxoClient) -> None:
+        made.append(await generate(xoxo))  # kept although closing the client may fail afterwards
+
+    try:
+        ask(connection, make)
+        if file is None:
+            _write_out(_shown(made[0], reveal=reveal, as_json=as_json))
+        else:
+            file.write(_listed(made[0]))
+    except BaseException as error:
+        if not made:
+            raise
+        return _rescue(made[0], error, file)
+    if file is not None:
+        say(f"{count(len(made[0].links), 'link')} in {file.path}")
+        if reveal or as_json:
+            out(_shown(made[0], reveal=reveal, as_json=as_json).rstrip())
+    return exits.DONE
+
+
+def _shown(batch: LinkBatch, *, reveal: bool, as_json: bool) -> str:
+    return f"{json_text(to_json(batch, reveal=reveal))}\n" if as_json else _listed(batch)
+
+
+def _listed(batch: LinkBatch) -> str:
+    return "".join(f"{link.reveal()}\n" for link in batch.links)
+
+
+def _write_out(text: str) -> None:
+    """Write to standard output, and say so if that fails: what is lost here is lost."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "standard output is closed")
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def _rescue(batch: LinkBatch, error: BaseException, file: ReservedFile | None) -> int:
+    """Show links that were made and could not be kept where they should go: they exist, and no call shows them again.
+
+    Args:
+        batch: The links.
+        error: What went wrong after they were made.
+        file: Where they should have gone; it may hold some of them.
+    """
+    why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
+    say(
+        f"error: {count(len(batch.links), 'link')} made, and then something failed ({why}). They are cash and are shown"
+        " here for the only time: keep them, and do not run this again for them"
+        + (f". {file.path} may hold some of them" if file is not None else "")
+    )
+    try:
+        _write_out(_listed(batch))
+    except (OSError, ValueError):
+        say(_listed(batch).rstrip())
+    return exits.UNKNOWN
+
+
+@links.command("send", moves_money="unkeyed")
+@click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
+@click.option("--email", "emails", multiple=True, required=True, help="Who gets one; may be repeated.")
+@click.option("--expires-on", type=DAY, required=True, help="Their last day.")
+@yes_option
+@json_option
+@connection_options
+def links_send(
+    campaign_id: int,
+    emails: tuple[str, ...],
+    expires_on: datetime,
+    yes: bool,
+    as_json: bool,
+    **where: Any,
+) -> None:
+    """Have the vendor mail a link to each address. A lost answer can only be cleared up in the dashboard."""
+    connection = Connection(**where)
+    confirm_spending(connection, f"mail {count(len(emails), 'link')} of campaign {campaign_id}", yes=yes)
+    sent = ask(
+        connection,
+        lambda xoxo: xoxo.links.send(campaign_id=campaign_id, emails=emails, expires_on=expires_on.date()),
+    )
+    if as_json:
+        print_json(to_json(sent))
+    else:
+        out(sent.message or f"{count(len(emails), 'link')} mailed")

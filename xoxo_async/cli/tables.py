@@ -1,0 +1,75 @@
+"""Tables: drawn on a terminal, tab-separated elsewhere."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TextIO
+
+from xoxo_async.cli.output import is_terminal, note_lost, out, silence
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["console", "table"]
+
+_SIZE: Final = re.compile("[0-9]{1,4}")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table to standard output: drawn on a terminal, tab-separated elsewhere.
+
+    Args:
+        header: The columns' names.
+        rows: The rows.
+    """
+    cells = ([_CONTROL.sub(" ", "" if cell is None else str(cell)) for cell in row] for row in rows)
+    if not is_terminal(sys.stdout):
+        for row in (list(header), *cells):
+            out("\t".join(row))
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    for name in header:
+        drawn.add_column(name, overflow="fold")
+    for row in cells:
+        drawn.add_row(*(Text(cell) for cell in row))  # no markup: the words are the vendor's
+    try:
+        console(sys.stdout).print(drawn)
+    except (OSError, ValueError) as error:
+        silence(sys.stdout)
+        note_lost(error)
+
+
+def console(stream: TextIO) -> "Console":
+    """Return what draws on a terminal, as wide as that is.
+
+    The library believes any COLUMNS and LINES, and draws nothing at all for 0. What makes no sense is passed over here.
+
+    Args:
+        stream: The terminal.
+    """
+    from rich.console import Console
+
+    return Console(
+        file=stream,
+        width=_size("COLUMNS", stream, least=20, usual=80),
+        height=_size("LINES", stream, least=2, usual=24),
+    )
+
+
+def _size(name: str, stream: TextIO, *, least: int, usual: int) -> int | None:
+    """Return a size of the terminal where the environment tells one; None lets the library look, and follow changes."""
+    given = os.environ.get(name)
+    if given is None:
+        return None
+    if _SIZE.fullmatch(given) and int(given) >= least:
+        return int(given)
+    with suppress(OSError, ValueError):
+        size = os.get_terminal_size(stream.fileno())
+        return max(size.columns if name == "COLUMNS" else size.lines, least) if size.columns and size.lines else usual
+    return usual

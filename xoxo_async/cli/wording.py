@@ -1,0 +1,43 @@
+"""Amounts, numbers and times as a person reads them."""
+
+import html
+from collections.abc import Mapping
+from decimal import Decimal
+
+__all__ = ["amounts", "count", "duration", "money", "unescaped"]
+
+
+def money(value: Decimal | None, currency: str | None = "") -> str:
+    """Return an amount for people: `INR 1,250.50`.
+
+    Args:
+        value: The amount; None is a dash.
+        currency: Its currency.
+    """
+    if value is None:
+        return "-"
+    whole = value == value.to_integral_value()
+    text = f"{value.quantize(Decimal(1)):,f}" if whole and abs(value) < 10**24 else f"{value:,f}"
+    return f"{currency} {text}" if currency else text
+
+
+def amounts(by_currency: Mapping[str, Decimal]) -> str:
+    """Return sums by currency: `INR 1,250, USD 40`."""
+    return ", ".join(money(value, currency) for currency, value in sorted(by_currency.items())) or "nothing"
+
+
+def unescaped(text: str | None) -> str:
+    """Return the vendor's words as they read: its catalogue writes `&amp;` for `&`."""
+    return html.unescape(text or "")
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its noun: `1 row`, `1,000 rows`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def duration(seconds: float) -> str:
+    """Return a time for people: `0:07`, `17:05`, `16:50:00`."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
