@@ -103,8 +103,8 @@ def _tell_but_lookups(event: Event) -> None:
 
 def _from_environment(connection: Connection) -> tuple[TokenProvider, str, Network]:
     environment = Environment.read()
-    given = {"base_url": connection.base_url, "client_id": connection.client_id}
-    environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
+    flags = {"base_url": connection.base_url, "client_id": connection.client_id}
+    environment = msgspec.structs.replace(environment, **{name: value for name, value in flags.items() if value})
     return credentials_from(environment), environment.base_url, environment.network()
 
 

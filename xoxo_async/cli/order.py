@@ -48,18 +48,18 @@ The same poNumber never buys twice: after a lost answer, run the same command ag
 @yes_option
 @json_option
 @connection_options
-def order_place(reveal: bool, yes: bool, as_json: bool, **given: Any) -> None:
+def order_place(reveal: bool, yes: bool, as_json: bool, **fields: Any) -> None:
     """Place one order. Moves money, once for a poNumber."""
-    connection = _connection(given)
-    what = f"order {given['quantity']} x {money(given['denomination'])} of product {given['product_id']}"
+    connection = _connection(fields)
+    what = f"order {fields['quantity']} x {money(fields['denomination'])} of product {fields['product_id']}"
     confirm_spending(connection, what, yes=yes)
-    placed = ask(connection, lambda xoxo: xoxo.orders.place(**given))
+    placed = ask(connection, lambda xoxo: xoxo.orders.place(**fields))
     _show_order(placed, reveal=reveal, as_json=as_json)
 
 
-def _connection(given: dict[str, Any]) -> Connection:
+def _connection(fields: dict[str, Any]) -> Connection:
     """Take the connection's flags out of a command's."""
-    return Connection(**{name: given.pop(name) for name in ("base_url", "client_id", "sandbox")})
+    return Connection(**{name: fields.pop(name) for name in ("base_url", "client_id", "sandbox")})
 
 
 @order.command("get", epilog="Example:  xoxo order get --po-number INV-17 --reveal")

@@ -35,10 +35,10 @@ Example, in one terminal and in another:
               help="Answer as the vendor's pages show, or as its OpenAPI file says.")  # fmt: skip
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
-def sandbox(**given: Any) -> None:
+def sandbox(**flags: Any) -> None:
     """Serve a local sandbox of the API until Ctrl-C. No money, no network."""
     with as_before():
-        run_async(lambda: _serve(**given))
+        run_async(lambda: _serve(**flags))
 
 
 async def _serve(

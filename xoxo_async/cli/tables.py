@@ -64,11 +64,11 @@ def console(stream: TextIO) -> "Console":
 
 def _size(name: str, stream: TextIO, *, least: int, usual: int) -> int | None:
     """Return a size of the terminal where the environment tells one; None lets the library look, and follow changes."""
-    given = os.environ.get(name)
-    if given is None:
+    asked = os.environ.get(name)
+    if asked is None:
         return None
-    if _SIZE.fullmatch(given) and int(given) >= least:
-        return int(given)
+    if _SIZE.fullmatch(asked) and int(asked) >= least:
+        return int(asked)
     with suppress(OSError, ValueError):
         size = os.get_terminal_size(stream.fileno())
         return max(size.columns if name == "COLUMNS" else size.lines, least) if size.columns and size.lines else usual
