@@ -55,6 +55,7 @@ def reconcile(**flags: Any) -> int:
 
 def _work(action: str, flags: dict[str, Any], orders: str = "") -> int:
     from xoxo_async.cli.bulk.session import run_request
+    from xoxo_async.cli.connect import open_client
 
     connection = Connection(
         base_url=flags.pop("base_url"),
@@ -64,4 +65,4 @@ def _work(action: str, flags: dict[str, Any], orders: str = "") -> int:
         rate=flags.pop("rate"),
         connections=flags["concurrency"] if isinstance(flags["concurrency"], int) else 0,
     )
-    return run_request(RunRequest(action=action, orders=orders, connection=connection, **flags))
+    return run_request(RunRequest(action=action, orders=orders, connection=connection, **flags), open_client)

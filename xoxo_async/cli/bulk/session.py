@@ -3,12 +3,14 @@
 import os
 import signal
 import time
-from typing import Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol
 
 import anyio
 import anyio.abc
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.intake.orders_file import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
@@ -25,14 +27,13 @@ from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
 from xoxo_async.cli.bulk.progress import showing_progress
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.totals import print_totals, summary
-from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error
 from xoxo_async.cli.output import say
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.cli.wording import amounts, count
-from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_request"]
@@ -40,17 +41,26 @@ __all__ = ["run_request"]
 _STILL_PLANNING_S: Final = 5.0
 
 
-def run_request(request: RunRequest) -> int:
+class ClientOpener(Protocol):
+    """Opens a client for the time of a block."""
+
+    def __call__(self, connection: Connection, *, aloud: bool) -> AbstractAsyncContextManager[BulkClient]:
+        """Open it."""
+        ...
+
+
+def run_request(request: RunRequest, open_client: ClientOpener) -> int:
     """Do the work, print how it ended, and return the exit code.
 
     Args:
         request: What was asked for.
+        open_client: Opens the client, quietly where `aloud` is false.
     """
     if request.asks:
         need_a_person(request.connection, f"issuing the orders of {request.orders or request.ledger}")
     started = time.monotonic()
     with as_before():
-        outcome = run_async(lambda: BulkSession(request).work())
+        outcome = run_async(lambda: BulkSession(request, open_client).work())
     elapsed = time.monotonic() - started
     if outcome.report is not None and outcome.error is None:
         return print_report(request, msgspec.structs.replace(outcome.report, elapsed_s=elapsed), outcome)
@@ -62,10 +72,12 @@ class BulkSession:
 
     Args:
         request: What was asked for.
+        open_client: Opens the client.
     """
 
-    def __init__(self, request: RunRequest) -> None:
+    def __init__(self, request: RunRequest, open_client: ClientOpener) -> None:
         self._request: Final = request
+        self._open_client: Final = open_client
         self._issuer: BulkIssuer | None = None
         self._all: Final = anyio.CancelScope()
         self._sending: Final = anyio.CancelScope()
@@ -95,10 +107,10 @@ class BulkSession:
     async def _work_on_the_ledger(self) -> None:
         async with self._ledger() as ledger:
             kept = await kept_bounds(ledger)
-            async with open_client(self._request.connection_within(kept), aloud=False) as client:
+            async with self._open_client(self._request.connection_within(kept), aloud=False) as client:
                 await self._issue(client, ledger, kept)
 
-    async def _issue(self, client: XoxoClient, ledger: Ledger, kept: Bounds) -> None:
+    async def _issue(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> None:
         issuer = self._issuer_of(client, ledger, kept)
         before = await ledger.counts()
         self._say_why_distrusted(ledger, kept)
@@ -121,7 +133,7 @@ class BulkSession:
             keep_unused=False,
         )
 
-    def _issuer_of(self, client: XoxoClient, ledger: Ledger, kept: Bounds) -> BulkIssuer:
+    def _issuer_of(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> BulkIssuer:
         request = self._request
         return BulkIssuer(
             client,
