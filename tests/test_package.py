@@ -20,7 +20,7 @@ PACKAGE = ROOT / "xoxo_async"
 TESTS = ROOT / "tests"
 TEST_MODULES = sorted(TESTS.rglob("test_*.py"))
 
-LONGEST_CHAIN = 21
+LONGEST_CHAIN = 12
 """Modules in the longest chain of imports; the goal is 12. A long chain is a tower: nobody can change its floors."""
 
 MOST_WORDS = 8
@@ -33,13 +33,14 @@ TESTED_ELSEWHERE = {
     "bulk/client": "protocols: mypy",
     "bulk/events": "tests/unit/bulk/test_run_events.py",
     "bulk/ledger/facts": "constants",
-    "bulk/ledger/table": "tests/unit/bulk/ledger/test_model.py",
+    "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "services/account/operations": "declarations: tests/contract",
     "services/account/replies": "declarations: tests/contract",
     "services/account/requests": "declarations: tests/contract",
     "services/catalog/operations": "declarations: tests/contract",
     "services/catalog/replies": "declarations: tests/contract",
+    "services/orders/details": "tests/unit/services/orders/test_requests.py, tests/contract",
     "services/orders/replies": "declarations: tests/contract",
 }
 """Modules without a unit test module of their own, and what tests them."""

@@ -5,12 +5,12 @@ from typing import Final, Generic, TypeVar, cast
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.errors import DecodeError
 from xoxo_async.wire.scalars import to_decimal
 from xoxo_async.wire.secrets import RawReply
 from xoxo_async.wire.untyped import Rows, read_untyped
 
-__all__ = ["Page", "check_page", "iterate_pages"]
+__all__ = ["Page", "iterate_pages"]
 
 T = TypeVar("T")
 
@@ -90,17 +90,6 @@ def _unknown(item: object, row: object) -> dict[str, object]:
         return {}
     known = {field.encode_name for field in msgspec.structs.fields(type(item))}
     return {name: value for name, value in cast("dict[str, object]", row).items() if name not in known}
-
-
-def check_page(page: object, limit: object) -> None:
-    """Refuse a page number or size that makes no sense.
-
-    Raises:
-        ConfigError: When either is not a whole number from 1.
-    """
-    for name, value in (("page", page), ("limit", limit)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
 
 
 async def iterate_pages(

@@ -1,19 +1,18 @@
 """Reads the answers that take a closer look: the large ones, and those that are no success."""
 
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import anyio.to_thread
 
 from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacer
-from xoxo_async.session import Session
 from xoxo_async.transport.http import Answer
 from xoxo_async.wire.refusal import recognise
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["LARGE", "Reader"]
+__all__ = ["LARGE", "Reader", "TokenHolder"]
 
 Reply = TypeVar("Reply")
 
@@ -30,21 +29,34 @@ _SAYS_WHEN: Final = frozenset({429, 503})
 """With these statuses `Retry-After` is about the operation, whatever else the answer says."""
 
 
+class TokenHolder(Protocol):
+    """The part of `Session` that the answer to a call concerns."""
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """What must be masked where a server's words are repeated."""
+        ...
+
+    def reject(self, bearer: Secret | None, *, worked: bool = False) -> TokenRejectedError | None:
+        """Forget an access token that the vendor refused."""
+        ...
+
+
 class Reader:
     """Read answers, and let pacer and session learn from those that are no success.
 
     Args:
-        session: Forgets tokens that were refused.
+        tokens: Forgets a token that was refused.
         pacer: Keeps penalties.
 
     Attributes:
         worked: The last access token that the vendor accepted, None before one was.
     """
 
-    __slots__ = ("_pacer", "_session", "worked")
+    __slots__ = ("_pacer", "_tokens", "worked")
 
-    def __init__(self, session: Session, pacer: Pacer) -> None:
-        self._session: Final = session
+    def __init__(self, tokens: TokenHolder, pacer: Pacer) -> None:
+        self._tokens: Final = tokens
         self._pacer: Final = pacer
         self.worked: Secret | None = None
 
@@ -82,10 +94,10 @@ class Reader:
         self, operation: Operation[Any, Any], answer: Answer, undecoded: DecodeError | None
     ) -> XoxoError:
         """Let pacer and session know what an answer that is no success means, and choose the error to raise."""
-        error = await _recognised(operation, answer, self._session.secrets)
+        error = await _recognised(operation, answer, self._tokens.secrets)
         self._note_penalty(operation.name, answer, error)
         if isinstance(error, TokenRejectedError):
-            held = self._session.reject(answer.bearer, worked=answer.bearer is self.worked)
+            held = self._tokens.reject(answer.bearer, worked=answer.bearer is self.worked)
             if held is not None:
                 held.status, held.error_id = error.status, error.error_id
                 return held

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from xoxo_async.errors import ConfigError, DecodeError
-from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.errors import DecodeError
+from xoxo_async.paging import Page, iterate_pages
 
 pytestmark = pytest.mark.anyio
 
@@ -159,12 +159,3 @@ def test_a_page_is_its_items() -> None:
     assert len(page) == 2
     assert page.is_last
     assert not Page(("a", "b"), 1, 2).is_last
-
-
-@pytest.mark.parametrize("bad", [0, -1, True, 1.0, "1", None])
-def test_pages_and_limits_are_whole_numbers_from_one(bad: object) -> None:
-    """Page 0 and limit 0 mean nobody knows what to the vendor: they are refused, by name."""
-    with pytest.raises(ConfigError, match="page"):
-        check_page(bad, 1)
-    with pytest.raises(ConfigError, match="limit"):
-        check_page(1, bad)

@@ -12,8 +12,9 @@ from aiohttp import web
 
 from xoxo_async.sandbox.fault_answers import answer_with_fault, refused, reply
 from xoxo_async.sandbox.faults import AFTER_COMMIT, Faults, Rule
-from xoxo_async.sandbox.handlers import FLAT_HANDLERS, HANDLERS, ROOTS, as_openapi
+from xoxo_async.sandbox.handlers import FLAT_HANDLERS, HANDLERS, as_openapi
 from xoxo_async.sandbox.limits import Limiter
+from xoxo_async.sandbox.operations import data_of
 from xoxo_async.sandbox.reading import Refusal
 from xoxo_async.sandbox.state import State
 from xoxo_async.sandbox.tokens import Tokens
@@ -220,7 +221,7 @@ def _parse(raw: bytes) -> tuple[str | None, Mapping[str, object]]:
         variables = body["variables"]
         if operation not in HANDLERS and operation not in FLAT_HANDLERS:
             return None, {}
-        data = variables.get(ROOTS.get(operation, "data"), variables)
+        data = data_of(operation, variables)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, KeyError, TypeError, AttributeError):
         return None, {}
     # PHP clients write an empty object as an empty list.

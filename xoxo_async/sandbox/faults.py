@@ -51,7 +51,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.sandbox.handlers import OPERATIONS
+from xoxo_async.sandbox.operations import OPERATIONS
 
 __all__ = ["AFTER_COMMIT", "KINDS", "FaultError", "Faults", "Rule", "load_faults"]
 

@@ -10,6 +10,7 @@ from xoxo_async.errors import ConfigError
 __all__ = [
     "LOST_DIGITS",
     "check_dates",
+    "check_page",
     "day",
     "decimal",
     "e164",
@@ -179,6 +180,17 @@ def e164(name: str, value: object) -> str:
     if not isinstance(value, str) or not _E164.fullmatch(value):
         raise ConfigError(f"{name} must be in E.164: + and 6 to 15 digits")
     return value
+
+
+def check_page(page: object, limit: object) -> None:
+    """Refuse a page number or size that makes no sense.
+
+    Raises:
+        ConfigError: When either is not a whole number from 1.
+    """
+    for name, value in (("page", page), ("limit", limit)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
 
 
 def check_dates(start: object, end: object) -> tuple[date, date]:

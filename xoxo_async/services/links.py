@@ -9,7 +9,7 @@ import msgspec
 
 from xoxo_async.errors import ConfigError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
-from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.wire.scalars import parse_datetime
 from xoxo_async.wire.secrets import Secret
@@ -293,7 +293,7 @@ class LinkService:
             page = await xoxo.links.list_campaigns()
             ```
         """
-        check_page(page, limit)
+        checks.check_page(page, limit)
         request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "", int(enabled))
         return Page(await self._dispatch(LIST_CAMPAIGNS, request), page, limit)
 

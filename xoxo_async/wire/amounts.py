@@ -1,22 +1,55 @@
-"""The check after decoding: no amount of money that no account has."""
+"""Amounts of money: how one is read, and the check after decoding that none is larger than any account."""
 
 import types
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from operator import attrgetter
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 
-__all__ = ["Check", "ImplausibleError", "is_list", "money_check"]
+__all__ = ["Check", "ImplausibleError", "is_list", "money_check", "read_amount"]
+
+_MAX_EXPONENT: Final = 30
+_LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
+_NOTHING: Final = Decimal(0)
 
 
 class ImplausibleError(Exception):
-    """An amount of money that no account has."""
+    """A value is no amount of money, or one that no account has. Its message never repeats the value."""
 
 
 Check = Callable[[Any], None]
 """Raises `ImplausibleError` for a value that holds such an amount. It takes None, which is no amount."""
+
+
+def read_amount(value: object) -> Decimal | None:
+    """Read an amount in any documented form, see `to_decimal`.
+
+    Args:
+        value: As decoded; fractions as Decimal, never as float.
+
+    Returns:
+        The exact amount, None for none.
+
+    Raises:
+        ImplausibleError: It is anything else, NaN and absurd magnitudes included.
+    """
+    if type(value) is int and -_LARGEST < value < _LARGEST:
+        # Most amounts of a catalog are such numbers, and most of them 0: this is the short way to the same result.
+        return Decimal(value) if value else _NOTHING
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise ImplausibleError(f"expected an amount of money, got {type(value).__name__}")
+    try:
+        number = Decimal(value.strip() if isinstance(value, str) else value)
+    except (InvalidOperation, ValueError):
+        raise ImplausibleError("expected an amount of money, got a text that is none") from None
+    # No amount is so large: writing out 1E+999999999 would fill the memory, and comparing with NaN raises.
+    if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
+        raise ImplausibleError("expected an amount of money, got one that is not finite or absurdly large or small")
+    return number
 
 
 def money_check(kind: Any) -> Check | None:

@@ -1,16 +1,14 @@
 """Money and dates in every form the vendor writes them."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Final
 
 from xoxo_async.errors import DecodeError
+from xoxo_async.wire.amounts import ImplausibleError, read_amount
 
 __all__ = ["parse_date", "parse_datetime", "to_decimal"]
 
-_MAX_EXPONENT: Final = 30
-_LARGEST: Final = 10 ** (_MAX_EXPONENT + 1)
-_NOTHING: Final = Decimal(0)
 _FIRST_YEAR: Final = 2000
 """The vendor is younger: an earlier date is how some back end writes that there is none."""
 _EARLIEST_S: Final = 10**9
@@ -30,21 +28,10 @@ def to_decimal(value: object) -> Decimal | None:
     Raises:
         DecodeError: For anything else, NaN and absurd magnitudes included; the value itself is not repeated.
     """
-    if type(value) is int and -_LARGEST < value < _LARGEST:
-        # Most amounts of a catalogue, and most of them 0; what follows says the same of them, slowly.
-        return Decimal(value) if value else _NOTHING
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise DecodeError(f"expected an amount of money, got {type(value).__name__}")
     try:
-        number = Decimal(value.strip() if isinstance(value, str) else value)
-    except (InvalidOperation, ValueError):
-        raise DecodeError("expected an amount of money, got a text that is none") from None
-    # What no amount can be: writing out 1E+999999999 would fill the memory, and comparing with NaN raises.
-    if not number.is_finite() or abs(number.adjusted()) > _MAX_EXPONENT:
-        raise DecodeError("expected an amount of money, got one that is not finite or absurdly large or small")
-    return number
+        return read_amount(value)
+    except ImplausibleError as error:
+        raise DecodeError(str(error)) from None
 
 
 def parse_date(text: object) -> date | None:

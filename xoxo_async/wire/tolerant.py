@@ -9,9 +9,8 @@ from typing import Any, Final, Union, cast, get_args, get_origin
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire.amounts import Check, ImplausibleError, is_list, money_check
+from xoxo_async.wire.amounts import Check, ImplausibleError, is_list, money_check, read_amount
 from xoxo_async.wire.enums import OpenEnum
-from xoxo_async.wire.scalars import to_decimal
 from xoxo_async.wire.secrets import Secret, build
 
 __all__ = ["fit"]
@@ -166,8 +165,8 @@ def _fit_int(value: object, path: str) -> int:
     try:
         if text.removeprefix("-").isdecimal():
             return int(text)  # an id may have any magnitude, an amount of money may not
-        number = to_decimal(value)
-    except (DecodeError, ValueError):
+        number = read_amount(value)
+    except (ImplausibleError, ValueError):
         number = None
     if number is None or number != number.to_integral_value():
         raise _unfit(path, "whole number", value)
@@ -176,9 +175,9 @@ def _fit_int(value: object, path: str) -> int:
 
 def _fit_decimal(value: object, path: str) -> Decimal:
     try:
-        number = to_decimal(value)
-    except DecodeError as error:
-        raise DecodeError(f"{path}: {error.message}") from None
+        number = read_amount(value)
+    except ImplausibleError as error:
+        raise DecodeError(f"{path}: {error}") from None
     if number is None:
         raise DecodeError(f"{path}: expected an amount of money, got none")
     return number

@@ -146,3 +146,12 @@ def test_a_day_is_a_date() -> None:
     """A text is not a date."""
     with pytest.raises(ConfigError, match="expires_on must be a date"):
         checks.day("expires_on", "2026-01-01")
+
+
+@pytest.mark.parametrize("bad", [0, -1, True, 1.0, "1", None])
+def test_pages_and_limits_are_whole_numbers_from_one(bad: object) -> None:
+    """No vendor page says what page 0 or limit 0 means, so both are refused by name."""
+    with pytest.raises(ConfigError, match="page"):
+        checks.check_page(bad, 1)
+    with pytest.raises(ConfigError, match="limit"):
+        checks.check_page(1, bad)

@@ -11,31 +11,12 @@ from xoxo_async.bulk.intake.fields import FileRow
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.rows import Row, check_fields, make_row
+from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, make_row
 from xoxo_async.bulk.intake.unique import Repeats
 
-__all__ = ["Rows", "rows_of"]
+__all__ = ["rows_of"]
 
 _CHUNK: Final = 500
-
-
-class Rows:
-    """A stream of checked rows. A bad row goes to `problems`, and the stream goes on.
-
-    Attributes:
-        source: What is read, for messages.
-        problems: The bad rows.
-        warnings: Rows that are sent, and that a person should look at.
-    """
-
-    def __init__(self, source: str, rows: AsyncIterator[Row], problems: Problems, warnings: Problems) -> None:
-        self.source: Final[str] = source
-        self.problems: Final[Problems] = problems
-        self.warnings: Final[Problems] = warnings
-        self._rows: Final = rows
-
-    def __aiter__(self) -> AsyncIterator[Row]:
-        return self._rows
 
 
 def rows_of(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], job: str) -> Rows:

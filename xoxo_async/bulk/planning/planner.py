@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.rows import Row
-from xoxo_async.bulk.intake.stream import Rows
+from xoxo_async.bulk.intake.rows import Row, Rows
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product

@@ -1,12 +1,10 @@
 """The vendor's order history: read once for all lines that need it, and within bounds."""
 
 from collections.abc import AsyncIterator, Callable
-from datetime import date
 from typing import Final
 
 import anyio
 
-from xoxo_async.bulk.client import BulkClient
 from xoxo_async.errors import DecodeError, XoxoError
 from xoxo_async.services.orders.replies import OrderSummary
 
@@ -26,16 +24,17 @@ class DayHistory:
     that were read for one line serve the others. Each search reads on only until it finds its poNumber.
 
     Args:
-        client: Reads; one getOrderHistory call for each hundred orders.
+        summaries: The history of these days, as `orders.iterate_history` reads it: one getOrderHistory call for each
+            hundred orders.
         first: The first day.
         last: The last day.
         clock: Any clock, in seconds.
     """
 
-    def __init__(self, client: BulkClient, first: date, last: date, clock: Callable[[], float]) -> None:
+    def __init__(self, summaries: AsyncIterator[OrderSummary], clock: Callable[[], float]) -> None:
         self.cut_short: str = ""
         """Why not all of the days were read; empty when they were."""
-        self._orders: AsyncIterator[OrderSummary] | None = client.orders.iterate_history(first, last)
+        self._orders: AsyncIterator[OrderSummary] | None = summaries
         self._clock: Final = clock
         self._left_s = _LONGEST_S
         self._left = _MOST_ORDERS

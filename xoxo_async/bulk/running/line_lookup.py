@@ -46,7 +46,7 @@ class LineLookUp:
         self._rules: Final = rules
         self._progress: Final = progress
         self._wall: Final = wall
-        self._zone: Final = VendorZone(client, ledger)
+        self._zone: Final = VendorZone(client.orders.get, ledger)
         self._asked_at: Final[dict[tuple[int, int], float]] = {}
         self._histories: Final[dict[tuple[date, date], DayHistory]] = {}
 
@@ -146,7 +146,7 @@ class LineLookUp:
         last = datetime.fromtimestamp(line.last_sent_at or self._wall(), UTC).date() + timedelta(days=1)
         days = (first, last)
         if days not in self._histories:
-            self._histories[days] = DayHistory(self._client, first, last, self._wall)
+            self._histories[days] = DayHistory(self._client.orders.iterate_history(first, last), self._wall)
         return self._histories[days]
 
     async def _found(self, line: LedgerLine, order: Order) -> Change:

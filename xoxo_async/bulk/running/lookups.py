@@ -1,7 +1,7 @@
 """Look-ups of many lines: a few at a time, with an end when the vendor answers none of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 
@@ -10,11 +10,12 @@ from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
 from xoxo_async.bulk.running.circuit import PENALTY_TOLERANCE, PROBE_PO_NUMBER
 from xoxo_async.bulk.running.progress import Progress, clock_time
+from xoxo_async.bulk.running.rounds import Round
 from xoxo_async.consequences import is_answer
 from xoxo_async.errors import AuthError, NotFoundError, RateLimitedError, XoxoError
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY
 
-__all__ = ["LookUps", "Round"]
+__all__ = ["LookUps"]
 
 _AT_ONCE: Final = 8
 _FIRST_WAIT_S: Final = 2.0
@@ -22,18 +23,6 @@ _LONGEST_WAIT_S: Final = 15.0
 _WATCH_EVERY_S: Final = 0.25
 _A_DAY_S: Final = 24 * 3600.0
 """No outage lasts for a day. What fails after that is the line's own matter, also when other look-ups fail as well."""
-
-
-class Round(NamedTuple):
-    """The result of one round of look-ups.
-
-    Attributes:
-        changes: The facts to record.
-        failed: The lines whose look-up failed for a reason of their own, and the error of each.
-    """
-
-    changes: list[Change]
-    failed: list[tuple[LedgerLine, XoxoError]]
 
 
 class LookUps:

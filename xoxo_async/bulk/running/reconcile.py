@@ -9,9 +9,9 @@ from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import next_look
-from xoxo_async.bulk.running.lookups import LookUps
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
+from xoxo_async.bulk.running.rounds import LooksUpLines
 from xoxo_async.errors import XoxoError
 
 __all__ = ["AsksAboutLines", "Reconciler"]
@@ -69,7 +69,7 @@ class Reconciler:
         ledger: Ledger,
         recorder: Recorder,
         asks: AsksAboutLines,
-        looks: LookUps,
+        looks: LooksUpLines,
         rules: Rules,
         *,
         progress: Progress,

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 import anyio.abc
@@ -15,14 +15,30 @@ from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.slots import OrderSlots
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import BudgetError
 
-__all__ = ["Runner"]
+__all__ = ["Runner", "Slots"]
 
 _TRIAL_CHECK_S: Final = 0.02
 """How often to check whether the one line that tries a server has ended."""
+
+
+class Slots(Protocol):
+    """Says when orders may be sent; see `OrderSlots`."""
+
+    @property
+    def held_back(self) -> bool:
+        """Whether a penalty holds orders back now."""
+        ...
+
+    async def authorise(self) -> None:
+        """Have a token before slots are taken."""
+        ...
+
+    async def take(self, wanted: int) -> int:
+        """Take up to so many slots, and return how many are due now."""
+        ...
 
 
 class Runner:
@@ -50,7 +66,7 @@ class Runner:
         self,
         ledger: Ledger,
         recorder: Recorder,
-        slots: OrderSlots,
+        slots: Slots,
         circuit: Circuit,
         stop: StopSignal,
         progress: Progress,

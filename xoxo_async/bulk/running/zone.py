@@ -6,18 +6,17 @@ its date shows how the vendor's clock differs from this one.
 
 import math
 from datetime import UTC
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 
-from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.errors import XoxoError
 from xoxo_async.services.orders.replies import Order
 
-__all__ = ["VendorZone"]
+__all__ = ["OrderReader", "VendorZone"]
 
 _SAMPLES: Final = 3
 _MOST_ASKED: Final = 9
@@ -27,16 +26,24 @@ _QUARTER_S: Final = 900
 """Zones differ by whole quarters of an hour. The rest of a measured difference is the difference of two clocks."""
 
 
+class OrderReader(Protocol):
+    """Reads one order by its id."""
+
+    async def __call__(self, *, order_id: int) -> Order:
+        """Return the order; moves no money."""
+        ...
+
+
 class VendorZone:
     """Say whether an order's date falls within one send.
 
     Args:
-        client: Looks up orders; a few getOrderDetails calls, once.
+        read_order: Reads an order by its `order_id`, as `orders.get` does; a few getOrderDetails calls, once.
         ledger: Names orders that it surely placed.
     """
 
-    def __init__(self, client: BulkClient, ledger: Ledger) -> None:
-        self._client: Final = client
+    def __init__(self, read_order: OrderReader, ledger: Ledger) -> None:
+        self._read_order: Final = read_order
         self._ledger: Final = ledger
         self._offset: float | None = None
         self._left = _MOST_ASKED
@@ -99,7 +106,7 @@ class VendorZone:
             return None
         self._left -= 1
         try:
-            date = _seconds(await self._client.orders.get(order_id=line.order_id))
+            date = _seconds(await self._read_order(order_id=line.order_id))
         except XoxoError:
             return None
         return None if date is None else (date - line.last_sent_at, date + 1 - line.first_sent_at)

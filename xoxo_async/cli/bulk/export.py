@@ -9,8 +9,9 @@ import msgspec
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger
-from xoxo_async.cli.bulk.ledgers import address_of, books_of, with_ledger
+from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub

@@ -10,8 +10,8 @@ import click
 import msgspec
 
 from xoxo_async.cli import exits
-from xoxo_async.cli.bulk.ledgers import address_of, books_of
 from xoxo_async.cli.bulk.options import LedgerPath, row_options
+from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.bulk.totals import print_totals, summary, totals_to_json
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from xoxo_async.cli.bulk.ledgers import address_of, books_of, with_ledger
+from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option, reason_option
+from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from xoxo_async.cli.bulk.continuing import continue_ledger
-from xoxo_async.cli.bulk.ledgers import address_of, at_its_server, books_of, with_ledger
+from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command

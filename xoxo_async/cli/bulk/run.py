@@ -4,9 +4,9 @@ from typing import Any
 
 import click
 
-from xoxo_async.cli.bulk.ledgers import books_of
 from xoxo_async.cli.bulk.options import row_options, spend_options, work_options
 from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.invocation import Command
 

@@ -22,10 +22,10 @@ from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.continuing import keep_settings
-from xoxo_async.cli.bulk.ledgers import address_of
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
 from xoxo_async.cli.bulk.progress import showing_progress
 from xoxo_async.cli.bulk.request import RunRequest
+from xoxo_async.cli.bulk.servers import address_of
 from xoxo_async.cli.bulk.totals import print_totals, summary
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import agree, need_a_person

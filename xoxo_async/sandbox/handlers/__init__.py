@@ -19,7 +19,7 @@ from xoxo_async.sandbox.handlers.points import as_openapi, cancel_balance, send_
 from xoxo_async.sandbox.reading import Data
 from xoxo_async.sandbox.state import State
 
-__all__ = ["FLAT_HANDLERS", "HANDLERS", "OPERATIONS", "ROOTS", "Handler", "as_openapi"]
+__all__ = ["FLAT_HANDLERS", "HANDLERS", "Handler", "as_openapi"]
 
 Handler = Callable[[State, Data, bool], object]
 
@@ -46,14 +46,3 @@ FLAT_HANDLERS: Final[dict[str, Callable[[State, Data], object]]] = {
     "lookupMobileNumber": lookup_mobile_number,
 }
 """The operations whose reply carries its own success flag."""
-
-OPERATIONS: Final = frozenset(HANDLERS) | frozenset(FLAT_HANDLERS)
-"""The names of all operations."""
-
-ROOTS: Final = {
-    "user_balance": "user_data",
-    "sendBalance": "recipients_data",
-    "cancelBalance": "recipients_data",
-    "campaignList": "add_data",
-}
-"""The wrapper inside `variables`, where it is not `data`."""

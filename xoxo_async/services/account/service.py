@@ -6,7 +6,7 @@ from typing import Final, get_args
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.operation import Dispatch
-from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.account.operations import (
     CHECK_TOKEN,
@@ -78,7 +78,7 @@ class AccountService:
             page = await xoxo.account.list_payments(date(2026, 3, 1), date(2026, 3, 31))
             ```
         """
-        check_page(page, limit)
+        checks.check_page(page, limit)
         first, last = checks.check_dates(start, end)
         return Page(await self._dispatch(LIST_PAYMENTS, PaymentsRequest(first, last, limit, page)), page, limit)
 

@@ -6,7 +6,6 @@ from typing import Final, Literal, TypedDict, Unpack, get_args
 import msgspec
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.paging import check_page
 from xoxo_async.services import checks
 
 __all__ = [
@@ -131,7 +130,7 @@ def vouchers_request(*, page: int, limit: int, **filters: Unpack[CatalogFilters]
     """
     if unknown := filters.keys() - _FILTERS:
         raise TypeError(f"the catalog has no filter {min(unknown)!r}")
-    check_page(page, limit)
+    checks.check_page(page, limit)
     category = filters.get("category")
     if category is not None and category not in get_args(Category):
         raise ConfigError(f"category must be one of {', '.join(get_args(Category))}")

@@ -8,7 +8,7 @@ from typing import Final, Unpack
 from xoxo_async.config import Timeouts, check_number
 from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError, effect_of
 from xoxo_async.operation import Dispatch
-from xoxo_async.paging import Page, check_page, iterate_pages
+from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
 from xoxo_async.services.orders.matching import contradictions, require_order_id, with_po_number
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER
@@ -208,7 +208,7 @@ class OrderService:
             page = await xoxo.orders.list_history(date(2026, 3, 1), date(2026, 3, 31))
             ```
         """
-        check_page(page, limit)
+        checks.check_page(page, limit)
         first, last = checks.check_dates(start, end)
         request = HistoryRequest(first, last, limit, page, checks.text("tag", tag))
         return Page(await self._dispatch(GET_ORDER_HISTORY, request), page, limit)

@@ -38,7 +38,7 @@ class Vendor:
 
 
 def history_of(vendor: Vendor, clock: Callable[[], float] = lambda: 0.0) -> DayHistory:
-    return DayHistory(vendor, FIRST, LAST, clock)  # type: ignore[arg-type]
+    return DayHistory(vendor.orders.iterate_history(FIRST, LAST), clock)
 
 
 async def test_each_page_of_a_history_is_read_once() -> None:

@@ -78,7 +78,7 @@ async def refused(vendor: Vendor, ledger: SqliteLedger, *, takes_s: float = 2.0)
 
 
 def zone(vendor: Vendor, ledger: SqliteLedger) -> VendorZone:
-    return VendorZone(vendor, ledger)  # type: ignore[arg-type]
+    return VendorZone(vendor.orders.get, ledger)  # type: ignore[arg-type]
 
 
 def dated(date: str | None) -> Order:
@@ -196,12 +196,12 @@ async def test_a_date_without_time_fits_no_send(vendor: Vendor, ledger: SqliteLe
 async def test_an_order_older_than_its_job_is_foreign(vendor: Vendor, ledger: SqliteLedger, zone: float) -> None:
     """By the vendor's clock, as an order of this ledger tells it; without one, nobody knows."""
     older, younger = (Order(order_id=9, quantity=1, order_date_=at(NOW + zone + more)) for more in (-2, 1))
-    assert not await VendorZone(vendor, ledger).is_since_plan(younger)  # type: ignore[arg-type]
+    assert not await VendorZone(vendor.orders.get, ledger).is_since_plan(younger)  # type: ignore[arg-type]
     vendor.now += 60
     (line,) = await ledger.claim(1)
     await ledger.record([fact(line, Evidence.ANSWERED_PLACED)])
     vendor.dates[line.seq] = at(vendor.now + zone)
-    zones = VendorZone(vendor, ledger)  # type: ignore[arg-type]
+    zones = VendorZone(vendor.orders.get, ledger)  # type: ignore[arg-type]
     assert await zones.is_since_plan(younger)
     assert not await zones.is_since_plan(older)
     assert not await zones.is_since_plan(Order(order_id=9, quantity=1))

@@ -1,43 +1,12 @@
-"""`ledgers`: a ledger opens by its path, and its own sandbox needs no flag."""
+"""`ledgers`: a ledger opens by its path."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from xoxo_async.bulk import Identity
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.cli.bulk.ledgers import address_of, at_its_server, books_of, with_ledger
-from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.errors import LedgerError
-
-
-class OfServer:
-    """A ledger that says whose orders it holds."""
-
-    def __init__(self, address: str) -> None:
-        self.identity = Identity(address, "")
-
-
-def test_books_stand_beside_their_ledger() -> None:
-    """A later command with --sandbox meets the same server."""
-    assert books_of(Path("x/march.db")) == Path("x/march.db.sandbox")
-
-
-@pytest.mark.parametrize(("sandbox", "address"), [(True, "sandbox"), (False, "")])
-def test_a_sandbox_has_one_name_for_all_its_ports(sandbox: bool, address: str) -> None:
-    """Any other server is called by its address."""
-    assert address_of(Connection(sandbox=sandbox)) == address
-
-
-@pytest.mark.parametrize(
-    ("address", "base_url", "sandbox"),
-    [("sandbox", "", True), ("sandbox", "https://x.example", False), ("https://x.example:443/", "", False)],
-)
-def test_a_ledger_leads_to_its_own_sandbox(address: str, base_url: str, sandbox: bool) -> None:
-    """Unless a flag names another server."""
-    ledger: Any = OfServer(address)
-    assert at_its_server(Connection(base_url=base_url), ledger).sandbox is sandbox
 
 
 @pytest.mark.parametrize("read_only", [False, True])
