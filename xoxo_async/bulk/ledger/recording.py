@@ -4,8 +4,9 @@ A store reads the lines that the facts are about, calls `decide_records`, and wr
 compare-and-set (see `Move`), its journal row, and what `Recorded` names. Where a line has changed meanwhile, nothing is
 written: the store reads again and calls again, which begins anew.
 
-An order belongs to one line. Two lines that claim one order are rare, so a store asks who owns an order only after its
-unique index has refused a write, and then calls again with the owners.
+An order belongs to one line. The lines as read say who owns their orders. Two lines that claim one order are rare, so a
+store asks about lines that it has not read only after its unique index has refused a write, and then calls again with
+these owners.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -120,13 +121,16 @@ def decide_records(
         lines: The lines that the facts are about, as read, by `seq`; with `owners`, those that own orders as well.
         moment: Who writes, and when; each request has its own rules.
         dealing: Knows what the lines of `seqs_with_codes` hold.
-        owners: Which line has which of `orders_named`. None where the store has not asked: it asks only once a unique
-            order id refuses a write, since that is rare.
+        owners: Which line has which of `orders_named`, beyond the lines as read. None where the store has not asked: it
+            asks only once a unique order id refuses a write, since that is rare.
 
     Returns:
         What is to be written.
     """
-    records = _Records(dict(lines), dealing, None if owners is None else dict(owners))
+    # A line may lose its order to another line of this transaction. A unique index sees only the end, and refuses
+    # nothing then; but what follows from two facts must not depend on whether they share a transaction.
+    here = {line.order_id: line.seq for line in lines.values() if line.order_id is not None}
+    records = _Records(dict(lines), dealing, here | dict(owners or {}))
     for request in requests:
         request.lines, request.refused = [], []
         under_rules = moment._replace(rules=request.rules)
@@ -138,16 +142,13 @@ def decide_records(
 class _Records:
     """Facts of one transaction, one after another: each meets the lines as the one before left them."""
 
-    def __init__(self, lines: dict[int, LedgerLine], dealing: Dealing, owners: MutableMapping[int, int] | None) -> None:
+    def __init__(self, lines: dict[int, LedgerLine], dealing: Dealing, owners: MutableMapping[int, int]) -> None:
         self.lines: Final = lines
         self.moves: Final[list[Move]] = []
         self._dealing: Final = dealing
         self._owners: Final = owners
 
     def take(self, change: Change, request: RecordRequest, moment: Moment) -> None:
-        if self._owners is None:
-            self._apply(change, request, moment)
-            return
         line = self.lines.get(change.seq)
         owner = self._owner(change, self._owners)
         if line is not None and owner is not None and _takes_over(line, change, owner, moment):

@@ -1,5 +1,7 @@
 """`Ledger.record`: one order belongs to one line, whoever names it."""
 
+import asyncio
+
 import msgspec
 import pytest
 
@@ -167,3 +169,26 @@ async def test_no_person_corrects_a_look_up(subject: Subject) -> None:
             with pytest.raises(LedgerConflictError):
                 await ledger.record([word(one, 7, evidence)])
         assert await orders(ledger) == {"k1": 5}
+
+
+@pytest.mark.parametrize("together", ["one by one", "one batch", "two callers"])
+async def test_sharing_a_transaction_changes_no_decision(subject: Subject, together: str) -> None:
+    """A look-up that finds another line's order is a mismatch, also where that line loses the order right after."""
+    async with subject.open() as ledger:
+        (owner,) = await persons(ledger, 1)
+        await ledger.record([word(owner, 999, Evidence.PERSON_PLACED)])
+        await ledger.plan("march", each([line(2)]))
+        (one,) = await ledger.claim(1)
+        await ledger.record([Change(seq=one.seq, evidence=Evidence.OUTCOME_LOST, epoch=one.epoch)])
+        found = Change(seq=one.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=one.epoch, order_id=999)
+        again = Change(seq=owner.seq, evidence=Evidence.PERSON_RESEND, epoch=owner.epoch, reason="a typo")
+        if together == "two callers":
+            await asyncio.gather(ledger.record([found]), ledger.record([again]))
+        else:
+            batches = [[found, again]] if together == "one batch" else [[found], [again]]
+            for batch in batches:
+                await ledger.record(batch)
+        assert [(stored.key, stored.state, stored.order_id) async for stored in ledger.lines()] == [
+            ("k1", LineState.PLANNED, None),
+            ("k2", LineState.MANUAL, None),
+        ]
