@@ -55,6 +55,12 @@ class Client(Server):
             raise self.refuses
         return self.books.get(po_number)
 
+    async def get(self, *, order_id: int) -> Order:
+        for order in self.books.values():
+            if order.order_id == order_id:
+                return order
+        raise errors.NotFoundError(f"there is no order {order_id}")
+
     async def iterate_history(self, _start: date, _end: date) -> AsyncIterator[OrderSummary]:
         for order in ():
             yield order
