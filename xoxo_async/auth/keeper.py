@@ -1,4 +1,4 @@
-"""The one token of a client: read without a lock while it is fresh, renewed once for all callers that wait for it."""
+"""The token of a client. Callers read it without a lock while it is fresh, and one renewal serves all that wait."""
 
 import asyncio
 import math
@@ -22,30 +22,34 @@ from xoxo_async.wire.secrets import Secret
 __all__ = ["Keeper"]
 
 _RENEW_MARGIN_S: Final = 300.0
+"""How long before its expiry a token is renewed, in the background, so that no call waits for the renewal."""
+
 _FAILURE_REMEMBERED_S: Final = 1.0
+"""How long an error that made no token request is raised again, for example by a store that cannot be read."""
+
 _SAVING_S: Final = 5.0
-"""How much longer than a token request closing waits, so that the pair reaches its store."""
+"""How much longer than a token request `close` waits, so that the pair reaches its store."""
 
 
 class Keeper:
-    """Hold a client's token, and have it renewed before it ends and when it was refused.
+    """Hold a client's token, and renew it before it expires and after it was refused.
 
     Args:
-        provider: Where tokens come from.
-        base_url: The address; tokens and their troubles belong to account and address.
+        provider: The provider of tokens.
+        base_url: The address. Tokens and failures are kept for an account and an address.
         post: Makes one request to the token endpoint.
         timeouts: How long a token request and a call may take.
         retry: How often a failed token request is made again.
         hooks: Called when the token is renewed.
-        pacer: Keeps the token endpoint's penalties, for every client of the account.
-        clock: A monotonic clock; wall clock steps must not expire tokens.
+        pacer: Keeps the token endpoint's penalties for every client of the account.
+        clock: A monotonic clock, so that a step of the wall clock expires no token.
         wall: The wall clock, in epoch seconds.
 
     Attributes:
-        token: The token, None before the first one and after a refusal.
-        renew_at: From when on the token is due for renewal.
-        dead_at: From when on it must not be used.
-        base_url: As given; for providers, which keep tokens apart by it.
+        token: The token; None before the first one and after a refusal.
+        renew_at: The clock time from which the token is due for renewal.
+        dead_at: The clock time from which the token must not be used.
+        base_url: The address. Providers keep the tokens of different addresses apart by it.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Keeper:
     ) -> None:
         self.base_url: Final = base_url
         self._provider: Final = provider
-        # A provider that does not say so may spend something with each request: the careful reading.
+        # A provider without the attribute may spend a refresh token with each request, so assume that it does.
         self._rotates: Final[bool] = getattr(provider, "rotates", True)
         self._post: Final = post
         self._timeouts: Final = timeouts
@@ -85,7 +89,7 @@ class Keeper:
         self._renewal: asyncio.Task[None] | None = None
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
-        # What the present try of a renewal has come to.
+        # The state of the renewal's present token request.
         self._held_back = False
         self._asked = False
         self._spending = False
@@ -101,7 +105,7 @@ class Keeper:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must be masked in a server's words: a server may repeat what it was sent."""
+        """The texts to mask in a server's answer, because a server may repeat what it was sent."""
         tokens = [token for token in (self.token, self._rejected) if token is not None]
         pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
         return (*pairs, *getattr(self._provider, "secrets", ()))
@@ -110,15 +114,15 @@ class Keeper:
         """Forget an access token that the vendor refused, if it is still the current one.
 
         Args:
-            bearer: The one the refused attempt was sent with.
+            bearer: The access token of the refused attempt.
             worked: Whether the vendor accepted it before.
 
         Returns:
-            The error for the caller where no other token is requested now; None where one is.
+            The error for the caller while no other token may be requested; None where one may be.
         """
         now, wall = self._clock(), self._wall()
         token = self.token
-        if token is not None and token.access is bearer:  # the very one: a late refusal must not end its successor
+        if token is not None and token.access is bearer:  # a late refusal of the token before it must not end this one
             self._rejected = token
             self.token = None
             self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
@@ -128,17 +132,17 @@ class Keeper:
         return self._troubles.refusal(now, wall) if self.token is None else None
 
     async def within(self, within_s: float) -> Token:
-        """Return a usable token; wait no longer than a token request may take, and not past the call's end.
+        """Return a usable token. Wait no longer than a token request may take, and not past the call's end.
 
-        Only this wait ends. A renewal goes on, since its pair must not be lost. Another process may hold the store.
+        After that time only this wait ends. The renewal goes on, because its pair must not be lost.
 
         Args:
-            within_s: Seconds the caller can wait.
+            within_s: The seconds that the caller can wait.
 
         Raises:
-            AuthError: No token could be had.
-            ConfigError: The provider cannot work as it is set up.
-            ConnectError: The token endpoint was not reached.
+            AuthError: No token came in time, or the vendor refused the credentials or the token.
+            ConfigError: The provider or its store is set up wrongly.
+            ConnectError: The request did not reach the token endpoint.
             RateLimitedError: The token endpoint has imposed a penalty.
         """
         patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
@@ -152,9 +156,9 @@ class Keeper:
             ) from None
 
     async def close(self) -> None:
-        """Wait for a renewal whose pair would be lost, for as long as a token request may take; cancel any other.
+        """Wait for a renewal whose pair would be lost, for as long as a token request may take. Cancel any other.
 
-        A caller that is cancelled meanwhile waits all the same, and the cancellation is raised after that.
+        Where the caller is cancelled meanwhile, the wait goes on, and the cancellation is raised after it.
         """
         self._closed = True
         renewal = self._renewal
@@ -168,10 +172,10 @@ class Keeper:
         await _wait_for(renewal, _SAVING_S)
 
     async def _fresh(self) -> Token:
-        """Return a usable token; called when the session's quick check finds none."""
+        """Return a usable token. The session calls this when its check without a lock finds none."""
         token, now = self.token, self._clock()
         if token is not None and now < self.dead_at:
-            # Renewal is due and the old token still lives: renew in the background, and let the caller go on.
+            # The renewal is due, and the token is still good: renew in the background, and use the token now.
             if now >= self._failed_until and self._troubles.refusal(now, self._wall()) is None:
                 self._start()
             return token
@@ -191,8 +195,9 @@ class Keeper:
     async def _renewed(self) -> None:
         """Wait for a renewal.
 
-        The renewal is a task of its own, and shielded: when one caller is cancelled, the rotated pair must not be lost,
-        and the other callers must not fail. anyio's shields do not hold against asyncio's own cancellation.
+        The renewal is a shielded task of its own. When one caller is cancelled, the rotated pair must not be lost, and
+        the other callers must not fail. It names asyncio, because anyio's shields do not hold against asyncio's own
+        cancellation.
         """
         renewal, caller = self._start(), asyncio.current_task()
         try:
@@ -203,7 +208,10 @@ class Keeper:
             raise
 
     def _raise_what_is_known(self) -> None:
-        """Raise what a token request would most likely end with. The vendor penalises accounts that ask too often."""
+        """Raise the error of the last token request while it is recent, and make no request.
+
+        The vendor throttles frequent token requests, and may invalidate tokens (wire documentation § 3.4).
+        """
         now = self._clock()
         refusal = self._troubles.refusal(now, self._wall())
         if refusal is not None:
@@ -218,7 +226,7 @@ class Keeper:
         return self._renewal
 
     async def _renew(self) -> None:
-        """Get a token; repeat the request where that may help."""
+        """Get a token, and repeat the request where another one may succeed."""
         attempt, lost, waits = 0, False, self._retry.waits()
         while True:
             attempt += 1
@@ -227,17 +235,17 @@ class Keeper:
                 token = await self._provider.obtain(self, self._rejected)
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)
-                failure = _as_own(error.with_traceback(None))  # its frames hold the client secret
+                failure = _as_own(error.with_traceback(None))  # the frames of the traceback hold the client secret
             except Exception as fault:
-                without_locals(fault)  # a bug is raised as it is, but its frames hold the client secret
+                without_locals(fault)  # the bug is raised as it is, and its frames hold the client secret
                 raise
             else:
                 self._take(token)
                 return
             finally:
                 self._spending = False
-            # The vendor may have used the refresh token up although no answer came. It documents one more try with
-            # the same token, and no third.
+            # The vendor may have spent the refresh token although no answer came. Its pages allow for one repeat with
+            # the same token (wire documentation § 3.4), so there is no third request.
             may_repeat = not (self._rotates and lost)
             lost = lost or (self._asked and not unsent)
             wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
@@ -247,12 +255,12 @@ class Keeper:
             await anyio.sleep(wait)
 
     def _noted(self, failure: XoxoError, wait: float | None) -> float | None:
-        """Record a failed try; return the seconds until the next one, None where there is none."""
+        """Record a failed token request, and return the seconds until the next one, or None without one."""
         now = self._clock()
         if self._closed or isinstance(failure, RateLimitedError) or not (self._asked or self._held_back):
             wait = None
         elif self._held_back:
-            # Another client of the account has failed: wait for its next try, or give up when it does.
+            # Another client of the account has failed. Wait for its next request, and give up when it does.
             wait = None if wait is None or self._troubles.given_up else max(wait, self._troubles.next_at - now)
         if wait is not None:
             if self._asked:
@@ -271,12 +279,12 @@ class Keeper:
         return None
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
-        """Post to the token endpoint once, for the provider, unless the account must not ask it now."""
-        # Not `async`: the frame of a waiting coroutine would hold the body with the client secret, and an error report
-        # may print a frame's variables.
+        """Post to the token endpoint once, for the provider, unless a penalty or a failure forbids it now."""
+        # This is no `async` function, because the frame of a waiting coroutine would hold the body with the client
+        # secret, and an error report may print a frame's variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
         if blocked_s:
-            # The vendor penalised another client of the account, or this one's predecessor.
+            # An earlier request of this account, perhaps another client's, met the penalty.
             raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
         if self._troubles.next_at != self._own_turn_at:
             failure = self._troubles.failure(self._clock())
@@ -306,8 +314,8 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
     cancelled: asyncio.CancelledError | None = None
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s
-    # anyio repeats its cancellation at every wait, so this shields it. asyncio's own goes through such a shield, so the
-    # loop catches it.
+    # anyio repeats its cancellation at every wait, so the shield is needed. asyncio's own cancellation goes through
+    # that shield, so the loop catches it.
     with anyio.CancelScope(shield=True):
         while not task.done() and (left := end - loop.time()) > 0:
             try:
@@ -319,18 +327,18 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
 
 
 def _as_own(error: XoxoError) -> XoxoError:
-    """Return what a failed token request means for the call that needed the token: it was never sent.
+    """Return the error for the call that needed the token. Its effect is `none`, because the call was never sent.
 
-    A failure of the endpoint becomes an `AuthError` that may be retried. As it was, a 502 of the token endpoint would
-    look like the vendor's answer to an order.
+    A failure of the token endpoint becomes a retryable `AuthError`. Otherwise a 502 of that endpoint would look like
+    the vendor's answer to an order.
     """
     if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
         error.effect = "none"
         return error
-    return AuthError(f"no token could be had: {error.message}", retryable=True, status=error.status)
+    return AuthError(f"no token was obtained: {error.message}", retryable=True, status=error.status)
 
 
 def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Mark a renewal's error as retrieved: no caller waits for an early renewal, and the keeper has recorded it."""
+    """Mark a renewal's error as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait."""
     if not task.cancelled():
         task.exception()
