@@ -13,7 +13,7 @@ import msgspec
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.environment import Environment, default_token_file, made_folder, token_file_if_any
+from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.network import Network, check_base_url
@@ -101,11 +101,14 @@ class XoxoClient:
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app)
+        # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
             raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
+        # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
+        # for each account is safe for the first two.
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._hooks: Final = tuple(hooks)
@@ -121,7 +124,7 @@ class XoxoClient:
             hooks=tuple(hooks),
             pacer=pacer,
         )
-        doubt = partial(_in_doubt, tuple(hooks))
+        doubt = partial(_report_doubt, tuple(hooks))
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
@@ -265,7 +268,7 @@ def fingerprint_of(credentials: TokenProvider) -> str:
     return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
 
 
-def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
+def _report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
     """Report an order with an unknown outcome to the hooks, and to the log unless a hook logs."""
     if not any(isinstance(hook, LoggingHook) for hook in hooks):
         # Without a hook that logs, this is the only trace of an order that may have spent money.
@@ -290,12 +293,13 @@ def credentials_from(environment: Environment) -> TokenProvider:
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
     family, path = environment.family, token_file_if_any(environment)
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
     if environment.refresh_token or stored:
         return RefreshToken(
             environment.client_id,
             environment.client_secret,
             environment.refresh_token or None,
-            store=FileTokenStore(made_folder(default_token_file(environment))),
+            store=FileTokenStore(make_folder(default_token_file(environment))),
             family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)

@@ -11,6 +11,7 @@ __all__ = ["PRODUCTION", "STAGING", "RateLimits", "Timeouts", "check_count", "ch
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
 """The vendor's production host, where orders spend real money. No setting chooses it by default."""
 
+# The vendor's documents name three sandbox hosts; this is the one in the current pages (wire documentation § 2).
 STAGING: Final = "https://stagingstores.xoxoday.com/chef"
 """The vendor's sandbox host, the default. A token of one environment is not valid in the other."""
 

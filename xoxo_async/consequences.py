@@ -87,7 +87,7 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
     """Return the error that a call raises after its last attempt.
 
     An answer of the vendor's stays as it is, since its class says more than `OutcomeUnknownError` does. Where no
-    answer tells what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
+    answer says what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
 
     Args:
         error: The last attempt's error. For a read, its `effect` becomes `none`.

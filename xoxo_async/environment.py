@@ -12,7 +12,7 @@ from xoxo_async.config import STAGING
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
 
-__all__ = ["Environment", "TokenFamily", "default_token_file", "made_folder", "token_file_if_any"]
+__all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "token_file_if_any"]
 
 TokenFamily = Literal["user", "company"]
 """One of an account's two credential sets: `user` for rewards and links, `company` for points and the storefront."""
@@ -86,6 +86,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
             The settings. A variable that is absent or blank gives an empty text, and `base_url` is then STAGING.
         """
         source = os.environ if variables is None else variables
+        # A value that comes from a file often ends with a line break, which no header can hold.
         found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
         return cls(**{name: value for name, value in found.items() if value})
 
@@ -121,7 +122,7 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
         return Path(environment.token_file)
     try:
         state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    except RuntimeError:
+    except RuntimeError:  # `Path.home()` raises it for a user without a home folder, as in many containers
         return None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
     if environment.family == "company":
@@ -130,7 +131,7 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
     return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
-def made_folder(path: Path) -> Path:
+def make_folder(path: Path) -> Path:
     """Make the folder of a token file (0700) where it does not exist, and return the file's path.
 
     Args:

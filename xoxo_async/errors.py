@@ -363,18 +363,20 @@ class ErrorId(NamedTuple):
     order: OrderMayExist = OrderMayExist.LOOK_UP
 
 
-_NO, _ASK, _YES = OrderMayExist.NO, OrderMayExist.LOOK_UP, OrderMayExist.YES
+_NO, _YES = OrderMayExist.NO, OrderMayExist.YES
 
 ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10001": ErrorId(BadRequestError, "the order's payload is invalid", _NO),
     "PLE10002": ErrorId(BadRequestError, "the payload is invalid"),
     "PLE10003": ErrorId(BadRequestError, "the payload is invalid"),
+    # No page names the answer to a repeated poNumber. The text of this id fits best (wire documentation § 7.2).
     "PLE10004": ErrorId(DuplicatePoNumberError, "the poNumber failed validation; most likely it is used already"),
     "PLE10005": ErrorId(ServerError, "the currency service failed"),
     "PLE10006": ErrorId(ServerError, "the currency service failed"),
     "PLE10007": ErrorId(ServerError, "the order could not be added"),
     "PLE10008": ErrorId(ServerError, "the amount could not be computed"),
     "PLE10009": ErrorId(ServerError, "the company's points could not be read"),
+    # No page names an id for a low balance. The text of this one fits best (wire documentation § 6.3).
     "PLE10010": ErrorId(InsufficientFundsError, "the points could not be redeemed; most likely the balance is too low"),
     "PLE10011": ErrorId(ServerError, "the order could not be confirmed", _YES),
     "PLE10012": ErrorId(OutOfStockError, "the order could not be processed; vouchers are unavailable", _YES),
@@ -382,7 +384,7 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10014": ErrorId(NotAllowedError, "the client is invalid", _NO),
     "PLE10015": ErrorId(NotAllowedError, "the account's KYC for this product is not approved", _NO),
     "PLE10016": ErrorId(NotFoundError, "no order with this id or poNumber"),
-    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalogue"),
+    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalog"),
     "PLE10018": ErrorId(DenominationError, "the denomination is not offered", _NO),
     # The vendor sends this with a 401, but the token is fine. A renewal would only use up the refresh throttle.
     "PLE10019": ErrorId(NotAllowedError, "international products are not enabled for this client", _NO),
@@ -402,6 +404,7 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10033": ErrorId(BadRequestError, "the payload is invalid"),
     "PLE10034": ErrorId(ServerError, "the voucher e-mail could not be sent again"),
     "PLE10035": ErrorId(ServerError, "the order's status could not be checked; look it up by poNumber", _YES),
+    # This answer and the one before show that placeOrder looks up an existing order (wire documentation § 7.1).
     "PLE10036": ErrorId(RefusedError, "the order exists, and its delivery is cancelled", _YES),
     "PLE10041": ErrorId(QuantityError, "more pieces than one order may hold", _NO),
     "PLE10042": ErrorId(NotAllowedError, "the product is not activated for this client", _NO),

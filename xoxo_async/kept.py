@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Kept", "Lasting", "lock_of", "named_by"]
+__all__ = ["Kept", "Lasting", "account_name", "fork_safe_lock"]
 
 
 class _Locking(Protocol):
@@ -23,7 +23,7 @@ class _Locking(Protocol):
 _LOCKING: Final["WeakSet[_Locking]"] = WeakSet()
 
 
-def lock_of(owner: _Locking) -> threading.Lock:
+def fork_safe_lock(owner: _Locking) -> threading.Lock:
     """Return a lock for the owner's attribute `lock`, and give a forked process a new one there.
 
     A fork copies a lock as it is. If another thread of the parent holds the lock at that moment, no thread of the child
@@ -78,7 +78,7 @@ class Kept(Generic[V]):
     __slots__ = ("__weakref__", "_entries", "_make", "clock", "lock")
 
     def __init__(self, make: Callable[[], V], clock: Callable[[], float]) -> None:
-        self.lock: threading.Lock = lock_of(self)
+        self.lock: threading.Lock = fork_safe_lock(self)
         self.clock: Final = clock
         self._make: Final = make
         self._entries: Final[dict[Hashable, _Entry[V]]] = {}
@@ -93,7 +93,7 @@ class Kept(Generic[V]):
             anchor: An object that must live as long as the value, because its identity is part of the key.
         """
         with self.lock:
-            self._drop_what_has_run_out()
+            self._drop_expired()
             entry = self._entries.get(key)
             if entry is None:
                 entry = self._entries[key] = _Entry(self._make(), anchor)
@@ -108,17 +108,17 @@ class Kept(Generic[V]):
 
     def __len__(self) -> int:
         with self.lock:
-            self._drop_what_has_run_out()
+            self._drop_expired()
             return len(self._entries)
 
-    def _drop_what_has_run_out(self) -> None:
+    def _drop_expired(self) -> None:
         now = self.clock()
-        over = [key for key, entry in self._entries.items() if not entry.users and entry.value.runs_out_at() <= now]
-        for key in over:
+        expired = [key for key, entry in self._entries.items() if not entry.users and entry.value.runs_out_at() <= now]
+        for key in expired:
             del self._entries[key]
 
 
-def named_by(provider: object, attribute: str) -> tuple[str, object]:
+def account_name(provider: object, attribute: str) -> tuple[str, object]:
     """Return the name of a token provider's account, and the object that must be kept while the name is in use.
 
     Args:

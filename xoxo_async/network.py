@@ -57,6 +57,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         host = parts.hostname or ""
         proxies = getproxies_environment()
         proxy = proxies.get(parts.scheme) or proxies.get("all")
+        # A company's proxy cannot reach a server on this machine, and it would see the tokens.
         if not proxy or is_loopback(host) or proxy_bypass(host):
             return None
         return _check_proxy(proxy)
@@ -111,7 +112,7 @@ def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
         raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
-        host, _port = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port  # `port` raises where it is no number
     except ValueError as error:
         raise ConfigError(f"base_url is not an address: {error}") from None
     if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or ord(c) < 32 for c in base_url):

@@ -12,7 +12,7 @@ import anyio
 
 from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
-from xoxo_async.kept import Kept, lock_of, named_by
+from xoxo_async.kept import Kept, account_name, fork_safe_lock
 
 __all__ = ["TOKEN_REQUEST", "Pacer"]
 
@@ -70,7 +70,7 @@ class _Account:
     def __init__(self) -> None:
         # An anyio lock belongs to one event loop, and clients of several loops in several threads may share an account.
         # A thread's lock does not block a loop here, because no code awaits while it holds this lock.
-        self.lock: threading.Lock = lock_of(self)
+        self.lock: threading.Lock = fork_safe_lock(self)
         self.held_until: Final[dict[str, float]] = {}
         self.lanes: Final[dict[RateLimits, dict[str, _Lane]]] = {}
         self.pacers: Final[WeakValueDictionary[RateLimits, Pacer]] = WeakValueDictionary()
@@ -80,7 +80,7 @@ class _Account:
         ends = [*self.held_until.values(), *(_end_of(lanes) for lanes in self.lanes.values())]
         return max(ends, default=-math.inf)
 
-    def drop_what_has_run_out(self, now: float) -> None:
+    def drop_unused_lanes(self, now: float) -> None:
         """Forget the lanes of limits that no client has any longer."""
         with self.lock:
             for limits in [limits for limits in self.lanes if limits not in self.pacers]:
@@ -126,16 +126,16 @@ class Pacer:
                 only the clients of this object count as one account.
             limits: The calls a minute of each operation.
         """
-        name, anchor = named_by(provider, "account")
+        name, anchor = account_name(provider, "account")
         return _ACCOUNTS.join((base_url, name), lambda account: cls._of(account, limits), anchor)
 
     @classmethod
     def _of(cls, account: _Account, limits: RateLimits) -> Self:
         """Return the account's pacer for these limits. The caller holds the registry's lock."""
-        there = account.pacers.get(limits)
-        if isinstance(there, cls):
-            return there
-        account.drop_what_has_run_out(_ACCOUNTS.clock())
+        existing = account.pacers.get(limits)
+        if isinstance(existing, cls):
+            return existing
+        account.drop_unused_lanes(_ACCOUNTS.clock())
         pacer = account.pacers[limits] = cls(limits, clock=_ACCOUNTS.clock, account=account)
         return pacer
 
@@ -254,12 +254,12 @@ class Pacer:
         freed = lane.freed
         while freed and freed[0] < earliest:
             heappop(freed)
-        again = bool(freed) and lane.interval > 0
-        ticket = freed[0] if again else max(lane.due, earliest)
+        freed_one = bool(freed) and lane.interval > 0
+        ticket = freed[0] if freed_one else max(lane.due, earliest)
         slot = max(ticket + lane.slip, lane.held_until)
         if deadline is not None and slot > deadline:
             raise _too_late(operation, slot - now)
-        if again:
+        if freed_one:
             heappop(freed)
         else:
             lane.due = ticket + lane.interval

@@ -51,22 +51,22 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         Raises:
             DecodeError: A part of the answer that no known field needs cannot be read.
         """
-        rows = _rows(self._around()) if self.raw is not None else []
-        found = [_unknown(item, row) for item, row in zip(self.items, rows, strict=False)]
+        rows = _rows(self._envelope()) if self.raw is not None else []
+        found = [_unknown_fields(item, row) for item, row in zip(self.items, rows, strict=False)]
         return tuple(found + [{}] * (len(self.items) - len(found)))
 
     @property
     def count(self) -> int | None:
         """The number of all items of the list; None unless the vendor says it, which it does for campaigns alone."""
-        around = self._around() if self.raw is not None else {}
-        value = around.get("count") if isinstance(around, dict) else None
+        envelope = self._envelope() if self.raw is not None else {}
+        value = envelope.get("count") if isinstance(envelope, dict) else None
         try:
             number = to_decimal(value)
         except DecodeError:
             return None
         return int(number) if number is not None else None
 
-    def _around(self) -> object:
+    def _envelope(self) -> object:
         """Return the object that holds the success flag and the items, or the bare list."""
         answer = read_untyped(self.raw.reveal()) if self.raw is not None else None
         data = cast("dict[str, object]", answer).get("data") if isinstance(answer, dict) else None
@@ -82,12 +82,12 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return len(self.items)
 
 
-def _rows(around: object) -> list[object]:
-    rows = cast("dict[str, object]", around).get("data") if isinstance(around, dict) else around
+def _rows(envelope: object) -> list[object]:
+    rows = cast("dict[str, object]", envelope).get("data") if isinstance(envelope, dict) else envelope
     return cast("list[object]", rows) if isinstance(rows, list) else []
 
 
-def _unknown(item: object, row: object) -> dict[str, object]:
+def _unknown_fields(item: object, row: object) -> dict[str, object]:
     if not isinstance(item, msgspec.Struct) or not isinstance(row, dict):
         return {}
     known = {field.encode_name for field in msgspec.structs.fields(type(item))}
@@ -117,15 +117,16 @@ async def iterate_pages(
     stale = 0
     for number in range(1, _MAX_PAGES + 1):
         page = await fetch(number)
-        names = [cast("Hashable", item) if identity is None else identity(item) for item in page.items]
-        new = [item for item, name in zip(page.items, names, strict=True) if name not in seen]
-        seen.update(names)
+        keys = [cast("Hashable", item) if identity is None else identity(item) for item in page.items]
+        new = [item for item, key in zip(page.items, keys, strict=True) if key not in seen]
+        seen.update(keys)
         if page.items and not new and len(page) > page.limit:
-            return
+            return  # the server ignores the limit too, and sent the whole list as page 1
         if not new and not page.is_last:
             raise _endless(f"page {number} brings nothing new: the server ignores page numbers")
         for item in page.items if identity is None else new:
             yield item
+        # The replies have no total (wire documentation § 4.2), so a short page is the only sign of the end.
         if page.is_last:
             return
         stale = stale + 1 if 2 * len(new) < len(page) else 0

@@ -8,12 +8,12 @@ from typing import Final
 import anyio
 
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
-from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
+from xoxo_async.auth.troubles import TROUBLES, Troubles, raised_again
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
-from xoxo_async.kept import named_by
+from xoxo_async.kept import account_name
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
@@ -76,7 +76,7 @@ class Keeper:
         self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
-        name, anchor = named_by(provider, "credential")
+        name, anchor = account_name(provider, "credential")
         self._troubles: Troubles
         TROUBLES.join((base_url, name), self._share, anchor)
         self._lock: anyio.Lock | None = None
@@ -84,16 +84,16 @@ class Keeper:
         self.token: Token | None = None
         self.renew_at: float = 0.0
         self.dead_at: float = 0.0
-        self._had_since = 0.0
+        self._received_at = 0.0
         self._rejected: Token | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
         # The state of the renewal's present token request.
-        self._held_back = False
-        self._asked = False
+        self._forbidden = False
+        self._requested = False
         self._spending = False
-        self._own_turn_at = math.nan
+        self._next_request_at = math.nan
 
     def _share(self, troubles: Troubles) -> "Keeper":
         self._troubles = troubles
@@ -125,7 +125,7 @@ class Keeper:
         if token is not None and token.access is bearer:  # a late refusal of the token before it must not end this one
             self._rejected = token
             self.token = None
-            self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
+            self._troubles.refused(worked=worked, received_at=self._received_at, now=now, wall=wall)
             forget = getattr(self._provider, "forget", None)
             if callable(forget):
                 forget(token)  # so that later clients of the account do not get it either
@@ -185,14 +185,14 @@ class Keeper:
                 return self.token
             self.token = None
             if self._renewal is None or self._renewal.done():
-                self._raise_what_is_known()
-            await self._renewed()
+                self._raise_recent_failure()
+            await self._wait_for_renewal()
         if self.token is None:
-            self._raise_what_is_known()
+            self._raise_recent_failure()
             raise AuthError("the token was refused as soon as it was renewed", retryable=True)
         return self.token
 
-    async def _renewed(self) -> None:
+    async def _wait_for_renewal(self) -> None:
         """Wait for a renewal.
 
         The renewal is a shielded task of its own. When one caller is cancelled, the rotated pair must not be lost, and
@@ -207,7 +207,7 @@ class Keeper:
                 raise ConfigError("this client was closed while a call waited for its token") from None
             raise
 
-    def _raise_what_is_known(self) -> None:
+    def _raise_recent_failure(self) -> None:
         """Raise the error of the last token request while it is recent, and make no request.
 
         The vendor throttles frequent token requests, and may invalidate tokens (wire documentation § 3.4).
@@ -217,12 +217,12 @@ class Keeper:
         if refusal is not None:
             raise refusal
         if self._failure is not None and now < self._failed_until:
-            raise remembered(self._failure, self._failed_until - now)
+            raise raised_again(self._failure, self._failed_until - now)
 
     def _start(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.get_running_loop().create_task(self._renew())
-            self._renewal.add_done_callback(_retrieve)
+            self._renewal.add_done_callback(_mark_retrieved)
         return self._renewal
 
     async def _renew(self) -> None:
@@ -230,49 +230,49 @@ class Keeper:
         attempt, lost, waits = 0, False, self._retry.waits()
         while True:
             attempt += 1
-            self._asked = self._held_back = False
+            self._requested = self._forbidden = False
             try:
                 token = await self._provider.obtain(self, self._rejected)
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)
-                failure = _as_own(error.with_traceback(None))  # the frames of the traceback hold the client secret
+                failure = _as_unsent(error.with_traceback(None))  # the frames of the traceback hold the client secret
             except Exception as fault:
                 without_locals(fault)  # the bug is raised as it is, and its frames hold the client secret
                 raise
             else:
-                self._take(token)
+                self._accept(token)
                 return
             finally:
                 self._spending = False
             # The vendor may have spent the refresh token although no answer came. Its pages allow for one repeat with
             # the same token (wire documentation § 3.4), so there is no third request.
             may_repeat = not (self._rotates and lost)
-            lost = lost or (self._asked and not unsent)
+            lost = lost or (self._requested and not unsent)
             wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
-            wait = self._noted(failure, wait)
+            wait = self._record_failure(failure, wait)
             if wait is None:
                 raise failure
             await anyio.sleep(wait)
 
-    def _noted(self, failure: XoxoError, wait: float | None) -> float | None:
+    def _record_failure(self, failure: XoxoError, wait: float | None) -> float | None:
         """Record a failed token request, and return the seconds until the next one, or None without one."""
         now = self._clock()
-        if self._closed or isinstance(failure, RateLimitedError) or not (self._asked or self._held_back):
+        if self._closed or isinstance(failure, RateLimitedError) or not (self._requested or self._forbidden):
             wait = None
-        elif self._held_back:
+        elif self._forbidden:
             # Another client of the account has failed. Wait for its next request, and give up when it does.
             wait = None if wait is None or self._troubles.given_up else max(wait, self._troubles.next_at - now)
         if wait is not None:
-            if self._asked:
+            if self._requested:
                 self._troubles.failed(failure, now + wait)
-                self._own_turn_at = now + wait
+                self._next_request_at = now + wait
             return wait
         self._failure = failure
         if isinstance(failure, RateLimitedError) and failure.retry_after_s:
             self._failed_until = now + failure.retry_after_s
             if self._pacer is not None:
                 self._pacer.penalise(TOKEN_REQUEST, failure.retry_after_s)
-        elif self._asked:
+        elif self._requested:
             self._failed_until = now + self._troubles.given_up_on(failure, now)
         else:
             self._failed_until = now + _FAILURE_REMEMBERED_S
@@ -286,15 +286,15 @@ class Keeper:
         if blocked_s:
             # An earlier request of this account, perhaps another client's, met the penalty.
             raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
-        if self._troubles.next_at != self._own_turn_at:
+        if self._troubles.next_at != self._next_request_at:
             failure = self._troubles.failure(self._clock())
             if failure is not None:
-                self._held_back = True
+                self._forbidden = True
                 raise failure
-        self._asked = self._spending = True
+        self._requested = self._spending = True
         return self._post(path, body, content_type)
 
-    def _take(self, token: Token) -> None:
+    def _accept(self, token: Token) -> None:
         now = self._clock()
         if token.expires_at is None:
             self.renew_at = self.dead_at = math.inf
@@ -302,7 +302,7 @@ class Keeper:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self.dead_at = now + lifetime
             self.renew_at = self.dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._had_since = now
+        self._received_at = now
         self._failure = None
         self._troubles.succeeded()
         self.token = token
@@ -326,7 +326,7 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
         raise cancelled
 
 
-def _as_own(error: XoxoError) -> XoxoError:
+def _as_unsent(error: XoxoError) -> XoxoError:
     """Return the error for the call that needed the token. Its effect is `none`, because the call was never sent.
 
     A failure of the token endpoint becomes a retryable `AuthError`. Otherwise a 502 of that endpoint would look like
@@ -338,7 +338,7 @@ def _as_own(error: XoxoError) -> XoxoError:
     return AuthError(f"no token was obtained: {error.message}", retryable=True, status=error.status)
 
 
-def _retrieve(task: "asyncio.Task[None]") -> None:
+def _mark_retrieved(task: "asyncio.Task[None]") -> None:
     """Mark a renewal's error as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait."""
     if not task.cancelled():
         task.exception()

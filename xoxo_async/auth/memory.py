@@ -8,9 +8,9 @@ from typing import Final, NoReturn, Self
 
 import anyio
 
-from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_held
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
-from xoxo_async.kept import Kept, lock_of
+from xoxo_async.kept import Kept, fork_safe_lock
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["MemoryTokenStore"]
@@ -30,7 +30,7 @@ class _Place:
 
     def __init__(self) -> None:
         # An anyio lock belongs to one event loop, and clients of several loops in several threads may share this.
-        self.lock = lock_of(self)
+        self.lock = fork_safe_lock(self)
         self.token: Token | None = None
 
     def runs_out_at(self) -> float:
@@ -69,9 +69,9 @@ class MemoryTokenStore:
         Args:
             credential: A hash of all the values with which the token is requested.
         """
-        return _SHARED.join(credential, cls()._rest_at)  # noqa: SLF001 - of this class
+        return _SHARED.join(credential, cls()._use_place)  # noqa: SLF001 - of this class
 
-    def _rest_at(self, place: _Place) -> Self:
+    def _use_place(self, place: _Place) -> Self:
         self._place = place
         return self
 
@@ -93,9 +93,9 @@ class MemoryTokenStore:
         if not lock.acquire(blocking=False):
             return  # a renewal is under way and replaces the token; a write here could lose the new pair
         try:
-            there = self._place.token
-            if there is not None and there.access == token.access:
-                self._place.token = there._replace(access=Secret("")) if there.refresh is not None else None
+            stored = self._place.token
+            if stored is not None and stored.access == token.access:
+                self._place.token = stored._replace(access=Secret("")) if stored.refresh is not None else None
         finally:
             lock.release()
 
@@ -109,7 +109,7 @@ class MemoryTokenStore:
         end = time.monotonic() + self._timeout_s
         while not (lock := self._place.lock).acquire(blocking=False):
             if time.monotonic() >= end:
-                raise lock_held(repr(self), "another client of this process", self._timeout_s)
+                raise lock_timed_out(repr(self), "another client of this process", self._timeout_s)
             # A thread that waits for the lock could not be cancelled, so the loop asks again and again.
             await anyio.sleep(0.005)
         try:

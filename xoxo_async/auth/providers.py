@@ -17,9 +17,9 @@ from xoxo_async.auth.tokens import (
     Reserving,
     Token,
     TokenStore,
-    given,
     header_value,
     read_token,
+    required,
     still_good,
 )
 from xoxo_async.errors import (
@@ -107,8 +107,8 @@ class ClientCredentials:
     ) -> None:
         fields = {
             "grant_type": "client_credentials",
-            "client_id": given("client_id", client_id),
-            "client_secret": given("client_secret", client_secret),
+            "client_id": required("client_id", client_id),
+            "client_secret": required("client_secret", client_secret),
         }
         self._client_id: Final = client_id
         self.account: Final = _digest("client", client_id)
@@ -136,7 +136,8 @@ class ClientCredentials:
         """
         address = getattr(exchange, "base_url", "")
         if not address and self._store is None:
-            return await self._ask(exchange)  # without an address, a stored token could belong to another server
+            # Without an address, a stored token could belong to another server.
+            return await self._request_token(exchange)
         owner = _digest(address, self.credential)
         store = self._shared_at(address) if self._store is None else self._store
         async with store.lock():
@@ -147,8 +148,8 @@ class ClientCredentials:
                 )
             if stored is not None and stored.client == owner and still_good(stored, rejected, self._clock()):
                 return stored
-            async with _room_in(store):
-                token = (await self._ask(exchange))._replace(client=owner)
+            async with _reserve_room(store):
+                token = (await self._request_token(exchange))._replace(client=owner)
                 await store.save(token)
                 return token
 
@@ -162,7 +163,7 @@ class ClientCredentials:
             if isinstance(store, MemoryTokenStore):
                 store.forget_access(token)
 
-    async def _ask(self, exchange: Exchange) -> Token:
+    async def _request_token(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
         token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
         # This grant needs no refresh token. With one, the stored token would look like a rotating pair.
@@ -215,7 +216,7 @@ class RefreshToken:
         "_client_id",
         "_client_secret",
         "_clock",
-        "_first",
+        "_configured",
         "_origin",
         "_path",
         "_refused",
@@ -240,9 +241,10 @@ class RefreshToken:
     ) -> None:
         if family not in {"user", "company"}:
             raise ConfigError(f"family must be 'user' or 'company', not {family!r}")
-        self._client_id: Final = given("client_id", client_id)
-        self._client_secret: Final = Secret(given("client_secret", client_secret))
-        self._first: Final = Secret(given("refresh_token", refresh_token)) if refresh_token is not None else None
+        self._client_id: Final = required("client_id", client_id)
+        self._client_secret: Final = Secret(required("client_secret", client_secret))
+        configured = None if refresh_token is None else Secret(required("refresh_token", refresh_token))
+        self._configured: Final = configured
         self.account: Final = _digest("client", client_id)
         self.credential: Final = _digest(family, client_id, client_secret, refresh_token or "")
         self._client: Final = client_digest(family, client_id)
@@ -250,6 +252,7 @@ class RefreshToken:
         if store is None and refresh_token is None:
             raise ConfigError("refresh_token is missing, and there is no store that could hold one")
         self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
+        # `user` is for rewards and links, `company` for points and the storefront (wire documentation § 2).
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
         self._refused: Final[dict[Secret, _Refused]] = {}
@@ -277,20 +280,20 @@ class RefreshToken:
         """
         async with self._store.lock():
             stored = await self._store.load()
-            goes_on = self._goes_on_with(stored)
-            if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
+            use_stored = self._uses_stored(stored)
+            if use_stored and stored is not None and still_good(stored, rejected, self._clock()):
                 return stored  # another client or process has renewed the pair meanwhile
-            refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
+            refresh = stored.refresh if use_stored and stored is not None and stored.refresh else self._configured
             if refresh is None:
                 raise ConfigError(
                     f"{self._store!r} holds no refresh token and none is configured: store one with xoxo token import"
                 )
-            async with _room_in(self._store):
+            async with _reserve_room(self._store):
                 if self._unsaved is not None and self._unsaved.spent == refresh:
                     # An earlier save failed. The vendor would refuse the old token, so store that pair now.
                     token = self._unsaved.token
                 else:
-                    token = await self._renew_or_begin_anew(exchange, refresh)
+                    token = await self._renew_with_fallback(exchange, refresh)
                     before = stored.origins if stored is not None else ()
                     known = not self._origin or self._origin in before
                     origins = before if known else (*before, self._origin)
@@ -305,7 +308,7 @@ class RefreshToken:
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """The texts to mask in a server's answer. The pair's own secrets are in its `Token`."""
-        spent = (secret for secret in (self._first, self._unanswered) if secret is not None)
+        spent = (secret for secret in (self._configured, self._unanswered) if secret is not None)
         return (self._client_secret, *spent)
 
     def forget(self, token: Token) -> None:
@@ -317,7 +320,7 @@ class RefreshToken:
         if isinstance(self._store, MemoryTokenStore):
             self._store.forget_access(token)
 
-    async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
+    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret) -> Token:
         """Renew with the stored token. Where it is dead, try the configured token once before a person has to act.
 
         The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
@@ -326,14 +329,14 @@ class RefreshToken:
         try:
             return await self._renew(exchange, refresh)
         except RefreshTokenDeadError as error:
-            if self._first is None or refresh == self._first:
+            if self._configured is None or refresh == self._configured:
                 raise
             try:
-                return await self._renew(exchange, self._first)
+                return await self._renew(exchange, self._configured)
             except RefreshTokenDeadError:
                 raise error from None
 
-    def _goes_on_with(self, stored: Token | None) -> bool:
+    def _uses_stored(self, stored: Token | None) -> bool:
         """Return whether the stored pair is used, and not the configured refresh token.
 
         A pair that descends from other first tokens alone is not used: a person has generated a new pair in the
@@ -372,6 +375,7 @@ class RefreshToken:
             raise error from None
         self._unanswered = None
         self._refused.clear()
+        # An answer without a refresh token leaves the old one in use, as OAuth has it.
         return token if token.refresh is not None else token._replace(refresh=refresh)
 
     def _request(self, refresh: Secret) -> bytes:
@@ -385,7 +389,7 @@ class RefreshToken:
         )
 
 
-def _room_in(store: TokenStore) -> AbstractAsyncContextManager[None]:
+def _reserve_room(store: TokenStore) -> AbstractAsyncContextManager[None]:
     """Reserve room for the next pair, where the store can do that."""
     return store.reserve() if isinstance(store, Reserving) else nullcontext()
 

@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.private_files import MODE, create, sync_folder, write_whole
@@ -54,14 +54,14 @@ class FileTokenStore:
         lock_timeout_s: How many seconds to wait for another process that renews.
     """
 
-    __slots__ = ("_in_place", "_path", "_reserved", "_timeout_s")
+    __slots__ = ("_content_before", "_path", "_reserved", "_timeout_s")
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
         # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))
         self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         self._reserved: str | None = None
-        self._in_place: bytes | None = None
+        self._content_before: bytes | None = None
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"
@@ -92,16 +92,16 @@ class FileTokenStore:
         """
         end = time.monotonic() + self._timeout_s
         with ExitStack() as held:
-            beside = self._open_lock()
-            if beside is not None:
-                held.callback(os.close, beside)
-                await self._locked(beside, end)
+            lock_file = self._open_lock()
+            if lock_file is not None:
+                held.callback(os.close, lock_file)
+                await self._wait_for_lock(lock_file, end)
             # A file that is mounted by itself into several containers has another lock file in each of them, so the
             # file itself is locked too. The last holder may have replaced it, so the new one is locked again.
-            while (itself := self._open_itself()) is not None:
-                held.callback(os.close, itself)
-                await self._locked(itself, end)
-                if self._is_at_the_path(itself):
+            while (token_file := self._open_file()) is not None:
+                held.callback(os.close, token_file)
+                await self._wait_for_lock(token_file, end)
+                if self._is_at_the_path(token_file):
                     break
             yield
 
@@ -119,7 +119,7 @@ class FileTokenStore:
             left, self._reserved = self._reserved, None
             if left is not None:
                 _remove(left)
-            before, self._in_place = self._in_place, None
+            before, self._content_before = self._content_before, None
             if before is not None:
                 with suppress(OSError):  # a failure leaves blanks after the pair, which `load` accepts
                     self._write_in_place(before)
@@ -134,7 +134,7 @@ class FileTokenStore:
                     raise
                 content = self._path.read_bytes()
                 self._write_in_place(content.ljust(_ROOM))  # JSON may end with blanks
-                self._in_place = content
+                self._content_before = content
         except OSError as error:
             raise AuthError(
                 f"token store {self._path} cannot be written ({error.strerror}); no new token was requested, and a "
@@ -188,7 +188,7 @@ class FileTokenStore:
                 return None
             raise ConfigError(f"token store {self._path}: its lock file cannot be made: {error.strerror}") from None
 
-    def _open_itself(self) -> int | None:
+    def _open_file(self) -> int | None:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -201,10 +201,10 @@ class FileTokenStore:
         except OSError:
             return False
 
-    async def _locked(self, descriptor: int, end: float) -> None:
+    async def _wait_for_lock(self, descriptor: int, end: float) -> None:
         while not self._try_lock(descriptor):
             if time.monotonic() >= end:
-                raise lock_held(f"token store {self._path}", "another process", self._timeout_s)
+                raise lock_timed_out(f"token store {self._path}", "another process", self._timeout_s)
             # flock cannot be awaited, and a thread that waits in it cannot be cancelled.
             await anyio.sleep(0.02)
 
@@ -250,9 +250,9 @@ class FileTokenStore:
             ) from None
 
     def _replace(self, content: bytes) -> None:
-        if self._in_place is not None:
+        if self._content_before is not None:
             self._write_in_place(content)
-            self._in_place = None
+            self._content_before = None
             return
         name, self._reserved = self._reserved, None
         try:
@@ -271,13 +271,13 @@ class FileTokenStore:
         # Without this, the old file with its dead refresh token may be back after a power cut.
         sync_folder(self._path.parent)
         with suppress(OSError):
-            self._sweep()
+            self._remove_stale_drafts()
 
     @property
     def _prefix(self) -> str:
         return f".{self._path.name}.new-"
 
-    def _sweep(self) -> None:
+    def _remove_stale_drafts(self) -> None:
         """Remove the drafts of processes that were killed during a save, because they hold tokens."""
         for entry in self._path.parent.iterdir():
             if entry.name.startswith(self._prefix):

@@ -154,6 +154,7 @@ class _TokenReply(msgspec.Struct):
 
 _TOKEN_DECODER: Final = msgspec.json.Decoder(_TokenReply)
 
+# The vendor's words (wire documentation § 6.2) and those of OAuth. No page says which one a dead refresh token gives.
 _DEAD_WORDS: Final = frozenset({"invalid_grant", "invalid_token", "auth.token_error", "token_expired", "expired_token"})
 _CLIENT_WORDS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "unsupported_grant_type", "access_denied", "invalid_scope"}
@@ -206,6 +207,7 @@ def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnsw
     if isinstance(error, DecodeError) and not _words(answer.body):
         return DecodeError("the token endpoint answered without a token", effect="none", status=answer.status)
     words, refresh = _words(answer.body), dead is RefreshTokenDeadError
+    # PIPE10015 to PIPE10017 refuse the user, the company or the IP address; PIPE10013 is about the header (§ 6.2).
     if words & _CLIENT_WORDS or (error.error_id.startswith("PIPE1001") and error.error_id != "PIPE10013"):
         message = f"the client id or secret was refused ({error.message})"
         return CredentialsRejectedError(message, status=answer.status, error_id=error.error_id)
@@ -256,7 +258,7 @@ def _expires_at(reply: _TokenReply, now: float) -> float | None:
     return None
 
 
-def pair_of(fields: Mapping[str, object], now: float) -> Token:
+def read_pair(fields: Mapping[str, object], now: float) -> Token:
     """Read a pair that a person enters: the vendor's token reply, or the same fields by hand.
 
     Args:
@@ -320,7 +322,7 @@ def still_good(token: Token, rejected: Token | None, now: float) -> bool:
     return token.expires_at - now > min(_MARGIN_S, max(lifetime, 0.0) * _MARGIN_SHARE)
 
 
-def given(name: str, value: str) -> str:
+def required(name: str, value: str) -> str:
     """Return a value, or raise `ConfigError` where it is blank."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} is missing")
@@ -334,6 +336,6 @@ def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError)
     return value
 
 
-def lock_held(store: str, holder: str, timeout_s: float) -> AuthError:
+def lock_timed_out(store: str, holder: str, timeout_s: float) -> AuthError:
     """Return the retryable error for a store whose lock another holder has kept for too long."""
     return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token was obtained", retryable=True)

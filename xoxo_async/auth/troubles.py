@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from xoxo_async.errors import RateLimitedError, TokenRejectedError, XoxoError
-from xoxo_async.kept import Kept, lock_of
+from xoxo_async.kept import Kept, fork_safe_lock
 
 __all__ = ["TROUBLES", "Troubles"]
 
@@ -34,21 +34,21 @@ class Troubles:
         "__weakref__",
         "_failure",
         "_failures",
+        "_first_refused_at",
         "_refusals",
         "_refused_at",
-        "_since",
-        "_until",
+        "_wait_until",
         "given_up",
         "lock",
         "next_at",
     )
 
     def __init__(self) -> None:
-        self.lock: threading.Lock = lock_of(self)
+        self.lock: threading.Lock = fork_safe_lock(self)
         self._refusals = 0
-        self._since = 0.0  # epoch seconds
+        self._first_refused_at = 0.0  # epoch seconds
         self._refused_at = -math.inf
-        self._until = -math.inf
+        self._wait_until = -math.inf
         self._failure: XoxoError | None = None
         self._failures = 0
         self.next_at: float = -math.inf
@@ -56,19 +56,19 @@ class Troubles:
 
     def runs_out_at(self) -> float:
         """Return the time from which a new client may start without this record."""
-        refusals = self._until + _REMEMBERED_S if self._refusals else -math.inf
+        refusals = self._wait_until + _REMEMBERED_S if self._refusals else -math.inf
         return max(refusals, self.next_at + _REMEMBERED_S if self._failures else self.next_at)
 
     # Tokens that are refused as soon as they are issued.
 
-    def refused(self, *, worked: bool, had_since: float, now: float, wall: float) -> None:
+    def refused(self, *, worked: bool, received_at: float, now: float, wall: float) -> None:
         """Record that the vendor refused a token.
 
         The first refusal of a row causes no wait, because the token may be an old one from a store.
 
         Args:
             worked: Whether the vendor accepted the token before. Then a person revoked it, and new tokens work.
-            had_since: When the client got the token. Where several clients share one, only the first refusal counts.
+            received_at: When the client got the token. Where several clients share one, only the first refusal counts.
             now: The present time.
             wall: The present time in epoch seconds, for the error's text.
         """
@@ -76,14 +76,14 @@ class Troubles:
             if worked:
                 self._refusals = 0
                 return
-            if had_since < self._refused_at:
+            if received_at < self._refused_at:
                 return
-            if self._refusals == 0 or now > self._until + _REMEMBERED_S:
-                self._refusals, self._since, self._until = 0, wall, now
+            if self._refusals == 0 or now > self._wait_until + _REMEMBERED_S:
+                self._refusals, self._first_refused_at, self._wait_until = 0, wall, now
             self._refusals += 1
             self._refused_at = now
             if self._refusals > 1:
-                self._until = now + min(_FIRST_WAIT_S * 2.0 ** (self._refusals - 2), _LONGEST_WAIT_S)
+                self._wait_until = now + min(_FIRST_WAIT_S * 2.0 ** (self._refusals - 2), _LONGEST_WAIT_S)
 
     def refusal(self, now: float, wall: float) -> TokenRejectedError | None:
         """Return the error for a call that needs a new token while none may be requested, otherwise None.
@@ -92,12 +92,12 @@ class Troubles:
             now: The present time.
             wall: The present time in epoch seconds.
         """
-        left = self._until - now
+        left = self._wait_until - now
         if left <= 0 or self._refusals < 2:
             return None
         return TokenRejectedError(
-            f"the vendor refuses its own new tokens: {self._refusals} in a row since {_clock(self._since)}; the next "
-            f"one is requested at {_clock(wall + left)}, in {left:.0f} s",
+            f"the vendor refuses its own new tokens: {self._refusals} in a row since {_utc(self._first_refused_at)}; "
+            f"the next one is requested at {_utc(wall + left)}, in {left:.0f} s",
             retryable=True,
         )
 
@@ -139,10 +139,10 @@ class Troubles:
         """
         with self.lock:
             failure, left = self._failure, self.next_at - now
-        return remembered(failure, left) if failure is not None and left > 0 else None
+        return raised_again(failure, left) if failure is not None and left > 0 else None
 
 
-def remembered(failure: XoxoError, left_s: float) -> XoxoError:
+def raised_again(failure: XoxoError, left_s: float) -> XoxoError:
     """Return a copy of an error, which is raised once more and has a traceback of its own.
 
     Args:
@@ -155,7 +155,7 @@ def remembered(failure: XoxoError, left_s: float) -> XoxoError:
     return error
 
 
-def _clock(at: float) -> str:
+def _utc(at: float) -> str:
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError, OSError):  # the clock is outside the years that a calendar has

@@ -236,6 +236,7 @@ class LinkService:
         """
         request = GenerateRequest(
             campaign_id=checks.whole("campaign_id", campaign_id),
+            # No page states a maximum. This bound stops a mistyped quantity, since every link is worth money.
             links_quantity=checks.whole("quantity", quantity, high=100_000),
             link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
         )
@@ -265,6 +266,7 @@ class LinkService:
         if not emails or isinstance(emails, str):
             raise ConfigError("emails must be a list of at least one address")
         request = EmailRequest(
+            # The wire has one comma-separated text of addresses, and DD-MM-YYYY (wire documentation § 4.11).
             campaign_id=checks.whole("campaign_id", campaign_id),
             email_ids=",".join(checks.email(f"emails[{index}]", email) or "" for index, email in enumerate(emails)),
             link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
@@ -295,6 +297,7 @@ class LinkService:
             ```
         """
         checks.check_page(page, limit)
+        # This list alone counts items and not pages (wire documentation § 4.11).
         request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "", int(enabled))
         return Page(await self._dispatch(LIST_CAMPAIGNS, request), page, limit)
 

@@ -57,7 +57,7 @@ _MAX_TEXT: Final = 200
 class _Body(msgspec.Struct):
     """The fields of all the shapes. Their type is `object`, because the vendor's types vary.
 
-    Decisions read the fields themselves. Messages take their texts from `said` alone, which masks secrets.
+    Decisions read the fields themselves. Messages take their texts from `text_of` alone, which masks secrets.
     """
 
     status: object = None
@@ -73,10 +73,10 @@ class _Body(msgspec.Struct):
     data: object = None
     secrets: tuple[Secret, ...] = ()
 
-    def said(self, *names: str) -> str:
+    def text_of(self, *names: str) -> str:
         """Return the first text in these fields, short and with masked secrets, for a message."""
         for name in names:
-            text = _clean(hide(_text(getattr(self, name)), self.secrets))
+            text = _short(hide(_text(getattr(self, name)), self.secrets))
             if text:
                 return text
         return ""
@@ -108,13 +108,13 @@ def recognise(
         shape = None  # HTML from an edge server, an empty or a broken body
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
-        error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
+        error = _from_status(status, shape.text_of("message") if shape else "", retry_after_s)
     if changes_nothing:
         error.effect = "none"
     elif error.effect == "none" and (contradiction := _contradiction(body, shape)):
         # One part of the answer says no and another part says yes, so a look-up or a person must find out.
         error = RefusedError(f"the answer refuses, and {contradiction}: {error.message}")
-        error.error_id = shape.said("errorId").upper() if shape is not None else ""
+        error.error_id = shape.text_of("errorId").upper() if shape is not None else ""
     elif error.effect == "possible" and isinstance(error, RateLimitedError):
         error.retryable = False
     error.status = status
@@ -135,8 +135,8 @@ def _contradiction(body: bytes, shape: _Body | None) -> str:
         return "has an error id" if b"errorid" in body.lower() else ""
     if _claims_success(shape.data):
         return "says that it worked"
-    for said in (shape, _body(shape.error, shape.secrets), _inner(shape.data, shape.secrets)):
-        known = ERROR_IDS.get(_text(said.errorId).upper()) if said is not None else None
+    for part in (shape, _body(shape.error, shape.secrets), _inner(shape.data, shape.secrets)):
+        known = ERROR_IDS.get(_text(part.errorId).upper()) if part is not None else None
         if known is not None and known.order is not OrderMayExist.NO:
             return f"says that {known.meaning}"
     return ""
@@ -153,19 +153,16 @@ def _body(value: object, secrets: tuple[Secret, ...]) -> _Body | None:
 
 def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
     inner = _inner(shape.data, shape.secrets)
-    for said in (
-        shape,
-        _body(shape.error, shape.secrets),
-        inner,
-    ):  # the same words have been nested under `error` and in the envelope
-        if said is not None:
-            error = _from_words(said, status, retry_after_s)
+    # The vendor's samples have the same words at the top, nested under `error`, and in the success envelope.
+    for part in (shape, _body(shape.error, shape.secrets), inner):
+        if part is not None:
+            error = _from_words(part, status, retry_after_s)
             if error is not None:
                 return error
     if inner is not None:
         return _from_flags(inner)
-    text = shape.said("errorInfo", "message", "error")
-    status = _own_status(shape, status)
+    text = shape.text_of("errorInfo", "message", "error")
+    status = _status_in_body(shape, status)
     if not text and status < 300:
         return None
     error = _from_status(status, text, retry_after_s)
@@ -174,27 +171,27 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
     return error
 
 
-def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
+def _from_words(part: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
     """Return the error that the answer names by a rate limit, an error id or an OAuth word, or None."""
-    words = _words(said)
-    if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(said)):
-        return _rate_limited(said, retry_after_s)
-    error_id = _text(said.errorId).upper()
+    words = _words(part)
+    if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(part)):
+        return _rate_limited(part, retry_after_s)
+    error_id = _text(part.errorId).upper()
     if error_id:
-        return _from_error_id(error_id, said, status, retry_after_s)
+        return _from_error_id(error_id, part, status, retry_after_s)
     if not words.isdisjoint(_TOKEN_ERRORS):
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if not words.isdisjoint(_CREDENTIAL_ERRORS):
-        return CredentialsRejectedError(f"the vendor refused the credentials ({said.said('error')})")
-    if "invalid_request" in words and said.error_description is not None:
+        return CredentialsRejectedError(f"the vendor refused the credentials ({part.text_of('error')})")
+    if "invalid_request" in words and part.error_description is not None:
         # Shape B comes from the OAuth layer in front of every operation, so nothing was processed.
-        return AuthError(f"the request was refused before it was processed: {said.said('error_description')}")
+        return AuthError(f"the request was refused before it was processed: {part.text_of('error_description')}")
     return None
 
 
 def _from_flags(inner: _Body) -> XoxoError:
     """Return the error for an operation's object whose flag says no, or that has no flag."""
-    text = inner.said("message", "errorInfo", "error")
+    text = inner.text_of("message", "errorInfo", "error")
     if not says_no(msgspec.structs.asdict(inner)):
         return DecodeError(f"the answer neither confirms nor refuses{f' ({text})' if text else ''}")
     refused = RefusedError(text or "the vendor refused without a reason")
@@ -202,7 +199,7 @@ def _from_flags(inner: _Body) -> XoxoError:
     return refused
 
 
-def _own_status(shape: _Body, status: int) -> int:
+def _status_in_body(shape: _Body, status: int) -> int:
     """Return the error status in the body, or the HTTP status where the body has none. The two may differ."""
     text = _text(shape.code)
     return int(text) if len(text) == 3 and text.isdecimal() and 400 <= int(text) < 600 else status
@@ -213,13 +210,13 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
         return CredentialsRejectedError(_ACCOUNT_ERROR_IDS[error_id], error_id=error_id)
-    text = shape.said("errorInfo", "error", "message")
+    text = shape.text_of("errorInfo", "error", "message")
     known = ERROR_IDS.get(error_id)
     if known is None:
         # This holds under a 429 too. A rate limiter in front of the API sends other words and no error id. An id comes
         # from the application behind it, and the vendor's statuses differ from page to page (wire documentation § 6.3).
-        error = _from_status(_own_status(shape, status), text or "an unlisted error id", retry_after_s)
-        error.error_id = shape.said("errorId").upper()
+        error = _from_status(_status_in_body(shape, status), text or "an unlisted error id", retry_after_s)
+        error.error_id = shape.text_of("errorId").upper()
         error.effect = "possible"
         return error
     effect: Effect = "none" if known.order is OrderMayExist.NO else "possible"
@@ -229,27 +226,29 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
 
 def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoError:
     """Return the error for a status alone, which proves nothing about an order (except a 429)."""
-    said = f": {text}" if text else ""
+    reason = f": {text}" if text else ""
     if status == 429:
-        return RateLimitedError(f"over the rate limit{said}", retry_after_s=retry_after_s)
+        return RateLimitedError(f"over the rate limit{reason}", retry_after_s=retry_after_s)
     if status == 401:
-        return AuthError(f"the vendor refused the authorisation{said}", effect="possible")
+        return AuthError(f"the vendor refused the authorisation{reason}", effect="possible")
     if status == 404:
-        return NotFoundError(f"not found{said}", effect="possible")
+        return NotFoundError(f"not found{reason}", effect="possible")
     if 400 <= status < 500:
         error = BadRequestError if status in {400, 422} else RefusedError
-        return error(f"refused with HTTP {status}{said}", effect="possible")
+        return error(f"refused with HTTP {status}{reason}", effect="possible")
     if status >= 500:
-        return ServerError(f"the vendor failed with HTTP {status}{said}")
+        return ServerError(f"the vendor failed with HTTP {status}{reason}")
     if 300 <= status < 400:
         # A client that follows a 307 sends the order and its bearer token to another host.
         return RefusedError(f"answered with a redirect (HTTP {status}), which is never followed")
-    return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
+    if text:
+        return RefusedError(f"refused{reason}")
+    return DecodeError("the answer is neither a success nor a known error")
 
 
-def _words(said: _Body) -> set[str]:
+def _words(part: _Body) -> set[str]:
     """Return the texts of all fields that may hold a code word. Its field differs between the vendor's pages."""
-    values = [said.error, said.error_message_id, said.message, *(item.get("message") for item in _items(said))]
+    values = [part.error, part.error_message_id, part.message, *(item.get("message") for item in _items(part))]
     return {value.strip().lower() for value in values if isinstance(value, str)}
 
 
@@ -265,14 +264,14 @@ def _claims_success(data: object) -> bool:
     )
 
 
-def _items(said: _Body) -> list[dict[str, object]]:
+def _items(part: _Body) -> list[dict[str, object]]:
     """Return the objects in `errors`, which is a list or one object."""
-    items = cast("list[object]", said.errors) if isinstance(said.errors, list) else [said.errors]
+    items = cast("list[object]", part.errors) if isinstance(part.errors, list) else [part.errors]
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
 
 
-def _rate_limited(said: _Body, retry_after_s: float | None) -> ApiError:
-    for item in _items(said):
+def _rate_limited(part: _Body, retry_after_s: float | None) -> ApiError:
+    for item in _items(part):
         penalty = _seconds(item.get("penaltySeconds"))
         if penalty is not None:
             retry_after_s = penalty
@@ -305,7 +304,7 @@ def _text(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _clean(text: str) -> str:
+def _short(text: str) -> str:
     """Return a short printable text, so that a server's text neither floods a log nor puts control characters in it."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_TEXT]).strip()
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"

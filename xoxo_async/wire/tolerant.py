@@ -123,11 +123,11 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
         value = {}  # PHP back ends write an empty object as a list
     if not isinstance(value, dict):
         raise _unfit(path, "object", value)
-    given = cast("dict[str, object]", value)
+    values = cast("dict[str, object]", value)
     fitted: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        if field.encode_name in given:
-            item = given[field.encode_name]
+        if field.encode_name in values:
+            item = values[field.encode_name]
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
                 continue  # null means no value, so the default stands

@@ -10,7 +10,7 @@ import pytest
 from tests.unit.auth.endpoints import LIFETIME, NOW, Endpoint, Vendor, credentials, provider
 from xoxo_async import MemoryTokenStore, RefreshToken, RetryPolicy, XoxoClient, errors
 from xoxo_async.auth import ExchangeAnswer, Token
-from xoxo_async.auth.tokens import pair_of, still_good
+from xoxo_async.auth.tokens import read_pair, still_good
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
 from xoxo_async.wire import Secret
 
@@ -302,8 +302,8 @@ async def test_a_throttle_with_a_time_lasts_as_long() -> None:
     ],
 )
 def test_a_pair_is_taken_in_the_vendors_form(fields: dict[str, object], expires_at: float | None) -> None:
-    """`pair_of` reads a token reply or its fields; a past expiry is believed, because the pair is not new."""
-    pair = pair_of({"refresh_token": "r", **fields}, NOW)
+    """`read_pair` reads a token reply or its fields; a past expiry is believed, because the pair is not new."""
+    pair = read_pair({"refresh_token": "r", **fields}, NOW)
     assert (pair.refresh, pair.expires_at, pair.access) == (
         Secret("r"),
         expires_at,
@@ -319,5 +319,5 @@ def test_a_pair_is_taken_in_the_vendors_form(fields: dict[str, object], expires_
 def test_what_is_no_pair_is_a_config_error(fields: dict[str, Any]) -> None:
     """The error names a missing or impossible token, and does not repeat it."""
     with pytest.raises(errors.ConfigError, match="token") as caught:
-        pair_of(fields, NOW)
+        read_pair(fields, NOW)
     assert "a b" not in str(caught.value)

@@ -8,8 +8,8 @@ from xoxo_async.auth.troubles import Troubles
 WALL = 1_700_000_000.0
 
 
-def refuse(troubles: Troubles, now: float, *, worked: bool = False, had_since: float | None = None) -> None:
-    troubles.refused(worked=worked, had_since=now if had_since is None else had_since, now=now, wall=WALL + now)
+def refuse(troubles: Troubles, now: float, *, worked: bool = False, received_at: float | None = None) -> None:
+    troubles.refused(worked=worked, received_at=now if received_at is None else received_at, now=now, wall=WALL + now)
 
 
 def left(troubles: Troubles, now: float) -> float:
@@ -58,11 +58,11 @@ def test_a_row_of_refusals_ends() -> None:
 def test_a_shared_refused_token_counts_once() -> None:
     """Several clients see the refusal of one token, and the wait is that of one refusal."""
     troubles = Troubles()
-    for had_since in (0, 1, 2, 3):
-        refuse(troubles, 5, had_since=had_since)
+    for received_at in (0, 1, 2, 3):
+        refuse(troubles, 5, received_at=received_at)
     assert troubles.refusal(5, WALL) is None
-    for had_since in (6, 7, 8):
-        refuse(troubles, 9, had_since=had_since)
+    for received_at in (6, 7, 8):
+        refuse(troubles, 9, received_at=received_at)
     assert left(troubles, 9) == 1
 
 

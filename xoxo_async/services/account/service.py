@@ -149,6 +149,7 @@ class AccountService:
         address = checks.email("email", email)
         if address is None:
             raise ConfigError("email is missing")
+        # `user_session` is the only scope on the vendor's page (wire documentation § 3.5).
         return await self._dispatch(CREATE_USER_TOKEN, UserTokenRequest(address, "user_session"))
 
     async def create_storefront_token(
