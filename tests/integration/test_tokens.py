@@ -166,7 +166,7 @@ async def test_an_api_refusing_every_token_limits_requests(
         assert sandbox.books().requests["token"] <= 12
     assert len(told) == 40
     assert "in a row since" in str(told[-1])
-    assert "the next one is asked for at" in str(told[-1])
+    assert "the next one is requested at" in str(told[-1])
     assert (told[-1].effect, told[-1].retryable) == ("none", True)
 
 

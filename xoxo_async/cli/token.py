@@ -18,7 +18,7 @@ from xoxo_async.cli.invocation import Group
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
-from xoxo_async.environment import Environment, default_token_file, made_folder
+from xoxo_async.environment import Environment, default_token_file, make_folder
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import read_untyped
 
@@ -70,7 +70,7 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
         from xoxo_async.auth.providers import client_digest
 
         pair = pair._replace(client=client_digest(environment.family, environment.client_id))
-    run_async(lambda: _store(made_folder(path), pair))
+    run_async(lambda: _store(make_folder(path), pair))
     expires, refresh_until = _moment(pair.expires_at), _moment(pair.refresh_expires_at)
     if environment.access_token:
         say("XOXO_ACCESS_TOKEN is set and goes first: unset it, or this pair is never used")
@@ -98,7 +98,7 @@ async def _store(path: Path, pair: Token) -> None:
 
 
 def _read_pair() -> Token:
-    from xoxo_async.auth.tokens import pair_of
+    from xoxo_async.auth.tokens import read_pair
 
     if sys.stdin is not None and sys.stdin.isatty():
         fields: dict[str, object] = {
@@ -107,11 +107,11 @@ def _read_pair() -> Token:
         }
         if fields["access_token"]:
             fields["expires_at"] = _given_time(answer_to("It expires at (Enter if not known): "))
-        return pair_of(fields, time.time())
+        return read_pair(fields, time.time())
     text = sys.stdin.read(_MAX_INPUT) if sys.stdin is not None else ""
     if not text.strip():
         raise ConfigError("there is no pair on standard input")
-    return pair_of(_fields(text), time.time())
+    return read_pair(_fields(text), time.time())
 
 
 def _fields(text: str) -> dict[str, object]:
