@@ -382,7 +382,7 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10014": ErrorId(NotAllowedError, "the client is invalid", _NO),
     "PLE10015": ErrorId(NotAllowedError, "the account's KYC for this product is not approved", _NO),
     "PLE10016": ErrorId(NotFoundError, "no order with this id or poNumber"),
-    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalogue"),
+    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalog"),
     "PLE10018": ErrorId(DenominationError, "the denomination is not offered", _NO),
     # A 401 that is no token trouble: refreshing would only burn the refresh throttle.
     "PLE10019": ErrorId(NotAllowedError, "international products are not enabled for this client", _NO),

@@ -306,7 +306,7 @@ async def test_a_bound_holds_when_prices_have_moved(tmp_path: Path, again: str) 
 
 @pytest.mark.anyio
 async def test_orders_in_doubt_count_in_the_bound(tmp_path: Path) -> None:
-    """Its order may exist, so its cost stays reserved, although no waiting row has its product."""
+    """An order in doubt may exist, so its cost stays reserved, although no waiting row has its product."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.script("commit_then_reset", first=5)
         sandbox.script("html_502", operation="getOrderDetails")
@@ -329,7 +329,7 @@ async def test_orders_in_doubt_count_in_the_bound(tmp_path: Path) -> None:
     ids=["zero", "negative", "another currency", "blank"],
 )
 async def test_an_unusable_charge_frees_no_money(tmp_path: Path, charge: dict[str, object]) -> None:
-    """Five orders fit and five are sent, although the vendor says that they cost nothing."""
+    """Five orders fit, and no more are sent, whatever unusable charge the vendor names."""
     silent = {"orderTotal": "", "rawOrderTotal": "", **charge}
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with changed("placeOrder", lambda answer: answer.update(silent)):

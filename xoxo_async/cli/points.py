@@ -51,7 +51,7 @@ def points_balance(email: str | None, phone: str | None, as_json: bool, **where:
 @click.option("--to", "email", required=True, help="The receiver's e-mail address.")
 @click.option("--name", required=True, help="The receiver's name.")
 @click.option("--amount", type=AMOUNT, required=True, help="The number of points.")
-@click.option("--citation", default="", help="The reason, which the receiver reads.")
+@click.option("--citation", default="", help="The reason for the points.")
 @click.option("--expiry-month", type=Whole(1), help="The number of months until they expire.")
 @yes_option
 @json_option

@@ -25,6 +25,6 @@ def print_alarms(alarms: Sequence["Alarm"], total: int) -> None:
     for alarm in alarms[:_SHOWN]:
         say(f"alarm: {scrub(alarm.text)}")
     if total > _SHOWN:
-        say(f"… and {count(total - _SHOWN, 'alarm')} more")
+        say(f"… and {count(total - _SHOWN, 'more alarm')}")
     if total:
         say("ask the vendor about these orders before you hand out their codes; alarms stay in the ledger")

@@ -138,7 +138,7 @@ def test_many_alarms_are_counted(printer: Printer) -> None:
     output = printer.end(work(as_json=True), report(issued=2, **alarms(12)))
     assert "order 9 is odd" in output.err
     assert "order 10 is odd" not in output.err
-    assert "… and 2 alarms more" in output.err
+    assert "… and 2 more alarms" in output.err
     assert (len(output.facts["alarms"]), output.facts["alarms_total"], output.facts["exit_code"]) == (12, 12, 4)
 
 

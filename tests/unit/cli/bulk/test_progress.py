@@ -92,7 +92,7 @@ async def test_an_unreadable_ledger_keeps_the_figures(run: Run) -> None:
 
 
 async def test_lines_in_flight_are_not_in_doubt(run: Run) -> None:
-    """The ledger counts both as unknown. Placed and rejected lines are done."""
+    """The ledger counts lines in flight as unknown, too. Placed and rejected lines are done."""
     states = {LineState.SENDING: 5, LineState.UNKNOWN: 2}
     await run.refresh(rows=20, issued=4, pending=3, rejected=1, unknown=7, not_sent=5, states=states)
     assert (run.pace.rows, run.pace.done, run.pace.in_doubt) == (20, 8, 2)
