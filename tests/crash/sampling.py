@@ -33,7 +33,7 @@ class Sample:
     def of(self, points: Sequence[T], most: int) -> list[T]:
         """Return at most this many of the points, in their order: one from each of equal slices.
 
-        Slices, since points that stand side by side fail in the same way: a sample covers the whole run.
+        Points side by side fail in the same way, so a sample should cover the whole run.
         """
         count = len(points)
         if self.exhaustive or count <= most:

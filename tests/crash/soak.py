@@ -65,13 +65,13 @@ class Job:
     """The orders of one job, its ledger, and the command that works on them.
 
     Attributes:
-        sandbox: The server; its books are the truth.
-        folder: For the orders and the ledger.
-        dice: Decides about products and about the moments of death.
+        sandbox: The server; the ledger is compared with its books.
+        folder: The folder of the orders and the ledger.
+        dice: Chooses the products and the moments of the kills.
         base_url: The server's address; by default the sandbox's own.
         client_id: The account's.
-        program: The command; another one to run it in a spoilt world.
-        said: What all runs have said so far, codes not among it.
+        program: The command, or a program that runs it under a wrong clock.
+        said: The output of all runs so far, which must have no codes.
     """
 
     sandbox: Sandbox

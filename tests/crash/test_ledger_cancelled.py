@@ -1,6 +1,6 @@
 """A ledger whose caller is cancelled at any await can be opened again at once, and its books are right.
 
-asyncio's own cancellation is meant here (`task.cancel()`, `asyncio.timeout`): it passes through the shields of anyio.
+These tests use asyncio's own cancellation (`task.cancel()`, `asyncio.timeout`), which anyio's shields do not stop.
 """
 
 import asyncio

@@ -554,7 +554,7 @@ LINK = ("--campaign-id", "7001", "--expires-on", "2099-01-01")
         (("order", "history", "--json"), 5, "order history"),
         (("catalog", "vouchers"), 5, "catalog vouchers"),
         (("points", "cancel", "1", "--json"), 3, "cannot be written"),
-        (("links", "send", "--email", "a@b.example", *LINK), 4, "done twice"),
+        (("links", "send", "--email", "a@b.example", *LINK), 4, "do it twice"),
         (("links", "generate", "--quantity", "1", "--reveal", *LINK), 4, "cash"),
         (("--help",), 5, "--help"),
         (("bulk", "run", "--help"), 5, "--help"),

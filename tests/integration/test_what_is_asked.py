@@ -62,7 +62,7 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
     os.close(theirs)
     try:
         said = read_all(ours, b"[y/N]: ")
-        assert b"is real money" in said, said.decode()
+        assert b"moves real money" in said, said.decode()
         os.write(2, said)
         yield process, ours
     finally:

@@ -35,7 +35,7 @@ from xoxo_async.errors import XoxoError
 
 __all__ = ["bulk", "run", "xoxo"]
 
-_NOBODY_KNOWS: Final = (
+_NOT_KNOWN: Final = (
     "it is not known whether this took effect, and a second run might do it twice: look in the vendor's dashboard"
 )
 _TEXT_FLAGS: Final = frozenset({"-h", "--help", "--version"})
@@ -163,8 +163,8 @@ def _say_interrupted(invocation: Invocation) -> Facts:
     # bulk/session.py reports a run that had begun. Here the same command continues, if it has a key.
     facts: Facts = {"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": ""}
     if invocation.unkeyed:
-        say(f"interrupted: {_NOBODY_KNOWS}")
-        return {**facts, "error": f"interrupted: {_NOBODY_KNOWS}"}
+        say(f"interrupted: {_NOT_KNOWN}")
+        return {**facts, "error": f"interrupted: {_NOT_KNOWN}"}
     again = command_line(*invocation.arguments)
     say(f"interrupted\ncontinue with: {again}")
     return {**facts, "continue_with": again}
@@ -185,7 +185,7 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
     say(message if code == exits.INTERRUPTED else f"error: {message}")
     if invocation.unkeyed:
         if exits.in_doubt(error):
-            say(_NOBODY_KNOWS)
+            say(_NOT_KNOWN)
         return code, {**facts, "continue_with": ""}
     if _may_help_again(code, invocation):
         facts["continue_with"] = command_line(*invocation.arguments)

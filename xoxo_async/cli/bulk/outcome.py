@@ -100,7 +100,7 @@ def _summary(report: Report) -> list[str]:
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
     lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
     if report.withdrawn:
-        lines.append(f"  withdrawn {report.withdrawn:>9,} of the not sent, never to be sent")
+        lines.append(f"  withdrawn {report.withdrawn:>9,}, counted as not sent")
     return [job, *lines, f"  charged   {amounts(report.charged)}"]
 
 

@@ -16,6 +16,7 @@ from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
@@ -83,7 +84,7 @@ def _decide(path: Path, key: str, decision: "Decision", connection: Connection, 
     resolved, follow = with_ledger(path, work, store_codes=False)
     line = resolved.line
     if line.lines > 1:
-        say(f"{key} shares an order with {line.lines - 1} other rows: this decides all of them")
+        say(f"{key} shares an order with {count(line.lines - 1, 'other row')}: the decision holds for all of them")
     if as_json:
         facts = {"key": line.key, "po_number": line.po_number, "state": line.state.value, "order_id": line.order_id}
         print_json({**facts, "found": resolved.found, "continue_with": follow})

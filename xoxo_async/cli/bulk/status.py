@@ -140,11 +140,11 @@ def _print(found: Status) -> None:
     for name in COUNTS[1:]:
         out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
     if withdrawn := _lines_in(counts, "cancelled"):
-        out(f"  withdrawn {withdrawn:>9,} of the not sent, never to be sent")
+        out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
     if found.holder is not None:
         in_flight = _lines_in(counts, "sending")
-        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown are in flight")
+        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown rows are in flight")
     _print_troubled(found)
     print_alarms(counts.alarms, counts.alarms_total)
     if found.follow:

@@ -48,4 +48,4 @@ def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as
         facts = {name: getattr(counts, name) for name in COUNTS}
         print_json({"withdrawn": cancelled, "ledger": str(ledger), **facts})
     else:
-        out(f"{count(cancelled, 'row')} withdrawn, never to be sent")
+        out(f"{count(cancelled, 'row')} withdrawn for good")

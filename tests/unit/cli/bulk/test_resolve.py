@@ -72,4 +72,4 @@ def test_rows_that_share_an_order_are_counted(command: Command, sandbox: Sandbox
     assert command(*run, "--ledger", "march.db").code == 4
     (order_id,) = sandbox.state.orders
     ended = command(*RESOLVE, "--placed", str(order_id))
-    assert "A shares an order with 1 other rows: this decides all of them" in ended.err
+    assert "A shares an order with 1 other row: the decision holds for all of them" in ended.err

@@ -41,7 +41,7 @@ def test_withdrawn_rows_are_shown(command: Command, sandbox: Sandbox) -> None:
     prepared(command, "A,1001,500")
     assert command("bulk", "withdraw", "--planned", *LEDGER, "--reason", "off").code == 0
     shown = command("bulk", "status", *LEDGER)
-    assert "withdrawn         1 of the not sent" in shown.out
+    assert "withdrawn         1, counted as not sent" in shown.out
     assert "continue with" not in shown.err
 
 

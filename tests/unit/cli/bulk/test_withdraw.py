@@ -19,7 +19,7 @@ def test_named_rows_are_withdrawn(command: Command) -> None:
     """It counts them, and other rows stay."""
     ended = command(*WITHDRAW, "A", "B", "--json")
     assert (ended.code, ended.facts["withdrawn"], ended.facts["not_sent"]) == (0, 2, 3)
-    assert command(*WITHDRAW, "--planned").out == "1 row withdrawn, never to be sent\n"
+    assert command(*WITHDRAW, "--planned").out == "1 row withdrawn for good\n"
 
 
 def test_an_unknown_key_withdraws_nothing(command: Command) -> None:
