@@ -1,4 +1,4 @@
-"""Pydantic v2 models of the order's answer and of a catalogue page, with the SDK's fields."""
+"""Pydantic v2 models of the order's answer and of a catalog page, with the SDK's fields."""
 
 from datetime import datetime
 from decimal import Decimal
