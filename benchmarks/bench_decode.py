@@ -77,7 +77,7 @@ def _decoders() -> dict[str, Callable[[bytes], object]]:
     if importlib.util.find_spec("orjson"):
         decoders[ORJSON] = importlib.import_module("orjson").loads
     if importlib.util.find_spec("pydantic"):
-        model: Any = importlib.import_module("pydantic_models").CataloguePage
+        model: Any = importlib.import_module("pydantic_models").CatalogPage
         decoders[PYDANTIC] = model.model_validate_json
     return decoders
 

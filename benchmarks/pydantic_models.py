@@ -152,7 +152,7 @@ class PageData(Wire):
     get_vouchers: PageOutcome | None = None
 
 
-class CataloguePage(Wire):
+class CatalogPage(Wire):
     """The whole answer."""
 
     data: PageData | None = None

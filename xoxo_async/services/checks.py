@@ -51,7 +51,7 @@ def flag(name: str, value: object) -> int:
     """Return 1 for True and 0 for False, as the wire has flags, or raise `ConfigError`."""
     if value is True or value is False:
         return int(value)
-    raise ConfigError(f"{name} must be true or false, not {shown(value)}")
+    raise ConfigError(f"{name} must be true or false (yes or no), not {shown(value)}")
 
 
 def shown(value: object) -> str:

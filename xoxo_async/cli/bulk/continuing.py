@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.facts import SETTINGS
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.json_output import json_text
 
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["continue_ledger", "keep_settings", "next_command"]
 
-_SETTINGS: Final = "settings"
-"""The name of the fact in which a ledger keeps the flags of its last run."""
 _DECODER: Final = msgspec.json.Decoder(dict[str, list[str]])
 
 
@@ -25,7 +24,7 @@ async def keep_settings(ledger: "Ledger", flags: dict[str, list[str]]) -> None:
         ledger: The ledger.
         flags: The flags of the run, for `resume` and for `reconcile`.
     """
-    await ledger.set_fact(_SETTINGS, json_text(flags))
+    await ledger.set_fact(SETTINGS, json_text(flags))
 
 
 async def continue_ledger(ledger: "Ledger", action: str) -> str:
@@ -37,7 +36,7 @@ async def continue_ledger(ledger: "Ledger", action: str) -> str:
     """
     from xoxo_async.bulk.identity import is_of_own_sandbox
 
-    kept = await ledger.get_fact(_SETTINGS)
+    kept = await ledger.get_fact(SETTINGS)
     flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
     return command_line("bulk", action, "--ledger", ledger.name, *flags)
 

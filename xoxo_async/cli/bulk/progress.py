@@ -121,22 +121,16 @@ async def showing_progress(progress: Progress, ledger: Ledger, first: str) -> As
     Args:
         progress: What the run has done so far.
         ledger: Its ledger.
-        first: A line to print when planning has ended.
+        first: A line to print first, after planning: the screen keeps it when the process is killed.
     """
     pace = Pace(progress, ledger)
+    say(first)
     async with anyio.create_task_group() as group:
-        group.start_soon(_announce, pace, first)
         group.start_soon(_bar if is_terminal(sys.stderr) else _lines, pace)
         try:
             yield
         finally:
             group.cancel_scope.cancel()
-
-
-async def _announce(pace: Pace, first: str) -> None:
-    while pace.phase == "planning":  # noqa: ASYNC110 - the phase is a plain field without an event
-        await anyio.sleep(0.02)
-    say(first)
 
 
 async def _lines(pace: Pace) -> None:

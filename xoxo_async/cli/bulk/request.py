@@ -104,27 +104,30 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         flags += ["--json"] if self.as_json else []
         return command_line("bulk", action, *orders, "--ledger", str(self.ledger), *flags)
 
-    def flags(self, action: str) -> list[str]:
+    def flags(self, action: str, *, bounds: bool = True) -> list[str]:
         """Return the flags with the same settings, so that the next command has the same bounds.
 
         Args:
             action: `run`, `resume` or `reconcile`.
+            bounds: Whether to include the flags whose values the ledger keeps itself, see `Bounds`. A copy of them that
+                is kept apart could be older than the ledger's.
         """
         command: list[str] = []
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
         command += ["--job", self.job] if self.job else []
-        command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
-        command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
-        command += ["--settle", _number(self.settle)] if self.settle is not None else []
-        command += ["--resend", self.resend] if self.resend == "never" else []
+        if bounds:
+            command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
+            command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
+            command += ["--settle", _number(self.settle)] if self.settle is not None else []
+            command += ["--resend", self.resend] if self.resend == "never" else []
         command += ["--no-codes"] if self.no_codes else []
         command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
         command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
         command += self.connection.flags
         if action != "reconcile":
-            command += ["--max-spend", f"{self.max_spend:f}"] if self.max_spend is not None else []
+            command += ["--max-spend", f"{self.max_spend:f}"] if bounds and self.max_spend is not None else []
             command += ["--yes"] if self.yes else []
         return command
 

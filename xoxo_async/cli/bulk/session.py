@@ -60,14 +60,14 @@ def run_request(request: RunRequest, open_client: ClientOpener) -> int:
         need_a_person(request.connection, f"issuing the orders of {request.orders or request.ledger}")
     started = time.monotonic()
     with as_before():
-        outcome = run_async(lambda: BulkSession(request, open_client).work())
+        outcome = run_async(lambda: CommandRun(request, open_client).work())
     elapsed = time.monotonic() - started
     if outcome.report is not None and outcome.error is None:
         return print_report(request, msgspec.structs.replace(outcome.report, elapsed_s=elapsed), outcome)
     return print_failure(request, outcome, elapsed)
 
 
-class BulkSession:
+class CommandRun:
     """One run of the command, from opening its files to closing them. It receives signals all that time.
 
     Args:
@@ -180,7 +180,9 @@ class BulkSession:
         elif request.asks:
             await self._approve(await issuer.outlook())
         if request.action != "reconcile":
-            await keep_settings(ledger, {action: request.flags(action) for action in ("resume", "reconcile")})
+            await keep_settings(
+                ledger, {action: request.flags(action, bounds=False) for action in ("resume", "reconcile")}
+            )
 
     async def _say_still_planning(self) -> None:
         while not self._planned:
