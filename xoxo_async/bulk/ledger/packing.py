@@ -16,10 +16,16 @@ _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class Packer:
-    """Gather lines of one kind (all that is ordered the same, but for poNumber and quantity) into orders."""
+    """Gather lines of one kind (all that is ordered the same, but for poNumber and quantity) into orders.
+
+    Attributes:
+        open: The lines of orders that are not full yet, by key.
+        po_numbers: The same lines, by poNumber.
+    """
 
     def __init__(self) -> None:
         self.open: Final[dict[str, PlannedLine]] = {}
+        self.po_numbers: Final[dict[str, PlannedLine]] = {}
         self._kinds: Final[dict[bytes, list[PlannedLine]]] = {}
 
     def add(self, line: PlannedLine) -> Pack | None:
@@ -35,7 +41,7 @@ class Packer:
         if full > line.room and lines:
             done, lines, full = self._closed(kind), self._kinds.setdefault(kind, []), line.pieces
         lines.append(line)
-        self.open[line.key] = line
+        self.open[line.key] = self.po_numbers[line.po_number] = line
         if done is None and full >= line.room:
             return self._closed(kind)
         return done
@@ -48,7 +54,7 @@ class Packer:
     def _closed(self, kind: bytes) -> Pack:
         lines = tuple(self._kinds.pop(kind))
         for line in lines:
-            del self.open[line.key]
+            del self.open[line.key], self.po_numbers[line.po_number]
         return Pack(lines[0] if len(lines) == 1 else _order(lines), lines)
 
 

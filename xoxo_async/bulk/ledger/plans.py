@@ -59,12 +59,13 @@ class Seen:
     """
 
     def __init__(self, last: int) -> None:
+        self._last: Final = last
         self._bits: Final = bytearray(last // 8 + 1)
         self._packed: Final[dict[int, int]] = {}
 
     def add(self, seq: int) -> None:
         """Note a line that is an order by itself."""
-        if seq // 8 < len(self._bits):
+        if seq <= self._last:
             self._bits[seq // 8] |= 1 << seq % 8
 
     def add_packed(self, pack: int, first: int) -> None:
@@ -72,7 +73,7 @@ class Seen:
         self._packed[pack] = self._packed.get(pack, 0) | 1 << first
 
     def __contains__(self, seq: int) -> bool:
-        return bool(self._bits[seq // 8] & 1 << seq % 8)
+        return seq <= self._last and bool(self._bits[seq // 8] & 1 << seq % 8)
 
     def has_packed(self, pack: int, first: int) -> bool:
         """Return whether a line that shares an order was noted."""
@@ -119,18 +120,22 @@ class Mixed:
         """
         places = self._pass_over(lines, known)
         fresh: dict[str, PlannedLine] = {}
+        po_numbers: dict[str, PlannedLine] = {}
         added = Additions(0, [], [])
         twins: list[tuple[str, int, int]] = []
         for place, line in enumerate(lines):
-            twin = self._packer.open.get(line.key) or fresh.get(line.key)
             if place in places:
                 continue
+            twin = self._packer.open.get(line.key) or fresh.get(line.key)
             if twin is not None:
                 if twin.digest != line.digest:
                     raise clash(line.key, line.row, twin.key, twin.row, same_po=False)
                 twins.append((line.key, line.row, twin.row))
                 continue
-            fresh[line.key] = line
+            other = self._packer.po_numbers.get(line.po_number) or po_numbers.get(line.po_number)
+            if other is not None:
+                raise clash(line.key, line.row, other.key, other.row, same_po=True)
+            fresh[line.key] = po_numbers[line.po_number] = line
             if not line.room:
                 added.alone.append(line)
             elif (pack := self._packer.add(line)) is not None:

@@ -54,6 +54,17 @@ async def test_a_failed_plan_leaves_nothing(subject: Subject) -> None:
         assert ledger.job == "april"
 
 
+@pytest.mark.parametrize("room", [0, 10])
+async def test_two_rows_of_a_plan_share_no_po_number(subject: Subject, room: int) -> None:
+    """Where the first row may share an order as well: the error names both rows, and nothing is planned."""
+    one = planned(0, room=room)
+    other = msgspec.structs.replace(planned(1), po_number=one.po_number)
+    async with subject.open() as ledger:
+        with pytest.raises(LedgerConflictError, match=r"row 2 \(key k1\) has the poNumber of row 1"):
+            await ledger.plan("march", each([one, other]))
+        assert (await ledger.counts()).rows == 0
+
+
 @pytest.mark.parametrize("apart", [1, 1500])
 async def test_a_repeated_row_of_one_plan_is_refused(subject: Subject, apart: int) -> None:
     """A later plan may repeat a row; twice in one plan, also in different chunks, it may be two gifts."""
