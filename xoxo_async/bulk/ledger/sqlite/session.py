@@ -17,7 +17,7 @@ from xoxo_async.bulk.ledger.bookkeeping import (
     state_for_all,
     withdraw,
 )
-from xoxo_async.bulk.ledger.budget import Funds, commitment
+from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
@@ -257,9 +257,7 @@ class LedgerSession:
         if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._funds is not None:
-            currency = self._funds.currency
-            spent = sum(commitment(move.after, currency) - commitment(move.before, currency) for move in moves)
-            self._funds = self._funds._replace(committed=self._funds.committed + spent)
+            self._funds = self._funds.after(moves)
 
     # Rare work.
 

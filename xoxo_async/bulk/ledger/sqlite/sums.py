@@ -4,7 +4,7 @@ import sqlite3
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.bulk.ledger.budget import Funds, Spending, total_committed
+from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
 from xoxo_async.bulk.ledger.counting import OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 
@@ -29,13 +29,10 @@ _ALARMS: Final = (
 )
 _SHOWN: Final = 100
 _COMMITTED: Final = (
-    "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
+    "SELECT state, worth, amount_charged, currency, count(*), min(seq) FROM lines"
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
-_UNPRICED: Final = (
-    "SELECT key, row FROM lines WHERE worth IS NULL AND state NOT IN ('planned', 'rejected', 'cancelled')"
-    " AND NOT (state = 'placed' AND currency = ? AND CAST(amount_charged AS REAL) > 0) LIMIT 1"
-)
+_KEY: Final = "SELECT key, row FROM lines WHERE seq = ?"
 
 
 def count(connection: sqlite3.Connection) -> Counts:
@@ -75,11 +72,7 @@ def read_committed(connection: sqlite3.Connection, currency: str) -> int:
         connection: To read with.
         currency: The account's.
     """
-    groups = (
-        Spending(LineState(state), worth, _decimal(charged), charged_in, orders)
-        for state, worth, charged, charged_in, orders in connection.execute(_COMMITTED)
-    )
-    return total_committed(groups, currency)
+    return total_committed(_read_spending(connection), currency)
 
 
 def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
@@ -89,8 +82,19 @@ def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
         connection: To read with.
         currency: The account's.
     """
-    unpriced: tuple[str, int] | None = connection.execute(_UNPRICED, (currency,)).fetchone()
-    return Funds(0 if unpriced else read_committed(connection, currency), currency, unpriced)
+    groups = _read_spending(connection)
+    unpriced = first_unpriced(groups, currency)
+    if unpriced is None:
+        return Funds(total_committed(groups, currency), currency)
+    key, row = connection.execute(_KEY, (unpriced,)).fetchone()
+    return Funds(0, currency, (key, row))
+
+
+def _read_spending(connection: sqlite3.Connection) -> list[Spending]:
+    return [
+        Spending(LineState(state), worth, _decimal(charged), charged_in, orders, first)
+        for state, worth, charged, charged_in, orders, first in connection.execute(_COMMITTED)
+    ]
 
 
 def _decimal(text: str | None) -> Decimal | None:
