@@ -105,7 +105,9 @@ def states_to_send(*, doubted: bool) -> tuple[LineState, ...]:
 
 
 def shares_of(kinds: Iterable[OrderKind]) -> list[Share]:
-    """Return a backlog, summed by what is bought. One unknown amount makes its share's unknown: a sum without it is too low.
+    """Return a backlog, summed by what is bought.
+
+    One unknown amount makes the worth of its share unknown: a sum without it is too low.
 
     Args:
         kinds: All orders of the backlog.

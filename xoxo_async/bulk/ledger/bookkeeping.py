@@ -7,6 +7,8 @@ compare-and-set (see `Move`), with its journal row. Facts that callers state are
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import msgspec
+
 from xoxo_async.bulk.ledger.budget import Funds, commitment, shortage
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
@@ -14,7 +16,9 @@ from xoxo_async.bulk.ledger.table import Moment, decide
 from xoxo_async.errors import LedgerConflictError
 
 __all__ = [
+    "MAY_EXIST",
     "ClaimRequest",
+    "counted_anew",
     "decide_claims",
     "doubt_answers",
     "first_few",
@@ -23,6 +27,9 @@ __all__ = [
     "state_for_all",
     "withdraw",
 ]
+
+MAY_EXIST: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+"""The states in which look-ups go on: an order may exist, and its absence is still counted."""
 
 _SHOWN: Final = 3
 
@@ -132,6 +139,19 @@ def state_for_all(
     for line in lines:
         moves += _moved(line, Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, at=at), moment)
     return moves
+
+
+def counted_anew(line: LedgerLine, now: float) -> LedgerLine:
+    """Return a line as a ledger keeps it whose clock is new: nobody knows how long the ledger was not used.
+
+    The absence of an order that may exist counts from now on. An older stamp would make it look settled, and it would
+    be bought again.
+
+    Args:
+        line: The line as read.
+        now: Where the new clock begins.
+    """
+    return msgspec.structs.replace(line, last_sent_tick=now) if line.state in MAY_EXIST else line
 
 
 def never_sent(line: LedgerLine) -> bool:

@@ -1,7 +1,7 @@
 """Which lines share an order, and in which order its codes are dealt to them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -9,7 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
 
-__all__ = ["Packer"]
+__all__ = ["Packer", "with_places"]
 
 _PO_READABLE: Final = 74
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
@@ -56,6 +56,18 @@ class Packer:
         for line in lines:
             del self.open[line.key], self.po_numbers[line.po_number]
         return Pack(lines[0] if len(lines) == 1 else _order(lines), lines)
+
+
+def with_places(lines: Iterable[PlannedLine]) -> Iterator[tuple[int, PlannedLine]]:
+    """Yield the lines of an order, each with the place of its first voucher among the order's; see `PackedLine.first`.
+
+    Args:
+        lines: In the order in which the codes are dealt to them.
+    """
+    first = 0
+    for line in lines:
+        yield first, line
+        first += line.pieces
 
 
 def _kind(line: PlannedLine) -> bytes:

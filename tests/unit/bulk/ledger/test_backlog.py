@@ -30,7 +30,7 @@ def test_a_request_says_exactly_what_it_buys() -> None:
 
 @pytest.mark.parametrize("state", LineState)
 def test_prices_bind_orders_not_yet_placed(state: LineState) -> None:
-    """A planned order takes today's price, one in doubt the higher of both that are known, a final one keeps its own."""
+    """A planned order takes today's price, one in doubt the higher that is known, a final one keeps its own."""
     cases = [(5, 9), (9, 5), (5, None), (None, 9), (None, None)]
     after = [repriced(state, worth, price) for worth, price in cases]
     if state is LineState.PLANNED:

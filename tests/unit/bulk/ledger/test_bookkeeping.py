@@ -7,6 +7,7 @@ import pytest
 
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
+    counted_anew,
     decide_claims,
     doubt_answers,
     first_few,
@@ -163,3 +164,11 @@ def test_an_error_names_three_and_counts_the_rest() -> None:
     """A list of a million keys would help nobody."""
     assert first_few(["a", "b", "c"]) == "a; b; c"
     assert first_few(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
+
+
+@pytest.mark.parametrize("state", LineState)
+def test_a_new_clock_counts_doubt_anew(state: LineState) -> None:
+    """Where an order may exist, and only look-ups can tell: a line that nothing is asked about keeps its stamp."""
+    one = line(1, state=state, last_sent_tick=5.0)
+    anew = state in {LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT}
+    assert counted_anew(one, 70.0) == (msgspec.structs.replace(one, last_sent_tick=70.0) if anew else one)
