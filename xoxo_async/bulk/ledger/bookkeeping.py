@@ -5,6 +5,7 @@ compare-and-set (see `Move`), with its journal row. Facts that callers state are
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -95,17 +96,17 @@ def doubt_answers(answers: Iterable[tuple[str, int]], lines: Iterable[LedgerLine
 
     Args:
         answers: poNumber and order id of what was answered there.
-        lines: The orders of those poNumbers, as read.
+        lines: The orders of those poNumbers, as read, in any order.
         moment: Who writes, and when.
 
     Returns:
-        What is to be written; the codes of these lines are to be dropped.
+        What is to be written, in order of `seq`; the codes of these lines and their marks are to be dropped.
     """
     named: dict[str, set[int]] = {}
     for po_number, order_id in answers:
         named.setdefault(po_number, set()).add(order_id)
     moves: list[Move] = []
-    for line in lines:
+    for line in sorted(lines, key=attrgetter("seq")):
         if line.order_id not in named.get(line.po_number, ()):
             continue
         change = Change(

@@ -135,6 +135,8 @@ def test_answers_of_a_doubted_connection_are_doubted() -> None:
     assert moves[0].loses_order
     assert "whose answers were not in step" in moves[0].after.error
     assert doubt_answers([], lines, MOMENT) == []
+    both = [line(5, **{**placed, "order_id": 9}), lines[0]]
+    assert [move.after.seq for move in doubt_answers([("po1", 7), ("po5", 9)], both, MOMENT)] == [1, 5]
 
 
 # Withdrawals.
