@@ -1,4 +1,4 @@
-"""The cost of BulkIssuer with its durable SQLite ledger, planning included, and of the same orders without it."""
+"""The cost of BulkIssuer with its durable SQLite ledger and its planning, and of the same orders without it."""
 
 import asyncio
 import gc
@@ -29,7 +29,7 @@ _COLUMNS: Final = ("run", "answers in", "orders/s", "of no ledger", "CPU us/orde
 
 
 class CountingLedger(SqliteLedger):
-    """A ledger that counts how many lines have an intent at once: after a crash each would be a look-up."""
+    """A ledger that counts how many lines have an intent at the same time: each would be a look-up after a crash."""
 
     armed = 0
     most_armed = 0

@@ -1,4 +1,4 @@
-"""Catalogue pages, bytes to typed products, beside json.loads, msgspec and pydantic; and how long the loop waits."""
+"""Catalog pages from bytes to typed products, beside json.loads, msgspec and pydantic; and how long the loop waits."""
 
 import asyncio
 import importlib
@@ -13,7 +13,7 @@ import msgspec
 import report
 from report import Goal
 from rounds import AGAIN, Series, Spread, band, ratio, take_turns_sync
-from stub import catalogue_page, one_odd_product, stub_server
+from stub import catalog_page, one_odd_product, stub_server
 
 from xoxo_async import RateLimits, StaticToken, XoxoClient
 from xoxo_async.services.catalog import GET_VOUCHERS, Voucher
@@ -29,7 +29,7 @@ JSON_SPLIT: Final = "json.loads, the same by hand"
 ODD: Final = "xoxo_async, one odd product"
 
 _COLUMNS: Final = ("decoder", "products", "ms/page", "times as fast as json.loads", "times as fast as pydantic")
-# What pydantic's model has as Decimal. Denominations are one text there, as on the wire.
+# Pydantic's model has these as Decimal. Its denominations are one text, as on the wire.
 _MONEY: Final = (
     "min_value", "max_value", "fee", "discount", "redemption_fee", "redemption_fee_tax", "exchange_rate_rule",
     "exchange_rate",
@@ -55,7 +55,7 @@ def _decode_and_split(body: bytes) -> int:
 
 
 def _load_and_split(body: bytes) -> int:
-    """The same from dicts: what whoever takes the dicts has to write to have amounts that are exact."""
+    """Return the same from dicts: this is what a user of dicts writes to get exact amounts."""
     found = 0
     for product in json.loads(body, parse_float=Decimal)["data"]["getVouchers"]["data"]:
         amounts = [None if value is None else Decimal(value) for value in map(product.get, _WIRE_MONEY)]
@@ -77,13 +77,13 @@ def _decoders() -> dict[str, Callable[[bytes], object]]:
     if importlib.util.find_spec("orjson"):
         decoders[ORJSON] = importlib.import_module("orjson").loads
     if importlib.util.find_spec("pydantic"):
-        model: Any = importlib.import_module("pydantic_models").CataloguePage
+        model: Any = importlib.import_module("pydantic_models").CatalogPage
         decoders[PYDANTIC] = model.model_validate_json
     return decoders
 
 
 def _measure(products: int, rounds: int, repeats: int) -> dict[str, Series]:
-    body = catalogue_page(products)
+    body = catalog_page(products)
     contestants: dict[str, tuple[Callable[[], object], int]] = {
         name: ((lambda decode=decode: decode(body)), repeats) for name, decode in _decoders().items()
     }
@@ -93,7 +93,7 @@ def _measure(products: int, rounds: int, repeats: int) -> dict[str, Series]:
 
 
 async def _longest_block(products: int, pages: int, *, odd: bool) -> float:
-    """Read pages through the client, and return the longest time the loop did nothing else, in ms."""
+    """Read pages through the client, and return the longest time in ms in which the loop did nothing else."""
     gaps: list[float] = []
 
     async def tick() -> None:
@@ -151,7 +151,7 @@ def main() -> None:
     for what, odd in (("as documented", False), ("with one odd product", True)):
         blocked = asyncio.run(_longest_block(1000, pages, odd=odd))
         goals.append(Goal(f"longest block of the loop, 1000 products {what}", blocked, 20, "<=", unit="ms"))
-    notes = [f"a page of 1000 products is {len(catalogue_page(1000)) / 1e6:.1f} MB; CPU time; ratios within a round"]
+    notes = [f"a page of 1000 products is {len(catalog_page(1000)) / 1e6:.1f} MB; CPU time; ratios within a round"]
     if PYDANTIC not in series:
         notes.append("not installed, see `make bench-peers`: pydantic")
     report.show("bench_decode", _COLUMNS, rows, goals, control=control, asked=asked, notes=notes)

@@ -1,4 +1,4 @@
-"""placeOrder through `orders.place`, beside what people would write or take instead: CPU, wall time, instructions."""
+"""placeOrder through `orders.place`, beside other ways to write it: CPU, wall time, instructions."""
 
 import asyncio
 import importlib.util
@@ -15,7 +15,7 @@ from rounds import AGAIN, Series, Spread, band, ratio, take_turns
 from stub import stub_server
 
 _SLOWER: Final = {GENERATED: 3, THREADS: 8, HTTPX: 20}
-"""How much less these do in a round, so that a round is not theirs alone."""
+"""How many times fewer orders these place in a round, so that they do not fill the round."""
 
 _COLUMNS: Final = (
     "client", "loop", "answers in", "CPU us/order", "of aiohttp + json", "of aiohttp + msgspec", "orders/s (wall)",
@@ -97,7 +97,7 @@ def compare(asked: Namespace) -> None:
     for loop, run in _loops().items():
         for latency_s in (0.0, 0.02):
             names = [name for name in PLACERS if name not in absent]
-            if latency_s or loop != "asyncio":  # the peers once: they take most of the time
+            if latency_s or loop != "asyncio":  # the peers run once, because they take most of the time
                 names = [RAW, TUNED, MSGSPEC, JSON, SDK]
             names.append(MSGSPEC + AGAIN)
             with stub_server(latency_s) as base_url:
@@ -120,7 +120,7 @@ def compare(asked: Namespace) -> None:
 
 
 def main() -> None:
-    """Compare; or, with --solo, place orders with one client and end."""
+    """Compare all contestants; or, with --solo, place orders with one client and end."""
     asked = report.options(
         __doc__ or "",
         ("--rounds", {"type": int, "default": 15, "help": "rounds counted"}),

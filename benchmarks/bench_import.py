@@ -1,4 +1,4 @@
-"""What `import xoxo_async` costs, beside importing the libraries it stands on."""
+"""The cost of `import xoxo_async`, beside the import of its libraries."""
 
 import os
 import subprocess
@@ -26,9 +26,9 @@ _CODE: Final = (
 
 
 def _once(modules: str, bytecode: str) -> tuple[float, float]:
-    """Import in an interpreter of its own; its start is not counted, nor is compiling."""
+    """Import in a new interpreter. Its start and the compiling are not counted."""
     command = [sys.executable, "-c", _CODE.format(modules)]
-    # As installed: pip compiles what it installs, and an editable install of ours would be compiled at every start.
+    # As installed: pip compiles what it installs, but an editable install would be compiled at every start.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment["PYTHONPYCACHEPREFIX"] = bytecode
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)

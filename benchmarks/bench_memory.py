@@ -1,4 +1,4 @@
-"""Whether memory stays flat while a million lines stream through BulkIssuer, and what an order in flight takes."""
+"""Whether memory stays flat while a million lines go through BulkIssuer, and how much an order in flight takes."""
 
 import asyncio
 import gc
@@ -46,7 +46,7 @@ def _rss() -> int:
 
 
 class _Samples:
-    """Resident memory, with the number of finished lines at that time."""
+    """The resident memory, with the number of finished lines at that time."""
 
     def __init__(self) -> None:
         self.taken: list[tuple[int, int]] = []
@@ -57,7 +57,7 @@ class _Samples:
             await asyncio.sleep(0.05)
 
     def grown(self, first: int) -> tuple[float, float]:
-        """Return the MB after the first lines, and the most MB that were added later."""
+        """Return the MB after the first lines, and the greatest growth in MB after that."""
         start = next((rss for lines, rss in self.taken if lines >= first), self.taken[-1][1])
         after = [rss for lines, rss in self.taken if lines >= first] or [start]
         return start / 1e6, (max(after) - start) / 1e6
@@ -95,7 +95,7 @@ async def _stream(lines: int, first: int, path: Path, url: str) -> dict[str, tup
 
 
 async def _held(name: str, number: int, held_s: float, url: str, folder: Path) -> int:
-    """Return how many more bytes the process takes while that many orders are in flight, each for `held_s`."""
+    """Return how many more bytes the process takes while this many orders are in flight, each for `held_s`."""
     client = XoxoClient(
         StaticToken(TOKEN), base_url=url, rate_limits=RateLimits.unlimited(), max_connections=number + 8
     )
@@ -129,7 +129,7 @@ async def _held(name: str, number: int, held_s: float, url: str, folder: Path) -
 
 
 def _per_order(name: str, few: int, many: int, *, quick: bool) -> float:
-    """Return the KB per order in flight: many orders less few orders, each measured in its own process."""
+    """Return the KB for each order in flight: many orders less few orders, each measured in its own process."""
     grown = []
     for number in (few, many):
         command = [sys.executable, __file__, "--held", name.removesuffix(AGAIN), "--lines", str(number), "--json"]

@@ -1,4 +1,4 @@
-"""A thousand callers when the token has expired: how many requests for a new one, and what each caller waits."""
+"""A thousand callers when the token has expired: the number of token requests, and the time each caller waits."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ def _tokens(url: str) -> int:
 
 
 async def _burst(xoxo: XoxoClient, callers: int, url: str) -> tuple[list[float], int]:
-    """Place an order from every caller at once; return how long each took, and the token requests of it all."""
+    """Place an order from every caller at once. Return how long each took, and the number of token requests."""
     before = await asyncio.to_thread(_tokens, url)
 
     async def call(number: int) -> float:
@@ -36,7 +36,7 @@ async def _burst(xoxo: XoxoClient, callers: int, url: str) -> tuple[list[float],
         return time.perf_counter() - began
 
     took = await asyncio.gather(*[call(number) for number in range(callers)])
-    await asyncio.sleep(2 * TOKEN_LATENCY_S)  # a renewal aside may still be under way
+    await asyncio.sleep(2 * TOKEN_LATENCY_S)  # a renewal in the background may still be under way
     return list(took), await asyncio.to_thread(_tokens, url) - before
 
 
@@ -45,17 +45,17 @@ def _client(url: str) -> XoxoClient:
 
 
 async def _round(long: str, short: str, callers: int) -> dict[str, tuple[list[float], int]]:
-    """One round: bursts with a live token, one past its end, and one shortly before it."""
+    """Run one round: bursts with a valid token, with an expired one, and with one that expires soon."""
     found = {}
     async with _client(long) as xoxo:
-        await _burst(xoxo, 256, long)  # all connections open
+        await _burst(xoxo, 256, long)  # open all connections
         found[LIVE] = await _burst(xoxo, callers, long)
         found[LIVE + AGAIN] = await _burst(xoxo, callers, long)
     for name, wait_s in ((EXPIRED, LIFETIME_S * 1.1), (DUE, LIFETIME_S * 0.85)):
         async with _client(short) as xoxo:
             await _burst(xoxo, 256, short)
             await asyncio.sleep(LIFETIME_S)
-            await xoxo.orders.place(product_id=1001, denomination=500, po_number="BENCH-0")  # renewed just now
+            await xoxo.orders.place(product_id=1001, denomination=500, po_number="BENCH-0")  # this token is new
             await asyncio.sleep(wait_s)
             found[name] = await _burst(xoxo, callers, short)
     return found

@@ -1,4 +1,4 @@
-"""Everyone who places the same order over the same wire: the SDK, and what people would write or take instead."""
+"""The contestants that place the same order over the same wire: the SDK, and other ways to write it."""
 
 import asyncio
 import importlib
@@ -30,7 +30,7 @@ class Placer(Protocol):
     """Places orders, one at a time, from any number of tasks."""
 
     async def open(self, base_url: str) -> None:
-        """Make what it sends with."""
+        """Open the session or the client."""
 
     async def place(self, number: int) -> None:
         """Place one order and read its answer."""
@@ -50,11 +50,11 @@ async def place_many(placer: Placer, orders: int, in_flight: int = IN_FLIGHT) ->
     await asyncio.gather(*[work() for _ in range(min(in_flight, orders))])
 
 
-# What a careful person writes with aiohttp.
+# The code that a careful person writes with aiohttp.
 
 
 class PlaceOrder(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The request, typed by hand."""
+    """The request, with types by hand."""
 
     product_id: int
     quantity: int
@@ -82,7 +82,7 @@ class Envelope(msgspec.Struct):
 
 
 class VoucherCode(msgspec.Struct, rename="camel"):
-    """A voucher, typed by hand."""
+    """A voucher, with types by hand."""
 
     product_id: int | None = None
     order_id: int | None = None
@@ -97,7 +97,7 @@ class VoucherCode(msgspec.Struct, rename="camel"):
 
 
 class VoucherDetail(msgspec.Struct, rename="camel"):
-    """A product of the order, typed by hand."""
+    """A product of the order, with types by hand."""
 
     order_id: int | None = None
     product_id: int | None = None
@@ -109,7 +109,7 @@ class VoucherDetail(msgspec.Struct, rename="camel"):
 
 
 class Order(msgspec.Struct, rename="camel"):
-    """The order, typed by hand."""
+    """The order, with types by hand."""
 
     order_id: int
     order_total: Decimal | None = None
@@ -166,7 +166,7 @@ def _request(number: int) -> dict[str, Any]:
 
 
 class BareJson:
-    """aiohttp as its tutorial shows it: `json=` and `resp.json()`, dicts in and out."""
+    """aiohttp as its tutorial shows it: `json=` and `resp.json()`, with dicts."""
 
     async def open(self, base_url: str) -> None:
         self.url = base_url + PATH
@@ -184,7 +184,7 @@ class BareJson:
 
 
 class BareMsgspec:
-    """aiohttp with msgspec on both sides, and nothing tuned."""
+    """aiohttp with msgspec for requests and answers, and with aiohttp's defaults."""
 
     async def open(self, base_url: str) -> None:
         self.url = base_url + PATH
@@ -207,7 +207,7 @@ class BareMsgspec:
 
 
 class TunedMsgspec(BareMsgspec):
-    """The same with every setting of aiohttp that saves something: what can be had without giving anything else."""
+    """The same with every setting of aiohttp that saves time and has no other cost."""
 
     async def open(self, base_url: str) -> None:
         await super().open(base_url)
@@ -236,7 +236,7 @@ _ANY: Final = PlaceOrder(1, 1, _VALUE, "")
 
 
 class Raw:
-    """No HTTP client at all: hand-written bytes over as many connections as there are workers. The floor."""
+    """No HTTP client: hand-written bytes over one connection for each worker. Nothing is faster."""
 
     async def open(self, base_url: str) -> None:
         parts = urlsplit(base_url)
@@ -271,7 +271,7 @@ class _RawConnection(asyncio.Protocol):
     transport: asyncio.Transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport is no subclass
         self.loop = asyncio.get_running_loop()
 
     def ask(self, request: bytes) -> Awaitable[bytes]:
@@ -290,7 +290,7 @@ class _RawConnection(asyncio.Protocol):
 
 
 class Sdk:
-    """`orders.place`, limits off; everything else as it comes: pacing, hooks, retries, token, errors, secrets."""
+    """`orders.place` without rate limits, with defaults otherwise: pacing, hooks, retries, token, errors, secrets."""
 
     async def open(self, base_url: str) -> None:
         self.client = XoxoClient(StaticToken(TOKEN), base_url=base_url, rate_limits=RateLimits.unlimited())
@@ -303,11 +303,11 @@ class Sdk:
         await self.client.aclose()
 
 
-# Peers, measured where `make bench-peers` has installed them.
+# Peers, which run if `make bench-peers` has installed them.
 
 
 class HttpxPydantic:
-    """httpx and pydantic v2, the usual pair."""
+    """httpx and pydantic v2, a common pair."""
 
     async def open(self, base_url: str) -> None:
         self.url = base_url + PATH
@@ -325,7 +325,7 @@ class HttpxPydantic:
 
 
 class Generated:
-    """The client that openapi-generator makes for asyncio, from `plum_openapi.yml`."""
+    """The client that openapi-generator writes for asyncio, from `plum_openapi.yml`."""
 
     async def open(self, base_url: str) -> None:
         self.package = importlib.import_module("plum_openapi")
@@ -355,7 +355,7 @@ class Generated:
 
 
 class Requests:
-    """requests in threads, one session a thread's worth of connections."""
+    """requests in threads, with one session that has a connection for each thread."""
 
     async def open(self, base_url: str) -> None:
         requests = importlib.import_module("requests")
@@ -401,7 +401,7 @@ _NEEDS: Final = {HTTPX: ("httpx", "pydantic"), GENERATED: ("plum_openapi", "pyda
 
 
 def installed(name: str) -> bool:
-    """Whether what a placer needs is there."""
+    """Return whether the libraries of a placer are installed."""
     found = False
     with suppress(ImportError, ValueError):
         found = all(importlib.util.find_spec(module) is not None for module in _NEEDS.get(name, ()))

@@ -1,4 +1,4 @@
-"""Pydantic v2 models of the order's answer and of a catalogue page, with the SDK's fields."""
+"""Pydantic v2 models of the order's answer and of a catalog page, with the SDK's fields."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -152,7 +152,7 @@ class PageData(Wire):
     get_vouchers: PageOutcome | None = None
 
 
-class CataloguePage(Wire):
+class CatalogPage(Wire):
     """The whole answer."""
 
     data: PageData | None = None

@@ -1,4 +1,4 @@
-"""Contestants run in turns, many rounds of them, and are compared round by round: what disturbs one disturbs all."""
+"""Contestants run in turn for many rounds, and are compared within each round, so that noise disturbs all of them."""
 
 import gc
 import random
@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 AGAIN: Final = " (again)"
-"""Ends the name of the control: the baseline run a second time in every round. A/A."""
+"""The end of the control's name: A/A, the baseline a second time in every round."""
 
 
 @dataclass
 class Series:
-    """What one contestant cost, round by round, each per operation."""
+    """The cost of one contestant in each round, for one operation."""
 
     name: str
     cpu_s: list[float] = field(default_factory=list)
@@ -47,7 +47,7 @@ def ratio(over: Series, under: Series, clock: str = "cpu") -> Spread:
 
 
 def band(control: Spread) -> float:
-    """How far from 1 the baseline is from itself: a difference no larger than that is no difference."""
+    """The distance of the control from 1. A difference that is not larger is no difference."""
     return max(abs(control.median - 1), abs(control.low - 1), abs(control.high - 1))
 
 
@@ -70,7 +70,7 @@ def _orders(names: list[str], rounds: int) -> Iterator[list[str]]:
 async def take_turns(
     contestants: Mapping[str, tuple[Callable[[], Awaitable[object]], int]], rounds: int
 ) -> dict[str, Series]:
-    """Run every contestant once a round, in a new order each time, after one round that is not counted.
+    """Run every contestant once a round, in a new order each time. One round before them is not counted.
 
     Args:
         contestants: By name, what to await, and how many operations that is.
@@ -80,7 +80,7 @@ async def take_turns(
     for run, _ in contestants.values():
         await run()
     gc.collect()
-    gc.freeze()  # what the libraries of one contestant left on the heap must not slow the collections of another
+    gc.freeze()  # so that the garbage of one contestant's libraries does not slow the collections of another
     for names in _orders(list(contestants), rounds):
         for name in names:
             run, operations = contestants[name]
@@ -91,7 +91,7 @@ async def take_turns(
 
 
 def take_turns_sync(contestants: Mapping[str, tuple[Callable[[], object], int]], rounds: int) -> dict[str, Series]:
-    """The same for plain functions."""
+    """Run plain functions in the same way."""
     series = {name: Series(name) for name in contestants}
     for run, _ in contestants.values():
         run()

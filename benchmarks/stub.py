@@ -129,7 +129,7 @@ def product(number: int) -> dict[str, object]:
 
 
 @cache
-def catalogue_page(products: int, first: int = 1) -> bytes:
+def catalog_page(products: int, first: int = 1) -> bytes:
     """Return a getVouchers answer of full products, as bytes."""
     page = [product(number) for number in range(first, first + products)]
     return json.dumps({"data": {"getVouchers": {"status": 1, "data": page}}}, separators=(",", ":")).encode()
@@ -197,7 +197,7 @@ class _Stub(asyncio.Protocol):
             return _answer(json.dumps({"orders": _Stub.orders, "tokens": _Stub.tokens}).encode()), 0.0
         if b"getVouchers" in body:
             limit = _LIMIT.search(body)
-            page = catalogue_page(int(limit[1]) if limit else 100)
+            page = catalog_page(int(limit[1]) if limit else 100)
             return _answer(one_odd_product(page) if self.odd_products else page), self.latency_s
         _Stub.orders += 1
         return (b"%d" % (_FIRST_ORDER + _Stub.orders)).join(_PIECES), self.latency_s

@@ -1,4 +1,4 @@
-"""`XoxoClient`: makes session and dispatcher once, offers the services, closes them."""
+"""`XoxoClient`: builds the session and the dispatcher, offers the services, and closes the connections."""
 
 import hashlib
 import logging
@@ -13,7 +13,7 @@ import msgspec
 from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.environment import Environment, default_token_file, made_folder, token_file_if_any
+from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.network import Network, check_base_url
@@ -42,34 +42,36 @@ Reply = TypeVar("Reply")
 
 
 class XoxoClient:
-    """A client of the Plum API: one connection pool, one token, one allowance, shared by everything that uses it.
+    """A client of the Plum API. All its services share one connection pool, one token and one allowance.
 
-    Make one per event loop and keep it. Constructing it does nothing yet and needs no running loop; the first call
-    opens the connections, `aclose()` (or `async with`) closes them.
+    Make one client per event loop and keep it. The constructor opens nothing and needs no running loop. The first call
+    opens the connections, and `aclose()` (or `async with`) closes them.
 
-    The vendor counts by account. So clients of one process with the same address, the same account (client id, static
-    token, or provider object) and equal rate limits share one allowance, also across event loops and one after the
-    other; with different rate limits each has its own. The vendor's penalties hold for all of them.
+    The vendor counts calls by account. So clients of one process with the same address, the same account (client id,
+    static token, or provider object) and equal rate limits share one allowance, also across event loops and one after
+    the other. Clients with different rate limits each have their own. A penalty of the vendor holds for all of them.
 
     Args:
         credentials: `ClientCredentials`, `RefreshToken`, `StaticToken`, or a `TokenProvider` of your own.
-        base_url: The address. STAGING unless given: production is always asked for by name.
+        base_url: The address; STAGING by default. A client sends to production only where PRODUCTION is given.
         timeouts: How long attempts and calls may take.
-        rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits unless given.
+        rate_limits: The account's allowance, or this client's part of it; the vendor's documented limits by default.
         retry: How often a failed attempt or token request is repeated, where that is safe.
         max_connections: The size of the connection pool.
-        session: An aiohttp session of yours to send with; never closed here. Its cookie jar, proxy and TLS settings
-            are then yours to watch. Seldom needed: see `proxy`, `ssl` and `trust_env`.
+        session: Your own aiohttp session to send with. The client does not close it, and its cookie jar, proxy and TLS
+            settings are yours to check. `proxy`, `ssl` and `trust_env` are enough in most cases.
         hooks: Called with every event; see `xoxo_async.hooks`.
-        allow_insecure_http: Allow plain http to other machines. Tokens and voucher codes then travel readable.
-        proxy: The address of an HTTP proxy to go through; it may hold a user name and a password.
-        ssl: How TLS is checked, for example `ssl.create_default_context(cafile=…)`; the system's certificates unless
-            given.
-        trust_env: Follow `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given; never to this machine.
+        allow_insecure_http: Allow plain http to other machines. Anyone on the way can then read tokens and voucher
+            codes.
+        proxy: The address of an HTTP proxy; it may hold a user name and a password.
+        ssl: The TLS settings, for example `ssl.create_default_context(cafile=…)`; they trust the system's certificates
+            by default.
+        trust_env: Use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given. Calls to this machine use
+            no proxy.
         app: Your application's name for the user agent, for example `my-shop/1.2`.
 
     Raises:
-        ConfigError: When a setting makes no sense.
+        ConfigError: A setting is wrong.
 
     Example:
         ```python
@@ -99,11 +101,14 @@ class XoxoClient:
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app)
+        # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
             raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
+        # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
+        # for each account is safe for the first two.
         pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
         self._max_connections: Final = max_connections
         self._hooks: Final = tuple(hooks)
@@ -119,7 +124,7 @@ class XoxoClient:
             hooks=tuple(hooks),
             pacer=pacer,
         )
-        doubt = partial(_in_doubt, tuple(hooks))
+        doubt = partial(_report_doubt, tuple(hooks))
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
@@ -150,13 +155,13 @@ class XoxoClient:
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
-        Credentials are taken in this order: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
+        The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
         `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
-        its pairs are kept in `XOXO_TOKEN_FILE`, or in a file of the account's own under `$XDG_STATE_HOME/xoxo`.
-        `XOXO_TOKEN_FAMILY=company` says that they are of the kind that points and the storefront need.
+        its pairs are kept in `XOXO_TOKEN_FILE`, or in the account's file under `$XDG_STATE_HOME/xoxo`.
+        `XOXO_TOKEN_FAMILY=company` says that the credentials are those for points and the storefront.
 
-        `XOXO_PROXY` is the address of a proxy to go through, `XOXO_CA_FILE` a file of certificates to trust besides
-        the system's, and `XOXO_TRUST_ENV=1` follows `HTTPS_PROXY` and its like.
+        `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
+        the system's. With `XOXO_TRUST_ENV=1` the client uses `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -171,8 +176,8 @@ class XoxoClient:
             The client.
 
         Raises:
-            ConfigError: When no credentials are there, naming the variables, or their file has no place; or when a
-                variable makes no sense.
+            ConfigError: A variable is missing or wrong, or there is no place for the token file. The message names the
+                variable.
         """
         environment = Environment.read()
         network = environment.network()
@@ -192,14 +197,14 @@ class XoxoClient:
 
     @property
     def base_url(self) -> str:
-        """The address this client talks to."""
+        """The address that this client sends to."""
         return self._base_url
 
     @property
     def account_fingerprint(self) -> str:
-        """A hash of this client's account, never a secret; empty where the provider does not name its account.
+        """A hash of this client's account; empty where the provider does not name its account.
 
-        A ledger keeps it, so that a run never works on the orders of another account.
+        It reveals no secret. A ledger keeps it, so that a run never works on the orders of another account.
         """
         return self._fingerprint
 
@@ -215,14 +220,14 @@ class XoxoClient:
 
     @property
     def dispatcher(self) -> Dispatcher:
-        """The dispatcher, for callers that keep a ledger and need single attempts."""
+        """The dispatcher, for callers that have a ledger and make single attempts."""
         return self._dispatcher
 
     async def dispatch(self, operation: Operation[Request, Reply], request: Request) -> Reply:
         """Run any operation, also one of your own. Its `effect` says whether it moves money.
 
         Args:
-            operation: What to ask.
+            operation: The operation.
             request: Its request struct.
 
         Returns:
@@ -234,9 +239,10 @@ class XoxoClient:
         return await self._dispatcher(operation, request)
 
     async def aclose(self) -> None:
-        """Close the connections; a closed client raises `ConfigError` when used. Closing twice is fine.
+        """Close the connections. After that a call raises `ConfigError`, and another `aclose()` does nothing.
 
-        A renewal under way whose pair would be lost ends first, for as long as a token request may take.
+        Where a renewal of a rotating pair is under way, `aclose()` first waits for it, for as long as a token request
+        may take, because the pair would be lost.
         """
         await self._session.aclose()
 
@@ -253,7 +259,7 @@ class XoxoClient:
 
 
 def fingerprint_of(credentials: TokenProvider) -> str:
-    """Return a short hash of a provider's account; empty where it does not name its account.
+    """Return a short hash of a provider's account, or an empty text where the provider does not name its account.
 
     Args:
         credentials: The provider.
@@ -262,9 +268,10 @@ def fingerprint_of(credentials: TokenProvider) -> str:
     return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
 
 
-def _in_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
+def _report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
     """Report an order with an unknown outcome to the hooks, and to the log unless a hook logs."""
     if not any(isinstance(hook, LoggingHook) for hook in hooks):
+        # Without a hook that logs, this is the only trace of an order that may have spent money.
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 
@@ -276,7 +283,7 @@ def credentials_from(environment: Environment) -> TokenProvider:
         environment: The `XOXO_*` settings.
 
     Raises:
-        ConfigError: When none is complete, naming what is missing.
+        ConfigError: No credentials are complete; the message names the missing variables.
     """
     if environment.access_token:
         return StaticToken(environment.access_token)
@@ -286,12 +293,13 @@ def credentials_from(environment: Environment) -> TokenProvider:
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
     family, path = environment.family, token_file_if_any(environment)
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
     if environment.refresh_token or stored:
         return RefreshToken(
             environment.client_id,
             environment.client_secret,
             environment.refresh_token or None,
-            store=FileTokenStore(made_folder(default_token_file(environment))),
+            store=FileTokenStore(make_folder(default_token_file(environment))),
             family=family,
         )
     return ClientCredentials(environment.client_id, environment.client_secret)

@@ -1,4 +1,4 @@
-"""Settings of a client: the vendor's hosts, timeouts, rate limits; and the checks of numbers that they share."""
+"""The settings of a client (hosts, timeouts, rate limits), and the checks of numbers that they share."""
 
 from typing import Final, Self
 
@@ -9,30 +9,32 @@ from xoxo_async.errors import ConfigError
 __all__ = ["PRODUCTION", "STAGING", "RateLimits", "Timeouts", "check_count", "check_number"]
 
 PRODUCTION: Final = "https://accounts.xoxoday.com/chef"
-"""The vendor's production host: real money. Always asked for by name."""
+"""The vendor's production host, where orders spend real money. No setting chooses it by default."""
 
+# The vendor's documents name three sandbox hosts; this is the one in the current pages (wire documentation § 2).
 STAGING: Final = "https://stagingstores.xoxoday.com/chef"
-"""The vendor's sandbox host, the default. Tokens of one environment are not valid in the other."""
+"""The vendor's sandbox host, the default. A token of one environment is not valid in the other."""
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """How long each part of a call may take, in seconds.
 
     Attributes:
-        connect_s: To get a connection: pool wait, DNS, TCP and TLS. Running out of it proves that nothing was sent.
-        read_s: One attempt of anything but an order, from the connection wait to the last byte.
-        order_s: One attempt of placeOrder. The vendor may take 120 s to answer; below that, orders end up unknown.
+        connect_s: The time to get a connection: pool wait, DNS, TCP and TLS. When it ends, nothing was sent.
+        read_s: One attempt of any operation but placeOrder, from the wait for a connection to the last byte.
+        order_s: One attempt of placeOrder. The vendor may take 120 s to answer; a shorter time leaves orders unknown.
         token_s: One token request.
-        call_s: The deadline of a whole call: waiting for a token and a rate slot, every attempt, the waits between
-            them, and the look-ups after an order whose answer was lost. So an order is sent only while `order_needs_s`
-            is left of it; an order that cannot be sent by then raises `RateLimitedError`, and nothing was sent.
+        call_s: A whole call: the waits for a token and a rate slot, every attempt, the waits between attempts, and the
+            look-ups after an order whose answer was lost. An order is sent only while `order_needs_s` is left of it.
+            Otherwise the call raises `RateLimitedError`, and nothing was sent.
 
     Raises:
-        ConfigError: When a value is not a positive finite number.
+        ConfigError: A value is not a positive finite number.
     """
 
     connect_s: float = 10.0
     read_s: float = 30.0
+    # The vendor documents up to 120 s for an order (wire documentation § 4.9); this adds a margin.
     order_s: float = 150.0
     token_s: float = 30.0
     call_s: float = 400.0
@@ -43,47 +45,49 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def look_up_s(self) -> float:
-        """The time that a call keeps for look-ups after its order: `read_s`, half a minute at most.
+        """The seconds that a call reserves for look-ups after its order: `read_s`, and 30 at most.
 
-        Where `call_s` is too short for `order_s` and that, it is a quarter of `call_s` at most.
+        Where `call_s` is too short for `order_s` and the look-ups, it is at most a quarter of `call_s`.
         """
         longest = min(self.read_s, _LOOK_UP_S)
         return longest if self.order_s + longest < self.call_s else min(longest, self.call_s / 4)
 
     @property
     def order_needs_s(self) -> float:
-        """The time that a call must have left to send its order: `order_s` and `look_up_s`.
+        """The seconds that a call must have left to send its order: `order_s` and `look_up_s`.
 
-        Where `call_s` is too short for both, it is three quarters of `call_s`: the last quarter is for waiting, and an
-        order is given less than `order_s` to be answered.
+        Where `call_s` is too short for both, it is three quarters of `call_s`. A quarter is then left for waiting, and
+        the order's attempt gets less than `order_s`.
         """
         both = self.order_s + self.look_up_s
         return both if both < self.call_s else self.call_s * 0.75
 
 
 _LOOK_UP_S: Final = 30.0
-"""How long an order without an answer is looked up. No caller waits longer for one order."""
+"""How long an order without an answer is looked up at most, so that its caller does not wait for minutes more."""
 
 
 class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Calls a minute and operation, shared by the clients of one account that have the same limits; None is unlimited.
+    """The calls a minute that each operation may make; None is unlimited.
 
-    The defaults are the vendor's documented limits (its older page allows 20 placeOrder a minute: where an account
-    is held to that, say `RateLimits(place_order=20)`). Operations the vendor states no limit for are not paced.
+    Clients of one account with equal limits share them. The defaults are the vendor's documented limits. An older page
+    of the vendor's allows 20 placeOrder a minute; for an account with that limit, use `RateLimits(place_order=20)`.
+    Operations without a documented limit are not paced.
 
     Attributes:
         place_order: placeOrder.
-        order_details: getOrderDetails, shared by look-ups after a lost answer.
+        order_details: getOrderDetails, also for look-ups after a lost answer.
         order_history: getOrderHistory.
         vouchers: getVouchers.
         filters: getFilters.
         balance: getBalance.
-        other: Every other operation, each on its own.
+        other: Every other operation; each has this limit for itself.
 
     Raises:
-        ConfigError: When a value is not a positive finite number or None.
+        ConfigError: A value is not a positive finite number or None.
     """
 
+    # The vendor's page of January 2026 (wire documentation § 5).
     place_order: float | None = 100.0
     order_details: float | None = 200.0
     order_history: float | None = 200.0
@@ -100,7 +104,7 @@ class RateLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def unlimited(cls) -> Self:
-        """Return limits that pace nothing: for the sandbox, and for accounts without limits."""
+        """Return limits that pace no operation: for the sandbox, and for accounts without limits."""
         return cls(
             place_order=None,
             order_details=None,
@@ -134,15 +138,17 @@ _LIMIT_OF: Final = {
 
 
 def check_number(name: str, value: object, *, zero: bool = False) -> float:
-    """Return a duration, a rate or another number that is above 0 and not absurd.
+    """Return a duration, a rate or another number above 0 and up to 10^12.
+
+    A wait for NaN or infinity seconds never ends, so neither counts as a number here; nor do texts and booleans.
 
     Args:
         name: The argument's name, for the error.
-        value: The argument. NaN, infinity, texts and booleans are no numbers here.
+        value: The argument.
         zero: Whether 0 is allowed.
 
     Raises:
-        ConfigError: It is no such number.
+        ConfigError: The argument is no such number.
     """
     if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MOST and (zero or value):
         return value
@@ -154,10 +160,10 @@ def check_count(name: str, value: object) -> int:
 
     Args:
         name: The argument's name, for the error.
-        value: The argument. A boolean is no number here.
+        value: The argument. A boolean does not count as a number.
 
     Raises:
-        ConfigError: It is no such number.
+        ConfigError: The argument is no such number.
     """
     if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
         return value
@@ -165,4 +171,4 @@ def check_count(name: str, value: object) -> int:
 
 
 _MOST: Final = 10**12
-"""In seconds, 30,000 years. A larger number has no float, or no date."""
+"""As seconds, 30,000 years. Much larger integers have no float, and a wait that uses one fails."""

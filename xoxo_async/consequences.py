@@ -1,8 +1,8 @@
-"""What follows an error: every decision that dispatcher, retry policy, order service and bulk run take after one.
+"""Decide what follows an error, for the dispatcher, the retry policy, the order service and the bulk runs.
 
-An error answers two questions itself: `effect` (may the call have taken effect?) and `retryable` (may it be made
-again?). The functions below read these first. They look at a class only where two errors with equal answers differ in
-what they say about the vendor. All of them are pure.
+Every error has `effect` (may the call have taken effect?) and `retryable` (may it be made again?). The functions below
+read these first. They look at a class only where two errors with equal answers differ in what they say about the
+vendor. All of them are pure.
 """
 
 from enum import Enum
@@ -42,17 +42,18 @@ __all__ = [
 
 
 class EffectClass(Enum):
-    """What an operation may change, which decides what may follow a lost answer."""
+    """What an operation may change. It decides what may follow a lost answer."""
 
     READ = "read"
-    """Changes nothing: retried freely within the policy."""
+    """The operation changes nothing, so the retry policy may repeat it."""
     KEYED = "keyed"
-    """Spends money under a poNumber: settled by looking that up, resent only when proven absent."""
+    """The operation spends money under a poNumber. A look-up by poNumber settles a lost answer, and the order is sent
+    again only where look-ups prove that it does not exist."""
     UNKEYED = "unkeyed"
-    """Changes something and has no key to ask by: never resent by itself."""
+    """The operation changes something and has no key for a look-up, so the SDK never repeats it after a lost answer."""
 
 
-# The same call.
+# Whether the same call may be made again.
 
 
 def may_repeat(error: XoxoError, effect: EffectClass) -> bool:
@@ -74,7 +75,7 @@ def may_repeat(error: XoxoError, effect: EffectClass) -> bool:
 
 
 def renews_the_token(error: XoxoError) -> bool:
-    """Return whether one more attempt with a new token may succeed; nothing was processed.
+    """Return whether one more attempt with a new token may succeed. A call that fails so was not processed.
 
     Args:
         error: What ended the attempt.
@@ -86,7 +87,7 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
     """Return the error that a call raises after its last attempt.
 
     An answer of the vendor's stays as it is, since its class says more than `OutcomeUnknownError` does. Where no
-    answer tells what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
+    answer says what happened to an operation that moves money, the call raises `OutcomeUnknownError`.
 
     Args:
         error: The last attempt's error. For a read, its `effect` becomes `none`.
@@ -97,11 +98,13 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         return error
     no_answer = isinstance(error, TransportError | DecodeError) or (isinstance(error, ApiError) and not error.error_id)
     if effect is EffectClass.UNKEYED and isinstance(error, RefusedError) and error.in_words:
-        return error  # An order with this answer stays in doubt, because it can be looked up by its poNumber.
+        # Points and links cannot be looked up, so the vendor's own "no" is the best evidence there is. An order with
+        # this answer stays in doubt, because a look-up by its poNumber gives proof.
+        return error
     if error.effect == "none" or not no_answer:
         return error
     return OutcomeUnknownError(
-        f"nobody knows whether it took effect: {error.message}",
+        f"it is unknown whether the call took effect: {error.message}",
         operation=error.operation,
         attempts=error.attempts,
         po_number=error.po_number,
@@ -109,7 +112,7 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
     )
 
 
-# The order that was sent.
+# What is known about the order that was sent.
 
 
 class Proof(Enum):
@@ -122,11 +125,11 @@ class Proof(Enum):
     UNCLEAR = "unclear"
     """The vendor refused, and the refusal may mean that an order with this poNumber exists."""
     LOST = "lost"
-    """Nobody knows what happened."""
+    """No answer says what happened to the order."""
 
 
 def proof_of(error: XoxoError) -> Proof:
-    """Return what an error proves about the order that was sent. Anything unclear is `LOST` or `UNCLEAR`.
+    """Return what an error proves about the order that was sent. In every doubtful case it is `LOST` or `UNCLEAR`.
 
     Args:
         error: What the order's one attempt raised.
@@ -142,7 +145,7 @@ def proof_of(error: XoxoError) -> Proof:
 
 
 def is_answer(error: XoxoError) -> bool:
-    """Return whether the error is an answer of the vendor's, so that the vendor has finished with this call.
+    """Return whether the vendor answered with this error; then the vendor has finished the call.
 
     Args:
         error: The call's error.
@@ -154,30 +157,30 @@ def means_an_order(error: XoxoError) -> bool:
     """Return whether an answer means that the order exists, although look-ups do not show it yet.
 
     Args:
-        error: The answer. An error id that is in no table counts as yes.
+        error: The answer. An error id that `ERROR_IDS` does not list counts as yes.
     """
     known = ERROR_IDS.get(error.error_id)
     return known is None or known.order is OrderMayExist.YES
 
 
-# The orders after it.
+# What the error means for the next orders.
 
 
 class NextOrders(Enum):
     """What one order's error means for the orders after it."""
 
     NO_FUNDS = "no funds"
-    """They would be refused as well, for lack of funds."""
+    """The vendor would refuse them too, because the balance is too low."""
     NEED_A_PERSON = "need a person"
-    """They would be refused as well, until a person corrects the settings or the credentials."""
+    """The vendor would refuse them too, until a person corrects the settings or the credentials."""
     TOO_FAST = "too fast"
-    """The vendor's rate limit is exceeded: send fewer at a time."""
+    """The calls exceed the vendor's rate limit, so fewer orders should be in flight."""
     SERVER_FAILS = "server fails"
-    """The server answers, and fails."""
+    """The server answers with its own failures."""
     NO_ANSWER = "no answer"
-    """The server, or its token endpoint, gives no answer that can be used."""
+    """The server, or its token endpoint, gives no usable answer."""
     UNAFFECTED = "unaffected"
-    """The server works: it refused this one order for a reason."""
+    """The server works, and refused this one order for a reason."""
 
 
 _FAILS: Final = (ServerError, DecodeError)

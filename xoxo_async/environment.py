@@ -1,4 +1,4 @@
-"""What the `XOXO_*` variables say, and where a rotating token pair is kept."""
+"""The settings in the `XOXO_*` variables, and the file of a rotating token pair."""
 
 import hashlib
 import os
@@ -12,14 +12,14 @@ from xoxo_async.config import STAGING
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
 
-__all__ = ["Environment", "TokenFamily", "default_token_file", "made_folder", "token_file_if_any"]
+__all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "token_file_if_any"]
 
 TokenFamily = Literal["user", "company"]
-"""Which of an account's two credential sets: rewards and links, or points and storefront."""
+"""One of an account's two credential sets: `user` for rewards and links, `company` for points and the storefront."""
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of the `XOXO_*` variables; its repr shows the address alone."""
+    """The values of the `XOXO_*` variables. Its repr shows the address and nothing else, because others are secrets."""
 
     base_url: str = STAGING
     client_id: str = ""
@@ -37,10 +37,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def family(self) -> TokenFamily:
-        """The credential set; `user` (rewards and links) by default.
+        """The credential set; `user` by default.
 
         Raises:
-            ConfigError: `XOXO_TOKEN_FAMILY` is neither.
+            ConfigError: `XOXO_TOKEN_FAMILY` is neither `user` nor `company`.
         """
         match self.token_family.lower():
             case "" | "user":
@@ -51,10 +51,10 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
 
     def network(self) -> Network:
-        """Return how a client reaches the vendor.
+        """Return the proxy and TLS settings.
 
         Raises:
-            ConfigError: A variable makes no sense; named.
+            ConfigError: A variable is wrong; the message names it.
         """
         match self.trust_env.lower():
             case "" | "0" | "no" | "false" | "off":
@@ -80,28 +80,29 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE` and `_TRUST_ENV`.
 
         Args:
-            variables: Where to read them from; the process environment by default.
+            variables: The variables; the process environment by default.
 
         Returns:
-            The settings; what is absent or blank is empty (the base URL: STAGING).
+            The settings. A variable that is absent or blank gives an empty text, and `base_url` is then STAGING.
         """
         source = os.environ if variables is None else variables
+        # A value that comes from a file often ends with a line break, which no header can hold.
         found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
         return cls(**{name: value for name, value in found.items() if value})
 
 
 def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:
-    """Return the file of a rotating token pair: `XOXO_TOKEN_FILE`, or a file of the account's own.
+    """Return the file of a rotating token pair: `XOXO_TOKEN_FILE`, or a file for this account and address.
 
-    Every renewal ends the refresh token before it. A pair that is only kept in memory is lost at exit, and with it the
-    access to the account.
+    Each renewal ends the refresh token before it. So a pair that is kept in memory alone is lost at exit, and with it
+    the access to the account.
 
     Args:
-        environment: The settings; another account or address has another file.
-        variables: Where `XDG_STATE_HOME` is read from.
+        environment: The settings.
+        variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
 
     Raises:
-        ConfigError: There is no home folder to keep it in.
+        ConfigError: There is no home folder for the file.
     """
     path = token_file_if_any(environment, variables)
     if path is None:
@@ -110,27 +111,28 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
 
 
 def token_file_if_any(environment: Environment, variables: Mapping[str, str] | None = None) -> Path | None:
-    """Return the file of a token pair; None without `XOXO_TOKEN_FILE` and without a home folder.
+    """Return the file of a token pair, or None without `XOXO_TOKEN_FILE` and without a home folder.
 
     Args:
-        environment: The settings; another account or address has another file.
-        variables: Where `XDG_STATE_HOME` is read from.
+        environment: The settings. Each account and address has a file of its own.
+        variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
     """
     source = os.environ if variables is None else variables
     if environment.token_file:
         return Path(environment.token_file)
     try:
         state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    except RuntimeError:
+    except RuntimeError:  # `Path.home()` raises it for a user without a home folder, as in many containers
         return None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
     if environment.family == "company":
+        # The user family adds nothing, so that files of earlier versions keep their names.
         account += "\ncompany"
     return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
 
 
-def made_folder(path: Path) -> Path:
-    """Return a token file's path; make its folder (0700) where there is none.
+def make_folder(path: Path) -> Path:
+    """Make the folder of a token file (0700) where it does not exist, and return the file's path.
 
     Args:
         path: The file.

@@ -1,17 +1,17 @@
-"""Every error that leaves the SDK, and the table of the vendor's error ids.
+"""Every error that the SDK raises, and the table of the vendor's error ids.
 
-Each one answers two questions: may the call have taken effect (`effect`), and may it be tried again (`retryable`)?
+Each error says whether the call may have taken effect (`effect`) and whether it may be made again (`retryable`).
 
     XoxoError
-    ├── ConfigError                  wrong before anything was sent
-    ├── TransportError               no usable answer
-    │   ├── ConnectError             never reached the server
-    │   ├── ReplyTimeoutError        sent; no answer in time
-    │   └── ReplyLostError           sent; the connection broke, or what came was no HTTP, or another request's answer
-    ├── AuthError                    the account's credentials need a look
+    ├── ConfigError                  a setting or an argument is wrong; nothing was sent
+    ├── TransportError               no usable answer came
+    │   ├── ConnectError             the request did not reach the server
+    │   ├── ReplyTimeoutError        the request was sent; no answer came in time
+    │   └── ReplyLostError           the request was sent; its answer was lost, unreadable or another request's
+    ├── AuthError                    the vendor did not accept the credentials or the token
     │   ├── CredentialsRejectedError
     │   ├── TokenRejectedError
-    │   └── RefreshTokenDeadError    a person must make a new token pair
+    │   └── RefreshTokenDeadError    a person must generate a new token pair
     ├── ApiError                     the vendor answered and refused
     │   ├── BadRequestError
     │   │   ├── DenominationError
@@ -24,9 +24,9 @@ Each one answers two questions: may the call have taken effect (`effect`), and m
     │   ├── RateLimitedError
     │   ├── ServerError
     │   └── RefusedError
-    ├── OutcomeUnknownError          money may have moved; carries what to settle with
-    ├── DecodeError                  answered in a shape we do not know
-    └── BulkError
+    ├── OutcomeUnknownError          money may have moved; has the poNumber to settle with
+    ├── DecodeError                  the vendor answered in an unknown shape
+    └── BulkError                    a bulk run or its ledger failed
         ├── PlanError
         ├── LedgerError
         │   ├── LedgerLockedError
@@ -78,20 +78,20 @@ __all__ = [
 ]
 
 Effect = Literal["none", "possible"]
-"""Whether the call may have taken effect at the vendor: `none` is proof that it did not."""
+"""Whether the call may have taken effect at the vendor. `none` is proof that it did not."""
 
 
 class XoxoError(Exception):
-    """The root of every error the SDK raises.
+    """The base class of every error that the SDK raises.
 
     Attributes:
-        effect: `none` when the call certainly changed nothing, `possible` otherwise.
+        effect: `none` where the call certainly changed nothing, otherwise `possible`.
         retryable: Whether the same call may be made again without a look-up first.
-        operation: The operation's name (`placeOrder`), empty where none was under way.
-        attempts: HTTP attempts made before this error was raised.
-        po_number: The order's poNumber, where the call had one.
-        status: The HTTP status of the answer, None without one.
-        error_id: The vendor's error id (`PLE10004`), empty without one.
+        operation: The operation's name (`placeOrder`); empty where no operation was under way.
+        attempts: The number of HTTP attempts before this error.
+        po_number: The order's poNumber; None where the call had none.
+        status: The HTTP status of the answer; None without an answer.
+        error_id: The vendor's error id (`PLE10004`); empty without one.
     """
 
     effect: Effect = "none"
@@ -135,12 +135,12 @@ class XoxoError(Exception):
         return f"{self.message} [{', '.join(facts)}]" if facts else self.message
 
     def located(self, *, operation: str, attempts: int, po_number: str | None = None) -> Self:
-        """Fill in which call this error ended; used by the dispatcher, which alone knows.
+        """Fill in the call that this error ended. The dispatcher uses it; the code that raises does not know the call.
 
         Args:
-            operation: The operation's name.
-            attempts: HTTP attempts made.
-            po_number: The order's poNumber, where there is one.
+            operation: The operation's name; it does not replace one that is there.
+            attempts: The number of HTTP attempts.
+            po_number: The order's poNumber, where there is one; it does not replace one that is there.
 
         Returns:
             The same error.
@@ -158,11 +158,11 @@ def mark_effect(error: BaseException, effect: Effect) -> None:
     """Record on a foreign exception whether the call that it ended may have taken effect.
 
     Args:
-        error: For example a bug in a caller's hook. It is marked each time, because one object may be raised again and
-            again.
-        effect: `none` where none of the request can have left.
+        error: The exception, for example a bug in a caller's session. Each call marks it anew, because one object may
+            end several calls.
+        effect: `none` where no byte of the request can have left.
     """
-    with suppress(AttributeError, TypeError):  # an exception without room for the mark counts as doubt
+    with suppress(AttributeError, TypeError):  # `effect_of` reads an exception without a mark as `possible`
         setattr(error, _EFFECT, effect)
 
 
@@ -170,7 +170,7 @@ def effect_of(error: BaseException) -> Effect:
     """Return whether a call that ended with this exception may have taken effect.
 
     Args:
-        error: Any exception, also a foreign one: a bug in a hook is raised as it is.
+        error: Any exception, also a foreign one. The SDK raises a foreign bug as it is.
     """
     if isinstance(error, XoxoError):
         return error.effect
@@ -178,7 +178,7 @@ def effect_of(error: BaseException) -> Effect:
 
 
 class ConfigError(XoxoError):
-    """Something is wrong on this side, found before anything was sent."""
+    """A setting, an argument or the state of the client is wrong. Nothing was sent."""
 
 
 class TransportError(XoxoError):
@@ -188,7 +188,7 @@ class TransportError(XoxoError):
 
 
 class ConnectError(TransportError):
-    """The server was never reached: DNS, connection refused, TLS, or no free connection in time."""
+    """The request did not reach the server: DNS, connection refused, TLS, or no free connection in time."""
 
     effect: Effect = "none"
     retryable = True
@@ -199,47 +199,47 @@ class ReplyTimeoutError(TransportError):
 
 
 class ReplyLostError(TransportError):
-    """The request was sent; then the connection broke, or what came was no HTTP, or belonged to another request."""
+    """The request was sent, and then the connection broke, or the answer was no HTTP or belonged to another request."""
 
 
 class AuthError(XoxoError):
-    """The vendor did not accept the credentials or the token; nothing was processed."""
+    """The vendor did not accept the credentials or the token. Nothing was processed, unless `effect` says otherwise."""
 
 
 class CredentialsRejectedError(AuthError):
-    """The client id, the secret or the account itself was refused (also: user or company disabled, IP not allowed)."""
+    """The vendor refused the client id, the secret or the account (also: user or company disabled, IP not allowed)."""
 
 
 class TokenRejectedError(AuthError):
-    """The access token was refused, and a renewed one as well (or it cannot be renewed)."""
+    """The vendor refused the access token and its successor, or the token cannot be renewed."""
 
 
 class RefreshTokenDeadError(AuthError):
-    """The refresh token is spent or expired: a person must generate a new pair in the dashboard."""
+    """The refresh token is spent or expired. A person must generate a new pair in the vendor's dashboard."""
 
 
 class ApiError(XoxoError):
-    """The vendor answered, and refused. The class is chosen by errorId first, by HTTP status only as a fallback."""
+    """The vendor answered and refused. The error id decides the class, and without one the HTTP status."""
 
 
 class BadRequestError(ApiError):
-    """The payload was refused as invalid."""
+    """The vendor refused the payload as invalid."""
 
 
 class DenominationError(BadRequestError):
-    """The product cannot be bought in this denomination (PLE10018)."""
+    """The vendor does not sell the product in this denomination (PLE10018)."""
 
 
 class QuantityError(BadRequestError):
-    """More pieces than one order of this product may hold (PLE10041)."""
+    """The quantity exceeds what one order of this product may hold (PLE10041)."""
 
 
 class NotFoundError(ApiError):
-    """No such order, product, filter or transaction."""
+    """The order, product, filter or transaction does not exist."""
 
 
 class DuplicatePoNumberError(ApiError):
-    """The poNumber failed validation (PLE10004): most likely an order with it exists. Look it up, never reorder."""
+    """The poNumber failed validation (PLE10004). Most likely an order with it exists; look it up and do not reorder."""
 
     effect: Effect = "possible"
 
@@ -253,14 +253,14 @@ class InsufficientFundsError(ApiError):
 
 
 class NotAllowedError(ApiError):
-    """This account may not buy this: KYC, international products, product not activated."""
+    """The account may not buy this product: KYC, international products, product not activated."""
 
 
 class RateLimitedError(ApiError):
-    """Over the per-minute allowance; nothing was processed, unless `effect` says otherwise (see `ERROR_IDS`).
+    """The call exceeded the rate limit. Nothing was processed, unless `effect` says otherwise (see `ERROR_IDS`).
 
     Attributes:
-        retry_after_s: Seconds to wait: the vendor's `penaltySeconds` or `Retry-After`, None where neither came.
+        retry_after_s: Seconds to wait, from the vendor's `penaltySeconds` or `Retry-After`; None where neither came.
     """
 
     retryable = True
@@ -273,16 +273,16 @@ class RateLimitedError(ApiError):
 
 
 class ServerError(ApiError):
-    """The vendor failed (5xx, or an error id of a back-end failure); it may have acted before that."""
+    """The vendor failed (5xx, or an error id of a back-end failure). It may have acted before it failed."""
 
     effect: Effect = "possible"
 
 
 class RefusedError(ApiError):
-    """Refused for a reason the SDK has no name for; the order may exist.
+    """The vendor refused for a reason without a class of its own. The order may exist.
 
     Attributes:
-        in_words: Whether the answer itself says no, by its own success flag, so that it is not a guess by the status.
+        in_words: Whether the answer's own success flag says no; False where only the HTTP status does.
     """
 
     effect: Effect = "possible"
@@ -292,29 +292,29 @@ class RefusedError(ApiError):
 class OutcomeUnknownError(XoxoError):
     """An operation that moves money may or may not have taken effect.
 
-    For placeOrder, `po_number` is what to settle with: `await client.orders.settle(po_number)`. Operations without a
-    key (points, links) cannot be asked about through this API; the dashboard can.
+    After placeOrder, `await client.orders.settle(po_number)` finds out. The API has no look-up for points and links;
+    the vendor's dashboard shows them.
     """
 
     effect: Effect = "possible"
 
 
 class DecodeError(XoxoError):
-    """The answer has a shape the SDK does not know; the message names the place in it, never its content."""
+    """The answer has a shape that the SDK does not know. The message names the place in it, never its content."""
 
     effect: Effect = "possible"
 
 
 class BulkError(XoxoError):
-    """Something about a bulk run, not about one call."""
+    """A bulk run or its ledger failed, and not one call."""
 
 
 class PlanError(BulkError):
-    """The order lines cannot be planned as they are; nothing was sent.
+    """The order lines cannot be planned as they are. Nothing was sent.
 
     Attributes:
-        problems: One line per bad row, naming row and column; cut after the first twenty.
-        total: How many problems there are in all.
+        problems: One text for each bad row, with row and column; the first twenty at most.
+        total: The number of all problems.
     """
 
     def __init__(self, message: str, *, problems: tuple[str, ...] = (), total: int = 0) -> None:
@@ -324,14 +324,14 @@ class PlanError(BulkError):
 
 
 class LedgerError(BulkError):
-    """The ledger file cannot be read or written; no order is sent without a durable intent."""
+    """The ledger cannot be read or written. No order is sent without a durable intent in the ledger."""
 
 
 class LedgerLockedError(LedgerError):
     """Another process holds the ledger.
 
     Attributes:
-        holder_pid: Its process id, None where it could not be read.
+        holder_pid: The process id of the holder; None where it could not be read.
     """
 
     def __init__(self, message: str, *, holder_pid: int | None = None) -> None:
@@ -340,15 +340,15 @@ class LedgerLockedError(LedgerError):
 
 
 class LedgerConflictError(LedgerError):
-    """The ledger holds something else than what is being written: another digest, order id or state."""
+    """The ledger holds another digest, order id or state than the one to be written."""
 
 
 class BudgetError(BulkError):
-    """The next order would spend more than allowed."""
+    """The next order would spend more than the run may spend."""
 
 
 class OrderMayExist(StrEnum):
-    """Whether an order may exist after an error id. Concluded from the vendor's pages, which do not say it outright."""
+    """Whether an order may exist after an error id. The vendor's pages do not say it; it follows from their texts."""
 
     NO = "no"
     LOOK_UP = "look_up"
@@ -356,25 +356,27 @@ class OrderMayExist(StrEnum):
 
 
 class ErrorId(NamedTuple):
-    """One row of the vendor's error table."""
+    """One row of the vendor's error table (wire documentation § 6.3)."""
 
     error: type[ApiError]
     meaning: str
     order: OrderMayExist = OrderMayExist.LOOK_UP
 
 
-_NO, _ASK, _YES = OrderMayExist.NO, OrderMayExist.LOOK_UP, OrderMayExist.YES
+_NO, _YES = OrderMayExist.NO, OrderMayExist.YES
 
 ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10001": ErrorId(BadRequestError, "the order's payload is invalid", _NO),
     "PLE10002": ErrorId(BadRequestError, "the payload is invalid"),
     "PLE10003": ErrorId(BadRequestError, "the payload is invalid"),
+    # No page names the answer to a repeated poNumber. The text of this id fits best (wire documentation § 7.2).
     "PLE10004": ErrorId(DuplicatePoNumberError, "the poNumber failed validation; most likely it is used already"),
     "PLE10005": ErrorId(ServerError, "the currency service failed"),
     "PLE10006": ErrorId(ServerError, "the currency service failed"),
     "PLE10007": ErrorId(ServerError, "the order could not be added"),
     "PLE10008": ErrorId(ServerError, "the amount could not be computed"),
     "PLE10009": ErrorId(ServerError, "the company's points could not be read"),
+    # No page names an id for a low balance. The text of this one fits best (wire documentation § 6.3).
     "PLE10010": ErrorId(InsufficientFundsError, "the points could not be redeemed; most likely the balance is too low"),
     "PLE10011": ErrorId(ServerError, "the order could not be confirmed", _YES),
     "PLE10012": ErrorId(OutOfStockError, "the order could not be processed; vouchers are unavailable", _YES),
@@ -382,9 +384,9 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10014": ErrorId(NotAllowedError, "the client is invalid", _NO),
     "PLE10015": ErrorId(NotAllowedError, "the account's KYC for this product is not approved", _NO),
     "PLE10016": ErrorId(NotFoundError, "no order with this id or poNumber"),
-    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalogue"),
+    "PLE10017": ErrorId(NotFoundError, "the product's details are unavailable; refresh the catalog"),
     "PLE10018": ErrorId(DenominationError, "the denomination is not offered", _NO),
-    # A 401 that is no token trouble: refreshing would only burn the refresh throttle.
+    # The vendor sends this with a 401, but the token is fine. A renewal would only use up the refresh throttle.
     "PLE10019": ErrorId(NotAllowedError, "international products are not enabled for this client", _NO),
     "PLE10020": ErrorId(ServerError, "the client's currency could not be looked up"),
     "PLE10021": ErrorId(NotFoundError, "details are missing while the order is being fulfilled", _YES),
@@ -402,20 +404,20 @@ ERROR_IDS: Final[dict[str, ErrorId]] = {
     "PLE10033": ErrorId(BadRequestError, "the payload is invalid"),
     "PLE10034": ErrorId(ServerError, "the voucher e-mail could not be sent again"),
     "PLE10035": ErrorId(ServerError, "the order's status could not be checked; look it up by poNumber", _YES),
+    # This answer and the one before show that placeOrder looks up an existing order (wire documentation § 7.1).
     "PLE10036": ErrorId(RefusedError, "the order exists, and its delivery is cancelled", _YES),
     "PLE10041": ErrorId(QuantityError, "more pieces than one order may hold", _NO),
     "PLE10042": ErrorId(NotAllowedError, "the product is not activated for this client", _NO),
 }
-"""The vendor's application errors: the class to raise, what it means, and whether an order may exist after it.
+"""The vendor's application errors: the class to raise, the meaning, and whether an order may exist after it.
 
-An id that is not listed, and every status without an id, is `LOOK_UP`: only a certain "no" is ever read as a refusal.
-Three things overrule the table:
+An unlisted id, and every status without an id, is `LOOK_UP`, so that only a certain "no" is read as a refusal. Three
+rules go before the table:
 
 - The documented words of a rate limit (`auth.request_limit_exceeded`, `rate_limit_exceeded`, `penaltySeconds`) prove
-  that nothing was processed, under any status and beside an id that is not listed. So does a 429 without an id.
-- A 429 with an id that is not listed is `LOOK_UP`, and slows the operation down as a rate limit does. The vendor's
-  pages show no id in a rate limit's answer, and their statuses differ from page to page: the id comes from the
-  application, which may have acted.
-- An order id anywhere in an answer is `LOOK_UP` at least, whatever error id, rate limit or token word is beside it. So
+  that nothing was processed, under any status and beside an unlisted id. So does a 429 without an id.
+- A 429 with an unlisted id is `LOOK_UP`, and slows the operation down as a rate limit does. The vendor's pages show no
+  id in a rate limit's answer, so the id comes from the application, which may have acted.
+- An answer with an order id in it is at least `LOOK_UP`, whatever error id, rate limit or token word is beside it. So
   is such a word beside an id of this table after which an order may exist.
 """

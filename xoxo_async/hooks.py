@@ -1,4 +1,4 @@
-"""What the SDK reports about itself: event records, the `Hook` protocol, and a hook that writes a log.
+"""The events that the SDK emits, the `Hook` protocol, and a hook that writes them to a log.
 
 A hook is a callable. The client calls it on the event loop with every event, so it must be quick and must not block:
 
@@ -25,23 +25,23 @@ _LOG: Final = logging.getLogger("xoxo_async")
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """The root of all events. An event tells of something that has happened already."""
+    """The base class of all events. An event records something that has happened."""
 
     @property
     def level(self) -> int:
-        """The level under which `LoggingHook` logs the event: `logging.DEBUG`, unless the event's class says more."""
+        """The level at which `LoggingHook` logs the event: `logging.DEBUG`, unless the event's class overrides it."""
         return logging.DEBUG
 
 
 class CallFinished(Event, frozen=True, kw_only=True):
-    """A call ended. Logged under INFO when it failed.
+    """A call ended. `LoggingHook` logs a failed call at INFO.
 
     Attributes:
         operation: The operation's name.
-        attempts: HTTP attempts made.
-        elapsed_s: Seconds from the call to its end, waits included.
-        error: The error class's name, empty for success.
-        status: The last HTTP status, None without an answer.
+        attempts: The number of HTTP attempts.
+        elapsed_s: Seconds from the start of the call to its end, waits included.
+        error: The name of the error's class; empty for success.
+        status: The last HTTP status; None without an answer.
     """
 
     operation: str
@@ -57,12 +57,12 @@ class CallFinished(Event, frozen=True, kw_only=True):
 
 
 class AttemptFailed(Event, frozen=True, kw_only=True):
-    """An attempt failed and another one follows. Logged under INFO.
+    """An attempt failed and another one follows. `LoggingHook` logs it at INFO.
 
     Attributes:
         operation: The operation's name.
-        attempt: Which attempt of the call this was, from 1.
-        error: The error class's name.
+        attempt: The number of this attempt within the call, from 1.
+        error: The name of the error's class.
         wait_s: Seconds until the next attempt.
     """
 
@@ -81,21 +81,21 @@ class TokenRenewed(Event, frozen=True, kw_only=True):
     """The access token was renewed.
 
     Attributes:
-        expires_at: When the new one expires, in epoch seconds; None when the vendor did not say.
+        expires_at: When the new token expires, in epoch seconds; None where the vendor did not say.
     """
 
     expires_at: float | None
 
 
 class OrderInDoubt(Event, frozen=True, kw_only=True):
-    """Nobody knows for certain what became of an order. Logged under WARNING.
+    """The outcome of an order is unknown. `LoggingHook` logs it at WARNING.
 
-    Its caller was cancelled after the order may have left, the look-ups ran out of time, or the order was answered on a
-    connection whose answers were not in step: then the answer may belong to another order.
+    The caller was cancelled after the order may have left, or the look-ups ran out of time, or the answer came on a
+    connection whose answers were out of step, so that it may belong to another order.
 
     Attributes:
-        po_number: The poNumber to settle it with: `await client.orders.settle(po_number)`.
-        reason: Why nobody knows.
+        po_number: The poNumber to settle the order with: `await client.orders.settle(po_number)`.
+        reason: Why the outcome is unknown.
     """
 
     po_number: str
@@ -114,15 +114,15 @@ class Hook(Protocol):
         """Receive one event. An exception is logged and otherwise ignored.
 
         Args:
-            event: What happened. New kinds of event may come with a new version: ignore those that you do not know.
+            event: What happened. A new version may bring new kinds of event, so ignore those that you do not know.
         """
 
 
 class LoggingHook:
-    """Write every event to the logger `xoxo_async`, under the event's own level.
+    """Write every event to the logger `xoxo_async`, at the event's own level.
 
-    Doubt is logged under WARNING, so somebody who reads warnings alone misses no order in doubt. Failures, and the
-    steps of a bulk run, are logged under INFO, everything else under DEBUG.
+    An order in doubt is a WARNING, so that a reader of warnings alone sees every one. Failures and the steps of a bulk
+    run are logged at INFO, and all other events at DEBUG.
     """
 
     def __call__(self, event: Event, /) -> None:
@@ -135,7 +135,7 @@ class LoggingHook:
 
 
 def notify(hooks: Sequence[Hook], event: Event) -> None:
-    """Call every hook with one event. An exception of a hook is logged, and reaches nobody else.
+    """Call every hook with one event. An exception of a hook is logged and not raised.
 
     Args:
         hooks: The hooks.
@@ -144,5 +144,5 @@ def notify(hooks: Sequence[Hook], event: Event) -> None:
     for hook in hooks:
         try:
             hook(event)
-        except Exception:  # noqa: BLE001 - a fault of an observer must not become a fault of the observed call
+        except Exception:  # noqa: BLE001 - a bug in a hook must not end a call that moves money
             _LOG.warning("hook %r failed on %s", hook, type(event).__name__, exc_info=True)

@@ -1,7 +1,7 @@
-"""Values that a process keeps for an account: found by a key, shared by threads and event loops, dropped when run out.
+"""Values that a process keeps for an account, by key. Threads and event loops share them until they run out.
 
 Tokens, allowances and penalties belong to the vendor's account. A web application may make a client for each request.
-If these values ended with the client, each request would ask for a token and start a new allowance.
+If these values ended with the client, each web request would ask for a token and start a new allowance.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Final, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Kept", "Lasting", "lock_of", "named_by"]
+__all__ = ["Kept", "Lasting", "account_name", "fork_safe_lock"]
 
 
 class _Locking(Protocol):
@@ -23,11 +23,11 @@ class _Locking(Protocol):
 _LOCKING: Final["WeakSet[_Locking]"] = WeakSet()
 
 
-def lock_of(owner: _Locking) -> threading.Lock:
-    """Return a lock for the owner's attribute `lock`; a forked process finds a new one there.
+def fork_safe_lock(owner: _Locking) -> threading.Lock:
+    """Return a lock for the owner's attribute `lock`, and give a forked process a new one there.
 
-    A fork copies a lock as it is. If another thread of the parent holds it at that moment, no thread of the child ever
-    releases it, and the child waits for ever.
+    A fork copies a lock as it is. If another thread of the parent holds the lock at that moment, no thread of the child
+    ever releases it, and the child waits for ever.
 
     Args:
         owner: The object that keeps the lock in its attribute `lock`.
@@ -45,10 +45,10 @@ os.register_at_fork(after_in_child=_renew_locks)
 
 
 class Lasting(Protocol):
-    """A value that is kept until it has run out."""
+    """A value with an end: a `Kept` drops it when it has run out and has no user."""
 
     def runs_out_at(self) -> float:
-        """Return when the value has run out, by the clock of its `Kept`."""
+        """Return when the value runs out, by the clock of its `Kept`."""
         ...
 
 
@@ -71,29 +71,29 @@ class Kept(Generic[V]):
     There is no timer: each access drops all values that have run out.
 
     Args:
-        make: Makes the value of a new key.
+        make: Makes the value for a new key.
         clock: The clock by which values run out.
     """
 
     __slots__ = ("__weakref__", "_entries", "_make", "clock", "lock")
 
     def __init__(self, make: Callable[[], V], clock: Callable[[], float]) -> None:
-        self.lock: threading.Lock = lock_of(self)
+        self.lock: threading.Lock = fork_safe_lock(self)
         self.clock: Final = clock
         self._make: Final = make
         self._entries: Final[dict[Hashable, _Entry[V]]] = {}
 
     def join(self, key: Hashable, enter: Callable[[V], U], anchor: object = None) -> U:
-        """Return a user of a key's value. The value is kept at least as long as this user lives.
+        """Return a user of a key's value, and keep the value at least as long as this user lives.
 
         Args:
-            key: Names the account; holds hashes, never a secret.
-            enter: Takes the value and returns its user, a new one or one that is there already. No other thread can
-                join or drop the value meanwhile.
+            key: The name of the account; it holds hashes, never a secret.
+            enter: Takes the value and returns its user, a new or an existing one. No other thread can join or drop the
+                value meanwhile.
             anchor: An object that must live as long as the value, because its identity is part of the key.
         """
         with self.lock:
-            self._drop_what_has_run_out()
+            self._drop_expired()
             entry = self._entries.get(key)
             if entry is None:
                 entry = self._entries[key] = _Entry(self._make(), anchor)
@@ -102,28 +102,29 @@ class Kept(Generic[V]):
             return user
 
     def clear(self) -> None:
-        """Forget all values; users keep theirs. For tests that share a process."""
+        """Forget all values; users keep theirs. Tests that share a process call this."""
         with self.lock:
             self._entries.clear()
 
     def __len__(self) -> int:
         with self.lock:
-            self._drop_what_has_run_out()
+            self._drop_expired()
             return len(self._entries)
 
-    def _drop_what_has_run_out(self) -> None:
+    def _drop_expired(self) -> None:
         now = self.clock()
-        over = [key for key, entry in self._entries.items() if not entry.users and entry.value.runs_out_at() <= now]
-        for key in over:
+        expired = [key for key, entry in self._entries.items() if not entry.users and entry.value.runs_out_at() <= now]
+        for key in expired:
             del self._entries[key]
 
 
-def named_by(provider: object, attribute: str) -> tuple[str, object]:
-    """Return what names a token provider's account, and the object that must be kept for the name to stay true.
+def account_name(provider: object, attribute: str) -> tuple[str, object]:
+    """Return the name of a token provider's account, and the object that must be kept while the name is in use.
 
     Args:
         provider: The token provider.
-        attribute: Where it says its account, as a hash. A provider that does not say it is an account by itself.
+        attribute: The provider's attribute with the name, a hash. A provider without it counts as an account.
     """
     name = getattr(provider, attribute, None)
+    # An `id` names another object once the first one is gone, so the provider is kept as long as its name.
     return (name, None) if isinstance(name, str) else (f"object {id(provider)}", provider)

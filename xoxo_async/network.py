@@ -1,4 +1,4 @@
-"""How a client reaches the vendor: address, proxy, TLS."""
+"""The connection settings of a client: address, proxy, TLS."""
 
 import ipaddress
 import ssl as tls
@@ -13,16 +13,16 @@ __all__ = ["Network", "check_base_url", "is_loopback", "ssl_context"]
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """How a client reaches the vendor, and what it calls itself there.
+    """Proxy, TLS and user agent of a client.
 
     Attributes:
         proxy: The address of an HTTP proxy; empty for none. It may hold a user name and a password.
-        ssl: How TLS is checked; None for the system's certificates.
-        trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are followed where no proxy is given.
-        app: What the user agent says beside the SDK's name.
+        ssl: The TLS settings; None for the system's certificates.
+        trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used where no proxy is given.
+        app: The application's name in the user agent, beside the SDK's name.
 
     Raises:
-        ConfigError: When a value makes no sense.
+        ConfigError: A value is wrong.
     """
 
     proxy: str = ""
@@ -34,7 +34,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         if self.proxy:
             _check_proxy(self.proxy)
         if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
-            # Not False either: without the check, anyone on the way reads tokens and codes.
+            # aiohttp takes False for "no check". Then anyone on the way can read tokens and voucher codes.
             raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
         if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
             raise ConfigError("app must be plain printable text, for example my-shop/1.2")
@@ -43,13 +43,13 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"
 
     def proxy_for(self, base_url: str) -> str | None:
-        """Return the proxy for an address, None for none. The environment's proxy is never used for this machine.
+        """Return the proxy for an address, or None. The environment's proxy is never used for this machine.
 
         Args:
             base_url: The address.
 
         Raises:
-            ConfigError: When the environment's proxy is no address.
+            ConfigError: The environment's proxy is no address.
         """
         if self.proxy or not self.trust_env:
             return self.proxy or None
@@ -57,6 +57,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         host = parts.hostname or ""
         proxies = getproxies_environment()
         proxy = proxies.get(parts.scheme) or proxies.get("all")
+        # A company's proxy cannot reach a server on this machine, and it would see the tokens.
         if not proxy or is_loopback(host) or proxy_bypass(host):
             return None
         return _check_proxy(proxy)
@@ -66,10 +67,10 @@ def ssl_context(ca_file: str) -> tls.SSLContext:
     """Return TLS settings that trust the certificates of a file besides the system's.
 
     Args:
-        ca_file: A PEM file, for example that of a company's proxy that opens TLS.
+        ca_file: A PEM file, for example that of a company's proxy which decrypts TLS.
 
     Raises:
-        ConfigError: When it cannot be read, or holds no certificate.
+        ConfigError: The file cannot be read, or holds no certificate.
     """
     context = tls.create_default_context()
     try:
@@ -81,7 +82,7 @@ def ssl_context(ca_file: str) -> tls.SSLContext:
 
 
 def _check_proxy(proxy: str) -> str:
-    """Return a proxy's address; the error does not repeat it, since it may hold a password."""
+    """Return a proxy's address, or raise. The error does not repeat it, because it may hold a password."""
     try:
         parts = urlsplit(proxy) if isinstance(proxy, str) else None
         sound = parts is not None and parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
@@ -93,24 +94,25 @@ def _check_proxy(proxy: str) -> str:
 
 
 def check_base_url(base_url: str, *, allow_insecure_http: bool = False) -> str:
-    """Return the address without its trailing slash; raise where it cannot be used.
+    """Return the address without its trailing slash.
 
     Args:
         base_url: The address, with the vendor's `/chef` prefix.
-        allow_insecure_http: Whether plain http may go further than this machine. Tokens and voucher codes would
-            travel readable.
+        allow_insecure_http: Whether plain http to other machines is allowed. Anyone on the way can then read tokens
+            and voucher codes.
 
     Returns:
-        The normalised address.
+        The address without a slash at its end.
 
     Raises:
-        ConfigError: Not an http(s) address, one with credentials, query or fragment in it, or plain http to elsewhere.
+        ConfigError: The value is no http(s) address, or holds credentials, a query or a fragment, or is plain http to
+            another machine.
     """
     if not isinstance(base_url, str):
         raise ConfigError(f"base_url must be a text, not {type(base_url).__name__}")
     try:
         parts = urlsplit(base_url)
-        host, _port = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port  # `port` raises where it is no number
     except ValueError as error:
         raise ConfigError(f"base_url is not an address: {error}") from None
     if parts.scheme not in {"http", "https"} or not host or any(c.isspace() or ord(c) < 32 for c in base_url):

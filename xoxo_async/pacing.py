@@ -1,4 +1,4 @@
-"""Rate limits and penalties for each operation, shared by everything that uses an account."""
+"""Rate limits and penalties of each operation, shared by all clients of an account in this process."""
 
 import math
 import threading
@@ -12,29 +12,30 @@ import anyio
 
 from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
-from xoxo_async.kept import Kept, lock_of, named_by
+from xoxo_async.kept import Kept, account_name, fork_safe_lock
 
 __all__ = ["TOKEN_REQUEST", "Pacer"]
 
 TOKEN_REQUEST: Final = "token"  # noqa: S105 - a name
-"""The name under which the token endpoint's penalties are kept. The vendor limits it as well."""
+"""The name under which a pacer keeps the penalties of the token endpoint, which the vendor throttles too."""
 
 _WINDOW_S: Final = 60.0
+"""The vendor states its limits per minute (wire documentation § 5)."""
+
 _HEADROOM_S: Final = 0.6
-"""The calls of one window are spread over this much more than the window. Requests arrive with some jitter, and in a
-window that is exactly full, one early arrival would cost a penalty of a minute. This costs one percent of the
-allowance."""
+"""The calls of one window are spread over this much more than the window, which costs one percent of the allowance.
+Requests arrive with some jitter. In a window that is exactly full, one early arrival causes a penalty of a minute."""
 
 _CATCH_UP_S: Final = 0.25
-"""A caller that is later than this to its slot loses it; a smaller delay is made up. It is less than the headroom, so
-that calls which make up time never overfill a window."""
+"""A caller that comes later than this to its slot loses the slot; a smaller delay does not move the slots after it. It
+is less than the headroom, so that late calls never overfill a window."""
 
 
 class _Lane:
-    """One operation's plan.
+    """The planned slots of one operation.
 
-    A ticket is a planned time, and the slot of a ticket is its time plus `slip`. So a penalty moves all waiting callers
-    at once by raising `slip`, and they keep their order.
+    A ticket is a planned time, and its slot is that time plus `slip`. A penalty raises `slip`, which delays all waiting
+    callers at once and keeps their order.
     """
 
     __slots__ = ("due", "freed", "held_until", "interval", "slip")
@@ -47,29 +48,29 @@ class _Lane:
         self.freed: Final[list[float]] = []  # tickets of callers who gave up, a heap
 
     def hold(self, until: float, now: float) -> None:
-        """Raise `slip` by what `until` adds to the present wait; a caller that comes to an empty lane gets `until`."""
+        """Raise `slip` by what `until` adds to the present wait. A caller that comes to an empty lane gets `until`."""
         self.slip += max(until - max(now, self.held_until), 0.0)
         self.held_until = max(self.held_until, until)
         self.due = max(self.due, self.held_until - self.slip)
 
     def runs_out_at(self) -> float:
-        """Return from when on a new lane would give the same slots."""
+        """Return the time from which a new lane gives the same slots as this one."""
         return max(self.due + self.slip, self.held_until)
 
 
 class _Account:
-    """What the pacers of one account share: the lock, the penalties, and the lanes of each set of limits.
+    """The lock, the penalties and the lanes that the pacers of one account share.
 
-    The lanes are kept here and not in the pacer, because the pacer ends with its last client while the vendor still
-    counts what that client has sent.
+    The lanes are here and not in the pacer, because the pacer ends with its last client, and the vendor still counts
+    the calls of that client.
     """
 
     __slots__ = ("__weakref__", "held_until", "lanes", "lock", "pacers")
 
     def __init__(self) -> None:
-        # Not an anyio lock: clients of several event loops, in several threads, may share an account. No code waits
-        # while it holds this lock.
-        self.lock: threading.Lock = lock_of(self)
+        # An anyio lock belongs to one event loop, and clients of several loops in several threads may share an account.
+        # A thread's lock does not block a loop here, because no code awaits while it holds this lock.
+        self.lock: threading.Lock = fork_safe_lock(self)
         self.held_until: Final[dict[str, float]] = {}
         self.lanes: Final[dict[RateLimits, dict[str, _Lane]]] = {}
         self.pacers: Final[WeakValueDictionary[RateLimits, Pacer]] = WeakValueDictionary()
@@ -79,7 +80,7 @@ class _Account:
         ends = [*self.held_until.values(), *(_end_of(lanes) for lanes in self.lanes.values())]
         return max(ends, default=-math.inf)
 
-    def drop_what_has_run_out(self, now: float) -> None:
+    def drop_unused_lanes(self, now: float) -> None:
         """Forget the lanes of limits that no client has any longer."""
         with self.lock:
             for limits in [limits for limits in self.lanes if limits not in self.pacers]:
@@ -88,15 +89,15 @@ class _Account:
 
 
 class Pacer:
-    """Hand out evenly spaced slots for each operation to all callers.
+    """Give evenly spaced slots of each operation to all callers, in the order in which they ask.
 
-    All operations share one URL, so the vendor counts by the operation in the body, and so does this class. Slots are
-    given in the order of asking, one interval apart, so there is no burst at a window's edge: that suits a fixed and a
-    sliding window. A caller that asks for one slot at a time, as a bulk run does, is never more than one slot ahead of
-    the next caller. Any thread may use a pacer.
+    All operations share one URL, so the vendor counts by the operation in the body, and so does this class. The vendor
+    does not say whether its window is fixed or sliding (wire documentation § 5). Slots one interval apart suit both,
+    because there is no burst at a window's edge. A caller that asks for one slot at a time, as a bulk run does, is
+    never more than one slot ahead of the next caller. Any thread may use a pacer.
 
     Args:
-        limits: Calls a minute and operation.
+        limits: The calls a minute of each operation.
         clock: A monotonic clock, in seconds.
     """
 
@@ -113,36 +114,35 @@ class Pacer:
 
     @classmethod
     def shared(cls, base_url: str, provider: object, limits: RateLimits) -> Self:
-        """Return the pacer that all clients of one account with these limits share, in this process.
+        """Return the pacer that all clients of one account with these limits share in this process.
 
-        Clients with other limits have a pacer of their own, because only the caller knows how an allowance is divided.
-        A penalty belongs to the account and holds for all of them.
-
-        Slots and penalties outlive their client until they have run out.
+        Clients with other limits have a pacer of their own, because only the caller knows how the allowance is divided.
+        A penalty belongs to the account and holds for all of them. Slots and penalties outlive their client until they
+        run out.
 
         Args:
             base_url: The address, checked.
-            provider: The token provider. Its `account` attribute, a string, names its account; without one, only
-                clients with this very object count as one account.
-            limits: Calls a minute and operation.
+            provider: The token provider. Its `account` attribute, a string, names its account. Without the attribute,
+                only the clients of this object count as one account.
+            limits: The calls a minute of each operation.
         """
-        name, anchor = named_by(provider, "account")
+        name, anchor = account_name(provider, "account")
         return _ACCOUNTS.join((base_url, name), lambda account: cls._of(account, limits), anchor)
 
     @classmethod
     def _of(cls, account: _Account, limits: RateLimits) -> Self:
-        """Return the account's pacer for these limits; called by one thread at a time."""
-        there = account.pacers.get(limits)
-        if isinstance(there, cls):
-            return there
-        account.drop_what_has_run_out(_ACCOUNTS.clock())
+        """Return the account's pacer for these limits. The caller holds the registry's lock."""
+        existing = account.pacers.get(limits)
+        if isinstance(existing, cls):
+            return existing
+        account.drop_unused_lanes(_ACCOUNTS.clock())
         pacer = account.pacers[limits] = cls(limits, clock=_ACCOUNTS.clock, account=account)
         return pacer
 
     def reserve(self, operation: str, deadline: float | None = None) -> float:
-        """Take the next slot of an operation, for a caller that waits by itself.
+        """Take the next slot of an operation, for a caller that does the waiting itself.
 
-        That caller asks `is_blocked` before it sends, because a penalty may have come meanwhile.
+        The caller asks `is_blocked` before it sends, because a penalty may have come meanwhile.
 
         Args:
             operation: The operation's name.
@@ -152,7 +152,7 @@ class Pacer:
             Seconds until the slot; 0 means now.
 
         Raises:
-            RateLimitedError: When the slot would come after the deadline; no slot is taken.
+            RateLimitedError: The slot would come after the deadline; no slot is taken.
         """
         lane = self._lanes.get(operation) or self._open(operation)
         if not lane.interval and not lane.held_until:
@@ -162,21 +162,21 @@ class Pacer:
             return max(max(ticket + lane.slip, lane.held_until) - self._clock(), 0.0)
 
     def is_free(self, operation: str) -> bool:
-        """Return whether a call of an operation may go at once, for certain: no limit, and never a penalty."""
+        """Return whether a call may certainly be sent at once: the operation has no limit and never had a penalty."""
         lane = self._lanes.get(operation)
         return lane is not None and not lane.interval and not lane.held_until
 
     async def slot(self, operation: str, deadline: float | None = None) -> None:
-        """Wait for a slot of an operation, however many penalties come meanwhile.
+        """Wait for a slot of an operation, and for the end of each penalty that comes meanwhile.
 
-        A caller that is cancelled while it waits gives the slot back.
+        Where the waiting caller is cancelled, the next one gets its slot.
 
         Args:
             operation: The operation's name.
             deadline: The clock time by which the slot must come.
 
         Raises:
-            RateLimitedError: As soon as it is known that the slot would come after the deadline.
+            RateLimitedError: The slot would come after the deadline. It is raised as soon as that is known.
         """
         lane = self._lanes.get(operation) or self._open(operation)
         if not lane.interval and not lane.held_until:
@@ -192,19 +192,19 @@ class Pacer:
             raise
 
     def penalise(self, operation: str, seconds: float) -> None:
-        """Keep every caller of an operation back until the vendor's penalty has ended; others go on.
+        """Give no slot of an operation until the vendor's penalty has ended. Other operations go on.
 
-        Callers that already wait for a slot wait longer by it, in the order in which they came. It holds for every
-        pacer of the account.
+        Callers that already wait for a slot wait longer and keep their order. The penalty holds for every pacer of the
+        account.
 
         Args:
             operation: The operation's name.
-            seconds: How long from now.
+            seconds: The length of the penalty from now.
         """
         self.not_before(operation, self._clock() + seconds)
 
     def not_before(self, operation: str, at: float) -> None:
-        """Give no slot of an operation before a moment, to any caller that shares the account.
+        """Give no slot of an operation before a given time, to any caller of the account.
 
         Args:
             operation: The operation's name.
@@ -222,16 +222,16 @@ class Pacer:
                     lane.hold(at, now)
 
     def is_blocked(self, operation: str) -> bool:
-        """Return whether a penalty holds an operation back now."""
+        """Return whether an operation has a penalty now."""
         return self.blocked_s(operation) > 0
 
     def blocked_s(self, operation: str) -> float:
-        """Return for how many seconds a penalty still holds an operation back, 0 without one."""
+        """Return the seconds that are left of an operation's penalty, 0 without one."""
         until = self._account.held_until.get(operation)
         return 0.0 if until is None else max(until - self._clock(), 0.0)
 
     def per_minute(self, operation: str) -> float | None:
-        """Return the calls a minute that an operation is allowed, None without a limit."""
+        """Return the calls a minute that an operation may make, None without a limit."""
         return self._limits.per_minute(operation)
 
     def interval_s(self, operation: str) -> float:
@@ -254,19 +254,19 @@ class Pacer:
         freed = lane.freed
         while freed and freed[0] < earliest:
             heappop(freed)
-        again = bool(freed) and lane.interval > 0
-        ticket = freed[0] if again else max(lane.due, earliest)
+        freed_one = bool(freed) and lane.interval > 0
+        ticket = freed[0] if freed_one else max(lane.due, earliest)
         slot = max(ticket + lane.slip, lane.held_until)
         if deadline is not None and slot > deadline:
             raise _too_late(operation, slot - now)
-        if again:
+        if freed_one:
             heappop(freed)
         else:
             lane.due = ticket + lane.interval
         return ticket
 
     def _wait(self, lane: _Lane, ticket: float, operation: str, deadline: float | None) -> float:
-        """Return how long the holder of a ticket has to wait; at 0 the slot is used."""
+        """Return the seconds that the holder of a ticket must wait; 0 uses the slot."""
         with self._account.lock:
             now = self._clock()
             planned = ticket + lane.slip
@@ -277,13 +277,14 @@ class Pacer:
                 return slot - now
             lane.held_until = 0.0
             if lane.interval:
-                # The loop stalled, so this caller is late. Those behind it are moved too, or all would go at once.
+                # The loop stalled, so this caller is late. The callers behind it move too, or they would all send at
+                # once and overfill the vendor's window.
                 lane.slip += max(now - planned - _CATCH_UP_S, 0.0)
             return 0.0
 
 
-# Module state, as in `auth/memory.py`: the vendor counts by account, not by client object. Two clients of one account
-# that each had an allowance of their own would exceed it together, also one after the other.
+# Module state, as in `auth/memory.py`, because the vendor counts by account and not by client object. If two clients of
+# one account each had an allowance, they would exceed the account's, together or one after the other.
 _ACCOUNTS: Final = Kept(_Account, time.monotonic)
 
 

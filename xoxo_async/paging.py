@@ -1,4 +1,4 @@
-"""One page of a list, and the iterator over all pages, which stops where the vendor's list ends."""
+"""One page of a list, and the iterator over all pages. It stops where the vendor's list ends."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterator
 from typing import Final, Generic, TypeVar, cast
@@ -15,17 +15,19 @@ __all__ = ["Page", "iterate_pages"]
 T = TypeVar("T")
 
 _MAX_PAGES: Final = 10_000
+"""More pages than any list of the vendor's has: a million items at the default limit."""
+
 _MAX_STALE: Final = 10
-"""A page may bring mostly known items when the list has just grown a lot; ten such pages in a row are no accident."""
+"""A page may have mostly known items where the list has just grown a lot. Ten such pages in a row are no accident."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a list. No reply but the campaigns' says how many there are in all.
+    """One page of a list.
 
     Attributes:
-        items: What is on it.
-        number: Its number, from 1.
-        limit: How many were asked for.
+        items: The items of the page.
+        number: The number of the page, from 1.
+        limit: The number of items that were requested.
     """
 
     items: tuple[T, ...]
@@ -34,38 +36,38 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     @property
     def is_last(self) -> bool:
-        """Whether it is shorter than asked for, which is how the vendor ends a list."""
+        """Whether the page has fewer items than requested. That is how the vendor ends a list; there is no total."""
         return len(self.items) < self.limit
 
     @property
     def raw(self) -> RawReply | None:
-        """The answer it came in, for as long as the page is kept."""
+        """The vendor's answer with this page; None where the items came from elsewhere."""
         return self.items.raw if isinstance(self.items, Rows) else None
 
     @property
     def extra(self) -> tuple[dict[str, object], ...]:
-        """Fields of each item that the SDK does not know yet, in the order of `items`; the answer is read again.
+        """The fields of each item that the SDK does not know, in the order of `items`. It reads the answer again.
 
         Raises:
-            DecodeError: When something in the answer that no field asked for cannot be read.
+            DecodeError: A part of the answer that no known field needs cannot be read.
         """
-        rows = _rows(self._around()) if self.raw is not None else []
-        found = [_unknown(item, row) for item, row in zip(self.items, rows, strict=False)]
+        rows = _rows(self._envelope()) if self.raw is not None else []
+        found = [_unknown_fields(item, row) for item, row in zip(self.items, rows, strict=False)]
         return tuple(found + [{}] * (len(self.items) - len(found)))
 
     @property
     def count(self) -> int | None:
-        """How many there are in all, where the vendor says: of campaigns only."""
-        around = self._around() if self.raw is not None else {}
-        value = around.get("count") if isinstance(around, dict) else None
+        """The number of all items of the list; None unless the vendor says it, which it does for campaigns alone."""
+        envelope = self._envelope() if self.raw is not None else {}
+        value = envelope.get("count") if isinstance(envelope, dict) else None
         try:
             number = to_decimal(value)
         except DecodeError:
             return None
         return int(number) if number is not None else None
 
-    def _around(self) -> object:
-        """The object with the flag, or the bare list."""
+    def _envelope(self) -> object:
+        """Return the object that holds the success flag and the items, or the bare list."""
         answer = read_untyped(self.raw.reveal()) if self.raw is not None else None
         data = cast("dict[str, object]", answer).get("data") if isinstance(answer, dict) else None
         if not isinstance(data, dict):
@@ -80,12 +82,12 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
         return len(self.items)
 
 
-def _rows(around: object) -> list[object]:
-    rows = cast("dict[str, object]", around).get("data") if isinstance(around, dict) else around
+def _rows(envelope: object) -> list[object]:
+    rows = cast("dict[str, object]", envelope).get("data") if isinstance(envelope, dict) else envelope
     return cast("list[object]", rows) if isinstance(rows, list) else []
 
 
-def _unknown(item: object, row: object) -> dict[str, object]:
+def _unknown_fields(item: object, row: object) -> dict[str, object]:
     if not isinstance(item, msgspec.Struct) or not isinstance(row, dict):
         return {}
     known = {field.encode_name for field in msgspec.structs.fields(type(item))}
@@ -95,7 +97,7 @@ def _unknown(item: object, row: object) -> dict[str, object]:
 async def iterate_pages(
     fetch: Callable[[int], Awaitable[Page[T]]], identity: Callable[[T], Hashable] | None = None
 ) -> AsyncIterator[T]:
-    """Yield the items of page 1, 2, … until one is shorter than asked for.
+    """Yield the items of page 1, 2, … until a page has fewer items than requested.
 
     A list may grow while it is read. Then an item that moves from one page to the next comes twice; it is yielded once
     if it has an identity. A server that ignores the page number sends the same items again and again, and where the
@@ -103,27 +105,28 @@ async def iterate_pages(
 
     Args:
         fetch: Reads one page by its number.
-        identity: Returns what identifies an item. Without it whole items are compared and all are yielded, because two
-            equal items may be two.
+        identity: Returns what identifies an item. Without it, whole items are compared and all are yielded, because two
+            equal items may be two payments.
 
     Raises:
-        DecodeError: When a full page brings nothing new, when many pages in a row bring mostly what was there before,
-            or when there are more pages than any list has: the iteration would never end. If the page is longer than
-            asked for, the server has given all there is on one page, and the iteration ends well.
+        DecodeError: The iteration would never end: a full page has no new item, many pages in a row have mostly known
+            items, or there are more pages than any list has. A page with more items than requested is no error: that
+            server sends the whole list at once.
     """
     seen: set[Hashable] = set()
     stale = 0
     for number in range(1, _MAX_PAGES + 1):
         page = await fetch(number)
-        names = [cast("Hashable", item) if identity is None else identity(item) for item in page.items]
-        new = [item for item, name in zip(page.items, names, strict=True) if name not in seen]
-        seen.update(names)
+        keys = [cast("Hashable", item) if identity is None else identity(item) for item in page.items]
+        new = [item for item, key in zip(page.items, keys, strict=True) if key not in seen]
+        seen.update(keys)
         if page.items and not new and len(page) > page.limit:
-            return
+            return  # the server ignores the limit too, and sent the whole list as page 1
         if not new and not page.is_last:
             raise _endless(f"page {number} brings nothing new: the server ignores page numbers")
         for item in page.items if identity is None else new:
             yield item
+        # The replies have no total (wire documentation § 4.2), so a short page is the only sign of the end.
         if page.is_last:
             return
         stale = stale + 1 if 2 * len(new) < len(page) else 0

@@ -1,6 +1,6 @@
-"""Files that hold codes, links or tokens: 0600 from their first byte, and whole or not there.
+"""Write files that hold codes, links or tokens: they are 0600 from their first byte, and whole or absent.
 
-This module raises the system's own errors. Its callers say in words which file failed, and what that means.
+This module raises the system's own errors. Its callers turn them into messages that name the file.
 """
 
 import os
@@ -19,16 +19,16 @@ def create(path: Path) -> int:
     """Make a new file that only its owner can read, and return its descriptor, open to write.
 
     Args:
-        path: Its name; it must not exist, also not as a link.
+        path: The name of the file; no file and no link may have it.
 
     Raises:
-        FileExistsError: When the name is taken.
-        OSError: When the file cannot be made.
+        FileExistsError: The name is taken.
+        OSError: The file cannot be made.
     """
-    # O_EXCL and O_NOFOLLOW: nobody else can prepare a file or a link of that name and read what is written to it.
+    # With O_EXCL and O_NOFOLLOW, another user cannot prepare a file or a link of that name and read what comes into it.
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
     try:
-        os.fchmod(descriptor, MODE)  # a umask of 0o277, say, would keep the owner out
+        os.fchmod(descriptor, MODE)  # a umask such as 0o277 takes rights from the owner
     except BaseException:
         os.close(descriptor)
         raise
@@ -40,10 +40,10 @@ def write_whole(descriptor: int, content: bytes) -> None:
 
     Args:
         descriptor: The file, open to write; its position is at the start.
-        content: All that the file is to hold.
+        content: The new contents.
 
     Raises:
-        OSError: When that fails; the file may then hold a part of it.
+        OSError: The write fails; the file may then hold a part of the contents.
     """
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
@@ -53,13 +53,13 @@ def write_whole(descriptor: int, content: bytes) -> None:
 
 
 def sync_folder(path: Path) -> None:
-    """Wait until the names in a folder are on disk: without it, a power cut may bring an older file back.
+    """Wait until the names in a folder are on disk. Without this, an older file may be back after a power cut.
 
     Args:
         path: The folder.
 
     Raises:
-        OSError: When that fails.
+        OSError: The folder cannot be opened or synced.
     """
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -70,13 +70,13 @@ def sync_folder(path: Path) -> None:
 
 @contextmanager
 def replacement(path: Path) -> Generator[TextIO]:
-    """Open a draft that takes its name, and replaces an older file, once all of it is written and on disk.
+    """Open a draft of a file. At the end of the block the draft is synced, and then replaces an older file.
 
     Args:
-        path: The name. An error in the block, or at its end, leaves the older file as it was and no draft.
+        path: The name of the file. An error in the block, or at its end, leaves the older file as it was and no draft.
 
     Raises:
-        OSError: When the draft cannot be made or written, or the name cannot be taken.
+        OSError: The draft cannot be made or written, or it cannot take the name.
     """
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = create(draft)
@@ -93,17 +93,17 @@ def replacement(path: Path) -> Generator[TextIO]:
 
 
 class ReservedFile:
-    """A new file that is made before its contents exist: for what can be had only once, and needs a place to go to.
+    """A new file that exists before its contents. It proves that contents which come only once can be stored.
 
     Args:
-        path: Its name.
+        path: The name of the file.
 
     Attributes:
-        path: The same.
+        path: The name of the file.
 
     Raises:
-        FileExistsError: When the name is taken.
-        OSError: When the file cannot be made.
+        FileExistsError: The name is taken.
+        OSError: The file cannot be made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -117,7 +117,7 @@ class ReservedFile:
             text: The contents.
 
         Raises:
-            OSError: When that fails; the file may then hold a part of it.
+            OSError: The write fails; the file may then hold a part of the text.
         """
         rest = memoryview(text.encode())
         while rest:
@@ -125,7 +125,7 @@ class ReservedFile:
         os.fsync(self._descriptor)
 
     def close(self) -> None:
-        """Close the file; remove it where nothing was written."""
+        """Close the file, and remove it if nothing was written."""
         with suppress(OSError):
             if not os.fstat(self._descriptor).st_size:
                 self.path.unlink()

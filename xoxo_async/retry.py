@@ -1,4 +1,4 @@
-"""When a failed attempt is made again: pure decisions, with backoff's wait generators and jitter."""
+"""Decide when a failed attempt is made again. The decisions are pure; backoff computes the waits and their jitter."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -14,23 +14,26 @@ __all__ = ["RetryPolicy", "RetryQuota"]
 
 
 _RETRY_COST: Final = 5
+"""What a retry takes from the quota. A success gives 1 back, so in the long run one call in five can be retried."""
+
 _RETRY_COST_SLOW: Final = 10
+"""What a retry after a timeout takes: it held a connection for the whole timeout before it failed."""
 
 
 class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """How often and how patiently an attempt is repeated.
+    """The number of attempts, and the waits between them.
 
-    What may be repeated is not a setting (see `consequences.may_repeat`). A read is repeated after any failure that
-    may pass. An operation that moves money is repeated only after proof that nothing was processed: the server was
-    never reached, or it refused because of its rate limit.
+    `consequences.may_repeat` decides which calls are repeated; no setting changes that. A read is repeated after any
+    failure that may pass. An operation that moves money is repeated only after proof that nothing was processed: the
+    request did not reach the server, or the server refused because of its rate limit.
 
     Attributes:
         attempts: HTTP attempts of one call, the first included.
-        base_s: The first wait; doubled each time, with full jitter.
-        max_s: The longest wait.
+        base_s: The upper bound of the first wait, in seconds. It doubles each time; the wait is random below it.
+        max_s: The upper bound of every wait, in seconds.
 
     Raises:
-        ConfigError: When a value makes no sense.
+        ConfigError: A value is wrong.
     """
 
     attempts: int = 3
@@ -45,18 +48,19 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("RetryPolicy: 0 <= base_s <= max_s must hold")
 
     def waits(self) -> Iterator[float]:
-        """Return the waits of one call, longer each time; a call asks for them only once it has failed."""
+        """Return the waits of one call, with bounds that double. A call makes them only after it has failed."""
         waits = backoff.expo(factor=self.base_s, max_value=self.max_s)
         next(waits)  # a generator of backoff's yields None first
+        # Full jitter spreads the retries of many clients after an outage, so that they do not come all at once.
         return (backoff.full_jitter(wait) for wait in waits)
 
     def wait_after(self, error: XoxoError, effect: EffectClass, attempt: int, waits: Iterator[float]) -> float | None:
         """Decide what follows a failed attempt.
 
         Args:
-            error: What ended it.
+            error: The error that ended it.
             effect: What the operation may change.
-            attempt: Which attempt it was, from 1.
+            attempt: The number of the attempt, from 1.
             waits: The call's waits, from `waits()`.
 
         Returns:
@@ -66,21 +70,21 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
             return None
         wait = next(waits)
         if isinstance(error, RateLimitedError) and error.retry_after_s is not None:
-            # The vendor's penalty is a lower bound: a call before its end starts another penalty.
+            # The vendor's penalty is a lower bound, because a call before its end starts another penalty.
             return error.retry_after_s + wait
         return wait
 
 
 class RetryQuota:
-    """A bucket of retries that a client's calls share, so that an outage causes less traffic and not more.
+    """A quota of retries that a client's calls share, so that an outage causes less traffic and not more.
 
     A retry costs more than a success gives back. So retries go on as long as most calls succeed.
 
     Args:
-        capacity: How many may be taken before anything is given back.
+        capacity: The cost of all retries that may be made before a call succeeds.
 
     Attributes:
-        spent: How much of the bucket is taken; 0 as long as nothing failed.
+        spent: The part of the quota that is used up; 0 while nothing has failed.
     """
 
     __slots__ = ("_capacity", "spent")
@@ -90,10 +94,10 @@ class RetryQuota:
         self.spent: int = 0
 
     def take(self, error: XoxoError) -> bool:
-        """Pay for a retry; return whether there was enough left.
+        """Take the cost of a retry, and return whether the quota allows the retry.
 
         Args:
-            error: What ended the attempt. A rate limit is no outage, and its retry costs nothing.
+            error: The error that ended the attempt. A retry after a rate limit costs nothing, because the vendor works.
         """
         if isinstance(error, RateLimitedError):
             return True
@@ -104,5 +108,5 @@ class RetryQuota:
         return True
 
     def succeeded(self) -> None:
-        """Give a little back."""
+        """Give 1 back to the quota."""
         self.spent = max(self.spent - 1, 0)

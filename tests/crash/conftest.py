@@ -1,4 +1,4 @@
-"""Samples for the crash tests: `sample` for the points in a test, the mark `sampled` for the cases of one."""
+"""Choose samples for the crash tests: `sample` for the points in a test, the mark `sampled` for its cases."""
 
 from collections import defaultdict
 
@@ -27,7 +27,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left_out: set[pytest.Item] = set()
     for name, found in cases.items():
         (most,) = found[0].get_closest_marker("sampled").args  # type: ignore[union-attr]
-        # By name, since pytest-randomly may have shuffled them: one seed chooses the same cases every time.
+        # In the order of their names, since pytest-randomly may shuffle them, and one seed must choose the same cases.
         found.sort(key=lambda item: item.nodeid)
         left_out |= set(found) - set(_sample(config, name).of(found, most))
     config.hook.pytest_deselected(items=[item for item in items if item in left_out])

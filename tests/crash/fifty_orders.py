@@ -1,4 +1,4 @@
-"""The program that the crash tests kill: plan and issue fifty lines, or what is left of them.
+"""The program that the crash tests kill: it plans and issues fifty lines, or those that are left.
 
 Run as `python fifty_orders.py BASE_URL LEDGER`. It ends with `DIED` when the ledger reports an error.
 """
@@ -19,7 +19,7 @@ DIED: Final = 3
 
 
 async def run(base_url: str, path: str) -> Report:
-    """Issue the lines into the ledger at this path; return the report."""
+    """Issue the lines into the ledger at this path, and return the report."""
     lines = (OrderLine(key=f"row-{n}", product_id=1001, denomination=Decimal(100)) for n in range(ROWS))
     credentials = ClientCredentials(Sandbox.client_id, Sandbox.client_secret)
     async with (

@@ -1,4 +1,4 @@
-"""A raw proxy in front of a sandbox: its address stays, the server behind it may change, and answers may come twice."""
+"""A raw proxy in front of a sandbox. Its address stays, the server behind it may change, and answers may come twice."""
 
 import asyncio
 import random
@@ -38,7 +38,7 @@ class Front:
 
     @contextmanager
     def run_in_thread(self) -> Iterator["Front"]:
-        """Run on a loop of its own in a thread."""
+        """Run it on an event loop in a thread of its own."""
         loop, started = asyncio.new_event_loop(), threading.Event()
         end = asyncio.Event()
 
@@ -72,7 +72,7 @@ class Front:
             behind = await asyncio.open_connection("127.0.0.1", urlsplit(self.sandbox.base_url).port)
             await self._relay(reader, writer, *behind)
         except OSError:
-            pass  # the server or the client has gone, as servers and clients do
+            pass  # the server or the client has closed, which is normal here
         finally:
             for end in (writer, *(behind or ())[1:]):
                 end.close()
@@ -108,12 +108,12 @@ class Front:
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bool]:
-    """Read a request or an answer; return it, and whether it came whole."""
+    """Read a request or an answer, and return it and whether it is whole."""
     head = b""
     try:
         head = await reader.readuntil(b"\r\n\r\n")
         length = head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0]
         return head + await reader.readexactly(int(length or 0)), True
     except asyncio.IncompleteReadError as error:
-        # One that breaks off, or the end of the connection.
+        # A message that breaks off, or the end of the connection.
         return (head + error.partial, False)

@@ -1,4 +1,4 @@
-"""Which kill points one run of the crash tests tries: a sample by the run's seed, or all of them.
+"""Choose the kill points of one run of the crash tests: a sample by the seed of the run, or all of them.
 
 All of them take longer than a person waits. Each run tries others, so a week of runs tries nearly all.
 """
@@ -15,7 +15,7 @@ __all__ = ["EXHAUSTIVE", "Sample"]
 T = TypeVar("T")
 
 EXHAUSTIVE: Final = os.environ.get("XOXO_EXHAUSTIVE") == "1"
-"""`make exhaustive` sets it."""
+"""The variable that `make exhaustive` sets."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Sample:
     exhaustive: bool = EXHAUSTIVE
 
     def of(self, points: Sequence[T], most: int) -> list[T]:
-        """Return at most so many of the points, in their order: one from each of as many equal slices.
+        """Return at most this many of the points, in their order: one from each of equal slices.
 
-        Slices, since points that stand side by side fail in the same way: a sample covers the whole run.
+        Points side by side fail in the same way, so a sample should cover the whole run.
         """
         count = len(points)
         if self.exhaustive or count <= most:

@@ -1,4 +1,4 @@
-"""A whole job for the soak: orders, a sandbox with faults, runs of the command that are killed, and its books."""
+"""A whole job for the soak tests: orders, a sandbox with faults, runs of the command that are killed, and its books."""
 
 import json
 import os
@@ -52,11 +52,11 @@ _NO_ORDER: Final = {LineState.REJECTED, LineState.PLANNED, LineState.CANCELLED}
 
 
 def sandbox_for(folder: Path, dice: random.Random, seed: int) -> Sandbox:
-    """Return a sandbox with faults of every kind, which goes away once."""
+    """Return a sandbox with faults of every kind, which restarts once."""
     faults = Faults(mix=MIX, seed=seed)
     faults.rules.append(Rule(kind="lagging_lookup", operation="getOrderDetails", every=3, seconds=0.5))
     faults.rules.append(Rule(kind="restart", nth=dice.randint(50, 300), seconds=0.3))
-    # A server that takes a repeated poNumber would book it twice: nothing but the ledger prevents that.
+    # A server that accepts a repeated poNumber would book it twice, so only the ledger prevents that.
     return Sandbox(seed=seed, path=folder / "books", faults=faults, latency_ms=5, unique_po_numbers=False)
 
 
@@ -65,13 +65,13 @@ class Job:
     """The orders of one job, its ledger, and the command that works on them.
 
     Attributes:
-        sandbox: The server; its books are the truth.
-        folder: For the orders and the ledger.
-        dice: Decides about products and about the moments of death.
+        sandbox: The server; the ledger is compared with its books.
+        folder: The folder of the orders and the ledger.
+        dice: Chooses the products and the moments of the kills.
         base_url: The server's address; by default the sandbox's own.
         client_id: The account's.
-        program: The command; another one to run it in a spoilt world.
-        said: What all runs have said so far, codes not among it.
+        program: The command, or a program that runs it under a wrong clock.
+        said: The output of all runs so far, which must have no codes.
     """
 
     sandbox: Sandbox
@@ -98,13 +98,13 @@ class Job:
         return self.folder / "run.db"
 
     def row(self, number: int) -> str:
-        """Return a row that is fine but for every fiftieth, whose product this account may not buy."""
+        """Return a good row, or for every fiftieth row a product that this account may not buy."""
         good = [(1001, 100, 1), (1002, 150, 2), (1004, 5, 1)]
         product = (1012, 500, 1) if number % 50 == 7 else self.dice.choice(good)
         return f"row-{number},{product[0]},{product[1]},{product[2]}"
 
     def write_orders(self) -> None:
-        """Write the orders file anew."""
+        """Write the orders file again."""
         self.orders.write_text("\n".join(["key,product_id,denomination,quantity", *self.rows]) + "\n")
 
     def start(self, *options: str) -> "subprocess.Popen[str]":
@@ -129,14 +129,14 @@ class Job:
         )
 
     def run(self, *options: str) -> tuple[int, str, str]:
-        """Run to the end; return the exit code and what was said."""
+        """Run to the end, and return the exit code and the output."""
         with self.start(*options) as process:
             out, err = _heard(process)
         self.said += err
         return process.returncode, out, err
 
     def killed(self, *options: str, least: int = 0) -> None:
-        """Run until some orders more are placed, or some seconds have passed, and kill.
+        """Run until some more orders are placed or some seconds have passed, and kill the process.
 
         Args:
             options: More options of the command.
@@ -155,7 +155,7 @@ class Job:
             self.said += _heard(process)[1]
 
     def finish(self, *options: str, withdrawn: int = 0) -> dict[str, Any]:
-        """Run until all is sent but what was withdrawn; return the last report."""
+        """Run until all rows are sent or withdrawn, and return the last report."""
         report: dict[str, Any] = {}
         for _ in range(10):
             _, out, err = self.run(*options)
@@ -166,7 +166,7 @@ class Job:
         return report
 
     def decide_as_told(self) -> int:
-        """Do what a person does who believes what a run has found out; return for how many lines."""
+        """Do what a careful person does with the rows of a run, and return how many lines that were."""
         decided = 0
         for line in self.lines():
             told = _HAS.search(line.error) if line.state is LineState.MANUAL else None
@@ -179,7 +179,7 @@ class Job:
         return decided
 
     def lines(self) -> list[LedgerLine]:
-        """Return the ledger's lines with their codes."""
+        """Return the lines of the ledger with their codes."""
 
         async def read() -> list[LedgerLine]:
             async with SqliteLedger(self.ledger, must_exist=True) as ledger:
@@ -188,7 +188,7 @@ class Job:
         return anyio.run(read)
 
     def check(self, report: dict[str, Any], *, rows: int = ROWS) -> None:
-        """Compare every line with the sandbox's own books, to the cent; and what was said with what may be said."""
+        """Compare every line with the books of the sandbox, to the cent, and check the output."""
         lines, books = self.lines(), self.sandbox.books()
         assert len(lines) == report["rows"] == rows
         parts = ("issued", "pending", "rejected", "unknown", "not_sent")
@@ -202,7 +202,7 @@ class Job:
                 stored = json.loads(line.codes or b"[]")
                 assert [(code["code"], code.get("pin", "")) for code in stored] == list(order.codes)
             else:
-                # Only what no look-up can tell is left to a person.
+                # Only rows that no look-up can settle wait for a person.
                 assert line.state in _NO_ORDER | {LineState.MANUAL}, (line, order)
                 assert order is None, (line, line.error)
         assert booked == {}
@@ -214,7 +214,7 @@ class Job:
 
 
 def _heard(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Return what a command says until it ends; one that does not end is killed, and that is an error."""
+    """Return the output of a command up to its end. A command that does not end is killed, and the test fails."""
     try:
         return process.communicate(timeout=90)
     except subprocess.TimeoutExpired:

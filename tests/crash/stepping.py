@@ -1,4 +1,4 @@
-"""The command under a wall clock that somebody sets: some hours forward or back, several times a second."""
+"""Run the command under a wall clock that steps some hours forward or back, several times a second."""
 
 import random
 import runpy
@@ -7,11 +7,11 @@ import time
 
 _STEP_S = 0.3
 _MOST_S = 5 * 3600.0
-"""Dates of orders are believed within 14 hours: two steps apart must not be further away."""
+"""The ledger accepts dates of orders within 14 hours, so two steps must not be further apart."""
 
 
 def set_clock(seed: str) -> None:
-    """Replace the wall clock; the clocks that nobody can set stay."""
+    """Replace the wall clock. The monotonic clocks stay."""
     real, monotonic = time.time, time.monotonic
 
     def stepping() -> float:

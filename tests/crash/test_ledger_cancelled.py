@@ -1,6 +1,6 @@
-"""A ledger whose caller is cancelled at every single await: it can be opened again at once, and its books are right.
+"""A ledger whose caller is cancelled at any await can be opened again at once, and its books are right.
 
-asyncio's own cancellation is meant here (`task.cancel()`, `asyncio.timeout`): it passes through the shields of anyio.
+These tests use asyncio's own cancellation (`task.cancel()`, `asyncio.timeout`), which anyio's shields do not stop.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Cut:
 
 
 async def cut_everywhere(tmp_path: Path, work: Work, check: Work, *, again: bool) -> int:
-    """Run work again and again, cancelling one suspension later each time; return how many there were."""
+    """Run work again and again, and cancel one suspension later each time. Return how many suspensions there were."""
     for point in range(500):
         path = tmp_path / f"{point}{again}.db"
         cut = Cut(work(path), point, again=again)
@@ -76,13 +76,13 @@ async def cut_everywhere(tmp_path: Path, work: Work, check: Work, *, again: bool
 
 
 async def opened_and_closed(path: Path) -> None:
-    """Open, and close."""
+    """Open and close."""
     async with SqliteLedger(path):
         pass
 
 
 async def worked(path: Path) -> None:
-    """Open, plan, claim, record, read, close."""
+    """Open, plan, claim, record, read and close."""
     async with SqliteLedger(path) as ledger:
         await ledger.recover()
         await ledger.plan("march", each(line(number) for number in range(1, 4)))
@@ -93,13 +93,13 @@ async def worked(path: Path) -> None:
 
 
 async def is_open_to_the_next(path: Path) -> None:
-    """The same process opens it at once, and goes on to the end."""
+    """The same process opens it at once, and finishes the run."""
     async with SqliteLedger(path) as ledger:
         assert ledger.job in {None, "march"}
         counts = await ledger.counts()
         assert counts.rows in {0, 3}
         assert (counts.rows == 3) == (ledger.job == "march")
-        # A claim whose caller was cancelled has gone back; what was claimed and not recorded is in flight.
+        # A claim whose caller was cancelled is undone. Lines that were claimed and not recorded are in flight.
         assert counts.states.get(LineState.SENDING, 0) in {0, 2}
         recovered = await ledger.recover()
         assert recovered == counts.states.get(LineState.SENDING, 0)
@@ -118,13 +118,13 @@ async def is_open_to_the_next(path: Path) -> None:
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("work", [opened_and_closed, worked])
 async def test_a_cancellation_at_any_await_keeps_the_books(tmp_path: Path, work: Work, again: bool) -> None:
-    """Cancelled once, or from there on at every await: the lock is given back, and each line is where it should be."""
+    """After one cancellation, or one at every later await, the lock is free and each line has its right state."""
     points = await cut_everywhere(tmp_path, work, is_open_to_the_next, again=again)
     assert points >= 2
 
 
 async def claimed_then_closed(path: Path) -> None:
-    """Be cancelled while claiming, and close at once."""
+    """Cancel a claim, and close at once."""
     async with SqliteLedger(path) as ledger:
         await ledger.plan("march", each([line(1)]))
         claiming = asyncio.ensure_future(ledger.claim(1))
@@ -134,14 +134,14 @@ async def claimed_then_closed(path: Path) -> None:
 
 
 async def test_a_cancelled_claim_goes_back_before_the_end(tmp_path: Path) -> None:
-    """Closing right afterwards leaves a planned line, not one in doubt."""
+    """A close right afterwards leaves a planned line, not one in doubt."""
     await claimed_then_closed(tmp_path / "l.db")
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         assert [one.state async for one in ledger.lines()] == [LineState.PLANNED]
 
 
 async def test_a_read_that_was_cancelled_disturbs_no_other(tmp_path: Path) -> None:
-    """It goes on in its thread for a moment; the next one waits for it instead of sharing its transaction."""
+    """It continues in its thread for a moment. The next read waits for it and does not share its transaction."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await ledger.plan("march", each(line(number) for number in range(1, 3000)))
         for _ in range(20):
@@ -152,7 +152,7 @@ async def test_a_read_that_was_cancelled_disturbs_no_other(tmp_path: Path) -> No
 
 
 async def test_a_plan_cancelled_at_its_commit_is_known(tmp_path: Path) -> None:
-    """The plan stands or it does not, and the ledger's job says which."""
+    """The plan exists or it does not, and the job of the ledger shows which."""
     for delay in range(12):
         async with SqliteLedger(tmp_path / f"{delay}.db") as ledger:
             planning = asyncio.ensure_future(ledger.plan("march", each([line(1)])))
@@ -161,7 +161,7 @@ async def test_a_plan_cancelled_at_its_commit_is_known(tmp_path: Path) -> None:
             planning.cancel()
             await asyncio.wait([planning])
             rows = (await ledger.counts()).rows
-            await ledger.set_fact("a", "b")  # behind the commit
+            await ledger.set_fact("a", "b")  # after the commit
             assert ((await ledger.counts()).rows, ledger.job) in {(0, None), (1, "march")}
             assert rows in {0, 1}
 
@@ -174,7 +174,7 @@ TIMEOUTS: dict[str, Callable[[SqliteLedger], Awaitable[None]]] = {
 
 @pytest.mark.parametrize("what", TIMEOUTS)
 async def test_a_timeout_of_asyncio_leaves_the_ledger_free(tmp_path: Path, what: str) -> None:
-    """Thirty times, at thirty moments: each time it can be opened again at once."""
+    """It can be opened at once after each of thirty timeouts at thirty moments."""
     for number in range(30):
         path = tmp_path / f"{number}.db"
         ledger = SqliteLedger(path)

@@ -1,4 +1,4 @@
-"""A ledger whose process dies, or whose disk fails, at every point: what it said was written is there, and no more.
+"""A ledger whose process dies, or whose disk fails, at any point has all that it confirmed, and nothing more.
 
 This file is also the program that dies: it plans, claims and records, and appends to a log what it was told is done.
 """
@@ -21,7 +21,7 @@ from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import LedgerError
 
 LINES = 6
-ENDS = {  # what becomes of each line in the program below
+ENDS = {  # the result of each line in the program below
     1: Evidence.ANSWERED_PLACED,
     2: Evidence.OUTCOME_LOST,
     3: Evidence.REFUSED_NO_ORDER,
@@ -49,7 +49,7 @@ def code_of(seq: int) -> bytes:
 
 
 def result(line: LedgerLine) -> Change:
-    """Return what the program records of a line."""
+    """Return the result that the program records for a line."""
     evidence = ENDS[line.seq]
     placed = evidence is Evidence.ANSWERED_PLACED
     return Change(
@@ -63,7 +63,7 @@ def result(line: LedgerLine) -> Change:
 
 
 async def work(path: Path, log: int) -> None:
-    """Plan, claim and record; write down every answer before going on."""
+    """Plan, claim and record, and log every answer before the next step."""
 
     def done(what: str, seqs: list[int]) -> None:
         os.write(log, json.dumps([what, seqs]).encode() + b"\n")
@@ -86,7 +86,7 @@ async def recorded(ledger: SqliteLedger, line: LedgerLine, done: "type[object] |
 
 
 class Dying(sqlite3.Connection):
-    """Dies at one of its statements: before it at an even point, after it at an odd one."""
+    """A connection that dies at one of its statements: before it at an even point, after it at an odd one."""
 
     point = 0
     die_at = -1
@@ -116,18 +116,18 @@ class Dying(sqlite3.Connection):
 
 
 def die_everywhere(folder: Path, most: int, seed: str) -> int:
-    """Run the program in a child for each point of a sample, and die there; return how many points there are."""
+    """Run the program in a child for each point of a sample, and kill it there. Return the number of points."""
     connect = sqlite3.connect
     sqlite3.connect = lambda *args, **kwargs: connect(*args, factory=Dying, **kwargs)  # type: ignore[assignment]
     assert dies_at(folder, -1) == 0
     count = int((folder / "-001" / "points").read_text())
     ends = [dies_at(folder, point) for point in Sample(seed).of(range(count), most)]
-    assert set(ends) <= {0, 9}, ends  # 0: this run was done in fewer transactions than the one that was counted
+    assert set(ends) <= {0, 9}, ends  # 0: this run needed fewer transactions than the run that was counted
     return count
 
 
 def dies_at(folder: Path, point: int) -> int:
-    """Run the program in a child that dies at this point; return how it ended."""
+    """Run the program in a child that dies at this point, and return how it ended."""
     place = folder / f"{point:04d}"
     place.mkdir()
     child = os.fork()
@@ -141,7 +141,7 @@ def dies_at(folder: Path, point: int) -> int:
 
 
 def run_program(path: str, log: str) -> None:
-    """Run the program; end with 3 when the ledger raised what it promises to raise."""
+    """Run the program, and end with 3 if the ledger raised a documented error."""
     try:
         asyncio.run(work(Path(path), os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)))
     except* LedgerError as errors:
@@ -161,12 +161,12 @@ if __name__ == "__main__":
 
 
 def said(log: Path) -> list[tuple[str, list[int]]]:
-    """Return what the program was told is done."""
+    """Return what the ledger confirmed to the program."""
     return [tuple(json.loads(line)) for line in log.read_text().splitlines()] if log.exists() else []
 
 
 async def check(place: Path) -> None:
-    """What was answered is there, every line's journal is one chain, and the run can be finished."""
+    """Everything confirmed is there, the journal of every line is one chain, and the run can be finished."""
     facts = said(place / "log")
     claimed = {seq for what, seqs in facts if what == "claim" for seq in seqs}
     recorded_ = {seq for what, seqs in facts if what == "record" for seq in seqs}
@@ -186,7 +186,7 @@ async def check(place: Path) -> None:
 
 
 def check_line(line: LedgerLine, *, claimed: bool, recorded: bool) -> None:
-    """Nothing that was answered is missing, and nothing is there by half."""
+    """Nothing that was confirmed is missing, and no record is there in part."""
     if claimed:
         assert line.attempts == 1
         assert line.state is not LineState.PLANNED
@@ -200,7 +200,7 @@ def check_line(line: LedgerLine, *, claimed: bool, recorded: bool) -> None:
 
 
 async def finish(ledger: SqliteLedger, before: dict[int, LedgerLine]) -> None:
-    """Go on where it died."""
+    """Continue after the death."""
     sending = sum(line.state is LineState.SENDING for line in before.values())
     assert await ledger.recover() == sending
     assert (await ledger.plan("march", planned(LINES))).known == len(before)
@@ -216,7 +216,7 @@ async def finish(ledger: SqliteLedger, before: dict[int, LedgerLine]) -> None:
 
 @pytest.mark.slow
 def test_a_death_at_any_statement_loses_nothing(tmp_path: Path, sample: Sample) -> None:
-    """The process ends at once before or after a statement or a commit; each time the next one goes on."""
+    """The process ends before or after a statement or a commit, and each time the next process continues."""
     command = [sys.executable, __file__, "everywhere", str(tmp_path), "40", sample.seed]
     done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=250)
     assert int(done.stdout) > 100
@@ -225,7 +225,7 @@ def test_a_death_at_any_statement_loses_nothing(tmp_path: Path, sample: Sample) 
 
 
 def strace(place: Path, inject: str) -> subprocess.CompletedProcess[bytes]:
-    """Run the program with a fault injected into its system calls."""
+    """Run the program with a fault in its system calls."""
     tool = shutil.which("strace")
     if tool is None:
         pytest.skip("strace is not installed: system call faults cannot be injected")
@@ -245,7 +245,7 @@ async def make(path: Path) -> None:
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC", "error=EIO"])
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
 def test_a_fault_at_a_system_call_loses_nothing(tmp_path: Path, sample: Sample, call: str, fault: str) -> None:
-    """Killed at the n-th write or sync, or told there that the disk is full or broken, once or from then on."""
+    """The process is killed at the n-th write or sync, or the disk is full or broken there, once or from then on."""
     step = 5 if call == "pwrite64" else 2  # strace counts calls by thread; the writer makes about 60 and 20
     points = [f"{n}{forever}" for n in range(1, 11 * step, step) for forever in ("", "+")]
     ends: set[int] = set()
@@ -258,13 +258,13 @@ def test_a_fault_at_a_system_call_loses_nothing(tmp_path: Path, sample: Sample, 
         assert b"Traceback" not in ended.stderr
         ends.add(ended.returncode)
         asyncio.run(check(place))
-    assert ends - {0}  # the fault was felt
+    assert ends - {0}  # the program felt the fault
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["signal=KILL", "error=ENOSPC"])
 def test_a_fault_while_making_the_file_leaves_none(tmp_path: Path, fault: str) -> None:
-    """A ledger is there as a whole or not at all: the next run makes it anew."""
+    """A ledger exists as a whole or not at all, and the next run makes it again."""
     for point in (1, 8, 15, 30):
         place = tmp_path / str(point)
         place.mkdir()

@@ -1,4 +1,4 @@
-"""A run of fifty lines, killed or failed at a write or a sync of its ledger, then run again."""
+"""A run of fifty lines that is killed, or fails at a write or a sync of its ledger, and is run again."""
 
 import asyncio
 import shutil
@@ -17,7 +17,7 @@ from xoxo_async.sandbox import Sandbox
 pytestmark = pytest.mark.slow
 
 POINTS = 6
-"""How many calls of a run fail, one after another, in each case; all of them in `make exhaustive`."""
+"""How many calls of a run fail, one after another, in each case. `make exhaustive` tries all of them."""
 
 
 def traced(sandbox: Sandbox, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -29,7 +29,7 @@ def traced(sandbox: Sandbox, path: Path, *options: str) -> subprocess.CompletedP
 
 
 def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
-    """How often the busiest thread makes the call in an undisturbed run: strace counts by thread."""
+    """Return how often the busiest thread makes the call in a normal run, because strace counts by thread."""
     log = path.with_suffix(".strace")
     assert traced(sandbox, path, "-e", f"trace={call}", "-o", str(log)).returncode == 0
     threads = Counter(line.split()[0] for line in log.read_text().splitlines() if call in line)
@@ -40,10 +40,10 @@ def calls_of_a_run(sandbox: Sandbox, path: Path, call: str) -> int:
 @pytest.mark.parametrize("call", ["pwrite64", "fdatasync"])
 @pytest.mark.timeout(900)
 def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call: str, fault: str) -> None:
-    """Whichever call fails, running again ends with fifty orders, none twice, all with their codes in the ledger."""
+    """After a fault at any call, a second run has fifty orders, none twice, and the ledger has all their codes."""
     with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
         count = calls_of_a_run(sandbox, tmp_path / "count.db", call)
-    # A run makes some hundred writes and some twenty syncs, and trying one takes a second or two.
+    # A run makes about a hundred writes and twenty syncs, and each trial takes a second or two.
     points = sample.of(range(1, count + 2), POINTS)
     ends = Counter[int]()
     for point in points:
@@ -59,7 +59,7 @@ def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call
 
 
 def check(sandbox: Sandbox, path: Path) -> None:
-    """Run again, and compare with the sandbox's own count."""
+    """Run again, and compare with the count of the sandbox."""
     before = sandbox.books()
     assert before.duplicates == {}
     report = asyncio.run(fifty_orders.run(sandbox.base_url, str(path)))

@@ -1,4 +1,4 @@
-"""Whole runs of the command through every fault, killed at random moments, until the books can be compared."""
+"""Whole runs of the command with every fault, killed at random moments, until the books can be compared."""
 
 import random
 from pathlib import Path
@@ -10,10 +10,10 @@ from tests.crash.soak import Job, sandbox_for
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.sampled(5)  # each takes some ten seconds
+@pytest.mark.sampled(5)  # each seed takes some ten seconds
 @pytest.mark.parametrize("seed", range(20))
 def test_nothing_is_lost_and_nothing_bought_twice(tmp_path: Path, seed: int) -> None:
-    """However often it dies, the sandbox's books and the ledger agree to the cent, and every end state is true."""
+    """After any number of kills, the books and the ledger agree to the cent, and every final state is true."""
     dice = random.Random(seed)
     with sandbox_for(tmp_path, dice, seed).run_in_thread() as sandbox:
         job = Job(sandbox, tmp_path, dice)

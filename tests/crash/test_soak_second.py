@@ -1,4 +1,4 @@
-"""Whole runs in which somebody or something goes wrong around the command: once each, to the cent."""
+"""Whole runs with one trouble around the command each: another account, a changed file, a backup, a clock."""
 
 import random
 import shutil
@@ -17,7 +17,7 @@ OTHER_CLIENT = "other-client"
 
 
 def other_account(folder: Path) -> Sandbox:
-    """Return a server with another account: it knows none of the first one's orders, and would sell them all again."""
+    """Return a server with another account. It knows no order of the first one, and would sell all of them again."""
     other = Sandbox(path=folder / "other-books", unique_po_numbers=False)
     issue = other.tokens.issue
 
@@ -29,7 +29,7 @@ def other_account(folder: Path) -> Sandbox:
 
 
 def test_another_account_is_refused_the_first_ones_ledger(tmp_path: Path) -> None:
-    """After a kill -9 the second account is refused and asked for nothing; the first one's job ends to the cent."""
+    """After a kill -9 the second account is refused without a call, and the job of the first one ends to the cent."""
     dice = random.Random(101)
     first, other = sandbox_for(tmp_path, dice, 101), other_account(tmp_path)
     front = Front(first)
@@ -48,7 +48,7 @@ def test_another_account_is_refused_the_first_ones_ledger(tmp_path: Path) -> Non
 
 
 def test_the_other_account_buys_from_an_empty_ledger(tmp_path: Path) -> None:
-    """Nothing but the ledger refuses it: with a ledger of its own it is served."""
+    """Only the ledger refuses that account: with a ledger of its own it can buy."""
     other = other_account(tmp_path)
     with other.run_in_thread():
         job = Job(other, tmp_path, random.Random(0), client_id=OTHER_CLIENT)
@@ -59,14 +59,14 @@ def test_the_other_account_buys_from_an_empty_ledger(tmp_path: Path) -> None:
 
 
 def test_rows_taken_out_and_added_are_handled(tmp_path: Path) -> None:
-    """Between kills: a run without a planned row names it and sends nothing; withdrawn, it is never bought."""
+    """A run without a planned row names it and sends nothing. A withdrawn row is never bought."""
     dice = random.Random(102)
     with sandbox_for(tmp_path, dice, 102).run_in_thread() as sandbox:
         job = Job(sandbox, tmp_path, dice)
         job.killed()
         taken = job.rows.pop()
         job.write_orders()
-        for _ in range(2):  # what the killed run has sent has arrived by the second time
+        for _ in range(2):  # the requests of the killed run have arrived before the second time
             before = sandbox.books().requests["placeOrder"]
             code, _, err = job.run()
             assert (code, f"row-{ROWS - 1}" in err) == (2, True), err
@@ -83,7 +83,7 @@ def test_rows_taken_out_and_added_are_handled(tmp_path: Path) -> None:
 
 
 def put_back(backup: Path, folder: Path) -> None:
-    """Put a ledger's files back over what it has become, as restoring a backup does."""
+    """Replace a ledger's files with older ones, as a restored backup does."""
     for file in folder.glob("run.db*"):
         file.unlink()
     for file in backup.glob("run.db*"):
@@ -92,11 +92,11 @@ def put_back(backup: Path, folder: Path) -> None:
 
 @pytest.mark.parametrize("options", [("--restore",), ()], ids=["told", "noticed"])
 def test_a_restored_backup_buys_nothing_twice(tmp_path: Path, options: tuple[str, ...]) -> None:
-    """The ledger has forgotten most of its orders; they are found, also after another kill -9."""
+    """The ledger lacks most of its orders. They are found, also after another kill -9."""
     dice = random.Random(103)
     with sandbox_for(tmp_path, dice, 103).run_in_thread() as sandbox:
         job = Job(sandbox, tmp_path, dice)
-        job.killed(least=40)  # a backup without a row is a new ledger, and one without an order knows no vendor's time
+        job.killed(least=40)  # a backup needs rows, and an order for the vendor's time
         backup = shutil.copytree(tmp_path, tmp_path / "backup", ignore=shutil.ignore_patterns("books*", "*-shm"))
         job.check(job.finish())
         placed = sandbox.books().orders
@@ -107,7 +107,7 @@ def test_a_restored_backup_buys_nothing_twice(tmp_path: Path, options: tuple[str
 
 
 def test_shifted_connections_mix_up_no_orders(tmp_path: Path) -> None:
-    """Answers come twice now and then, the second while the next request is under way; and the run is killed."""
+    """Some answers come twice, the second time while the next request is in flight, and the run is killed."""
     dice = random.Random(104)
     lost = {"commit_then_reset": 0.02, "reset_before_commit": 0.02, "error_5xx_after": 0.01, "late_commit": 0.02}
     sandbox = Sandbox(
@@ -123,7 +123,7 @@ def test_shifted_connections_mix_up_no_orders(tmp_path: Path) -> None:
 
 
 def test_a_stepping_clock_buys_nothing_twice(tmp_path: Path) -> None:
-    """The wall clock steps by hours several times a second, in every run and between them; and the run is killed."""
+    """The wall clock steps by hours several times a second, in every run and between them, and the run is killed."""
     dice = random.Random(105)
     with sandbox_for(tmp_path, dice, 105).run_in_thread() as sandbox:
         wrapped = (*COMMAND[:-2], str(Path(__file__).with_name("stepping.py")))

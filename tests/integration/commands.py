@@ -1,4 +1,4 @@
-"""The command `xoxo` in a process of its own, and what it leaves behind."""
+"""Run the command `xoxo` in a process of its own, and read what it leaves behind."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ XOXO = (sys.executable, "-m", "xoxo_async")
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """Return the process environment without any XOXO_* of whoever runs the tests."""
+    """Return the process environment without the XOXO_* variables of the person who runs the tests."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
     return {**clean, "TERM": "dumb", **extra}
 
@@ -61,7 +61,7 @@ def write_orders(folder: Path, rows: int = ROWS) -> Path:
 
 
 def books(ledger: Path) -> Any:
-    """Return the count of the sandbox that belongs to a ledger."""
+    """Return the count of the sandbox that keeps its books beside a ledger."""
     sandbox = Sandbox(path=ledger.with_name(f"{ledger.name}.sandbox"))
     try:
         return sandbox.books()
@@ -79,7 +79,7 @@ def booked(ledger: Path) -> int:
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait for a condition, and fail when it does not come."""
+    """Wait until a condition holds, and fail if it does not in time."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never happened"
@@ -88,7 +88,7 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 @contextmanager
 def started(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[subprocess.Popen[str]]:
-    """Start a command, and end it by its own handle whatever happens."""
+    """Start a command, and end the process after the block in any case."""
     process = subprocess.Popen(
         [*XOXO, *map(str, arguments)],
         cwd=cwd,
@@ -108,7 +108,7 @@ def started(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[subproc
 
 @contextmanager
 def server(cwd: Path, *arguments: str) -> Iterator[dict[str, str]]:
-    """Run `xoxo sandbox` on a free port, and yield the environment to reach it with."""
+    """Run `xoxo sandbox` on a free port, and yield the environment that leads to it."""
     with started("sandbox", "--port", "0", *arguments, cwd=cwd) as process:
         assert process.stdout is not None
         said = process.stdout.readline() + process.stdout.readline()
@@ -124,20 +124,20 @@ def arguments_of(continue_with: str) -> Sequence[str]:
 
 
 def continue_line(stderr: str) -> str:
-    """Return the command that standard error says continues."""
+    """Return the command that standard error names to continue with."""
     (line,) = (line for line in stderr.splitlines() if line.startswith("continue with: "))
     return line.removeprefix("continue with: ")
 
 
 def requests_of(env: Mapping[str, str], operation: str = "placeOrder") -> int:
-    """Return how many calls of an operation a server has received, answered or not."""
+    """Return how many calls of an operation a server has received, with or without an answer."""
     with urllib.request.urlopen(env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books"), timeout=10) as answer:  # noqa: S310 - our own, on loopback
         return int(json.load(answer)["requests"].get(operation, 0))
 
 
 @contextmanager
 def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Start a command that sees a terminal; yield it and our end of the line."""
+    """Start a command on a terminal, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
     env = environment() | {"TERM": "xterm", "COLUMNS": "160"} | extra
     command = [*XOXO, *map(str, arguments)]
@@ -153,18 +153,18 @@ def on_a_terminal(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[t
 
 
 def read_all(fd: int, until: bytes = b"") -> bytes:
-    """Read a terminal until a text comes, or the other end hangs up."""
+    """Read a terminal until a text comes or the other end closes."""
     said = b""
     while not until or until not in said:
         try:
             said += os.read(fd, 65536)
-        except OSError:  # how Linux says that nobody is at the other end
+        except OSError:  # Linux raises EIO when the other end is closed
             break
     return said
 
 
 def reaching(sandbox: Sandbox) -> dict[str, str]:
-    """Return the environment that leads to a sandbox."""
+    """Return the environment variables that lead to a sandbox."""
     return {
         "XOXO_BASE_URL": sandbox.base_url,
         "XOXO_CLIENT_ID": sandbox.client_id,

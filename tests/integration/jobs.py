@@ -1,4 +1,4 @@
-"""Clients, rows and codes of jobs that run against the sandbox."""
+"""Clients, rows and codes of jobs against the sandbox."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +13,7 @@ FIXED = RateLimits.unlimited()
 
 
 def lines(count: int, product_id: int = 1001, value: int = 100) -> list[OrderLine]:
-    """Return lines that want nothing but a code."""
+    """Return lines that need only a code."""
     return [OrderLine(key=f"k{n}", product_id=product_id, denomination=Decimal(value)) for n in range(count)]
 
 

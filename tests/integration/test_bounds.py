@@ -21,7 +21,7 @@ def bounds_of(ledger: Path) -> Bounds:
 
 
 def test_a_resume_keeps_to_the_runs_budget(tmp_path: Path) -> None:
-    """It pauses again at the same amount; a greater `--max-spend` lets it go on, and is kept in turn."""
+    """The resume pauses at the same amount. A greater `--max-spend` lets it continue, and the ledger keeps that one."""
     orders = write_orders(tmp_path, 12)
     first = xoxo("bulk", "run", orders, *WHERE, "--max-spend", "2000", "--json", cwd=tmp_path)
     again = xoxo("bulk", "resume", *WHERE, "--json", cwd=tmp_path)
@@ -33,7 +33,7 @@ def test_a_resume_keeps_to_the_runs_budget(tmp_path: Path) -> None:
 
 
 def test_a_plan_of_more_rows_keeps_the_bounds(tmp_path: Path) -> None:
-    """Rate, settling time, resending and concurrency are those of the run, and `resume` needs no flag for them."""
+    """A `resume` without flags keeps the rate, the settling time, the resending and the concurrency of the run."""
     write_orders(tmp_path, 2)
     flags = ("--rate", "6000", "--settle", "3", "--resend", "never", "--concurrency", "7")
     assert xoxo("bulk", "run", "orders.csv", *WHERE, *flags, cwd=tmp_path).returncode == 0
@@ -49,7 +49,7 @@ def test_a_plan_of_more_rows_keeps_the_bounds(tmp_path: Path) -> None:
 
 
 def test_a_flag_changes_its_bound_alone(tmp_path: Path) -> None:
-    """From then on, for `resume` and `run` alike."""
+    """The new value holds for every later `resume` and `run`."""
     write_orders(tmp_path, 2)
     xoxo("bulk", "run", "orders.csv", *WHERE, "--rate", "6000", "--resend", "never", cwd=tmp_path)
     xoxo("bulk", "resume", *WHERE, "--resend", "settled", "--rate", "none", cwd=tmp_path)

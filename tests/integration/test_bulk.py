@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_plan_adds_up_costs_and_time(tmp_path: Path) -> None:
-    """Sums by product in the account's currency, discount taken off and fee put on; the time at the limit."""
+    """The sums are by product in the account's currency, with discount and fee, and the time follows from the limit."""
     rows = [
         OrderLine(key="discount", product_id=1003, denomination=Decimal(1000), quantity=2),
         OrderLine(key="fee", product_id=1005, denomination=Decimal(10)),
@@ -56,7 +56,7 @@ async def test_a_plan_adds_up_costs_and_time(tmp_path: Path) -> None:
     ],
 )
 async def test_bad_rows_are_refused_by_row_and_column(tmp_path: Path, row: dict[str, object], problem: str) -> None:
-    """A row the vendor would refuse, or that contradicts the catalogue, spoils the plan; nothing is sent or stored."""
+    """A row that the vendor would refuse, or that contradicts the catalog, fails the plan, and nothing is stored."""
     good = OrderLine(key="good", product_id=1001, denomination=Decimal(100), currency="inr", country="india")
     bad = msgspec.structs.replace(good, key="bad", currency=None, country=None)
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
@@ -72,14 +72,14 @@ async def test_bad_rows_are_refused_by_row_and_column(tmp_path: Path, row: dict[
 
 
 async def test_nothing_good_is_refused_also_with_skip_invalid(tmp_path: Path) -> None:
-    """A file of bad rows alone is an error, not an empty success."""
+    """A file with only bad rows is an error, not an empty success."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(PlanError, match="row 1"):
             await BulkIssuer(client, ledger, job="j", skip_invalid=True).run(lines(3, product_id=9999))
 
 
-async def test_lounge_rows_have_their_own_catalogue(tmp_path: Path) -> None:
-    """A row with a category's details is checked against that category's products."""
+async def test_lounge_rows_have_their_own_catalog(tmp_path: Path) -> None:
+    """A row with the details of a category is checked against the products of that category."""
     details = LoungeDetails(first_name="A", last_name="B", flight_departure_date=date(2030, 1, 2))
     row = OrderLine(key="l", product_id=1021, denomination=Decimal(1000), details=details)
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
@@ -90,12 +90,12 @@ async def test_lounge_rows_have_their_own_catalogue(tmp_path: Path) -> None:
 
 
 async def test_the_budget_is_never_overspent(tmp_path: Path) -> None:
-    """With a discount each order costs less than reserved: the run waits for charges, and spends to the last order."""
+    """Each order costs less than its reservation. The run waits for charges, and spends up to the last order."""
     async with Sandbox(latency_ms=5) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
             issuer = BulkIssuer(client, ledger, job="j", max_spend=Decimal(2000), concurrency=16)
             report = await issuer.run(lines(40, product_id=1003, value=200))
-        # 190 each: after ten, 100 are left, and the eleventh may cost 200.
+        # each costs 190: after ten orders 100 are left, and the eleventh may cost 200
         assert (report.pause, report.issued, report.exit_code) == (Pause.BUDGET, 10, 5)
         assert sandbox.books().charged == Decimal(1900)
         async with SqliteLedger(tmp_path / "l.db") as ledger:
@@ -104,22 +104,22 @@ async def test_the_budget_is_never_overspent(tmp_path: Path) -> None:
 
 
 async def test_a_budget_without_rates_is_refused(tmp_path: Path) -> None:
-    """Where the catalogue is not asked, no budget can be held to."""
+    """No budget can hold if the catalog was not read."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(ConfigError, match="check=True"):
             BulkIssuer(client, ledger, job="j", max_spend=Decimal(1), check=False)
 
 
 @pytest.mark.parametrize("odd", [Decimal("NaN"), Decimal("sNaN"), Decimal("Infinity"), Decimal(-1), 12.5, True, "9"])
-async def test_an_odd_budget_is_refused(tmp_path: Path, odd: object) -> None:
-    """What is no amount is a ConfigError, not an error of the decimal module, and no bound that holds nothing."""
+async def test_an_invalid_budget_is_refused(tmp_path: Path, odd: object) -> None:
+    """An invalid amount is a ConfigError, not an error of the decimal module, and not a budget without effect."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(ConfigError, match="max_spend"):
             BulkIssuer(client, ledger, job="j", max_spend=odd)  # type: ignore[arg-type]
 
 
 async def test_low_funds_pause_until_a_top_up(tmp_path: Path) -> None:
-    """A refusal for lack of funds ends the sending with exit 5; resumed after a top-up, every line is issued once."""
+    """A refusal for lack of funds ends the run with exit code 5. After a top-up, a resume issues every line once."""
     async with Sandbox(balance=1050) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
             report = await BulkIssuer(client, ledger, job="j", concurrency=2, settle_s=0.2).run(lines(20))
@@ -134,7 +134,7 @@ async def test_low_funds_pause_until_a_top_up(tmp_path: Path) -> None:
 
 
 async def test_packed_lines_get_codes_of_their_own(tmp_path: Path) -> None:
-    """10,000 lines of one product are 1,000 orders; every line has one code, none twice."""
+    """10,000 lines of one product become 1,000 orders. Every line has one code, and no code comes twice."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         report = await BulkIssuer(client, ledger, job="j", pack=True).run(lines(10_000))
         assert (report.rows, report.issued, report.orders) == (10_000, 10_000, 1000)
@@ -145,8 +145,8 @@ async def test_packed_lines_get_codes_of_their_own(tmp_path: Path) -> None:
     assert all(len(own) == 1 for own in codes.values())
 
 
-async def test_lines_with_wishes_of_their_own_travel_alone(tmp_path: Path) -> None:
-    """An e-mail or a poNumber of its own, or a full quantity, keeps a line out of every pack."""
+async def test_lines_with_own_fields_are_ordered_alone(tmp_path: Path) -> None:
+    """A line with an e-mail, a poNumber or a full quantity of its own is in no pack."""
     plain = lines(2)
     alone = [
         OrderLine(key="mail", product_id=1001, denomination=Decimal(100), email="a@example.com"),
@@ -161,7 +161,7 @@ async def test_lines_with_wishes_of_their_own_travel_alone(tmp_path: Path) -> No
 
 
 async def test_a_refused_pack_is_issued_line_by_line(tmp_path: Path) -> None:
-    """After a certain refusal of the shared order, each of its lines is ordered by itself."""
+    """If the shared order is refused for certain, each of its lines is ordered alone."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.state.products[1001] = sandbox.state.products[1001]._replace(limit=5)
         issuer = BulkIssuer(client, ledger, job="j", pack=True)
@@ -176,7 +176,7 @@ async def test_a_refused_pack_is_issued_line_by_line(tmp_path: Path) -> None:
 
 
 async def test_a_short_answer_is_completed_by_look_up(tmp_path: Path) -> None:
-    """Half of the codes go to the first lines at once, the others come with the next resume."""
+    """The first lines get half of the codes at once, and the next resume fetches the others."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.script("short_answer", first=1)
         report = await BulkIssuer(client, ledger, job="j", pack=True).run(lines(10))
@@ -190,7 +190,7 @@ async def test_a_short_answer_is_completed_by_look_up(tmp_path: Path) -> None:
 
 
 async def test_packs_need_a_ledger_that_keeps_codes(tmp_path: Path) -> None:
-    """Without codes in the ledger nobody could tell later whose a code is: refused before anything is sent."""
+    """Without stored codes, nobody could tell later which line has which code, so it is refused before a send."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db", store_codes=False) as ledger:
             with pytest.raises(ConfigError, match="keeps codes"):
@@ -205,7 +205,7 @@ async def test_packs_need_a_ledger_that_keeps_codes(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 async def test_packs_through_every_fault_lose_and_double_nothing(tmp_path: Path, seed: int) -> None:
-    """Cut off at random and resumed, with faults of all kinds: each line ends with its own code, or truly without."""
+    """After cuts at random and faults of all kinds, each line has its own code, or is truly not issued."""
     mix = {
         "commit_then_reset": 0.05,
         "reset_before_commit": 0.03,
@@ -241,7 +241,7 @@ async def test_packs_through_every_fault_lose_and_double_nothing(tmp_path: Path,
 
 
 async def test_a_finished_run_waits_for_no_slot(tmp_path: Path) -> None:
-    """One row at six a minute is done at once, not ten seconds later."""
+    """One row at six a minute ends at once, not ten seconds later."""
     async with Sandbox() as sandbox, connected(sandbox, RateLimits(place_order=6)) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
             with anyio.fail_after(5):
@@ -250,14 +250,14 @@ async def test_a_finished_run_waits_for_no_slot(tmp_path: Path) -> None:
 
 
 async def test_a_refused_pack_counts_as_no_order(tmp_path: Path) -> None:
-    """Three rows whose shared order was refused are three orders, refused each."""
+    """Three rows whose shared order was refused become three orders, and each is refused."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         report = await BulkIssuer(client, ledger, job="j", pack=True).run(lines(3, product_id=1012, value=500))
     assert (report.rows, report.rejected, report.orders) == (3, 3, 3)
 
 
 async def test_runs_begun_one_after_another_keep_the_distance(tmp_path: Path) -> None:
-    """A resumed run paces on from the last slot of the run before it: no burst at every start."""
+    """A resumed run waits from the last slot of the run before it, so that no start makes a burst."""
     now = [1_000_000.0]
     limits = RateLimits(place_order=60)
     async with Sandbox() as sandbox:

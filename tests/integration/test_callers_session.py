@@ -18,7 +18,7 @@ Answer = tuple[int, bytes]
 
 
 class Vendor:
-    """A vendor that books what it is sent, and answers as the test says."""
+    """A vendor that books each order, and answers as the test wants."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[Answer]] = {}
@@ -31,7 +31,7 @@ class Vendor:
         self.server: asyncio.Server | None = None
 
     def answer(self, path: str, body: bytes) -> Answer:
-        """Book the request, and answer as the test says or as the books say."""
+        """Book the request, and answer as the test or the books say."""
         if "token" in path:
             self.requests.append("token")
             self.tokens += 1
@@ -160,7 +160,7 @@ async def test_a_retrying_middleware_places_no_order_twice(middleware: Callable[
     vendor = Vendor()
     vendor.answers["placeOrder"] = [(502, b"<html>")]
     async with client_over(vendor, middlewares=[middleware]) as client:
-        if middleware is again_softly:  # it breaks the look-up too
+        if middleware is again_softly:  # it breaks the look-up, too
             with pytest.raises(errors.OutcomeUnknownError):
                 await client.orders.place(product_id=1001, denomination=100, po_number="A")
         else:
@@ -229,7 +229,7 @@ async def test_raise_for_status_is_overridden() -> None:
     assert vendor.tokens == 2
 
 
-async def test_a_refused_token_request_is_told_as_such() -> None:
+async def test_a_refused_token_request_keeps_its_reason() -> None:
     """The vendor's words about the credentials reach the error, with any setting of the session."""
     vendor = Vendor()
     vendor.answers["token"] = [(401, b'{"error": "invalid_client"}')]
@@ -258,7 +258,7 @@ async def test_a_session_with_own_credentials_is_refused() -> None:
     assert vendor.requests == ["token"]
 
 
-async def test_a_mocked_request_is_believed() -> None:
+async def test_a_mocked_answer_is_accepted() -> None:
     """A test that replaces aiohttp's request has no connection to check, and its answer is accepted."""
 
     class Canned:

@@ -1,4 +1,4 @@
-"""A call that is cancelled at any turn of the event loop leaks nothing, and the next call works."""
+"""A cancelled call leaks nothing, at any turn of the event loop, and the next call works."""
 
 import asyncio
 import gc
@@ -91,7 +91,7 @@ async def test_a_cancelled_first_token_leaves_a_working_client(xoxo_sandbox: San
 
 
 async def test_closing_cancelled_at_every_turn(xoxo_sandbox: Sandbox) -> None:
-    """A close that was cancelled can be done again."""
+    """A cancelled close can be repeated."""
     before = asyncio.all_tasks()
     for turn in range(1, 8):
         client = client_of(xoxo_sandbox)
@@ -125,7 +125,7 @@ async def test_a_bulk_run_cancelled_at_many_turns(xoxo_sandbox: Sandbox, tmp_pat
 
 
 class NeverAToken:
-    """A token provider that tells when it is asked, and never returns a token."""
+    """A token provider that notes when it is asked, and never returns a token."""
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The real command in a process of its own, against the sandbox."""
+"""The command `xoxo` in a process of its own, against the sandbox."""
 
 import csv
 import fcntl
@@ -39,8 +39,8 @@ from tests.integration.commands import (
 from xoxo_async.sandbox import Sandbox
 
 
-def test_a_file_is_issued_once_and_a_second_run_issues_nothing(tmp_path: Path) -> None:
-    """A full run issues every row, its JSON has the contract's keys, and the same command again does nothing."""
+def test_a_second_run_of_a_file_issues_nothing(tmp_path: Path) -> None:
+    """The first run issues every row, and its JSON has the contract's keys. The second run does nothing."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     first = xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", "--json", cwd=tmp_path)
     assert first.returncode == 0, first.stderr
@@ -56,8 +56,8 @@ def test_a_file_is_issued_once_and_a_second_run_issues_nothing(tmp_path: Path) -
     assert not books(ledger).duplicates
 
 
-def test_killed_half_way_it_resumes_to_exactly_the_rows(tmp_path: Path) -> None:
-    """Kill -9 half-way, then the command that status prints: every order once."""
+def test_a_killed_run_resumes_to_exact_rows(tmp_path: Path) -> None:
+    """After kill -9, the command that status prints issues every order once."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", cwd=tmp_path) as process:
         wait_until(lambda: booked(ledger) >= ROWS // 4)
@@ -73,10 +73,8 @@ def test_killed_half_way_it_resumes_to_exactly_the_rows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    """After SIGINT, SIGTERM or SIGHUP it exits 130, nothing is in doubt, and the printed command issues the rest."""
+def test_a_signalled_run_continues_by_its_command(tmp_path: Path, number: signal.Signals) -> None:
+    """After SIGINT, SIGTERM or SIGHUP it exits 130 with nothing in doubt, and its command issues the rest."""
     orders, ledger = write_orders(tmp_path), tmp_path / "my march.db"
     with started(
         "bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", "--json", cwd=tmp_path
@@ -98,10 +96,8 @@ def test_a_signal_ends_a_run_in_order_and_the_printed_command_continues_it(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(
-    tmp_path: Path, number: signal.Signals
-) -> None:
-    """Requests that a second signal cuts off are recorded as unknown, and settled by the next run."""
+def test_a_second_signal_makes_lines_unknown(tmp_path: Path, number: signal.Signals) -> None:
+    """The second signal cuts requests off. Their lines become unknown, and the next run settles them."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     with server(tmp_path, "--latency-ms", "1500") as env:
         where = ("--ledger", ledger, "--rate", "none", "--concurrency", "8", "--settle", "0.5", "--json")
@@ -123,10 +119,10 @@ def test_a_second_signal_ends_it_at_once_and_what_was_in_flight_is_unknown(
         assert last_json(resumed)["issued"] == ROWS
 
 
-def test_a_run_under_nohup_goes_on_without_its_terminal(tmp_path: Path) -> None:
-    """Where SIGHUP is ignored when the command starts, it stays ignored, and every row is issued."""
+def test_nohup_keeps_a_run_without_its_terminal(tmp_path: Path) -> None:
+    """If SIGHUP is ignored at the start, it stays ignored, and every row is issued."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # what a child begins with
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # every child begins with it
     try:
         with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "1200", cwd=tmp_path) as process:
             wait_until(lambda: booked(ledger) >= ROWS // 4)
@@ -138,8 +134,8 @@ def test_a_run_under_nohup_goes_on_without_its_terminal(tmp_path: Path) -> None:
     assert books(ledger).orders == ROWS
 
 
-def test_a_hangup_ends_a_single_command_as_ctrl_c_does(tmp_path: Path) -> None:
-    """While points are being sent: exit 130, the dashboard is named, and no command sends again."""
+def test_a_hangup_ends_a_single_command(tmp_path: Path) -> None:
+    """While points are sent, SIGHUP is exit 130, names the dashboard, and prints no command."""
     send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
     with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
         wait_until(lambda: requests_of(env, "sendBalance"))
@@ -150,8 +146,8 @@ def test_a_hangup_ends_a_single_command_as_ctrl_c_does(tmp_path: Path) -> None:
     assert "dashboard" in stderr
 
 
-def test_a_run_that_loses_its_terminal_ends_in_order(tmp_path: Path) -> None:
-    """The terminal goes away, the kernel sends SIGHUP, nobody reads any more: nothing is left in doubt."""
+def test_a_run_without_its_terminal_ends_orderly(tmp_path: Path) -> None:
+    """The terminal closes, the kernel sends SIGHUP and nobody reads the output, and no line is in doubt."""
     orders, ledger = write_orders(tmp_path), tmp_path / "march.db"
     master, slave = pty.openpty()
     process = subprocess.Popen(
@@ -177,8 +173,8 @@ def test_a_run_that_loses_its_terminal_ends_in_order(tmp_path: Path) -> None:
     assert (status["unknown"], status["not_sent"] > 0) == (0, True)
 
 
-def test_an_interrupted_call_without_a_key_is_not_to_be_run_again(tmp_path: Path) -> None:
-    """Ctrl-C while points are being sent is exit 130, names the dashboard, and prints no command that sends again."""
+def test_an_interrupted_unkeyed_call_prints_no_command(tmp_path: Path) -> None:
+    """Ctrl-C while points are sent is exit 130, names the dashboard, and prints no command."""
     send = ("points", "send", "--sender", "boss@example.com", "--to", "a@example.com", "--name", "A", "--amount", "5")
     with server(tmp_path, "--latency-ms", "20000") as env, started(*send, "--json", cwd=tmp_path, **env) as process:
         wait_until(lambda: requests_of(env, "sendBalance"))
@@ -213,7 +209,7 @@ BAD = {
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("command", ["plan", "run"])
 def test_bad_rows_are_named_and_nothing_is_sent(tmp_path: Path, name: str, command: str) -> None:
-    """Each kind of bad input is exit 2, says where it is, and no order is booked."""
+    """Each kind of bad input is exit 2, names the place, and books no order."""
     text, wanted = BAD[name]
     (tmp_path / "orders.csv").write_text(text)
     ledger = ["--ledger", "march.db"] if command == "run" else []
@@ -226,8 +222,8 @@ def test_bad_rows_are_named_and_nothing_is_sent(tmp_path: Path, name: str, comma
 
 
 @pytest.mark.parametrize("kind", ["encoding", "directory", "missing", "stdin"])
-def test_what_is_no_orders_file_is_refused(tmp_path: Path, kind: str) -> None:
-    """A wrong encoding, a directory, a missing file and an empty standard input are exit 2, and said in a line."""
+def test_an_unusable_orders_file_is_refused(tmp_path: Path, kind: str) -> None:
+    """A wrong encoding, a folder, a missing file and an empty standard input are exit 2 with one line."""
     path = tmp_path / "orders.csv"
     if kind == "encoding":
         path.write_bytes(b"key,product_id,denomination,tag\nA,1001,500,caf\xe9\n")
@@ -241,7 +237,7 @@ def test_what_is_no_orders_file_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_orders_come_from_standard_input_too(tmp_path: Path) -> None:
-    """`-` reads JSONL as well as CSV from standard input."""
+    """`-` reads JSONL and CSV from standard input."""
     rows = "".join(json.dumps({"key": f"K{n}", "product_id": 1001, "denomination": 500}) + "\n" for n in range(3))
     done = xoxo("bulk", "run", "-", "--ledger", "march.db", "--sandbox", "--json", cwd=tmp_path, stdin=rows)
     assert done.returncode == 0, done.stderr
@@ -249,7 +245,7 @@ def test_orders_come_from_standard_input_too(tmp_path: Path) -> None:
 
 
 def test_a_plan_adds_up_and_stores_nothing(tmp_path: Path) -> None:
-    """`plan` tells rows, vouchers and cost beside the balance, and leaves no file."""
+    """`plan` prints rows, vouchers and cost beside the balance, and leaves no file."""
     orders = write_orders(tmp_path)
     done = xoxo("bulk", "plan", orders, "--sandbox", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -259,8 +255,8 @@ def test_a_plan_adds_up_and_stores_nothing(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["orders.csv"]
 
 
-def test_an_export_masks_codes_unless_told_and_is_private(tmp_path: Path) -> None:
-    """An export has a row a voucher, 0600 under any umask; codes and PINs appear with --reveal alone."""
+def test_an_export_is_private_and_masks_codes(tmp_path: Path) -> None:
+    """An export has a row for each voucher and mode 0600. Only --reveal shows codes and PINs."""
     ledger = tmp_path / "march.db"
     xoxo("bulk", "run", write_orders(tmp_path), "--ledger", ledger, "--sandbox", cwd=tmp_path)
     sandbox = Sandbox(path=f"{ledger}.sandbox")
@@ -291,8 +287,8 @@ def test_an_export_masks_codes_unless_told_and_is_private(tmp_path: Path) -> Non
     assert not list(tmp_path.glob(".*"))
 
 
-def test_codes_that_a_ledger_does_not_keep_are_fetched_again(tmp_path: Path) -> None:
-    """With --no-codes the ledger holds order ids alone, and a revealing export reads the codes from the server."""
+def test_codes_not_in_the_ledger_are_fetched(tmp_path: Path) -> None:
+    """With --no-codes the ledger keeps only order ids, and an export with --reveal reads the codes from the server."""
     ledger, orders = tmp_path / "march.db", write_orders(tmp_path, 6)
     xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--no-codes", cwd=tmp_path)
     masked = xoxo("bulk", "export", "--ledger", ledger, "--out", "a.csv", "--json", cwd=tmp_path)
@@ -304,7 +300,7 @@ def test_codes_that_a_ledger_does_not_keep_are_fetched_again(tmp_path: Path) -> 
     assert (last_json(clear)["codes"], last_json(clear)["fetched"]) == (9, 6)
 
 
-def test_an_export_needs_a_ledger_and_a_known_kind_of_file(tmp_path: Path) -> None:
+def test_an_export_needs_ledger_and_known_suffix(tmp_path: Path) -> None:
     """A missing ledger and an unknown suffix are exit 2, and no file is made."""
     for out in ("codes.csv", "codes.xlsx"):
         done = xoxo("bulk", "export", "--ledger", "none.db", "--out", out, cwd=tmp_path)
@@ -312,8 +308,8 @@ def test_an_export_needs_a_ledger_and_a_known_kind_of_file(tmp_path: Path) -> No
         assert not (tmp_path / out).exists()
 
 
-def test_status_tells_what_needs_a_look_and_a_person_decides(tmp_path: Path) -> None:
-    """Lines that only a person can settle are shown with their reason, and `resolve` settles them."""
+def test_status_shows_lines_for_a_person(tmp_path: Path) -> None:
+    """Status shows the lines that need a person with their reason, and `resolve` settles them."""
     faults = tmp_path / "faults.json"
     faults.write_text(
         '{"rules": [{"kind": "reset_before_commit", "nth": 3}, {"kind": "reset_before_commit", "nth": 5}]}'
@@ -342,10 +338,10 @@ def test_status_tells_what_needs_a_look_and_a_person_decides(tmp_path: Path) -> 
 
 
 def test_a_running_job_can_be_looked_at(tmp_path: Path) -> None:
-    """While a run holds the ledger, status tells its counts and its pid; a second run is refused with the pid."""
+    """While a run holds the ledger, status prints its counts and its pid, and a second run is refused with that pid."""
     ledger = tmp_path / "march.db"
     orders = write_orders(tmp_path)
-    # At 60 a minute the run outlives every look at it, also on a busy machine.
+    # At 60 orders a minute, the run takes longer than all looks at it, also on a busy machine.
     with started("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--rate", "60", cwd=tmp_path) as process:
         wait_until(lambda: booked(ledger) >= 1)
         status = xoxo("bulk", "status", "--ledger", ledger, cwd=tmp_path)
@@ -365,8 +361,8 @@ def test_a_running_job_can_be_looked_at(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["bulk", "run", "orders.csv"], ["bulk", "resume"]])
-def test_production_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, command: list[str]) -> None:
-    """Not on a terminal, production without --yes is exit 2, before anything is opened or sent."""
+def test_production_without_a_terminal_needs_yes(tmp_path: Path, command: list[str]) -> None:
+    """Production without a terminal and without --yes is exit 2, before any file is opened or order sent."""
     write_orders(tmp_path)
     env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "secret-of-mine"}
     production = ("--base-url", "https://accounts.xoxoday.com/chef")
@@ -376,8 +372,8 @@ def test_production_needs_a_yes_where_nobody_can_be_asked(tmp_path: Path, comman
     assert not (tmp_path / "march.db").exists()
 
 
-def test_a_job_stays_with_the_server_it_was_begun_at(tmp_path: Path) -> None:
-    """A ledger begun with --sandbox is refused against another server, where all its orders would look absent."""
+def test_a_job_stays_with_its_server(tmp_path: Path) -> None:
+    """A ledger of a sandbox is refused at another server, where all its orders would look absent."""
     orders = write_orders(tmp_path, 3)
     xoxo("bulk", "run", orders, "--ledger", "march.db", "--sandbox", cwd=tmp_path)
     env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "secret-of-mine"}
@@ -387,7 +383,7 @@ def test_a_job_stays_with_the_server_it_was_begun_at(tmp_path: Path) -> None:
 
 
 def test_missing_credentials_are_named(tmp_path: Path) -> None:
-    """Without credentials every command is exit 2 and names the variables, and no ledger is made."""
+    """Without credentials, every command is exit 2 and names the variables, and no ledger is made."""
     write_orders(tmp_path)
     for command in (["balance"], ["bulk", "run", "orders.csv", "--ledger", "march.db"]):
         done = xoxo(*command, cwd=tmp_path)
@@ -397,10 +393,10 @@ def test_missing_credentials_are_named(tmp_path: Path) -> None:
     assert not (tmp_path / "march.db").exists()
 
 
-def test_an_unreachable_host_is_one_line_and_a_pause(tmp_path: Path) -> None:
-    """Nobody listening is exit 5 without a traceback or a secret, and a run prints the command to try again."""
+def test_an_unreachable_host_is_a_pause(tmp_path: Path) -> None:
+    """A host where nobody listens is exit 5, without a traceback or a secret, and a run names the same command."""
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound and not listening: refused for certain
+        taken.bind(("127.0.0.1", 0))  # the port is bound and nobody listens, so a connection is refused for certain
         env = {
             "XOXO_BASE_URL": f"http://127.0.0.1:{taken.getsockname()[1]}/chef",
             "XOXO_CLIENT_ID": "id",
@@ -417,7 +413,7 @@ def test_an_unreachable_host_is_one_line_and_a_pause(tmp_path: Path) -> None:
 
 
 def test_a_wrong_secret_is_one_line_without_it(tmp_path: Path) -> None:
-    """Refused credentials are exit 5, in one line, and the secret is not in it."""
+    """Refused credentials are exit 5 with one line, which does not show the secret."""
     with server(tmp_path) as env:
         wrong = {**env, "XOXO_CLIENT_SECRET": "wrong-secret-of-mine"}
         done = xoxo("balance", cwd=tmp_path, **wrong)
@@ -430,7 +426,7 @@ def test_a_wrong_secret_is_one_line_without_it(tmp_path: Path) -> None:
 
 
 def test_single_questions_are_answered_for_people_and_programs(tmp_path: Path) -> None:
-    """balance, token, catalogue, orders, points and links answer in text and as one JSON object, secrets masked."""
+    """Each read prints text, or one JSON object with --json, and masks secrets."""
     with server(tmp_path) as env:
 
         def ask(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -465,8 +461,8 @@ def test_single_questions_are_answered_for_people_and_programs(tmp_path: Path) -
     assert stat.S_IMODE((tmp_path / "links.txt").stat().st_mode) == 0o600
 
 
-def test_a_budget_pauses_the_run_before_it_is_overspent(tmp_path: Path) -> None:
-    """At --max-spend the run pauses with exit 5 and the command that continues; with more, it goes on."""
+def test_a_budget_pauses_a_run_in_time(tmp_path: Path) -> None:
+    """At --max-spend the run pauses with exit 5 and names the next command. With a greater one it continues."""
     orders, ledger = write_orders(tmp_path, 6), tmp_path / "march.db"
     poor = xoxo("bulk", "run", orders, "--ledger", ledger, "--sandbox", "--max-spend", "1000", "--json", cwd=tmp_path)
     assert poor.returncode == 5
@@ -479,8 +475,8 @@ def test_a_budget_pauses_the_run_before_it_is_overspent(tmp_path: Path) -> None:
     assert booked(ledger) == 6
 
 
-def test_packed_rows_survive_kill_9_and_are_exported_each_with_its_own_code(tmp_path: Path) -> None:
-    """Killed in mid-run and resumed: as few orders as can be, and in the export one code a row, none twice."""
+def test_packed_rows_survive_kill_9(tmp_path: Path) -> None:
+    """After a kill and a resume there are as few orders as possible, and each row exports its own code."""
     orders, ledger = tmp_path / "orders.csv", tmp_path / "march.db"
     rows = 400
     orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1001,100\n" for n in range(rows)))
@@ -502,7 +498,7 @@ def test_packed_rows_survive_kill_9_and_are_exported_each_with_its_own_code(tmp_
 
 
 def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
-    """With --skip-invalid good rows are issued, bad ones named, and the exit code says that rows are missing."""
+    """With --skip-invalid the good rows are issued, the bad rows are named, and exit 3 says that rows are missing."""
     orders = tmp_path / "orders.csv"
     orders.write_text("key,product_id,denomination\nA,1001,100\nB,1001,333\nC,1001,x\nD,1001,250\n")
     plan = xoxo("bulk", "plan", orders, "--sandbox", "--skip-invalid", "--json", cwd=tmp_path)
@@ -514,8 +510,8 @@ def test_bad_rows_may_be_left_out(tmp_path: Path) -> None:
     assert (last_json(done)["rows"], last_json(done)["issued"], last_json(done)["skipped"]) == (2, 2, 2)
 
 
-def test_a_plan_says_how_long_it_takes_and_what_it_costs(tmp_path: Path) -> None:
-    """Orders, time at the limit, cost and balance; packed, there are fewer orders."""
+def test_a_plan_shows_its_time_and_cost(tmp_path: Path) -> None:
+    """It prints the orders, their time at the limit, the cost and the balance. With --pack there are fewer orders."""
     orders = tmp_path / "orders.csv"
     orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1003,200\n" for n in range(100)))
     alone = last_json(xoxo("bulk", "plan", orders, "--sandbox", "--rate", "100", "--json", cwd=tmp_path))
@@ -526,8 +522,8 @@ def test_a_plan_says_how_long_it_takes_and_what_it_costs(tmp_path: Path) -> None
     assert "10 orders for 100 rows to send, about 0:06" in packed.stderr
 
 
-def test_a_closed_pipe_and_odd_streams_end_no_run(tmp_path: Path) -> None:
-    """With nobody reading its output, or none at all, a run issues every row all the same."""
+def test_a_closed_pipe_ends_no_run(tmp_path: Path) -> None:
+    """A run issues every row, also if nobody reads its output or if it has no output."""
     orders = write_orders(tmp_path, 5)
     with started("bulk", "run", orders, "--ledger", "a.db", "--sandbox", "--json", cwd=tmp_path) as process:
         assert process.stdout is not None
@@ -558,17 +554,15 @@ LINK = ("--campaign-id", "7001", "--expires-on", "2099-01-01")
         (("order", "history", "--json"), 5, "order history"),
         (("catalog", "vouchers"), 5, "catalog vouchers"),
         (("points", "cancel", "1", "--json"), 3, "cannot be written"),
-        (("links", "send", "--email", "a@b.example", *LINK), 4, "done twice"),
+        (("links", "send", "--email", "a@b.example", *LINK), 4, "do it twice"),
         (("links", "generate", "--quantity", "1", "--reveal", *LINK), 4, "cash"),
         (("--help",), 5, "--help"),
         (("bulk", "run", "--help"), 5, "--help"),
     ],
     ids=lambda value: " ".join(value[:2]) if isinstance(value, tuple) else None,
 )  # fmt: skip
-def test_a_result_that_cannot_be_written_is_no_success(
-    tmp_path: Path, command: tuple[str, ...], code: int, said: str
-) -> None:
-    """On a full disk: the reason is said, the exit code is not 0, and nothing without a key is to be repeated."""
+def test_a_lost_result_is_no_success(tmp_path: Path, command: tuple[str, ...], code: int, said: str) -> None:
+    """On a full disk the reason is printed and the exit code is not 0. No command repeats an unkeyed call."""
     write_orders(tmp_path, 2)
     with server(tmp_path) as env:
         place = ("order", "place", "--product-id", "1002", "--denomination", "750", "--po-number", "INV-1")
@@ -593,8 +587,8 @@ def test_a_result_that_cannot_be_written_is_no_success(
             assert status["issued"] == 2
 
 
-def test_on_a_terminal_a_live_bar_shows_the_run(tmp_path: Path) -> None:
-    """On a terminal the run shows a moving bar with pace, counts and spending, and the summary after it."""
+def test_a_terminal_shows_a_live_bar(tmp_path: Path) -> None:
+    """A run on a terminal shows a bar with pace, counts and spending, and then the summary."""
     orders = write_orders(tmp_path, 40)
     run = ("bulk", "run", orders, "--ledger", "march.db", "--sandbox", "--rate", "1200")
     with on_a_terminal(*run, cwd=tmp_path) as (process, terminal):
@@ -605,8 +599,8 @@ def test_on_a_terminal_a_live_bar_shows_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", ["0", "", "1", "wide", "-5", "\u00b2", "99999999"])
-def test_a_size_that_makes_no_sense_hides_nothing(tmp_path: Path, size: str) -> None:
-    """Whatever COLUMNS and LINES say, a table has its rows and a run its bar."""
+def test_an_odd_terminal_size_hides_nothing(tmp_path: Path, size: str) -> None:
+    """With any COLUMNS and LINES, a table has its rows and a run has its bar."""
     write_orders(tmp_path, 2)
     run = ("bulk", "run", "orders.csv", "--ledger", "march.db", "--sandbox")
     for command in (("catalog", "vouchers", "--limit", "2", "--sandbox"), run):
@@ -616,8 +610,8 @@ def test_a_size_that_makes_no_sense_hides_nothing(tmp_path: Path, size: str) -> 
         assert ("Corner Shop" if command[0] == "catalog" else "job march") in said
 
 
-def test_on_a_terminal_production_asks_and_no_is_no(tmp_path: Path) -> None:
-    """Against production a person is asked before an order is placed; anything but yes is exit 2."""
+def test_production_asks_on_a_terminal(tmp_path: Path) -> None:
+    """A person is asked before an order is placed, and any answer but yes is exit 2."""
     env = {"XOXO_CLIENT_ID": "id", "XOXO_CLIENT_SECRET": "s", "XOXO_BASE_URL": "https://accounts.xoxoday.com/chef"}
     place = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
     with on_a_terminal(*place, cwd=tmp_path, **env) as (process, terminal):
@@ -629,8 +623,8 @@ def test_on_a_terminal_production_asks_and_no_is_no(tmp_path: Path) -> None:
     assert b"nothing was sent" in rest
 
 
-def test_usage_errors_are_exit_2_and_help_teaches(tmp_path: Path) -> None:
-    """Wrong flags are exit 2, with JSON where it was asked for; every --help shows an example or a purpose."""
+def test_usage_errors_are_exit_2_with_help(tmp_path: Path) -> None:
+    """Wrong flags are exit 2, as JSON with --json. Every --help has an example or a purpose."""
     assert xoxo("bulk", "run", cwd=tmp_path).returncode == 2
     assert xoxo("no-such-command", cwd=tmp_path).returncode == 2
     wrong = xoxo("bulk", "run", "o.csv", "--ledger", "l.db", "--rate", "fast", "--json", cwd=tmp_path)
@@ -640,7 +634,7 @@ def test_usage_errors_are_exit_2_and_help_teaches(tmp_path: Path) -> None:
 
 
 def test_the_example_orders_are_what_their_script_makes(tmp_path: Path) -> None:
-    """examples/orders.csv is a thousand rows, made again by its script to the byte, and all of them are good."""
+    """examples/orders.csv has a thousand good rows, and its script writes the same bytes again."""
     examples = Path(__file__).parents[2] / "examples"
     made = tmp_path / "orders.csv"
     subprocess.run([sys.executable, examples / "make_orders.py", made], check=True, capture_output=True, timeout=60)
@@ -651,7 +645,7 @@ def test_the_example_orders_are_what_their_script_makes(tmp_path: Path) -> None:
 
 
 def test_status_continues_within_the_bounds_of_the_run(tmp_path: Path) -> None:
-    """The command that status prints spends no more and resends no more than the run was allowed to."""
+    """The command that status prints has the run's limits for spending and for resending."""
     orders = tmp_path / "orders.csv"
     orders.write_text("key,product_id,denomination\n" + "".join(f"E{n},1001,500\n" for n in range(4)))
     bounds = ("--max-spend", "500", "--resend", "never")

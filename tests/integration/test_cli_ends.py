@@ -1,4 +1,4 @@
-"""How single commands end when something goes wrong: what may be run again, and what must not be lost."""
+"""How single commands end after an error: which may run again, and which results must not be lost."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ PLACE = ("order", "place", "--product-id", "1001", "--denomination", "500", "--p
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """Put back what a command does with signals."""
+    """Restore the signal handlers that a command replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
@@ -33,13 +33,13 @@ def _signals() -> Iterator[None]:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return the command itself, run in this process and in an empty folder."""
+    """Return the command, which runs in this process and in an empty folder."""
     return runner(tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture
 def sandbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a sandbox that the environment leads to."""
+    """Run a sandbox, and set the environment to its address."""
     with Sandbox().run_in_thread() as running:
         monkeypatch.setenv("XOXO_BASE_URL", running.base_url)
         monkeypatch.setenv("XOXO_CLIENT_ID", running.client_id)
@@ -56,10 +56,8 @@ UNKEYED = {
 
 
 @pytest.mark.parametrize("operation", UNKEYED)
-def test_after_doubt_about_a_call_without_a_key_nobody_is_told_to_repeat_it(
-    command: Command, sandbox: Sandbox, operation: str
-) -> None:
-    """A lost answer of a call without a key is exit 4, names the dashboard, and prints no command that sends again."""
+def test_doubt_about_an_unkeyed_call_repeats_nothing(command: Command, sandbox: Sandbox, operation: str) -> None:
+    """A lost answer is exit 4 and names the dashboard, and no command is printed that sends again."""
     sandbox.script("commit_then_reset", operation=operation, first=2)
     for flags in ((), ("--json",)):
         ended = command(*UNKEYED[operation], *flags)
@@ -72,15 +70,15 @@ def test_after_doubt_about_a_call_without_a_key_nobody_is_told_to_repeat_it(
     assert not Path("links.txt").exists()
 
 
-def test_a_refused_call_without_a_key_is_not_to_be_run_again(command: Command, sandbox: Sandbox) -> None:
-    """A plain refusal is exit 3, without a command that sends again."""
+def test_a_refused_unkeyed_call_prints_no_command(command: Command, sandbox: Sandbox) -> None:
+    """A clear refusal is exit 3, without a command that sends again."""
     ended = command("points", "cancel", "1", "--json")
     assert ended.code == 3, ended.err
     assert "continue with" not in ended.err
 
 
-def test_an_order_may_be_placed_again_under_its_own_number(command: Command, sandbox: Sandbox) -> None:
-    """Doubt about an order prints the same command, its poNumber included; what it prints buys nothing twice."""
+def test_an_order_in_doubt_may_repeat_itself(command: Command, sandbox: Sandbox) -> None:
+    """The same command is printed with its poNumber, and it buys nothing twice."""
     sandbox.script("commit_then_reset", first=1)
     sandbox.script("not_json", operation="getOrderDetails")
     ended = command(*PLACE, "--json")
@@ -93,7 +91,7 @@ def test_an_order_may_be_placed_again_under_its_own_number(command: Command, san
 
 
 def test_a_file_is_never_overwritten_with_links(command: Command, sandbox: Sandbox) -> None:
-    """Where the file for the links is there already, or cannot be made, it is exit 2 before any link is made."""
+    """If the file for the links exists or cannot be made, it is exit 2 before any link is made."""
     Path("links.txt").write_text("older links")
     for path in ("links.txt", ".", "no/such/folder.txt"):
         ended = command(*GENERATE, "--out", path)
@@ -104,7 +102,7 @@ def test_a_file_is_never_overwritten_with_links(command: Command, sandbox: Sandb
 
 
 def test_links_are_kept_privately(command: Command, sandbox: Sandbox) -> None:
-    """Links go to a new file that nobody else can read, and are shown only where that was asked for."""
+    """Links go to a new private file, and are printed only if a flag asks for that."""
     ended = command(*GENERATE, "--out", "links.txt", "--json")
     assert ended.code == 0, ended.err
     made = Path("links.txt").read_text().splitlines()
@@ -116,7 +114,7 @@ def test_links_are_kept_privately(command: Command, sandbox: Sandbox) -> None:
 def test_links_that_cannot_be_written_are_shown(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Links that were made and cannot be kept are shown as a last resort, and never called not sent."""
+    """Links that were made and cannot be written are printed, and never called unsent."""
 
     def full(*_arguments: object) -> int:
         raise OSError(28, "No space left on device")
@@ -132,8 +130,8 @@ def test_links_that_cannot_be_written_are_shown(
 
 
 @pytest.mark.parametrize("number", ["1_0", "\uff11\uff10", "\u0661\u0660"])
-def test_a_number_on_the_command_line_is_plain_digits(command: Command, number: str) -> None:
-    """Underscores and digits of other scripts are exit 2 wherever a number is given."""
+def test_numbers_are_plain_digits(command: Command, number: str) -> None:
+    """Underscores and digits of other scripts are exit 2 in every number."""
     for flag, rest in (
         ("--denomination", ("order", "place", "--product-id", "1", "--po-number", "P")),
         ("--quantity", ("order", "place", "--product-id", "1", "--po-number", "P", "--denomination", "5")),
@@ -147,8 +145,10 @@ def test_a_number_on_the_command_line_is_plain_digits(command: Command, number: 
     assert command(*CANCEL[:2], number).code == 2
 
 
-def test_a_closed_standard_input_is_said(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Orders from a standard input that is closed are exit 2, in one line."""
+def test_a_closed_standard_input_is_reported(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run from a closed standard input is exit 2 with one line."""
     monkeypatch.setattr("sys.stdin", None)
     ended = command("bulk", "run", "-", "--ledger", "l.db")
     assert ended.code == 2
@@ -176,12 +176,12 @@ def orders(*rows: str, name: str = "orders.csv") -> str:
 
 
 def files() -> set[str]:
-    """Return what lies in the folder."""
+    """Return the names of the files in the folder."""
     return {path.name for path in Path().iterdir()}
 
 
 def deliver(books: Path) -> None:
-    """Have a sandbox deliver what is still to come."""
+    """Make a sandbox deliver its pending orders."""
     with closing(sqlite3.connect(books)) as db, db:
         for number, body in db.execute("SELECT id, body FROM entry WHERE kind = 'order'").fetchall():
             order = json.dumps(json.loads(body) | {"due_at": 0.0}).encode()
@@ -189,7 +189,7 @@ def deliver(books: Path) -> None:
 
 
 def test_running_again_collects_what_was_pending(command: Command) -> None:
-    """At exit 0 the command that collects late codes is printed; it, and the same run again, fetch them."""
+    """At exit 0 the command that collects late codes is printed. It and a second run fetch them."""
     orders("A,1010,500", "B,1001,500")
     run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
     first = command(*run_it, "--json")
@@ -213,7 +213,7 @@ def test_running_again_collects_what_was_pending(command: Command) -> None:
 def test_an_unusable_ledger_path_is_wrong_usage(
     command: Command, sandbox: Sandbox, ledger: str, where: list[str]
 ) -> None:
-    """A ledger that cannot be where it should is exit 2 and one clear line, also with the sandbox's books beside it."""
+    """A ledger at an unusable path is exit 2 with one clear line, also with the books of the sandbox beside it."""
     orders("A,1001,500")
     Path("file").touch()
     Path("folder").mkdir()
@@ -226,7 +226,7 @@ def test_an_unusable_ledger_path_is_wrong_usage(
 
 
 def test_unusable_books_are_wrong_usage(command: Command) -> None:
-    """A sandbox that cannot keep its books where it should is exit 2."""
+    """Books of a sandbox at an unusable path are exit 2."""
     Path("text").write_text("no database " * 99)
     for path in ("no/folder/books", "text", ""):
         ended = command("sandbox", "--port", "0", "--books", path)
@@ -236,7 +236,7 @@ def test_unusable_books_are_wrong_usage(command: Command) -> None:
 
 @pytest.mark.parametrize("where", [[], ["--sandbox"]])
 def test_a_refused_run_leaves_nothing_behind(command: Command, sandbox: Sandbox, where: list[str]) -> None:
-    """After bad rows there is no ledger, no lock, no sandbox; after a look at a missing ledger neither."""
+    """A run of bad rows leaves no ledger, no lock and no sandbox, and neither does a status of a missing ledger."""
     orders("A,1001,333")
     assert command("bulk", "run", "orders.csv", "--ledger", "l.db", *where).code == 2
     assert files() == {"orders.csv"}
@@ -247,8 +247,8 @@ def test_a_refused_run_leaves_nothing_behind(command: Command, sandbox: Sandbox,
     assert files() == {"orders.csv"}
 
 
-def test_a_ledger_belongs_to_a_server_once_it_has_rows(command: Command, sandbox: Sandbox) -> None:
-    """An empty ledger is bound to no server, a sandbox's own is not this machine's, and a port may change."""
+def test_a_ledger_with_rows_has_a_server(command: Command, sandbox: Sandbox) -> None:
+    """An empty ledger has no server. A server on this machine is not the sandbox, but may change its port."""
     orders("A,1001,333", name="bad.csv")
     orders("A,1001,500")
     run_it = ("bulk", "run", "orders.csv", "--ledger")
@@ -264,8 +264,8 @@ def test_a_ledger_belongs_to_a_server_once_it_has_rows(command: Command, sandbox
     assert "begun against sandbox" in refused.err
 
 
-def test_json_has_the_same_keys_however_a_command_ends(command: Command) -> None:
-    """Whatever ends a command over a ledger, its JSON tells the counts, the job, the ledger and the time."""
+def test_json_always_has_the_same_keys(command: Command) -> None:
+    """The JSON of a command on a ledger has the counts, the job, the ledger and the time, also after an error."""
     orders("A,1001,500")
     orders("A,1001,333", name="bad.csv")
     endings = [
@@ -293,8 +293,8 @@ def test_json_has_the_same_keys_however_a_command_ends(command: Command) -> None
         assert told["ledger"] == ("" if arguments[0] == "plan" else "l.db")
 
 
-def test_what_follows_a_refusal_is_useful(command: Command) -> None:
-    """After rejected rows the printed command tells which and why; after rows left out it is the run itself."""
+def test_the_command_after_a_refusal_helps(command: Command) -> None:
+    """After rejected rows the command shows which and why. After rows that were left out it is the run itself."""
     orders("A,1001,500", "B,1001,333")
     left_out = command("bulk", "run", "orders.csv", "--ledger", "l.db", "--skip-invalid", "--sandbox")
     assert left_out.code == 3
@@ -307,7 +307,7 @@ def test_what_follows_a_refusal_is_useful(command: Command) -> None:
 
 
 def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None:
-    """An older export of the same name gives way to a new one; any other file is left alone, with exit 2."""
+    """An export replaces an older export of the same name. Any other file stays, with exit 2."""
     orders("A,1001,500")
     command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
     export = ("bulk", "export", "--ledger", "l.db", "--out")
@@ -323,8 +323,8 @@ def test_an_export_replaces_an_export_and_nothing_else(command: Command) -> None
 
 
 @pytest.mark.parametrize("reveal", [[], ["--reveal"]])
-def test_an_export_counts_codes_that_are_still_to_come(command: Command, reveal: list[str]) -> None:
-    """With and without --reveal: they are missing, their row is named, the exit code is 3, and then it is 0."""
+def test_an_export_counts_late_codes(command: Command, reveal: list[str]) -> None:
+    """They are missing with and without --reveal, their row is named, and exit 3 becomes 0 later."""
     orders("A,1010,500", "B,1001,500")
     run_it = ("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox")
     assert command(*run_it).code == 0
@@ -341,8 +341,8 @@ def test_an_export_counts_codes_that_are_still_to_come(command: Command, reveal:
     assert (whole.code, whole.facts["codes"], whole.facts["missing"], whole.facts["missing_rows"]) == (0, 2, 0, [])
 
 
-def test_an_export_counts_codes_that_a_ledger_does_not_keep(command: Command) -> None:
-    """Masked they are missing; with --reveal they are fetched, and what the vendor has no more is missing by name."""
+def test_an_export_counts_codes_not_kept(command: Command) -> None:
+    """Without --reveal they are missing. With it they are fetched, and those that the vendor lacks are named."""
     orders("A,1001,500", "B,1001,500", "C,1001,500")
     assert command("bulk", "run", "orders.csv", "--ledger", "l.db", "--sandbox", "--no-codes").code == 0
     export = ("bulk", "export", "--ledger", "l.db", "--sandbox", "--out", "codes.csv", "--json")
@@ -363,7 +363,7 @@ def test_an_export_counts_codes_that_a_ledger_does_not_keep(command: Command) ->
 
 
 def test_an_export_counts_rows_without_a_known_order(command: Command, sandbox: Sandbox) -> None:
-    """What is in doubt may have codes, so it is missing; what was not sent is counted apart."""
+    """A row in doubt may have codes, so it is missing. A row that was not sent is counted apart."""
     orders("A,1001,500", "B,1001,500", "C,1001,500")
     sandbox.script("commit_then_reset", first=1)
     sandbox.script("not_json", operation="getOrderDetails")
@@ -386,15 +386,15 @@ def test_codes_that_never_come_are_not_missing(command: Command) -> None:
         assert (ended.code, ended.facts["codes"], ended.facts["missing"]) == (0, 0, 0), ended.err
 
 
-def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> None:
-    """By plan and by run: rows and key on standard error and in JSON, without the address, and exit 0."""
+def test_a_repeated_gift_is_a_warning(command: Command) -> None:
+    """Plan and run warn with the rows and the key, without the address, and exit with 0."""
     rows = "".join(f"K{number},1001,500,a@example.com\n" for number in range(30))
     Path("orders.csv").write_text(f"key,product_id,denomination,email\n{rows}")
     warning = "row 3 (key K1): its receiver gets product 1001 for 500 from row 2 too"
     for arguments in (("plan", "orders.csv"), ("run", "orders.csv", "--ledger", "l.db")):
         ended = command("bulk", *arguments, "--sandbox", "--json")
         assert ended.code == 0, ended.err
-        assert "warning: 29 rows give their receivers what an earlier row gives too, under another key" in ended.err
+        assert "warning: 29 rows give their receivers the same as an earlier row, under another key" in ended.err
         assert warning in ended.err
         assert "… and 9 more" in ended.err
         assert "a@example.com" not in ended.err
@@ -402,7 +402,7 @@ def test_a_receiver_who_gets_the_same_twice_is_a_warning(command: Command) -> No
 
 
 def test_no_spreadsheet_runs_a_cell_of_an_export(command: Command) -> None:
-    """Keys and addresses of a .csv stand behind an apostrophe where they begin like a formula; .jsonl is exact."""
+    """A key or an address that begins like a formula gets an apostrophe in .csv, and .jsonl is exact."""
     Path("orders.csv").write_text(
         'key,product_id,denomination,email\n"=1+cmd|x",1001,500,+1@example.com\n-7,1001,500,\n'
     )
@@ -418,7 +418,7 @@ def test_no_spreadsheet_runs_a_cell_of_an_export(command: Command) -> None:
 
 
 def test_a_command_that_tries_again_says_so(command: Command, sandbox: Sandbox) -> None:
-    """A person who waits hears that something is tried again."""
+    """A retry is printed, because a person waits for it."""
     sandbox.script("reset_before_commit", operation="user_balance", first=1)
     ended = command("points", "balance", "--email", "a@example.com")
     assert (ended.code, ended.out) == (0, "0 points\n"), ended.err
@@ -426,15 +426,15 @@ def test_a_command_that_tries_again_says_so(command: Command, sandbox: Sandbox) 
 
 
 def test_without_a_command_there_is_help(command: Command) -> None:
-    """A group alone shows its help, and calls it no error."""
+    """A group without a command shows its help, and no error."""
     for words in ((), ("bulk",), ("links",)):
         ended = command(*words)
         assert "error:" not in ended.err
         assert "Commands:" in ended.out + ended.err
 
 
-def test_the_vendor_s_words_read_as_words(command: Command, sandbox: Sandbox) -> None:
-    """Names in tables show `&` where the vendor wrote `&amp;`."""
+def test_html_escapes_are_decoded(command: Command, sandbox: Sandbox) -> None:
+    """Tables show `&` where the vendor wrote `&amp;`."""
     ended = command("catalog", "filters")
     assert ended.code == 0
     assert "&amp;" not in ended.out

@@ -63,7 +63,7 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("named", [True, False], ids=["XOXO_TOKEN_FILE", "default file"])
 def test_an_imported_pair_is_private_and_used(tmp_path: Path, sandbox: Sandbox, form: str, named: bool) -> None:
-    """Standard input to a 0600 file, values nowhere; from then on client id and secret are enough."""
+    """The file has mode 0600, no output has a value, and then client id and secret are enough."""
     where = {"XOXO_BASE_URL": sandbox.base_url}
     if named:
         where["XOXO_TOKEN_FILE"] = str(tmp_path / "own" / "pair.json")
@@ -100,8 +100,8 @@ def test_import_says_in_json_when_it_expires(tmp_path: Path) -> None:
     "stdin",
     ["", "\n", "{", "[]", '{"access_token": "secret-a"}', "secret-a b\n", "secret-r\nsecret-a\nsoon\n", "a\nb\n5\nd\n"],
 )
-def test_what_is_no_pair_is_refused(tmp_path: Path, stdin: str) -> None:
-    """Exit 2 with a reason, no value repeated, no file made."""
+def test_other_input_is_refused(tmp_path: Path, stdin: str) -> None:
+    """It is exit 2 with a reason, no value is printed, and no file is made."""
     done = xoxo("token", "import", folder=tmp_path, stdin=stdin)
     assert done.returncode == 2, done.stderr
     assert "secret-" not in done.stdout + done.stderr
@@ -110,13 +110,13 @@ def test_what_is_no_pair_is_refused(tmp_path: Path, stdin: str) -> None:
 
 
 def test_no_token_is_taken_from_the_command_line(tmp_path: Path) -> None:
-    """An argument would be in everybody's process list: there is none."""
+    """There is no such argument, because every user of the machine sees the arguments of a process."""
     assert xoxo("token", "import", "refresh-token", folder=tmp_path).returncode == 2
     assert xoxo("token", "import", "--refresh-token", "x", folder=tmp_path).returncode == 2
 
 
 def test_another_clients_pair_is_not_written_over(tmp_path: Path) -> None:
-    """A file that holds another client's or family's pair stays as it is."""
+    """A file with the pair of another client id or family stays as it is."""
     where = {"XOXO_TOKEN_FILE": str(tmp_path / "pair.json")}
     assert xoxo("token", "import", folder=tmp_path, stdin="mine\n", **where).returncode == 0
     before = (tmp_path / "pair.json").read_bytes()
@@ -128,8 +128,8 @@ def test_another_clients_pair_is_not_written_over(tmp_path: Path) -> None:
     assert (tmp_path / "pair.json").read_bytes() != before
 
 
-def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
-    """Exit 2 and the variable, for every command that needs the file."""
+def test_an_unusable_token_file_is_named(tmp_path: Path) -> None:
+    """Every command that needs the file is exit 2, and names the variable."""
     (tmp_path / "file").write_text("")
     where = {"XOXO_TOKEN_FILE": str(tmp_path / "file" / "pair.json")}
     for arguments in (("token", "import"), ("balance",)):
@@ -138,8 +138,8 @@ def test_a_place_that_cannot_be_made_is_named(tmp_path: Path) -> None:
         assert "XOXO_TOKEN_FILE" in done.stderr
 
 
-def test_on_a_terminal_the_pair_is_asked_for_unseen(tmp_path: Path) -> None:
-    """A prompt takes it without echo."""
+def test_a_prompt_hides_the_pair(tmp_path: Path) -> None:
+    """The prompt reads the pair without echo."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [*XOXO, "token", "import"], cwd=tmp_path, env=env(tmp_path), stdin=theirs, stdout=theirs, stderr=theirs,
@@ -176,15 +176,15 @@ def test_on_a_terminal_the_pair_is_asked_for_unseen(tmp_path: Path) -> None:
 def test_a_token_with_an_absurd_lifetime_is_shown(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, expires_in: object
 ) -> None:
-    """No expiry is said; nothing crashes."""
+    """The expiry is not known, and the command succeeds."""
     monkeypatch.setattr(sandbox.tokens, "seconds_left", lambda _token: expires_in)
     where = {"XOXO_BASE_URL": sandbox.base_url, "XOXO_ACCESS_TOKEN": "sandbox-token"}
     done = xoxo("token", folder=tmp_path, **where)
-    assert (done.returncode, done.stdout) == (0, "the token is good, no expiry said\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "the token is valid for an unknown time\n"), done.stderr
 
 
 def test_company_credentials_come_from_the_environment(tmp_path: Path, sandbox: Sandbox) -> None:
-    """With XOXO_TOKEN_FAMILY=company, pairs are renewed where points and storefront have theirs."""
+    """With XOXO_TOKEN_FAMILY=company, pairs are renewed at the endpoint of points and storefront."""
     seen: list[str] = []
     real = sandbox.tokens.issue
     sandbox.tokens.issue = lambda path, *rest: (seen.append(path), real(path, *rest))[1]  # type: ignore[method-assign]
@@ -194,10 +194,8 @@ def test_company_credentials_come_from_the_environment(tmp_path: Path, sandbox: 
     assert seen == ["/chef/v1/oauth/token/company"]
 
 
-def test_one_odd_product_does_not_cost_the_list(
-    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What cannot be read is null in JSON and a dash in the table; every other product and field is shown."""
+def test_one_bad_product_hides_no_others(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A field that cannot be decoded is null in JSON and a dash in the table. Every other field is shown."""
     from xoxo_async.sandbox.handlers import catalog
 
     real = catalog._product_reply

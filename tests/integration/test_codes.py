@@ -1,4 +1,4 @@
-"""Voucher codes from the vendor's answer to the row that gets them: blank, repeated, masked, and too many."""
+"""Which row gets which voucher code of an answer: codes may be blank, repeated, masked, or too many."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 Voucher = dict[str, object]
 Codes = Callable[[str, int], Sequence[Voucher]]
-"""The vouchers of an order: by its poNumber, and by how often it was asked for."""
+"""The vouchers of an order, by its poNumber and by how often it was read."""
 
 
 def voucher(code: str | None, pin: str | None = None, **other: object) -> Voucher:
@@ -30,7 +30,7 @@ def voucher(code: str | None, pin: str | None = None, **other: object) -> Vouche
 
 @asynccontextmanager
 async def vendor(codes: Codes, port: int = 0) -> AsyncIterator[str]:
-    """Serve orders and look-ups of them with the codes that a test wants; yield the address."""
+    """Serve orders and look-ups with the codes that a test wants, and yield the address."""
     orders: dict[int, tuple[str, int]] = {}
     asked: dict[int, int] = {}
 
@@ -78,14 +78,14 @@ class Job:
         self.path, self.pack, self.keep = path, pack, keep
 
     async def run(self, *lines: OrderLine) -> Report:
-        """Run lines, or look again at those there are."""
+        """Run lines, or resume those in the ledger."""
         async with self.client, SqliteLedger(self.path, store_codes=self.keep) as ledger:
             issuer = BulkIssuer(self.client, ledger, job="j", concurrency=1, check=False, pack=self.pack)
             return await (issuer.run(lines) if lines else issuer.reconcile())
 
 
 def row(key: str, quantity: int = 1) -> OrderLine:
-    """Return an order line that wants nothing but codes."""
+    """Return an order line that needs only codes."""
     return OrderLine(key=key, product_id=1001, denomination=Decimal(100), quantity=quantity)
 
 
@@ -104,8 +104,8 @@ async def shown(path: Path) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("blank", [None, "", "  ", "\u200b", "-", "****"])
-async def test_a_voucher_with_a_pin_and_no_code_is_still_to_come(tmp_path: Path, blank: str | None) -> None:
-    """Two pieces and one code: the row is pending, the one code is kept, and the other is collected later."""
+async def test_a_pin_without_a_code_is_pending(tmp_path: Path, blank: str | None) -> None:
+    """With two pieces and one code the row is pending. The code is kept, and the other one is collected later."""
 
     def codes(_po_number: str, time: int) -> list[Voucher]:
         return [voucher("AAAA", "1"), voucher(blank if time == 1 else "BBBB", "2")]
@@ -120,7 +120,7 @@ async def test_a_voucher_with_a_pin_and_no_code_is_still_to_come(tmp_path: Path,
 
 
 async def test_a_code_listed_three_times_is_one_code(tmp_path: Path) -> None:
-    """Three rows share an order: the first gets the code, the others wait for theirs."""
+    """Three rows share an order. The first one gets the code, and the others wait."""
 
     def codes(_po_number: str, time: int) -> list[Voucher]:
         return [voucher("AAAA")] * 3 if time == 1 else [voucher("BBBB"), voucher("AAAA"), voucher("CCCC")]
@@ -135,8 +135,8 @@ async def test_a_code_listed_three_times_is_one_code(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep", [True, False], ids=["codes", "no codes"])
-async def test_one_code_under_three_orders_is_delivered_once_and_is_an_alarm(tmp_path: Path, keep: bool) -> None:
-    """It stays with the first row; the others are pending, and the report names orders and rows, never the code."""
+async def test_one_code_under_three_orders_is_an_alarm(tmp_path: Path, keep: bool) -> None:
+    """The first row keeps it and the others are pending. The report names orders and rows, never the code."""
     async with vendor(lambda _po_number, _time: [voucher("SAME-CODE-1")]) as url:
         job = Job(url, tmp_path / "l.db", keep=keep)
         report = await job.run(row("a"), row("b"), row("c"))
@@ -163,8 +163,8 @@ async def test_one_code_under_three_orders_is_delivered_once_and_is_an_alarm(tmp
     ],
     ids=["crosses", "stars", "no pin", "masked pin"],
 )
-async def test_a_richer_form_of_a_code_is_the_same_code(tmp_path: Path, poor: Voucher, whole: Voucher) -> None:
-    """It takes the place of the poorer one: no second row gets it, and the second code goes to the second row."""
+async def test_a_fuller_code_replaces_its_masked_form(tmp_path: Path, poor: Voucher, whole: Voucher) -> None:
+    """No second row gets it, and the second code goes to the second row."""
 
     def codes(_po_number: str, time: int) -> list[Voucher]:
         return [poor] if time == 1 else [voucher("SECOND-9999", "1"), whole]
@@ -178,8 +178,8 @@ async def test_a_richer_form_of_a_code_is_the_same_code(tmp_path: Path, poor: Vo
 
 
 @pytest.mark.parametrize("first", [[], [voucher("AAAA")]], ids=["none before", "one before"])
-async def test_more_codes_than_pieces_are_dealt_to_nobody(tmp_path: Path, first: list[Voucher]) -> None:
-    """Nobody knows which of them are the order's: what was dealt stays, the rest is for a person."""
+async def test_too_many_codes_go_to_no_row(tmp_path: Path, first: list[Voucher]) -> None:
+    """Nobody knows which codes are the order's. Earlier codes stay with their rows, and a person decides the rest."""
 
     def codes(_po_number: str, time: int) -> list[Voucher]:
         return first if time == 1 else [*first, voucher("BBBB"), voucher("CCCC"), voucher("DDDD")]
@@ -193,7 +193,7 @@ async def test_more_codes_than_pieces_are_dealt_to_nobody(tmp_path: Path, first:
 
 
 async def test_a_later_answer_with_other_codes_replaces_none(tmp_path: Path) -> None:
-    """A row that is not packed keeps the code it had; two pieces are added up, and a third code is an alarm."""
+    """A row that is not packed keeps its code. Codes add up to two pieces, and a third code is an alarm."""
     told = [["AAAA"], ["BBBB"], ["CCCC"]]
 
     async with vendor(lambda _po_number, time: [voucher(code) for code in told[time - 1]]) as url:
@@ -205,7 +205,7 @@ async def test_a_later_answer_with_other_codes_replaces_none(tmp_path: Path) -> 
 
 
 async def said(*arguments: str | Path) -> str:
-    """Return what a command says, on both streams."""
+    """Return what a command prints, on both streams."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
     done = await anyio.run_process(
         [sys.executable, "-m", "xoxo_async", *map(str, arguments)],
@@ -218,7 +218,7 @@ async def said(*arguments: str | Path) -> str:
 
 @pytest.mark.parametrize("keep", [True, False], ids=["codes", "no codes"])
 async def test_status_and_export_name_a_repeated_code(tmp_path: Path, keep: bool) -> None:
-    """Both say which orders have one code between them; the export writes it once."""
+    """Both name the orders that have one code between them, and the export writes the code once."""
     path, file = tmp_path / "l.db", tmp_path / "codes.csv"
     async with vendor(lambda _po_number, _time: [voucher("SAME-CODE-1")]) as url:
         await Job(url, path, keep=keep).run(row("a"), row("b"))

@@ -107,8 +107,8 @@ def shown(fault: BaseException) -> None:
         assert secret not in "\n".join(own)
 
 
-async def test_a_bug_in_a_token_request_shows_no_secret() -> None:
-    """The traceback does not show the client secret that the request has."""
+async def test_a_token_request_bug_shows_no_secret() -> None:
+    """The traceback does not show the client secret of the request."""
     async with vendor() as (url, _):
         config = tracing("on_request_end", lambda: KeyError("x"))
         async with aiohttp.ClientSession(trace_configs=[config]) as session:

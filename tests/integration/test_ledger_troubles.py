@@ -1,4 +1,4 @@
-"""Runs whose ledger is taken away, or whose clock is set, in the midst of them: to the order, against the sandbox."""
+"""Runs that lose their ledger, or whose wall clock is set, account for every order of the sandbox."""
 
 import shutil
 import time
@@ -18,21 +18,21 @@ pytestmark = pytest.mark.anyio
 
 
 class Stepping:
-    """A wall clock that somebody sets by an hour, to and fro, at every reading."""
+    """A wall clock that somebody sets by an hour at every reading, forward and back."""
 
     def __init__(self, step_s: float) -> None:
         self.step_s = step_s
         self.readings = 0
 
     def __call__(self) -> float:
-        """Return a time."""
+        """Return the time."""
         self.readings += 1
         return time.time() + self.step_s * (self.readings % 2)
 
 
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0])
 async def test_a_set_wall_clock_changes_no_wait(tmp_path: Path, step_s: float) -> None:
-    """Orders that arrive half a second late are settled, once each: nothing is absent before its second is over."""
+    """Orders that arrive half a second late are settled once each, since none is absent within its first second."""
     faults = Faults(mix={"late_commit": 0.3, "commit_then_reset": 0.2, "reset_before_commit": 0.05}, seed=3)
     ledger = SqliteLedger(tmp_path / "l.db", clock=Stepping(step_s), boot=boot_clock())
     async with Sandbox(faults=faults) as sandbox, connected(sandbox) as client, ledger:
@@ -52,7 +52,7 @@ TAKEN: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("how", TAKEN)
 async def test_a_run_without_its_ledger_loses_no_order(tmp_path: Path, how: str) -> None:
-    """It says what happened and sends nothing more; what was saved knows every order, and the rest is bought once."""
+    """It reports the reason and stops. The rescued file has every order, and a resume buys the rest once."""
     path = tmp_path / "l.db"
     async with Sandbox(latency_ms=5) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(path) as ledger:
@@ -87,7 +87,7 @@ async def test_a_run_without_its_ledger_loses_no_order(tmp_path: Path, how: str)
 
 @pytest.mark.parametrize("in_place", [True, False])
 async def test_a_backup_that_is_restored_buys_nothing_again(tmp_path: Path, in_place: bool) -> None:
-    """It holds rows as planned that were bought since: they are looked up, found, and counted with their codes."""
+    """The backup has rows as planned that were bought since. They are looked up, and found with their codes."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(path) as ledger:

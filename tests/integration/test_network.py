@@ -26,7 +26,7 @@ from xoxo_async.sandbox import Sandbox
 pytestmark = pytest.mark.anyio
 
 HOST = "plum.example.com"
-"""A name that nothing resolves: only a proxy leads there."""
+"""A name that nothing resolves, so that only a proxy leads there."""
 
 _KEY_USAGE = x509.KeyUsage(
     digital_signature=False,

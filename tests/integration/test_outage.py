@@ -1,4 +1,4 @@
-"""A bulk run on a bad day: a server that dies, fails, throttles, or refuses tokens in mid-run."""
+"""A bulk run during trouble: its server stops, fails, throttles, or refuses tokens."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -35,7 +35,7 @@ async def issuing(sandbox: Sandbox, path: Path, pause_limit_s: float = 20) -> As
 
 
 async def run_with_trouble(sandbox: Sandbox, path: Path, trouble: "Trouble", pause_limit_s: float = 20) -> Report:
-    """Run, and let trouble begin once a third of the orders are booked."""
+    """Run, and begin the trouble when a third of the orders is booked."""
     async with issuing(sandbox, path, pause_limit_s) as issuer, anyio.create_task_group() as group:
         group.start_soon(trouble, sandbox)
         with anyio.fail_after(60):
@@ -43,7 +43,7 @@ async def run_with_trouble(sandbox: Sandbox, path: Path, trouble: "Trouble", pau
 
 
 class Trouble:
-    """Something that happens once a third of the orders are booked, for a while."""
+    """A trouble that begins when a third of the orders is booked, and lasts for a while."""
 
     def __init__(self, rule: Rule | None, seconds: float) -> None:
         self.rule = rule
@@ -64,7 +64,7 @@ class Trouble:
 
 
 async def test_a_restart_in_mid_run_is_waited_for(tmp_path: Path) -> None:
-    """Nobody listens for a second: the run goes on afterwards, and every line is issued once."""
+    """Nobody listens for a second. Then the run continues, and issues every line once."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         report = await run_with_trouble(sandbox, tmp_path / "l.db", Trouble(None, 1.0))
         assert (report.issued, report.pause) == (ROWS, Pause.NONE)
@@ -72,8 +72,8 @@ async def test_a_restart_in_mid_run_is_waited_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["error_5xx_before", "html_502", "reset_before_commit", "html_502_after"])
-async def test_an_outage_costs_few_lines_their_proof(tmp_path: Path, kind: str) -> None:
-    """A failing server is probed with look-ups and single lines, not with the whole file."""
+async def test_an_outage_makes_few_lines_unknown(tmp_path: Path, kind: str) -> None:
+    """The run probes a failing server with look-ups and single lines, not with the whole file."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         trouble = Trouble(Rule(kind=kind, operation=""), 1.5)
         report = await run_with_trouble(sandbox, tmp_path / "l.db", trouble)
@@ -83,7 +83,7 @@ async def test_an_outage_costs_few_lines_their_proof(tmp_path: Path, kind: str) 
 
 
 async def test_a_dead_server_pauses_the_run(tmp_path: Path) -> None:
-    """Past the limit the run stops, says why, and leaves the rest unsent; a later run finishes it."""
+    """After the limit the run stops, names the reason, and leaves the rest unsent. A later run sends it."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         trouble = Trouble(None, 3.0)
         report = await run_with_trouble(sandbox, tmp_path / "l.db", trouble, pause_limit_s=0.5)
@@ -96,8 +96,8 @@ async def test_a_dead_server_pauses_the_run(tmp_path: Path) -> None:
         assert sandbox.books().duplicates == {}
 
 
-async def test_a_penalty_is_served(tmp_path: Path) -> None:
-    """While a penalty lasts no order is sent; afterwards the run goes on."""
+async def test_a_penalty_is_waited_for(tmp_path: Path) -> None:
+    """No order is sent during a penalty, and the run continues after it."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False, limits={"placeOrder": 100}, penalty_s=0.8) as sandbox:
         started = time.monotonic()
         async with issuing(sandbox, tmp_path / "l.db") as issuer, anyio.create_task_group() as group:
@@ -111,12 +111,12 @@ async def test_a_penalty_is_served(tmp_path: Path) -> None:
             report = await issuer.run(lines())
         assert report.issued == ROWS
         assert time.monotonic() - started > 0.8
-        # Those in flight when the limit was hit are refused; nothing is sent after them until the penalty has ended.
+        # Orders in flight at the first refusal are refused, too. Nothing is sent after them until the penalty ends.
         assert sandbox.limiter.refused <= 8
 
 
 async def test_a_revoked_token_costs_one_renewal(tmp_path: Path) -> None:
-    """Every token dies once: the lines go again with a new one, and none is lost."""
+    """Each token is revoked once. The lines are sent again with a new one, and none is lost."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         sandbox.script("revoke_token", nth=100)
         async with issuing(sandbox, tmp_path / "l.db") as issuer:
@@ -126,7 +126,7 @@ async def test_a_revoked_token_costs_one_renewal(tmp_path: Path) -> None:
 
 
 async def test_a_failing_token_endpoint_rejects_no_line(tmp_path: Path) -> None:
-    """A token that can be had no more is no vendor's answer to an order: lines stay unsent."""
+    """A failing token endpoint is no answer to an order, so lines stay unsent."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False, token_ttl_s=1) as sandbox:
         async with issuing(sandbox, tmp_path / "l.db", pause_limit_s=0.5) as issuer:
             await issuer.plan(lines())
@@ -139,7 +139,7 @@ async def test_a_failing_token_endpoint_rejects_no_line(tmp_path: Path) -> None:
 
 
 async def test_a_top_up_finishes_a_run_without_funds(tmp_path: Path) -> None:
-    """Lack of funds leaves no line rejected; after a top-up the same command goes on."""
+    """Missing funds reject no line, and the same command continues after a top-up."""
     async with Sandbox(balance=100 * 100, latency_ms=5) as sandbox:
         async with issuing(sandbox, tmp_path / "l.db") as issuer:
             report = await issuer.run(lines())
@@ -153,7 +153,7 @@ async def test_a_top_up_finishes_a_run_without_funds(tmp_path: Path) -> None:
 
 
 async def test_a_throttled_token_endpoint_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In mid-run the token dies and its renewal is throttled: few lines are claimed in vain, and all are issued."""
+    """The token is revoked and its renewal is throttled. Few lines are claimed in vain, and every line is issued."""
     async with Sandbox(latency_ms=5, unique_po_numbers=False) as sandbox:
         issue, asked = sandbox.tokens.issue, 0
 

@@ -1,4 +1,4 @@
-"""Pacing over real sockets: what a server sees of one account, in good times, in penalties and around renewals."""
+"""Pacing over real sockets: which requests a server receives, normally, in penalties and around renewals."""
 
 import asyncio
 import itertools
@@ -22,9 +22,9 @@ from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 
 pytestmark = pytest.mark.anyio
 
-# Bounds below are for a loaded machine: a server that sees nothing of a pacer passes none of them.
+# The bounds below suit a busy machine. A server that serves calls without a pacer passes none of them.
 STALL_S = 0.25
-"""What a late caller may make up for; see `pacing._CATCH_UP_S`."""
+"""How many slots a late caller may catch up; see `pacing._CATCH_UP_S`."""
 
 
 class Reply(NamedTuple):
@@ -34,7 +34,7 @@ class Reply(NamedTuple):
 
 
 class Server:
-    """Notes when each request came, and answers as a test wants."""
+    """Notes the time of each request, and answers as a test wants."""
 
     def __init__(self) -> None:
         self.came: dict[str, list[float]] = defaultdict(list)
@@ -77,7 +77,7 @@ class Server:
         return sum(1 for at in self.came[operation] if start <= at < end)
 
     def fullest(self, operation: str, window_s: float, since: float = 0.0) -> int:
-        """The most requests that came in any window of this length."""
+        """Return the most requests in any window of this length."""
         times = [at for at in self.came[operation] if at >= since]
         return max(sum(1 for at in times[n:] if at < times[n] + window_s) for n in range(len(times)))
 
@@ -126,12 +126,12 @@ async def get(client: XoxoClient) -> None:
 
 
 async def warmed_up(client: XoxoClient) -> None:
-    """Get the token and a connection, so that what follows is the pacer's doing."""
+    """Get the token and a connection first, so that the test measures only the pacer."""
     await client.account.get_balance()
 
 
 async def test_the_allowance_is_used_and_not_exceeded() -> None:
-    """At 6,000 a minute for two seconds: nearly all of it, evenly."""
+    """Two seconds at 6,000 a minute use nearly all of the allowance, evenly."""
     async with serving() as server, client_on(server, place_order=6000, balance=None) as client:
         await warmed_up(client)
 
@@ -149,7 +149,7 @@ async def test_the_allowance_is_used_and_not_exceeded() -> None:
 
 
 async def test_clients_of_one_account_share_across_threads() -> None:
-    """Each in an event loop of its own, in a thread of its own, both asked for all of it: together one allowance."""
+    """Each client has its own event loop and thread and uses all it can, and together they keep one allowance."""
     done: list[int] = []
 
     def use(server: Server) -> None:
@@ -196,7 +196,7 @@ PENALTIES: dict[str, tuple[Callable[..., object], Callable[[], Reply]]] = {
 
 @pytest.mark.parametrize("kind", PENALTIES)
 async def test_a_penalty_stops_its_operation_for_everyone(kind: str) -> None:
-    """Thirty callers wait, of two clients, when the fifth request is refused: silence, then on as before."""
+    """Thirty callers of two clients wait while the fifth request is refused. All are silent, and then continue."""
     call, refusal = PENALTIES[kind]
     operation = "placeOrder" if call is place else "getOrderDetails"
     refused_at = 0.0
@@ -229,14 +229,14 @@ async def test_a_penalty_stops_its_operation_for_everyone(kind: str) -> None:
                     others += 1
                     await anyio.sleep(0.02)
     assert others >= 5
-    assert len(server.came[operation]) == 31  # all went through, the refused one twice
-    # One request may have been on its way, if the machine took more than an interval to tell.
+    assert len(server.came[operation]) == 31  # every call succeeded, the refused one at its second attempt
+    # One more request may have been on its way, if the machine took longer than an interval.
     assert server.between(operation, refused_at + 1e-6, refused_at + 1.0) <= 1
     assert server.fullest(operation, 1.0, since=refused_at + 0.9) <= 10 + 10 * STALL_S + 2
 
 
 async def test_all_clients_spare_a_throttled_token_endpoint() -> None:
-    """Both hold a dying token; the first to renew is throttled, nobody asks until the end of it, and then one does."""
+    """The token of both clients expires and the first renewal is throttled. One client renews, after the penalty."""
     throttled_at = 0.0
     async with serving() as server:
 
@@ -260,17 +260,17 @@ async def test_all_clients_spare_a_throttled_token_endpoint() -> None:
                     await anyio.sleep(0.05)
                     with anyio.move_on_after(0.3):
                         await one.account.get_balance()
-                await anyio.sleep(0.6)  # now both tokens are dead
+                await anyio.sleep(0.6)  # both tokens are expired now
                 async with anyio.create_task_group() as group:
                     for client in (one, two):
                         for _ in range(5):
                             group.start_soon(warmed_up, client)
     assert server.between("token", throttled_at + 1e-6, throttled_at + 0.98) == 0
-    assert len(server.came["token"]) == 3  # afterwards one client renewed, for both
+    assert len(server.came["token"]) == 3  # one client renewed for both
 
 
-async def test_a_renewal_lets_go_no_crowd() -> None:
-    """The token dies in mid-run and the new one takes long: those whose slots fell into that go spaced, too."""
+async def test_a_renewal_causes_no_burst() -> None:
+    """The token expires and the new one takes long. Calls whose slots passed meanwhile are sent at intervals."""
     async with serving() as server, client_on(server, place_order=1200) as client:
 
         def answer(asked: str, nth: int) -> Reply | None:
@@ -288,7 +288,7 @@ async def test_a_renewal_lets_go_no_crowd() -> None:
 
 
 async def test_a_web_request_passes_a_bulk_run(tmp_path: Path) -> None:
-    """A run with a hundred lines to go at 600 a minute: a single order beside it goes within a few intervals."""
+    """A single order beside a run of a hundred lines at 600 a minute is sent within a few intervals."""
     waits: list[float] = []
     async with (
         serving() as server,
@@ -314,8 +314,8 @@ async def test_a_web_request_passes_a_bulk_run(tmp_path: Path) -> None:
     assert placed < 100, "the run was over before the web requests were"
 
 
-async def test_who_cannot_wait_is_told_at_once() -> None:
-    """A call whose slot comes after its deadline is not sent, and costs nobody a slot."""
+async def test_a_too_late_slot_fails_at_once() -> None:
+    """A call whose slot comes after its deadline is not sent, and takes no slot from other calls."""
     async with serving() as server, client_on(server, timeouts=Timeouts(call_s=5), place_order=6) as client:
         await place(client)
         for _ in range(20):
@@ -329,7 +329,7 @@ async def test_who_cannot_wait_is_told_at_once() -> None:
 
 
 async def test_an_order_keeps_time_for_a_look_up() -> None:
-    """Each of forty callers has an order, or knows that nothing was sent: none leaves with a moment left."""
+    """Each of forty calls returns an order or proves that it sent nothing. None sends without time for a look-up."""
     timeouts = Timeouts(order_s=2, read_s=1, call_s=4)
     outcomes: list[str] = []
 

@@ -1,4 +1,4 @@
-"""A person's word about a row: looked up before it is believed, and open to correction; the command and the library."""
+"""A person's decision about a row is checked by a look-up, and can be corrected: by the command and the library."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -25,12 +25,12 @@ ROWS = [
     OrderLine(key="c", product_id=1001, denomination=Decimal(100), email="c@example.com"),
 ]
 A, B, C = 6000001, 6000002, 6000003
-"""The orders of the rows, as they stand in the vendor's books."""
+"""The orders of the rows in the books of the vendor."""
 
 
 @asynccontextmanager
 async def for_a_person(folder: Path) -> AsyncIterator[tuple[Sandbox, XoxoClient, SqliteLedger]]:
-    """Yield a ledger whose rows are all a person's, though the vendor has an order for each."""
+    """Yield a ledger whose rows all wait for a person, although the vendor has an order for each."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(folder / "other.db") as other:
             await BulkIssuer(client, other, job="march", concurrency=1).run(ROWS)
@@ -61,7 +61,7 @@ NOBODY: dict[str, tuple[str, int | None]] = dict.fromkeys("abc", ("manual", None
     ids=["a typo", "another value", "another person"],
 )
 async def test_a_wrong_order_is_not_believed(tmp_path: Path, order_id: int, why: str) -> None:
-    """What the vendor has is told, nothing is recorded, and the right order still can be."""
+    """The error shows the vendor's order, nothing is recorded, and the right order can still be given."""
     async with for_a_person(tmp_path) as (_, client, ledger):
         with pytest.raises(ConfigError, match=why) as caught:
             await issuer(client, ledger).resolve("a", Decision(placed=order_id))
@@ -73,8 +73,8 @@ async def test_a_wrong_order_is_not_believed(tmp_path: Path, order_id: int, why:
         assert (await orders(ledger))["a"] == ("placed", A)
 
 
-async def test_an_order_of_another_row_is_not_taken_from_it(tmp_path: Path) -> None:
-    """Also where the vendor was not asked."""
+async def test_an_order_of_another_row_stays_there(tmp_path: Path) -> None:
+    """That holds with --unchecked, too."""
     async with for_a_person(tmp_path) as (_, client, ledger):
         await issuer(client, ledger).resolve("c", Decision(placed=C))
         with pytest.raises(ConfigError, match=f"order {C} is line 3's, not line 1's"):
@@ -82,8 +82,8 @@ async def test_an_order_of_another_row_is_not_taken_from_it(tmp_path: Path) -> N
         assert await orders(ledger) == {**NOBODY, "c": ("placed", C)}
 
 
-async def test_what_is_believed_unchecked_is_checked_when_its_codes_are_fetched(tmp_path: Path) -> None:
-    """Another person's codes are never handed to the row; the person's word can be corrected, and then they come."""
+async def test_an_unchecked_order_is_checked_for_codes(tmp_path: Path) -> None:
+    """The row never gets codes of another person, and gets its own after a correction."""
     async with for_a_person(tmp_path) as (sandbox, client, ledger):
         sandbox.script("html_502", operation="getOrderDetails")
         with pytest.raises(ServerError):
@@ -104,7 +104,7 @@ async def test_what_is_believed_unchecked_is_checked_when_its_codes_are_fetched(
 
 
 async def test_a_correction_is_looked_up_too(tmp_path: Path) -> None:
-    """A second typo is no better than the first; what was said before stays."""
+    """A second mistake is refused like the first one, and the earlier decision stays."""
     async with for_a_person(tmp_path) as (_, client, ledger):
         await issuer(client, ledger).resolve("a", Decision(placed=A))
         with pytest.raises(ConfigError, match="is not this row's"):
@@ -119,8 +119,8 @@ async def test_a_correction_is_looked_up_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "decision", [Decision(resend=True, reason="r"), Decision(reason="r")], ids=["resend", "reject"]
 )
-async def test_a_word_about_an_order_may_be_taken_back(tmp_path: Path, decision: Decision) -> None:
-    """It was placed, said a person, and it was not: the order is the row's no longer."""
+async def test_a_person_may_withdraw_an_order_id(tmp_path: Path, decision: Decision) -> None:
+    """A person said placed, and it was not. The order belongs to the row no more."""
     async with for_a_person(tmp_path) as (_, client, ledger):
         await issuer(client, ledger).resolve("a", Decision(placed=A))
         after = (await issuer(client, ledger).resolve("a", decision)).line
@@ -130,8 +130,8 @@ async def test_a_word_about_an_order_may_be_taken_back(tmp_path: Path, decision:
 
 
 @pytest.mark.parametrize("decision", [Decision(resend=True), Decision(reason="r"), Decision(placed=B, unchecked=True)])
-async def test_an_order_that_an_answer_proved_is_not_a_persons(tmp_path: Path, decision: Decision) -> None:
-    """Sent again it would be bought twice."""
+async def test_a_proven_order_is_not_a_persons(tmp_path: Path, decision: Decision) -> None:
+    """Sent again, it would be bought twice."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         await BulkIssuer(client, ledger, job="march", concurrency=1).run(ROWS[:1])
         with pytest.raises(ConfigError, match=r"a stays placed|a is placed, so it is not a person's to decide"):
@@ -140,7 +140,7 @@ async def test_an_order_that_an_answer_proved_is_not_a_persons(tmp_path: Path, d
 
 
 async def test_an_unknown_key_is_named(tmp_path: Path) -> None:
-    """Before anything is looked up."""
+    """The error comes before any look-up."""
     async with for_a_person(tmp_path) as (sandbox, client, ledger):
         asked = sandbox.books().requests["getOrderDetails"]
         with pytest.raises(ConfigError, match="no line with the key 'nobody'"):
@@ -149,7 +149,7 @@ async def test_an_unknown_key_is_named(tmp_path: Path) -> None:
 
 
 async def test_rows_that_share_an_order_are_decided_together(tmp_path: Path) -> None:
-    """The order is compared with what all of them want, by the key of any of them."""
+    """The order is compared with what all of its rows want, and the key of any row decides it."""
     rows = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(5)]
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "other.db") as other:
@@ -169,13 +169,13 @@ async def test_rows_that_share_an_order_are_decided_together(tmp_path: Path) -> 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox in a thread of its own."""
+    """Run a sandbox in a thread of its own, and yield it."""
     with Sandbox().run_in_thread() as sandbox:
         yield sandbox
 
 
-def test_the_command_looks_up_what_it_is_told(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A typo is exit 2, --unchecked asks nobody, and a correction goes through; each says what it did."""
+def test_the_command_looks_up_the_named_order(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A typo is exit 2, --unchecked makes no call, and a correction works. Each prints its result."""
     env: dict[str, Any] = reaching(sandbox)
     run = (
         "bulk",

@@ -25,7 +25,7 @@ def client_of(sandbox: Sandbox) -> XoxoClient:
     return XoxoClient(credentials, base_url=sandbox.base_url, rate_limits=RateLimits.unlimited())
 
 
-async def test_perks_are_a_catalogue_of_their_own() -> None:
+async def test_perks_have_their_own_catalog() -> None:
     """`categoryTypes: offers` lists perks, with a code or a link in `metadata` and "0" for denominations."""
     async with Sandbox() as sandbox, client_of(sandbox) as xoxo:
         page = await xoxo.catalog.list_vouchers(category="perks")
@@ -89,7 +89,7 @@ async def test_the_client_speaks_with_both_dialects(dialect: Any) -> None:
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
-def test_the_command_serves_the_dialect_it_is_told(tmp_path: Path, dialect: str) -> None:
+def test_the_command_serves_the_chosen_dialect(tmp_path: Path, dialect: str) -> None:
     """A balance has two fields with `xoxo sandbox --dialect openapi`, and three with the vendor's dialect."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("XOXO_")}
     command = [sys.executable, "-m", "xoxo_async", "sandbox", "--port", "0", "--dialect", dialect]

@@ -96,7 +96,7 @@ async def test_nothing_shows_a_secret(xoxo_sandbox: Sandbox, logged: io.StringIO
 
 
 async def test_an_order_cannot_be_pickled(xoxo_sandbox: Sandbox) -> None:
-    """Pickling an order raises, so that codes do not get into a cache or a queue unnoticed."""
+    """Pickling an order raises an error, so that no code gets into a cache or a queue unnoticed."""
     async with client_of(xoxo_sandbox) as client:
         order = await client.orders.place(product_id=1001, denomination=100, po_number="A")
     with pytest.raises(TypeError, match="pickle"):

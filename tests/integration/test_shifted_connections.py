@@ -34,7 +34,7 @@ def http(status: int, body: object, *, kind: bytes = b"application/json") -> Ans
 
 @dataclass
 class Vendor:
-    """A vendor with books behind a proxy that may repeat an answer while the next request is in flight.
+    """A vendor with books behind a proxy, which may repeat an answer while the next request is in flight.
 
     From then on the connection is one behind: each request gets the answer to the one before it.
 
@@ -151,7 +151,7 @@ pools = pytest.mark.parametrize("own", [True, False], ids=["own pool", "a caller
 
 
 @pools
-async def test_an_order_whose_neighbours_answer_came_is_looked_up(own: bool) -> None:
+async def test_another_orders_answer_causes_a_look_up(own: bool) -> None:
     """The first answer comes again for the second order, which is looked up over another connection."""
     events: list[Event] = []
     vendor = Vendor(repeats=lambda operation, number: operation == "placeOrder" and number == 1)

@@ -1,4 +1,4 @@
-"""Answers that no request asked for, and what an error shows of an answer, over raw sockets."""
+"""Answers without a request, and which parts of an answer an error shows, over raw sockets."""
 
 import asyncio
 import json

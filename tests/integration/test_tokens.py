@@ -103,7 +103,7 @@ async def test_a_two_second_token_is_renewed_once_each(tmp_path: Path, kind: str
             async with anyio.create_task_group() as group:
                 for _ in range(8):
                     group.start_soon(load)
-        # Renewals at 0, 1.6, 3.2 and 4.8 s: after four fifths of a lifetime. A failed call would end the task group.
+        # Renewals are at 0, 1.6, 3.2 and 4.8 s, after four fifths of a lifetime. A failed call ends the task group.
         assert 3 <= sandbox.books().requests["token"] <= 5
         assert calls["good"] > 100
         assert sandbox.books().requests["getBalance"] - calls["good"] <= 8  # calls that were in flight at the end
@@ -166,7 +166,7 @@ async def test_an_api_refusing_every_token_limits_requests(
         assert sandbox.books().requests["token"] <= 12
     assert len(told) == 40
     assert "in a row since" in str(told[-1])
-    assert "the next one is asked for at" in str(told[-1])
+    assert "the next one is requested at" in str(told[-1])
     assert (told[-1].effect, told[-1].retryable) == ("none", True)
 
 
@@ -386,7 +386,7 @@ async def test_two_processes_on_one_rotating_pair_lose_nothing(tmp_path: Path) -
     ],
     ids=["client credentials", "refresh token"],
 )
-async def test_a_wrong_secret_is_told_without_showing_it(make: Callable[[], TokenProvider]) -> None:
+async def test_a_wrong_secret_is_reported_and_hidden(make: Callable[[], TokenProvider]) -> None:
     """CredentialsRejectedError does not show the secret, also for a refresh, where a new pair would not help."""
     provider = make()
     async with sandbox_and_client(provider) as (sandbox, xoxo):
@@ -406,7 +406,7 @@ async def test_a_stored_pair_may_be_refused_once(tmp_path: Path) -> None:
             assert sandbox.books().requests["token"] == requests
 
 
-async def test_a_spent_refresh_token_is_asked_about_once(tmp_path: Path) -> None:
+async def test_a_used_refresh_token_is_sent_once(tmp_path: Path) -> None:
     """Fifty callers with a dead refresh token get the error, and the vendor is asked once."""
     async with sandbox_and_client(refreshing(tmp_path)) as (sandbox, xoxo):
         sandbox.state.spend_refresh(REFRESH_TOKEN)

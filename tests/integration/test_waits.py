@@ -1,4 +1,4 @@
-"""Every wait of a bulk run has an end that is told: penalties, look-ups that fail, histories that do not end."""
+"""Every wait of a bulk run ends at a known time: penalties, failing look-ups, histories without an end."""
 
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -44,7 +44,7 @@ async def states(path: Path) -> dict[str, LineState]:
 
 
 async def test_a_throttled_token_endpoint_pauses_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Short penalties follow each other: together they may last no longer than the pause limit."""
+    """Short penalties follow each other, and together they last no longer than the pause limit."""
     async with Sandbox() as sandbox, issuing(sandbox, tmp_path / "l.db") as issuer:
         await issuer.plan(lines(20))
         monkeypatch.setattr(sandbox.tokens, "issue", lambda *_request: (429, THROTTLED))
@@ -57,7 +57,7 @@ async def test_a_throttled_token_endpoint_pauses_the_run(tmp_path: Path, monkeyp
 
 
 async def test_a_penalty_over_the_limit_pauses_at_once(tmp_path: Path) -> None:
-    """Its end is known and told, and nothing is gained by waiting; what is in doubt is settled all the same."""
+    """The end of the penalty is known, so waiting gains nothing. Lines in doubt are settled."""
     async with Sandbox() as sandbox, issuing(sandbox, tmp_path / "l.db") as issuer:
         sandbox.script("commit_then_reset", nth=3)
         sandbox.script("throttle", nth=9, seconds=3600)
@@ -71,7 +71,7 @@ async def test_a_penalty_over_the_limit_pauses_at_once(tmp_path: Path) -> None:
 
 
 async def test_an_hour_without_look_ups_ends_the_settling(tmp_path: Path) -> None:
-    """Within the pause limit, with the reason; the line stays unknown and is looked up by the next run."""
+    """It ends within the pause limit with the reason. The line stays unknown, and the next run looks it up."""
     async with Sandbox() as sandbox:
         sandbox.script("commit_then_reset", nth=3)
         sandbox.script("throttle", operation="getOrderDetails", nth=1, seconds=3600)
@@ -83,7 +83,7 @@ async def test_an_hour_without_look_ups_ends_the_settling(tmp_path: Path) -> Non
 
 
 async def test_a_row_that_always_fails_needs_a_person(tmp_path: Path) -> None:
-    """The others are settled and sent again; `resolve` takes the row."""
+    """The other lines are settled and sent again, and `resolve` settles this row."""
     path = tmp_path / "l.db"
     async with Sandbox() as sandbox:
         sandbox.script("reset_before_commit", first=4)
@@ -99,7 +99,7 @@ async def test_a_row_that_always_fails_needs_a_person(tmp_path: Path) -> None:
 
 
 async def test_a_vendor_with_failing_look_ups_is_alive(tmp_path: Path) -> None:
-    """After an outage of placeOrder the rest is issued, though no look-up ever answers; the doubtful stay unknown."""
+    """After an outage of placeOrder the rest is issued without any look-up, and lines in doubt stay unknown."""
     path = tmp_path / "l.db"
     async with Sandbox() as sandbox:
         sandbox.script("error_5xx_before", first=6)
@@ -113,7 +113,7 @@ async def test_a_vendor_with_failing_look_ups_is_alive(tmp_path: Path) -> None:
 
 
 async def test_a_history_that_repeats_its_page_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A row that only the history could know is a person's after a bounded number of calls."""
+    """A row that only the history could show waits for a person after a limited number of calls."""
     asked, path = 0, tmp_path / "l.db"
 
     def history(_state: object, data: Mapping[str, object], _openapi: bool) -> object:

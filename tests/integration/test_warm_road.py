@@ -1,4 +1,4 @@
-"""How many files of the package a warm `orders.place` passes: what a reader has to open to follow one order."""
+"""Which files of the package a warm `orders.place` runs through: a reader opens these to follow one order."""
 
 import sys
 from pathlib import Path
@@ -18,20 +18,20 @@ ROAD = {
     "services/orders/service.py",  # the method
     "services/orders/requests.py",  # the request
     "services/checks.py",  # its fields
-    "dispatcher.py",  # one operation in, one struct out
+    "dispatcher.py",  # from an operation to a decoded struct
     "operation.py",  # the envelope, and the success flag
     "pacing.py",  # the rate slot
     "session.py",  # the token
     "transport/http.py",  # one request
-    "transport/sending.py",  # what leaves, and whether it has
-    "transport/connections.py",  # whether the answer can be to this request
+    "transport/sending.py",  # what leaves, and whether any byte has left
+    "transport/connections.py",  # whether the answer can belong to this request
     "transport/deadlines.py",  # the time limit
     "wire/decoder.py",  # bytes to structs
     "wire/amounts.py",  # no absurd amount
     "wire/secrets.py",  # codes and PINs are masked
-    "services/orders/matching.py",  # the order is the one asked for
+    "services/orders/matching.py",  # the order is the requested one
 }
-"""Errors, retries, renewals, refusals, settling and hooks are not on it: they are passed when something fails."""
+"""Errors, retries, renewals, refusals, settling and hooks have other files, which run only after a failure."""
 
 
 async def test_a_warm_order_passes_these_files() -> None:

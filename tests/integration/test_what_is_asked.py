@@ -1,4 +1,4 @@
-"""What a person agrees to is what is sent: read once, asked of the ledger, bounded, and a no leaves no trace."""
+"""A run sends what a person agreed to: it reads the file once, asks about the ledger, and a no leaves no trace."""
 
 import fcntl
 import json
@@ -32,12 +32,12 @@ consent.is_real_money = request.is_real_money = lambda _connection: True
 sys.argv[0] = "xoxo"
 sys.exit(run())
 """
-"""The command, with this machine taken for the real API: there it asks before it spends."""
+"""The command, which takes this machine for the real API, so that it asks before it spends."""
 
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """Yield a sandbox in a thread of its own."""
+    """Run a sandbox in a thread of its own, and yield it."""
     with Sandbox().run_in_thread() as sandbox:
         yield sandbox
 
@@ -47,7 +47,7 @@ Asked = tuple["subprocess.Popen[bytes]", int]
 
 @contextmanager
 def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iterator[Asked]:
-    """Start a command that spends, on a terminal of its own, and read up to its question; yield it and our end."""
+    """Start a command on a terminal, read up to its question, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", REAL_MONEY, *map(str, arguments)],
@@ -56,13 +56,13 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
-        start_new_session=True,  # so that Ctrl-C and a hang-up reach it
+        start_new_session=True,  # so that the process receives Ctrl-C and a hang-up
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0) and None,  # noqa: PLW1509 - it only makes a system call
     )
     os.close(theirs)
     try:
         said = read_all(ours, b"[y/N]: ")
-        assert b"is real money" in said, said.decode()
+        assert b"moves real money" in said, said.decode()
         os.write(2, said)
         yield process, ours
     finally:
@@ -74,7 +74,7 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
 
 
 def answered(asked: Asked, answer: bytes) -> tuple[int, str]:
-    """Type an answer; return the exit code and what was said after it."""
+    """Type an answer, and return the exit code and the text after it."""
     process, terminal = asked
     os.write(terminal, answer)
     said = read_all(terminal).decode()
@@ -82,7 +82,7 @@ def answered(asked: Asked, answer: bytes) -> tuple[int, str]:
 
 
 def rows_of(ledger: Path) -> list[tuple[str, str]]:
-    """Return key and state of a ledger's lines."""
+    """Return the key and the state of each line of a ledger."""
     with closing(sqlite3.connect(ledger)) as db:
         return db.execute("SELECT key, state FROM lines ORDER BY seq").fetchall()
 
@@ -90,8 +90,8 @@ def rows_of(ledger: Path) -> list[tuple[str, str]]:
 # At the question.
 
 
-def test_what_is_asked_is_what_is_sent_though_the_file_changes_meanwhile(tmp_path: Path, sandbox: Sandbox) -> None:
-    """INR 100 are agreed to and INR 100 charged, whatever stands in the file by then."""
+def test_a_file_changed_at_the_question_is_ignored(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A person agrees to INR 100, and INR 100 are charged, although the file has changed."""
     orders = write_values(tmp_path, ("A", 100))
     with at_the_question(sandbox, "bulk", "run", orders, "--ledger", "l.db", cwd=tmp_path) as asked:
         write_values(tmp_path, ("A", 2000), ("B", 2000))
@@ -101,10 +101,8 @@ def test_what_is_asked_is_what_is_sent_though_the_file_changes_meanwhile(tmp_pat
 
 
 @pytest.mark.parametrize(("answer", "orders"), [(b"n\n", 0), (b"y\n", 1)])
-def test_a_row_in_doubt_is_asked_for_where_it_may_be_sent_again(
-    tmp_path: Path, sandbox: Sandbox, answer: bytes, orders: int
-) -> None:
-    """Nothing is planned, but its look-up may end with an order: a no leaves it as it was."""
+def test_a_row_in_doubt_needs_consent(tmp_path: Path, sandbox: Sandbox, answer: bytes, orders: int) -> None:
+    """Nothing is planned, but its look-up may end with an order. After a no it is as before."""
     sandbox.script("reset_before_commit", first=1)
     sandbox.script("html_502", operation="getOrderDetails")
     once = ("--ledger", "l.db", "--settle", "0", "--pause-limit", "0")
@@ -119,8 +117,8 @@ def test_a_row_in_doubt_is_asked_for_where_it_may_be_sent_again(
 
 @pytest.mark.parametrize("known", [False, True], ids=["new ledger", "known ledger"])
 @pytest.mark.parametrize("how", ["no", "nothing", "ctrl-c", "ctrl-d", "hang-up"])
-def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, how: str, known: bool) -> None:
-    """No order, no row of the new file in the ledger, and no ledger where none was."""
+def test_a_refusal_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, how: str, known: bool) -> None:
+    """There is no order, no row of the new file in the ledger, and no new ledger."""
     if known:
         write_values(tmp_path, ("Z", 100))
         assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
@@ -142,8 +140,8 @@ def test_whatever_is_no_yes_leaves_no_trace(tmp_path: Path, sandbox: Sandbox, ho
     assert (last_json(done)["issued"], sandbox.books().orders) == (2, 2)
 
 
-def test_a_resume_asks_about_what_it_will_send(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A no leaves the planned rows planned; a yes sends them."""
+def test_a_resume_asks_before_it_sends(tmp_path: Path, sandbox: Sandbox) -> None:
+    """After a no the planned rows stay planned, and after a yes they are sent."""
     orders = write_values(tmp_path, ("A", 100), ("B", 250))
     assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
     for answer, code, booked in ((b"n\n", 2, 0), (b"y\n", 0, 2)):
@@ -153,10 +151,8 @@ def test_a_resume_asks_about_what_it_will_send(tmp_path: Path, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize("action", ["run", "resume"])
-def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
-    tmp_path: Path, sandbox: Sandbox, action: str
-) -> None:
-    """Ended at the question, the ledger does not know it yet: without the flag its rows would be sent unseen."""
+def test_an_interrupted_restore_keeps_its_flag(tmp_path: Path, sandbox: Sandbox, action: str) -> None:
+    """The ledger does not know of --restore yet. Without the flag, its rows would be sent without a look-up."""
     orders = write_values(tmp_path, ("A", 100))
     assert xoxo("bulk", "plan", orders, "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
     command = ("bulk", action, *([orders] if action == "run" else []), "--ledger", "l.db", "--restore")
@@ -167,8 +163,8 @@ def test_the_command_that_continues_still_says_that_the_ledger_is_restored(
     assert "--restore" in line
 
 
-def test_the_question_counts_in_rows_that_wait_from_before(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
-    """And names their value beside the new ones'."""
+def test_the_question_counts_earlier_rows(tmp_path: Path, sandbox: Sandbox, capfd: object) -> None:
+    """It adds their value to the value of the new rows."""
     write_values(tmp_path, ("Z", 2000))
     assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **reaching(sandbox)).returncode == 0
     orders = write_values(tmp_path, ("A", 100))
@@ -180,11 +176,11 @@ def test_the_question_counts_in_rows_that_wait_from_before(tmp_path: Path, sandb
     assert "issue 2 vouchers, face value INR 2,100?" in said
 
 
-# One reading.
+# Reading once.
 
 
 def test_rows_of_a_query_are_read_once(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A pipe can be read once only; all of its rows are issued."""
+    """A pipe can be read only once, and all of its rows are issued."""
     ours, theirs = os.pipe()
     os.write(theirs, b"key,product_id,denomination,quantity\nA,1001,100,1\nB,1001,100,1\n")
     os.close(theirs)
@@ -204,8 +200,8 @@ def test_rows_of_a_query_are_read_once(tmp_path: Path, sandbox: Sandbox) -> None
 
 
 @pytest.mark.anyio
-async def test_balance_and_catalogue_are_read_once(tmp_path: Path) -> None:
-    """For the question and for the sending."""
+async def test_balance_and_catalog_are_read_once(tmp_path: Path) -> None:
+    """The question and the sending use the same reading."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         await BulkIssuer(client, ledger, job="march").run(lines(3))
         assert (sandbox.books().requests["getBalance"], sandbox.books().requests["getVouchers"]) == (1, 1)
@@ -214,8 +210,8 @@ async def test_balance_and_catalogue_are_read_once(tmp_path: Path) -> None:
 # Rows that are taken out.
 
 
-def test_a_row_taken_out_of_the_file_is_not_bought(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Exit 2 names it and sends nothing, until a flag says what is meant."""
+def test_a_removed_row_is_not_bought(tmp_path: Path, sandbox: Sandbox) -> None:
+    """That is exit 2 with the row's name, and nothing is sent until a flag decides."""
     env = reaching(sandbox)
     write_values(tmp_path, ("A", 100), ("B", 100), ("C", 100))
     assert xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", cwd=tmp_path, **env).returncode == 0
@@ -247,7 +243,7 @@ def test_missing_rows_may_be_kept(tmp_path: Path, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("pack", [(), ("--pack",)], ids=["alone", "packed"])
 def test_a_campaign_is_called_off(tmp_path: Path, sandbox: Sandbox, pack: tuple[str, ...]) -> None:
-    """By key, and then all: nothing is sent afterwards, also where the rows share orders."""
+    """Rows are withdrawn by key, then all of them. Nothing is sent afterwards, also if rows share orders."""
     env = reaching(sandbox)
     write_values(tmp_path, *((f"K{n}", 100) for n in range(12)))
     xoxo("bulk", "plan", "orders.csv", "--ledger", "l.db", *pack, cwd=tmp_path, **env)
@@ -283,7 +279,7 @@ def changed(operation: str, change: Callable[[dict[str, object]], None]) -> Iter
 
 
 def move_rate(sandbox: Sandbox, rate: int, product_id: int = 1004) -> None:
-    """Set what a dollar costs."""
+    """Set the price of a dollar."""
     product = sandbox.state.products[product_id]
     country = product.country._replace(rate=Decimal(rate))
     sandbox.state.products[product_id] = product._replace(country=country)
@@ -297,7 +293,7 @@ def dollars(count: int, product_id: int = 1004) -> list[OrderLine]:
 @pytest.mark.anyio
 @pytest.mark.parametrize("again", ["run", "resume", "issue"])
 async def test_a_bound_holds_when_prices_have_moved(tmp_path: Path, again: str) -> None:
-    """Planned at a rate of 80 and sent at 160, no more orders are sent than the bound pays for today."""
+    """After planning at a rate of 80 and sending at 160, no more orders are sent than the bound pays for today."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         move_rate(sandbox, 80)
         issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(80_000))
@@ -309,8 +305,8 @@ async def test_a_bound_holds_when_prices_have_moved(tmp_path: Path, again: str) 
 
 
 @pytest.mark.anyio
-async def test_what_is_in_doubt_stays_within_the_bound(tmp_path: Path) -> None:
-    """Its product is none of those that wait, and its order may exist: what it may cost is not spent a second time."""
+async def test_orders_in_doubt_count_in_the_bound(tmp_path: Path) -> None:
+    """An order in doubt may exist, so its cost stays reserved, although no waiting row has its product."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         sandbox.script("commit_then_reset", first=5)
         sandbox.script("html_502", operation="getOrderDetails")
@@ -332,8 +328,8 @@ async def test_what_is_in_doubt_stays_within_the_bound(tmp_path: Path) -> None:
     [{"amountCharged": 0}, {"amountCharged": -100}, {"amountCharged": 1, "currencyCode": "USD"}, {"amountCharged": ""}],
     ids=["zero", "negative", "another currency", "blank"],
 )
-async def test_a_charge_that_tells_nothing_frees_no_money(tmp_path: Path, charge: dict[str, object]) -> None:
-    """Five orders fit, and five are sent, though the vendor says that they cost nothing."""
+async def test_an_unusable_charge_frees_no_money(tmp_path: Path, charge: dict[str, object]) -> None:
+    """Five orders fit, and no more are sent, whatever unusable charge the vendor names."""
     silent = {"orderTotal": "", "rawOrderTotal": "", **charge}
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with changed("placeOrder", lambda answer: answer.update(silent)):
@@ -348,10 +344,8 @@ async def test_a_charge_that_tells_nothing_frees_no_money(tmp_path: Path, charge
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("charge", [{"amountCharged": 900}, {"amountCharged": 90, "currencyCode": "USD"}])
-async def test_a_charge_that_breaks_its_reservation_pauses_and_is_told(
-    tmp_path: Path, charge: dict[str, object]
-) -> None:
-    """The next orders would break theirs as well."""
+async def test_an_excessive_charge_pauses_the_run(tmp_path: Path, charge: dict[str, object]) -> None:
+    """The next orders might also cost more than their reservations. The report names the charge."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with changed("placeOrder", lambda answer: answer.update(charge)):
             issuer = BulkIssuer(client, ledger, job="march", max_spend=Decimal(100_000), concurrency=1)
@@ -362,8 +356,8 @@ async def test_a_charge_that_breaks_its_reservation_pauses_and_is_told(
 
 
 @pytest.mark.anyio
-async def test_the_order_total_serves_where_no_charge_is_told(tmp_path: Path) -> None:
-    """Before discount it is an upper bound, so it settles the reservation."""
+async def test_the_order_total_replaces_a_missing_charge(tmp_path: Path) -> None:
+    """It is the price before the discount, so it is an upper bound and settles the reservation."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         with changed("placeOrder", lambda answer: answer.pop("amountCharged")):
             report = await BulkIssuer(client, ledger, job="march").run(lines(2))
@@ -373,7 +367,7 @@ async def test_the_order_total_serves_where_no_charge_is_told(tmp_path: Path) ->
 @pytest.mark.anyio
 @pytest.mark.parametrize("work", ["run", "resume", "outlook", "plan"])
 async def test_a_bound_in_another_currency_is_refused(tmp_path: Path, work: str) -> None:
-    """Sums of two currencies are no sums."""
+    """Amounts of two currencies cannot be added."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         await BulkIssuer(client, ledger, job="march").plan(lines(3))
         with changed("getBalance", lambda answer: answer.update(currency="USD")):
@@ -384,8 +378,8 @@ async def test_a_bound_in_another_currency_is_refused(tmp_path: Path, work: str)
 
 
 @pytest.mark.anyio
-async def test_the_totals_shown_are_those_that_bind(tmp_path: Path) -> None:
-    """What is asked about is what the bound reserves, at today's prices, to the ten-thousandth."""
+async def test_the_shown_totals_are_the_reserved_ones(tmp_path: Path) -> None:
+    """The question shows what the budget reserves, at today's prices, to the ten-thousandth."""
     shown: list[PlanTotals] = []
 
     async def approve(totals: PlanTotals) -> None:
@@ -401,12 +395,12 @@ async def test_the_totals_shown_are_those_that_bind(tmp_path: Path) -> None:
         assert (report.issued, sandbox.books().charged) == (3, Decimal(48_000))
 
 
-# A generator, half-way.
+# A generator that was used before.
 
 
 @pytest.mark.anyio
-async def test_a_generator_that_is_used_up_is_no_empty_job(tmp_path: Path) -> None:
-    """Run again with it, the ledger's rows are missing from it: nothing is sent, and nothing withdrawn."""
+async def test_a_used_generator_is_no_empty_job(tmp_path: Path) -> None:
+    """In a second run with it, the ledger's rows are missing, so nothing is sent and nothing withdrawn."""
     rows = iter(lines(3))
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         issuer = BulkIssuer(client, ledger, job="march")

@@ -1,4 +1,4 @@
-"""Whose books these are: another account, two jobs of one name, a proxy that repeats, and ledgers that were lost."""
+"""Which account and job a ledger belongs to: other accounts, two jobs of one name, a repeating proxy, lost ledgers."""
 
 import shutil
 from collections.abc import AsyncIterator, Mapping
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 def issuer(client: XoxoClient, ledger: SqliteLedger, **settings: Any) -> BulkIssuer:
-    """Return an issuer that believes two absences at once, and sends one order after another."""
+    """Return an issuer that accepts two absences at once, and sends one order after another."""
     return BulkIssuer(client, ledger, **{"job": "march", "settle_s": 0, "concurrency": 1, **settings})
 
 
@@ -34,7 +34,7 @@ def people(**emails: str) -> list[OrderLine]:
 
 
 async def errors_of(ledger: SqliteLedger) -> dict[str, str]:
-    """Return what is said of the lines that are a person's."""
+    """Return the messages of the lines that wait for a person."""
     return {line.key: line.error async for line in ledger.lines(states=(LineState.MANUAL,))}
 
 
@@ -44,7 +44,7 @@ async def errors_of(ledger: SqliteLedger) -> dict[str, str]:
 @pytest.mark.parametrize("doubt", [False, True])
 @pytest.mark.parametrize("command", ["run", "resume", "reconcile", "plan", "resolve"])
 def test_another_client_id_asks_and_sends_nothing(tmp_path: Path, command: str, doubt: bool) -> None:
-    """Exit 2 names the way on; after it was said that the account is the same, the work goes on."""
+    """Exit 2 names `rebind`. After a person has rebound the ledger, the work continues."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
         orders = write_values(tmp_path, ("A", 100), ("B", 100))
@@ -67,8 +67,8 @@ def test_another_client_id_asks_and_sends_nothing(tmp_path: Path, command: str, 
         assert sandbox.books() == before
 
 
-def test_a_replaced_client_id_is_said_once(tmp_path: Path) -> None:
-    """The ledger belongs to the new one from then on, and no more to the old one."""
+def test_a_replaced_client_id_needs_one_rebind(tmp_path: Path) -> None:
+    """The ledger then belongs to the new client id, and no more to the old one."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
         xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **env)
@@ -83,7 +83,7 @@ def test_a_replaced_client_id_is_said_once(tmp_path: Path) -> None:
 
 
 def test_another_sandbox_at_another_port_is_another_server(tmp_path: Path) -> None:
-    """It does not know the ledger's orders, and sells them to nobody a second time."""
+    """It does not know the ledger's orders, so it sells nothing a second time."""
     with Sandbox().run_in_thread() as first:
         xoxo("bulk", "run", write_values(tmp_path, ("A", 100)), "--ledger", "l.db", cwd=tmp_path, **reaching(first))
     with Sandbox().run_in_thread() as second:
@@ -108,7 +108,7 @@ def test_the_same_sandbox_at_another_port_goes_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("echoed", [True, False], ids=["e-mails echoed", "nothing echoed"])
 async def test_two_ledgers_of_one_name_share_nothing(tmp_path: Path, echoed: bool) -> None:
-    """Tuesday's people do not get Monday's codes, whether the vendor tells whose they are or not."""
+    """Tuesday's people do not get Monday's codes, whether or not the vendor tells who ordered them."""
     dialect: Any = "vendor" if echoed else "openapi"
     async with Sandbox(dialect=dialect) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "mon.db") as monday:
@@ -131,8 +131,8 @@ async def test_two_ledgers_of_one_name_share_nothing(tmp_path: Path, echoed: boo
             assert (report.issued, sandbox.books().orders) == (2, 4)
 
 
-async def test_the_wrong_word_adopts_nobody_elses_order(tmp_path: Path) -> None:
-    """Restored by mistake: what the vendor tells of the orders contradicts the rows."""
+async def test_a_mistaken_restore_adopts_no_foreign_order(tmp_path: Path) -> None:
+    """The ledger was restored by mistake, and the vendor's orders contradict its rows."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "mon.db") as monday:
             await issuer(client, monday).run(people(a="ann@example.com"))
@@ -147,7 +147,7 @@ async def test_the_wrong_word_adopts_nobody_elses_order(tmp_path: Path) -> None:
 
 @asynccontextmanager
 async def repeating(po_numbers: set[str], *, late_s: float = 0.0, zone_s: float = 0.0) -> AsyncIterator[Sandbox]:
-    """Run a sandbox behind a proxy that repeats requests: the second copy is refused, and that is the answer."""
+    """Run a sandbox behind a proxy that repeats requests, so that the answer is the refusal of the second copy."""
     place, look = HANDLERS["placeOrder"], HANDLERS["getOrderDetails"]
 
     def placed(state: Any, data: Mapping[str, Any], openapi: bool) -> object:
@@ -184,7 +184,7 @@ async def planned(client: XoxoClient, ledger: SqliteLedger, count: int) -> list[
 
 @pytest.mark.parametrize("zone_s", [0.0, 19_800.0, -28_800.0])
 async def test_an_order_repeated_by_a_proxy_is_adopted(tmp_path: Path, zone_s: float) -> None:
-    """Its date falls within the send, by the clock that another order of this ledger has told."""
+    """Its date falls within the send, by the vendor's clock as another order of this ledger shows it."""
     repeated: set[str] = set()
     async with (
         repeating(repeated, zone_s=zone_s) as sandbox,
@@ -197,7 +197,7 @@ async def test_an_order_repeated_by_a_proxy_is_adopted(tmp_path: Path, zone_s: f
 
 
 async def test_without_a_known_zone_a_person_decides(tmp_path: Path) -> None:
-    """The only row of a ledger: whose order it is cannot be known."""
+    """A ledger with one row cannot know whose order it is."""
     repeated: set[str] = set()
     async with (
         repeating(repeated) as sandbox,
@@ -212,7 +212,7 @@ async def test_without_a_known_zone_a_person_decides(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("late_s", [2.0, 3600.0, 86_400.0])
 async def test_an_order_before_the_send_is_foreign(tmp_path: Path, late_s: float) -> None:
-    """Also a moment before: another run with the same keys may have been a little earlier."""
+    """That holds a moment before the send, too: another run with the same keys may have placed it."""
     repeated: set[str] = set()
     async with (
         repeating(repeated, late_s=late_s) as sandbox,
@@ -229,7 +229,7 @@ async def test_an_order_before_the_send_is_foreign(tmp_path: Path, late_s: float
 
 @pytest.mark.parametrize("unique", [True, False], ids=["refuses known", "refuses none"])
 async def test_a_lost_ledger_is_replaced_to_the_cent(tmp_path: Path, unique: bool) -> None:
-    """Whether or not the vendor refuses a known poNumber: every row is looked up before it is sent."""
+    """Every row is looked up before it is sent, whether or not the vendor refuses a known poNumber."""
     rows = lines(10)
     async with Sandbox(unique_po_numbers=unique) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "lost.db") as lost:
@@ -243,7 +243,7 @@ async def test_a_lost_ledger_is_replaced_to_the_cent(tmp_path: Path, unique: boo
 
 
 async def test_a_restored_older_copy_buys_nothing_twice(tmp_path: Path) -> None:
-    """What it has planned was sent by the ledger that was lost; the vendor refuses no poNumber."""
+    """The lost ledger sent the rows that are planned here, and the vendor refuses no poNumber."""
     async with Sandbox(unique_po_numbers=False) as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
             await issuer(client, ledger).plan(lines(5))
@@ -252,12 +252,12 @@ async def test_a_restored_older_copy_buys_nothing_twice(tmp_path: Path) -> None:
             await issuer(client, ledger).resume()
         async with SqliteLedger(tmp_path / "copy.db") as copy:
             await issuer(client, copy, restore=True).plan(lines(6), approve=None)
-            report = await issuer(client, copy).resume()  # also without the word: the plan has kept it
+            report = await issuer(client, copy).resume()  # also without the flag, because the plan has kept it
             assert (report.issued, sandbox.books().orders) == (6, 6)
 
 
-async def test_packs_made_otherwise_are_a_persons(tmp_path: Path) -> None:
-    """Two plans made two orders of five; the new ledger would make one of ten, which no look-up finds."""
+async def test_differently_packed_orders_need_a_person(tmp_path: Path) -> None:
+    """Two plans made two orders of five rows. The new ledger would make one of ten, which no look-up finds."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "lost.db") as lost:
             await issuer(client, lost, pack=True).run(lines(5))
@@ -270,8 +270,8 @@ async def test_packs_made_otherwise_are_a_persons(tmp_path: Path) -> None:
             assert "may have been sent in other orders" in told
 
 
-async def test_packs_taken_apart_elsewhere_are_a_persons(tmp_path: Path) -> None:
-    """A row was withdrawn there, so the others became orders by themselves; no look-up of the pack finds them."""
+async def test_packs_split_elsewhere_need_a_person(tmp_path: Path) -> None:
+    """There a row was withdrawn, and the other rows became single orders. No look-up of the pack finds them."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         async with SqliteLedger(tmp_path / "l.db") as ledger:
             await issuer(client, ledger, pack=True).plan(lines(5))
@@ -286,7 +286,7 @@ async def test_packs_taken_apart_elsewhere_are_a_persons(tmp_path: Path) -> None
             assert "may have been sent in other orders" in told
 
 
-async def test_packs_made_alike_are_found(tmp_path: Path) -> None:
+async def test_equally_packed_orders_are_found(tmp_path: Path) -> None:
     """The same rows in the same plans make the same orders."""
     async with Sandbox() as sandbox, connected(sandbox) as client:
         for name in ("lost.db", "new.db"):
@@ -296,7 +296,7 @@ async def test_packs_made_alike_are_found(tmp_path: Path) -> None:
 
 
 def test_the_command_restores_a_lost_ledger(tmp_path: Path) -> None:
-    """Without the flag the rows are a person's and the flag is named; with it they are issued, none twice."""
+    """Without the flag the rows wait for a person and the flag is named. With it they are issued once."""
     with Sandbox().run_in_thread() as sandbox:
         env = reaching(sandbox)
         orders = write_values(tmp_path, ("A", 100), ("B", 100))
@@ -312,7 +312,7 @@ def test_the_command_restores_a_lost_ledger(tmp_path: Path) -> None:
 
 
 async def test_two_accounts_are_two_ledgers(tmp_path: Path) -> None:
-    """A client of another account is refused by the library itself, before it asks for a token."""
+    """The library refuses a client of another account before it requests a token."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         await issuer(client, ledger).run(lines(2))
         tokens = sandbox.books().requests["token"]

@@ -1,4 +1,4 @@
-"""Never run: mypy and pyright prove here that the public API has the types its users count on."""
+"""mypy and pyright check here that the public API has the types that its users expect; nothing runs this file."""
 
 from collections.abc import AsyncIterator
 from datetime import date, datetime
@@ -58,7 +58,7 @@ ADDRESSES: tuple[str, ...] = (PRODUCTION, STAGING)
 
 
 class Ask(msgspec.Struct):
-    """A request of one's own."""
+    """A request struct of a caller's."""
 
 
 class Answer(msgspec.Struct):
@@ -77,7 +77,7 @@ def hook(event: Event, /) -> None:
 
 
 class Store:
-    """A store of one's own needs these three, and nothing else."""
+    """A caller's token store needs these three methods and nothing else."""
 
     async def load(self) -> Token | None:
         """Return the pair."""
@@ -87,7 +87,7 @@ class Store:
         """Keep the pair."""
 
     def lock(self) -> "Lock":
-        """Hold others back."""
+        """Keep other users out."""
         return Lock()
 
 
@@ -100,7 +100,7 @@ class Lock:
 
 
 class Provider:
-    """A token provider of one's own."""
+    """A caller's token provider."""
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
         """Return a token."""
@@ -110,7 +110,7 @@ class Provider:
 
 
 def credentials() -> None:
-    """Whatever gives tokens is a provider, whatever keeps them a store."""
+    """A class with `obtain` is a provider, and a class with `load`, `save` and `lock` is a store."""
     store: TokenStore = Store()
     stores: list[TokenStore] = [store, MemoryTokenStore(), FileTokenStore("pair.json"), FileTokenStore(Path("p"))]
     providers: list[TokenProvider] = [
@@ -162,7 +162,7 @@ async def orders(xoxo: XoxoClient) -> None:
 
 
 async def the_rest(xoxo: XoxoClient) -> None:
-    """Account, catalogue, points, links."""
+    """Account, catalog, points, links."""
     day = date(2026, 3, 1)
     assert_type(await xoxo.account.get_balance(), Balance)
     assert_type((await xoxo.account.get_balance()).value, Decimal)
@@ -201,7 +201,7 @@ async def the_rest(xoxo: XoxoClient) -> None:
 
 
 async def own_operations(xoxo: XoxoClient) -> None:
-    """The reply of an operation of one's own has its own type."""
+    """The reply of a caller's operation has its own type."""
     assert_type(await xoxo.dispatch(OWN, Ask()), Answer)
     assert_type(await xoxo.dispatch(OWN_LIST, Ask()), tuple[Answer, ...])
     dispatch: Dispatch = xoxo.dispatcher
@@ -209,7 +209,7 @@ async def own_operations(xoxo: XoxoClient) -> None:
 
 
 def failures(error: XoxoError) -> None:
-    """Every error answers the two questions."""
+    """Every error has `effect` and `retryable`."""
     assert_type(error.effect, errors.Effect)
     assert_type(error.retryable, bool)
     assert_type(error.operation, str)
@@ -222,7 +222,7 @@ def failures(error: XoxoError) -> None:
 
 
 async def bulk(xoxo: XoxoClient) -> None:
-    """A run and its report."""
+    """A run returns a report."""
     async with SqliteLedger("march.db") as ledger:
         issuer = BulkIssuer(xoxo, ledger, job="march")
         report = await issuer.run(read_orders("orders.csv"))
@@ -232,7 +232,7 @@ async def bulk(xoxo: XoxoClient) -> None:
 
 
 def events(event: Event) -> None:
-    """A hook tells events apart by their class, and knows their fields."""
+    """A hook tells events apart by their class and reads their fields."""
     match event:
         case LineSettled():
             assert_type(event.state, str)
@@ -254,7 +254,7 @@ async def with_hooks() -> None:
 
 
 async def hooks_and_sandbox(xoxo: XoxoClient) -> None:
-    """The webhook says which status was read back; the sandbox what it has booked."""
+    """The webhook returns the status that it read back, and the sandbox its booked orders."""
 
     async def on_delivery(delivery: Delivery) -> None:
         assert_type(delivery.delivery_status, DeliveryStatus | None)

@@ -1,4 +1,4 @@
-"""`client`: one road for everything that uses it, opened by the first call and closed once."""
+"""`client`: all services share one session and dispatcher; the first call opens connections, `aclose()` closes them."""
 
 import logging
 from pathlib import Path
@@ -36,14 +36,14 @@ def client_of(sandbox: Sandbox, **settings: Any) -> XoxoClient:
 
 
 def test_making_a_client_does_nothing_yet() -> None:
-    """No event loop is needed; and nobody reaches production who has not asked for it by name."""
+    """The constructor needs no event loop, and without a `base_url` the client talks to STAGING."""
     client = XoxoClient(CREDENTIALS)
     assert client.base_url == STAGING
     assert client.max_connections == 256
 
 
 def test_a_client_shows_its_address_and_no_secret() -> None:
-    """Also where a debugger prints it."""
+    """The repr of a client holds its address and none of its secrets."""
     assert repr(XoxoClient(CREDENTIALS)) == f"XoxoClient(base_url={STAGING!r})"
 
 
@@ -58,22 +58,22 @@ def test_a_client_shows_its_address_and_no_secret() -> None:
         ({"base_url": "http://example.com/chef"}, "allow_insecure_http"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused_when_given(settings: dict[str, Any], problem: str) -> None:
-    """Before anything could be sent, and with what to do about it."""
+def test_senseless_settings_are_refused(settings: dict[str, Any], problem: str) -> None:
+    """The constructor raises `ConfigError` before anything is sent, and the error says what to change."""
     with pytest.raises(errors.ConfigError, match=problem):
         XoxoClient(**{"credentials": CREDENTIALS, **settings})
 
 
 def test_clients_of_one_account_share_one_allowance() -> None:
-    """The vendor counts by account: another address or token is another allowance."""
+    """Clients of one account share a pacer, because the vendor counts by account; another account has another."""
     first, second = XoxoClient(CREDENTIALS), XoxoClient(ClientCredentials("somebody", "hush-hush"))
     assert first.dispatcher.pacer is second.dispatcher.pacer
     assert first.dispatcher.pacer is not XoxoClient(StaticToken("token")).dispatcher.pacer
     assert first.dispatcher.pacer is not XoxoClient(CREDENTIALS, base_url="https://other.example/chef").dispatcher.pacer
 
 
-def test_the_environment_says_where_and_arguments_say_it_better(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`from_env` takes the address from `XOXO_BASE_URL` unless it is told one."""
+def test_an_argument_overrides_the_base_url_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`from_env` takes the address from `XOXO_BASE_URL` unless `base_url` is given."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "token")
     monkeypatch.setenv("XOXO_BASE_URL", "https://env.example/chef/")
     assert XoxoClient.from_env().base_url == "https://env.example/chef"
@@ -81,7 +81,7 @@ def test_the_environment_says_where_and_arguments_say_it_better(monkeypatch: pyt
 
 
 def test_without_credentials_the_variables_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is there is not asked for."""
+    """The error names the variables that are missing, and no other."""
     for name in ("ACCESS_TOKEN", "REFRESH_TOKEN", "CLIENT_SECRET"):
         monkeypatch.delenv(f"XOXO_{name}", raising=False)
     monkeypatch.setenv("XOXO_CLIENT_ID", "somebody")
@@ -99,20 +99,20 @@ def environment(**variables: object) -> Environment:
 @pytest.mark.parametrize(
     ("family", "shown"), [("", "user"), ("user", "user"), ("company", "company"), ("Company", "company")]
 )
-def test_the_family_of_the_credentials_is_the_environments(tmp_path: Path, family: str, shown: str) -> None:
-    """XOXO_TOKEN_FAMILY says which of an account's two credential sets it is; points and storefront need company."""
+def test_the_environment_chooses_the_credential_family(tmp_path: Path, family: str, shown: str) -> None:
+    """`XOXO_TOKEN_FAMILY` says which credential set is used; points and the storefront need `company`."""
     given = environment(XOXO_TOKEN_FAMILY=family, XOXO_TOKEN_FILE=tmp_path / "pair.json")
     assert f"family={shown!r}" in repr(credentials_from(given))
 
 
 def test_another_family_is_a_config_error(tmp_path: Path) -> None:
-    """Anything else is named before anything is sent."""
+    """An unknown family raises `ConfigError` before anything is sent."""
     with pytest.raises(errors.ConfigError, match="XOXO_TOKEN_FAMILY"):
         credentials_from(environment(XOXO_TOKEN_FAMILY="admin", XOXO_TOKEN_FILE=tmp_path / "pair.json"))
 
 
-def test_a_token_file_is_used_without_a_configured_token(tmp_path: Path) -> None:
-    """Where a pair has been imported, client id and secret are enough; where none has, they mean what they meant."""
+def test_an_imported_pair_needs_no_configured_token(tmp_path: Path) -> None:
+    """With an imported pair, client id and secret mean `RefreshToken`; without one, `ClientCredentials`."""
     variables = {"XOXO_REFRESH_TOKEN": "", "XOXO_TOKEN_FILE": tmp_path / "pair.json"}
     assert repr(credentials_from(environment(**variables))).startswith("ClientCredentials")
     (tmp_path / "pair.json").write_text("{}")
@@ -120,7 +120,7 @@ def test_a_token_file_is_used_without_a_configured_token(tmp_path: Path) -> None
 
 
 def test_client_credentials_need_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They keep nothing on disk: a container without a home is place enough. A refresh token needs one, and says so."""
+    """Client credentials keep nothing on disk, so they need no home folder; a refresh token needs one."""
 
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -133,10 +133,10 @@ def test_client_credentials_need_no_home_folder(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize("where", ["under a file", "in a folder nobody may make", "state"])
-def test_a_token_file_without_a_place_is_a_config_error(
+def test_an_unusable_token_folder_is_a_config_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    """Whatever the system says, the error names the file and the variable that moves it."""
+    """The error names the token file and the variable that moves it."""
     (tmp_path / "file").write_text("")
     match where:
         case "under a file":
@@ -151,8 +151,8 @@ def test_a_token_file_without_a_place_is_a_config_error(
         XoxoClient.from_env()
 
 
-async def test_a_closed_client_says_so_and_may_be_closed_again() -> None:
-    """Leaving the block closes it."""
+async def test_a_closed_client_raises_and_closes_again() -> None:
+    """After `async with`, a call raises `ConfigError`, and a second `aclose()` does nothing."""
     async with Sandbox() as sandbox, client_of(sandbox) as client:
         assert (await client.account.get_balance()).currency == "INR"
         await client.aclose()
@@ -161,8 +161,8 @@ async def test_a_closed_client_says_so_and_may_be_closed_again() -> None:
             await client.account.get_balance()
 
 
-async def test_a_session_that_is_lent_is_used_and_never_closed() -> None:
-    """Token and question both go through it; whose it is, closes it."""
+async def test_a_callers_session_is_never_closed() -> None:
+    """The client sends token requests and calls through the caller's session, and does not close it."""
     asked: list[str] = []
     trace = aiohttp.TraceConfig()
 
@@ -185,8 +185,8 @@ class Currency(msgspec.Struct, frozen=True):
     currency: str = ""
 
 
-async def test_an_operation_of_your_own_takes_the_same_road() -> None:
-    """`dispatch` asks what no service offers, with this client's token and limits."""
+async def test_a_callers_operation_uses_token_and_limits() -> None:
+    """`dispatch` runs a caller's operation with this client's token and rate limits."""
     mine = Operation(
         "getBalance",
         query="plumProAPI.query.getBalance",
@@ -199,10 +199,8 @@ async def test_an_operation_of_your_own_takes_the_same_road() -> None:
 
 
 @pytest.mark.parametrize("logs_itself", [False, True])
-async def test_an_order_left_in_doubt_is_told_to_hooks_and_log_once_each(
-    caplog: pytest.LogCaptureFixture, logs_itself: bool
-) -> None:
-    """With the poNumber to settle by; a hook that logs spares the log a second line."""
+async def test_doubt_reaches_hooks_and_log_once(caplog: pytest.LogCaptureFixture, logs_itself: bool) -> None:
+    """An `OrderInDoubt` has the poNumber; where a `LoggingHook` logs it, the client does not log it again."""
     events: list[Event] = []
     hooks = [events.append, LoggingHook()] if logs_itself else [events.append]
     async with Sandbox() as sandbox, client_of(sandbox, hooks=hooks) as client:
@@ -217,7 +215,7 @@ async def test_an_order_left_in_doubt_is_told_to_hooks_and_log_once_each(
 
 
 class Around:
-    """What some put around aiohttp's session: a `request` of its own, and everything else is the session's."""
+    """A wrapper of aiohttp's session with a `request` method of its own."""
 
     def __init__(self, http: aiohttp.ClientSession) -> None:
         self._http = http
@@ -231,8 +229,8 @@ class Around:
         return getattr(self._http, name)
 
 
-async def test_a_session_of_the_callers_is_asked_by_its_public_method() -> None:
-    """It may sign or log what it sends; what lies behind it is none of ours."""
+async def test_a_callers_session_is_called_by_request() -> None:
+    """The client calls the public `request` of a caller's session, which may sign or log each request."""
     async with Sandbox() as sandbox, aiohttp.ClientSession() as http:
         around: Any = Around(http)
         async with client_of(sandbox, session=around) as client:
@@ -240,8 +238,8 @@ async def test_a_session_of_the_callers_is_asked_by_its_public_method() -> None:
         assert around.asked == ["POST", "POST"]  # the token, and the balance
 
 
-async def test_what_replaces_aiohttps_requests_is_met_by_an_open_client_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Mocks and instrumentations replace `ClientSession._request`: past one of them, a test would spend real money."""
+async def test_an_open_client_meets_patched_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mocks replace `ClientSession._request`; a client that called around one would spend real money in a test."""
 
     async def replaced(*_given: Any, **_options: Any) -> Any:
         raise aiohttp.ClientConnectionError("mocked")

@@ -10,7 +10,7 @@ from xoxo_async.config import check_count, check_number
 
 
 def test_limits_are_kept_by_operation() -> None:
-    """Each documented operation has its own limit, and the others none."""
+    """Each documented operation has its own limit, and every other operation has `other`."""
     limits = RateLimits(place_order=6000)
     assert [limits.per_minute(n) for n in ("placeOrder", "getBalance", "sendBalance")] == [6000, 10, None]
     assert RateLimits.unlimited().per_minute("placeOrder") is None
@@ -20,15 +20,15 @@ NO_NUMBERS = [-1, float("inf"), float("nan"), "10", True, None, 10**400, 1e13, [
 
 
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=repr)
-def test_what_is_no_number_is_told_by_its_name(value: object) -> None:
-    """NaN ends no wait, infinity none either, and a text raises something else much later."""
+def test_a_wrong_number_is_named(value: object) -> None:
+    """NaN, infinity and texts raise `ConfigError` when they are given, not when a wait uses them."""
     for check in (check_number, partial(check_number, zero=True), check_count):
         with pytest.raises(errors.ConfigError, match="patience_s must be a"):
             check("patience_s", value)
 
 
 def test_numbers_are_handed_on() -> None:
-    """0 only where it means something."""
+    """A valid number is returned as it is, and 0 passes only where it is allowed."""
     assert (check_number("n", 0.5), check_number("n", 0, zero=True), check_count("n", 1)) == (0.5, 0, 1)
     for refused in (lambda: check_number("n", 0), lambda: check_count("n", 0), lambda: check_count("n", 1.5)):
         with pytest.raises(errors.ConfigError):
@@ -37,7 +37,7 @@ def test_numbers_are_handed_on() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "10", True])
 def test_senseless_numbers_are_refused(value: object) -> None:
-    """Limits and timeouts are positive numbers."""
+    """A limit or timeout that is not positive raises `ConfigError`."""
     with pytest.raises(errors.ConfigError, match="place_order"):
         RateLimits(place_order=value)  # type: ignore[arg-type]
     with pytest.raises(errors.ConfigError, match="read_s"):
@@ -57,8 +57,6 @@ def test_senseless_numbers_are_refused(value: object) -> None:
         (Timeouts(call_s=100, order_s=72), 25, 97),
     ],
 )
-def test_a_call_keeps_time_for_its_order_and_a_look_up(
-    timeouts: Timeouts, look_up_s: float, order_needs_s: float
-) -> None:
-    """Where a call is too short for both, a quarter of it is for waiting and a quarter at most for the look-up."""
+def test_a_call_keeps_time_for_look_ups(timeouts: Timeouts, look_up_s: float, order_needs_s: float) -> None:
+    """Where `call_s` is too short for both, a quarter is for waiting and at most a quarter for the look-up."""
     assert (timeouts.look_up_s, timeouts.order_needs_s) == (look_up_s, order_needs_s)

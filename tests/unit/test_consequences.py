@@ -27,7 +27,7 @@ CLASSES = [
 @pytest.mark.parametrize("effect", [EffectClass.KEYED, EffectClass.UNKEYED])
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_doubt_never_repeats_what_moves_money(kind: type[errors.XoxoError], effect: EffectClass) -> None:
-    """No error whose effect is possible lets a call that moves money be made again, whatever else it says."""
+    """`may_repeat` is False for a call that moves money after every error whose effect is possible."""
     error = kind("x")
     error.effect, error.retryable = "possible", True
     assert not may_repeat(error, effect)
@@ -35,7 +35,7 @@ def test_doubt_never_repeats_what_moves_money(kind: type[errors.XoxoError], effe
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
 def test_doubt_never_proves_that_no_order_exists(kind: type[errors.XoxoError]) -> None:
-    """An error whose effect is possible is never read as a refusal, nor as not processed."""
+    """`proof_of` reads an error whose effect is possible neither as a refusal nor as not processed."""
     for retryable in (True, False):
         for error_id in ("", "PLE10001", "PLE10025"):
             error = kind("x")
@@ -43,8 +43,8 @@ def test_doubt_never_proves_that_no_order_exists(kind: type[errors.XoxoError]) -
             assert proof_of(error) in {Proof.UNCLEAR, Proof.LOST}
 
 
-def test_a_refused_token_is_renewed_once_by_its_own_rule() -> None:
-    """A refused token is not repeated by the policy; `renews_the_token` says whether a new one may help."""
+def test_only_its_own_rule_renews_a_token() -> None:
+    """The policy does not repeat a refused token; `renews_the_token` says whether a new one may help."""
     error = errors.TokenRejectedError("x", retryable=True)
     assert (may_repeat(error, EffectClass.READ), renews_the_token(error)) == (False, True)
     assert not renews_the_token(errors.TokenRejectedError("x"))
@@ -68,7 +68,7 @@ def test_a_refused_token_is_renewed_once_by_its_own_rule() -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, errors.XoxoError) else value.name,
 )  # fmt: skip
 def test_an_error_proves_what_it_can(error: errors.XoxoError, proof: Proof) -> None:
-    """Proof of absence needs an answer that certainly means no order; the rest is doubt or was not processed."""
+    """Only an answer that certainly means no order proves absence; every other error is doubt or was not processed."""
     assert proof_of(error) is proof
 
 
@@ -87,15 +87,15 @@ def test_an_error_proves_what_it_can(error: errors.XoxoError, proof: Proof) -> N
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, errors.XoxoError) else value.name,
 )  # fmt: skip
-def test_an_error_tells_what_awaits_later_orders(error: errors.XoxoError, following: NextOrders) -> None:
-    """What concerns the account or the server concerns all orders; a refusal with a reason concerns one."""
+def test_next_orders_follow_from_one_error(error: errors.XoxoError, following: NextOrders) -> None:
+    """An error of the account or the server concerns all orders; a refusal with a reason concerns one."""
     assert next_orders(error) is following
     assert needs_a_person(error) is (following is NextOrders.NEED_A_PERSON)
 
 
 @pytest.mark.parametrize("effect", [EffectClass.KEYED, EffectClass.UNKEYED])
 def test_silence_after_money_is_outcome_unknown(effect: EffectClass) -> None:
-    """Where no answer tells what happened, the call says that nobody knows, with what is needed to settle it."""
+    """Without an answer, a call that moves money raises `OutcomeUnknownError` with what is needed to settle it."""
     error = errors.ReplyLostError("x", operation="placeOrder", attempts=2, po_number="P1", status=502)
     outcome = as_outcome(error, effect)
     assert isinstance(outcome, errors.OutcomeUnknownError)
@@ -104,13 +104,13 @@ def test_silence_after_money_is_outcome_unknown(effect: EffectClass) -> None:
 
 
 def test_an_answer_stays_what_it_is() -> None:
-    """A vendor's answer with an error id, and proof that nothing happened, are raised as they are."""
+    """An answer with an error id, and an error whose effect is none, are raised as they are."""
     kept = [errors.ServerError("x", error_id="PLE10025"), errors.ConnectError("x"), errors.ConfigError("x")]
     assert [as_outcome(error, EffectClass.KEYED) for error in kept] == kept
 
 
-def test_a_spoken_no_stands_only_without_key() -> None:
-    """A refusal in the answer's own words is believed of points and links; an order can be looked up instead."""
+def test_a_refusal_in_words_stands_without_key() -> None:
+    """`as_outcome` believes a refusal in words for points and links; an order can be looked up instead."""
     error = errors.RefusedError("x")
     error.in_words = True
     assert as_outcome(error, EffectClass.UNKEYED) is error
@@ -118,14 +118,14 @@ def test_a_spoken_no_stands_only_without_key() -> None:
 
 
 def test_a_failed_read_changed_nothing() -> None:
-    """The effect of a read is none, however it ended."""
+    """The effect of a failed read is always `none`."""
     error = errors.ReplyLostError("x")
     assert as_outcome(error, EffectClass.READ) is error
     assert error.effect == "none"
 
 
 def test_ids_that_mean_an_order_are_known() -> None:
-    """An answer means an order where the table says so, and where its id is in no table."""
+    """An error id means an order where the table says so, and where no table has it."""
     assert means_an_order(errors.RefusedError("x", error_id="PLE10036"))
     assert means_an_order(errors.RefusedError("x", error_id="PLE19999"))
     assert not means_an_order(errors.ServerError("x", error_id="PLE10025"))

@@ -1,4 +1,4 @@
-"""`environment`: what the variables say, and where pairs rest."""
+"""`environment`: the `XOXO_*` variables, and the file of a token pair."""
 
 from pathlib import Path
 
@@ -9,14 +9,14 @@ from xoxo_async.environment import Environment, default_token_file
 
 
 def test_the_environment_is_read_and_not_shown() -> None:
-    """Blank variables count as absent; the repr holds no secret."""
+    """A blank variable counts as absent, and the repr holds no secret."""
     environment = Environment.read({"XOXO_CLIENT_SECRET": "hush", "XOXO_BASE_URL": " ", "XOXO_CLIENT_ID": "me"})
     assert (environment.base_url, environment.client_id, environment.client_secret) == (STAGING, "me", "hush")
     assert "hush" not in repr(environment)
 
 
 def test_the_families_have_files_of_their_own() -> None:
-    """One client id in both families keeps two pairs; the user family's file is named as it always was."""
+    """One client id in both families has two files; the user family's file keeps its old name."""
     who = {"XOXO_CLIENT_ID": "me"}
     families: list[dict[str, str]] = [{}, {"XOXO_TOKEN_FAMILY": "user"}, {"XOXO_TOKEN_FAMILY": "company"}]
     files = {default_token_file(Environment.read(who | one), {"XDG_STATE_HOME": "/x"}) for one in families}
@@ -24,7 +24,7 @@ def test_the_families_have_files_of_their_own() -> None:
 
 
 def test_no_home_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process without a home folder is told which variable helps."""
+    """Without a home folder the error names the variable that helps."""
 
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")

@@ -1,4 +1,4 @@
-"""`errors`: one hierarchy whose members say what may have happened, and survive a journey to another process."""
+"""`errors`: the hierarchy, what each error says about its effect, and copies for other processes."""
 
 import copy
 import pickle
@@ -25,7 +25,7 @@ DOUBT = {
 
 
 def test_the_drawing_at_the_top_is_the_hierarchy() -> None:
-    """Every error stands there, under its parent, and is offered by name."""
+    """The module docstring draws every error under its parent, and `__all__` has every one of them."""
     parents: dict[str, str] = {}
     above: list[str] = []
     for line in (errors.__doc__ or "").splitlines():
@@ -38,8 +38,8 @@ def test_the_drawing_at_the_top_is_the_hierarchy() -> None:
 
 
 @kinds
-def test_an_error_is_proof_that_nothing_happened_unless_it_says_otherwise(kind: type[XoxoError]) -> None:
-    """A look-up is due only after those that leave doubt; the caller's word goes before the class's."""
+def test_only_some_errors_leave_doubt(kind: type[XoxoError]) -> None:
+    """Only the listed classes have effect `possible`; the argument overrides the class."""
     assert kind("x").effect == ("possible" if kind.__name__ in DOUBT else "none")
     if "effect" in kind.__init__.__kwdefaults__:
         assert kind("x", effect="possible").effect == "possible"
@@ -47,14 +47,14 @@ def test_an_error_is_proof_that_nothing_happened_unless_it_says_otherwise(kind: 
 
 
 @kinds
-def test_only_what_surely_changed_nothing_may_be_made_again_by_itself(kind: type[XoxoError]) -> None:
-    """Never reached, and refused for the rate: the rest is for whoever knows more."""
+def test_only_two_classes_are_retryable(kind: type[XoxoError]) -> None:
+    """`ConnectError` and `RateLimitedError` alone are retryable by their class."""
     assert kind("x").retryable is (kind.__name__ in {"ConnectError", "RateLimitedError"})
 
 
 @kinds
-def test_an_error_survives_copy_and_pickle_with_all_it_says(kind: type[XoxoError]) -> None:
-    """A worker's error is read in another process; a remembered one is raised again with a traceback of its own."""
+def test_copy_and_pickle_keep_all_attributes(kind: type[XoxoError]) -> None:
+    """Another process reads a worker's error, and a remembered error is raised again as a copy."""
     error = kind("no luck").located(operation="placeOrder", attempts=3, po_number="PO-1")
     error.status, error.error_id, error.effect, error.retryable = 502, "PLE10025", "possible", True
     if isinstance(error, errors.RateLimitedError):
@@ -73,7 +73,7 @@ def test_an_error_survives_copy_and_pickle_with_all_it_says(kind: type[XoxoError
 
 
 def test_a_message_ends_with_the_facts_there_are() -> None:
-    """Operation, status, error id and poNumber, in this order; without any of them it stands alone."""
+    """The text ends with operation, status, error id and poNumber, in this order, as far as they are known."""
     assert str(errors.ServerError("failed")) == "failed"
     assert str(errors.ServerError("failed", status=502)) == "failed [HTTP 502]"
     error = errors.ServerError("failed", status=400, error_id="PLE10025", operation="placeOrder", po_number="PO-1")
@@ -81,8 +81,8 @@ def test_a_message_ends_with_the_facts_there_are() -> None:
     assert error.message == "failed"
 
 
-def test_an_error_is_located_once_and_counted_to_the_end() -> None:
-    """Who raised it knows best where; attempts are the dispatcher's. It is the same error, with its traceback."""
+def test_located_keeps_the_first_operation() -> None:
+    """`located` fills in what is missing, always replaces `attempts`, and returns the same error."""
     error = errors.ConnectError("down")
     assert error.located(operation="getBalance", attempts=1) is error
     error.located(operation="other", attempts=4, po_number="PO-1")
@@ -90,16 +90,16 @@ def test_an_error_is_located_once_and_counted_to_the_end() -> None:
     assert (error.operation, error.attempts, error.po_number) == ("getBalance", 5, "PO-1")
 
 
-def test_the_problems_of_a_plan_are_counted_where_nobody_did() -> None:
-    """What is shown may be less than there is."""
+def test_plan_problems_are_counted_by_default() -> None:
+    """`total` is the number of `problems`, unless the caller says that there are more."""
     assert errors.PlanError("x").total == 0
     assert errors.PlanError("x", problems=("a", "b")).total == 2
     assert errors.PlanError("x", problems=("a", "b"), total=30).total == 30
 
 
 @pytest.mark.parametrize("error_id", ERROR_IDS)
-def test_an_error_id_after_which_an_order_may_exist_is_no_plain_no(error_id: str) -> None:
-    """Where the table says that an order exists, its error never says that the payload or the account was at fault."""
+def test_no_input_error_means_an_order(error_id: str) -> None:
+    """No error id of an existing order has a class that blames the payload or the account."""
     row = ERROR_IDS[error_id]
     assert issubclass(row.error, errors.ApiError)
     assert row.meaning

@@ -1,4 +1,4 @@
-"""`hooks`: what the SDK tells about itself, and that nobody who listens can change it."""
+"""`hooks`: events, the log, and hooks that cannot change what they observe."""
 
 import logging
 
@@ -25,21 +25,21 @@ DOUBT = OrderInDoubt(po_number="PO-7", reason="its caller was cancelled")
     ids=lambda value: type(value).__name__ if isinstance(value, Event) else logging.getLevelName(value),
 )
 def test_each_event_is_logged_under_its_level(caplog: pytest.LogCaptureFixture, event: Event, level: int) -> None:
-    """Under the logger `xoxo_async`, one line an event: somebody who reads warnings alone misses no doubt."""
+    """`LoggingHook` writes one line for each event to `xoxo_async`; doubt is a warning."""
     with caplog.at_level(logging.DEBUG, logger="xoxo_async"):
         LoggingHook()(event)
     assert [(record.name, record.levelno) for record in caplog.records] == [("xoxo_async", level)]
 
 
 def test_a_logged_doubt_says_what_to_settle_with(caplog: pytest.LogCaptureFixture) -> None:
-    """The line has the poNumber and the reason."""
+    """The log line of an `OrderInDoubt` has the poNumber and the reason."""
     LoggingHook()(DOUBT)
     assert "PO-7" in caplog.text
     assert "its caller was cancelled" in caplog.text
 
 
-def test_every_hook_hears_every_event_in_order() -> None:
-    """One after another, the event itself, no copy."""
+def test_every_hook_gets_every_event_in_order() -> None:
+    """`notify` passes the event itself to one hook after another."""
     heard: list[tuple[str, Event]] = []
     notify([lambda event: heard.append(("first", event)), lambda event: heard.append(("second", event))], FINE)
     assert heard == [("first", FINE), ("second", FINE)]
@@ -47,7 +47,7 @@ def test_every_hook_hears_every_event_in_order() -> None:
 
 
 def test_a_broken_hook_keeps_no_event_back(caplog: pytest.LogCaptureFixture) -> None:
-    """Its fault is logged with its origin, and neither raised nor in anybody's way."""
+    """The exception of a hook is logged with its traceback, is not raised, and stops no other hook."""
     heard: list[Event] = []
 
     def broken(_event: Event) -> None:
@@ -62,6 +62,6 @@ def test_a_broken_hook_keeps_no_event_back(caplog: pytest.LogCaptureFixture) -> 
 
 @pytest.mark.parametrize("event", [FINE, AGAIN, RENEWED, DOUBT], ids=lambda event: type(event).__name__)
 def test_no_hook_can_change_an_event(event: Event) -> None:
-    """What one hook heard is what the next one hears."""
+    """Events are frozen, so every hook receives the same values."""
     with pytest.raises(AttributeError):
         setattr(event, type(event).__struct_fields__[0], "other")

@@ -1,4 +1,4 @@
-"""`network`: which addresses a client talks to."""
+"""`network`: the addresses that a client accepts."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from xoxo_async.network import check_base_url
     "url", [PRODUCTION, STAGING, "http://127.0.0.1:8080/chef", "http://localhost", "http://[::1]:1"]
 )
 def test_https_and_loopback_addresses_pass(url: str) -> None:
-    """Plain http is for this machine only."""
+    """An https address is accepted for every host, plain http for this machine alone."""
     assert check_base_url(url + "/") == url
 
 
@@ -31,12 +31,12 @@ def test_https_and_loopback_addresses_pass(url: str) -> None:
     ],
 )
 def test_other_addresses_are_refused(url: str) -> None:
-    """Each wrong address is a ConfigError, and none shows a password."""
+    """Each wrong address raises `ConfigError`, and no message shows a password."""
     with pytest.raises(errors.ConfigError) as caught:
         check_base_url(url)
     assert "pw" not in str(caught.value)
 
 
 def test_insecure_http_must_be_asked_for() -> None:
-    """Plain http to another machine works only when said out loud."""
+    """Plain http to another machine needs `allow_insecure_http=True`."""
     assert check_base_url("http://10.0.0.1", allow_insecure_http=True) == "http://10.0.0.1"

@@ -1,4 +1,4 @@
-"""`pacing`: who may go when."""
+"""`pacing`: when each caller may send."""
 
 import gc
 import heapq
@@ -24,13 +24,13 @@ def paced(clock: list[float], **limits: float) -> Pacer:
 
 
 def test_slots_are_one_interval_apart() -> None:
-    """At 60 a minute the k-th caller waits k seconds and one percent of headroom: no burst."""
+    """At 60 a minute the k-th caller waits k seconds and one percent of headroom, so there is no burst."""
     pacer = paced([0.0], place_order=60)
     assert [pacer.reserve("placeOrder") for _ in range(4)] == pytest.approx([0, 1.01, 2.02, 3.03])
 
 
 def test_idle_time_is_not_saved_up() -> None:
-    """After a pause there is one slot at once, not many."""
+    """After a pause one slot is free at once, and not many."""
     clock = [0.0]
     pacer = paced(clock, place_order=60)
     pacer.reserve("placeOrder")
@@ -40,8 +40,8 @@ def test_idle_time_is_not_saved_up() -> None:
 
 @pytest.mark.parametrize("late", [0.0, 0.01, 0.1, 0.24])
 @pytest.mark.parametrize("per_minute", [60, 600, 6000])
-def test_a_late_caller_makes_up_for_it_and_never_overfills_a_window(per_minute: int, late: float) -> None:
-    """Whoever comes a little late to each slot still gets the whole allowance, and no 60 s hold more than the limit."""
+def test_late_callers_never_overfill_a_window(per_minute: int, late: float) -> None:
+    """Callers that are a little late still get the whole allowance, and no 60 s hold more than the limit."""
     clock = [0.0]
     pacer = paced(clock, place_order=per_minute)
     sent: list[float] = []
@@ -54,15 +54,15 @@ def test_a_late_caller_makes_up_for_it_and_never_overfills_a_window(per_minute: 
 
 
 def test_operations_do_not_share_an_allowance() -> None:
-    """All operations share one URL and none of them a limit."""
+    """Each operation has its own slots, although all of them share one URL."""
     pacer = paced([0.0], place_order=60, balance=60)
     pacer.reserve("placeOrder")
     assert pacer.reserve("getBalance") == 0
     assert [pacer.reserve("sendBalance") for _ in range(3)] == [0, 0, 0]
 
 
-def test_a_slot_past_the_deadline_is_refused_and_not_taken() -> None:
-    """Who cannot wait is told at once how long it would have been, and costs nobody a slot."""
+def test_a_slot_past_the_deadline_is_refused() -> None:
+    """The error says how long the wait would be, and the slot stays free for the next caller."""
     pacer = paced([0.0], place_order=60)
     pacer.reserve("placeOrder")
     with pytest.raises(errors.RateLimitedError) as caught:
@@ -73,7 +73,7 @@ def test_a_slot_past_the_deadline_is_refused_and_not_taken() -> None:
 
 @pytest.mark.parametrize("limits", [{"place_order": 60.0}, {"place_order": None}])
 def test_a_penalty_holds_everybody_of_that_operation(limits: dict[str, float]) -> None:
-    """No slot before its end, also without a limit; others go on; afterwards all is as before."""
+    """No slot of that operation comes before the penalty's end, also without a limit; other operations go on."""
     clock = [0.0]
     pacer = paced(clock, **limits)
     pacer.penalise("placeOrder", 30)
@@ -85,7 +85,7 @@ def test_a_penalty_holds_everybody_of_that_operation(limits: dict[str, float]) -
 
 
 class Time:
-    """A clock, and a sleep whose sleepers wake as the clock is moved: in order, and without waiting."""
+    """A clock, and a sleep that ends when the test moves the clock; sleepers wake in order."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -103,7 +103,7 @@ class Time:
         await woken.wait()
 
     async def pass_to(self, end: float) -> None:
-        """Let time pass, waking each sleeper at its time."""
+        """Move the clock on, and wake each sleeper at its time."""
         await settled()
         while self._sleepers and self._sleepers[0][0] <= end:
             at, _, woken = heapq.heappop(self._sleepers)
@@ -113,20 +113,20 @@ class Time:
         self.now = end
 
     async def stall(self, seconds: float) -> None:
-        """Let time pass while nobody runs; then everybody whose time it was wakes at once."""
+        """Move the clock on while no task runs; then wake every sleeper whose time has come."""
         await settled()
         self.now += seconds
         await self.pass_to(self.now)
 
 
 async def settled() -> None:
-    """Let every task run until it waits."""
+    """Run every task until it waits."""
     for _ in range(8):
         await anyio.lowlevel.checkpoint()
 
 
 class Callers:
-    """Tasks that wait for slots of placeOrder, and note when they went."""
+    """Tasks that wait for slots of placeOrder, and the times at which they got them."""
 
     def __init__(self, pacer: Pacer, time: Time, group: TaskGroup) -> None:
         self.pacer, self.time, self.group = pacer, time, group
@@ -172,7 +172,7 @@ async def callers(time: Time) -> AsyncIterator[Callers]:
 
 @pytest.mark.anyio
 async def test_waiters_go_in_order_one_interval_apart(time: Time, callers: Callers) -> None:
-    """First come, first served."""
+    """Callers get their slots in the order in which they asked."""
     await callers.ask(*"abcd")
     await time.pass_to(1010.0)
     assert callers.order == "abcd"
@@ -180,8 +180,8 @@ async def test_waiters_go_in_order_one_interval_apart(time: Time, callers: Calle
 
 
 @pytest.mark.anyio
-async def test_a_penalty_moves_those_who_wait_and_nobodys_place(time: Time, callers: Callers) -> None:
-    """Whoever held a slot in it goes after it, in order; then one interval apart as before, newcomers last."""
+async def test_a_penalty_moves_waiters_in_order(time: Time, callers: Callers) -> None:
+    """Waiting callers go after the penalty in their old order, one interval apart, and newcomers go last."""
     await callers.ask(*"abcdefgh")
     await time.pass_to(1002.5)
     callers.pacer.penalise("placeOrder", 3)
@@ -194,8 +194,8 @@ async def test_a_penalty_moves_those_who_wait_and_nobodys_place(time: Time, call
 
 
 @pytest.mark.anyio
-async def test_a_penalty_within_a_penalty_adds_only_what_is_longer(time: Time, callers: Callers) -> None:
-    """Every call in flight is refused, and each names the same end; the last one counts."""
+async def test_overlapping_penalties_do_not_add_up(time: Time, callers: Callers) -> None:
+    """Every refused call in flight names the same end, so the latest end counts once."""
     await callers.ask(*"abcd")
     await time.pass_to(1000.5)
     for seconds in (5, 1, 5, 6):
@@ -205,8 +205,8 @@ async def test_a_penalty_within_a_penalty_adds_only_what_is_longer(time: Time, c
 
 
 @pytest.mark.anyio
-async def test_after_a_penalty_nobody_waited_for_there_is_no_burst(time: Time, callers: Callers) -> None:
-    """Its length is no idle time to be made up, nor is what was before it."""
+async def test_an_unattended_penalty_causes_no_burst(time: Time, callers: Callers) -> None:
+    """The time before and during a penalty is not made up for."""
     await callers.ask("a")
     await time.pass_to(1100.0)
     callers.pacer.penalise("placeOrder", 30)
@@ -217,8 +217,8 @@ async def test_after_a_penalty_nobody_waited_for_there_is_no_burst(time: Time, c
 
 
 @pytest.mark.anyio
-async def test_a_late_waiter_does_not_slip_into_a_penalty(time: Time, callers: Callers) -> None:
-    """Its slot had come before the penalty, but it had not gone yet."""
+async def test_a_late_waiter_waits_for_the_penalty(time: Time, callers: Callers) -> None:
+    """A caller whose slot came before the penalty, and who has not sent yet, waits as well."""
     await callers.ask(*"abc")
     time.now += 1.2
     callers.pacer.penalise("placeOrder", 3)
@@ -227,10 +227,8 @@ async def test_a_late_waiter_does_not_slip_into_a_penalty(time: Time, callers: C
 
 
 @pytest.mark.anyio
-async def test_who_waits_past_a_deadline_because_of_a_penalty_is_told_and_gives_way(
-    time: Time, callers: Callers
-) -> None:
-    """Its slot goes to the next who asks."""
+async def test_a_penalty_past_the_deadline_frees_the_slot(time: Time, callers: Callers) -> None:
+    """The waiting caller gets `RateLimitedError`, and the next caller gets its slot."""
     await callers.ask("a", "b")
     await callers.ask("c", deadline=1003.0)
     await callers.ask("d")
@@ -246,7 +244,7 @@ async def test_who_waits_past_a_deadline_because_of_a_penalty_is_told_and_gives_
 
 @pytest.mark.anyio
 async def test_a_cancelled_waiter_gives_its_slot_back(time: Time, callers: Callers) -> None:
-    """A web server's clients hang up; the allowance is not lost with them."""
+    """The slot of a cancelled caller goes to the next one, so the allowance is not lost."""
     await callers.ask(*"abcd")
     callers.scopes["b"].cancel()
     await settled()
@@ -258,7 +256,7 @@ async def test_a_cancelled_waiter_gives_its_slot_back(time: Time, callers: Calle
 
 @pytest.mark.anyio
 async def test_a_slot_given_back_too_late_is_lost(time: Time, callers: Callers) -> None:
-    """What nobody took in its time is not added to what comes later."""
+    """A slot that nobody took in time adds nothing to later slots."""
     await callers.ask(*"abcd")
     for name in "bcd":
         callers.scopes[name].cancel()
@@ -268,8 +266,8 @@ async def test_a_slot_given_back_too_late_is_lost(time: Time, callers: Callers) 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("per_minute", [600, 6000])
-async def test_a_stalled_loop_lets_go_no_crowd(time: Time, per_minute: int) -> None:
-    """After three seconds without a turn a quarter of a second is made up for; the others are spaced as ever."""
+async def test_a_stalled_loop_causes_no_burst(time: Time, per_minute: int) -> None:
+    """After a stall of three seconds a quarter of a second is made up for, and the other callers stay spaced."""
     interval = 60.6 / per_minute
     async with anyio.create_task_group() as group:
         callers = Callers(Pacer(RateLimits(place_order=per_minute), clock=time), time, group)
@@ -288,8 +286,8 @@ async def test_a_stalled_loop_lets_go_no_crowd(time: Time, per_minute: int) -> N
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("seed", range(12))
-async def test_whatever_happens_no_minute_holds_more_than_the_limit(time: Time, seed: int) -> None:
-    """Crowds, quiet times, hang-ups, stalls and penalties in any order; nothing goes within a penalty."""
+async def test_no_minute_holds_more_than_the_limit(time: Time, seed: int) -> None:
+    """Crowds, pauses, cancellations, stalls and penalties come in any order; nothing is sent within a penalty."""
     chance = random.Random(seed)
     held = [(0.0, 0.0)]
     async with anyio.create_task_group() as group:
@@ -318,7 +316,7 @@ async def test_whatever_happens_no_minute_holds_more_than_the_limit(time: Time, 
 
 
 class Own:
-    """A token provider that does not say whose it is."""
+    """A token provider that does not name its account."""
 
 
 def shared(provider: object, base_url: str = "https://a/chef", **limits: float) -> Pacer:
@@ -326,7 +324,7 @@ def shared(provider: object, base_url: str = "https://a/chef", **limits: float) 
 
 
 def test_clients_of_one_account_share_a_pacer() -> None:
-    """By client id, by static token, by provider object; at one address."""
+    """Equal client id, static token or provider object at one address means one pacer."""
     one = shared(ClientCredentials("id", "secret"))
     assert shared(ClientCredentials("id", "other")) is one
     assert shared(RefreshToken("id", "secret", "refresh", family="company")) is one
@@ -341,14 +339,14 @@ def test_clients_of_one_account_share_a_pacer() -> None:
     assert shared(Own()) is not mine
 
 
-def test_an_account_tells_no_secret() -> None:
-    """What names an account is a hash."""
+def test_an_account_name_holds_no_secret() -> None:
+    """The name of an account is a hash."""
     providers = ClientCredentials("c-id", "c-secret"), RefreshToken("c-id", "c-secret", "r-token"), StaticToken("token")
     assert not [p for p in providers for word in ("c-id", "c-secret", "r-token", "token") if word in p.account]
 
 
-def test_other_limits_are_another_allowance_and_the_same_penalties() -> None:
-    """Who divides an allowance by hand keeps the parts; the vendor's penalty is the account's, past and to come."""
+def test_other_limits_share_only_the_penalties() -> None:
+    """Clients with other limits have slots of their own; a penalty of the account holds for all, before and after."""
     one, two = shared(StaticToken("t"), place_order=60), shared(StaticToken("t"), place_order=40)
     assert one is not two
     assert [one.reserve("placeOrder"), two.reserve("placeOrder")] == [0, 0]
@@ -366,14 +364,14 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_client_goes_on_where_the_one_before_it_ended(clock: list[float]) -> None:
-    """Ten short-lived clients have one allowance: each gets the slot after the last one that was taken."""
+def test_a_new_client_continues_the_allowance(clock: list[float]) -> None:
+    """Ten short-lived clients share one allowance: each gets the slot after the last one taken."""
     waits = [shared(StaticToken("t"), place_order=60).reserve("placeOrder") for _ in range(10)]
     assert waits == pytest.approx([1.01 * n for n in range(10)])
 
 
 def test_a_penalty_outlives_the_client_that_met_it(clock: list[float]) -> None:
-    """The next client of the account, with whatever limits, is held back until the penalty is over."""
+    """The next client of the account, with any limits, waits until the penalty is over."""
     shared(StaticToken("t"), place_order=60).penalise("placeOrder", 60)
     clock[0] += 20
     assert shared(StaticToken("t"), place_order=60).reserve("placeOrder") == 40
@@ -381,8 +379,8 @@ def test_a_penalty_outlives_the_client_that_met_it(clock: list[float]) -> None:
     assert shared(StaticToken("other"), place_order=60).reserve("placeOrder") == 0
 
 
-def test_an_allowance_is_kept_until_it_has_run_out(clock: list[float]) -> None:
-    """Without a client, and after the last interval and penalty, nothing of an account stays in the process."""
+def test_an_allowance_is_dropped_once_over(clock: list[float]) -> None:
+    """After the last interval and penalty, the process keeps nothing of an account without a client."""
     for name, seconds in (("a", 0), ("b", 30)):
         pacer = shared(StaticToken(name), place_order=60)
         pacer.reserve("placeOrder")
@@ -396,15 +394,15 @@ def test_an_allowance_is_kept_until_it_has_run_out(clock: list[float]) -> None:
     assert left == [2, 2, 1, 1, 0]
 
 
-def test_an_idle_account_is_kept_while_it_has_a_client(clock: list[float]) -> None:
-    """However long a client rests, a second one finds it, and both have one allowance."""
+def test_an_account_stays_with_its_client(clock: list[float]) -> None:
+    """A second client finds the account of an idle one, and both share one allowance."""
     one = shared(StaticToken("t"), place_order=60)
     clock[0] += 1_000_000
     assert shared(StaticToken("t"), place_order=60) is one
 
 
 def test_limits_that_nobody_has_any_more_are_forgotten(clock: list[float]) -> None:
-    """A process that gives each client other limits does not grow by that, as long as one client stays."""
+    """A process that gives each client other limits does not grow while one client stays."""
     stays = shared(StaticToken("t"), place_order=1)
     for n in range(2, 50):
         shared(StaticToken("t"), place_order=n).reserve("placeOrder")
@@ -415,7 +413,7 @@ def test_limits_that_nobody_has_any_more_are_forgotten(clock: list[float]) -> No
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 on, in a process with threads
 @pytest.mark.parametrize("held", ["account", "registry", "both"])
 def test_a_forked_process_finds_no_lock_held(held: str) -> None:
-    """The parent may hold the pacer's lock or the registry's at the fork: the child goes on all the same."""
+    """Where the parent holds a lock at the fork, the child still gets a slot."""
     pacer = shared(StaticToken("t"), place_order=60)
     locks = {"account": [pacer._account.lock], "registry": [pacing._ACCOUNTS.lock]}
     for lock in locks.get(held, [*locks["account"], *locks["registry"]]):
@@ -438,7 +436,7 @@ def _take_a_slot() -> None:
 
 
 def test_threads_share_a_pacer_without_sharing_a_slot() -> None:
-    """Clients of several event loops, in several threads: every slot is given once."""
+    """Clients of several event loops, in several threads, get each slot once."""
     pacer = paced([0.0], place_order=60)
     with ThreadPoolExecutor(8) as threads:
         waits = list(threads.map(lambda _: pacer.reserve("placeOrder"), range(4000)))

@@ -1,4 +1,4 @@
-"""Pages: where they end, and what never ends."""
+"""`paging`: where a list ends, and lists that would never end."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Server:
-    """Serves given pages and remembers which were asked for."""
+    """Serves given pages, and records which ones were requested."""
 
     def __init__(self, pages: Sequence[Sequence[int]], limit: int) -> None:
         self.asked: list[int] = []
@@ -29,28 +29,28 @@ async def read(server: Server) -> list[int]:
 
 
 async def test_a_short_page_is_the_last() -> None:
-    """No reply has a total: the vendor ends a list with a page shorter than asked for, and no call is made after it."""
+    """The vendor ends a list with a page shorter than the limit, so no further call is made."""
     server = Server([(1, 2), (3,)], 2)
     assert await read(server) == [1, 2, 3]
     assert server.asked == [1, 2]
 
 
 async def test_a_full_last_page_costs_one_more_call() -> None:
-    """After a full page there may be more: the empty page (PLE10030 on the wire) ends it."""
+    """After a full page one more call is made, and its empty page (PLE10030 on the wire) ends the list."""
     server = Server([(1, 2)], 2)
     assert await read(server) == [1, 2]
     assert server.asked == [1, 2]
 
 
 async def test_an_empty_list_is_one_call() -> None:
-    """An empty first page ends at once."""
+    """An empty first page ends the list."""
     server = Server([], 2)
     assert await read(server) == []
     assert server.asked == [1]
 
 
-async def test_a_server_that_ignores_the_page_number_is_an_error() -> None:
-    """The same full page twice would go on for ever: the iteration ends with an error that says why."""
+async def test_ignored_page_numbers_are_an_error() -> None:
+    """The same full page twice raises `DecodeError`, because the iteration would never end."""
     server = Server([(1, 2), (1, 2), (1, 2)], 2)
     with pytest.raises(DecodeError, match="ignores page numbers") as caught:
         await read(server)
@@ -58,8 +58,8 @@ async def test_a_server_that_ignores_the_page_number_is_an_error() -> None:
     assert caught.value.effect == "none"
 
 
-async def test_a_full_page_with_nothing_new_ends_the_list_in_whatever_order_it_comes() -> None:
-    """A server may go round in circles, or shuffle."""
+async def test_a_page_without_new_items_is_an_error() -> None:
+    """The items count, not their order: a server may repeat earlier pages or shuffle them."""
     server = Server([(1, 2), (3, 4), (2, 3), (5, 6)], 2)
     with pytest.raises(DecodeError, match="page 3 brings nothing new"):
         await read(server)
@@ -67,7 +67,7 @@ async def test_a_full_page_with_nothing_new_ends_the_list_in_whatever_order_it_c
 
 
 class Growing:
-    """Gives the newest items whatever page is asked for; others add some between two calls."""
+    """Returns the newest items for every page number, while others add items between two calls."""
 
     def __init__(self, added: int, limit: int = 100) -> None:
         self.asked = 0
@@ -80,8 +80,8 @@ class Growing:
 
 
 @pytest.mark.parametrize("added", [1, 30, 49])
-async def test_a_list_that_grows_under_a_server_that_ignores_the_page_number_ends(added: int) -> None:
-    """No two of its pages are the same, and each brings something new: ten that mostly repeat are enough."""
+async def test_a_growing_list_with_ignored_numbers_ends(added: int) -> None:
+    """No two pages are equal and each has a new item; ten pages of mostly known items end the iteration."""
     server = Growing(added)
     with pytest.raises(DecodeError, match="mostly what was there before"):
         async for _ in iterate_pages(server):
@@ -90,7 +90,7 @@ async def test_a_list_that_grows_under_a_server_that_ignores_the_page_number_end
 
 
 async def test_no_list_has_pages_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one whose every page is new."""
+    """A list whose every page is new ends with an error after the most pages that any list has."""
     monkeypatch.setattr("xoxo_async.paging._MAX_PAGES", 50)
     server = Growing(100)
     with pytest.raises(DecodeError, match="after 50 pages there is no end"):
@@ -99,33 +99,33 @@ async def test_no_list_has_pages_without_end(monkeypatch: pytest.MonkeyPatch) ->
     assert server.asked == 50
 
 
-async def test_what_a_growing_list_moves_to_the_next_page_is_given_once() -> None:
-    """It is known by its identity; on one page, two of the same are both given."""
+async def test_an_item_that_moves_is_yielded_once() -> None:
+    """An item with an identity that moves to the next page is not yielded again."""
     server = Server([(5, 4, 4), (4, 3, 2), (1,)], 3)
     assert [item async for item in iterate_pages(server, lambda item: item)] == [5, 4, 4, 3, 2, 1]
 
 
-async def test_items_without_an_identity_are_given_as_often_as_they_come() -> None:
-    """Two payments that are alike may be two."""
+async def test_items_without_identity_are_all_yielded() -> None:
+    """Two equal payments may be two payments."""
     server = Server([(5, 4), (4, 3), (3,)], 2)
     assert [item async for item in iterate_pages(server)] == [5, 4, 4, 3, 3]
 
 
-async def test_a_list_that_grew_a_lot_at_once_is_read_to_its_end() -> None:
-    """Nine pages that mostly repeat, and then a new one, are a list in motion."""
+async def test_nine_stale_pages_are_read_on() -> None:
+    """Nine pages of mostly known items and then a new one are a list that has grown."""
     moved = [tuple(range(n, n + 4)) for n in range(9)]
     server = Server([*moved, (20, 21, 22, 23), *[tuple(range(20 + n, 24 + n)) for n in range(1, 9)], (90,)], 4)
     assert set(await read(server)) >= {0, 11, 20, 31, 90}
 
 
-async def test_a_server_that_ignores_the_limit_gives_each_item_once() -> None:
-    """All items on one page, whatever was asked for, is a whole list and no error."""
+async def test_an_ignored_limit_is_no_error() -> None:
+    """Where the first page has all items, whatever the limit, each is yielded once."""
     server = Server([(1, 2, 3), (1, 2, 3)], 2)
     assert await read(server) == [1, 2, 3]
 
 
 async def test_pages_are_read_when_their_turn_comes() -> None:
-    """Breaking off early asks for no further page."""
+    """A caller that stops early causes no further call."""
     server = Server([(1, 2), (3, 4)], 2)
     async for item in iterate_pages(server):
         if item == 2:
@@ -134,7 +134,7 @@ async def test_pages_are_read_when_their_turn_comes() -> None:
 
 
 async def test_an_error_goes_through() -> None:
-    """What a page's call raises reaches the caller, after the items before it."""
+    """The error of a page's call reaches the caller after the items before it."""
 
     async def fetch(number: int) -> Page[int]:
         if number == 2:
@@ -153,7 +153,7 @@ async def test_an_error_goes_through() -> None:
 
 
 def test_a_page_is_its_items() -> None:
-    """A page can be iterated and measured, and knows whether it is the last."""
+    """A page can be iterated, has a length, and knows whether it is the last."""
     page = Page(("a", "b"), 1, 3)
     assert list(page) == ["a", "b"]
     assert len(page) == 2

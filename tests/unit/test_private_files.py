@@ -1,4 +1,4 @@
-"""`private_files`: a file that holds codes is nobody else's, from its first byte."""
+"""`private_files`: only its owner can read a file that holds codes, from its first byte."""
 
 import os
 import stat
@@ -9,8 +9,8 @@ import pytest
 from xoxo_async.private_files import ReservedFile, create, replacement, sync_folder, write_whole
 
 
-def test_a_file_is_private_while_it_is_written_and_after(tmp_path: Path) -> None:
-    """The file is 0600 under any umask from its first byte, and takes its name only when it is whole."""
+def test_a_file_is_private_from_its_first_byte(tmp_path: Path) -> None:
+    """The file is 0600 under any umask, and takes its name only when it is whole."""
     target = tmp_path / "codes.csv"
     before = os.umask(0)
     try:
@@ -26,8 +26,8 @@ def test_a_file_is_private_while_it_is_written_and_after(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_a_failure_leaves_the_older_file_and_no_draft(tmp_path: Path) -> None:
-    """When writing fails, what was there before is untouched, and nothing half-written stays."""
+def test_a_failure_keeps_the_older_file(tmp_path: Path) -> None:
+    """When writing fails, the older file is unchanged and no draft is left."""
     target = tmp_path / "codes.csv"
     target.write_text("before")
 
@@ -43,8 +43,8 @@ def test_a_failure_leaves_the_older_file_and_no_draft(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("where", "error"), [(".", IsADirectoryError), ("no/such/codes.csv", FileNotFoundError)])
-def test_a_place_that_takes_no_file_is_said(tmp_path: Path, where: str, error: type[OSError]) -> None:
-    """A directory, and a folder that is not there, raise the system's own error; no draft is left."""
+def test_an_unusable_place_raises_the_systems_error(tmp_path: Path, where: str, error: type[OSError]) -> None:
+    """A name that is a folder, or whose folder is missing, raises `OSError` and leaves no draft."""
     with pytest.raises(error), replacement(tmp_path / where) as file:
         file.write("code")
     assert list(tmp_path.iterdir()) == []
@@ -53,7 +53,7 @@ def test_a_place_that_takes_no_file_is_said(tmp_path: Path, where: str, error: t
 
 @pytest.mark.parametrize("umask", [0, 0o277, 0o777])
 def test_a_new_file_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
-    """Under any umask: 0600, neither more nor less."""
+    """A new file is 0600 under any umask."""
     before = os.umask(umask)
     try:
         descriptor = create(tmp_path / "pair.json")
@@ -65,7 +65,7 @@ def test_a_new_file_is_its_owners_alone(tmp_path: Path, umask: int) -> None:
 
 
 def test_a_name_that_is_taken_makes_no_file(tmp_path: Path) -> None:
-    """Neither a file nor a link that leads nowhere is followed."""
+    """An existing file or link raises `FileExistsError`, and no link is followed."""
     (tmp_path / "there").touch()
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("there", "link"):
@@ -74,8 +74,8 @@ def test_a_name_that_is_taken_makes_no_file(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere").exists()
 
 
-def test_a_file_is_written_over_the_room_it_has(tmp_path: Path) -> None:
-    """Room that was taken before, and is not needed, goes."""
+def test_a_shorter_content_truncates_the_file(tmp_path: Path) -> None:
+    """A file that was reserved larger shrinks to its new contents."""
     path = tmp_path / "pair.json"
     path.write_bytes(bytes(64))
     write_whole(os.open(path, os.O_WRONLY), b"pair")
@@ -84,7 +84,7 @@ def test_a_file_is_written_over_the_room_it_has(tmp_path: Path) -> None:
 
 
 def test_a_reserved_file_is_there_before_its_contents(tmp_path: Path) -> None:
-    """Private from the start; kept once something is written, removed where nothing was."""
+    """The file is private from the start, stays once something is written, and goes where nothing was."""
     kept, empty = ReservedFile(tmp_path / "kept"), ReservedFile(tmp_path / "empty")
     assert stat.S_IMODE(kept.path.stat().st_mode) == 0o600
     kept.write("link\n")

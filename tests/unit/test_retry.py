@@ -1,4 +1,4 @@
-"""`retry`: what follows a failed attempt."""
+"""`retry`: when a failed attempt is made again."""
 
 import itertools
 
@@ -22,37 +22,37 @@ DOUBT = [
 @pytest.mark.parametrize("effect", [EffectClass.KEYED, EffectClass.UNKEYED])
 @pytest.mark.parametrize("error", DOUBT, ids=lambda e: type(e).__name__)
 def test_money_is_never_sent_again_in_doubt(error: errors.XoxoError, effect: EffectClass) -> None:
-    """No error after which something may have happened repeats an operation that moves money."""
+    """No error whose effect is possible repeats an operation that moves money."""
     policy = RetryPolicy(attempts=99)
     assert policy.wait_after(error, effect, 1, policy.waits()) is None
 
 
 @pytest.mark.parametrize("effect", list(EffectClass))
 @pytest.mark.parametrize("error", PROOF, ids=lambda e: type(e).__name__)
-def test_proof_that_nothing_happened_allows_another_attempt(error: errors.XoxoError, effect: EffectClass) -> None:
-    """Unreached and rate limited calls go again, whatever they do."""
+def test_proof_of_nothing_allows_another_attempt(error: errors.XoxoError, effect: EffectClass) -> None:
+    """A call that reached no server, or was rate limited, is repeated whatever its effect class."""
     policy = RetryPolicy(attempts=2)
     assert policy.wait_after(error, effect, 1, policy.waits()) is not None
     assert policy.wait_after(error, effect, 2, policy.waits()) is None
 
 
-def test_reads_repeat_after_transport_and_server_failures_only() -> None:
-    """A read goes again where another try may help, not where the answer is a clear no."""
+def test_reads_repeat_only_after_failures() -> None:
+    """A read is repeated after a failure that may pass, and not after a refusal."""
     policy = RetryPolicy()
     again = [type(e) for e in DOUBT if policy.wait_after(e, EffectClass.READ, 1, policy.waits()) is not None]
     assert again == [errors.ReplyTimeoutError, errors.ReplyLostError, errors.ServerError]
 
 
 @pytest.mark.parametrize("effect", list(EffectClass))
-def test_a_refused_token_is_never_renewed_by_the_policy(effect: EffectClass) -> None:
-    """Nothing was processed, and a later call may go again; but each attempt would cost a token request."""
+def test_the_policy_never_renews_a_token(effect: EffectClass) -> None:
+    """Each repeat after a refused token would cost a token request."""
     policy = RetryPolicy(attempts=99)
     error = errors.TokenRejectedError("x", retryable=True)
     assert policy.wait_after(error, effect, 1, policy.waits()) is None
 
 
 def test_waits_grow_within_their_bounds() -> None:
-    """Full jitter: each wait lies between zero and the doubled bound, capped."""
+    """With full jitter each wait lies between zero and a bound that doubles up to `max_s`."""
     policy = RetryPolicy(base_s=1, max_s=4)
     for _ in range(50):
         waits = list(itertools.islice(policy.waits(), 5))
@@ -60,7 +60,7 @@ def test_waits_grow_within_their_bounds() -> None:
 
 
 def test_a_penalty_is_a_floor() -> None:
-    """The vendor's penalty is never undercut."""
+    """The wait is never shorter than the vendor's penalty."""
     policy = RetryPolicy()
     wait = policy.wait_after(PROOF[1], EffectClass.READ, 1, policy.waits())
     assert wait is not None
@@ -73,6 +73,6 @@ def test_a_penalty_is_a_floor() -> None:
     ],
 )  # fmt: skip
 def test_senseless_settings_are_refused(settings: dict[str, object]) -> None:
-    """A policy that cannot work is a ConfigError when made."""
+    """A policy that cannot work raises `ConfigError` when it is made."""
     with pytest.raises(errors.ConfigError):
         RetryPolicy(**settings)  # type: ignore[arg-type]

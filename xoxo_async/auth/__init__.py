@@ -1,4 +1,4 @@
-"""Where access tokens come from (client credentials, a refresh token, a fixed token), and where they are kept."""
+"""The providers of access tokens (client credentials, refresh token, fixed token), and the stores that keep them."""
 
 from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.providers import ClientCredentials, RefreshToken, StaticToken

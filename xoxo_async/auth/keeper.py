@@ -1,4 +1,4 @@
-"""The one token of a client: read without a lock while it is fresh, renewed once for all callers that wait for it."""
+"""The token of a client. Callers read it without a lock while it is fresh, and one renewal serves all that wait."""
 
 import asyncio
 import math
@@ -8,12 +8,12 @@ from typing import Final
 import anyio
 
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
-from xoxo_async.auth.troubles import TROUBLES, Troubles, remembered
+from xoxo_async.auth.troubles import TROUBLES, Troubles, raised_again
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
-from xoxo_async.kept import named_by
+from xoxo_async.kept import account_name
 from xoxo_async.pacing import TOKEN_REQUEST, Pacer
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
@@ -22,30 +22,34 @@ from xoxo_async.wire.secrets import Secret
 __all__ = ["Keeper"]
 
 _RENEW_MARGIN_S: Final = 300.0
+"""How long before its expiry a token is renewed, in the background, so that no call waits for the renewal."""
+
 _FAILURE_REMEMBERED_S: Final = 1.0
+"""How long an error that made no token request is raised again, for example by a store that cannot be read."""
+
 _SAVING_S: Final = 5.0
-"""How much longer than a token request closing waits, so that the pair reaches its store."""
+"""How much longer than a token request `close` waits, so that the pair reaches its store."""
 
 
 class Keeper:
-    """Hold a client's token, and have it renewed before it ends and when it was refused.
+    """Hold a client's token, and renew it before it expires and after it was refused.
 
     Args:
-        provider: Where tokens come from.
-        base_url: The address; tokens and their troubles belong to account and address.
+        provider: The provider of tokens.
+        base_url: The address. Tokens and failures are kept for an account and an address.
         post: Makes one request to the token endpoint.
         timeouts: How long a token request and a call may take.
         retry: How often a failed token request is made again.
         hooks: Called when the token is renewed.
-        pacer: Keeps the token endpoint's penalties, for every client of the account.
-        clock: A monotonic clock; wall clock steps must not expire tokens.
+        pacer: Keeps the token endpoint's penalties for every client of the account.
+        clock: A monotonic clock, so that a step of the wall clock expires no token.
         wall: The wall clock, in epoch seconds.
 
     Attributes:
-        token: The token, None before the first one and after a refusal.
-        renew_at: From when on the token is due for renewal.
-        dead_at: From when on it must not be used.
-        base_url: As given; for providers, which keep tokens apart by it.
+        token: The token; None before the first one and after a refusal.
+        renew_at: The clock time from which the token is due for renewal.
+        dead_at: The clock time from which the token must not be used.
+        base_url: The address. Providers keep the tokens of different addresses apart by it.
     """
 
     def __init__(
@@ -63,7 +67,7 @@ class Keeper:
     ) -> None:
         self.base_url: Final = base_url
         self._provider: Final = provider
-        # A provider that does not say so may spend something with each request: the careful reading.
+        # A provider without the attribute may spend a refresh token with each request, so assume that it does.
         self._rotates: Final[bool] = getattr(provider, "rotates", True)
         self._post: Final = post
         self._timeouts: Final = timeouts
@@ -72,7 +76,7 @@ class Keeper:
         self._pacer: Final = pacer
         self._clock: Final = clock
         self._wall: Final = wall
-        name, anchor = named_by(provider, "credential")
+        name, anchor = account_name(provider, "credential")
         self._troubles: Troubles
         TROUBLES.join((base_url, name), self._share, anchor)
         self._lock: anyio.Lock | None = None
@@ -80,16 +84,16 @@ class Keeper:
         self.token: Token | None = None
         self.renew_at: float = 0.0
         self.dead_at: float = 0.0
-        self._had_since = 0.0
+        self._received_at = 0.0
         self._rejected: Token | None = None
         self._renewal: asyncio.Task[None] | None = None
         self._failure: XoxoError | None = None
         self._failed_until = 0.0
-        # What the present try of a renewal has come to.
-        self._held_back = False
-        self._asked = False
+        # The state of the renewal's present token request.
+        self._forbidden = False
+        self._requested = False
         self._spending = False
-        self._own_turn_at = math.nan
+        self._next_request_at = math.nan
 
     def _share(self, troubles: Troubles) -> "Keeper":
         self._troubles = troubles
@@ -101,7 +105,7 @@ class Keeper:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must be masked in a server's words: a server may repeat what it was sent."""
+        """The texts to mask in a server's answer, because a server may repeat what it was sent."""
         tokens = [token for token in (self.token, self._rejected) if token is not None]
         pairs = [secret for token in tokens for secret in (token.access, token.refresh) if secret]
         return (*pairs, *getattr(self._provider, "secrets", ()))
@@ -110,35 +114,35 @@ class Keeper:
         """Forget an access token that the vendor refused, if it is still the current one.
 
         Args:
-            bearer: The one the refused attempt was sent with.
+            bearer: The access token of the refused attempt.
             worked: Whether the vendor accepted it before.
 
         Returns:
-            The error for the caller where no other token is requested now; None where one is.
+            The error for the caller while no other token may be requested; None where one may be.
         """
         now, wall = self._clock(), self._wall()
         token = self.token
-        if token is not None and token.access is bearer:  # the very one: a late refusal must not end its successor
+        if token is not None and token.access is bearer:  # a late refusal of the token before it must not end this one
             self._rejected = token
             self.token = None
-            self._troubles.refused(worked=worked, had_since=self._had_since, now=now, wall=wall)
+            self._troubles.refused(worked=worked, received_at=self._received_at, now=now, wall=wall)
             forget = getattr(self._provider, "forget", None)
             if callable(forget):
                 forget(token)  # so that later clients of the account do not get it either
         return self._troubles.refusal(now, wall) if self.token is None else None
 
     async def within(self, within_s: float) -> Token:
-        """Return a usable token; wait no longer than a token request may take, and not past the call's end.
+        """Return a usable token. Wait no longer than a token request may take, and not past the call's end.
 
-        Only this wait ends. A renewal goes on, since its pair must not be lost. Another process may hold the store.
+        After that time only this wait ends. The renewal goes on, because its pair must not be lost.
 
         Args:
-            within_s: Seconds the caller can wait.
+            within_s: The seconds that the caller can wait.
 
         Raises:
-            AuthError: No token could be had.
-            ConfigError: The provider cannot work as it is set up.
-            ConnectError: The token endpoint was not reached.
+            AuthError: No token came in time, or the vendor refused the credentials or the token.
+            ConfigError: The provider or its store is set up wrongly.
+            ConnectError: The request did not reach the token endpoint.
             RateLimitedError: The token endpoint has imposed a penalty.
         """
         patience = min(self._timeouts.token_s, self._timeouts.call_s, max(within_s, 0.0))
@@ -152,9 +156,9 @@ class Keeper:
             ) from None
 
     async def close(self) -> None:
-        """Wait for a renewal whose pair would be lost, for as long as a token request may take; cancel any other.
+        """Wait for a renewal whose pair would be lost, for as long as a token request may take. Cancel any other.
 
-        A caller that is cancelled meanwhile waits all the same, and the cancellation is raised after that.
+        Where the caller is cancelled meanwhile, the wait goes on, and the cancellation is raised after it.
         """
         self._closed = True
         renewal = self._renewal
@@ -168,10 +172,10 @@ class Keeper:
         await _wait_for(renewal, _SAVING_S)
 
     async def _fresh(self) -> Token:
-        """Return a usable token; called when the session's quick check finds none."""
+        """Return a usable token. The session calls this when its check without a lock finds none."""
         token, now = self.token, self._clock()
         if token is not None and now < self.dead_at:
-            # Renewal is due and the old token still lives: renew in the background, and let the caller go on.
+            # The renewal is due, and the token is still good: renew in the background, and use the token now.
             if now >= self._failed_until and self._troubles.refusal(now, self._wall()) is None:
                 self._start()
             return token
@@ -181,18 +185,19 @@ class Keeper:
                 return self.token
             self.token = None
             if self._renewal is None or self._renewal.done():
-                self._raise_what_is_known()
-            await self._renewed()
+                self._raise_recent_failure()
+            await self._wait_for_renewal()
         if self.token is None:
-            self._raise_what_is_known()
+            self._raise_recent_failure()
             raise AuthError("the token was refused as soon as it was renewed", retryable=True)
         return self.token
 
-    async def _renewed(self) -> None:
+    async def _wait_for_renewal(self) -> None:
         """Wait for a renewal.
 
-        The renewal is a task of its own, and shielded: when one caller is cancelled, the rotated pair must not be lost,
-        and the other callers must not fail. anyio's shields do not hold against asyncio's own cancellation.
+        The renewal is a shielded task of its own. When one caller is cancelled, the rotated pair must not be lost, and
+        the other callers must not fail. It names asyncio, because anyio's shields do not hold against asyncio's own
+        cancellation.
         """
         renewal, caller = self._start(), asyncio.current_task()
         try:
@@ -202,91 +207,94 @@ class Keeper:
                 raise ConfigError("this client was closed while a call waited for its token") from None
             raise
 
-    def _raise_what_is_known(self) -> None:
-        """Raise what a token request would most likely end with. The vendor penalises accounts that ask too often."""
+    def _raise_recent_failure(self) -> None:
+        """Raise the error of the last token request while it is recent, and make no request.
+
+        The vendor throttles frequent token requests, and may invalidate tokens (wire documentation § 3.4).
+        """
         now = self._clock()
         refusal = self._troubles.refusal(now, self._wall())
         if refusal is not None:
             raise refusal
         if self._failure is not None and now < self._failed_until:
-            raise remembered(self._failure, self._failed_until - now)
+            raise raised_again(self._failure, self._failed_until - now)
 
     def _start(self) -> asyncio.Task[None]:
         if self._renewal is None or self._renewal.done():
             self._renewal = asyncio.get_running_loop().create_task(self._renew())
-            self._renewal.add_done_callback(_retrieve)
+            self._renewal.add_done_callback(_mark_retrieved)
         return self._renewal
 
     async def _renew(self) -> None:
-        """Get a token; repeat the request where that may help."""
+        """Get a token, and repeat the request where another one may succeed."""
         attempt, lost, waits = 0, False, self._retry.waits()
         while True:
             attempt += 1
-            self._asked = self._held_back = False
+            self._requested = self._forbidden = False
             try:
                 token = await self._provider.obtain(self, self._rejected)
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)
-                failure = _as_own(error.with_traceback(None))  # its frames hold the client secret
+                failure = _as_unsent(error.with_traceback(None))  # the frames of the traceback hold the client secret
             except Exception as fault:
-                without_locals(fault)  # a bug is raised as it is, but its frames hold the client secret
+                without_locals(fault)  # the bug is raised as it is, and its frames hold the client secret
                 raise
             else:
-                self._take(token)
+                self._accept(token)
                 return
             finally:
                 self._spending = False
-            # The vendor may have used the refresh token up although no answer came. It documents one more try with
-            # the same token, and no third.
+            # The vendor may have spent the refresh token although no answer came. Its pages allow for one repeat with
+            # the same token (wire documentation § 3.4), so there is no third request.
             may_repeat = not (self._rotates and lost)
-            lost = lost or (self._asked and not unsent)
+            lost = lost or (self._requested and not unsent)
             wait = self._retry.wait_after(failure, EffectClass.READ, attempt, waits) if may_repeat else None
-            wait = self._noted(failure, wait)
+            wait = self._record_failure(failure, wait)
             if wait is None:
                 raise failure
             await anyio.sleep(wait)
 
-    def _noted(self, failure: XoxoError, wait: float | None) -> float | None:
-        """Record a failed try; return the seconds until the next one, None where there is none."""
+    def _record_failure(self, failure: XoxoError, wait: float | None) -> float | None:
+        """Record a failed token request, and return the seconds until the next one, or None without one."""
         now = self._clock()
-        if self._closed or isinstance(failure, RateLimitedError) or not (self._asked or self._held_back):
+        if self._closed or isinstance(failure, RateLimitedError) or not (self._requested or self._forbidden):
             wait = None
-        elif self._held_back:
-            # Another client of the account has failed: wait for its next try, or give up when it does.
+        elif self._forbidden:
+            # Another client of the account has failed. Wait for its next request, and give up when it does.
             wait = None if wait is None or self._troubles.given_up else max(wait, self._troubles.next_at - now)
         if wait is not None:
-            if self._asked:
+            if self._requested:
                 self._troubles.failed(failure, now + wait)
-                self._own_turn_at = now + wait
+                self._next_request_at = now + wait
             return wait
         self._failure = failure
         if isinstance(failure, RateLimitedError) and failure.retry_after_s:
             self._failed_until = now + failure.retry_after_s
             if self._pacer is not None:
                 self._pacer.penalise(TOKEN_REQUEST, failure.retry_after_s)
-        elif self._asked:
+        elif self._requested:
             self._failed_until = now + self._troubles.given_up_on(failure, now)
         else:
             self._failed_until = now + _FAILURE_REMEMBERED_S
         return None
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
-        """Post to the token endpoint once, for the provider, unless the account must not ask it now."""
-        # Not `async`: the frame of a waiting coroutine would hold the body with the client secret, and an error report
-        # may print a frame's variables.
+        """Post to the token endpoint once, for the provider, unless a penalty or a failure forbids it now."""
+        # This is no `async` function, because the frame of a waiting coroutine would hold the body with the client
+        # secret, and an error report may print a frame's variables.
         blocked_s = self._pacer.blocked_s(TOKEN_REQUEST) if self._pacer is not None else 0.0
         if blocked_s:
-            # The vendor penalised another client of the account, or this one's predecessor.
+            # An earlier request of this account, perhaps another client's, met the penalty.
             raise RateLimitedError("the token endpoint has imposed a penalty", retry_after_s=blocked_s)
-        if self._troubles.next_at != self._own_turn_at:
+        if self._troubles.next_at != self._next_request_at:
             failure = self._troubles.failure(self._clock())
             if failure is not None:
-                self._held_back = True
+                self._forbidden = True
                 raise failure
-        self._asked = self._spending = True
+        self._requested = self._spending = True
         return self._post(path, body, content_type)
 
-    def _take(self, token: Token) -> None:
+    def _accept(self, token: Token) -> None:
         now = self._clock()
         if token.expires_at is None:
             self.renew_at = self.dead_at = math.inf
@@ -294,7 +302,7 @@ class Keeper:
             lifetime = max(token.expires_at - self._wall(), 0.0)
             self.dead_at = now + lifetime
             self.renew_at = self.dead_at - min(_RENEW_MARGIN_S, lifetime * 0.2)
-        self._had_since = now
+        self._received_at = now
         self._failure = None
         self._troubles.succeeded()
         self.token = token
@@ -306,8 +314,8 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
     cancelled: asyncio.CancelledError | None = None
     loop = asyncio.get_running_loop()
     end = loop.time() + timeout_s
-    # anyio repeats its cancellation at every wait, so this shields it. asyncio's own goes through such a shield, so the
-    # loop catches it.
+    # anyio repeats its cancellation at every wait, so the shield is needed. asyncio's own cancellation goes through
+    # that shield, so the loop catches it.
     with anyio.CancelScope(shield=True):
         while not task.done() and (left := end - loop.time()) > 0:
             try:
@@ -318,19 +326,19 @@ async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:
         raise cancelled
 
 
-def _as_own(error: XoxoError) -> XoxoError:
-    """Return what a failed token request means for the call that needed the token: it was never sent.
+def _as_unsent(error: XoxoError) -> XoxoError:
+    """Return the error for the call that needed the token. Its effect is `none`, because the call was never sent.
 
-    A failure of the endpoint becomes an `AuthError` that may be retried. As it was, a 502 of the token endpoint would
-    look like the vendor's answer to an order.
+    A failure of the token endpoint becomes a retryable `AuthError`. Otherwise a 502 of that endpoint would look like
+    the vendor's answer to an order.
     """
     if isinstance(error, AuthError | ConfigError | ConnectError | RateLimitedError):
         error.effect = "none"
         return error
-    return AuthError(f"no token could be had: {error.message}", retryable=True, status=error.status)
+    return AuthError(f"no token was obtained: {error.message}", retryable=True, status=error.status)
 
 
-def _retrieve(task: "asyncio.Task[None]") -> None:
-    """Mark a renewal's error as retrieved: no caller waits for an early renewal, and the keeper has recorded it."""
+def _mark_retrieved(task: "asyncio.Task[None]") -> None:
+    """Mark a renewal's error as retrieved, or asyncio logs it. The keeper has recorded it, and no caller may wait."""
     if not task.cancelled():
         task.exception()

@@ -1,4 +1,4 @@
-"""A store that keeps a token or a rotating pair in memory, for all clients of the process with the same credentials."""
+"""A store in memory for a token or a rotating pair. All clients of the process with the same credentials share it."""
 
 import math
 import time
@@ -8,18 +8,19 @@ from typing import Final, NoReturn, Self
 
 import anyio
 
-from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_held
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
-from xoxo_async.kept import Kept, lock_of
+from xoxo_async.kept import Kept, fork_safe_lock
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["MemoryTokenStore"]
 
 _ACCESS_LASTS_S: Final = 3600.0
-"""How long an access token is kept for the next client where its expiry is not known."""
+"""How long an access token without a known expiry is kept for the next client."""
 
 _REFRESH_LASTS_S: Final = 30 * 86400.0
-"""How long a pair is kept for the next client where its expiry is not known: the vendor's usual lifetime."""
+"""How long a pair without a known expiry is kept for the next client: the vendor's usual lifetime, 30 days (wire
+documentation § 3.3)."""
 
 
 class _Place:
@@ -28,8 +29,8 @@ class _Place:
     __slots__ = ("__weakref__", "lock", "token")
 
     def __init__(self) -> None:
-        # Not an anyio lock: clients of several event loops, in several threads, may share this.
-        self.lock = lock_of(self)
+        # An anyio lock belongs to one event loop, and clients of several loops in several threads may share this.
+        self.lock = fork_safe_lock(self)
         self.token: Token | None = None
 
     def runs_out_at(self) -> float:
@@ -44,13 +45,13 @@ class _Place:
 
 
 class MemoryTokenStore:
-    """Keeps a token or a pair in memory, for any number of clients, threads and event loops of this process.
+    """Keep a token or a pair in memory, for any number of clients, threads and event loops of this process.
 
-    `RefreshToken` and `ClientCredentials` without a store use the one of their credentials by themselves. At exit the
-    pair is lost. A forked process has a copy of it, and of a rotating pair only one of the two can be renewed.
+    `RefreshToken` and `ClientCredentials` without a store share one such store for each credential. At exit the pair is
+    lost. A forked process has a copy of it; of two copies of a rotating pair, only one can be renewed.
 
     Args:
-        lock_timeout_s: How long to wait for another client's renewal.
+        lock_timeout_s: How many seconds to wait for another client's renewal.
     """
 
     __slots__ = ("__weakref__", "_place", "_timeout_s")
@@ -63,19 +64,19 @@ class MemoryTokenStore:
     def shared(cls, credential: str) -> Self:
         """Return a store that shares its token with all stores of one credential in this process.
 
-        The token is kept until it expires, also when no store is left.
+        The token is kept until it expires, also after the last store has gone.
 
         Args:
-            credential: A hash of all that the token was or will be asked for with.
+            credential: A hash of all the values with which the token is requested.
         """
-        return _SHARED.join(credential, cls()._rest_at)  # noqa: SLF001 - of this class
+        return _SHARED.join(credential, cls()._use_place)  # noqa: SLF001 - of this class
 
-    def _rest_at(self, place: _Place) -> Self:
+    def _use_place(self, place: _Place) -> Self:
         self._place = place
         return self
 
     async def load(self) -> Token | None:
-        """Return the pair."""
+        """Return the stored pair, or None."""
         return self._place.token
 
     async def save(self, token: Token, /) -> None:
@@ -83,18 +84,18 @@ class MemoryTokenStore:
         self._place.token = token
 
     def forget_access(self, token: Token) -> None:
-        """Forget an access token that the vendor refused, if it is still the one kept here; a refresh token stays.
+        """Forget an access token that the vendor refused, if the store still holds it. A refresh token stays.
 
         Args:
             token: The refused token.
         """
         lock = self._place.lock
         if not lock.acquire(blocking=False):
-            return  # a renewal under way replaces the token; writing here could lose its new pair
+            return  # a renewal is under way and replaces the token; a write here could lose the new pair
         try:
-            there = self._place.token
-            if there is not None and there.access == token.access:
-                self._place.token = there._replace(access=Secret("")) if there.refresh is not None else None
+            stored = self._place.token
+            if stored is not None and stored.access == token.access:
+                self._place.token = stored._replace(access=Secret("")) if stored.refresh is not None else None
         finally:
             lock.release()
 
@@ -103,12 +104,13 @@ class MemoryTokenStore:
         """Let one client renew at a time.
 
         Raises:
-            AuthError: Another one has been at it for too long; may be tried again.
+            AuthError: Another client has held the lock for too long. The error is retryable.
         """
         end = time.monotonic() + self._timeout_s
         while not (lock := self._place.lock).acquire(blocking=False):
             if time.monotonic() >= end:
-                raise lock_held(repr(self), "another client of this process", self._timeout_s)
+                raise lock_timed_out(repr(self), "another client of this process", self._timeout_s)
+            # A thread that waits for the lock could not be cancelled, so the loop asks again and again.
             await anyio.sleep(0.005)
         try:
             yield
@@ -119,7 +121,7 @@ class MemoryTokenStore:
         return f"MemoryTokenStore(<{'empty' if self._place.token is None else 'one pair'}>)"
 
     def __copy__(self) -> Self:
-        return self  # of two copies of a pair, one would be renewed and the other would be dead
+        return self  # after the renewal of one copy of a pair, the other copy would be dead
 
     def __deepcopy__(self, _memo: object) -> Self:
         return self
@@ -128,7 +130,7 @@ class MemoryTokenStore:
         raise TypeError("a token store cannot be pickled: it holds the pair itself")
 
 
-# Module state, as in `pacing.py`: a token belongs to the account, not to a client object. If two providers are made
-# from one refresh token, the second would find it spent, also after the first has ended. A web application that makes a
-# client for each request would ask for a token with each.
+# Module state, as in `pacing.py`, because a token belongs to the account and not to a client object. Without it, a
+# second provider of one refresh token would find it spent, also after the first has gone, and a web application that
+# makes a client for each request would request a token each time.
 _SHARED: Final = Kept(_Place, time.time)

@@ -1,4 +1,4 @@
-"""The three ways to an access token: a fixed one, client credentials, and a refresh token that rotates."""
+"""The three providers of access tokens: a fixed token, client credentials, and a refresh token that rotates."""
 
 import copy
 import hashlib
@@ -17,9 +17,9 @@ from xoxo_async.auth.tokens import (
     Reserving,
     Token,
     TokenStore,
-    given,
     header_value,
     read_token,
+    required,
     still_good,
 )
 from xoxo_async.errors import (
@@ -35,17 +35,20 @@ from xoxo_async.wire.secrets import Secret
 __all__ = ["ClientCredentials", "RefreshToken", "StaticToken", "client_digest"]
 
 _DEAD_REMEMBERED_S: Final = 60.0
+"""How long no request is made with a refresh token that the vendor called dead."""
+
 _MAX_ORIGINS: Final = 16
+"""The number of first refresh tokens that a pair remembers, so that its file does not grow for ever."""
 
 
 class StaticToken:
-    """An access token that was made elsewhere, used until the vendor refuses it.
+    """An access token from elsewhere. It is used until the vendor refuses it.
 
     Args:
         access_token: The bearer token.
 
     Raises:
-        ConfigError: When it is empty, or cannot be a header value.
+        ConfigError: The token is empty, or cannot be a header value.
     """
 
     __slots__ = ("_token", "account", "credential")
@@ -61,28 +64,33 @@ class StaticToken:
         return "StaticToken(***)"
 
     async def obtain(self, _exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the token; raise `TokenRejectedError` after it was refused."""
+        """Return the token.
+
+        Raises:
+            TokenRejectedError: The vendor has refused the token.
+        """
         if rejected is not None:
             raise TokenRejectedError("the access token was refused, and a static token cannot be renewed")
         return self._token
 
 
 class ClientCredentials:
-    """Tokens by the OAuth `client_credentials` grant, as the OpenAPI file has it: a form body to `/v1/oauth/token`.
+    """Tokens by the OAuth `client_credentials` grant of the OpenAPI file: a form body to `/v1/oauth/token`.
 
-    No page of the vendor's own documents this grant. Where an account does not have it, use `RefreshToken`.
+    No page of the vendor's documents this grant (wire documentation § 3.1). Where an account does not have it, use
+    `RefreshToken`.
 
     The process keeps a token for the next client with the same values and address, until it expires or is refused. So a
-    client for each task or web request needs no token request of its own.
+    program may make a client for each task or web request without a token request for each.
 
     Args:
         client_id: The client id.
         client_secret: The client secret.
-        store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. Another client's
-            token in it is overwritten, which costs that client a token request; a rotating pair is never overwritten.
+        store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. It overwrites
+            another client's token, which costs that client a token request. It never overwrites a rotating pair.
 
     Raises:
-        ConfigError: When either is empty.
+        ConfigError: The client id or the secret is empty.
     """
 
     __slots__ = ("_body", "_client_id", "_clock", "_shared", "_store", "account", "credential", "secrets")
@@ -99,8 +107,8 @@ class ClientCredentials:
     ) -> None:
         fields = {
             "grant_type": "client_credentials",
-            "client_id": given("client_id", client_id),
-            "client_secret": given("client_secret", client_secret),
+            "client_id": required("client_id", client_id),
+            "client_secret": required("client_secret", client_secret),
         }
         self._client_id: Final = client_id
         self.account: Final = _digest("client", client_id)
@@ -115,7 +123,7 @@ class ClientCredentials:
         return f"ClientCredentials(client_id={_masked(self._client_id)!r}, client_secret=***)"
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the kept token while it lives; otherwise ask for one.
+        """Return the stored token while it is good; otherwise request one.
 
         Args:
             exchange: Posts to a token endpoint.
@@ -124,11 +132,12 @@ class ClientCredentials:
         Raises:
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds a rotating pair.
-            AuthError: The store has no room, so no token was requested; or its lock was held for too long.
+            AuthError: The store has no room, so no token was requested; or another client held its lock for too long.
         """
         address = getattr(exchange, "base_url", "")
         if not address and self._store is None:
-            return await self._ask(exchange)  # without an address, a kept token could be another account's
+            # Without an address, a stored token could belong to another server.
+            return await self._request_token(exchange)
         owner = _digest(address, self.credential)
         store = self._shared_at(address) if self._store is None else self._store
         async with store.lock():
@@ -139,8 +148,8 @@ class ClientCredentials:
                 )
             if stored is not None and stored.client == owner and still_good(stored, rejected, self._clock()):
                 return stored
-            async with _room_in(store):
-                token = (await self._ask(exchange))._replace(client=owner)
+            async with _reserve_room(store):
+                token = (await self._request_token(exchange))._replace(client=owner)
                 await store.save(token)
                 return token
 
@@ -154,10 +163,10 @@ class ClientCredentials:
             if isinstance(store, MemoryTokenStore):
                 store.forget_access(token)
 
-    async def _ask(self, exchange: Exchange) -> Token:
+    async def _request_token(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
         token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
-        # This grant needs no refresh token. If one comes, it must not make this look like a rotating pair.
+        # This grant needs no refresh token. With one, the stored token would look like a rotating pair.
         return token._replace(refresh=None, refresh_expires_at=None)
 
     def _shared_at(self, address: str) -> MemoryTokenStore:
@@ -168,37 +177,38 @@ class ClientCredentials:
 
 
 class _Refused(NamedTuple):
-    """A refresh token that the vendor called dead, remembered for a minute."""
+    """The vendor's refusal of a refresh token, which is remembered for a minute."""
 
     error: RefreshTokenDeadError
     until: float
 
 
 class _Unsaved(NamedTuple):
-    """A pair that could not be stored, and the refresh token that was spent for it."""
+    """A pair that could not be stored, and the refresh token that it cost."""
 
     spent: Secret
     token: Token
 
 
 class RefreshToken:
-    """Tokens by a refresh token that rotates: the vendor's documented way.
+    """Tokens by a refresh token that rotates, as the vendor documents it.
 
     Each renewal returns a new pair and ends the old refresh token, so the new pair is stored before it is used. The
-    first pair comes from the dashboard. When a refresh token is dead, only a person can make another one there.
+    first pair comes from the vendor's dashboard. Only a person can generate another pair there after a refresh token
+    has died.
 
     Args:
         client_id: The client id.
         client_secret: The client secret.
         refresh_token: The first refresh token. Where the store holds a pair that descends from it, that pair is used.
-            Where it holds a pair that descends from other tokens, this one is used, because a person has made it since.
-            None uses only the store, where `xoxo token import` has put a pair.
-        store: Keeps the pairs. Without one they are kept in memory, shared by all providers of this process with the
-            same values. At exit they are lost, and with them the access to the account: use `FileTokenStore`.
-        family: `user` for the rewards and links API, `company` for points and storefront.
+            Where the store holds a pair of other tokens, this one is used, because a person has generated it since.
+            None uses the store alone, in which `xoxo token import` has put a pair.
+        store: Keeps the pairs. Without one they are kept in memory, and all providers of this process with the same
+            values share them. At exit they are lost, and with them the access to the account, so use `FileTokenStore`.
+        family: `user` for the rewards and links API, `company` for points and the storefront.
 
     Raises:
-        ConfigError: When a value is missing.
+        ConfigError: A value is missing.
     """
 
     __slots__ = (
@@ -206,7 +216,7 @@ class RefreshToken:
         "_client_id",
         "_client_secret",
         "_clock",
-        "_first",
+        "_configured",
         "_origin",
         "_path",
         "_refused",
@@ -231,9 +241,10 @@ class RefreshToken:
     ) -> None:
         if family not in {"user", "company"}:
             raise ConfigError(f"family must be 'user' or 'company', not {family!r}")
-        self._client_id: Final = given("client_id", client_id)
-        self._client_secret: Final = Secret(given("client_secret", client_secret))
-        self._first: Final = Secret(given("refresh_token", refresh_token)) if refresh_token is not None else None
+        self._client_id: Final = required("client_id", client_id)
+        self._client_secret: Final = Secret(required("client_secret", client_secret))
+        configured = None if refresh_token is None else Secret(required("refresh_token", refresh_token))
+        self._configured: Final = configured
         self.account: Final = _digest("client", client_id)
         self.credential: Final = _digest(family, client_id, client_secret, refresh_token or "")
         self._client: Final = client_digest(family, client_id)
@@ -241,6 +252,7 @@ class RefreshToken:
         if store is None and refresh_token is None:
             raise ConfigError("refresh_token is missing, and there is no store that could hold one")
         self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
+        # `user` is for rewards and links, `company` for points and the storefront (wire documentation § 2).
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
         self._refused: Final[dict[Secret, _Refused]] = {}
@@ -253,7 +265,7 @@ class RefreshToken:
         return f"RefreshToken(client_id={client_id!r}, client_secret=***, family={family!r}, store={self._store!r})"
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the stored token while it lives; otherwise renew the pair and store it.
+        """Return the stored token while it is good; otherwise renew the pair and store it.
 
         Args:
             exchange: Posts to a token endpoint.
@@ -264,29 +276,30 @@ class RefreshToken:
             CredentialsRejectedError: The client id, the secret or the account was refused.
             ConfigError: The store is unusable, or holds another client's pair.
             AuthError: The store has no room, so no pair was requested; or the new pair could not be stored and was not
-                used (the next call tries to store it again); or the store's lock was held for too long.
+                used (the next call stores it); or another client held the store's lock for too long.
         """
         async with self._store.lock():
             stored = await self._store.load()
-            goes_on = self._goes_on_with(stored)
-            if goes_on and stored is not None and still_good(stored, rejected, self._clock()):
+            use_stored = self._uses_stored(stored)
+            if use_stored and stored is not None and still_good(stored, rejected, self._clock()):
                 return stored  # another client or process has renewed the pair meanwhile
-            refresh = stored.refresh if goes_on and stored is not None and stored.refresh else self._first
+            refresh = stored.refresh if use_stored and stored is not None and stored.refresh else self._configured
             if refresh is None:
                 raise ConfigError(
                     f"{self._store!r} holds no refresh token and none is configured: store one with xoxo token import"
                 )
-            async with _room_in(self._store):
+            async with _reserve_room(self._store):
                 if self._unsaved is not None and self._unsaved.spent == refresh:
-                    token = self._unsaved.token  # saving failed before; the vendor would refuse the old token now
+                    # An earlier save failed. The vendor would refuse the old token, so store that pair now.
+                    token = self._unsaved.token
                 else:
-                    token = await self._renew_or_begin_anew(exchange, refresh)
+                    token = await self._renew_with_fallback(exchange, refresh)
                     before = stored.origins if stored is not None else ()
                     known = not self._origin or self._origin in before
                     origins = before if known else (*before, self._origin)
                     token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
                 self._unsaved = _Unsaved(refresh, token)
-                # The old refresh token is spent, so a cancellation now must not lose the new one.
+                # The old refresh token is spent, so a cancellation must not lose the new one.
                 with anyio.CancelScope(shield=True):
                     await self._store.save(token)
                 self._unsaved = None
@@ -294,8 +307,8 @@ class RefreshToken:
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
-        """What must be masked in a server's words; the pair's own secrets are in its `Token`."""
-        spent = (secret for secret in (self._first, self._unanswered) if secret is not None)
+        """The texts to mask in a server's answer. The pair's own secrets are in its `Token`."""
+        spent = (secret for secret in (self._configured, self._unanswered) if secret is not None)
         return (self._client_secret, *spent)
 
     def forget(self, token: Token) -> None:
@@ -307,52 +320,52 @@ class RefreshToken:
         if isinstance(self._store, MemoryTokenStore):
             self._store.forget_access(token)
 
-    async def _renew_or_begin_anew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Renew; where the stored token is dead, try the configured one once before a person has to act.
+    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret) -> Token:
+        """Renew with the stored token. Where it is dead, try the configured token once before a person has to act.
 
-        The configured token may be newer than a pair that does not say where it comes from. After a restart of the
-        sandbox it is the living one.
+        The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
+        the configured token alone.
         """
         try:
             return await self._renew(exchange, refresh)
         except RefreshTokenDeadError as error:
-            if self._first is None or refresh == self._first:
+            if self._configured is None or refresh == self._configured:
                 raise
             try:
-                return await self._renew(exchange, self._first)
+                return await self._renew(exchange, self._configured)
             except RefreshTokenDeadError:
                 raise error from None
 
-    def _goes_on_with(self, stored: Token | None) -> bool:
-        """Return whether the stored pair is used rather than the configured refresh token.
+    def _uses_stored(self, stored: Token | None) -> bool:
+        """Return whether the stored pair is used, and not the configured refresh token.
 
-        It is not used where it descends from other first tokens only: then a person has made a new pair in the
-        dashboard, and the stored one is dead or soon will be. A process that is still configured with an older token
-        finds that among the pair's origins, and uses the newer pair.
+        A pair that descends from other first tokens alone is not used: a person has generated a new pair in the
+        dashboard since, and the stored one is dead or will be soon. A process with an older configured token finds that
+        token among the pair's origins, and uses the newer pair.
         """
         if stored is None:
             return False
         if stored.client and stored.client != self._client:
             raise ConfigError(
-                f"{self._store!r} holds the pair of another client id or family; writing over it would lose that pair: "
-                "give each its own store"
+                f"{self._store!r} holds the pair of another client id or family, which would be lost: give each its "
+                "own store"
             )
         return not stored.origins or not self._origin or self._origin in stored.origins
 
     async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Exchange a refresh token for the next pair; the old token is spent."""
+        """Exchange a refresh token for the next pair. This spends the old token."""
         refused = self._refused.get(refresh)
         if refused is not None and time.monotonic() < refused.until:
-            # The vendor does not revive a dead token, and it throttles an account that asks too often.
+            # A dead token stays dead, and the vendor throttles frequent token requests (wire documentation § 3.4).
             raise copy.copy(refused.error).with_traceback(None)
         doubted = self._unanswered == refresh
-        self._unanswered = refresh  # until an answer says whether the vendor used it up
+        self._unanswered = refresh  # until an answer says whether the vendor spent it
         try:
             answer = await exchange(self._path, self._request(refresh), "application/json")
             sent = (self._client_secret, refresh)
             token = read_token(answer, self._clock(), dead=RefreshTokenDeadError, secrets=sent)
         except (ConnectError, RateLimitedError, CredentialsRejectedError):
-            self._unanswered = refresh if doubted else None  # not processed, so nothing has changed
+            self._unanswered = refresh if doubted else None  # the request was not processed, so the token is unspent
             raise
         except RefreshTokenDeadError as error:
             if doubted:
@@ -362,6 +375,7 @@ class RefreshToken:
             raise error from None
         self._unanswered = None
         self._refused.clear()
+        # An answer without a refresh token leaves the old one in use, as OAuth has it.
         return token if token.refresh is not None else token._replace(refresh=refresh)
 
     def _request(self, refresh: Secret) -> bytes:
@@ -375,22 +389,26 @@ class RefreshToken:
         )
 
 
-def _room_in(store: TokenStore) -> AbstractAsyncContextManager[None]:
-    """Make sure that the next pair can be stored, where the store can tell beforehand."""
+def _reserve_room(store: TokenStore) -> AbstractAsyncContextManager[None]:
+    """Reserve room for the next pair, where the store can do that."""
     return store.reserve() if isinstance(store, Reserving) else nullcontext()
 
 
 def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
-    """Add what most likely happened. One page of the vendor's documents a grace of six hours, others deny it."""
+    """Add the likely cause to the error.
+
+    One page of the vendor's lets the old refresh token work for six more hours, and others say that it ends at once
+    (wire documentation § 3.4). So the repeat may be refused although it is the only way to the new pair.
+    """
     return RefreshTokenDeadError(
-        f"{error.message}; the answer to an earlier renewal was lost on its way, and the new pair with it",
+        f"{error.message}; the answer to an earlier renewal was lost, and the new pair with it",
         status=error.status,
         error_id=error.error_id,
     )
 
 
 def client_digest(family: str, client_id: str) -> str:
-    """Return the name of a stored pair's owner: a hash.
+    """Return the hash that names a stored pair's owner.
 
     Args:
         family: `user` or `company`.
@@ -404,5 +422,5 @@ def _digest(*parts: str) -> str:
 
 
 def _masked(client_id: str) -> str:
-    """Return the start of a client id: enough to tell two clients apart, too little to use."""
+    """Return the start of a client id, which tells two clients apart and reveals too little to use."""
     return f"{client_id[:4]}…" if len(client_id) >= 12 else "***"

@@ -1,4 +1,4 @@
-"""A store that keeps a token or a rotating pair in a file, which processes share."""
+"""A store in a file for a token or a rotating pair. Several processes may share the file."""
 
 import errno
 import fcntl
@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_held
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.private_files import MODE, create, sync_folder, write_whole
@@ -23,11 +23,13 @@ from xoxo_async.wire.secrets import Secret
 __all__ = ["FileTokenStore"]
 
 _STALE_S: Final = 60.0
+"""The age from which a draft beside the file belongs to a dead process. A save takes far less."""
+
 _ROOM: Final = 16 * 1024
-"""The size of a reserved file; a pair takes about 1 KiB."""
+"""The size of a reserved file, in bytes. A pair takes about 1 KiB."""
 
 _NOT_REPLACEABLE: Final = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
-"""A file that is mounted by itself cannot be replaced by renaming, and a read-only folder takes no new file."""
+"""The errors of a file that a rename cannot replace: it is mounted by itself, or its folder is read-only."""
 
 
 class _StoredPair(msgspec.Struct, omit_defaults=True):
@@ -41,42 +43,42 @@ class _StoredPair(msgspec.Struct, omit_defaults=True):
 
 
 class FileTokenStore:
-    """Keeps a token or a pair in a file: 0600, written whole or not at all, and locked against other processes.
+    """Keep a token or a pair in a file that is 0600, whole or absent, and locked against other processes.
 
-    A file that cannot be replaced, because it is mounted by itself or its folder is read-only, is written in place. A
-    power cut in the middle of that can damage it.
+    Where a rename cannot replace the file, because it is mounted by itself or its folder is read-only, the store writes
+    in place. A power cut during that write can damage the file.
 
     Args:
-        path: The file. Its folder must exist and allow a lock file beside it, or the file must exist; on a file system
-            with working locks.
-        lock_timeout_s: How long to wait for another process that renews.
+        path: The file, on a file system with working locks. Either the file exists, or its folder exists and takes a
+            lock file.
+        lock_timeout_s: How many seconds to wait for another process that renews.
     """
 
-    __slots__ = ("_in_place", "_path", "_reserved", "_timeout_s")
+    __slots__ = ("_content_before", "_path", "_reserved", "_timeout_s")
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
-        # Resolved, so that processes which use other links or folders for the file still use the same lock.
+        # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))
         self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)
         self._reserved: str | None = None
-        self._in_place: bytes | None = None
+        self._content_before: bytes | None = None
 
     def __repr__(self) -> str:
         return f"FileTokenStore({str(self._path)!r})"
 
     async def load(self) -> Token | None:
-        """Return the stored pair, None when there is no file yet.
+        """Return the stored pair, or None where there is no file yet.
 
         Raises:
-            ConfigError: When the file cannot be read or is no token file.
+            ConfigError: The file cannot be read, or is no token file.
         """
         return await anyio.to_thread.run_sync(self._load)
 
     async def save(self, token: Token, /) -> None:
-        """Replace the file durably.
+        """Replace the file, and wait until the new one is on disk.
 
         Raises:
-            AuthError: When it cannot be written.
+            AuthError: The file cannot be written.
         """
         await anyio.to_thread.run_sync(self._save, token)
 
@@ -85,29 +87,30 @@ class FileTokenStore:
         """Let one client of one process renew at a time.
 
         Raises:
-            AuthError: Another process has held it for too long; may be tried again.
+            AuthError: Another process has held the lock for too long. The error is retryable.
             ConfigError: The lock file cannot be made, or its file system has no locks.
         """
         end = time.monotonic() + self._timeout_s
         with ExitStack() as held:
-            beside = self._open_lock()
-            if beside is not None:
-                held.callback(os.close, beside)
-                await self._locked(beside, end)
-            # A file that is mounted by itself into several containers has another lock file in each of them.
-            while (itself := self._open_itself()) is not None:
-                held.callback(os.close, itself)
-                await self._locked(itself, end)
-                if self._is_at_the_path(itself):
+            lock_file = self._open_lock()
+            if lock_file is not None:
+                held.callback(os.close, lock_file)
+                await self._wait_for_lock(lock_file, end)
+            # A file that is mounted by itself into several containers has another lock file in each of them, so the
+            # file itself is locked too. The last holder may have replaced it, so the new one is locked again.
+            while (token_file := self._open_file()) is not None:
+                held.callback(os.close, token_file)
+                await self._wait_for_lock(token_file, end)
+                if self._is_at_the_path(token_file):
                     break
             yield
 
     @asynccontextmanager
     async def reserve(self) -> AsyncGenerator[None]:
-        """Reserve the room for a pair before it is requested; the caller holds the lock.
+        """Reserve the room for a pair before it is requested. The caller holds the lock.
 
         Raises:
-            AuthError: No pair could be written: no room, no right. Nothing was spent.
+            AuthError: The store cannot write a pair, for want of room or rights. No refresh token was spent.
         """
         await anyio.to_thread.run_sync(self._reserve)
         try:
@@ -116,13 +119,13 @@ class FileTokenStore:
             left, self._reserved = self._reserved, None
             if left is not None:
                 _remove(left)
-            before, self._in_place = self._in_place, None
+            before, self._content_before = self._content_before, None
             if before is not None:
-                with suppress(OSError):  # only blanks after the pair are left
+                with suppress(OSError):  # a failure leaves blanks after the pair, which `load` accepts
                     self._write_in_place(before)
 
     def _reserve(self) -> None:
-        """Do every step of saving with the pair that is there, to prove that saving works."""
+        """Take every step of a save with the present pair, which proves that the save of the next one works."""
         try:
             try:
                 self._reserve_beside()
@@ -131,15 +134,15 @@ class FileTokenStore:
                     raise
                 content = self._path.read_bytes()
                 self._write_in_place(content.ljust(_ROOM))  # JSON may end with blanks
-                self._in_place = content
+                self._content_before = content
         except OSError as error:
             raise AuthError(
-                f"token store {self._path} cannot be written ({error.strerror}); no new token was asked for, and a "
+                f"token store {self._path} cannot be written ({error.strerror}); no new token was requested, and a "
                 "refresh token is not spent"
             ) from None
 
     def _reserve_beside(self) -> None:
-        """Write a file as large as a pair beside the store's file, and prove that a rename can replace that file."""
+        """Write a draft with room for any pair beside the file, and prove that a rename can replace the file."""
         name = self._new_file(bytes(_ROOM))
         try:
             if self._path.exists():
@@ -172,12 +175,12 @@ class FileTokenStore:
 
     def _write_in_place(self, content: bytes) -> None:
         descriptor = os.open(self._path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with suppress(PermissionError):  # it may be the file of another user who lets this one write it
+        with suppress(PermissionError):  # the file may belong to another user who allows this one to write
             os.fchmod(descriptor, MODE)
         write_whole(descriptor, content)
 
     def _open_lock(self) -> int | None:
-        """Open the lock file; None where there can be none, so that the store's file itself is locked."""
+        """Open the lock file. Return None where it cannot be made; then the token file itself is locked."""
         try:
             return os.open(f"{self._path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -185,24 +188,24 @@ class FileTokenStore:
                 return None
             raise ConfigError(f"token store {self._path}: its lock file cannot be made: {error.strerror}") from None
 
-    def _open_itself(self) -> int | None:
+    def _open_file(self) -> int | None:
         try:
             return os.open(self._path, os.O_RDWR | os.O_CLOEXEC)
         except OSError:
-            return None  # it does not exist, or cannot be written: then nothing can be saved in it either
+            return None  # the file does not exist or cannot be written, so no process saves in it
 
     def _is_at_the_path(self, descriptor: int) -> bool:
-        """Return whether an open file is still the store's: the last holder of the lock may have replaced it."""
+        """Return whether an open file is still at the path. The last holder of the lock may have replaced it."""
         try:
             return os.path.samestat(os.fstat(descriptor), self._path.stat())
         except OSError:
             return False
 
-    async def _locked(self, descriptor: int, end: float) -> None:
+    async def _wait_for_lock(self, descriptor: int, end: float) -> None:
         while not self._try_lock(descriptor):
             if time.monotonic() >= end:
-                raise lock_held(f"token store {self._path}", "another process", self._timeout_s)
-            # flock cannot be awaited, and a thread blocked in it could not be cancelled.
+                raise lock_timed_out(f"token store {self._path}", "another process", self._timeout_s)
+            # flock cannot be awaited, and a thread that waits in it cannot be cancelled.
             await anyio.sleep(0.02)
 
     def _load(self) -> Token | None:
@@ -216,7 +219,7 @@ class FileTokenStore:
             pair = msgspec.json.decode(content, type=_StoredPair)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             raise ConfigError(f"token store {self._path} is no token file") from None
-        if pair.access_token:  # a pair that a person has imported may have none yet
+        if pair.access_token:  # an imported pair may have none until its first renewal
             header_value(f"token store {self._path}: its access_token", pair.access_token)
         refresh = Secret(pair.refresh_token) if pair.refresh_token else None
         return Token(
@@ -247,9 +250,9 @@ class FileTokenStore:
             ) from None
 
     def _replace(self, content: bytes) -> None:
-        if self._in_place is not None:
+        if self._content_before is not None:
             self._write_in_place(content)
-            self._in_place = None
+            self._content_before = None
             return
         name, self._reserved = self._reserved, None
         try:
@@ -265,24 +268,24 @@ class FileTokenStore:
                 self._write_in_place(content)
                 return
             raise
-        # Without this, the old file with the dead pair may be back after a power cut.
+        # Without this, the old file with its dead refresh token may be back after a power cut.
         sync_folder(self._path.parent)
         with suppress(OSError):
-            self._sweep()
+            self._remove_stale_drafts()
 
     @property
     def _prefix(self) -> str:
         return f".{self._path.name}.new-"
 
-    def _sweep(self) -> None:
-        """Remove files of a process that was killed while it saved: they hold tokens."""
+    def _remove_stale_drafts(self) -> None:
+        """Remove the drafts of processes that were killed during a save, because they hold tokens."""
         for entry in self._path.parent.iterdir():
             if entry.name.startswith(self._prefix):
                 try:
                     if time.time() - entry.stat().st_mtime > _STALE_S:
                         entry.unlink()
                 except OSError:
-                    continue  # another process has removed it, or the next save will
+                    continue  # another process has removed the draft, or the next save removes it
 
     def _try_lock(self, descriptor: int) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""The token itself, the seams around it, and how a token endpoint's answer is read."""
+"""The token, the protocols of providers and stores, and the reading of a token endpoint's answer."""
 
 import re
 from collections.abc import Awaitable, Iterable, Mapping
@@ -24,26 +24,30 @@ from xoxo_async.wire.untyped import read_untyped
 __all__ = ["Exchange", "ExchangeAnswer", "Reserving", "Token", "TokenProvider", "TokenStore"]
 
 LOCK_TIMEOUT_S: Final = 60.0
-"""How long to wait for a store's lock."""
+"""How many seconds to wait for a store's lock."""
 
 _MARGIN_S: Final = 330.0
 _MARGIN_SHARE: Final = 0.25
+"""How long before its expiry a stored token counts as due: `_MARGIN_S`, or this share of a shorter life. Both are a
+little more than the keeper's, see `still_good`."""
+
 _THROTTLED_S: Final = 60.0
-"""How long no token is requested after a throttled request that names no time: the window of the vendor's limits."""
+"""How long no token is requested after a throttled request that names no time. It is the window of the vendor's
+limits."""
 
 
 class Token(NamedTuple):
-    """An access token and what belongs to it; never shows its values.
+    """An access token with its refresh token and their data. Its repr shows no value.
 
     Attributes:
         access: The bearer token.
-        expires_at: When it expires, epoch seconds; None where that is not known.
-        refresh: The refresh token of the pair, None without one.
-        refresh_expires_at: When that expires, epoch seconds; None where that is not known.
-        issued_at: When it was received, epoch seconds; None where that is not known.
-        client: Whose pair it is: a hash of family and client id. Empty where that is not known.
-        origins: Hashes of the first refresh tokens (those a person made) that this pair goes back to or took the
-            place of, oldest first. Empty where that is not known.
+        expires_at: When the access token expires, in epoch seconds; None where that is unknown.
+        refresh: The refresh token of the pair; None without one.
+        refresh_expires_at: When the refresh token expires, in epoch seconds; None where that is unknown.
+        issued_at: When the token was received, in epoch seconds; None where that is unknown.
+        client: A hash of the owner's family and client id; empty where the owner is unknown.
+        origins: Hashes of the first refresh tokens, those that a person generated, from which this pair descends or
+            which it replaced, oldest first. Empty where they are unknown.
     """
 
     access: Secret
@@ -56,7 +60,7 @@ class Token(NamedTuple):
 
 
 class ExchangeAnswer(NamedTuple):
-    """A token endpoint's answer; its repr never shows the body."""
+    """A token endpoint's answer. Its repr never shows the body, which holds tokens."""
 
     status: int
     body: bytes
@@ -67,9 +71,9 @@ class ExchangeAnswer(NamedTuple):
 
 
 class Exchange(Protocol):
-    """One unauthorised POST to a token endpoint; given to providers by the client.
+    """One POST without a token to a token endpoint. The client passes it to its provider.
 
-    The client's own exchange has one more attribute, `base_url`: a token of one address is not valid at another.
+    The client's own exchange also has an attribute `base_url`, because a token of one address is not valid at another.
     """
 
     def __call__(self, path: str, body: bytes, content_type: str, /) -> Awaitable[ExchangeAnswer]:
@@ -78,19 +82,19 @@ class Exchange(Protocol):
 
 
 class TokenProvider(Protocol):
-    """Where a session gets its access token from.
+    """A source of access tokens for a client.
 
-    May have more attributes:
+    A provider may have more attributes:
 
-    * `account`, a string: the same for all providers of one account, a hash, never a secret. Clients of one account
-      share its rate limits; without it only those with the same provider do.
-    * `credential`, a string: the same for all providers that ask with the same values, a hash, never a secret. Their
-      clients leave the token endpoint alone together after failures and refusals; without it only those with the same
-      provider do.
-    * `rotates`, a bool: whether a token request ends what it was made with. Without it that is assumed: a request
-      whose answer was lost is made once more and not again, and closing a client waits for one under way.
-    * `secrets`, a tuple of `Secret`: what is masked where a server repeats it.
-    * `forget(token)`: called when the API has refused an access token.
+    * `account`, a string: a hash that is the same for all providers of one account and reveals no secret. Clients of
+      one account share its rate limits. Without the attribute, only clients with the same provider share them.
+    * `credential`, a string: a hash that is the same for all providers that send the same values and reveals no secret.
+      After failures and refusals, the clients of one credential make no token request for the same time. Without the
+      attribute, only clients with the same provider do so.
+    * `rotates`, a bool: whether a token request ends the refresh token that it was made with. Without the attribute the
+      client assumes so: it repeats a request whose answer was lost only once, and `aclose` waits for one under way.
+    * `secrets`, a tuple of `Secret`: the texts that are masked where a server repeats them.
+    * `forget(token)`: a method that is called when the API has refused an access token.
     """
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
@@ -98,48 +102,48 @@ class TokenProvider(Protocol):
 
         Args:
             exchange: Posts to a token endpoint.
-            rejected: The token the vendor has just refused, None where none was.
+            rejected: The token that the vendor has just refused; None where it has refused none.
 
         Raises:
-            AuthError: When no token can be had.
+            AuthError: No token can be obtained.
         """
         ...
 
 
 class TokenStore(Protocol):
-    """Where a rotating pair rests between renewals and restarts.
+    """A place for a rotating pair between renewals and restarts.
 
-    A store of your own keeps every field of `Token`; one that keeps only the first four works, but cannot tell when
-    a person has put a new refresh token into the configuration.
+    Your own store should keep every field of `Token`. A store that keeps the first four alone works, but cannot tell
+    when a person has put a new refresh token into the configuration.
     """
 
     async def load(self) -> Token | None:
-        """Return the stored pair, None without one."""
+        """Return the stored pair, or None without one."""
         ...
 
     async def save(self, token: Token, /) -> None:
-        """Store a pair durably; when this returns, a crash no longer loses it."""
+        """Store a pair durably. After this returns, a crash does not lose the pair."""
         ...
 
     def lock(self) -> AbstractAsyncContextManager[None]:
-        """Keep every other user of this store from refreshing."""
+        """Let no other user of this store renew within the block."""
         ...
 
 
 @runtime_checkable
 class Reserving(Protocol):
-    """A store that can reserve its room before a refresh token is spent."""
+    """A store that can reserve room for a pair before a refresh token is spent."""
 
     def reserve(self) -> AbstractAsyncContextManager[None]:
-        """Make sure that a pair can be saved within the block, or raise; called with the lock held.
+        """Ensure that a pair can be saved within the block, or raise. The caller holds the lock.
 
-        A pair that cannot be saved is lost, and with it the access to the account. So none is requested then.
+        A pair that cannot be saved is lost, and with it the access to the account. So a provider requests none then.
         """
         ...
 
 
 class _TokenReply(msgspec.Struct):
-    """The token endpoint's success; `object` where the vendor sends numbers as strings or the other way round."""
+    """A token endpoint's success. Fields of type `object` come as numbers or strings (wire documentation § 3.2)."""
 
     access_token: str = ""
     expires_in: object = None
@@ -150,6 +154,7 @@ class _TokenReply(msgspec.Struct):
 
 _TOKEN_DECODER: Final = msgspec.json.Decoder(_TokenReply)
 
+# The vendor's words (wire documentation § 6.2) and those of OAuth. No page says which one a dead refresh token gives.
 _DEAD_WORDS: Final = frozenset({"invalid_grant", "invalid_token", "auth.token_error", "token_expired", "expired_token"})
 _CLIENT_WORDS: Final = frozenset(
     {"invalid_client", "unauthorized_client", "unsupported_grant_type", "access_denied", "invalid_scope"}
@@ -161,13 +166,13 @@ _DEAD_SENTENCE: Final = re.compile(
 
 
 def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], secrets: Iterable[Secret] = ()) -> Token:
-    """Read a token reply; raise what a refusal means for the credentials.
+    """Return the token of a reply, or raise the error of a refusal.
 
     Args:
         answer: The endpoint's answer.
-        now: Epoch seconds, to turn lifetimes into times.
-        dead: What to raise when the grant itself was refused.
-        secrets: What was sent, and is not shown where the answer repeats it.
+        now: The present time in epoch seconds, from which lifetimes count.
+        dead: The error to raise where the vendor refused the grant itself.
+        secrets: The secrets of the request, which no error shows where the answer repeats them.
     """
     if answer.status < 300:
         try:
@@ -189,18 +194,20 @@ def read_token(answer: ExchangeAnswer, now: float, *, dead: type[AuthError], sec
 
 
 def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnswer) -> XoxoError:
-    """Return what a refusal means for the credentials: nothing, unless it names them.
+    """Return the error of a refusal. Only a refusal that names the credentials blames them.
 
-    Proxies and edge servers answer as well. An edge server's page, a redirect or an operation's error id says nothing
-    about a refresh token, and a person who is sent to the dashboard would find nothing wrong there.
+    Proxies and edge servers answer too. An edge server's page, a redirect or an operation's error id says nothing
+    about a refresh token, and a person in the dashboard would find nothing wrong.
     """
     if isinstance(error, RateLimitedError):
-        # The vendor invalidates tokens when this endpoint is hammered, and its refusal (shape E) names no time.
+        # Too many requests may invalidate the tokens (wire documentation § 3.4), and the vendor's refusal (shape E in
+        # § 6.1) names no time.
         error.retry_after_s = error.retry_after_s or _THROTTLED_S
         return error
     if isinstance(error, DecodeError) and not _words(answer.body):
         return DecodeError("the token endpoint answered without a token", effect="none", status=answer.status)
     words, refresh = _words(answer.body), dead is RefreshTokenDeadError
+    # PIPE10015 to PIPE10017 refuse the user, the company or the IP address; PIPE10013 is about the header (§ 6.2).
     if words & _CLIENT_WORDS or (error.error_id.startswith("PIPE1001") and error.error_id != "PIPE10013"):
         message = f"the client id or secret was refused ({error.message})"
         return CredentialsRejectedError(message, status=answer.status, error_id=error.error_id)
@@ -211,16 +218,16 @@ def _as_auth_error(error: XoxoError, dead: type[AuthError], answer: ExchangeAnsw
         )
         return dead(message, status=answer.status, error_id=error.error_id)
     if answer.status >= 500 or isinstance(error, ServerError):
-        return error  # the endpoint is down; the credentials may be fine
+        return error  # the endpoint failed, which says nothing about the credentials
     if not refresh and answer.status in {400, 401, 403} and words and not error.error_id:
-        # Only client credentials were sent, so every word is about them.
+        # The request held nothing but client credentials, so the refusal means them.
         return dead(f"the client id or secret was refused ({error.message})", status=answer.status)
     message = f"the token endpoint refused, and does not say that the credentials are wrong ({error.message})"
     return AuthError(message, retryable=True, status=answer.status, error_id=error.error_id)
 
 
 def _words(body: bytes) -> set[str]:
-    """Return what the fields of an OAuth refusal say, in lower case."""
+    """Return the texts in the fields of an OAuth refusal, in lower case."""
     try:
         answer = read_untyped(body)
     except DecodeError:
@@ -232,34 +239,35 @@ def _words(body: bytes) -> set[str]:
 
 
 def _refresh_token(value: object) -> Secret | None:
-    """Take any type that can hold a token: an error here would lose the pair, whose old token is spent."""
+    """Read a refresh token of any type. An error here would lose the new pair, and the old one is spent."""
     return Secret(str(value)) if isinstance(value, str | int) and not isinstance(value, bool) and value else None
 
 
 def _expires_at(reply: _TokenReply, now: float) -> float | None:
-    """Return when a new access token expires: by `access_token_expiry`, else by `expires_in`.
+    """Return when a new access token expires, by `access_token_expiry` or else by `expires_in`.
 
-    A token that has just been issued has not expired. Where it seems expired, our clock is wrong: then only a duration
-    helps, and without one the token is used until it is refused. Otherwise every call would request a new token.
+    A new token has not expired. Where it seems expired, our clock is wrong, and a duration counts instead. Without a
+    duration the token is used until the vendor refuses it. Otherwise every call would request a new token.
     """
     stated, lasts = _expiry(reply.access_token_expiry, now), _expiry(reply.expires_in, now)
     if stated is not None and lasts is not None and _is_duration(reply.expires_in) and stated < (now + lasts) / 2:
-        return lasts  # by our clock, less than half of its life would be left
+        return lasts  # by our clock, less than half of the token's life is left, so our clock is wrong
     for at in (stated, lasts):
         if at is not None and at > now:
             return at
     return None
 
 
-def pair_of(fields: Mapping[str, object], now: float) -> Token:
-    """Read a pair that a person enters: the vendor's token reply, or the same fields.
+def read_pair(fields: Mapping[str, object], now: float) -> Token:
+    """Read a pair that a person enters: the vendor's token reply, or the same fields by hand.
 
     Args:
-        fields: `refresh_token`; `access_token` and when it expires, in any form the vendor has, if there is one.
-        now: Epoch seconds, to turn lifetimes into times.
+        fields: `refresh_token`, and if there is an access token, `access_token` and its expiry in any form of the
+            vendor's.
+        now: The present time in epoch seconds, from which lifetimes count.
 
     Raises:
-        ConfigError: There is no refresh token, or a token is none; the message repeats no value.
+        ConfigError: There is no refresh token, or a value cannot be a token. The message repeats no value.
     """
     refresh, access = _refresh_token(fields.get("refresh_token")), fields.get("access_token") or ""
     if refresh is None:
@@ -279,10 +287,10 @@ def _is_duration(value: object) -> bool:
 
 
 def _expiry(value: object, now: float) -> float | None:
-    """Read a lifetime in any documented form: seconds, epoch seconds, epoch milliseconds, as number or string.
+    """Read a lifetime in any documented form: seconds, epoch seconds or epoch milliseconds, as number or string.
 
-    The vendor uses one field for all of them. Their magnitudes never meet: 10^8 s is three years, epoch seconds are
-    above 10^9, milliseconds above 10^12.
+    The vendor uses one field for all of them (wire documentation § 3.2). Their magnitudes do not overlap: 10^8 seconds
+    are three years, epoch seconds are above 10^9, and milliseconds above 10^12.
     """
     try:
         number = float(value)  # type: ignore[arg-type]
@@ -296,15 +304,15 @@ def _expiry(value: object, now: float) -> float | None:
 
 
 def still_good(token: Token, rejected: Token | None, now: float) -> bool:
-    """Return whether a stored token may be used: not refused, and not so near its end that its renewal is due.
+    """Return whether a stored token may be used. It may not after a refusal, or when its renewal is due.
 
-    The margin is a little wider than the keeper's. Without it, a keeper that renews early would get the same token
-    again and again until it expires, and then every caller would wait.
+    The margin is a little wider than the keeper's. With a smaller one, a keeper that renews early would get the same
+    token again and again until it expires, and then every caller would wait.
 
     Args:
         token: The stored token.
-        rejected: The token the vendor has just refused, None where none was.
-        now: Epoch seconds.
+        rejected: The token that the vendor has just refused; None where it has refused none.
+        now: The present time in epoch seconds.
     """
     if not token.access or (rejected is not None and token.access == rejected.access):
         return False
@@ -314,20 +322,20 @@ def still_good(token: Token, rejected: Token | None, now: float) -> bool:
     return token.expires_at - now > min(_MARGIN_S, max(lifetime, 0.0) * _MARGIN_SHARE)
 
 
-def given(name: str, value: str) -> str:
-    """Return a value; raise where it is missing."""
+def required(name: str, value: str) -> str:
+    """Return a value, or raise `ConfigError` where it is blank."""
     if not isinstance(value, str) or not value.strip():
         raise ConfigError(f"{name} is missing")
     return value
 
 
 def header_value(name: str, value: str, *, error: type[XoxoError] = ConfigError) -> str:
-    """Return a value; raise where it would end the header and start another one."""
+    """Return a value that a header can hold, or raise. A line break would end the header and start another one."""
     if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable() or " " in value:
         raise error(f"{name} is empty or holds characters that no header may hold")
     return value
 
 
-def lock_held(store: str, holder: str, timeout_s: float) -> AuthError:
-    """Return the error for a store whose lock somebody else has held for too long; may be tried again."""
-    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token could be had", retryable=True)
+def lock_timed_out(store: str, holder: str, timeout_s: float) -> AuthError:
+    """Return the retryable error for a store whose lock another holder has kept for too long."""
+    return AuthError(f"{store}: {holder} has held its lock for {timeout_s:g} s; no token was obtained", retryable=True)

@@ -1,4 +1,4 @@
-"""Refused tokens and failed token requests of an account, shared by all its clients in the process."""
+"""The record of an account's refused tokens and failed token requests, for all its clients in the process."""
 
 import copy
 import math
@@ -8,115 +8,117 @@ from datetime import UTC, datetime
 from typing import Final
 
 from xoxo_async.errors import RateLimitedError, TokenRejectedError, XoxoError
-from xoxo_async.kept import Kept, lock_of
+from xoxo_async.kept import Kept, fork_safe_lock
 
 __all__ = ["TROUBLES", "Troubles"]
 
 _FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 300.0
+"""The bounds of the wait after refused tokens, which doubles with each refusal."""
+
 _FAILURE_REMEMBERED_S: Final = 30.0
-"""The longest time for which failed token requests keep every client from asking again."""
+"""The longest time without a token request after failed ones."""
 
 _REMEMBERED_S: Final = 600.0
-"""How long after the last wait a refusal still counts as one in a row. It is more than the longest wait."""
+"""How long after the last wait a refusal still belongs to the row. It is more than the longest wait."""
 
 
 class Troubles:
-    """Refused tokens and failed token requests of one account, for all its clients in this process.
+    """The refused tokens and failed token requests of one account, for all its clients in this process.
 
-    The vendor invalidates the tokens of an account that asks the token endpoint too often. So all clients wait
-    together, and longer each time. Times are monotonic unless said otherwise.
+    The vendor may invalidate the tokens of an account with too many token requests (wire documentation § 3.4). So all
+    clients wait for the same time, and longer after each failure. Times are monotonic unless said otherwise.
     """
 
     __slots__ = (
         "__weakref__",
         "_failure",
         "_failures",
+        "_first_refused_at",
         "_refusals",
         "_refused_at",
-        "_since",
-        "_until",
+        "_wait_until",
         "given_up",
         "lock",
         "next_at",
     )
 
     def __init__(self) -> None:
-        self.lock: threading.Lock = lock_of(self)
+        self.lock: threading.Lock = fork_safe_lock(self)
         self._refusals = 0
-        self._since = 0.0  # epoch seconds
+        self._first_refused_at = 0.0  # epoch seconds
         self._refused_at = -math.inf
-        self._until = -math.inf
+        self._wait_until = -math.inf
         self._failure: XoxoError | None = None
         self._failures = 0
         self.next_at: float = -math.inf
         self.given_up: bool = False
 
     def runs_out_at(self) -> float:
-        """Return from when on a new client may start without this record."""
-        refusals = self._until + _REMEMBERED_S if self._refusals else -math.inf
+        """Return the time from which a new client may start without this record."""
+        refusals = self._wait_until + _REMEMBERED_S if self._refusals else -math.inf
         return max(refusals, self.next_at + _REMEMBERED_S if self._failures else self.next_at)
 
     # Tokens that are refused as soon as they are issued.
 
-    def refused(self, *, worked: bool, had_since: float, now: float, wall: float) -> None:
-        """Note that the vendor refused a token.
+    def refused(self, *, worked: bool, received_at: float, now: float, wall: float) -> None:
+        """Record that the vendor refused a token.
 
-        The first refusal in a row causes no wait: the token may be an old one from a store, or somebody revoked it.
+        The first refusal of a row causes no wait, because the token may be an old one from a store.
 
         Args:
-            worked: Whether the vendor accepted it before. Then somebody revoked it, and new tokens are fine.
-            had_since: When the client got it. Where several clients share a token, only the first refusal counts.
-            now: The time.
-            wall: The time in epoch seconds, for the error's text.
+            worked: Whether the vendor accepted the token before. Then a person revoked it, and new tokens work.
+            received_at: When the client got the token. Where several clients share one, only the first refusal counts.
+            now: The present time.
+            wall: The present time in epoch seconds, for the error's text.
         """
         with self.lock:
             if worked:
                 self._refusals = 0
                 return
-            if had_since < self._refused_at:
+            if received_at < self._refused_at:
                 return
-            if self._refusals == 0 or now > self._until + _REMEMBERED_S:
-                self._refusals, self._since, self._until = 0, wall, now
+            if self._refusals == 0 or now > self._wait_until + _REMEMBERED_S:
+                self._refusals, self._first_refused_at, self._wait_until = 0, wall, now
             self._refusals += 1
             self._refused_at = now
             if self._refusals > 1:
-                self._until = now + min(_FIRST_WAIT_S * 2.0 ** (self._refusals - 2), _LONGEST_WAIT_S)
+                self._wait_until = now + min(_FIRST_WAIT_S * 2.0 ** (self._refusals - 2), _LONGEST_WAIT_S)
 
     def refusal(self, now: float, wall: float) -> TokenRejectedError | None:
-        """Return the error for a call that needs a new token while none may be requested; None where one may.
+        """Return the error for a call that needs a new token while none may be requested, otherwise None.
 
         Args:
-            now: The time.
-            wall: The time in epoch seconds.
+            now: The present time.
+            wall: The present time in epoch seconds.
         """
-        left = self._until - now
+        left = self._wait_until - now
         if left <= 0 or self._refusals < 2:
             return None
         return TokenRejectedError(
-            f"the vendor refuses its own new tokens: {self._refusals} in a row since {_clock(self._since)}; the next "
-            f"one is asked for at {_clock(wall + left)}, in {left:.0f} s",
+            f"the vendor refuses its own new tokens: {self._refusals} in a row since {_utc(self._first_refused_at)}; "
+            f"the next one is requested at {_utc(wall + left)}, in {left:.0f} s",
             retryable=True,
         )
 
     # Token requests that fail.
 
     def failed(self, error: XoxoError, until: float) -> None:
-        """Note that a token request failed, and that the client will ask again.
+        """Record that a token request failed and that the client makes another one.
 
         Args:
-            error: What the calls that needed the token raise.
-            until: No client asks before this time.
+            error: The error for the calls that need the token.
+            until: The time before which no client makes a request.
         """
         with self.lock:
             self._failure, self.next_at, self.given_up = error, until, False
 
     def given_up_on(self, error: XoxoError, now: float) -> float:
-        """Note that a client gave up after failed token requests; return for how many seconds no client asks.
+        """Record that a client gave up, and return the seconds in which no client makes a token request.
 
         Args:
-            error: What the calls that needed the token raise.
-            now: The time.
+            error: The error for the calls that need the token.
+            now: The present time.
         """
         with self.lock:
             self._failures += 1
@@ -125,23 +127,23 @@ class Troubles:
             return wait
 
     def succeeded(self) -> None:
-        """Note that a token was obtained."""
+        """Record that a token was obtained."""
         with self.lock:
             self._failure, self._failures, self.next_at, self.given_up = None, 0, -math.inf, False
 
     def failure(self, now: float) -> XoxoError | None:
-        """Return the error of the last token request while no client may ask again, None otherwise.
+        """Return the error of the last token request while no client may make another one, otherwise None.
 
         Args:
-            now: The time.
+            now: The present time.
         """
         with self.lock:
             failure, left = self._failure, self.next_at - now
-        return remembered(failure, left) if failure is not None and left > 0 else None
+        return raised_again(failure, left) if failure is not None and left > 0 else None
 
 
-def remembered(failure: XoxoError, left_s: float) -> XoxoError:
-    """Return an error to be raised once more, with a traceback of its own.
+def raised_again(failure: XoxoError, left_s: float) -> XoxoError:
+    """Return a copy of an error, which is raised once more and has a traceback of its own.
 
     Args:
         failure: The error.
@@ -153,12 +155,12 @@ def remembered(failure: XoxoError, left_s: float) -> XoxoError:
     return error
 
 
-def _clock(at: float) -> str:
+def _utc(at: float) -> str:
     try:
         return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S} UTC"
-    except (ValueError, OverflowError, OSError):  # a clock that is wrong beyond all bounds
+    except (ValueError, OverflowError, OSError):  # the clock is outside the years that a calendar has
         return "an unknown time"
 
 
-# Module state: the vendor counts by account, not by client object (as in `pacing.py`).
+# Module state, as in `pacing.py`, because the vendor counts by account and not by client object.
 TROUBLES: Final = Kept(Troubles, time.monotonic)

@@ -134,12 +134,10 @@ class RunPaused(Event, frozen=True, kw_only=True):
     """A run takes no more lines. What is in flight still ends and is recorded. Logged under WARNING.
 
     Attributes:
-        pause: Why.
-        reason: The same in words, as in the report.
+        pause: Why. The report has the reason in words: these may name a row's key, or repeat the vendor's words.
     """
 
     pause: Pause
-    reason: str
 
     @property
     def level(self) -> int:

@@ -49,7 +49,7 @@ class BulkIssuer:
         settle_s: Seconds after a lost answer before "no such order" counts. Default: 150. Below the vendor's 120 s it
             may count too early.
         resend: `settled` (the default) sends again what is proven absent; `never` leaves it to a person.
-        check: Whether rows are checked against the catalogue before anything is sent.
+        check: Whether rows are checked against the catalog before anything is sent.
         skip_invalid: Whether bad rows are left out. Otherwise nothing is sent if one row is bad.
         pack: Whether lines that want nothing but codes (no `email`, `po_number` or `details` of their own) may share an
             order of the same product and denomination, up to the product's limit: up to ten times the vouchers a
@@ -167,7 +167,7 @@ class BulkIssuer:
             LedgerConflictError: When a row stands in the ledger with other content, nothing was sent.
             LedgerError: When the ledger fails; nothing is sent without a durable intent.
             ConfigError: When the ledger is of another account or address, nothing was sent.
-            XoxoError: When the catalogue cannot be read; nothing was sent.
+            XoxoError: When the catalog cannot be read; nothing was sent.
         """
         with self._alone():
             started = self._clock()

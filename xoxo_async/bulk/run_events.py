@@ -50,14 +50,13 @@ class RunEvents:
         """
         notify(self._hooks, PenaltyMet(what=what, wait_s=wait_s))
 
-    def paused(self, pause: Pause, reason: str) -> None:
+    def paused(self, pause: Pause) -> None:
         """Report that the run takes no more lines.
 
         Args:
             pause: Why.
-            reason: The same in words.
         """
-        notify(self._hooks, RunPaused(pause=pause, reason=reason))
+        notify(self._hooks, RunPaused(pause=pause))
 
     def finished(self, report: Report) -> None:
         """Report the end of the run.

@@ -206,7 +206,7 @@ class BulkSession:
         if not pause and (counts.unknown or counts.pending):
             pause, reason = self._reconciler.pause, self._reconciler.reason
             if pause:
-                self._events.paused(pause, reason)
+                self._events.paused(pause)
         report = msgspec.structs.replace(
             Report.of(self._ledger, counts, pause=pause, reason=reason),
             placed_now=self._progress.placed,

@@ -130,7 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             ConfigError: `max_spend` is set, and `check` is off.
         """
         if bounds.max_spend is not None and not self.check:
-            raise ConfigError("max_spend needs check=True: what a row may cost is in the catalogue")
+            raise ConfigError("max_spend needs check=True: what a row may cost is in the catalog")
 
 
 def _is_amount(value: object) -> bool:

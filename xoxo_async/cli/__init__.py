@@ -1,1 +1,1 @@
-"""The command `xoxo`: what a person or a cron job types; everything it does, the library does."""
+"""The command `xoxo`. It reads flags and prints results; the library does the work."""

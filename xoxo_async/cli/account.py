@@ -1,4 +1,4 @@
-"""`xoxo balance`."""
+"""`xoxo balance`: print what the account can spend."""
 
 from typing import Any
 

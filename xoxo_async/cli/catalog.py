@@ -1,4 +1,4 @@
-"""`xoxo catalog`: what can be bought."""
+"""`xoxo catalog`: list products, and the filters that select them."""
 
 from typing import Any
 
@@ -21,15 +21,15 @@ __all__ = ["catalog"]
 
 @click.group(cls=Group)
 def catalog() -> None:
-    """Look at what can be bought."""
+    """List products, and the filters that select them."""
 
 
 @catalog.command("filters")
-@click.option("--group", "group_code", default="", metavar="CODE", help="Only this group, for example country.")
+@click.option("--group", "group_code", default="", metavar="CODE", help="List only this group, for example country.")
 @json_option
 @connection_options
 def catalog_filters(group_code: str, as_json: bool, **where: Any) -> None:
-    """List what products can be filtered by."""
+    """List the filters of the catalog."""
     groups = ask(Connection(**where), lambda xoxo: xoxo.catalog.list_filters(group_code))
     if as_json:
         print_json({"filters": to_json(groups)})
@@ -43,10 +43,10 @@ def catalog_filters(group_code: str, as_json: bool, **where: Any) -> None:
 
 
 @catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country india --limit 20")
-@click.option("--country", help="Only products good there, by filter code.")
-@click.option("--currency", help="Only products in this currency.")
+@click.option("--country", help="List only products of this country, by filter code.")
+@click.option("--currency", help="List only products in this currency.")
 @click.option("--product-id", "product_ids", type=Whole(1), multiple=True, help="Only this product; may be repeated.")
-@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most products to list.")
 @json_option
 @connection_options
 def catalog_vouchers(
@@ -57,7 +57,7 @@ def catalog_vouchers(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """List products with their ids and denominations: what the columns of an orders file take."""
+    """List products with the ids and denominations that an orders file needs."""
     found = ask(
         Connection(**where),
         lambda xoxo: first_rows(
@@ -94,4 +94,4 @@ def _values(voucher: Voucher) -> str:
             return f"{money(voucher.min_value)} to {money(voucher.max_value)}"
         return ", ".join(f"{value:f}" for value in voucher.denominations)
     except DecodeError:
-        return "-"  # one odd product must not cost the list
+        return "-"  # one product with a bad amount must not fail the whole list

@@ -1,4 +1,4 @@
-"""The command line that continues, as a person can paste it into this shell."""
+"""Build a `xoxo` command line that a person can paste into the shell."""
 
 import os
 import shlex
@@ -10,7 +10,7 @@ __all__ = ["command_line"]
 
 
 def command_line(*arguments: str | os.PathLike[str]) -> str:
-    """Return a `xoxo` command line that works where this one did, quoted for a shell.
+    """Return a command line that calls the same `xoxo` as this process, quoted for a shell.
 
     Args:
         arguments: What follows the program's name.
@@ -19,7 +19,7 @@ def command_line(*arguments: str | os.PathLike[str]) -> str:
 
 
 def _program() -> list[str]:
-    """Return how this program is called: its name where the PATH finds it, its own path otherwise."""
+    """Return the name of this program if the PATH leads to it, and its path otherwise."""
     beside = Path(sys.executable).with_name("xoxo")
     on_path = shutil.which("xoxo")
     if on_path and beside.exists() and Path(on_path).samefile(beside):
@@ -32,7 +32,7 @@ def _program() -> list[str]:
 
 
 def _short(path: Path) -> str:
-    """Return a path from here where that is the shorter way to write it."""
+    """Return a path relative to the working folder, if it lies under that."""
     try:
         return str(path.relative_to(Path.cwd()))
     except (ValueError, OSError):

@@ -1,4 +1,4 @@
-"""From flags and XOXO_* variables to an open client, the sandbox's included."""
+"""Open a client from flags and XOXO_* variables; start the sandbox first for `--sandbox`."""
 
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -30,15 +30,16 @@ SANDBOX_SECRET: Final = "sandbox-secret"  # noqa: S105 - printed by `xoxo sandbo
 
 
 @asynccontextmanager
-async def open_client(connection: Connection, *, aloud: bool = True) -> AsyncGenerator[XoxoClient]:
-    """Open a client, and the sandbox before it where that is asked for; both end with the block.
+async def open_client(connection: Connection, *, say_lookups: bool = True) -> AsyncGenerator[XoxoClient]:
+    """Open a client, and before it the sandbox if the connection asks for one; close both after the block.
 
     Args:
         connection: Where to send to.
-        aloud: Whether look-ups that are tried again are told as well: one a person waits for, not one of thousands.
+        say_lookups: Whether to print retries of look-ups too. A person waits for a single look-up; a bulk run makes
+            thousands.
 
     Raises:
-        ConfigError: When credentials are missing, naming the variables, or the address makes no sense.
+        ConfigError: A variable with credentials is missing, which the error names, or the address is not valid.
     """
     async with AsyncExitStack() as stack:
         if connection.sandbox:
@@ -52,7 +53,7 @@ async def open_client(connection: Connection, *, aloud: bool = True) -> AsyncGen
             base_url=base_url,
             rate_limits=_limits(connection),
             max_connections=max(256, connection.connections),
-            hooks=(_tell if aloud else _tell_but_lookups,),
+            hooks=(_say_retry if say_lookups else _say_retry_but_lookups,),
             proxy=network.proxy,
             ssl=network.ssl,
             trust_env=network.trust_env,
@@ -62,7 +63,7 @@ async def open_client(connection: Connection, *, aloud: bool = True) -> AsyncGen
 
 @asynccontextmanager
 async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
-    """Run a sandbox, and yield its address; books that this made and no order was written in go again."""
+    """Run a sandbox and yield its address. Remove its books afterwards if they are new and have no order."""
     from xoxo_async.sandbox import Sandbox
 
     made = _is_missing(books)
@@ -89,16 +90,16 @@ def _remove(books: Path) -> None:
         books.with_name(books.name + suffix).unlink(missing_ok=True)
 
 
-def _tell(event: Event) -> None:
-    """Say that something is tried again: a person who waits wants to know for what."""
+def _say_retry(event: Event) -> None:
+    """Print that a call is tried again, because a person waits for it."""
     if isinstance(event, AttemptFailed):
         after = f" in {event.wait_s:.0f} s" if event.wait_s >= 1.5 else ""
         say(f"{event.operation} failed ({event.error}), trying again{after} …")
 
 
-def _tell_but_lookups(event: Event) -> None:
+def _say_retry_but_lookups(event: Event) -> None:
     if isinstance(event, AttemptFailed) and event.operation not in _LOOKUPS:
-        _tell(event)
+        _say_retry(event)
 
 
 def _from_environment(connection: Connection) -> tuple[TokenProvider, str, Network]:
@@ -118,11 +119,11 @@ def _limits(connection: Connection) -> RateLimits:
 
 
 def ask(connection: Connection, question: Callable[[XoxoClient], Awaitable[T]]) -> T:
-    """Open a client, ask one thing, close it.
+    """Open a client, make one call, close the client.
 
     Args:
-        connection: Where to ask.
-        question: What to ask.
+        connection: Where the call goes.
+        question: Makes the call, and returns its result.
     """
 
     async def work() -> T:

@@ -1,4 +1,4 @@
-"""Where a command sends to, how fast, and whether that is real money."""
+"""Where a command sends, how fast, and whether an order there costs real money."""
 
 from pathlib import Path
 from typing import Final
@@ -12,19 +12,19 @@ from xoxo_async.network import is_loopback
 __all__ = ["SANDBOX", "Connection", "is_real_money"]
 
 SANDBOX: Final = "sandbox"
-"""What a person reads for the address of a sandbox that runs for one command."""
+"""The address that messages show for a sandbox that runs for one command."""
 
 
 class Connection(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a command sends to, and how fast.
+    """Where a command sends, and how fast.
 
     Attributes:
-        base_url: Instead of `XOXO_BASE_URL`; empty leaves it.
-        client_id: Instead of `XOXO_CLIENT_ID`; empty leaves it.
-        sandbox: Whether to start the sandbox for this command alone.
+        base_url: Replaces `XOXO_BASE_URL`, unless it is empty.
+        client_id: Replaces `XOXO_CLIENT_ID`, unless it is empty.
+        sandbox: Whether to start a sandbox for this command alone.
         books: Where that sandbox keeps its books; None keeps them in memory.
         rate: placeOrder calls a minute; infinite for no limit, None for the default.
-        connections: Requests in flight at most.
+        connections: The most requests in flight.
     """
 
     base_url: str = ""
@@ -36,22 +36,22 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def flags(self) -> list[str]:
-        """The flags that make another command meet the same server."""
+        """The flags with which another command uses the same server."""
         flags = ["--sandbox"] if self.sandbox else []
         flags += ["--base-url", self.base_url] if self.base_url else []
         return flags + (["--client-id", self.client_id] if self.client_id else [])
 
     @property
     def address(self) -> str:
-        """The address it leads to."""
+        """The address of the server, or `sandbox`."""
         return SANDBOX if self.sandbox else self.base_url or Environment.read().base_url
 
 
 def is_real_money(connection: Connection) -> bool:
-    """Return whether orders sent there may cost something: anything but the sandbox, this machine and staging.
+    """Return whether an order may cost real money: it does not at the sandbox, on this machine and at staging.
 
     Args:
-        connection: Where to send to.
+        connection: Where the order goes.
     """
     if connection.sandbox:
         return False

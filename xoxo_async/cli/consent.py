@@ -1,4 +1,4 @@
-"""A person's consent: asked for before real money moves, on the terminal and nowhere else."""
+"""Ask a person for consent on the terminal, before real money moves."""
 
 import getpass
 import sys
@@ -14,15 +14,16 @@ __all__ = ["agree", "answer_to", "confirm_spending", "need_a_person"]
 
 
 def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
-    """Ask a person before money moves at the real API; without a terminal, `--yes` must have said so.
+    """Ask a person before real money moves. Without a terminal, the command needs `--yes`.
 
     Args:
         connection: Where the request goes.
-        what: What would happen, for the question.
-        yes: Whether `--yes` was given.
+        what: What the command would do, for the question.
+        yes: Whether the command line has `--yes`.
 
     Raises:
-        DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when a person ended it at the question.
+        DeclinedError: The person did not agree; nothing was sent.
+        StoppedError: The person ended the command at the question; nothing was sent.
     """
     if yes or not is_real_money(connection):
         return
@@ -31,18 +32,18 @@ def confirm_spending(connection: Connection, what: str, *, yes: bool) -> None:
 
 
 def need_a_person(connection: Connection, what: str) -> None:
-    """Refuse to move real money where nobody can be asked.
+    """Refuse to move real money if there is no terminal to ask on.
 
     Args:
         connection: Where the request goes.
-        what: What would happen.
+        what: What the command would do.
 
     Raises:
         DeclinedError: There is no terminal; nothing was sent.
     """
     if not (is_terminal(sys.stdin) and is_terminal(sys.stderr)):
         raise DeclinedError(
-            f"{connection.address} is real money: {what} needs --yes where nobody can be asked; nothing was sent"
+            f"{connection.address} moves real money: {what} needs --yes without a terminal; nothing was sent"
         )
 
 
@@ -51,7 +52,7 @@ async def agree(connection: Connection, what: str) -> None:
 
     Args:
         connection: Where the request goes.
-        what: What would happen, for the question.
+        what: What the command would do, for the question.
 
     Raises:
         DeclinedError: Nobody agreed; nothing was sent. `StoppedError` when the terminal's input ended.
@@ -71,23 +72,23 @@ def answer_to(question: str, *, hidden: bool = False) -> str:
     Raises:
         StoppedError: The person ended the command at the question.
     """
-    # Not click's prompts: before 8.4 they write a blank to standard output, where only results belong, and they show a
-    # hidden question before they stop the echo.
+    # We do not use click's prompts. Before click 8.4 they write a blank to standard output, where only results belong,
+    # and they show a hidden question before they stop the echo.
     try:
         if hidden:
             return getpass.getpass(question).strip()
         _show(question)
         answer = sys.stdin.readline()
-    except (KeyboardInterrupt, EOFError, OSError):  # an OSError: the terminal is gone
+    except (KeyboardInterrupt, EOFError, OSError):  # OSError: the terminal is gone
         answer = ""
     if not answer:
-        say("")  # the shell's prompt begins a line of its own
+        say("")  # so that the shell's prompt begins on a new line
         raise StoppedError("interrupted, nothing was sent")
     return answer.strip()
 
 
 def _question(connection: Connection, what: str) -> str:
-    return f"{connection.address} is real money. {what}? [y/N]: "
+    return f"{connection.address} moves real money. {what}? [y/N]: "
 
 
 def _check_answer(answer: str) -> None:
@@ -96,6 +97,6 @@ def _check_answer(answer: str) -> None:
 
 
 def _show(question: str) -> None:
-    with suppress(OSError):  # a terminal that is gone gives no answer either
+    with suppress(OSError):  # if the terminal is gone, reading the answer fails next
         sys.stderr.write(question)
         sys.stderr.flush()

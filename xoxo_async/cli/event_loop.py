@@ -12,9 +12,9 @@ T = TypeVar("T")
 
 
 def run_async(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's work on an event loop, the faster one where it is installed.
+    """Run a command's work on an event loop: uvloop if it is installed, asyncio otherwise.
 
     Args:
-        work: The work.
+        work: A coroutine function that does the work and returns the result.
     """
     return anyio.run(work, backend_options={"use_uvloop": True} if find_spec("uvloop") else {})

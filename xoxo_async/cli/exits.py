@@ -1,4 +1,4 @@
-"""The exit codes, and the only place that decides which one a command ends with."""
+"""The exit codes. Only this module decides which one a command ends with."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -51,11 +51,11 @@ INTERRUPTED: Final = 130
 
 
 class DeclinedError(XoxoError):
-    """A person, or the lack of `--yes`, kept a command from moving money."""
+    """A command did not move money, because a person declined or `--yes` was missing."""
 
 
 class StoppedError(DeclinedError):
-    """A person ended a command at its question: nothing was sent."""
+    """A person ended a command at its question; nothing was sent."""
 
 
 def of_error(error: BaseException, *, bulk: bool = False, unkeyed: bool = False) -> int:
@@ -63,9 +63,9 @@ def of_error(error: BaseException, *, bulk: bool = False, unkeyed: bool = False)
 
     Args:
         error: The error.
-        bulk: Whether the command works on many orders, none of which was sent: what the vendor lacks is a pause then,
-            not a refusal.
-        unkeyed: Whether the command moves money without a key: any doubt about its outcome is UNKNOWN then.
+        bulk: Whether the command works on many orders and has sent none. Then a refusal, such as missing funds, is a
+            pause.
+        unkeyed: Whether the command moves money without a key. Then any doubt about its outcome is UNKNOWN.
     """
     if unkeyed and in_doubt(error):
         return UNKNOWN
@@ -73,7 +73,7 @@ def of_error(error: BaseException, *, bulk: bool = False, unkeyed: bool = False)
 
 
 def in_doubt(error: BaseException) -> bool:
-    """Return whether the call that an error ended may have taken effect. A fault of ours leaves that open.
+    """Return whether the call that an error ended may have taken effect. After a bug in this package it may have.
 
     Args:
         error: The error.
@@ -101,22 +101,22 @@ def _of_sdk_error(error: XoxoError, *, bulk: bool) -> int:
 
 
 def of_report(report: "Report", *, skipped: int) -> int:
-    """Return the exit code of a run that ended with a report.
+    """Return the exit code of a run that returned a report.
 
     Args:
         report: The report.
-        skipped: Bad rows that were left out.
+        skipped: How many bad rows were left out.
     """
     return report.exit_code or (REJECTED if skipped else DONE)
 
 
 def of_failed_work(error: XoxoError | None, *, began: bool) -> int:
-    """Return the exit code of a run that an error, or a person, ended before it was done.
+    """Return the exit code of a run that an error or a person ended early.
 
     Args:
-        error: The error; None where a person interrupted the run before it sent anything.
-        began: Whether anything may have been sent. A ledger that fails is no wrong usage then: the run goes on when it
-            is mended.
+        error: The error; None if a person interrupted the run before it sent anything.
+        began: Whether anything may have been sent. Then a ledger error is a pause and not wrong usage: the run can
+            continue once the ledger works again.
     """
     if error is None:
         return INTERRUPTED
@@ -124,7 +124,7 @@ def of_failed_work(error: XoxoError | None, *, began: bool) -> int:
 
 
 def of_plan(totals: "PlanTotals") -> int:
-    """Return the exit code of a plan: 3 when bad rows were left out, 5 when the balance falls short.
+    """Return the exit code of a plan: 3 if bad rows were left out, 5 if the balance is too low.
 
     Args:
         totals: The plan's sums.
@@ -135,10 +135,10 @@ def of_plan(totals: "PlanTotals") -> int:
 
 
 def of_export(exported: "Exported") -> int:
-    """Return the exit code of an export: 4 for an alarm, 3 when a row lacks a code that it is to have.
+    """Return the exit code of an export: 4 for an alarm, 3 if a row lacks a code.
 
     Args:
-        exported: What was written.
+        exported: What the export wrote.
     """
     if exported.alarms_total:
         return UNKNOWN
@@ -146,16 +146,16 @@ def of_export(exported: "Exported") -> int:
 
 
 def of_status(counts: "Counts") -> int:
-    """Return the exit code of a look at a ledger: 4 for an alarm.
+    """Return the exit code of `status`: 4 for an alarm.
 
     Args:
-        counts: The ledger in numbers.
+        counts: The counts of the ledger.
     """
     return UNKNOWN if counts.alarms_total else DONE
 
 
 def of_results(successes: Iterable[bool]) -> int:
-    """Return the exit code of a call that has a result for each of its parts: 3 when one was refused.
+    """Return the exit code of a call that has several results: 3 if one part was refused.
 
     Args:
         successes: Whether each part succeeded.
@@ -164,11 +164,11 @@ def of_results(successes: Iterable[bool]) -> int:
 
 
 def of_lost_output(code: int, *, unkeyed: bool) -> int:
-    """Return the exit code of a command whose result could not be written: never that of a success.
+    """Return the exit code of a command whose result could not be written. It is never 0.
 
     Args:
-        code: What it would have ended with.
-        unkeyed: Whether it moved money without a key: it must not be run again for its result.
+        code: The exit code that the command would have had.
+        unkeyed: Whether the command moved money without a key. Then nobody may run it again to get its result.
     """
     if code:
         return code

@@ -1,4 +1,4 @@
-"""What an error says: to a person in a line, to a script in JSON, without a secret in either."""
+"""Show an error: as a line for a person, as JSON for a script. Neither has a secret."""
 
 import os
 import re
@@ -15,10 +15,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def one_error(error: BaseException) -> BaseException:
-    """Return the one error of a group that a person has to read: the SDK's before any other.
+    """Return the error of a group that a person should read: an SDK error if there is one, else the first.
 
     Args:
-        error: What was raised.
+        error: An error, or a group of errors.
     """
     while isinstance(error, BaseExceptionGroup):
         inner = cast("tuple[BaseException, ...]", error.exceptions)
@@ -28,7 +28,7 @@ def one_error(error: BaseException) -> BaseException:
 
 
 def say_error(error: XoxoError) -> str:
-    """Return an error in one line; a plan's error lists its rows, a line each.
+    """Return an error in one line. The error of a plan also has one line for each bad row.
 
     Args:
         error: The error.
@@ -38,7 +38,7 @@ def say_error(error: XoxoError) -> str:
 
 
 def show_origin(error: BaseException) -> None:
-    """Write the traceback of an error to standard error, secrets masked.
+    """Write the traceback of an error to standard error, with its secrets masked.
 
     Args:
         error: The error.
@@ -47,7 +47,7 @@ def show_origin(error: BaseException) -> None:
 
 
 def error_to_json(error: XoxoError, code: int) -> dict[str, object]:
-    """Return an error as the object that `--json` prints.
+    """Return the object that `--json` prints for an error.
 
     Args:
         error: The error.
@@ -62,7 +62,7 @@ def error_to_json(error: XoxoError, code: int) -> dict[str, object]:
 def scrub(text: str) -> str:
     """Return a text without the secrets of the environment, and without control characters.
 
-    No error holds a secret. This is a second guard, for an error that does all the same.
+    No error should contain a secret. This is a second guard, in case one does.
 
     Args:
         text: The text.

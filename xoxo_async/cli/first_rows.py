@@ -1,4 +1,4 @@
-"""The first rows of a long list."""
+"""Read the first rows of a long list."""
 
 from collections.abc import AsyncIterator
 from typing import TypeVar
@@ -9,11 +9,11 @@ T = TypeVar("T")
 
 
 async def first_rows(rows: AsyncIterator[T], limit: int) -> list[T]:
-    """Return the first rows of a list, and read no page beyond them.
+    """Return the first rows of a list, and do not read the pages after them.
 
     Args:
         rows: The list.
-        limit: How many at most.
+        limit: The most rows to return.
     """
     taken: list[T] = []
     async for row in rows:

@@ -1,4 +1,4 @@
-"""What a command line asked for, as click understood it: for what is said when it ends otherwise than it should."""
+"""What a command line asks for, as click parsed it. `main` needs it to report how a command failed."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -12,13 +12,13 @@ Parser = Callable[[click.Context, list[str]], list[str]]
 
 
 class Command(click.Command):
-    """A command that says what running it again would do, and whose context stays known after its end.
+    """A click command that declares what a second run would do, and keeps its context for `Invocation`.
 
     Args:
         args: As for `click.Command`.
-        moves_money: `keyed` moves money under the caller's own key: run again, it finds what it did. `unkeyed` moves
-            money without a key: run again, it moves it again. Empty moves none, or keeps a ledger.
-        counts_rows: Whether its JSON has the counts of a ledger, however it ends.
+        moves_money: `keyed` moves money under the caller's own key, so a second run finds the first one's result.
+            `unkeyed` moves money without a key, so a second run moves it again. Empty: moves none, or has a ledger.
+        counts_rows: Whether its JSON always has the counts of a ledger, also after an error.
         kwargs: As for `click.Command`.
     """
 
@@ -34,26 +34,26 @@ class Command(click.Command):
         self.counts_rows: Final = counts_rows
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the command's own arguments."""
+        """Parse the command's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
 
 
 class Group(click.Group):
-    """A group of such commands."""
+    """A click group of such commands."""
 
     command_class: type[click.Command] | None = Command
     group_class: type[click.Group] | type[type] | None = type
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Read the group's own arguments."""
+        """Parse the group's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
 
 
 def _parse_and_note(parse: Parser, ctx: click.Context, args: list[str]) -> list[str]:
-    """Parse arguments, and leave the context where `Invocation` finds it.
+    """Parse arguments, and give the context to `Invocation`.
 
-    click stops at the first wrong argument. What stands behind it still counts: a script that gave `--json` reads JSON.
-    So a wrong line is read once more, leniently, by the same parser.
+    click stops at the first wrong argument. Flags after it still count, because a script that gave `--json` reads JSON.
+    So this function parses a wrong line a second time, and ignores errors.
     """
     if isinstance(ctx.obj, Invocation):
         ctx.obj.context = ctx
@@ -79,11 +79,11 @@ class Invocation:
     """One command line.
 
     Args:
-        arguments: What follows the program's name.
+        arguments: The arguments after the program's name.
 
     Attributes:
-        arguments: The same.
-        context: The context of the command that was reached, or of the group where none was; None before.
+        arguments: The arguments after the program's name.
+        context: The context of the command, or of the group if the line names no command; None before parsing.
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
@@ -92,14 +92,14 @@ class Invocation:
 
     @property
     def as_json(self) -> bool:
-        """Whether JSON was asked for."""
+        """Whether the command line asks for JSON."""
         if self.context is None or isinstance(self.context.command, click.Group):
-            return "--json" in self.arguments  # no command was reached whose flag it could be
+            return "--json" in self.arguments  # no command was parsed, so click has no value for it
         return bool(self.context.params.get("as_json"))
 
     @property
     def debug(self) -> bool:
-        """Whether the origin of an error was asked for."""
+        """Whether the command line has `--debug`."""
         return self.context is not None and bool(self.context.find_root().params.get("debug"))
 
     @property
@@ -109,12 +109,12 @@ class Invocation:
 
     @property
     def unkeyed(self) -> bool:
-        """Whether the command moves money without a key: run again, it moves it again."""
+        """Whether the command moves money without a key, so that a second run moves it again."""
         return self._command is not None and self._command.moves_money == "unkeyed"
 
     @property
     def keyed(self) -> bool:
-        """Whether the command moves money under the caller's own key: run again, it finds what it did."""
+        """Whether the command moves money under the caller's own key, so that a second run finds the result."""
         return self._command is not None and self._command.moves_money == "keyed"
 
     @property
@@ -123,10 +123,10 @@ class Invocation:
         return self._command is not None and self._command.counts_rows
 
     def option(self, name: str) -> str:
-        """Return what was given for an option as text; empty without it.
+        """Return the value of an option as text; empty if it has none.
 
         Args:
-            name: The option's parameter, `ledger`.
+            name: The name of the parameter, for example `ledger`.
         """
         value = None if self.context is None else self.context.params.get(name)
         return "" if value is None else str(value)
@@ -138,6 +138,6 @@ class Invocation:
 
 
 def is_debugging() -> bool:
-    """Return whether the command that runs was asked to show where an error comes from."""
+    """Return whether the running command has `--debug`."""
     context = click.get_current_context(silent=True)
     return context is not None and bool(context.find_root().params.get("debug"))

@@ -1,4 +1,4 @@
-"""Replies and facts as the one line of JSON that `--json` prints; secrets are masked."""
+"""Turn replies into the line of JSON that `--json` prints; mask secrets."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -15,7 +15,7 @@ from xoxo_async.wire.secrets import mask
 __all__ = ["COUNTS", "empty_counts", "json_text", "print_json", "to_json"]
 
 COUNTS: Final = ("rows", "issued", "pending", "rejected", "unknown", "not_sent")
-"""What every end of a command over a ledger tells in JSON, beside job, ledger and elapsed_s."""
+"""The counts that the JSON of a command on a ledger always has, besides job, ledger and elapsed_s."""
 
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -24,26 +24,26 @@ def print_json(value: object) -> None:
     """Write a value to standard output as one line of JSON.
 
     Args:
-        value: What `to_json` returns, or anything of the same kinds.
+        value: A result of `to_json`, or a value of the same types.
     """
     out(json_text(value))
 
 
 def json_text(value: object) -> str:
-    """Return a value as one line of JSON; amounts as plain numbers, exactly.
+    """Return a value as one line of JSON, with amounts as exact numbers.
 
     Args:
-        value: What `to_json` returns, or anything of the same kinds.
+        value: A result of `to_json`, or a value of the same types.
     """
     return _encode(value).decode()
 
 
 def to_json(value: Any, *, reveal: bool = False) -> Any:
-    """Return a reply as plain values under the names the library gives them, secrets masked.
+    """Return a reply as plain values under the library's names, with secrets masked.
 
     Args:
-        value: A struct, or what structs hold.
-        reveal: Whether codes, PINs and links are shown.
+        value: A struct, or a value from a field of a struct.
+        reveal: Whether to show codes, PINs and links.
     """
     match value:
         case Secret():
@@ -54,7 +54,7 @@ def to_json(value: Any, *, reveal: bool = False) -> Any:
             return msgspec.json.decode(value)
         case Enum():
             return value.value
-        case date():  # and datetime, which is one
+        case date():  # datetime is a subclass
             return value.isoformat()
         case Mapping():
             items = cast("Mapping[object, object]", value).items()
@@ -66,7 +66,7 @@ def to_json(value: Any, *, reveal: bool = False) -> Any:
 
 
 def _read(value: msgspec.Struct, name: str) -> Any:
-    """Return an attribute; None where it cannot be read: one odd product must not cost the whole list."""
+    """Return an attribute; None if it cannot be decoded, so that one bad product does not fail the whole list."""
     try:
         return getattr(value, name)
     except DecodeError:
@@ -74,7 +74,7 @@ def _read(value: msgspec.Struct, name: str) -> Any:
 
 
 def _names(kind: type[msgspec.Struct]) -> list[str]:
-    """Return the public names of a struct: its fields, and what it reads out of raw ones."""
+    """Return the public names of a struct: its fields and its properties."""
     fields = [name for name in kind.__struct_fields__ if not name.endswith("_") and name != "raw"]
     read = [
         name
@@ -86,12 +86,12 @@ def _names(kind: type[msgspec.Struct]) -> list[str]:
 
 
 def empty_counts(*, job: str, ledger: str, elapsed_s: float) -> dict[str, object]:
-    """Return what JSON tells of a job while nothing is known of its ledger: every key that a script looks for.
+    """Return the JSON of a job whose ledger was not read: every key that a script needs, with counts of 0.
 
     Args:
-        job: The job's name, empty where it is not known either.
+        job: The job's name; empty if it is not known.
         ledger: The ledger.
-        elapsed_s: How long the command took.
+        elapsed_s: How long the command took, in seconds.
     """
     facts: dict[str, object] = {"job": job, "ledger": ledger, "elapsed_s": elapsed_s}
     facts.update(dict.fromkeys(COUNTS, 0))

@@ -1,4 +1,4 @@
-"""`xoxo links`: campaigns, making links, mailing them. A link is cash, and only its making ever shows it."""
+"""`xoxo links`: list campaigns, make links, mail links. A link is cash, and the vendor shows it only once."""
 
 import errno
 import sys
@@ -31,16 +31,16 @@ __all__ = ["links"]
 
 @click.group(cls=Group)
 def links() -> None:
-    """Reward links: campaigns, making links, mailing them."""
+    """List campaigns, make reward links, mail reward links."""
 
 
 @links.command("campaigns")
-@click.option("--name", default="", help="Only campaigns with this in their name.")
-@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
+@click.option("--name", default="", help="List only campaigns with this text in their name.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most campaigns to list.")
 @json_option
 @connection_options
 def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
-    """List the campaigns that links can be made of."""
+    """List the campaigns that links can be made for."""
     found = ask(
         Connection(**where),
         lambda xoxo: first_rows(xoxo.links.iterate_campaigns(limit=min(limit, 100), name=name), limit),
@@ -61,13 +61,13 @@ def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
     epilog="Example:  xoxo links generate --campaign-id 7 --quantity 100 --expires-on 2026-12-31 --out links.txt",
 )
 @click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
-@click.option("--quantity", type=Whole(1), required=True, help="How many links.")
-@click.option("--expires-on", type=DAY, required=True, help="Their last day.")
+@click.option("--quantity", type=Whole(1), required=True, help="The number of links.")
+@click.option("--expires-on", type=DAY, required=True, help="The last day on which they are valid.")
 @click.option(
     "--out",
     "path",
     type=click.Path(path_type=Path),
-    help="Write the links to this new file, 0600; one that is there is never overwritten.",
+    help="Write the links to this new file, mode 0600. An existing file is never overwritten.",
 )
 @click.option("--reveal", is_flag=True, help="Show the links.")
 @yes_option
@@ -83,12 +83,12 @@ def links_generate(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Make links. Each is cash, and no later call shows it again: give --out or --reveal."""
+    """Make links. Each link is cash, and no later call shows it again, so give --out or --reveal."""
     if path is None and not reveal:
-        raise click.UsageError("links are shown once only: give --out FILE to keep them, or --reveal to see them")
+        raise click.UsageError("links are shown only once: give --out FILE to keep them, or --reveal to see them")
     connection = Connection(**where)
     confirm_spending(connection, f"make {count(quantity, 'link')} of campaign {campaign_id}", yes=yes)
-    # Before the call: a file that cannot be made must not cost the links.
+    # Create the file before the call: if that fails after the call, the links are lost.
     file = _reserved(path) if path is not None else None
     try:
         return _make(
@@ -107,7 +107,7 @@ def _reserved(path: Path) -> ReservedFile:
     try:
         return ReservedFile(path)
     except FileExistsError:
-        raise ConfigError(f"{path} is there already, and is never overwritten; nothing was sent") from None
+        raise ConfigError(f"{path} exists, and an existing file is never overwritten; nothing was sent") from None
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}; nothing was sent") from error
 
@@ -120,11 +120,11 @@ def _make(
     reveal: bool,
     as_json: bool,
 ) -> int:
-    """Make links, and keep or show them; return the exit code."""
+    """Make links, write them to the file or show them, and return the exit code."""
     made: list[LinkBatch] = []
 
     async def make(xoxo: XoxoClient) -> None:
-        made.append(await generate(xoxo))  # kept although closing the client may fail afterwards
+        made.append(await generate(xoxo))  # kept here, because closing the client may fail afterwards
 
     try:
         ask(connection, make)
@@ -152,7 +152,7 @@ def _listed(batch: LinkBatch) -> str:
 
 
 def _write_out(text: str) -> None:
-    """Write to standard output, and say so if that fails: what is lost here is lost."""
+    """Write to standard output, and raise an error if that fails, so that the caller can rescue the links."""
     if sys.stdout is None:
         raise OSError(errno.EBADF, "standard output is closed")
     sys.stdout.write(text)
@@ -160,18 +160,18 @@ def _write_out(text: str) -> None:
 
 
 def _rescue(batch: LinkBatch, error: BaseException, file: ReservedFile | None) -> int:
-    """Show links that were made and could not be kept where they should go: they exist, and no call shows them again.
+    """Show links that were made and could not be written to their place, because no later call shows them.
 
     Args:
         batch: The links.
-        error: What went wrong after they were made.
-        file: Where they should have gone; it may hold some of them.
+        error: The error after they were made.
+        file: The file that they should be in; it may have some of them.
     """
     why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
     say(
-        f"error: {count(len(batch.links), 'link')} made, and then something failed ({why}). They are cash and are shown"
-        " here for the only time: keep them, and do not run this again for them"
-        + (f". {file.path} may hold some of them" if file is not None else "")
+        f"error: {count(len(batch.links), 'link')} made, and then something failed ({why}). The links are cash, and"
+        " this is the only time that they are shown: keep them, and do not run the command again for them"
+        + (f". {file.path} may have some of them" if file is not None else "")
     )
     try:
         _write_out(_listed(batch))
@@ -182,8 +182,8 @@ def _rescue(batch: LinkBatch, error: BaseException, file: ReservedFile | None) -
 
 @links.command("send", moves_money="unkeyed")
 @click.option("--campaign-id", type=Whole(1), required=True, help="The campaign.")
-@click.option("--email", "emails", multiple=True, required=True, help="Who gets one; may be repeated.")
-@click.option("--expires-on", type=DAY, required=True, help="Their last day.")
+@click.option("--email", "emails", multiple=True, required=True, help="An address that gets a link; may be repeated.")
+@click.option("--expires-on", type=DAY, required=True, help="The last day on which they are valid.")
 @yes_option
 @json_option
 @connection_options
@@ -195,7 +195,7 @@ def links_send(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Have the vendor mail a link to each address. A lost answer can only be cleared up in the dashboard."""
+    """Have the vendor mail a link to each address. After a lost answer, look in the vendor's dashboard."""
     connection = Connection(**where)
     confirm_spending(connection, f"mail {count(len(emails), 'link')} of campaign {campaign_id}", yes=yes)
     sent = ask(

@@ -1,4 +1,4 @@
-"""The command `xoxo`: its commands, and the one place where an error becomes a line, JSON and an exit code."""
+"""The command `xoxo`: it lists the commands, and turns an error into a line, JSON and an exit code."""
 
 import sys
 import time
@@ -35,13 +35,13 @@ from xoxo_async.errors import XoxoError
 
 __all__ = ["bulk", "run", "xoxo"]
 
-_NOBODY_KNOWS: Final = (
-    "nobody knows whether it took effect, and run again it could do so twice: look in the vendor's dashboard"
+_NOT_KNOWN: Final = (
+    "it is not known whether this took effect, and a second run might do it twice: look in the vendor's dashboard"
 )
 _TEXT_FLAGS: Final = frozenset({"-h", "--help", "--version"})
-"""With these a command writes a text and does nothing else, so an error of the system is about the writing."""
+"""With these flags a command only writes a text, so an OSError means that the text could not be written."""
 _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
-"""A group alone: since click 8.2 an error, whose text is the help."""
+"""A line that names a group and no command. Since click 8.2 this is an error with the help as its text."""
 
 Facts = dict[str, object]
 
@@ -60,20 +60,21 @@ With one:
 
 Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN (or `xoxo token import`) where the
 account has one, or from XOXO_ACCESS_TOKEN. Points need the company's: XOXO_TOKEN_FAMILY=company.
+
 Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
 )
 @click.version_option(xoxo_async.__version__, prog_name="xoxo")
-@click.option("--debug", is_flag=True, help="Show where an error came from, secrets masked.")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error, with secrets masked.")
 def xoxo(debug: bool) -> None:
-    """Issue Xoxoday Plum vouchers, one at a time or a file of them, each accounted for exactly once."""
+    """Issue Xoxoday Plum vouchers, one at a time or from a file, each exactly once."""
 
 
 @click.group(cls=Group)
 def bulk() -> None:
-    """Issue many vouchers from a file, each accounted for exactly once.
+    """Issue many vouchers from a file, each exactly once.
 
-    A ledger file remembers every order line: what was sent, what came of it, its codes. Running again, after a crash
-    too, does only what is left.
+    A ledger file keeps every order line: what was sent, the result, its codes. A second run, also after a crash, does
+    only what is left.
     """
 
 
@@ -89,7 +90,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line.
 
     Args:
-        arguments: What follows the program's name; the process's own by default.
+        arguments: The arguments after the program's name; those of the process by default.
 
     Returns:
         The exit code.
@@ -102,7 +103,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prepare() -> None:
-    """Make the streams take any text, and signals end a command as Ctrl-C does."""
+    """Make the streams accept any text, and make signals end a command as Ctrl-C does."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError, OSError):
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
@@ -118,7 +119,7 @@ def _run(invocation: Invocation) -> int:
         return error.exit_code
     except BrokenPipeError:
         return exits.DONE
-    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - a person gets one line of any error
+    except (Exception, KeyboardInterrupt, BaseExceptionGroup) as error:  # noqa: BLE001 - any error becomes one line
         if isinstance(error, OSError) and _TEXT_FLAGS & set(invocation.arguments):
             note_lost(error)
             return exits.DONE
@@ -131,14 +132,14 @@ def _run(invocation: Invocation) -> int:
 
 
 def _counts(invocation: Invocation, elapsed_s: float) -> Facts:
-    """Return the keys that JSON has of a command over a ledger, also where it ended before anything was known."""
+    """Return the keys that the JSON of a command on a ledger always has; counts of 0, as the ledger was not read."""
     if not invocation.counts_rows:
         return {}
     return empty_counts(job=invocation.option("job"), ledger=invocation.option("ledger"), elapsed_s=elapsed_s)
 
 
 def _ended_by(error: BaseException, invocation: Invocation) -> tuple[int, Facts]:
-    """Print what ended a command, and return the exit code and what JSON tells of it."""
+    """Print the error that ended a command; return the exit code and the facts for JSON."""
     match error:
         case click.ClickException():
             return exits.USAGE, _say_usage(error)
@@ -159,11 +160,11 @@ def _say_usage(error: click.ClickException) -> Facts:
 
 
 def _say_interrupted(invocation: Invocation) -> Facts:
-    # A run that had begun says more, see bulk/session.py. Here the command itself continues, if it has a key.
+    # bulk/session.py reports a run that had begun. Here the same command continues, if it has a key.
     facts: Facts = {"error": "interrupted", "exit_code": exits.INTERRUPTED, "continue_with": ""}
     if invocation.unkeyed:
-        say(f"interrupted: {_NOBODY_KNOWS}")
-        return {**facts, "error": f"interrupted: {_NOBODY_KNOWS}"}
+        say(f"interrupted: {_NOT_KNOWN}")
+        return {**facts, "error": f"interrupted: {_NOT_KNOWN}"}
     again = command_line(*invocation.arguments)
     say(f"interrupted\ncontinue with: {again}")
     return {**facts, "continue_with": again}
@@ -178,13 +179,13 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
         message = say_error(error)
         facts = error_to_json(error, code)
     else:
-        # A fault of ours. Its text may hold anything, so only its kind is shown.
+        # A bug in this package. Its text may contain a secret, so only its class is shown.
         message = f"internal fault, {type(error).__name__}; run it with --debug to see where"
         facts = {"error": message, "exit_code": code}
     say(message if code == exits.INTERRUPTED else f"error: {message}")
     if invocation.unkeyed:
         if exits.in_doubt(error):
-            say(_NOBODY_KNOWS)
+            say(_NOT_KNOWN)
         return code, {**facts, "continue_with": ""}
     if _may_help_again(code, invocation):
         facts["continue_with"] = command_line(*invocation.arguments)
@@ -193,7 +194,7 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
 
 
 def _may_help_again(code: int, invocation: Invocation) -> bool:
-    """Return whether the same command may end better. A refusal stays one; a single read has nothing to continue."""
+    """Return whether a second run may help. It does not after a refusal, and a single read has nothing to continue."""
     if code == exits.UNKNOWN:
         return True
     if invocation.in_bulk:
@@ -202,10 +203,10 @@ def _may_help_again(code: int, invocation: Invocation) -> bool:
 
 
 def _say_lost(invocation: Invocation, code: int, why: str) -> int:
-    """Say that the result could not be written, and return the exit code, which is never that of a success."""
+    """Print that the result could not be written, and return the exit code, which is never 0."""
     say(f"error: standard output cannot be written ({why}), so the result is lost")
     if not code and invocation.unkeyed:
-        say("what was asked for is done, and run again it would be done twice: look in the vendor's dashboard")
+        say("the command did its work, and a second run would do it twice: look in the vendor's dashboard")
     elif not code:
-        say(f"it can be had again; continue with: {command_line(*invocation.arguments)}")
+        say(f"a second run prints it; continue with: {command_line(*invocation.arguments)}")
     return exits.of_lost_output(code, unkeyed=invocation.unkeyed)

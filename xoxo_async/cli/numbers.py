@@ -1,4 +1,4 @@
-"""Numbers on the command line: ASCII digits alone, exactly as written, within their bounds."""
+"""Parse numbers on the command line: ASCII digits only, exact, within bounds."""
 
 import math
 import re
@@ -16,20 +16,20 @@ _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}")
 
 
 class Whole(click.IntRange):
-    """A whole number within bounds; `1_000` and digits of other scripts are none."""
+    """A whole number within bounds. It refuses `1_000` and digits of other scripts."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
+        """Return the number, or fail with a usage error."""
         if not _WHOLE.fullmatch(str(value)):
             self.fail(f"{value!r} is not a whole number", param, ctx)
         return super().convert(value, param, ctx)
 
 
-# Functions and not classes: the base class of a type takes a type argument since click 8.4, and no earlier one does.
+# These are functions and not classes, because the base class of click's types is generic only since click 8.4.
 
 
 def amount(value: object) -> Decimal:
-    """Read a positive amount of money, exactly as written."""
+    """Return a positive amount of money, exactly as written."""
     number = value if isinstance(value, Decimal) else decimal(str(value))
     if number is None or not number.is_finite() or number <= 0:
         raise click.BadParameter(f"{value!r} is not a number above 0")
@@ -37,7 +37,7 @@ def amount(value: object) -> Decimal:
 
 
 def rate(value: object) -> float:
-    """Read a number above 0, or `none`, which is infinite."""
+    """Return a number above 0; infinity for `none`."""
     if isinstance(value, float):
         return value
     if str(value).lower() == "none":
@@ -49,7 +49,7 @@ def rate(value: object) -> float:
 
 
 def concurrency(value: object) -> int | str:
-    """Read a whole number from 1, or `auto`."""
+    """Return a whole number from 1 to 4096, or `auto`."""
     text = str(value)
     if text == "auto":
         return "auto"
@@ -59,7 +59,7 @@ def concurrency(value: object) -> int | str:
 
 
 def seconds(value: object) -> float:
-    """Read seconds, from 0."""
+    """Return a number of seconds, 0 or more."""
     number = _float(value)
     if number is None or not 0 <= number < math.inf:
         raise click.BadParameter(f"{value!r} is not a number of seconds")

@@ -13,10 +13,10 @@ DAY: Final = click.DateTime(["%Y-%m-%d"])
 
 
 def with_options(*options: Decorator) -> Decorator:
-    """Return a decorator that adds flags, in the order in which `--help` lists them.
+    """Return a decorator that adds flags. `--help` lists them in this order.
 
     Args:
-        options: What `click.option` returns, or other decorators that add flags.
+        options: Results of `click.option`, or other decorators that add flags.
     """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -30,9 +30,9 @@ def with_options(*options: Decorator) -> Decorator:
 json_option: Final[Decorator] = click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object on standard output."
 )
-yes_option: Final[Decorator] = click.option("--yes", is_flag=True, help="Do not ask, also where it is real money.")
+yes_option: Final[Decorator] = click.option("--yes", is_flag=True, help="Do not ask before real money moves.")
 connection_options: Final[Decorator] = with_options(
-    click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING]."),
+    click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; or STAGING]."),
     click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID]."),
-    click.option("--sandbox", is_flag=True, help="Use a sandbox server started for this command alone; no real money."),
+    click.option("--sandbox", is_flag=True, help="Start a sandbox server for this command alone; no real money moves."),
 )

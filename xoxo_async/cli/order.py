@@ -1,4 +1,4 @@
-"""`xoxo order`: place one order, find one, list them."""
+"""`xoxo order`: place one order, read one order, list orders."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -24,7 +24,7 @@ __all__ = ["order"]
 
 @click.group(cls=Group)
 def order() -> None:
-    """Place one order, find one, list them."""
+    """Place one order, read one order, list orders."""
 
 
 @order.command(
@@ -37,10 +37,10 @@ The same poNumber never buys twice: after a lost answer, run the same command ag
 )
 @click.option("--product-id", type=Whole(1), required=True, help="The product.")
 @click.option("--denomination", type=AMOUNT, required=True, help="The value of one piece.")
-@click.option("--quantity", type=Whole(1), default=1, show_default=True, help="Pieces.")
-@click.option("--po-number", required=True, help="Your own number of this order, unique for ever.")
+@click.option("--quantity", type=Whole(1), default=1, show_default=True, help="The number of pieces.")
+@click.option("--po-number", required=True, help="Your own number of this order; never use it for another one.")
 @click.option("--email", help="The receiver's address.")
-@click.option("--contact", help="The receiver's phone, +CC-NUMBER.")
+@click.option("--contact", help="The receiver's phone number, +CC-NUMBER.")
 @click.option("--tag", help="Free text for the order history.")
 @click.option("--notify-receiver", is_flag=True, help="Have the vendor e-mail the codes.")
 @click.option("--notify-admin", is_flag=True, help="Have the vendor e-mail the administrator.")
@@ -49,7 +49,7 @@ The same poNumber never buys twice: after a lost answer, run the same command ag
 @json_option
 @connection_options
 def order_place(reveal: bool, yes: bool, as_json: bool, **fields: Any) -> None:
-    """Place one order. Moves money, once for a poNumber."""
+    """Place one order. Moves money, once for each poNumber."""
     connection = _connection(fields)
     what = f"order {fields['quantity']} x {money(fields['denomination'])} of product {fields['product_id']}"
     confirm_spending(connection, what, yes=yes)
@@ -58,18 +58,18 @@ def order_place(reveal: bool, yes: bool, as_json: bool, **fields: Any) -> None:
 
 
 def _connection(fields: dict[str, Any]) -> Connection:
-    """Take the connection's flags out of a command's."""
+    """Remove the flags of the connection from `fields`, and return the connection."""
     return Connection(**{name: fields.pop(name) for name in ("base_url", "client_id", "sandbox")})
 
 
 @order.command("get", epilog="Example:  xoxo order get --po-number INV-17 --reveal")
-@click.option("--order-id", type=Whole(1), help="The vendor's id of it, or")
-@click.option("--po-number", help="your poNumber.")
+@click.option("--order-id", type=Whole(1), help="The vendor's order id; or give --po-number.")
+@click.option("--po-number", help="Your poNumber.")
 @click.option("--reveal", is_flag=True, help="Show the codes.")
 @json_option
 @connection_options
 def order_get(order_id: int | None, po_number: str | None, reveal: bool, as_json: bool, **where: Any) -> None:
-    """Read one order. Never sends its e-mail again."""
+    """Read one order. The vendor does not send its e-mail again."""
     if (order_id is None) == (po_number is None):
         raise click.UsageError("give one of --order-id and --po-number")
     found = ask(Connection(**where), lambda xoxo: xoxo.orders.get(order_id=order_id, po_number=po_number))
@@ -80,7 +80,7 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
     if as_json:
         print_json(to_json(found, reveal=reveal))
         return
-    delivery = str(found.delivery_status) or "delivery not said"
+    delivery = str(found.delivery_status) or "delivery status not known"
     facts = [f"order {found.order_id}", found.po_number, delivery]
     if found.amount_charged is not None:
         facts.append(f"charged {amounts({found.currency_code or '': found.amount_charged})}")
@@ -100,10 +100,10 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
 
 
 @order.command("history", epilog="Example:  xoxo order history --from 2026-03-01 --to 2026-03-31 --tag march")
-@click.option("--from", "start", type=DAY, help="The first day; 30 days back unless given.")
-@click.option("--to", "end", type=DAY, help="The last day; tomorrow, for time zones, unless given.")
-@click.option("--tag", help="Only orders with this tag.")
-@click.option("--limit", type=Whole(1), default=100, show_default=True, help="How many at most.")
+@click.option("--from", "start", type=DAY, help="The first day [default: 30 days ago].")
+@click.option("--to", "end", type=DAY, help="The last day [default: tomorrow, for other time zones].")
+@click.option("--tag", help="List only orders with this tag.")
+@click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most orders to list.")
 @json_option
 @connection_options
 def order_history(
@@ -114,7 +114,7 @@ def order_history(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """List orders of some days, without codes."""
+    """List the orders of a range of days, without codes."""
     today = datetime.now(UTC).date()
     first, last = _day(start) or today - timedelta(days=30), _day(end) or today + timedelta(days=1)
     found = ask(

@@ -1,8 +1,8 @@
-"""The two streams of a command: results on standard output, words for a person on standard error.
+"""The two streams of a command: results on standard output, messages for a person on standard error.
 
-Nothing here raises: an odd terminal or a broken pipe ends no command. A result that cannot be written is another thing:
-a code that was asked for and shown to nobody must not look like success. `out` goes on, since a run has more to say on
-standard error, and `lost_output` tells at the end.
+No function here raises an error, so that an unusual terminal or a broken pipe ends no command. A result that cannot be
+written must not look like success, because nobody has seen it. `out` continues then, since a run still has messages for
+standard error, and `lost_output` returns the reason at the end.
 """
 
 import os
@@ -14,7 +14,7 @@ __all__ = ["is_terminal", "lost_output", "note_lost", "out", "say", "silence"]
 
 
 def say(text: str) -> None:
-    """Write a line for a person to standard error; a run never ends because nobody listens.
+    """Write a line for a person to standard error. A failure to write is ignored.
 
     Args:
         text: The line.
@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 
 def out(text: str) -> None:
-    """Write a line of the result to standard output; a reader that went away is no error.
+    """Write a line of the result to standard output. It is no error if the reader closed the pipe.
 
     Args:
         text: The line.
@@ -34,7 +34,7 @@ def out(text: str) -> None:
 
 
 def _write(stream: TextIO | None, text: str) -> Exception | None:
-    if stream is None:  # closed before we began: whoever did that wants no output
+    if stream is None:  # closed before the command began: the caller wants no output
         return None
     try:
         stream.write(f"{text}\n")
@@ -46,7 +46,7 @@ def _write(stream: TextIO | None, text: str) -> Exception | None:
 
 
 def silence(stream: TextIO) -> None:
-    """Let nothing more fail at a stream: Python would write the rest of its buffer at exit, and complain there."""
+    """Redirect a stream to nothing. Otherwise Python writes the rest of its buffer at exit, and prints an error."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -55,20 +55,20 @@ _lost: Final[list[str]] = []
 
 
 def note_lost(error: Exception) -> None:
-    """Note that a part of the result could not be written; a reader that went away wants no more of it.
+    """Note that a part of the result could not be written. A closed pipe does not count: its reader needs no more.
 
     Args:
-        error: What writing it raised.
+        error: The error that the write raised.
     """
     if not isinstance(error, BrokenPipeError):
         _lost.append((error.strerror if isinstance(error, OSError) else None) or str(error))
 
 
 def lost_output() -> str:
-    """Return why a part of the result could not be written, once; empty when all of it was written."""
+    """Return why a part of the result could not be written, and forget it; empty if all of it was written."""
     if sys.stdout is not None:
         try:
-            sys.stdout.flush()  # what other libraries wrote there, a help text
+            sys.stdout.flush()  # other libraries write there too, for example a help text
         except (OSError, ValueError) as error:
             silence(sys.stdout)
             note_lost(error)
@@ -78,7 +78,7 @@ def lost_output() -> str:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Return whether a person sees a stream on a terminal that can move its cursor."""
+    """Return whether a stream is a terminal that can move its cursor."""
     try:
         return stream is not None and stream.isatty() and os.environ.get("TERM") != "dumb"
     except ValueError:

@@ -1,4 +1,4 @@
-"""`xoxo points`: balance, sending, taking back. Sending and taking back have no key: run again, they happen again."""
+"""`xoxo points`: show a balance, send points, take points back. The last two have no key: a second run repeats them."""
 
 from decimal import Decimal
 from typing import Any
@@ -23,12 +23,12 @@ __all__ = ["points"]
 
 @click.group(cls=Group)
 def points() -> None:
-    """Reward points: balance, sending, taking back."""
+    """Show a balance, send points, take points back."""
 
 
 @points.command("balance")
-@click.option("--email", help="The user's address, or")
-@click.option("--phone", help="the user's phone.")
+@click.option("--email", help="The user's e-mail address; or give --phone.")
+@click.option("--phone", help="The user's phone number.")
 @json_option
 @connection_options
 def points_balance(email: str | None, phone: str | None, as_json: bool, **where: Any) -> None:
@@ -47,12 +47,12 @@ def points_balance(email: str | None, phone: str | None, as_json: bool, **where:
     moves_money="unkeyed",
     epilog="Example:  xoxo points send --sender admin@example.com --to jane@example.com --name Jane --amount 500",
 )
-@click.option("--sender", required=True, help="The account's super admin.")
-@click.option("--to", "email", required=True, help="The receiver's address.")
+@click.option("--sender", required=True, help="The e-mail address of the account's super admin.")
+@click.option("--to", "email", required=True, help="The receiver's e-mail address.")
 @click.option("--name", required=True, help="The receiver's name.")
-@click.option("--amount", type=AMOUNT, required=True, help="How many points.")
-@click.option("--citation", default="", help="What for.")
-@click.option("--expiry-month", type=Whole(1), help="After how many months they expire.")
+@click.option("--amount", type=AMOUNT, required=True, help="The number of points.")
+@click.option("--citation", default="", help="The reason for the points.")
+@click.option("--expiry-month", type=Whole(1), help="The number of months until they expire.")
 @yes_option
 @json_option
 @connection_options
@@ -67,7 +67,7 @@ def points_send(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Send points to one person. A lost answer can only be cleared up in the dashboard."""
+    """Send points to one person. After a lost answer, look in the vendor's dashboard."""
     connection = Connection(**where)
     confirm_spending(connection, f"send {money(amount)} points to {email}", yes=yes)
     recipient = PointsRecipient(name=name, email=email, amount=amount, citation=citation)
@@ -88,7 +88,7 @@ def points_send(
 @json_option
 @connection_options
 def points_cancel(unique_ids: tuple[int, ...], yes: bool, as_json: bool, **where: Any) -> int:
-    """Take points back, by the unique ids that sending them gave."""
+    """Take points back, by the unique ids that `send` printed."""
     connection = Connection(**where)
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
     done = ask(connection, lambda xoxo: xoxo.points.cancel(unique_ids))

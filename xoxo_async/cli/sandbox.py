@@ -1,4 +1,4 @@
-"""`xoxo sandbox`: a local Plum server to try things against."""
+"""`xoxo sandbox`: run a local Plum server for experiments and tests."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -26,17 +26,17 @@ Example, in one terminal and in another:
   export XOXO_BASE_URL=http://127.0.0.1:8080/chef XOXO_CLIENT_ID=sandbox-client XOXO_CLIENT_SECRET=sandbox-secret
   xoxo balance""",
 )
-@click.option("--host", default="127.0.0.1", show_default=True, help="Where to listen.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Decides about products and codes.")
-@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="How long answers take.")
-@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="Scripted faults, as JSON.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free port.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The seed of the products and codes.")
+@click.option("--latency-ms", type=click.FloatRange(0), default=0.0, show_default=True, help="The time of each answer.")
+@click.option("--faults", type=click.Path(path_type=Path), metavar="FILE", help="A JSON file with the faults to make.")
 @click.option("--dialect", type=click.Choice(["vendor", "openapi"]), default="vendor", show_default=True,
-              help="Answer as the vendor's pages show, or as its OpenAPI file says.")  # fmt: skip
+              help="Answer as the vendor's pages show, or as its OpenAPI file does.")  # fmt: skip
 @click.option("--books", type=click.Path(path_type=Path), metavar="FILE", help="Keep the books in this file.")
 @click.option("--limits", is_flag=True, help="Enforce the vendor's limits per minute.")
 def sandbox(**flags: Any) -> None:
-    """Serve a local sandbox of the API until Ctrl-C. No money, no network."""
+    """Serve a local sandbox of the API until Ctrl-C. It moves no money and needs no network."""
     with as_before():
         run_async(lambda: _serve(**flags))
 

@@ -1,4 +1,4 @@
-"""Tables: drawn on a terminal, tab-separated elsewhere."""
+"""Write tables: aligned on a terminal, tab-separated elsewhere."""
 
 import os
 import re
@@ -19,10 +19,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table to standard output: drawn on a terminal, tab-separated elsewhere.
+    """Write a table to standard output: aligned on a terminal, tab-separated elsewhere.
 
     Args:
-        header: The columns' names.
+        header: The names of the columns.
         rows: The rows.
     """
     cells = ([_CONTROL.sub(" ", "" if cell is None else str(cell)) for cell in row] for row in rows)
@@ -37,7 +37,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for name in header:
         drawn.add_column(name, overflow="fold")
     for row in cells:
-        drawn.add_row(*(Text(cell) for cell in row))  # no markup: the words are the vendor's
+        drawn.add_row(*(Text(cell) for cell in row))  # Text has no markup: the vendor's words may contain brackets
     try:
         console(sys.stdout).print(drawn)
     except (OSError, ValueError) as error:
@@ -46,9 +46,10 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
 
 
 def console(stream: TextIO) -> "Console":
-    """Return what draws on a terminal, as wide as that is.
+    """Return a rich console for a terminal, with the terminal's size.
 
-    The library believes any COLUMNS and LINES, and draws nothing at all for 0. What makes no sense is passed over here.
+    rich accepts any value of COLUMNS and LINES, and draws nothing for 0. So this function ignores values that are too
+    small.
 
     Args:
         stream: The terminal.
@@ -63,7 +64,7 @@ def console(stream: TextIO) -> "Console":
 
 
 def _size(name: str, stream: TextIO, *, least: int, usual: int) -> int | None:
-    """Return a size of the terminal where the environment tells one; None lets the library look, and follow changes."""
+    """Return a size if the environment has one. None lets rich ask the terminal, and follow its changes."""
     asked = os.environ.get(name)
     if asked is None:
         return None

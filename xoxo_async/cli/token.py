@@ -1,4 +1,4 @@
-"""`xoxo token`: how long the access token lives, and how a pair gets into the store. No token is ever shown."""
+"""`xoxo token`: check the access token, and store a token pair. No token is ever printed."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ from xoxo_async.cli.invocation import Group
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
-from xoxo_async.environment import Environment, default_token_file, made_folder
+from xoxo_async.environment import Environment, default_token_file, make_folder
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire import read_untyped
 
@@ -32,7 +32,7 @@ _MAX_INPUT: Final = 64 * 1024
 @connection_options
 @click.pass_context
 def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
-    """Ask the vendor whether the access token is good, and until when; or store a pair. No token is ever shown."""
+    """Ask the vendor whether the access token is valid, and until when; or store a pair. No token is ever printed."""
     if context.invoked_subcommand is not None:
         return
     info = ask(Connection(**where), lambda xoxo: xoxo.account.check_token())
@@ -40,7 +40,7 @@ def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
     if as_json:
         print_json({"valid": True, "token_type": info.token_type, "expires_at": expires and expires.isoformat()})
         return
-    out(f"the token is good, {_until(expires)}")
+    out(f"the token is valid {_until(expires)}")
 
 
 @token.command(
@@ -48,41 +48,41 @@ def token(context: click.Context, /, as_json: bool, **where: Any) -> None:
     epilog="""\b
 Example:
   xoxo token import < pair.json
-pair.json is the vendor's own token reply, or three lines: the refresh token, the access token, when that expires.""",
+pair.json is the vendor's token reply, or three lines: refresh token, access token, expiry of the access token.""",
 )
-@click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; else STAGING].")
+@click.option("--base-url", default="", metavar="URL", help="The API's address [env: XOXO_BASE_URL; or STAGING].")
 @click.option("--client-id", default="", metavar="ID", help="The client id [env: XOXO_CLIENT_ID].")
 @json_option
 def token_import(base_url: str, client_id: str, as_json: bool) -> None:
-    """Store a pair made in the dashboard, from standard input or a prompt; never from the command line.
+    """Store a token pair from the dashboard. It is read from standard input or a prompt, never from an argument.
 
-    It goes to XOXO_TOKEN_FILE, or to the account's own file, 0600. Only the refresh token is needed. From then on
-    commands use and renew it; XOXO_REFRESH_TOKEN need not be set.
+    The pair goes to XOXO_TOKEN_FILE, or to a file for this account, with mode 0600. Only the refresh token is needed.
+    Commands then use and renew this pair, without XOXO_REFRESH_TOKEN.
     """
     environment = Environment.read()
     given = {"base_url": base_url, "client_id": client_id}
     environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
     if not environment.client_id and not environment.token_file:
-        raise ConfigError("whose pair is it? Set XOXO_CLIENT_ID (or XOXO_TOKEN_FILE)")
+        raise ConfigError("it is not known which account the pair is of: set XOXO_CLIENT_ID (or XOXO_TOKEN_FILE)")
     path = default_token_file(environment)
     pair = _read_pair()
     if environment.client_id:
         from xoxo_async.auth.providers import client_digest
 
         pair = pair._replace(client=client_digest(environment.family, environment.client_id))
-    run_async(lambda: _store(made_folder(path), pair))
+    run_async(lambda: _store(make_folder(path), pair))
     expires, refresh_until = _moment(pair.expires_at), _moment(pair.refresh_expires_at)
     if environment.access_token:
-        say("XOXO_ACCESS_TOKEN is set and goes first: unset it, or this pair is never used")
+        say("XOXO_ACCESS_TOKEN is set, and commands use it instead of this pair: unset it")
     if as_json:
         times = {"expires_at": expires, "refresh_expires_at": refresh_until}
         stamps = {name: moment and moment.isoformat() for name, moment in times.items()}
         print_json({"stored": str(path), "has_access_token": bool(pair.access), **stamps})
         return
     out(f"stored in {path}")
-    out(f"its access token is good {_until(expires)}" if pair.access else "its access token comes with the first call")
+    out(f"its access token is valid {_until(expires)}" if pair.access else "the first call requests its access token")
     if refresh_until is not None:
-        out(f"its refresh token is good {_until(refresh_until)}")
+        out(f"its refresh token is valid {_until(refresh_until)}")
 
 
 async def _store(path: Path, pair: Token) -> None:
@@ -91,14 +91,14 @@ async def _store(path: Path, pair: Token) -> None:
         before = await store.load()
         if before is not None and before.client and pair.client and before.client != pair.client:
             raise ConfigError(
-                f"{path} holds the pair of another client id or family, which would be lost: move it away, or set "
-                "XOXO_TOKEN_FILE to another file"
+                f"{path} holds the pair of another client id or family, which would be lost: move the file away, "
+                "or set XOXO_TOKEN_FILE to another file"
             )
         await store.save(pair)
 
 
 def _read_pair() -> Token:
-    from xoxo_async.auth.tokens import pair_of
+    from xoxo_async.auth.tokens import read_pair
 
     if sys.stdin is not None and sys.stdin.isatty():
         fields: dict[str, object] = {
@@ -107,22 +107,22 @@ def _read_pair() -> Token:
         }
         if fields["access_token"]:
             fields["expires_at"] = _given_time(answer_to("It expires at (Enter if not known): "))
-        return pair_of(fields, time.time())
+        return read_pair(fields, time.time())
     text = sys.stdin.read(_MAX_INPUT) if sys.stdin is not None else ""
     if not text.strip():
-        raise ConfigError("there is no pair on standard input")
-    return pair_of(_fields(text), time.time())
+        raise ConfigError("standard input has no pair")
+    return read_pair(_fields(text), time.time())
 
 
 def _fields(text: str) -> dict[str, object]:
-    """Read a JSON object, or lines."""
+    """Return the fields of a JSON object, or of up to three lines."""
     if text.lstrip().startswith(("{", "[")):
         try:
             given = read_untyped(text)
         except DecodeError:
             given = None
         if not isinstance(given, dict):
-            raise ConfigError("standard input is no JSON object")
+            raise ConfigError("standard input is not a JSON object")
         return cast("dict[str, object]", given)
     refresh, access, expires, *more = [*(line.strip() for line in text.splitlines()), "", "", ""]
     if any(more[:-3] if len(more) > 3 else more):
@@ -131,7 +131,7 @@ def _fields(text: str) -> dict[str, object]:
 
 
 def _given_time(text: str) -> str | float:
-    """Return a time as the vendor writes it: a date by hand becomes epoch seconds."""
+    """Return a time as the vendor writes it. A date that a person typed becomes epoch seconds."""
     text = text.strip()
     try:
         moment = datetime.fromisoformat(text)
@@ -151,10 +151,10 @@ def _moment(at: float | None) -> datetime | None:
 
 def _until(expires: datetime | None) -> str:
     if expires is None:
-        return "no expiry said"
+        return "for an unknown time"
     left = expires - datetime.now(UTC)
     past = left < timedelta(0)
-    return f"until {expires:%Y-%m-%d %H:%M} UTC ({'over' if past else f'in {_span(left)}'})"
+    return f"until {expires:%Y-%m-%d %H:%M} UTC ({'expired' if past else f'in {_span(left)}'})"
 
 
 def _span(left: timedelta) -> str:

@@ -1,4 +1,4 @@
-"""Amounts, numbers and times as a person reads them."""
+"""Format amounts, numbers and times for a person."""
 
 import html
 from collections.abc import Mapping
@@ -8,10 +8,10 @@ __all__ = ["amounts", "count", "duration", "money", "unescaped"]
 
 
 def money(value: Decimal | None, currency: str | None = "") -> str:
-    """Return an amount for people: `INR 1,250.50`.
+    """Return an amount for a person: `INR 1,250.50`.
 
     Args:
-        value: The amount; None is a dash.
+        value: The amount; None gives a dash.
         currency: Its currency.
     """
     if value is None:
@@ -27,7 +27,7 @@ def amounts(by_currency: Mapping[str, Decimal]) -> str:
 
 
 def unescaped(text: str | None) -> str:
-    """Return the vendor's words as they read: its catalogue writes `&amp;` for `&`."""
+    """Return a text of the vendor without HTML escapes: its catalog writes `&amp;` for `&`."""
     return html.unescape(text or "")
 
 
@@ -37,7 +37,7 @@ def count(number: int, word: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time for people: `0:07`, `17:05`, `16:50:00`."""
+    """Return a duration for a person: `0:07`, `17:05`, `16:50:00`."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

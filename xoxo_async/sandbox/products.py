@@ -19,7 +19,7 @@
 | 1023 | Garden Chair (merchandise) | 1500 |
 | 1024 | Ring Mobile (top-up operator); 1025 is its plan | 199 |
 | 1026 | Clean Rivers (charity) | 10 to 5000, open value |
-| 1031, 1032 | Studio Pass, Trail Maps (perks): the catalogue itself has the code or the link, without an order | none |
+| 1031, 1032 | Studio Pass, Trail Maps (perks): the catalog itself has the code or the link, without an order | none |
 """
 
 import random
@@ -132,7 +132,7 @@ _LAST: Final = ("Bakery", "Boots", "Cycles", "Florist", "Gadgets", "Kitchen", "O
 
 
 def make_products(seed: int) -> dict[int, Product]:
-    """Return the catalogue of a seed: the fixed products, and forty more.
+    """Return the catalog of a seed: the fixed products, and forty more.
 
     Args:
         seed: Fixes the forty: the same seed gives the same products.

@@ -1,4 +1,4 @@
-"""Checks of the values that a request may hold. Each error names the field, and is raised before anything is sent."""
+"""Checks of the values in a request. Each error names the field, and is raised before anything is sent."""
 
 import re
 from datetime import date
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 _NOT_ONE: Final = re.compile("[ ,;<>]")
-"""Characters with which a text holds a name beside the address, or several addresses."""
+"""Characters in a text that holds a name beside an address, or several addresses."""
 _E164: Final = re.compile(r"\+[0-9]{6,15}")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PHONE: Final = re.compile(r"[0-9+() -]*")
 # Spreadsheets write 1.23457E+14, or 1,23457E+14 where the comma is the decimal sign. Programs write 1.23457e+14.
 _SCIENTIFIC: Final = re.compile(r"[0-9](?:[.,][0-9]*)?[eE]\+[0-9]{1,3}")
 _SHOWN: Final = 40
-"""Characters of a wrong value that an error shows: a cell may hold 100,000."""
+"""How many characters of a wrong value an error shows, because a cell of a spreadsheet may hold 100,000."""
 _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
@@ -48,10 +48,10 @@ def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
 
 
 def flag(name: str, value: object) -> int:
-    """Return a flag as the wire has it, 1 or 0; raise `ConfigError` unless it is True or False."""
+    """Return 1 for True and 0 for False, as the wire has flags, or raise `ConfigError`."""
     if value is True or value is False:
         return int(value)
-    raise ConfigError(f"{name} must be true or false, not {shown(value)}")
+    raise ConfigError(f"{name} must be true or false (yes or no), not {shown(value)}")
 
 
 def shown(value: object) -> str:
@@ -61,7 +61,7 @@ def shown(value: object) -> str:
 
 
 def decimal(text: str) -> Decimal | None:
-    """Return the number that a text shows: ASCII digits, no separators, no blanks. None when it shows no number.
+    """Return the number in a text of ASCII digits without separators and blanks, or None.
 
     Python also reads `1_0` as ten, and the digits of every script. A person who writes those may mean another amount.
     """
@@ -77,7 +77,7 @@ def money(name: str, value: object) -> Decimal:
         ConfigError: The value is no positive number of a plausible size.
     """
     if type(value) is int and 0 < value < 10**13:
-        return Decimal(value)  # the usual case; the lines below give the same result, and take longer
+        return Decimal(value)  # the usual case; the lines below give the same result in more time
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
         raise ConfigError(f"{name} must be a number above 0, not {type(value).__name__}")
     number = decimal(value) if isinstance(value, str) else Decimal(repr(value) if isinstance(value, float) else value)
@@ -91,7 +91,7 @@ LOST_DIGITS: Final = (
     "a spreadsheet wrote a long number in this form, and its last digits are lost. Format the column as text, enter "
     "the values again, and save the file again"
 )
-"""The end of the error message for a text that `lost_digits` finds."""
+"""The end of the error message for a text in which `lost_digits` is True."""
 
 
 def lost_digits(value: str) -> bool:
@@ -106,11 +106,13 @@ def lost_digits(value: str) -> bool:
 
 
 def po_number(value: object) -> str:
-    """Return a poNumber that the vendor can hold. With an empty one the vendor does not refuse duplicates.
+    """Return a poNumber of 1 to 100 plain characters.
+
+    With an empty poNumber the vendor does not refuse duplicates (wire documentation § 7.1). The 100 are the size of the
+    vendor's webhook field (§ 4.4).
 
     Raises:
-        ConfigError: The value is not 1 to 100 plain characters (the size of the vendor's webhook field, wire
-            documentation § 4.4).
+        ConfigError: The value is no such poNumber.
     """
     if not isinstance(value, str) or not _PO.fullmatch(value) or value != value.strip():
         if isinstance(value, str) and lost_digits(value):
@@ -183,10 +185,10 @@ def e164(name: str, value: object) -> str:
 
 
 def check_page(page: object, limit: object) -> None:
-    """Refuse a page number or size that makes no sense.
+    """Check a page number and a page size.
 
     Raises:
-        ConfigError: When either is not a whole number from 1.
+        ConfigError: One of them is not a whole number from 1.
     """
     for name, value in (("page", page), ("limit", limit)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:

@@ -1,4 +1,4 @@
-"""Reward links and their campaigns. Making and mailing links has no key, so they are never sent twice."""
+"""Reward links and their campaigns. The calls that make or mail links have no key, so the SDK never repeats them."""
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
@@ -28,22 +28,22 @@ __all__ = [
 
 
 class CampaignVoucher(msgspec.Struct, frozen=True, kw_only=True):
-    """A product a campaign offers."""
+    """A product that a campaign offers."""
 
     name: str | None = None
     image: str | None = None
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A campaign, made in the dashboard.
+    """A campaign. A person makes it in the vendor's dashboard.
 
     Attributes:
-        campaign_id: What to make links by.
-        campaign_name: Its name.
-        denomination_value: What one link is worth.
-        country_name: Its country.
-        vouchers: What it offers; only `get_campaign` tells.
-        product_count: How many products it offers; only `list_campaigns` tells.
+        campaign_id: The id, with which links are made.
+        campaign_name: The name.
+        denomination_value: The value of one link.
+        country_name: The country.
+        vouchers: The products on offer; `get_campaign` alone fills them in.
+        product_count: The number of products on offer; `list_campaigns` alone fills it in.
     """
 
     campaign_id: int
@@ -59,28 +59,29 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def currency_code(self) -> str | None:
-        """Its currency; the list and the details spell the field differently."""
+        """The currency. The list calls the field `currencyCode`, the details `currency_code`."""
         return self.currency_code_ or self.currency_code_snake_
 
     @property
     def created_date(self) -> datetime | None:
-        """When it was made; zero dates are None."""
+        """When the campaign was made; None for a zero date."""
         return parse_datetime(self.created_date_)
 
 
 class LinkBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Links just made.
+    """The links of one `generate` call.
 
     Attributes:
-        links: The links: cash for whoever follows them. Some answers succeed with none.
+        links: The links. Anyone who has a link can spend it. A successful answer may hold none (wire documentation
+            § 4.11).
         batch_id: The vendor's id of the batch.
-        campaign_id: The campaign.
-        campaign_name: Its name.
-        denomination_value: What one link is worth.
-        country_name: Its country.
-        currency_code: Its currency.
+        campaign_id: The id of the campaign.
+        campaign_name: The name of the campaign.
+        denomination_value: The value of one link.
+        country_name: The country of the campaign.
+        currency_code: The currency of the campaign.
         success: 1; a failure is raised.
-        message: The vendor's words.
+        message: The vendor's text.
     """
 
     success: Any = None
@@ -95,16 +96,16 @@ class LinkBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class LinksSent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What mailing links gave: no links, and nothing to ask by.
+    """The vendor's confirmation of one `send` call. It has neither the links nor an id of the batch.
 
     Attributes:
         success: 1; a failure is raised.
-        message: The vendor's words.
-        campaign_id: The campaign.
-        campaign_name: Its name.
-        denomination_value: What one link is worth.
-        country_name: Its country.
-        currency_code: Its currency.
+        message: The vendor's text.
+        campaign_id: The id of the campaign.
+        campaign_name: The name of the campaign.
+        denomination_value: The value of one link.
+        country_name: The country of the campaign.
+        currency_code: The currency of the campaign.
     """
 
     success: Any = None
@@ -179,7 +180,7 @@ GENERATE_LINKS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.UNKEYED,
-    loose=True,  # links are shown once: in another place than documented they must not be lost
+    loose=True,  # the vendor shows the links once, so they must be found in an undocumented place too
     proof=("links",),
     path="/v1/oauth/api/generateLink",
 )
@@ -190,7 +191,7 @@ SEND_LINKS: Final = Operation(
     tag="xoxo_link",
     request=EmailRequest,
     reply=LinksSent,
-    reply_key="generateLink",  # the vendor answers mails under the name of links
+    reply_key="generateLink",  # the vendor answers under the name of the other operation (wire documentation § 4)
     also_under=("generateLinkEmail",),
     layout=Layout.FLAT,
     flag=SuccessFlag.SUCCESS_1,
@@ -201,7 +202,7 @@ SEND_LINKS: Final = Operation(
 
 
 class LinkService:
-    """Make reward links and have them mailed.
+    """Make reward links, mail them, and read campaigns.
 
     Args:
         dispatch: Runs operations.
@@ -211,21 +212,21 @@ class LinkService:
         self._dispatch: Final = dispatch
 
     async def generate(self, *, campaign_id: int, quantity: int, expires_on: date) -> LinkBatch:
-        """Make links. Moves money when they are redeemed; never asked for a second time by itself.
+        """Make links. Moves money when they are redeemed; the SDK never repeats the call by itself.
 
-        There is no key to ask by afterwards: a lost answer can only be cleared up in the vendor's dashboard.
+        The API has no look-up for links. After a lost answer only the vendor's dashboard shows whether they exist.
 
         Args:
-            campaign_id: The campaign.
-            quantity: How many links; the vendor states no maximum.
-            expires_on: The last day they are good.
+            campaign_id: The id of the campaign.
+            quantity: The number of links; the vendor states no maximum.
+            expires_on: The last day on which the links are valid.
 
         Returns:
             The links.
 
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
-            OutcomeUnknownError: They may have been made.
+            OutcomeUnknownError: The answer was lost, and the vendor may have made the links.
             XoxoError: The call failed; see `effect`.
 
         Example:
@@ -235,25 +236,26 @@ class LinkService:
         """
         request = GenerateRequest(
             campaign_id=checks.whole("campaign_id", campaign_id),
+            # No page states a maximum. This bound stops a mistyped quantity, since every link is worth money.
             links_quantity=checks.whole("quantity", quantity, high=100_000),
             link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
         )
         return await self._dispatch(GENERATE_LINKS, request)
 
     async def send(self, *, campaign_id: int, emails: Sequence[str], expires_on: date) -> LinksSent:
-        """Have the vendor mail a link to each address. Moves money when redeemed; never sent twice by itself.
+        """Let the vendor mail a link to each address. Moves money when redeemed; the SDK never repeats the call.
 
         Args:
-            campaign_id: The campaign.
-            emails: The addresses.
-            expires_on: The last day the links are good.
+            campaign_id: The id of the campaign.
+            emails: The e-mail addresses.
+            expires_on: The last day on which the links are valid.
 
         Returns:
-            The vendor's word; there are no links in it.
+            The vendor's confirmation, without the links.
 
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
-            OutcomeUnknownError: The mails may have been sent.
+            OutcomeUnknownError: The answer was lost, and the vendor may have sent the mails.
             XoxoError: The call failed; see `effect`.
 
         Example:
@@ -264,6 +266,7 @@ class LinkService:
         if not emails or isinstance(emails, str):
             raise ConfigError("emails must be a list of at least one address")
         request = EmailRequest(
+            # The wire has one comma-separated text of addresses, and DD-MM-YYYY (wire documentation § 4.11).
             campaign_id=checks.whole("campaign_id", campaign_id),
             email_ids=",".join(checks.email(f"emails[{index}]", email) or "" for index, email in enumerate(emails)),
             link_expiry=checks.day("expires_on", expires_on).strftime("%d-%m-%Y"),
@@ -278,8 +281,8 @@ class LinkService:
         Args:
             page: The page, from 1.
             limit: Campaigns a page.
-            name: Only campaigns of this name.
-            enabled: The campaigns in use, or those switched off.
+            name: The only name; empty means all campaigns.
+            enabled: True for the campaigns in use, False for those that are switched off.
 
         Returns:
             The page.
@@ -294,6 +297,7 @@ class LinkService:
             ```
         """
         checks.check_page(page, limit)
+        # This list alone counts items and not pages (wire documentation § 4.11).
         request = CampaignsRequest(limit, (page - 1) * limit, checks.text("name", name) or "", int(enabled))
         return Page(await self._dispatch(LIST_CAMPAIGNS, request), page, limit)
 
@@ -302,15 +306,15 @@ class LinkService:
 
         Args:
             limit: Campaigns a page.
-            name: Only campaigns of this name.
-            enabled: The campaigns in use, or those switched off.
+            name: The only name; empty means all campaigns.
+            enabled: True for the campaigns in use, False for those that are switched off.
 
         Returns:
-            An iterator over the campaigns, to be used with `async for`; each page is read when its turn comes.
+            An iterator over the campaigns for `async for`. It reads a page when its first campaign is needed.
 
         Raises:
-            ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The list has no end: the server sends the same items again and again.
+            ConfigError: An argument is wrong. The first step of the iteration raises it.
+            DecodeError: The list has no end, because the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -325,10 +329,10 @@ class LinkService:
         )
 
     async def get_campaign(self, campaign_id: int) -> Campaign:
-        """Read one campaign with what it offers. Moves no money; one call.
+        """Read one campaign with its products. Moves no money; one call.
 
         Args:
-            campaign_id: The campaign.
+            campaign_id: The id of the campaign.
 
         Returns:
             The campaign.

@@ -1,4 +1,4 @@
-"""Reward points: balance, sending, cancelling. Sending and cancelling have no key, so they are never sent twice."""
+"""Reward points. The calls that send or cancel points have no key, so the SDK never repeats them."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -28,20 +28,20 @@ class PointsBalance(msgspec.Struct, frozen=True, kw_only=True):
     """The points of one user.
 
     Attributes:
-        total: How many.
+        total: The number of points.
     """
 
     total: Decimal
 
 
 class PointsRecipient(msgspec.Struct, frozen=True, kw_only=True):
-    """Who gets how many points, and for what.
+    """A receiver of points.
 
     Attributes:
         name: The receiver's name.
-        email: The receiver's address.
-        amount: How many points.
-        citation: What for.
+        email: The receiver's e-mail address.
+        amount: The number of points.
+        citation: The reason, which the receiver reads.
     """
 
     name: str
@@ -51,15 +51,15 @@ class PointsRecipient(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PointsCredit(msgspec.Struct, frozen=True, kw_only=True):
-    """What one receiver got.
+    """The points that one receiver got.
 
     Attributes:
-        unique_id: What to cancel it by; keep it.
-        points: How many.
-        email: The receiver's address.
+        unique_id: The id of the credit. Keep it, because `cancel` needs it.
+        points: The number of points.
+        email: The receiver's e-mail address.
         name: The receiver's name.
-        phone_code: The dialling code.
-        phone_number: The phone.
+        phone_code: The dialling code of the receiver's phone.
+        phone_number: The receiver's phone number.
     """
 
     unique_id: int | None = None
@@ -71,17 +71,18 @@ class PointsCredit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
-    """What sending points gave.
+    """The vendor's answer to one `send` call.
 
     Attributes:
         error: False; a failure is raised.
-        message: The vendor's words.
+        message: The vendor's text.
     """
 
     error: Any = None
     message: str | None = None
     recipients_: tuple[PointsCredit, ...] = msgspec.field(default=(), name="recipients")
-    # The vendor's field table has the one receiver's fields beside the flag; the contract has a list.
+    # The vendor's field table has the fields of one receiver beside the flag, and the OpenAPI file has a list (wire
+    # documentation § 4.10).
     unique_id_: int | None = msgspec.field(default=None, name="unique_id")
     points_: Decimal | None = msgspec.field(default=None, name="points")
     email_: str | None = msgspec.field(default=None, name="email")
@@ -91,7 +92,7 @@ class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def recipients(self) -> tuple[PointsCredit, ...]:
-        """A credit a receiver; some answers have none, and then nothing can be cancelled by id."""
+        """One credit for each receiver. An answer without credits gives none, and then `cancel` has no id."""
         if self.recipients_ or self.unique_id_ is None:
             return self.recipients_
         only = PointsCredit(
@@ -106,12 +107,12 @@ class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PointsWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one cancellation.
+    """The result of one cancellation.
 
     Attributes:
-        unique_id: The credit.
-        success: Whether it was cancelled: to be checked for each, the answer as a whole says nothing of it.
-        message: The vendor's words.
+        unique_id: The id of the credit.
+        success: Whether the credit was cancelled. Check it for each credit, because the whole answer does not say it.
+        message: The vendor's text.
     """
 
     unique_id: int | None = None
@@ -120,23 +121,23 @@ class PointsWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PointsCancelled(msgspec.Struct, frozen=True, kw_only=True):
-    """What cancelling points gave.
+    """The vendor's answer to one `cancel` call.
 
     Attributes:
-        error: False even when single cancellations failed.
-        message: The vendor's words.
+        error: False, even where single cancellations failed.
+        message: The vendor's text.
     """
 
     error: Any = None
     message: str | None = None
     recipients_: tuple[PointsWithdrawal, ...] = msgspec.field(default=(), name="recipients")
-    # As in `PointsSent`: the flat form has the one result's fields beside the flag.
+    # As in `PointsSent`, the flat form has the fields of one result beside the flag.
     unique_id_: int | None = msgspec.field(default=None, name="unique_id")
     success_: bool | None = msgspec.field(default=None, name="success")
 
     @property
     def recipients(self) -> tuple[PointsWithdrawal, ...]:
-        """A result a credit."""
+        """One result for each credit."""
         if self.recipients_ or self.unique_id_ is None:
             return self.recipients_
         only = PointsWithdrawal(unique_id=self.unique_id_, success=bool(self.success_), message=self.message)
@@ -151,7 +152,7 @@ class PointsRequest(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class WireRecipient(msgspec.Struct, frozen=True):
-    """A receiver as the wire has it; the amount is a string there."""
+    """A receiver on the wire, where the amount is a string (wire documentation § 4.10)."""
 
     to_name: str
     to_email: str
@@ -182,13 +183,13 @@ class CancelRequest(msgspec.Struct, frozen=True):
 GET_POINTS: Final = Operation(
     "user_balance",
     query="storesAdmin.query.user_balance",
-    tag="storeAdmin",  # query and tag differ by an s; that is the vendor's spelling
+    tag="storeAdmin",  # the vendor's spelling: the query has an s more than the tag (wire documentation § 4)
     root="user_data",
     request=PointsRequest,
     reply=PointsBalance,
     flag=SuccessFlag.SUCCESS_1,
     effect=EffectClass.READ,
-    loose=True,  # the documented failure stands directly under `data`
+    loose=True,  # the documented failure has no operation's key under `data` (wire documentation § 4.10)
     proof=("total",),
 )
 
@@ -202,8 +203,8 @@ SEND_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
-    loose=True,  # the playground's answer is flat
-    proof=("unique_id",),  # the field table has a credit's fields, and no flag
+    loose=True,  # the vendor's playground shows a flat answer (wire documentation § 4.10)
+    proof=("unique_id",),  # the vendor's field table has the fields of a credit and no flag
 )
 
 CANCEL_POINTS: Final = Operation(
@@ -216,13 +217,13 @@ CANCEL_POINTS: Final = Operation(
     layout=Layout.FLAT,
     flag=SuccessFlag.ERROR_FALSE,
     effect=EffectClass.UNKEYED,
-    loose=True,  # as sendBalance
+    loose=True,  # flat answers, as for sendBalance
     proof=("unique_id",),
 )
 
 
 class PointService:
-    """Send points and take them back. Needs credentials of the company kind.
+    """Send points and cancel them. The calls need credentials of the company family.
 
     Args:
         dispatch: Runs operations.
@@ -235,14 +236,14 @@ class PointService:
         """Read the points of one user. Moves no points; one call.
 
         Args:
-            email: The user's address, or
-            phone: the user's phone.
+            email: The user's e-mail address. Give it or `phone`.
+            phone: The user's phone number.
 
         Returns:
             The balance.
 
         Raises:
-            ConfigError: Both or neither was given.
+            ConfigError: Both or neither is given.
             RefusedError: The vendor knows no such user.
             XoxoError: The call failed.
 
@@ -258,21 +259,21 @@ class PointService:
     async def send(
         self, *, sender_email: str, recipients: Sequence[PointsRecipient], expiry_month: int | None = None
     ) -> PointsSent:
-        """Send points. Moves points, at once and to all; never sent a second time by itself.
+        """Send points. Moves points to all receivers at once; the SDK never repeats the call by itself.
 
-        There is no key to ask by afterwards: a lost answer can only be cleared up in the vendor's dashboard.
+        The API has no look-up for points. After a lost answer only the vendor's dashboard shows whether they were sent.
 
         Args:
-            sender_email: The account's super admin.
-            recipients: Who gets how many.
-            expiry_month: After how many months they expire.
+            sender_email: The e-mail address of the account's super admin.
+            recipients: The receivers.
+            expiry_month: The number of months after which the points expire.
 
         Returns:
-            What each receiver got.
+            The credits of the receivers.
 
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
-            OutcomeUnknownError: The points may have been sent. Look in the dashboard before sending again.
+            OutcomeUnknownError: The answer was lost. Look in the dashboard before you send the points again.
             XoxoError: The call failed; see `effect`.
 
         Example:
@@ -282,7 +283,7 @@ class PointService:
             ```
         """
         if not recipients:
-            raise ConfigError("recipients must hold at least one")
+            raise ConfigError("recipients must hold at least one receiver")
         request = SendRequest(
             _address("sender_email", sender_email),
             tuple(_recipient(index, recipient) for index, recipient in enumerate(recipients)),
@@ -291,17 +292,17 @@ class PointService:
         return await self._dispatch(SEND_POINTS, request)
 
     async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
-        """Take points back. Moves points; never sent a second time by itself.
+        """Cancel points. Moves points; the SDK never repeats the call by itself.
 
         Args:
-            unique_ids: The credits, from `PointsSent`.
+            unique_ids: The ids of the credits, from `PointsSent`.
 
         Returns:
-            A result a credit: check each `success`.
+            One result for each credit. Check each `success`.
 
         Raises:
             ConfigError: An argument is wrong; nothing was sent.
-            OutcomeUnknownError: They may have been cancelled.
+            OutcomeUnknownError: The answer was lost, and the vendor may have cancelled the points.
             XoxoError: The call failed; see `effect`.
 
         Example:

@@ -1,4 +1,4 @@
-"""The vendor's words: enums that keep a word never seen before."""
+"""Enums of the vendor's words, which also accept unknown words."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,7 +8,7 @@ __all__ = ["DeliveryStatus", "OpenEnum", "OrderStatus", "ValueType", "VoucherTyp
 
 
 class OpenEnum(StrEnum):
-    """An enum of the vendor's words: case does not matter, and a word never seen before is kept, not refused."""
+    """An enum of the vendor's words. It ignores case, and keeps an unknown word as a value of its own."""
 
     @classmethod
     def _aliases(cls) -> Mapping[str, str]:
@@ -22,13 +22,13 @@ class OpenEnum(StrEnum):
         for member in cls:
             if member.lower() == wanted:
                 return member
-        unknown = str.__new__(cls, folded)  # not kept: the vendor's vocabulary must not grow our memory
+        unknown = str.__new__(cls, folded)  # it is no member, so unknown words do not fill the memory
         unknown._name_ = unknown._value_ = folded
         return unknown
 
 
 class DeliveryStatus(OpenEnum):
-    """Whether the codes have come. `orderStatus` says only that the order was accepted: never read that as delivery."""
+    """Whether the codes have come. `orderStatus` does not say it: an accepted order may be without codes for days."""
 
     NONE = ""
     DELIVERED = "delivered"
@@ -37,11 +37,11 @@ class DeliveryStatus(OpenEnum):
 
     @classmethod
     def _aliases(cls) -> Mapping[str, str]:
-        return {"canceled": "cancelled"}  # the vendor's pages write both
+        return {"canceled": "cancelled"}  # the vendor's pages have both spellings (wire documentation § 4.9)
 
 
 class OrderStatus(OpenEnum):
-    """Whether the order was accepted. `complete` is the only word ever seen, and says nothing of delivery."""
+    """Whether the order was accepted. The vendor's samples have `complete` alone; it does not mean delivery."""
 
     NONE = ""
     COMPLETE = "complete"
@@ -56,10 +56,10 @@ class ValueType(OpenEnum):
 
 
 class VoucherType(OpenEnum):
-    """What `code` holds. A `url` voucher may carry a PIN all the same."""
+    """The content of `code`. A `url` voucher may have a PIN as well (wire documentation § 4.4)."""
 
     NONE = ""
     CODE = "code"
-    CODE_PIN = "codePin"  # spelled as on the wire: that way the decoder finds it without calling Python
+    CODE_PIN = "codePin"  # the wire's spelling, so that the decoder finds it without calling `_missing_`
     URL = "url"
     URL_PIN = "urlPin"

@@ -1,8 +1,8 @@
-"""Reads an answer that is no success, in any of the vendor's nine error shapes.
+"""Read an answer that is no success, in any of the vendor's nine error shapes (wire documentation § 6.1).
 
-The shapes share no discriminator and come under any HTTP status, 200 included; statuses differ between the vendor's
-own pages. So the order is: the rate limit, the error id, the OAuth fields, and the status only where none of these says
-anything.
+The shapes have no common field that tells them apart. They come under any HTTP status, 200 included, and the vendor's
+pages differ in the statuses. So the rate limit is looked for first, then the error id, then the OAuth fields, and the
+status decides only where there is none of these.
 """
 
 import re
@@ -44,16 +44,20 @@ _ACCOUNT_ERROR_IDS: Final = {
 _NAMES_ORDER: Final = re.compile(
     rb"""(?<!external)(?<!client) order [_\s-]? id [\\"'\s:=\#]{1,12} 0*[1-9]""", re.IGNORECASE | re.VERBOSE
 )
-"""Finds an order id anywhere in an answer, also in a text or outside JSON. `externalOrderId` does not count: the vendor
-calls the poNumber that."""
+"""An order id anywhere in an answer, also in a text or outside JSON. `externalOrderId` does not count, because it is
+the vendor's other name for the poNumber (PLE10004)."""
+
 _MAX_PENALTY_S: Final = 3600.0
+"""The longest penalty that is believed, so that one odd answer cannot stop an operation for ever."""
+
 _MAX_TEXT: Final = 200
+"""The most characters of a server's text in a message."""
 
 
 class _Body(msgspec.Struct):
-    """Every field any of the shapes has; `object`, since the vendor's types vary.
+    """The fields of all the shapes. Their type is `object`, because the vendor's types vary.
 
-    Decisions read the fields themselves; messages repeat them only by way of `said`.
+    Decisions read the fields themselves. Messages take their texts from `text_of` alone, which masks secrets.
     """
 
     status: object = None
@@ -69,10 +73,10 @@ class _Body(msgspec.Struct):
     data: object = None
     secrets: tuple[Secret, ...] = ()
 
-    def said(self, *names: str) -> str:
-        """Return the first of these fields with a text, fit for a message: short, and with secrets masked."""
+    def text_of(self, *names: str) -> str:
+        """Return the first text in these fields, short and with masked secrets, for a message."""
         for name in names:
-            text = _clean(hide(_text(getattr(self, name)), self.secrets))
+            text = _short(hide(_text(getattr(self, name)), self.secrets))
             if text:
                 return text
         return ""
@@ -86,17 +90,17 @@ def recognise(
     retry_after_s: float | None = None,
     secrets: Iterable[Secret] = (),
 ) -> XoxoError:
-    """Turn an answer that is no success into the error to raise.
+    """Return the error for an answer that is no success.
 
     Args:
-        body: The answer's bytes, in whatever shape.
-        status: Its HTTP status.
-        changes_nothing: Whether the call was a read. After any other, an error may hide a success.
-        retry_after_s: The `Retry-After` header in seconds, where there was one.
-        secrets: What the request was sent with. No error shows it, although the answer may repeat it.
+        body: The answer's bytes, in any shape.
+        status: The HTTP status.
+        changes_nothing: Whether the call was a read. After any other call, an error may hide a success.
+        retry_after_s: The `Retry-After` header in seconds; None where there was none.
+        secrets: The secrets of the request. No error shows them, although the answer may repeat them.
 
     Returns:
-        The error. Its `effect` is `none` only for a read, or where the vendor's answer proves that nothing happened.
+        The error. Its `effect` is `none` only for a read, or where the answer proves that nothing happened.
     """
     try:
         shape = _body(read_untyped(body), tuple(secrets))
@@ -104,13 +108,13 @@ def recognise(
         shape = None  # HTML from an edge server, an empty or a broken body
     error = _from_shape(shape, status, retry_after_s) if shape is not None else None
     if error is None:
-        error = _from_status(status, shape.said("message") if shape else "", retry_after_s)
+        error = _from_status(status, shape.text_of("message") if shape else "", retry_after_s)
     if changes_nothing:
         error.effect = "none"
     elif error.effect == "none" and (contradiction := _contradiction(body, shape)):
-        # One part of the answer says no and another part yes: only a look-up, or a person, can decide.
-        error = RefusedError(f"the answer says that it did not work, and {contradiction}: {error.message}")
-        error.error_id = shape.said("errorId").upper() if shape is not None else ""
+        # One part of the answer says no and another part says yes, so a look-up or a person must find out.
+        error = RefusedError(f"the answer refuses, and {contradiction}: {error.message}")
+        error.error_id = shape.text_of("errorId").upper() if shape is not None else ""
     elif error.effect == "possible" and isinstance(error, RateLimitedError):
         error.retryable = False
     error.status = status
@@ -118,28 +122,28 @@ def recognise(
 
 
 def _contradiction(body: bytes, shape: _Body | None) -> str:
-    """Return what in a refusal suggests that an order exists; empty where nothing does.
+    """Return the sign in a refusal that an order may exist; empty where there is none.
 
     Args:
         body: The answer's bytes.
-        shape: The same, read; None for what is no JSON object.
+        shape: The decoded answer; None where it is no JSON object.
     """
     if _NAMES_ORDER.search(body):
         return "names an order"
     if shape is None:
-        # A broken answer may have said anything; a rate limiter's page has no error id.
+        # The lost part of a broken answer may have held an order. A rate limiter's page has no error id.
         return "has an error id" if b"errorid" in body.lower() else ""
     if _claims_success(shape.data):
-        return "that it worked"
-    for said in (shape, _body(shape.error, shape.secrets), _inner(shape.data, shape.secrets)):
-        known = ERROR_IDS.get(_text(said.errorId).upper()) if said is not None else None
+        return "says that it worked"
+    for part in (shape, _body(shape.error, shape.secrets), _inner(shape.data, shape.secrets)):
+        known = ERROR_IDS.get(_text(part.errorId).upper()) if part is not None else None
         if known is not None and known.order is not OrderMayExist.NO:
-            return f"that {known.meaning}"
+            return f"says that {known.meaning}"
     return ""
 
 
 def _body(value: object, secrets: tuple[Secret, ...]) -> _Body | None:
-    """Take the fields out of an object; None for anything else."""
+    """Return the fields of an object, or None for anything else."""
     if not isinstance(value, dict):
         return None
     fields = cast("dict[str, object]", value)
@@ -149,19 +153,16 @@ def _body(value: object, secrets: tuple[Secret, ...]) -> _Body | None:
 
 def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
     inner = _inner(shape.data, shape.secrets)
-    for said in (
-        shape,
-        _body(shape.error, shape.secrets),
-        inner,
-    ):  # the same words have been nested under `error` and in the envelope
-        if said is not None:
-            error = _from_words(said, status, retry_after_s)
+    # The vendor's samples have the same words at the top, nested under `error`, and in the success envelope.
+    for part in (shape, _body(shape.error, shape.secrets), inner):
+        if part is not None:
+            error = _from_words(part, status, retry_after_s)
             if error is not None:
                 return error
     if inner is not None:
         return _from_flags(inner)
-    text = shape.said("errorInfo", "message", "error")
-    status = _own_status(shape, status)
+    text = shape.text_of("errorInfo", "message", "error")
+    status = _status_in_body(shape, status)
     if not text and status < 300:
         return None
     error = _from_status(status, text, retry_after_s)
@@ -170,36 +171,36 @@ def _from_shape(shape: _Body, status: int, retry_after_s: float | None) -> XoxoE
     return error
 
 
-def _from_words(said: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
-    """Return the error that the answer names: a rate limit, an error id, the words of the OAuth layer."""
-    words = _words(said)
-    if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(said)):
-        return _rate_limited(said, retry_after_s)
-    error_id = _text(said.errorId).upper()
+def _from_words(part: _Body, status: int, retry_after_s: float | None) -> XoxoError | None:
+    """Return the error that the answer names by a rate limit, an error id or an OAuth word, or None."""
+    words = _words(part)
+    if not words.isdisjoint(_LIMIT_MESSAGES) or any("penaltySeconds" in item for item in _items(part)):
+        return _rate_limited(part, retry_after_s)
+    error_id = _text(part.errorId).upper()
     if error_id:
-        return _from_error_id(error_id, said, status, retry_after_s)
+        return _from_error_id(error_id, part, status, retry_after_s)
     if not words.isdisjoint(_TOKEN_ERRORS):
         return TokenRejectedError("the access token was refused as invalid or expired", retryable=True)
     if not words.isdisjoint(_CREDENTIAL_ERRORS):
-        return CredentialsRejectedError(f"the vendor refused the credentials ({said.said('error')})")
-    if "invalid_request" in words and said.error_description is not None:
-        # Shape B: the OAuth layer in front of every operation refused; nothing was processed.
-        return AuthError(f"the request was refused before it was processed: {said.said('error_description')}")
+        return CredentialsRejectedError(f"the vendor refused the credentials ({part.text_of('error')})")
+    if "invalid_request" in words and part.error_description is not None:
+        # Shape B comes from the OAuth layer in front of every operation, so nothing was processed.
+        return AuthError(f"the request was refused before it was processed: {part.text_of('error_description')}")
     return None
 
 
 def _from_flags(inner: _Body) -> XoxoError:
-    """Return the error for an operation's object that does not say that it worked: it says no, or nothing."""
-    text = inner.said("message", "errorInfo", "error")
+    """Return the error for an operation's object whose flag says no, or that has no flag."""
+    text = inner.text_of("message", "errorInfo", "error")
     if not says_no(msgspec.structs.asdict(inner)):
-        return DecodeError(f"the answer neither says that it worked nor refuses{f' ({text})' if text else ''}")
+        return DecodeError(f"the answer neither confirms nor refuses{f' ({text})' if text else ''}")
     refused = RefusedError(text or "the vendor refused without a reason")
     refused.in_words = True
     return refused
 
 
-def _own_status(shape: _Body, status: int) -> int:
-    """Return the status in the body where that is an error's. It is known to differ from the HTTP status."""
+def _status_in_body(shape: _Body, status: int) -> int:
+    """Return the error status in the body, or the HTTP status where the body has none. The two may differ."""
     text = _text(shape.code)
     return int(text) if len(text) == 3 and text.isdecimal() and 400 <= int(text) < 600 else status
 
@@ -209,13 +210,13 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
         return TokenRejectedError("the authorisation header was refused", retryable=True, error_id=error_id)
     if error_id in _ACCOUNT_ERROR_IDS:
         return CredentialsRejectedError(_ACCOUNT_ERROR_IDS[error_id], error_id=error_id)
-    text = shape.said("errorInfo", "error", "message")
+    text = shape.text_of("errorInfo", "error", "message")
     known = ERROR_IDS.get(error_id)
     if known is None:
-        # Under a 429 as well: a rate limiter in front of the API answers in other words and without an error id. An id
-        # comes from the application behind it, and the vendor's statuses are known to change.
-        error = _from_status(_own_status(shape, status), text or "an error id that is in no table", retry_after_s)
-        error.error_id = shape.said("errorId").upper()
+        # This holds under a 429 too. A rate limiter in front of the API sends other words and no error id. An id comes
+        # from the application behind it, and the vendor's statuses differ from page to page (wire documentation § 6.3).
+        error = _from_status(_status_in_body(shape, status), text or "an unlisted error id", retry_after_s)
+        error.error_id = shape.text_of("errorId").upper()
         error.effect = "possible"
         return error
     effect: Effect = "none" if known.order is OrderMayExist.NO else "possible"
@@ -224,33 +225,35 @@ def _from_error_id(error_id: str, shape: _Body, status: int, retry_after_s: floa
 
 
 def _from_status(status: int, text: str, retry_after_s: float | None) -> XoxoError:
-    """Return the error for a status alone. It proves nothing about an order."""
-    said = f": {text}" if text else ""
+    """Return the error for a status alone, which proves nothing about an order (except a 429)."""
+    reason = f": {text}" if text else ""
     if status == 429:
-        return RateLimitedError(f"over the rate limit{said}", retry_after_s=retry_after_s)
+        return RateLimitedError(f"over the rate limit{reason}", retry_after_s=retry_after_s)
     if status == 401:
-        return AuthError(f"the vendor refused the authorisation{said}", effect="possible")
+        return AuthError(f"the vendor refused the authorisation{reason}", effect="possible")
     if status == 404:
-        return NotFoundError(f"not found{said}", effect="possible")
+        return NotFoundError(f"not found{reason}", effect="possible")
     if 400 <= status < 500:
         error = BadRequestError if status in {400, 422} else RefusedError
-        return error(f"refused with HTTP {status}{said}", effect="possible")
+        return error(f"refused with HTTP {status}{reason}", effect="possible")
     if status >= 500:
-        return ServerError(f"the vendor failed with HTTP {status}{said}")
+        return ServerError(f"the vendor failed with HTTP {status}{reason}")
     if 300 <= status < 400:
-        # If it were followed, a 307 would give the order and its bearer token to another host.
+        # A client that follows a 307 sends the order and its bearer token to another host.
         return RefusedError(f"answered with a redirect (HTTP {status}), which is never followed")
-    return RefusedError(f"refused{said}") if text else DecodeError("the answer is neither a success nor a known error")
+    if text:
+        return RefusedError(f"refused{reason}")
+    return DecodeError("the answer is neither a success nor a known error")
 
 
-def _words(said: _Body) -> set[str]:
-    """Return the words of the fields that hold machine words; which field does, differs from page to page."""
-    values = [said.error, said.error_message_id, said.message, *(item.get("message") for item in _items(said))]
+def _words(part: _Body) -> set[str]:
+    """Return the texts of all fields that may hold a code word. Its field differs between the vendor's pages."""
+    values = [part.error, part.error_message_id, part.message, *(item.get("message") for item in _items(part))]
     return {value.strip().lower() for value in values if isinstance(value, str)}
 
 
 def _claims_success(data: object) -> bool:
-    """Return whether an inner object says that it worked, and is not without data."""
+    """Return whether an inner object has a flag of success and is not without data."""
     if not isinstance(data, dict):
         return False
     inner = [value for value in cast("dict[str, object]", data).values() if isinstance(value, dict)]
@@ -261,14 +264,14 @@ def _claims_success(data: object) -> bool:
     )
 
 
-def _items(said: _Body) -> list[dict[str, object]]:
-    """Return the objects in `errors`; it may be one object as well."""
-    items = cast("list[object]", said.errors) if isinstance(said.errors, list) else [said.errors]
+def _items(part: _Body) -> list[dict[str, object]]:
+    """Return the objects in `errors`, which is a list or one object."""
+    items = cast("list[object]", part.errors) if isinstance(part.errors, list) else [part.errors]
     return [cast("dict[str, object]", item) for item in items if isinstance(item, dict)]
 
 
-def _rate_limited(said: _Body, retry_after_s: float | None) -> ApiError:
-    for item in _items(said):
+def _rate_limited(part: _Body, retry_after_s: float | None) -> ApiError:
+    for item in _items(part):
         penalty = _seconds(item.get("penaltySeconds"))
         if penalty is not None:
             retry_after_s = penalty
@@ -284,9 +287,9 @@ def _seconds(value: object) -> float | None:
 
 
 def _inner(data: object, secrets: tuple[Secret, ...]) -> _Body | None:
-    """Return the object of a failure inside a success envelope (`{"data": {"x": {"success": 0, ...}}}`).
+    """Return the object of a failure inside a success envelope, shape G: `{"data": {"x": {"success": 0, ...}}}`.
 
-    Points are also refused without the operation's key: `{"data": {"success": 0, ...}}`.
+    A refusal of points may lack the operation's key: `{"data": {"success": 0, ...}}` (wire documentation § 4.10).
     """
     if not isinstance(data, dict):
         return None
@@ -301,7 +304,7 @@ def _text(value: object) -> str:
     return str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _clean(text: str) -> str:
-    """Return a short printable text: an echoed text must not flood a log, nor bring control characters into it."""
+def _short(text: str) -> str:
+    """Return a short printable text, so that a server's text neither floods a log nor puts control characters in it."""
     clean = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_TEXT]).strip()
     return clean if len(clean) <= _MAX_TEXT else clean[:_MAX_TEXT] + "…"

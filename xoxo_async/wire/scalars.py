@@ -1,4 +1,4 @@
-"""Money and dates in every form the vendor writes them."""
+"""Read money and dates in every form that the vendor writes."""
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +10,7 @@ from xoxo_async.wire.amounts import ImplausibleError, read_amount
 __all__ = ["parse_date", "parse_datetime", "to_decimal"]
 
 _FIRST_YEAR: Final = 2000
-"""The vendor is younger: an earlier date is how some back end writes that there is none."""
+"""The vendor is younger. An earlier date, such as 0001-01-01 or 1970-01-01, is a back end's way to write no date."""
 _EARLIEST_S: Final = 10**9
 _LATEST_MS: Final = 10**13
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - naive like all the vendor's times
@@ -20,13 +20,13 @@ def to_decimal(value: object) -> Decimal | None:
     """Read money in any documented form: a number, a numeric string, `""` or null.
 
     Args:
-        value: As decoded; fractions as Decimal, never as float.
+        value: The decoded value, in which fractions are Decimals and not floats.
 
     Returns:
-        The exact amount, None for none.
+        The exact amount, or None for `""` and null.
 
     Raises:
-        DecodeError: For anything else, NaN and absurd magnitudes included; the value itself is not repeated.
+        DecodeError: The value is anything else, NaN or of an implausible size. The message does not repeat it.
     """
     try:
         return read_amount(value)
@@ -35,20 +35,21 @@ def to_decimal(value: object) -> Decimal | None:
 
 
 def parse_date(text: object) -> date | None:
-    """Read a date in any documented form: `YYYY-MM-DD` or `DD-MM-YYYY`, with or without a time; None for no date.
+    """Read a date in any documented form: `YYYY-MM-DD` or `DD-MM-YYYY`, with or without a time.
 
-    Blank and zero dates (`0000-00-00`, `0001-01-01`, `1970-01-01`) are None. So is what is no date at all, such as the
-    empty list or object of a PHP back end: the raw value stays in the reply.
+    A blank, a zero date (`0000-00-00`, `0001-01-01`, `1970-01-01`) and any other value, such as the empty list of a PHP
+    back end, give None. The raw value stays in the reply.
     """
     moment = parse_datetime(text)
     return moment.date() if moment is not None else None
 
 
 def parse_datetime(text: object) -> datetime | None:
-    """Read a date and time as the vendor writes it: without a zone (most likely IST). None as for `parse_date`.
+    """Read a date and time; None as for `parse_date`.
 
-    The result never has a zone, so that any two can be compared. Where the text has one, or is an epoch timestamp (in
-    seconds or milliseconds), the result is in UTC.
+    The vendor writes no zone and does not document one; most likely it is IST. So the result has no zone either, and
+    any two results can be compared. Where the text has a zone, or is an epoch timestamp in seconds or milliseconds, the
+    result is in UTC.
     """
     if isinstance(text, int) and not isinstance(text, bool):
         text = str(text) if _EARLIEST_S <= text < _LATEST_MS else ""

@@ -1,4 +1,4 @@
-"""The tolerant reading: plain values are fitted to a type, in every form that the vendor's pages show."""
+"""Fit plain values to a type with tolerance, in every form that the vendor's pages show."""
 
 import types
 from collections.abc import Callable
@@ -17,15 +17,15 @@ __all__ = ["fit"]
 
 
 def fit(value: object, kind: Any, path: str) -> object:
-    """Fit a plain value to a type, in every form that the vendor's pages show. Slow.
+    """Fit a plain value to a type, in every form that the vendor's pages show. This is slow.
 
     Args:
-        value: As `read_untyped` gives it.
+        value: A value from `read_untyped`.
         kind: The type.
-        path: Where in the answer it stood, for the error.
+        path: The place of the value in the answer, for the error.
 
     Raises:
-        DecodeError: It does not fit. The message names the place, never the value.
+        DecodeError: The value does not fit. The message names the place, never the value.
     """
     if kind is object or kind is Any:
         return value
@@ -47,9 +47,9 @@ def fit(value: object, kind: Any, path: str) -> object:
 
 
 def _fit_other(value: object, kind: Any, path: str) -> object:
-    """Fit a type that only a caller's own operation has, as msgspec reads it."""
+    """Fit a type that only a caller's own operation has. msgspec reads it."""
     if isinstance(value, Decimal) and not value.is_finite():
-        raise _unfit(path, getattr(kind, "__name__", str(kind)), value)  # as a float, NaN would be a value
+        raise _unfit(path, getattr(kind, "__name__", str(kind)), value)  # msgspec would accept NaN for a float
     try:
         return msgspec.convert(value, kind, strict=False, dec_hook=build)
     except (msgspec.ValidationError, ValueError, TypeError):
@@ -63,7 +63,7 @@ _BLANKS: Final[tuple[object, ...]] = ("", *_EMPTIES)
 def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
     inner = [kind for kind in kinds if kind is not type(None)]
     plain = value.strip() if isinstance(value, str) else value
-    # For a text, "" is a value. Only the empty list or object of a PHP back end means that there is none.
+    # For a text, "" is a value, and only the empty list or object of a PHP back end means no value.
     blanks = _EMPTIES if inner == [str] else _BLANKS
     blank = value is None or (plain in blanks and not _takes_blank(value, inner))
     if blank and type(None) in kinds:
@@ -77,7 +77,7 @@ def _fit_optional(value: object, kinds: tuple[Any, ...], path: str) -> object:
 
 
 def _takes_blank(value: object, kinds: list[Any]) -> bool:
-    """Return whether an empty list is meant for a list, or an empty object for a struct."""
+    """Return whether one of the types is a list for an empty list, or a struct for an empty object."""
     return any(
         (get_origin(kind) is tuple and isinstance(value, list))
         or (isinstance(kind, type) and issubclass(kind, msgspec.Struct) and isinstance(value, dict))
@@ -101,13 +101,13 @@ def _fit_items(value: object, kind: Any, path: str) -> tuple[object, ...]:
 
 
 def _fit_item(value: object, kind: type[msgspec.Struct], path: str, check: Check | None) -> object:
-    """Read an item as declared where possible, so that one odd product does not slow a page of a thousand down."""
+    """Read an item as declared where that works, so that one odd product does not slow down a page of a thousand."""
     with suppress(msgspec.ValidationError, ImplausibleError, ValueError, TypeError, ArithmeticError):
         item = msgspec.convert(value, kind, strict=False, dec_hook=build)
         if check is not None:
             check(item)
         return item
-    return fit(value, kind, path)  # outside the handler: msgspec's messages may quote a value
+    return fit(value, kind, path)  # outside the `with`, because msgspec's error may quote a value and become a context
 
 
 def _fit_fixed(value: object, kind: Any, path: str) -> tuple[object, ...]:
@@ -123,16 +123,16 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
         value = {}  # PHP back ends write an empty object as a list
     if not isinstance(value, dict):
         raise _unfit(path, "object", value)
-    given = cast("dict[str, object]", value)
+    values = cast("dict[str, object]", value)
     fitted: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
-        if field.encode_name in given:
-            item = given[field.encode_name]
+        if field.encode_name in values:
+            item = values[field.encode_name]
             place = f"{path}.{field.encode_name}"
             if item is None and not field.required and not _takes_none(field.type):
-                continue  # null means that there is nothing, and so does the default
+                continue  # null means no value, so the default stands
             if item in _EMPTIES and not field.required and _is_text(field.type):
-                continue  # an empty list or object: the same, from a PHP back end
+                continue  # a PHP back end writes an empty list or object for no value
             fitted[field.name] = fit(item, field.type, place)
         elif field.required:
             raise DecodeError(f"the answer lacks {path}.{field.encode_name}")
@@ -140,7 +140,7 @@ def _fit_struct(value: object, kind: type[msgspec.Struct], path: str) -> msgspec
 
 
 def _is_text(kind: Any) -> bool:
-    # Not a Secret: a code that cannot be read must not look like no code.
+    # A Secret is no text here, because a code that cannot be read must not look like a missing one.
     return kind is str or (isinstance(kind, type) and issubclass(kind, OpenEnum))
 
 
@@ -164,7 +164,7 @@ def _fit_int(value: object, path: str) -> int:
     text = value.strip() if isinstance(value, str) else ""
     try:
         if text.removeprefix("-").isdecimal():
-            return int(text)  # an id may have any magnitude, an amount of money may not
+            return int(text)  # an id may have any size, and an amount of money may not
         number = read_amount(value)
     except (ImplausibleError, ValueError):
         number = None

@@ -1,4 +1,4 @@
-"""An answer without a type: its plain values, its rows, and the fields no struct knows."""
+"""Read an answer without a type: its plain values, its rows, and the fields that no struct has."""
 
 import json
 import re
@@ -15,22 +15,22 @@ __all__ = ["UNTYPED", "Rows", "extra_fields", "read_untyped"]
 T = TypeVar("T")
 
 UNTYPED: Final = msgspec.json.Decoder(float_hook=Decimal)
-"""Decodes any JSON, fractions as Decimal."""
+"""A decoder of any JSON that reads fractions as Decimal."""
 
 
 def read_untyped(body: bytes | str) -> object:
-    """Decode JSON into plain values, fractions as Decimal.
+    """Decode JSON into plain values, and read fractions as Decimal.
 
-    What other writers of JSON let pass is read as well: half a surrogate pair and bytes that are no UTF-8 (as U+FFFD),
-    control characters in texts, a byte order mark, NaN and Infinity. The last two come as Decimals that are not finite,
-    which no number is read from.
+    It also accepts the errors of common JSON writers: half a surrogate pair and bytes that are no UTF-8 (both become
+    U+FFFD), control characters in texts, a byte order mark, NaN and Infinity. The last two become Decimals that are not
+    finite, which the SDK reads nowhere as a number.
 
     Args:
         body: The JSON.
 
     Raises:
-        DecodeError: When it is no JSON all the same, or holds what Python has no value for (an exponent beyond all
-            bounds, a number of thousands of digits); the content is not repeated.
+        DecodeError: The text is no JSON, or holds a number that Python cannot represent (a huge exponent, thousands of
+            digits). The message does not repeat the content.
     """
     try:
         return UNTYPED.decode(body)
@@ -40,7 +40,7 @@ def read_untyped(body: bytes | str) -> object:
         return _read_leniently(body)
     except (UnicodeError, RecursionError, ValueError, ArithmeticError):
         pass
-    # Outside the handlers: the errors of both readers hold the answer, codes included.
+    # Raised outside the handlers, because the errors of both readers hold the answer with its codes.
     raise DecodeError("the answer is no valid JSON")
 
 
@@ -50,7 +50,7 @@ def _read_leniently(body: bytes | str) -> object:
 
 
 def _whole(object_: list[tuple[str, Any]]) -> dict[str, object]:
-    """Make an object of its fields, with U+FFFD for each half of a surrogate pair: no encoder takes those."""
+    """Make an object of its fields, with U+FFFD for each half of a surrogate pair, which no encoder accepts."""
     return {_mended(name): _mended_value(value) for name, value in object_}
 
 
@@ -69,28 +69,28 @@ _LENIENT: Final = json.JSONDecoder(object_pairs_hook=_whole, parse_float=Decimal
 
 
 class Rows(tuple[T, ...]):  # noqa: SLOT001 - a tuple with a slot cannot be
-    """The rows of a list reply, with the answer they came in.
+    """The rows of a list reply, with the answer that held them.
 
     Attributes:
-        raw: The answer's bytes; None where the rows came from elsewhere.
+        raw: The answer's bytes; None where the rows come from elsewhere.
     """
 
     raw: RawReply | None = None
 
     def __reduce__(self) -> tuple[type[tuple[T, ...]], tuple[tuple[T, ...]]]:
-        return tuple, (tuple(self),)  # pickled without the answer
+        return tuple, (tuple(self),)  # a pickle does not hold the raw answer, whose codes would be plain text
 
 
 def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
-    """Return the fields of a raw reply that its struct does not know.
+    """Return the fields of a raw reply that its struct does not have.
 
     Args:
         raw: The answer's bytes.
-        path: Where in it the reply lies.
-        known: The wire names the struct has.
+        path: The keys that lead to the reply within the answer.
+        known: The wire names of the struct's fields.
 
     Raises:
-        DecodeError: When something in the answer that no field asked for cannot be read.
+        DecodeError: A part of the answer that no known field needs cannot be read.
     """
     if raw is None:
         return {}

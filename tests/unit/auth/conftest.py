@@ -1,4 +1,4 @@
-"""A store on disk."""
+"""A token store on disk."""
 
 from pathlib import Path
 

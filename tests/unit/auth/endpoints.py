@@ -1,4 +1,4 @@
-"""Token endpoints of our own, and what the tests of `auth` ask them with."""
+"""Token endpoints and providers for the tests of `auth`."""
 
 import anyio
 import msgspec
@@ -13,7 +13,7 @@ CLIENT = "client-0001-abcd"
 
 
 class Clock:
-    """A wall clock that a test moves."""
+    """A wall clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -23,7 +23,7 @@ class Clock:
 
 
 class Endpoint:
-    """A token endpoint that always answers the same, and remembers what it was asked."""
+    """A token endpoint with one answer, which records its requests."""
 
     def __init__(self, answer: object) -> None:
         self.answer = answer if isinstance(answer, ExchangeAnswer) else ExchangeAnswer(200, msgspec.json.encode(answer))
@@ -75,5 +75,5 @@ def credentials() -> ClientCredentials:
 def provider(
     first: str = "first", store: TokenStore | None = None, *, clock: Clock | None = None, client_id: str = CLIENT
 ) -> RefreshToken:
-    """Return a provider whose pair is in this store, or in one that nobody else has."""
+    """Return a provider with this store, or with a new one."""
     return RefreshToken(client_id, "the-secret", first, store=store or MemoryTokenStore(), clock=clock or Clock())

@@ -1,4 +1,4 @@
-"""`auth.keeper`: one token for all callers; a failed request is made again with care, and closing loses no pair."""
+"""`auth.keeper`: one token for all callers, careful repeats, and a close that loses no pair."""
 
 import asyncio
 from collections.abc import Callable
@@ -28,7 +28,7 @@ DOWN: dict[str, Any] = {
 
 
 class Played:
-    """A token endpoint that answers as listed; the last answer repeats."""
+    """A token endpoint with a list of answers; the last one repeats."""
 
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
@@ -73,12 +73,12 @@ def keeper(
     return kept
 
 
-# A request that failed is made again, with care.
+# Repeats of a failed token request.
 
 
 @pytest.mark.parametrize("down", DOWN.values(), ids=DOWN)
-async def test_client_credentials_are_asked_with_again_within_the_policy(down: Any) -> None:
-    """One failure of the token endpoint fails no call; as many as the policy has attempts do."""
+async def test_failed_token_requests_follow_the_policy(down: Any) -> None:
+    """One failed token request fails no call; as many as the policy has attempts fail it."""
     endpoint = Played(down, FINE)
     assert (await keeper(endpoint).within(10)).access.reveal() == "tok"
     assert endpoint.asked == 2
@@ -89,8 +89,8 @@ async def test_client_credentials_are_asked_with_again_within_the_policy(down: A
 
 
 @pytest.mark.parametrize("down", [end for end in DOWN if end != "not reached"])
-async def test_a_refresh_whose_answer_may_be_lost_is_made_once_more(down: str) -> None:
-    """With the stored pair, as documented; a third time might be one too many for the vendor."""
+async def test_a_lost_refresh_is_repeated_once(down: str) -> None:
+    """The vendor documents one repeat with the same token, so there is no third request."""
     endpoint = Played(DOWN[down], PAIR)
     assert (await keeper(endpoint, by_pair()).within(10)).access.reveal() == "tok"
     endpoint = Played(DOWN[down])
@@ -99,17 +99,17 @@ async def test_a_refresh_whose_answer_may_be_lost_is_made_once_more(down: str) -
     assert endpoint.asked == 2
 
 
-async def test_a_refresh_that_was_never_sent_is_made_again_within_the_policy() -> None:
-    """Nothing can be spent by it."""
+async def test_an_unsent_refresh_follows_the_policy() -> None:
+    """A request that never left spends no refresh token."""
     endpoint = Played(DOWN["not reached"], DOWN["not reached"], PAIR)
     assert (await keeper(endpoint, by_pair()).within(10)).access.reveal() == "tok"
 
 
-async def test_a_pair_whose_answer_was_lost_is_told_as_such() -> None:
-    """The vendor renewed, the answer was lost, and the old refresh token is refused: the error says what happened."""
+async def test_a_lost_pair_is_named_in_the_error() -> None:
+    """The vendor renewed, the answer was lost, and the old refresh token is refused: the error says so."""
     vendor = Vendor("first")
     vendor.lose = errors.ReplyLostError("gone")
-    with pytest.raises(errors.RefreshTokenDeadError, match="lost on its way"):
+    with pytest.raises(errors.RefreshTokenDeadError, match="an earlier renewal was lost"):
         await keeper(vendor, by_pair()).within(10)
     assert vendor.sent == ["first", "first"]
 
@@ -121,10 +121,8 @@ async def test_a_pair_whose_answer_was_lost_is_told_as_such() -> None:
         (ExchangeAnswer(429, b'{"message": "auth.request_limit_exceeded"}'), errors.RateLimitedError),
     ],
 )
-async def test_a_refusal_is_no_failure_that_another_try_may_cure(
-    answer: ExchangeAnswer, kind: type[errors.XoxoError]
-) -> None:
-    """Wrong credentials and a penalty are told at once."""
+async def test_a_refusal_is_not_repeated(answer: ExchangeAnswer, kind: type[errors.XoxoError]) -> None:
+    """Wrong credentials and a penalty are raised after one request."""
     endpoint = Played(answer)
     with pytest.raises(kind):
         await keeper(endpoint).within(10)
@@ -132,7 +130,7 @@ async def test_a_refusal_is_no_failure_that_another_try_may_cure(
 
 
 async def test_a_penalty_within_a_retry_is_honoured() -> None:
-    """The first try fails, the second one is throttled: there is no third, for any client of the account."""
+    """Where the second request is throttled, no client of the account makes a third."""
     endpoint = Played(DOWN["500"], ExchangeAnswer(429, b'{"code": 429, "error": "x"}', 7.0))
     pacer = Pacer(RateLimits.unlimited(), clock=lambda: 0.0)
     for _ in range(3):
@@ -143,7 +141,7 @@ async def test_a_penalty_within_a_retry_is_honoured() -> None:
 
 
 async def test_a_policy_of_one_attempt_asks_once() -> None:
-    """Who wants no repetition gets none."""
+    """With `attempts=1` a failed token request is not repeated."""
     for provider in (by_id(), by_pair()):
         endpoint = Played(DOWN["500"])
         with pytest.raises(errors.AuthError):
@@ -151,8 +149,8 @@ async def test_a_policy_of_one_attempt_asks_once() -> None:
         assert endpoint.asked == 1
 
 
-async def test_an_outage_is_met_with_ever_fewer_requests() -> None:
-    """Ten minutes of a dead endpoint, a new client each second: some forty requests, and then the first good one."""
+async def test_an_outage_causes_few_token_requests() -> None:
+    """Ten minutes without an endpoint and a new client each second cause some forty requests."""
     now, endpoint = [0.0], Played(DOWN["500"])
     for _ in range(600):
         with pytest.raises(errors.AuthError):
@@ -165,7 +163,7 @@ async def test_an_outage_is_met_with_ever_fewer_requests() -> None:
 
 
 async def test_clients_of_one_account_ask_together() -> None:
-    """Twenty clients, cold, and an endpoint that fails once: two requests, and a token for each."""
+    """Twenty new clients and one failure cause two token requests, and every client gets a token."""
     endpoint = Played(DOWN["500"], FINE)
     clients, tokens = [keeper(endpoint) for _ in range(20)], list[str]()
 
@@ -180,7 +178,7 @@ async def test_clients_of_one_account_ask_together() -> None:
 
 
 async def test_another_secrets_failure_is_not_ours() -> None:
-    """A wrong secret keeps nobody from asking with the right one."""
+    """A client with a wrong secret does not stop one with the right secret."""
     endpoint = Played(ExchangeAnswer(401, b'{"error": "invalid_client"}'), FINE)
     with pytest.raises(errors.CredentialsRejectedError):
         await keeper(endpoint, by_id("wrong")).within(10)
@@ -191,7 +189,7 @@ async def test_another_secrets_failure_is_not_ours() -> None:
 
 
 class Slow:
-    """A token endpoint that answers when it is told to."""
+    """A token endpoint that answers when the test says so."""
 
     def __init__(self, answer: ExchangeAnswer) -> None:
         self.answer = answer
@@ -209,8 +207,8 @@ async def waiting_for(kept: Keeper, endpoint: Slow) -> "asyncio.Task[Any]":
     return caller
 
 
-async def test_closing_waits_for_a_pair_as_long_as_a_token_request_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its refresh token may be spent: what comes within that time is stored."""
+async def test_closing_waits_for_a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refresh token may be spent, so a pair that comes within the token timeout is stored."""
     store, endpoint, waits = MemoryTokenStore(), Slow(PAIR), list[float]()
     kept = keeper(endpoint, RefreshToken("id", "s", "first", store=store), timeouts=Timeouts(token_s=77))
     caller, wait = await waiting_for(kept, endpoint), asyncio.wait
@@ -230,8 +228,8 @@ async def test_closing_waits_for_a_pair_as_long_as_a_token_request_may_take(monk
     await caller
 
 
-async def test_closing_waits_for_no_token_that_can_be_had_again() -> None:
-    """Client credentials spend nothing: the request is given up at once, and the next client may ask."""
+async def test_closing_waits_for_no_client_credentials() -> None:
+    """A request that spends nothing is cancelled at once, and the next client may make another."""
     endpoint = Slow(FINE)
     kept = keeper(endpoint)
     caller = await waiting_for(kept, endpoint)
@@ -243,7 +241,7 @@ async def test_closing_waits_for_no_token_that_can_be_had_again() -> None:
 
 
 async def test_closing_ends_a_wait_between_two_tries() -> None:
-    """Nothing is under way then, and after it nobody asks."""
+    """Between two token requests nothing is under way, so closing ends the wait and no request follows."""
     endpoint = Played(DOWN["500"], PAIR)
     kept = keeper(endpoint, by_pair(), retry=RetryPolicy(attempts=3, base_s=1000, max_s=1000))
     caller = asyncio.create_task(kept.within(100))

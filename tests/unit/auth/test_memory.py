@@ -1,4 +1,4 @@
-"""`auth.memory`: clients, threads and event loops that share a token or pair get it once; what stays, and how long."""
+"""`auth.memory`: clients, threads and event loops share one token or pair, until it expires."""
 
 import copy
 import gc
@@ -27,13 +27,13 @@ def storeless(first: str, client_id: str = CLIENT) -> RefreshToken:
 
 @pytest.fixture
 def unique() -> str:
-    """A refresh token no other test has: providers without a store share their pair by it."""
+    """A refresh token that no other test has, because providers without a store share their pair by it."""
     return uuid.uuid4().hex
 
 
 @pytest.mark.parametrize("shared", ["file", "memory"])
 async def test_clients_that_share_a_store_renew_once(tmp_path: Path, shared: str) -> None:
-    """Fifty providers on one pair cause one renewal, and none of them loses it."""
+    """Fifty providers of one pair cause one renewal, and every one of them gets the new token."""
     server = Vendor("first")
     memory = MemoryTokenStore()
     stores = [FileTokenStore(tmp_path / "pair.json") if shared == "file" else memory for _ in range(50)]
@@ -50,8 +50,8 @@ async def test_clients_that_share_a_store_renew_once(tmp_path: Path, shared: str
     assert server.renewals == 1
 
 
-async def test_providers_of_one_credential_share_a_pair_without_a_store(unique: str) -> None:
-    """Fifty clients of a process, one refresh token: one renewal; another token or client id is another pair."""
+async def test_providers_share_a_pair_without_a_store(unique: str) -> None:
+    """Fifty providers of one refresh token cause one renewal; another token or client id has another pair."""
     vendor = Vendor(unique, f"{unique}-other")
     providers = [storeless(unique) for _ in range(50)]
     tokens: set[str] = set()
@@ -69,7 +69,7 @@ async def test_providers_of_one_credential_share_a_pair_without_a_store(unique: 
 
 
 def test_event_loops_in_threads_share_a_pair(unique: str) -> None:
-    """A client belongs to its loop; the pair belongs to all of them, and one loop renews it."""
+    """A client belongs to one loop, the pair to all of them, and one loop renews it."""
     vendor = Vendor(unique)
     providers = [storeless(unique) for _ in range(8)]
     tokens: list[str] = []
@@ -90,7 +90,7 @@ def test_event_loops_in_threads_share_a_pair(unique: str) -> None:
 
 
 async def test_a_cancelled_holder_lets_go(unique: str) -> None:
-    """Cancelled while the vendor is silent, a provider leaves the lock to the next one."""
+    """A provider that is cancelled while the vendor is silent releases the lock."""
     one, two = storeless(unique), storeless(unique)
     with anyio.CancelScope() as scope:
 
@@ -105,7 +105,7 @@ async def test_a_cancelled_holder_lets_go(unique: str) -> None:
 
 
 async def test_a_stored_pair_is_copied_nowhere() -> None:
-    """Of two stores one would be renewed and the other dead: a copy is the store itself, and no pickle is made."""
+    """A copy of a store is the store itself, and a pickle is refused: of two pairs one would be dead."""
     store = MemoryTokenStore()
     await store.save(Token(Secret("access")))
     assert copy.copy(store) is store
@@ -115,19 +115,19 @@ async def test_a_stored_pair_is_copied_nowhere() -> None:
     assert repr(store) == "MemoryTokenStore(<one pair>)"
 
 
-# What stays when its last client has gone.
+# What is kept without a client.
 
 
 @pytest.fixture
 def wall(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """The clock by which kept tokens run out; nothing is kept yet."""
+    """The clock by which kept tokens expire; at the start nothing is kept."""
     clock = Clock()
     monkeypatch.setattr(memory, "_SHARED", Kept(memory._Place, clock))
     return clock
 
 
 class At(Endpoint):
-    """A token endpoint of one address, as a client has it."""
+    """A client's token endpoint at one address."""
 
     def __init__(self, base_url: str = "https://a/chef", lifetime_s: float | None = 1000.0) -> None:
         super().__init__({"access_token": "tok", "expires_in": lifetime_s})
@@ -138,8 +138,8 @@ def by_id(client_id: str = "me", key: str = "s&cret", **settings: Any) -> Client
     return ClientCredentials(client_id, key, **settings)
 
 
-async def test_a_token_of_client_credentials_is_kept_until_it_expires(wall: Clock) -> None:
-    """The next provider of the same values takes it while it is worth using; after its end nothing of it is left."""
+async def test_client_credentials_keep_a_token_until_expiry(wall: Clock) -> None:
+    """The next provider with the same values gets the token while it is good; after its expiry nothing is kept."""
     endpoint = At()
     for at, asked, kept in ((0, 1, 1), (700, 1, 1), (800, 2, 1), (1799, 2, 1)):
         wall.now = NOW + at
@@ -152,8 +152,8 @@ async def test_a_token_of_client_credentials_is_kept_until_it_expires(wall: Cloc
     assert len(memory._SHARED) == 0
 
 
-async def test_a_token_without_an_end_is_kept_for_an_hour(wall: Clock) -> None:
-    """Nobody said when it expires: used until refused, but not for ever by clients to come."""
+async def test_a_token_without_expiry_is_kept_an_hour(wall: Clock) -> None:
+    """A token without a known expiry is used until it is refused, and kept for later clients for an hour."""
     endpoint = At(lifetime_s=None)
     await by_id(clock=wall).obtain(endpoint, None)
     gc.collect()
@@ -173,10 +173,10 @@ async def test_a_token_without_an_end_is_kept_for_an_hour(wall: Clock) -> None:
     ],
     ids=["client id", "secret", "host", "path"],
 )
-async def test_a_token_belongs_to_address_client_id_and_secret(
+async def test_another_address_or_secret_is_another_token(
     wall: Clock, provider: ClientCredentials, base_url: str
 ) -> None:
-    """Where one of them differs, another token is asked for."""
+    """Where address, client id or secret differs, another token is requested."""
     await by_id().obtain(At(), None)
     other = At(base_url)
     await provider.obtain(other, None)
@@ -184,15 +184,15 @@ async def test_a_token_belongs_to_address_client_id_and_secret(
 
 
 async def test_without_an_address_nothing_is_shared(wall: Clock) -> None:
-    """A caller's own exchange may not say where it posts to; then the token is its own."""
+    """An exchange without `base_url` gets a token that no other client uses."""
     endpoint = Endpoint({"access_token": "tok", "expires_in": 1000})
     for _ in range(2):
         await by_id().obtain(endpoint, None)
     assert (len(endpoint.asked), len(memory._SHARED)) == (2, 0)
 
 
-async def test_a_refused_token_is_forgotten_if_it_is_still_the_kept_one(wall: Clock) -> None:
-    """A late refusal of the one before it leaves the new one."""
+async def test_only_the_refused_token_is_forgotten(wall: Clock) -> None:
+    """A late refusal of the token before it leaves the new token."""
     endpoint, one = At(), by_id(clock=wall)
     old = await one.obtain(endpoint, None)
     one.forget(old)
@@ -203,8 +203,8 @@ async def test_a_refused_token_is_forgotten_if_it_is_still_the_kept_one(wall: Cl
     assert len(endpoint.asked) == 2
 
 
-async def test_forgetting_an_access_token_never_touches_the_refresh_token(wall: Clock) -> None:
-    """Only the refused access token goes; and while a renewal is under way, nothing does."""
+async def test_forgetting_keeps_the_refresh_token(wall: Clock) -> None:
+    """Only the refused access token is forgotten, and nothing while a renewal is under way."""
     store, pair = MemoryTokenStore(), Token(Secret("a"), NOW + 9999, Secret("r"))
     await store.save(pair)
     async with store.lock():
@@ -216,8 +216,8 @@ async def test_forgetting_an_access_token_never_touches_the_refresh_token(wall: 
     assert await store.load() == pair._replace(access=Secret(""))
 
 
-async def test_a_pair_is_kept_until_its_refresh_token_expires(wall: Clock, unique: str) -> None:
-    """Short-lived clients without a store must not spend one refresh token twice."""
+async def test_a_pair_lives_as_its_refresh_token(wall: Clock, unique: str) -> None:
+    """Short-lived clients without a store do not spend one refresh token twice."""
     vendor = Vendor(unique)
     for number in range(1, 4):
         token = await RefreshToken(CLIENT, "s", unique, clock=wall).obtain(vendor, None)
@@ -229,8 +229,8 @@ async def test_a_pair_is_kept_until_its_refresh_token_expires(wall: Clock, uniqu
     assert len(memory._SHARED) == 0
 
 
-async def test_a_token_file_of_client_credentials_is_its_owners(tmp_path: Path, wall: Clock) -> None:
-    """It is read by the same client at the same address alone, and written over by any other."""
+async def test_a_token_file_belongs_to_one_client(tmp_path: Path, wall: Clock) -> None:
+    """Only the same client at the same address uses the token; any other client overwrites it."""
     path = tmp_path / "token.json"
 
     async def asks(client_id: str, base_url: str) -> bool:
@@ -242,8 +242,8 @@ async def test_a_token_file_of_client_credentials_is_its_owners(tmp_path: Path, 
     assert [await asks(*one) for one in who] == [True, False, True, True, False]
 
 
-async def test_a_rotating_pair_is_never_written_over_by_client_credentials(tmp_path: Path) -> None:
-    """Its refresh token is the only way to the account: a ConfigError names the file."""
+async def test_client_credentials_never_overwrite_a_pair(tmp_path: Path) -> None:
+    """The pair's refresh token is the only way to the account, so a `ConfigError` names the file."""
     store = FileTokenStore(tmp_path / "pair.json")
     await store.save(Token(Secret("a"), NOW + 9999, Secret("r")))
     with pytest.raises(errors.ConfigError, match=r"pair\.json.*rotating pair"):
@@ -251,10 +251,8 @@ async def test_a_rotating_pair_is_never_written_over_by_client_credentials(tmp_p
     assert (await store.load()) == Token(Secret("a"), NOW + 9999, Secret("r"))
 
 
-async def test_a_full_disk_costs_client_credentials_no_token_request(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A token that cannot be stored is not asked for, or each call would ask for one."""
+async def test_a_full_disk_causes_no_token_request(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token that cannot be stored is not requested, or each call would request one."""
     endpoint = At()
 
     def fail(*_args: object) -> None:
@@ -267,8 +265,8 @@ async def test_a_full_disk_costs_client_credentials_no_token_request(
 
 
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12 on, in a process with threads
-async def test_a_forked_process_finds_the_token_and_no_lock_held(wall: Clock) -> None:
-    """A renewal under way in the parent at the fork keeps the child from nothing."""
+async def test_a_forked_process_finds_token_and_lock(wall: Clock) -> None:
+    """A renewal under way in the parent at the fork does not block the child."""
     provider = by_id(clock=wall)
     await provider.obtain(At(), None)
     store = provider._shared["https://a/chef"]

@@ -1,4 +1,4 @@
-"""`auth.providers`: what is asked for a token, what is checked when given, and what is never shown."""
+"""`auth.providers`: the requests for a token, the checks of credentials, and reprs without secrets."""
 
 import copy
 import pickle
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_client_credentials_are_posted_as_a_form() -> None:
-    """The OpenAPI file's grant: form body, escaped, to /v1/oauth/token."""
+    """The OpenAPI file's grant: an escaped form body to `/v1/oauth/token`."""
     endpoint = Endpoint({"access_token": "tok", "token_type": "bearer", "expires_in": 60})
     token = await credentials().obtain(endpoint, None)
     assert endpoint.asked == [
@@ -29,8 +29,8 @@ async def test_client_credentials_are_posted_as_a_form() -> None:
     assert (token.access.reveal(), token.expires_at) == ("tok", NOW + 60)
 
 
-async def test_a_refresh_is_posted_as_json_to_its_family() -> None:
-    """The vendor's way: JSON to /token/user, and /token/company for points and storefront."""
+async def test_a_refresh_posts_json_to_its_family() -> None:
+    """The vendor documents JSON to `/token/user`, and to `/token/company` for points and storefront."""
     endpoint = Endpoint({"access_token": "tok", "refresh_token": "next"})
     await RefreshToken("me", "secret", "first", family="company").obtain(endpoint, None)
     path, body, content_type = endpoint.asked[0]
@@ -44,7 +44,7 @@ async def test_a_refresh_is_posted_as_json_to_its_family() -> None:
 
 
 async def test_a_static_token_cannot_be_renewed() -> None:
-    """It is used until refused, and then says so."""
+    """A static token is used until it is refused, and raises `TokenRejectedError` after that."""
     provider = StaticToken("tok")
     token = await provider.obtain(Endpoint({}), None)
     with pytest.raises(errors.TokenRejectedError, match="static"):
@@ -52,7 +52,7 @@ async def test_a_static_token_cannot_be_renewed() -> None:
 
 
 async def test_rotation_goes_on_from_the_stored_pair(tmp_path: Path) -> None:
-    """After a restart the stored refresh token is used, not the first one, which is dead by then."""
+    """After a restart the stored refresh token is used, because the first one is dead by then."""
     server = Vendor("first")
     for number in (1, 2, 3):
         store = FileTokenStore(tmp_path / "pair.json")
@@ -61,16 +61,16 @@ async def test_rotation_goes_on_from_the_stored_pair(tmp_path: Path) -> None:
         assert token.access.reveal() == f"a{number}"
 
 
-async def test_a_live_stored_token_is_used_without_a_refresh(tmp_path: Path) -> None:
-    """A restart costs no renewal."""
+async def test_a_good_stored_token_needs_no_refresh(tmp_path: Path) -> None:
+    """A restart causes no renewal."""
     server = Vendor("first")
     await provider("first", FileTokenStore(tmp_path / "pair.json")).obtain(server, None)
     await provider("first", FileTokenStore(tmp_path / "pair.json")).obtain(server, None)
     assert server.renewals == 1
 
 
-async def test_a_pair_that_is_due_is_renewed_though_it_lives(store: FileTokenStore) -> None:
-    """Five minutes before its end a session asks: it gets a new token, not the same one again."""
+async def test_a_pair_that_is_due_is_renewed(store: FileTokenStore) -> None:
+    """A session that asks five minutes before the expiry gets a new token, not the same one again."""
     vendor, clock = Vendor("first"), Clock()
     await provider("first", store, clock=clock).obtain(vendor, None)
     clock.now += LIFETIME - 400
@@ -80,7 +80,7 @@ async def test_a_pair_that_is_due_is_renewed_though_it_lives(store: FileTokenSto
 
 
 async def test_a_clock_set_back_only_costs_a_refusal(store: FileTokenStore) -> None:
-    """By a wrong clock a dead token looks alive; once the vendor has refused it, it is renewed."""
+    """A wrong clock makes an expired token look good; after the vendor's refusal it is renewed."""
     vendor, clock = Vendor("first"), Clock()
     dead = await provider("first", store, clock=clock).obtain(vendor, None)
     clock.now -= 10 * LIFETIME
@@ -89,26 +89,26 @@ async def test_a_clock_set_back_only_costs_a_refusal(store: FileTokenStore) -> N
 
 
 async def test_a_pair_without_an_access_token_is_renewed(tmp_path: Path) -> None:
-    """An imported refresh token alone is a pair whose access token has yet to come."""
+    """An imported refresh token alone is a pair, and its first use renews it."""
     store, vendor = FileTokenStore(tmp_path / "pair.json"), Vendor("imported")
     await store.save(Token(Secret(""), None, Secret("imported")))
     assert (await provider("first", store).obtain(vendor, None)).access == Secret("a1")
     assert vendor.sent == ["imported"]
 
 
-# What is given.
+# Checks of the arguments.
 
 
 @pytest.mark.parametrize("value", ["", " ", "a b", "a\nb", "a\r\nX: y", "tök"])
 def test_impossible_tokens_are_refused_when_given(value: str) -> None:
-    """A value that would break or inject a header is a ConfigError, which does not repeat it."""
+    """A value that would break or inject a header raises `ConfigError`, which does not repeat it."""
     with pytest.raises(errors.ConfigError) as caught:
         StaticToken(value)
     assert value.strip() not in str(caught.value) or not value.strip()
 
 
 def test_missing_credentials_are_named() -> None:
-    """Each missing value is named."""
+    """The error names each missing value."""
     for make, name in [
         (lambda: ClientCredentials("", "x"), "client_id"),
         (lambda: ClientCredentials("x", " "), "client_secret"),
@@ -119,7 +119,7 @@ def test_missing_credentials_are_named() -> None:
 
 
 async def test_an_empty_store_says_how_to_fill_it(tmp_path: Path) -> None:
-    """Neither a stored nor a configured refresh token: the command that stores one is named."""
+    """Without a stored or configured refresh token the error names the command that stores one."""
     with pytest.raises(errors.ConfigError, match="xoxo token import"):
         await RefreshToken("me", "s", store=FileTokenStore(tmp_path / "pair.json")).obtain(Vendor(), None)
     with pytest.raises(errors.ConfigError, match="refresh_token"):
@@ -128,11 +128,11 @@ async def test_an_empty_store_says_how_to_fill_it(tmp_path: Path) -> None:
         RefreshToken("me", "s", "", store=MemoryTokenStore())
 
 
-# What is shown.
+# Reprs, pickles and copies.
 
 
 def test_nothing_shows_a_secret() -> None:
-    """Reprs of providers and their stores name what they are, and mask the rest."""
+    """The reprs of providers and stores mask every secret."""
     shown = [
         repr(StaticToken("static-value")),
         repr(ClientCredentials("client-0001-abcd", "the-secret")),
@@ -150,14 +150,14 @@ def test_nothing_shows_a_secret() -> None:
 
 @pytest.mark.parametrize("make", [lambda: StaticToken("t"), lambda: ClientCredentials("i", "s"), lambda: provider("r")])
 def test_providers_are_never_pickled(make: object) -> None:
-    """A pickle would be the credentials in plain text: refused, and the refusal shows none of them."""
+    """A pickle would hold the credentials in plain text, so it is refused without showing them."""
     for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
         with pytest.raises(TypeError):
             pickle.dumps(make(), protocol)  # type: ignore[operator]
 
 
 async def test_a_copied_provider_is_the_same_credential() -> None:
-    """A deep copy of a configuration must not split a pair in two."""
+    """A deep copy of a provider shares the pair of its original."""
     vendor, one = Vendor("first"), provider()
     await one.obtain(vendor, None)
     for copied in (copy.copy(one), copy.deepcopy(one)):

@@ -1,4 +1,4 @@
-"""`auth.providers`: no pair is lost: whose a stored one is, lost answers, dead tokens, stores that fail."""
+"""`auth.providers`: whose pair a store holds, lost answers, dead tokens, and stores that fail."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_new_token_in_the_configuration_wins(store: FileTokenStore) -> None:
-    """A person made a new pair: the stored one, of another first token, is neither used nor renewed."""
+    """A person made a new pair, so the stored pair of another first token is neither used nor renewed."""
     vendor = Vendor("first", "second")
     await provider("first", store).obtain(vendor, None)
     token = await provider("second", store).obtain(vendor, None)
@@ -29,8 +29,8 @@ async def test_a_new_token_in_the_configuration_wins(store: FileTokenStore) -> N
     assert vendor.sent == ["first", "second"]
 
 
-async def test_an_older_configuration_goes_on_with_the_newer_pair(store: FileTokenStore) -> None:
-    """In a rolling deploy the process with the old token takes the new pair, and never turns it back."""
+async def test_an_older_configuration_uses_the_newer_pair(store: FileTokenStore) -> None:
+    """In a rolling deploy the process with the old token uses the new pair, and never restores the old one."""
     vendor, clock = Vendor("first", "second"), Clock()
     for first in ("first", "second"):
         await provider(first, store, clock=clock).obtain(vendor, None)
@@ -41,7 +41,7 @@ async def test_an_older_configuration_goes_on_with_the_newer_pair(store: FileTok
 
 
 async def test_a_file_without_an_origin_still_loads(tmp_path: Path, store: FileTokenStore) -> None:
-    """A file of an earlier version goes on, and knows its origin from the next renewal on."""
+    """A file of an earlier version still works, and has its origin after the next renewal."""
     (tmp_path / "pair.json").write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"kept"}')
     vendor = Vendor("kept")
     assert (await provider("first", store).obtain(vendor, None)).access.reveal() == "a1"
@@ -52,10 +52,8 @@ async def test_a_file_without_an_origin_still_loads(tmp_path: Path, store: FileT
     assert len(loaded.origins) == 1
 
 
-async def test_a_dead_stored_pair_is_followed_by_one_look_at_the_configured_token(
-    tmp_path: Path, store: FileTokenStore
-) -> None:
-    """Where the pair does not say where it comes from, the configured token may be the newer one."""
+async def test_a_dead_pair_tries_the_configured_token(tmp_path: Path, store: FileTokenStore) -> None:
+    """Where the pair names no origin, the configured token may be newer, so it is tried once."""
     (tmp_path / "pair.json").write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"dead"}')
     vendor = Vendor("first")
     assert (await provider("first", store).obtain(vendor, None)).access.reveal() == "a1"
@@ -64,7 +62,7 @@ async def test_a_dead_stored_pair_is_followed_by_one_look_at_the_configured_toke
 
 @pytest.mark.parametrize("other", ["client id", "family"])
 async def test_another_clients_pair_is_not_written_over(store: FileTokenStore, other: str) -> None:
-    """One file for two clients would lose one pair for certain: a ConfigError names the file."""
+    """One file for two clients would lose one pair, so a `ConfigError` names the file."""
     vendor = Vendor("first", "second")
     await provider("first", store).obtain(vendor, None)
     before = await store.load()
@@ -79,7 +77,7 @@ async def test_another_clients_pair_is_not_written_over(store: FileTokenStore, o
 
 
 async def test_a_stored_pair_needs_no_configured_token(tmp_path: Path) -> None:
-    """After an import the store alone goes on, from renewal to renewal and restart to restart."""
+    """After an import the store alone is enough, over renewals and restarts."""
     path, vendor = tmp_path / "pair.json", Vendor("imported")
     await FileTokenStore(path).save(Token(Secret(""), None, Secret("imported")))
     for _ in range(2):
@@ -90,7 +88,7 @@ async def test_a_stored_pair_needs_no_configured_token(tmp_path: Path) -> None:
 
 
 async def test_an_imported_pair_goes_before_an_older_configuration(tmp_path: Path) -> None:
-    """A process that still has the old refresh token in its environment uses what a person has imported since."""
+    """A process with the old refresh token in its environment uses the pair that a person imported later."""
     path, vendor = tmp_path / "pair.json", Vendor("old", "imported")
     await RefreshToken("me", "s", "old", store=FileTokenStore(path)).obtain(vendor, None)
     await FileTokenStore(path).save(Token(Secret(""), None, Secret("imported")))
@@ -104,8 +102,8 @@ async def test_an_imported_pair_goes_before_an_older_configuration(tmp_path: Pat
 @pytest.mark.parametrize(
     "lost", [errors.ReplyLostError("gone"), errors.ReplyTimeoutError("silence")], ids=["broken", "silent"]
 )
-async def test_after_a_lost_answer_the_old_token_is_tried_again(lost: errors.XoxoError) -> None:
-    """Within the vendor's grace that works; without it the error says what happened."""
+async def test_a_lost_answer_repeats_the_old_token(lost: errors.XoxoError) -> None:
+    """Within the vendor's grace the old token works; without it the error says what happened."""
     for grace in (True, False):
         vendor = Vendor("first")
         vendor.lose, vendor.grace = lost, {"first"} if grace else set()
@@ -121,7 +119,7 @@ async def test_after_a_lost_answer_the_old_token_is_tried_again(lost: errors.Xox
 
 
 async def test_a_server_never_reached_lost_nothing() -> None:
-    """Then a refusal is an ordinary one."""
+    """After a request that never left, a refusal is an ordinary one."""
     vendor = Vendor()
     renewing = provider()
     vendor.lose = errors.ConnectError("down")
@@ -133,10 +131,8 @@ async def test_a_server_never_reached_lost_nothing() -> None:
     assert "lost" not in str(caught.value)
 
 
-async def test_a_dead_token_is_not_asked_about_again_and_again(
-    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """For a minute the answer is known; a new pair in the store is used at once."""
+async def test_a_dead_token_is_remembered_a_minute(store: FileTokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a minute no request is made with a dead token; a new pair in the store is used at once."""
     vendor, renewing = Vendor(), provider("first", store)
     caught = []
     for _ in range(3):
@@ -154,13 +150,11 @@ async def test_a_dead_token_is_not_asked_about_again_and_again(
     assert (await renewing.obtain(vendor, None)).access.reveal() == "imported"
 
 
-# A pair that cannot be kept.
+# A pair that cannot be saved.
 
 
-async def test_while_there_is_no_room_no_pair_is_asked_for(
-    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A full disk must not cost the account: the refresh token is spent once, when what it buys can be kept."""
+async def test_without_room_no_pair_is_requested(store: FileTokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a full disk the refresh token is not spent until the new pair can be stored."""
     vendor, renewing = Vendor("first"), provider("first", store)
 
     def fail(*_args: object) -> None:
@@ -177,8 +171,8 @@ async def test_while_there_is_no_room_no_pair_is_asked_for(
     assert await store.load() == token
 
 
-async def test_a_pair_that_was_paid_for_waits_for_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where saving fails in spite of the room, the pair waits in memory, unused, and no second one is asked for."""
+async def test_an_unsaved_pair_waits_for_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where saving fails, the pair stays in memory, unused, and no second pair is requested."""
     vendor, store = Vendor("first"), FileTokenStore(tmp_path / "pair.json")
     one = provider("first", store)
 
@@ -198,10 +192,8 @@ async def test_a_pair_that_was_paid_for_waits_for_its_store(tmp_path: Path, monk
     assert vendor.sent == ["first"]
 
 
-async def test_an_unsaved_pair_gives_way_to_an_imported_one(
-    store: FileTokenStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What a person has put into the store since is not written over."""
+async def test_an_imported_pair_replaces_an_unsaved_one(store: FileTokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pair that a person has put into the store since is not overwritten."""
     vendor, renewing = Vendor("first", "imported"), provider("first", store)
 
     async def fail(_token: Token, /) -> None:
@@ -216,8 +208,8 @@ async def test_an_unsaved_pair_gives_way_to_an_imported_one(
     assert vendor.sent == ["first", "imported"]
 
 
-async def test_whoever_cancels_a_save_does_not_lose_the_pair(store: FileTokenStore) -> None:
-    """Between the vendor's answer and the file, a cancellation waits."""
+async def test_a_cancelled_save_keeps_the_pair(store: FileTokenStore) -> None:
+    """A cancellation after the vendor's answer waits until the pair is stored."""
     vendor = Vendor("first")
 
     with anyio.CancelScope() as scope:

@@ -1,4 +1,4 @@
-"""`auth.stores`: a pair's file is private, whole and locked, and found unwritable before anything is spent."""
+"""`auth.stores`: a private, whole and locked file, found unwritable before a refresh token is spent."""
 
 # ruff: noqa: ASYNC240 - a temporary folder is looked at, nobody else waits
 
@@ -37,11 +37,11 @@ from xoxo_async.wire import Secret
 pytestmark = pytest.mark.anyio
 
 
-# What stands in the file.
+# The contents of the file.
 
 
 async def test_a_stored_pair_is_private_and_whole(tmp_path: Path) -> None:
-    """The file is 0600 whatever the umask, and is read back as it was written."""
+    """The file is 0600 under any umask, and loads as it was saved."""
     store = FileTokenStore(tmp_path / "pair.json")
     token = Token(Secret("a"), 5.0, Secret("r"), 9.0)
     before = os.umask(0)
@@ -55,7 +55,7 @@ async def test_a_stored_pair_is_private_and_whole(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"\xff", b'{"access_token": 1}'])
 async def test_a_foreign_token_file_is_refused(tmp_path: Path, content: bytes) -> None:
-    """A file that is no pair is a ConfigError that names it, never silently overwritten."""
+    """A file that holds no pair raises a `ConfigError` that names it, and is not overwritten."""
     path = tmp_path / "pair.json"
     path.write_bytes(content)
     with pytest.raises(errors.ConfigError, match=r"pair\.json"):
@@ -64,8 +64,8 @@ async def test_a_foreign_token_file_is_refused(tmp_path: Path, content: bytes) -
 
 
 @pytest.mark.parametrize("access", ["a\r\nX: y", "a b", "é", "a\x00"])
-async def test_a_stored_token_that_no_header_may_hold_names_its_file(tmp_path: Path, access: str) -> None:
-    """Found when it is loaded, with the file's name and without the value; not when a request breaks over it."""
+async def test_an_impossible_stored_token_names_its_file(tmp_path: Path, access: str) -> None:
+    """`load` finds the token and names the file without the value, before a request breaks over it."""
     path = tmp_path / "pair.json"
     path.write_bytes(msgspec.json.encode({"access_token": access, "expires_at": NOW + 9999, "refresh_token": "r"}))
     with pytest.raises(errors.ConfigError, match=r"pair\.json.*access_token") as caught:
@@ -92,14 +92,14 @@ anyio.run(main, sys.argv[1])
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.003, 0.011, 0.02, 0.05])
-def test_kill_9_during_a_save_leaves_a_whole_pair(tmp_path: Path, delay_s: float) -> None:
-    """Whenever it strikes, access and refresh token in the file belong together; what is left beside it is swept."""
+def test_a_kill_during_a_save_leaves_a_pair(tmp_path: Path, delay_s: float) -> None:
+    """Access and refresh token in the file belong together, and the next save removes the files left beside it."""
     path = tmp_path / "pair.json"
     saver = subprocess.Popen([sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE, text=True)
     try:
         assert saver.stdout is not None
         assert saver.stdout.readline() == "ready\n"
-        time.sleep(delay_s)  # not for luck: it strikes somewhere else each time
+        time.sleep(delay_s)  # each run kills the process at another point of the save
     finally:
         saver.send_signal(signal.SIGKILL)
         saver.communicate()
@@ -119,17 +119,17 @@ def test_kill_9_during_a_save_leaves_a_whole_pair(tmp_path: Path, delay_s: float
     anyio.run(check)
 
 
-# A pair that cannot be kept is not asked for.
+# Room for a pair, before it is requested.
 
 
 async def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    """A store in a folder that is not there is a ConfigError."""
+    """A store in a folder that does not exist raises `ConfigError`."""
     with pytest.raises(errors.ConfigError, match="nowhere"):
         await provider("first", FileTokenStore(tmp_path / "nowhere" / "pair.json")).obtain(Vendor("first"), None)
 
 
-async def test_a_pair_that_cannot_be_stored_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where it cannot be brought to disk, that is the error, and what was begun there is taken away again."""
+async def test_a_pair_not_stored_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where saving fails, the error is raised and the draft is removed."""
 
     def fail(*_args: object) -> None:
         raise OSError(28, "No space left on device")
@@ -145,7 +145,7 @@ async def test_a_pair_that_cannot_be_stored_is_not_used(tmp_path: Path, monkeypa
 async def test_a_store_without_room_spends_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """A full or read-only disk is found before the refresh token is spent; the error names the file and says so."""
+    """A full or read-only disk is found before the refresh token is spent, and the error names the file."""
     vendor, store = Vendor("first"), FileTokenStore(tmp_path / "pair.json")
 
     def fail(*_args: object, **_kwargs: object) -> None:
@@ -162,7 +162,7 @@ async def test_a_store_without_room_spends_nothing(
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 async def test_a_folder_that_is_read_only_spends_nothing(tmp_path: Path) -> None:
-    """The lock file may be there already: its being open for writing says nothing of the folder."""
+    """A lock file that can be opened does not prove that the folder takes a new file."""
     (tmp_path / "pair.json.lock").touch()
     tmp_path.chmod(0o555)
     vendor = Vendor("first")
@@ -174,8 +174,8 @@ async def test_a_folder_that_is_read_only_spends_nothing(tmp_path: Path) -> None
     assert vendor.sent == []
 
 
-async def test_the_room_is_taken_on_disk_and_given_back(tmp_path: Path) -> None:
-    """While the vendor is asked, a file larger than any pair lies there; afterwards nothing but pair and lock."""
+async def test_room_is_reserved_and_released(tmp_path: Path) -> None:
+    """During the request a file larger than any pair exists; after it only the pair and the lock."""
     seen: list[int] = []
     vendor = Vendor("first", answers=(ExchangeAnswer(400, b'{"error": "invalid_grant"}'),))
 
@@ -195,10 +195,8 @@ async def test_the_room_is_taken_on_disk_and_given_back(tmp_path: Path) -> None:
     assert (await store.load()) is not None
 
 
-async def test_a_pair_that_could_not_be_renamed_into_place_is_not_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file system that takes a new file may still refuse the rename: found before the refresh token is spent."""
+async def test_a_refused_rename_spends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system may take a new file and refuse the rename; that is found before the token is spent."""
     vendor, store = Vendor("first", "second"), FileTokenStore(tmp_path / "pair.json")
 
     def fail(*_paths: object) -> None:
@@ -216,7 +214,7 @@ async def test_a_pair_that_could_not_be_renamed_into_place_is_not_asked_for(
 
 @pytest.fixture
 def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A token file that is mounted by itself: nothing can be renamed over it."""
+    """A token file that is mounted by itself, so that no rename can replace it."""
     path, rename = tmp_path / "pair.json", os.replace
 
     def refuse(source: os.PathLike[str], target: os.PathLike[str]) -> None:
@@ -230,8 +228,8 @@ def mounted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-async def test_a_file_that_is_mounted_by_itself_is_written_in_place(mounted: Path) -> None:
-    """From renewal to renewal: the same file, 0600, whole, and nothing is left beside it."""
+async def test_a_mounted_file_is_written_in_place(mounted: Path) -> None:
+    """After each renewal it is the same file, 0600 and whole, and no other file is beside it."""
     vendor, inode = Vendor("first"), mounted.stat().st_ino
     for number in (1, 2, 3):
         store = FileTokenStore(mounted)
@@ -242,8 +240,8 @@ async def test_a_file_that_is_mounted_by_itself_is_written_in_place(mounted: Pat
     assert sorted(os.listdir(mounted.parent)) == ["pair.json", "pair.json.lock"]
 
 
-async def test_a_pair_written_in_place_has_its_room_before_it_is_asked_for(mounted: Path) -> None:
-    """While the vendor is asked, the file holds the old pair and room for any; a refusal gives the room back."""
+async def test_a_mounted_file_reserves_its_room(mounted: Path) -> None:
+    """During the request the file holds the old pair and room for a new one; a refusal releases the room."""
     before, seen = mounted.read_bytes(), list[bytes]()
     vendor = Vendor("first", answers=(ExchangeAnswer(400, b'{"error": "invalid_grant"}'),))
 
@@ -259,10 +257,10 @@ async def test_a_pair_written_in_place_has_its_room_before_it_is_asked_for(mount
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-async def test_a_mounted_file_that_cannot_be_written_spends_nothing(
+async def test_an_unwritable_mounted_file_spends_nothing(
     mounted: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Neither a rename nor a write in place: the error names the file before the refresh token is spent."""
+    """Where neither rename nor write works, the error names the file before the refresh token is spent."""
     vendor, real = Vendor("first"), os.open
 
     def refuse(path: Any, flags: int, *more: Any, **options: Any) -> int:
@@ -277,15 +275,15 @@ async def test_a_mounted_file_that_cannot_be_written_spends_nothing(
 
 
 async def test_an_imported_pair_is_saved_in_place_too(mounted: Path) -> None:
-    """`xoxo token import` saves without having asked for room first."""
+    """`xoxo token import` saves without reserving room first."""
     await FileTokenStore(mounted).save(Token(Secret("a"), 5.0, Secret("imported")))
     loaded = await FileTokenStore(mounted).load()
     assert loaded is not None
     assert loaded.refresh == Secret("imported")
 
 
-async def test_a_mounted_file_in_a_read_only_folder_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No lock file can be made there, nor any other: the file itself is locked and written."""
+async def test_a_mounted_file_needs_no_other_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a read-only folder there is no lock file, so the token file itself is locked and written."""
     path, real, vendor = tmp_path / "pair.json", os.open, Vendor("first")
     path.write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"first"}')
 
@@ -304,8 +302,8 @@ async def test_a_mounted_file_in_a_read_only_folder_is_enough(tmp_path: Path, mo
     assert os.listdir(tmp_path) == ["pair.json"]
 
 
-async def test_containers_that_share_only_the_file_share_its_lock(tmp_path: Path) -> None:
-    """Each has a lock file of its own beside it: the lock is on the file as well, also once it has been replaced."""
+async def test_containers_share_the_lock_of_the_file(tmp_path: Path) -> None:
+    """Each container has its own lock file, so the token file is locked as well, also after it was replaced."""
     (tmp_path / "pair.json").write_bytes(b'{"access_token":"a","expires_at":1.0,"refresh_token":"first"}')
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "pair.json").hardlink_to(tmp_path / "pair.json")
@@ -319,11 +317,11 @@ async def test_containers_that_share_only_the_file_share_its_lock(tmp_path: Path
         pass
 
 
-# Nobody waits for ever.
+# Locks and timeouts.
 
 
 def test_one_file_by_any_name_has_one_lock(tmp_path: Path) -> None:
-    """A link to the file, or a path from another folder, leads to the same pair."""
+    """A link to the file, or a relative path, leads to the same lock."""
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
     one, two = FileTokenStore(tmp_path / "real" / "pair.json"), FileTokenStore(f"{tmp_path}/link/../link/pair.json")
@@ -332,7 +330,7 @@ def test_one_file_by_any_name_has_one_lock(tmp_path: Path) -> None:
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold a store's lock as another process would."""
+    """Hold a store's lock as another process does."""
     descriptor = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
@@ -342,7 +340,7 @@ def held(path: Path) -> Iterator[None]:
 
 
 async def test_a_held_lock_ends_the_wait(tmp_path: Path) -> None:
-    """Both stores give up after their time, with an error that says who is in the way and that may be tried again."""
+    """Both stores give up after their timeout with a retryable error that names the holder."""
     path = tmp_path / "pair.json"
     with held(path), pytest.raises(errors.AuthError, match=r"pair\.json.*another process") as caught:
         await provider("first", FileTokenStore(path, lock_timeout_s=0.05)).obtain(Vendor("first"), None)
@@ -356,8 +354,8 @@ async def test_a_held_lock_ends_the_wait(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("timeouts", [Timeouts(token_s=0.3), Timeouts(call_s=0.5)], ids=["token_s", "call_s"])
-async def test_a_call_waits_for_a_token_within_its_own_time(tmp_path: Path, timeouts: Timeouts) -> None:
-    """With the lock held elsewhere, twenty callers end together, in time; once it is free, the client works."""
+async def test_a_call_waits_no_longer_than_allowed(tmp_path: Path, timeouts: Timeouts) -> None:
+    """While another process holds the lock, twenty callers end in time; once it is free, the client works."""
     path = tmp_path / "pair.json"
     async with Sandbox() as sandbox:
         credentials = RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=FileTokenStore(path))
@@ -371,7 +369,7 @@ async def test_a_call_waits_for_a_token_within_its_own_time(tmp_path: Path, time
                     assert caught.value.retryable
                     assert caught.value.effect == "none"
 
-                with anyio.fail_after(30):  # the store would wait for the lock for a minute
+                with anyio.fail_after(30):  # the store waits for the lock for a minute
                     async with anyio.create_task_group() as group:
                         for _ in range(20):
                             group.start_soon(call)
@@ -389,7 +387,7 @@ async def test_a_call_waits_for_a_token_within_its_own_time(tmp_path: Path, time
 async def test_a_file_system_without_locks_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    """Whatever flock fails with ends as a ConfigError that names the file; nothing is spent."""
+    """Any failure of flock raises a `ConfigError` that names the file, and nothing is spent."""
 
     def fail(*_args: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -403,7 +401,7 @@ async def test_a_file_system_without_locks_is_named(
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), "60", True], ids=repr)
 def test_a_senseless_lock_timeout_is_refused(tmp_path: Path, seconds: Any) -> None:
-    """A renewal that waits for another one must end."""
+    """A lock timeout that is no finite number raises `ConfigError`."""
     with pytest.raises(errors.ConfigError, match="lock_timeout_s"):
         MemoryTokenStore(lock_timeout_s=seconds)
     with pytest.raises(errors.ConfigError, match="lock_timeout_s"):

@@ -1,4 +1,4 @@
-"""`auth.tokens`: how a token endpoint's answer is read, and what of it is the credentials' fault."""
+"""`auth.tokens`: the reading of token answers, and which refusals blame the credentials."""
 
 import pickle
 from typing import Any
@@ -10,14 +10,14 @@ import pytest
 from tests.unit.auth.endpoints import LIFETIME, NOW, Endpoint, Vendor, credentials, provider
 from xoxo_async import MemoryTokenStore, RefreshToken, RetryPolicy, XoxoClient, errors
 from xoxo_async.auth import ExchangeAnswer, Token
-from xoxo_async.auth.tokens import pair_of, still_good
+from xoxo_async.auth.tokens import read_pair, still_good
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio
 
 
-# What a token is worth.
+# Whether a token may be used.
 
 
 @pytest.mark.parametrize(
@@ -35,20 +35,20 @@ pytestmark = pytest.mark.anyio
         (Token(Secret("a"), NOW - 1, issued_at=NOW), False),
     ],
 )
-def test_a_token_is_worth_using_until_a_little_before_its_end(token: Token, good: bool) -> None:
-    """Five and a half minutes before it, or a quarter of a short life; and not at all once the vendor refused it."""
+def test_a_token_is_good_until_its_margin(token: Token, good: bool) -> None:
+    """A token is good until 330 s or a quarter of its life before its expiry, and never after a refusal."""
     assert still_good(token, Token(Secret("refused")), NOW) is good
 
 
 def test_a_token_shows_neither_of_its_values() -> None:
-    """Not in a repr, a text or a format; and a pickle, which would hold both in plain text, is refused."""
+    """Repr, text and format mask both tokens, and a pickle is refused because it would hold them."""
     pair = Token(Secret("hunter-2"), 1.0, Secret("hunter-3"), 2.0)
     assert "hunter" not in repr(pair) + str(pair) + f"{pair}"
     with pytest.raises(TypeError, match="pickled"):
         pickle.dumps(pair)
 
 
-# When a token ends.
+# When a token expires.
 
 
 @pytest.mark.parametrize(
@@ -69,14 +69,14 @@ def test_a_token_shows_neither_of_its_values() -> None:
     ],
 )
 async def test_lifetimes_are_read_in_every_documented_form(fields: dict[str, object], expires_at: float | None) -> None:
-    """Seconds, numeric strings, epoch seconds, epoch milliseconds; `*_expiry` before `expires_in`."""
+    """Seconds, numeric strings, epoch seconds and epoch milliseconds are read; `*_expiry` goes before `expires_in`."""
     token = await credentials().obtain(Endpoint({"access_token": "tok", **fields}), None)
     assert token.expires_at == expires_at
 
 
 @pytest.mark.parametrize("ahead_s", [LIFETIME - 60, LIFETIME - 3600, LIFETIME * 0.6, LIFETIME + 5, LIFETIME * 3])
 async def test_a_clock_far_ahead_believes_the_duration(ahead_s: float) -> None:
-    """Hours before a stated end that our clock has all but reached, the token was made: it lives as long as it says."""
+    """Where our clock is hours ahead, the duration counts and not the stated expiry."""
     reply = {
         "access_token": "a",
         "expires_in": int(LIFETIME),
@@ -86,16 +86,16 @@ async def test_a_clock_far_ahead_believes_the_duration(ahead_s: float) -> None:
     assert token.expires_at == NOW + LIFETIME
 
 
-async def test_a_stated_end_later_than_the_duration_is_preferred() -> None:
-    """Company tokens live 30 days where `expires_in` still says 15: the stated end counts."""
+async def test_a_later_stated_expiry_is_preferred() -> None:
+    """Company tokens live 30 days where `expires_in` says 15, so the stated expiry counts."""
     reply = {"access_token": "a", "expires_in": int(LIFETIME), "access_token_expiry": int((NOW + 2 * LIFETIME) * 1000)}
     token = await credentials().obtain(Endpoint(reply), None)
     assert token.expires_at == NOW + 2 * LIFETIME
 
 
 @pytest.mark.parametrize(("expires_in", "expires_at"), [("60", NOW + 60), (None, None), (int(NOW) - 5, None)])
-async def test_a_token_that_is_expired_at_birth_means_a_wrong_clock(expires_in: object, expires_at: object) -> None:
-    """With a clock weeks ahead, the stated end is past: the duration counts instead, else every call would renew."""
+async def test_a_token_expired_on_arrival_uses_its_duration(expires_in: object, expires_at: object) -> None:
+    """Where our clock is weeks ahead, the duration counts, or every call would renew."""
     reply = {"access_token": "a", "access_token_expiry": str(int((NOW - 99) * 1000)), "expires_in": expires_in}
     token = await credentials().obtain(Endpoint(reply), None)
     assert token.expires_at == expires_at
@@ -119,7 +119,7 @@ async def test_a_token_that_is_expired_at_birth_means_a_wrong_clock(expires_in: 
     ],
 )
 async def test_refused_and_broken_token_answers_are_typed(answer: ExchangeAnswer, kind: type[errors.XoxoError]) -> None:
-    """Whatever the endpoint says ends as one of our errors, and shows no secret."""
+    """Every answer of the endpoint ends as one of the SDK's errors, and shows no secret."""
     with pytest.raises(kind) as caught:
         await credentials().obtain(Endpoint(answer), None)
     assert type(caught.value) is kind
@@ -155,8 +155,8 @@ RUBBISH = [
 
 
 @pytest.mark.parametrize(("status", "body"), RUBBISH)
-async def test_rubbish_from_the_token_endpoint_is_no_dead_token(status: int, body: bytes) -> None:
-    """Only the vendor's token words mean that a person must act: anything else may be tried again, and works then."""
+async def test_rubbish_is_no_dead_refresh_token(status: int, body: bytes) -> None:
+    """Only the vendor's token words call for a person; anything else is retryable."""
     vendor = Vendor("first", answers=(ExchangeAnswer(status, body),))
     one = provider()
     with pytest.raises(errors.XoxoError) as caught:
@@ -179,8 +179,8 @@ async def test_rubbish_is_no_refusal_of_client_credentials(status: int, body: by
 
 @pytest.mark.parametrize("word", ["invalid_client", "invalid_grant", "invalid_request", "weird"])
 @pytest.mark.parametrize("status", [200, 400, 401, 500])
-async def test_an_endpoint_that_echoes_its_request_shows_no_secret(status: int, word: str) -> None:
-    """Client secret and refresh token, as they were sent: in a form, or in JSON."""
+async def test_an_echoed_request_shows_no_secret(status: int, word: str) -> None:
+    """An answer may repeat the client secret and the refresh token, as a form or as JSON."""
 
     async def echo(_path: str, body: bytes, _kind: str, /) -> ExchangeAnswer:
         fields = {"error": word, "error_description": f"got {body.decode()}", "message": body.decode()}
@@ -194,13 +194,13 @@ async def test_an_endpoint_that_echoes_its_request_shows_no_secret(status: int, 
             assert secret not in shown
 
 
-def test_an_endpoints_answer_shows_nothing_of_itself() -> None:
-    """Where a frame is printed with its variables, the tokens in it are not."""
+def test_the_repr_of_an_answer_hides_its_body() -> None:
+    """An error report that prints a frame's variables shows no token."""
     assert repr(ExchangeAnswer(200, b"tokens")) == "ExchangeAnswer(status=200, body=<6 bytes>)"
 
 
 async def test_a_client_recovers_from_an_edge_servers_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page in the way of one renewal costs no more than that call's retry."""
+    """An edge server's page in place of one answer costs one retry."""
     async with Sandbox() as sandbox:
         real, asked = sandbox.tokens.issue, []
 
@@ -226,8 +226,8 @@ async def test_a_client_recovers_from_an_edge_servers_page(monkeypatch: pytest.M
 
 @pytest.mark.parametrize("body", [b'{"error":"invalid_client"}', b'{"error":"unsupported_grant_type"}'])
 @pytest.mark.parametrize("status", [200, 400, 401])
-async def test_a_refused_client_is_told_as_such(status: int, body: bytes) -> None:
-    """Whatever the status, a new refresh token would not help: the id, the secret or the grant is wrong."""
+async def test_a_refused_client_is_rejected_credentials(status: int, body: bytes) -> None:
+    """Whatever the status, the id, the secret or the grant is wrong, and a new refresh token does not help."""
     with pytest.raises(errors.CredentialsRejectedError):
         await provider().obtain(Vendor("first", answers=(ExchangeAnswer(status, body),)), None)
 
@@ -241,8 +241,8 @@ async def test_a_refused_client_is_told_as_such(status: int, body: bytes) -> Non
         b'{"code": 401, "errorId": "PIPE10017", "error": "x"}',
     ],
 )
-async def test_a_refused_client_is_not_a_dead_refresh_token(body: bytes) -> None:
-    """Wrong secret, disabled account, refused IP address: a new pair would not help."""
+async def test_a_refused_client_is_no_dead_token(body: bytes) -> None:
+    """A wrong secret, a disabled account or a refused IP address does not call for a new pair."""
     with pytest.raises(errors.CredentialsRejectedError):
         await provider().obtain(Endpoint(ExchangeAnswer(401, body)), None)
 
@@ -257,15 +257,15 @@ async def test_a_refused_client_is_not_a_dead_refresh_token(body: bytes) -> None
         b'{"error": "bad", "message": "Expired refresh_token"}',
     ],
 )
-async def test_the_words_for_a_dead_refresh_token_call_for_a_person(body: bytes) -> None:
-    """The vendor's words for a dead refresh token, and sentences that name it."""
+async def test_words_for_a_dead_refresh_token(body: bytes) -> None:
+    """The vendor's words, and sentences that name the refresh token, raise `RefreshTokenDeadError`."""
     with pytest.raises(errors.RefreshTokenDeadError, match="dashboard"):
         await provider().obtain(Endpoint(ExchangeAnswer(401, body)), None)
 
 
 @pytest.mark.parametrize("body", [b'{"message": "auth.request_limit_exceeded"}', b'{"code": 429, "error": "x"}'])
 async def test_a_throttle_without_a_time_lasts_a_minute(body: bytes) -> None:
-    """The session remembers a failure for as long as it says, and the vendor kills tokens when hammered."""
+    """The vendor's throttle answer names no time, and the vendor invalidates the tokens of those who ask on."""
     with pytest.raises(errors.RateLimitedError) as caught:
         await provider().obtain(Endpoint(ExchangeAnswer(429, body)), None)
     assert caught.value.retry_after_s == 60
@@ -274,20 +274,20 @@ async def test_a_throttle_without_a_time_lasts_a_minute(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("sent", "kept"), [(12345, "12345"), ("r", "r"), ("", "first"), (None, "first"), ([], "first")]
 )
-async def test_an_odd_refresh_token_does_not_lose_the_pair(sent: object, kept: str) -> None:
-    """A number is taken as its text; where none came, the old one is kept."""
+async def test_an_odd_refresh_token_is_kept(sent: object, kept: str) -> None:
+    """A number is taken as its text, and without a new token the old one stays."""
     token = await provider().obtain(Endpoint({"access_token": "a", "refresh_token": sent}), None)
     assert token.refresh == Secret(kept)
 
 
 async def test_a_throttle_with_a_time_lasts_as_long() -> None:
-    """The endpoint's own word goes before the minute."""
+    """A time that the endpoint names replaces the minute."""
     with pytest.raises(errors.RateLimitedError) as caught:
         await provider().obtain(Endpoint(ExchangeAnswer(429, b'{"code": 429, "error": "x"}', 7.0)), None)
     assert caught.value.retry_after_s == 7
 
 
-# What a person brings.
+# A pair that a person enters.
 
 
 @pytest.mark.parametrize(
@@ -302,8 +302,8 @@ async def test_a_throttle_with_a_time_lasts_as_long() -> None:
     ],
 )
 def test_a_pair_is_taken_in_the_vendors_form(fields: dict[str, object], expires_at: float | None) -> None:
-    """The token reply, or its fields by hand; a time that is past is believed, since the pair is not new."""
-    pair = pair_of({"refresh_token": "r", **fields}, NOW)
+    """`read_pair` reads a token reply or its fields; a past expiry is believed, because the pair is not new."""
+    pair = read_pair({"refresh_token": "r", **fields}, NOW)
     assert (pair.refresh, pair.expires_at, pair.access) == (
         Secret("r"),
         expires_at,
@@ -317,7 +317,7 @@ def test_a_pair_is_taken_in_the_vendors_form(fields: dict[str, object], expires_
      {"refresh_token": "r", "access_token": 5}, {"access_token": "a"}],
 )  # fmt: skip
 def test_what_is_no_pair_is_a_config_error(fields: dict[str, Any]) -> None:
-    """A missing or impossible token is named, and not repeated."""
+    """The error names a missing or impossible token, and does not repeat it."""
     with pytest.raises(errors.ConfigError, match="token") as caught:
-        pair_of(fields, NOW)
+        read_pair(fields, NOW)
     assert "a b" not in str(caught.value)

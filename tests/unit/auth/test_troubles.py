@@ -1,4 +1,4 @@
-"""`auth.troubles`: refused tokens and failed requests make everybody of an account wait, longer each time."""
+"""`auth.troubles`: refused tokens and failed token requests make all clients of an account wait."""
 
 import pytest
 
@@ -8,12 +8,12 @@ from xoxo_async.auth.troubles import Troubles
 WALL = 1_700_000_000.0
 
 
-def refuse(troubles: Troubles, now: float, *, worked: bool = False, had_since: float | None = None) -> None:
-    troubles.refused(worked=worked, had_since=now if had_since is None else had_since, now=now, wall=WALL + now)
+def refuse(troubles: Troubles, now: float, *, worked: bool = False, received_at: float | None = None) -> None:
+    troubles.refused(worked=worked, received_at=now if received_at is None else received_at, now=now, wall=WALL + now)
 
 
 def left(troubles: Troubles, now: float) -> float:
-    """Return how long nobody asks for a token, to an eighth of a second."""
+    """Return for how long no token is requested, to an eighth of a second."""
     at = now
     while troubles.refusal(at, WALL) is not None:
         at += 0.125
@@ -21,7 +21,7 @@ def left(troubles: Troubles, now: float) -> float:
 
 
 def test_each_refusal_in_a_row_doubles_the_wait() -> None:
-    """The first one is free, since the token may be an old one; then 1, 2, 4 seconds and so on, to five minutes."""
+    """The first refusal causes no wait; the next ones wait 1, 2, 4 seconds and so on, up to five minutes."""
     troubles, now, waits = Troubles(), 0.0, []
     for _ in range(12):
         refuse(troubles, now)
@@ -30,8 +30,8 @@ def test_each_refusal_in_a_row_doubles_the_wait() -> None:
     assert waits == [0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]
 
 
-def test_a_token_that_worked_was_revoked_and_starts_no_row() -> None:
-    """Revoked ten times over, nobody ever waits."""
+def test_a_revoked_token_starts_no_row() -> None:
+    """A token that had worked before its refusal causes no wait, however often that happens."""
     troubles = Troubles()
     for now in range(10):
         refuse(troubles, now, worked=True)
@@ -40,8 +40,8 @@ def test_a_token_that_worked_was_revoked_and_starts_no_row() -> None:
     assert troubles.refusal(10, WALL) is None
 
 
-def test_a_row_ends_with_a_token_that_works_or_with_time() -> None:
-    """A week later a refused token is the first one of a new row."""
+def test_a_row_of_refusals_ends() -> None:
+    """A token that works ends the row, and so does a week."""
     for end in ("worked", "time"):
         troubles, now = Troubles(), 0.0
         for _ in range(6):
@@ -55,19 +55,19 @@ def test_a_row_ends_with_a_token_that_works_or_with_time() -> None:
         assert troubles.refusal(now, WALL) is None, end
 
 
-def test_clients_that_share_a_refused_token_count_it_once() -> None:
-    """Each of them finds out for itself; the wait is that of one refusal."""
+def test_a_shared_refused_token_counts_once() -> None:
+    """Several clients see the refusal of one token, and the wait is that of one refusal."""
     troubles = Troubles()
-    for had_since in (0, 1, 2, 3):
-        refuse(troubles, 5, had_since=had_since)
+    for received_at in (0, 1, 2, 3):
+        refuse(troubles, 5, received_at=received_at)
     assert troubles.refusal(5, WALL) is None
-    for had_since in (6, 7, 8):
-        refuse(troubles, 9, had_since=had_since)
+    for received_at in (6, 7, 8):
+        refuse(troubles, 9, received_at=received_at)
     assert left(troubles, 9) == 1
 
 
-def test_the_error_says_what_since_when_and_when_next() -> None:
-    """In UTC; it may be tried again, for nothing was sent."""
+def test_the_error_names_count_and_times() -> None:
+    """The retryable error has the number of refusals, and when they began and end, in UTC."""
     troubles = Troubles()
     for now in (0, 0, 1):
         refuse(troubles, now)
@@ -75,14 +75,14 @@ def test_the_error_says_what_since_when_and_when_next() -> None:
     assert isinstance(error, errors.TokenRejectedError)
     assert (error.effect, error.retryable) == ("none", True)
     assert str(error) == (
-        "the vendor refuses its own new tokens: 3 in a row since 2023-11-14 22:13:20 UTC; the next one is asked for at "
+        "the vendor refuses its own new tokens: 3 in a row since 2023-11-14 22:13:20 UTC; the next one is requested at "
         "2023-11-14 22:13:23 UTC, in 2 s"
     )
     assert "an unknown time" in str(troubles.refusal(1.5, 1e30))
 
 
-def test_a_failed_request_is_known_to_all_until_the_next_try() -> None:
-    """Each gets an error of its own; after the time somebody asks."""
+def test_a_failed_request_holds_for_all_clients() -> None:
+    """Until the next request each client gets a copy of the error."""
     troubles, failure = Troubles(), errors.AuthError("down")
     troubles.failed(failure, 5.0)
     first, second = troubles.failure(1.0), troubles.failure(4.9)
@@ -93,7 +93,7 @@ def test_a_failed_request_is_known_to_all_until_the_next_try() -> None:
 
 
 def test_giving_up_again_and_again_waits_longer() -> None:
-    """Up to half a minute; a token that is had ends it."""
+    """The wait grows up to half a minute, and a token ends it."""
     troubles = Troubles()
     waits = [troubles.given_up_on(errors.AuthError("down"), 0.0) for _ in range(8)]
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
@@ -103,8 +103,8 @@ def test_giving_up_again_and_again_waits_longer() -> None:
 
 
 @pytest.mark.parametrize("trouble", ["refusals", "failure"])
-def test_troubles_are_kept_until_they_matter_no_more(trouble: str) -> None:
-    """Ten minutes after the last wait; without any, not at all."""
+def test_troubles_are_kept_for_ten_minutes(trouble: str) -> None:
+    """The record is kept for ten minutes after the last wait, and not at all without one."""
     troubles = Troubles()
     assert troubles.runs_out_at() == float("-inf")
     if trouble == "refusals":

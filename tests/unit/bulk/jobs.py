@@ -24,7 +24,7 @@ def delivered(order_id: int) -> Order:
 
 
 class Shop:
-    """A catalogue in which each product costs its face value."""
+    """A catalog in which each product costs its face value."""
 
     async def list_vouchers(self, *, product_ids: Sequence[int], **_given: object) -> list[Voucher]:
         return [Voucher(product_id=number, name="Shop", currency_code="INR") for number in product_ids]
@@ -55,6 +55,12 @@ class Client(Server):
             raise self.refuses
         return self.books.get(po_number)
 
+    async def get(self, *, order_id: int) -> Order:
+        for order in self.books.values():
+            if order.order_id == order_id:
+                return order
+        raise errors.NotFoundError(f"there is no order {order_id}")
+
     async def iterate_history(self, _start: date, _end: date) -> AsyncIterator[OrderSummary]:
         for order in ():
             yield order
@@ -78,7 +84,7 @@ class Client(Server):
 
 
 def issuer(client: Client, ledger: SqliteLedger, **settings: Any) -> BulkIssuer:
-    """Return an issuer that asks no catalogue, and believes two absences at once."""
+    """Return an issuer that asks no catalog, and believes two absences at once."""
     return BulkIssuer(client, ledger, **{"job": "march", "check": False, "settle_s": 0, "concurrency": 1, **settings})  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""`prices`: what a budget needs to know of account and catalogue."""
+"""`prices`: what a budget needs to know of account and catalog."""
 
 from decimal import Decimal
 

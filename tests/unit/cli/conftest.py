@@ -1,4 +1,4 @@
-"""What the tests of commands share."""
+"""Fixtures for the tests of commands."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from xoxo_async.sandbox import Sandbox
 
 @pytest.fixture(autouse=True)
 def _signals() -> Iterator[None]:
-    """Put back what a command does with signals."""
+    """Restore the signal handlers that a command replaces."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     for number, handler in before.items():
@@ -22,7 +22,7 @@ def _signals() -> Iterator[None]:
 
 @pytest.fixture
 def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return the command, in an empty folder and without any XOXO_* variable of whoever runs the tests."""
+    """Return the command, in an empty folder and without the XOXO_* variables of the person who runs the tests."""
     for name in [name for name in os.environ if name.startswith("XOXO_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
@@ -31,7 +31,7 @@ def command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 
 @pytest.fixture
 def sandbox(command: Command, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sandbox]:
-    """Run a sandbox that the environment leads to."""
+    """Run a sandbox, and set the environment to its address."""
     with Sandbox().run_in_thread() as running:
         monkeypatch.setenv("XOXO_BASE_URL", running.base_url)
         monkeypatch.setenv("XOXO_CLIENT_ID", running.client_id)

@@ -1,4 +1,4 @@
-"""The command `xoxo`, run in the process of the test: coverage sees it, and what it leaves behind can be looked at."""
+"""Run the command `xoxo` in the process of the test, so that coverage sees it and a test can look at its state."""
 
 import json
 from collections.abc import Callable
@@ -13,7 +13,7 @@ __all__ = ["Command", "Ended", "runner"]
 
 
 class Ended(NamedTuple):
-    """How a command ended."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -30,7 +30,7 @@ Command = Callable[..., Ended]
 
 
 def runner(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Return what runs a command in a folder."""
+    """Return a function that runs a command in a folder."""
     monkeypatch.chdir(folder)
 
     def call(*arguments: str | Path) -> Ended:

@@ -1,11 +1,11 @@
-"""`catalog`: filters and vouchers as a table, and as JSON."""
+"""`catalog`: filters and vouchers are printed as a table, and as JSON."""
 
 from tests.unit.cli.in_process import Command
 from xoxo_async.sandbox import Sandbox
 
 
 def test_filters_are_listed_with_their_group(command: Command, sandbox: Sandbox) -> None:
-    """One row a value; with --group only that group."""
+    """Each value has a row, and --group selects one group."""
     everything, one = command("catalog", "filters"), command("catalog", "filters", "--group", "country", "--json")
     header, *rows = (line.split("\t") for line in everything.out.splitlines())
     assert header == ["group", "code", "value", "iso"]
@@ -14,7 +14,7 @@ def test_filters_are_listed_with_their_group(command: Command, sandbox: Sandbox)
 
 
 def test_vouchers_are_listed_with_what_orders_need(command: Command, sandbox: Sandbox) -> None:
-    """The id and the values of each, no more rows than asked for."""
+    """Each product has its id and its denominations, and --limit limits the rows."""
     listed = command("catalog", "vouchers", "--limit", "2")
     _header, *rows = (line.split("\t") for line in listed.out.splitlines())
     assert (listed.code, len(rows)) == (0, 2)
@@ -23,7 +23,7 @@ def test_vouchers_are_listed_with_what_orders_need(command: Command, sandbox: Sa
 
 
 def test_a_range_of_values_is_shown_as_one(command: Command, sandbox: Sandbox) -> None:
-    """Lowest to highest, where any value between may be ordered."""
+    """The lowest and the highest value are printed for a product that allows every value between them."""
     product = next(one for one in sandbox.state.products.values() if one.open_value)
     listed = command("catalog", "vouchers", "--product-id", str(product.id))
     assert " to " in listed.out.splitlines()[1].split("\t")[4]

@@ -1,4 +1,4 @@
-"""`connect`: a client opens at the server that a command was asked to use."""
+"""`connect`: a client opens at the server that the flags and the environment name."""
 
 import os
 from pathlib import Path
@@ -23,14 +23,14 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 async def test_missing_credentials_are_named_before_anything_is_asked() -> None:
-    """By their variables."""
+    """The error names the variables."""
     with pytest.raises(errors.ConfigError, match="XOXO_CLIENT_SECRET"):
         async with open_client(Connection(client_id="me")):
             pass
 
 
-async def test_a_command_with_client_credentials_needs_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As in a container whose user has none."""
+async def test_client_credentials_need_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user of a container may have none."""
 
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")
@@ -45,13 +45,13 @@ async def test_a_command_with_client_credentials_needs_no_home_folder(monkeypatc
 
 
 async def test_the_sandbox_needs_no_credentials() -> None:
-    """It is started for the block, and takes orders."""
+    """It starts for the block, and takes orders."""
     async with open_client(Connection(sandbox=True)) as xoxo:
         order = await xoxo.orders.place(product_id=1001, denomination=100, po_number="PO-1")
     assert order.order_id
 
 
-async def test_the_sandboxs_books_stay_where_an_order_is_in_them(tmp_path: Path) -> None:
+async def test_books_with_an_order_stay(tmp_path: Path) -> None:
     """The next command finds the order."""
     books = tmp_path / "m.db.sandbox"
     async with open_client(Connection(sandbox=True, books=books)) as xoxo:
@@ -63,8 +63,8 @@ async def test_the_sandboxs_books_stay_where_an_order_is_in_them(tmp_path: Path)
     assert books.exists()
 
 
-async def test_books_that_nothing_was_written_in_go_again(tmp_path: Path) -> None:
-    """A command that asked a question leaves no file."""
+async def test_books_without_an_order_are_removed(tmp_path: Path) -> None:
+    """A command that only asked leaves no file."""
     books = tmp_path / "m.db.sandbox"
     async with open_client(Connection(sandbox=True, books=books)) as xoxo:
         await xoxo.account.get_balance()
@@ -73,7 +73,7 @@ async def test_books_that_nothing_was_written_in_go_again(tmp_path: Path) -> Non
 
 
 async def test_books_that_were_there_before_stay(tmp_path: Path) -> None:
-    """Also without an order: they are not ours to remove."""
+    """Books from before stay also without an order, because the command did not make them."""
     books = tmp_path / "m.db.sandbox"
     books.touch()
     async with open_client(Connection(sandbox=True, books=books)):
@@ -81,15 +81,15 @@ async def test_books_that_were_there_before_stay(tmp_path: Path) -> None:
     assert books.exists()
 
 
-async def test_a_sandbox_that_cannot_start_is_a_wrong_usage(tmp_path: Path) -> None:
-    """With the reason."""
+async def test_a_sandbox_that_fails_is_wrong_usage(tmp_path: Path) -> None:
+    """The error has the reason."""
     with pytest.raises(errors.ConfigError, match="there is no folder"):
         async with open_client(Connection(sandbox=True, books=tmp_path / "no" / "m.db")):
             pass
 
 
 @pytest.mark.parametrize(
-    ("operation", "aloud", "told"),
+    ("operation", "say_lookups", "printed"),
     [
         ("getFilters", True, True),
         ("getFilters", False, True),
@@ -97,20 +97,24 @@ async def test_a_sandbox_that_cannot_start_is_a_wrong_usage(tmp_path: Path) -> N
         ("getOrderDetails", False, False),
     ],
 )
-async def test_who_waits_is_told_for_what(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], operation: str, aloud: bool, told: bool
+async def test_a_retry_is_printed(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    operation: str,
+    say_lookups: bool,
+    printed: bool,
 ) -> None:
-    """That something is tried again; of a run's thousands of look-ups nothing is said."""
+    """A retry is printed, but not for look-ups in a bulk run, which makes thousands."""
     async with Sandbox() as sandbox:
         monkeypatch.setenv("XOXO_CLIENT_ID", sandbox.client_id)
         monkeypatch.setenv("XOXO_CLIENT_SECRET", sandbox.client_secret)
         sandbox.script("error_5xx_before", operation=operation, first=1)
-        async with open_client(Connection(base_url=sandbox.base_url), aloud=aloud) as xoxo:
+        async with open_client(Connection(base_url=sandbox.base_url), say_lookups=say_lookups) as xoxo:
             await (xoxo.catalog.list_filters() if operation == "getFilters" else xoxo.orders.find("PO-1"))
         assert len([received for received in sandbox.requests if received.operation == operation]) == 2
-    assert (f"{operation} failed" in capsys.readouterr().err) is told
+    assert (f"{operation} failed" in capsys.readouterr().err) is printed
 
 
 def test_one_question_opens_and_closes_a_client() -> None:
-    """Here the sandbox's, which starts with some money."""
+    """The sandbox answers with its starting balance."""
     assert ask(Connection(sandbox=True), lambda xoxo: xoxo.account.get_balance()).value > 0

@@ -1,4 +1,4 @@
-"""`connection`: flags and XOXO_* variables lead to one server, and whether it is real money is known."""
+"""`connection`: flags and XOXO_* variables name one server, and it is known whether it costs real money."""
 
 import os
 from pathlib import Path
@@ -31,12 +31,12 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     ],
 )
 def test_flags_lead_another_command_to_the_same_server(connection: Connection, flags: list[str]) -> None:
-    """Only what was said on the command line: the environment is still there."""
+    """The flags of the next command are those of the command line, since the environment stays."""
     assert connection.flags == flags
 
 
-def test_an_address_is_the_flags_and_else_the_environments(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else STAGING; the sandbox has none."""
+def test_a_flag_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without both it is STAGING, and a sandbox has no address."""
     assert Connection().address == STAGING
     monkeypatch.setenv("XOXO_BASE_URL", "https://env.example/chef")
     assert Connection().address == "https://env.example/chef"
@@ -57,13 +57,13 @@ def test_an_address_is_the_flags_and_else_the_environments(monkeypatch: pytest.M
         ("https://127.0.0.1.example.com", True),
     ],
 )
-def test_money_is_real_unless_it_is_known_not_to_be(address: str, real: bool) -> None:
-    """An address that only looks like staging or this machine may cost something."""
+def test_unknown_addresses_are_real_money(address: str, real: bool) -> None:
+    """An address that only looks like staging or this machine may cost money."""
     assert is_real_money(Connection(base_url=address)) is real
 
 
 def test_the_sandboxs_money_is_never_real(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the environment says."""
+    """The environment does not matter."""
     monkeypatch.setenv("XOXO_BASE_URL", PRODUCTION)
     assert is_real_money(Connection())
     assert not is_real_money(Connection(sandbox=True))

@@ -1,4 +1,4 @@
-"""`consent`: no real money moves unless somebody agreed."""
+"""`consent`: no real money moves without a person's consent."""
 
 import io
 
@@ -15,13 +15,13 @@ REAL = Connection(base_url=PRODUCTION)
 @pytest.mark.parametrize(
     "connection", [Connection(sandbox=True), Connection(base_url=STAGING), Connection(base_url="http://127.0.0.1:1")]
 )
-def test_nobody_is_asked_where_no_real_money_moves(connection: Connection) -> None:
-    """Sandbox, staging, this machine."""
+def test_no_real_money_needs_no_consent(connection: Connection) -> None:
+    """These are the sandbox, staging and this machine."""
     confirm_spending(connection, "order 1 x 5", yes=False)
 
 
 def test_without_a_terminal_real_money_needs_yes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What would have been sent, and where, is said; `--yes` is consent enough."""
+    """The error says what would be sent and where, and `--yes` is enough consent."""
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     with pytest.raises(DeclinedError, match=r"order 1 x 5 needs --yes .* nothing was sent"):
         confirm_spending(REAL, "order 1 x 5", yes=False)
@@ -34,7 +34,7 @@ def test_without_a_terminal_real_money_needs_yes(monkeypatch: pytest.MonkeyPatch
 def test_a_person_at_a_terminal_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], answer: str, ends: type[Exception] | None
 ) -> None:
-    """No answer is a no; the question names the address and what would happen, on standard error."""
+    """An empty answer means no. The question names the address and the order, on standard error."""
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     monkeypatch.setattr("xoxo_async.cli.consent.is_terminal", lambda _stream: True)
     if ends is None:
@@ -44,5 +44,5 @@ def test_a_person_at_a_terminal_is_asked(
             confirm_spending(REAL, "order 1 x 5", yes=False)
         assert type(caught.value) is ends
     asked = capsys.readouterr()
-    assert f"{PRODUCTION} is real money. order 1 x 5?" in asked.err
+    assert f"{PRODUCTION} moves real money. order 1 x 5?" in asked.err
     assert asked.out == ""

@@ -1,4 +1,4 @@
-"""`event_loop`: a command's work runs to its result."""
+"""`event_loop`: it runs a command's work and returns the result."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from xoxo_async.cli.event_loop import run_async
 
 
 def test_work_is_run_to_its_result() -> None:
-    """On whichever loop is installed; its error is its own."""
+    """It uses the loop that is installed, and raises an error of the work unchanged."""
 
     async def work() -> int:
         return 7

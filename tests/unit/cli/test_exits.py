@@ -25,6 +25,6 @@ from xoxo_async.cli import exits
     ],
 )
 def test_every_kind_of_error_has_its_exit_code(error: errors.XoxoError, alone: int, in_bulk: int) -> None:
-    """Wrong input is 2, a refusal 3, doubt 4, a pause 5; before a bulk run a refusal is a pause as well."""
+    """Wrong input is 2, a refusal 3, doubt 4, a pause 5. Before a bulk run sends, a refusal is a pause."""
     assert exits.of_error(error) == alone
     assert exits.of_error(error, bulk=True) == in_bulk

@@ -1,4 +1,4 @@
-"""`failures`: what an error says, in one line and without a secret."""
+"""`failures`: an error is one line without a secret."""
 
 import pytest
 
@@ -6,8 +6,8 @@ from xoxo_async import errors
 from xoxo_async.cli import failures
 
 
-def test_the_error_of_ours_is_taken_out_of_nested_groups() -> None:
-    """What a person reads is the SDK's error, not the task group around it."""
+def test_nested_groups_yield_the_sdk_error() -> None:
+    """A person reads the error of the SDK, not the task groups around it."""
     ours = errors.ConnectError("not reached")
     group = BaseExceptionGroup("outer", [ValueError("other"), BaseExceptionGroup("inner", [ours])])
     assert failures.one_error(BaseExceptionGroup("o", [BaseExceptionGroup("i", [ours])])) is ours
@@ -15,8 +15,8 @@ def test_the_error_of_ours_is_taken_out_of_nested_groups() -> None:
     assert isinstance(failures.one_error(group), ValueError)
 
 
-def test_an_error_is_one_line_without_secrets_and_control_characters(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever stands in a message, it comes out as one line, and no secret of the environment is in it."""
+def test_an_error_is_one_clean_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any message becomes one line, without control characters and secrets of the environment."""
     monkeypatch.setenv("XOXO_CLIENT_SECRET", "hush-hush")
     error = errors.ServerError("failed:\n<html>\x1b[31mhush-hush\x07</html>")
     said = failures.say_error(error)

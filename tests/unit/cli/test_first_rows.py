@@ -1,4 +1,4 @@
-"""`first_rows`: no more is read than was asked for."""
+"""`first_rows`: it reads no more rows than asked for."""
 
 from collections.abc import AsyncIterator
 
@@ -9,8 +9,8 @@ from xoxo_async.cli.first_rows import first_rows
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("limit", "read"), [(1, 1), (3, 3), (9, 5)])
-async def test_the_first_rows_are_taken_and_none_read_beyond_them(limit: int, read: int) -> None:
-    """The row after the last one might cost another page."""
+async def test_no_row_after_the_limit_is_read(limit: int, read: int) -> None:
+    """The row after the last one might need another page."""
     seen: list[int] = []
 
     async def rows() -> AsyncIterator[int]:

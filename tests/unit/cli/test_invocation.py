@@ -1,4 +1,4 @@
-"""`invocation`: what a command line asked for is known however it ends."""
+"""`invocation`: the flags of a command line are known, also after an error."""
 
 from contextlib import suppress
 from typing import Any
@@ -11,7 +11,7 @@ from xoxo_async.cli.main import xoxo
 
 
 def reached(line: str) -> Invocation:
-    """Return what is known of a command line whose command fails."""
+    """Return the invocation of a command line whose command fails."""
     invocation = Invocation(line.split())
 
     def fail(**_given: Any) -> None:
@@ -38,7 +38,7 @@ def reached(line: str) -> Invocation:
     ],
 )
 def test_the_deepest_context_is_kept(line: str, path: str) -> None:
-    """The command's own, or the group's where no command was reached."""
+    """It is the name of the command, or of the group if the line names no command."""
     context = reached(line).context
     assert context is not None
     assert context.command_path == path
@@ -56,25 +56,25 @@ def test_the_deepest_context_is_kept(line: str, path: str) -> None:
     ],
 )
 def test_json_is_known_on_a_wrong_line_too(line: str) -> None:
-    """Before and behind the word that is wrong, and where no command was reached."""
+    """The flag may stand before or after the wrong word, or without a command."""
     assert reached(line).as_json
 
 
 @pytest.mark.parametrize("line", ["bulk status --ledger --json", "order history --tag --json", "balance", "nosuch"])
-def test_a_value_that_reads_like_a_flag_is_none(line: str) -> None:
-    """Click takes the word behind an option for its value."""
+def test_a_value_is_no_flag(line: str) -> None:
+    """Click takes the word after an option as its value."""
     assert not reached(line).as_json
 
 
 @pytest.mark.parametrize("line", ["points send", "points cancel", "links generate", "links send"])
 def test_money_without_a_key_is_unkeyed(line: str) -> None:
-    """Run again, the command moves it again: nobody may be told to."""
+    """A second run would move the money again, so no message may name it."""
     invocation = reached(line)
     assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (True, False, False)
 
 
 def test_an_order_is_keyed() -> None:
-    """Run again, the command finds what it did."""
+    """A second run finds the result of the first one."""
     invocation = reached("order place --po-number A")
     assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (False, True, False)
 
@@ -84,7 +84,7 @@ def test_an_order_is_keyed() -> None:
     [("order get", False), ("points balance", False), ("bulk run o.csv", True), ("balance", False), ("bulk x", True)],
 )
 def test_other_commands_may_be_run_again(line: str, in_bulk: bool) -> None:
-    """A read, and a run with a ledger."""
+    """Reads and bulk runs do not."""
     invocation = reached(line)
     assert (invocation.unkeyed, invocation.keyed, invocation.in_bulk) == (False, False, in_bulk)
 
@@ -103,31 +103,31 @@ def test_other_commands_may_be_run_again(line: str, in_bulk: bool) -> None:
         ("balance", ""),
     ],
 )
-def test_an_option_is_read_as_the_command_reads_it(line: str, value: str) -> None:
-    """With a blank or an equals sign; the last one counts; none is empty."""
+def test_an_option_has_its_parsed_value(line: str, value: str) -> None:
+    """A blank or an equals sign may precede it, the last one counts, and without one it is empty."""
     assert reached(line).option("ledger") == value
 
 
 @pytest.mark.parametrize("action", ["plan o", "run o", "resume", "reconcile", "status"])
 def test_commands_over_a_ledger_count_rows(action: str) -> None:
-    """Their JSON has all counts however they end."""
+    """Their JSON has all counts, also after an error."""
     assert reached(f"bulk {action} --ledger m.db").counts_rows
 
 
 @pytest.mark.parametrize("line", ["bulk export --ledger m.db --out o.csv", "balance", "order place", "bulk", "--help"])
 def test_other_commands_count_no_rows(line: str) -> None:
-    """There is nothing to count."""
+    """Other commands have no rows to count."""
     assert not reached(line).counts_rows
 
 
 def test_debug_is_a_flag_of_the_whole_command() -> None:
-    """While a command runs its context knows it; afterwards the invocation does; before, nobody asked for it."""
+    """The running command has the context, later the invocation has it, and before both the flag is off."""
     seen: list[bool] = []
 
     @click.group(cls=Group)
     @click.option("--debug", is_flag=True)
     def root(debug: bool) -> None:
-        """Root."""
+        """The group at the top."""
 
     @root.command("look")
     def look() -> None:

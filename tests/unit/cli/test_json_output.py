@@ -9,8 +9,8 @@ from xoxo_async.services.orders import Order, VoucherCode
 from xoxo_async.wire import Secret
 
 
-def test_a_reply_becomes_plain_values_with_its_codes_masked() -> None:
-    """A reply's own names are used, properties included; secrets are masked wherever they stand; money is exact."""
+def test_a_reply_becomes_masked_plain_values() -> None:
+    """It has the reply's names and properties, every secret is masked, and money is exact."""
     voucher = VoucherCode(voucher_code_=Secret("ABCD-EFGH-IJKL"), pin=Secret("9876"), validity_="2027-12-31")
     order = Order(order_id=7, amount_charged=Decimal("0.10"), vouchers=(voucher,))
     text = json_text(to_json(order))

@@ -1,4 +1,4 @@
-"""`links`: a link is cash, and only the call that makes it ever shows it."""
+"""`links`: a link is cash, and only the call that makes it shows it."""
 
 import stat
 from pathlib import Path
@@ -16,20 +16,20 @@ def urls(sandbox: Sandbox) -> list[str]:
 
 
 def test_campaigns_are_listed(command: Command, sandbox: Sandbox) -> None:
-    """With the id that `generate` takes."""
+    """Each campaign has the id that `generate` needs."""
     listed = command("links", "campaigns", "--limit", "1")
     (campaign,) = command("links", "campaigns", "--limit", "1", "--json").facts["campaigns"]
     assert listed.out.splitlines()[1].split("\t")[0] == str(campaign["campaign_id"])
 
 
-def test_links_need_a_place_to_go_to(command: Command, sandbox: Sandbox) -> None:
-    """A file or the screen, else nothing is made."""
+def test_links_need_a_file_or_reveal(command: Command, sandbox: Sandbox) -> None:
+    """Without --out and --reveal nothing is made."""
     assert command(*GENERATE).code == 2
     assert not urls(sandbox)
 
 
 def test_links_go_into_a_new_private_file(command: Command, sandbox: Sandbox) -> None:
-    """0600, and not on the screen."""
+    """The file has mode 0600, and the screen shows no link."""
     ended = command(*GENERATE, "--out", "links.txt")
     assert (ended.code, ended.out) == (0, "")
     assert sorted(Path("links.txt").read_text().split()) == sorted(urls(sandbox))
@@ -38,14 +38,14 @@ def test_links_go_into_a_new_private_file(command: Command, sandbox: Sandbox) ->
 
 @pytest.mark.parametrize("flags", [(), ("--json",)], ids=["lines", "json"])
 def test_links_are_shown_where_asked_for(command: Command, sandbox: Sandbox, flags: tuple[str, ...]) -> None:
-    """Each of them in full."""
+    """Every link is printed in full."""
     ended = command(*GENERATE, "--reveal", *flags)
     assert ended.code == 0
     assert all(url in ended.out for url in urls(sandbox))
 
 
-def test_a_name_that_is_taken_makes_no_link(command: Command, sandbox: Sandbox) -> None:
-    """Exit 2 before the call: the file is made first."""
+def test_an_existing_file_makes_no_link(command: Command, sandbox: Sandbox) -> None:
+    """That is exit 2 before the call, because the file is made first."""
     Path("links.txt").write_text("older")
     ended = command(*GENERATE, "--out", "links.txt")
     assert (ended.code, "never overwritten; nothing was sent" in ended.err) == (2, True)
@@ -54,7 +54,7 @@ def test_a_name_that_is_taken_makes_no_link(command: Command, sandbox: Sandbox) 
 
 
 def test_a_call_that_fails_leaves_no_file(command: Command, sandbox: Sandbox) -> None:
-    """The name is free for the next call."""
+    """The next command can use the same name."""
     sandbox.script("error_in_200", operation="generateLink", first=1)
     assert command(*GENERATE, "--out", "links.txt").code != 0
     assert not Path("links.txt").exists()
@@ -63,7 +63,7 @@ def test_a_call_that_fails_leaves_no_file(command: Command, sandbox: Sandbox) ->
 def test_links_that_cannot_be_kept_are_shown(
     command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Exit 4, and never called not sent: they exist."""
+    """That is exit 4, and the message does not say that nothing was sent, because the links exist."""
 
     def full(*_arguments: object) -> int:
         raise OSError(28, "No space left on device")
@@ -77,7 +77,7 @@ def test_links_that_cannot_be_kept_are_shown(
 
 
 def test_links_are_mailed(command: Command, sandbox: Sandbox) -> None:
-    """Each address gets one."""
+    """Each address gets one link."""
     mail = ("links", "send", "--campaign-id", "7001", "--email", "a@example.com", "--expires-on", "2099-01-01")
     assert command(*mail).code == 0
     assert command(*mail, "--json").code == 0

@@ -1,4 +1,4 @@
-"""`numbers`: a number on the command line is read exactly as written, or refused in words."""
+"""`numbers`: a number on the command line is read exactly as written, or refused with a reason."""
 
 import math
 from decimal import Decimal
@@ -30,7 +30,7 @@ def read(kind: Any, text: str) -> Any:
     ],
 )
 def test_a_number_is_read_as_written(kind: Any, text: str, value: object) -> None:
-    """With the words that stand for none and for a choice of our own."""
+    """`none` and `auto` are read, too."""
     assert read(kind, text) == value
 
 
@@ -47,8 +47,8 @@ def test_a_number_is_read_as_written(kind: Any, text: str, value: object) -> Non
         *((SECONDS, text) for text in ("-1", "nan", "inf", "1_0", "soon")),
     ],
 )
-def test_what_is_no_plain_number_within_bounds_is_refused(kind: Any, text: str) -> None:
-    """Python would read some of these as ten or seven; a person who spends money did not mean that."""
+def test_other_numbers_are_refused(kind: Any, text: str) -> None:
+    """Python would read some of these as ten or seven, but a person did not mean that."""
     with pytest.raises(click.BadParameter) as caught:
         read(kind, text)
     assert text in caught.value.message

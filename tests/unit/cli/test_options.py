@@ -1,4 +1,4 @@
-"""`options`: flags that many commands share come in the order in which they are written."""
+"""`options`: shared flags come in the order in which they are written."""
 
 import click
 
@@ -6,7 +6,7 @@ from xoxo_async.cli.options import connection_options, json_option, with_options
 
 
 def test_flags_are_added_in_the_order_written() -> None:
-    """Several decorators count as one."""
+    """Several decorators become one."""
 
     @click.command()
     @with_options(yes_option, connection_options, json_option)

@@ -1,4 +1,4 @@
-"""`order`: one order is placed once for a poNumber, found again, and shown with its codes masked."""
+"""`order`: an order is placed once for each poNumber, found again, and shown with masked codes."""
 
 import pytest
 
@@ -8,8 +8,8 @@ from xoxo_async.sandbox import Sandbox
 PLACE = ("order", "place", "--product-id", "1001", "--denomination", "500", "--po-number", "INV-1")
 
 
-def test_an_order_is_placed_once_for_a_po_number(command: Command, sandbox: Sandbox) -> None:
-    """The same command again finds the order and buys nothing."""
+def test_a_po_number_is_placed_once(command: Command, sandbox: Sandbox) -> None:
+    """A second run finds the order and buys nothing."""
     first, again = command(*PLACE, "--json"), command(*PLACE, "--json")
     assert (first.code, again.code) == (0, 0)
     assert first.facts["order_id"] == again.facts["order_id"]
@@ -29,7 +29,7 @@ def test_codes_are_masked_unless_revealed(command: Command, sandbox: Sandbox) ->
 
 
 def test_an_order_is_found_by_either_number(command: Command, sandbox: Sandbox) -> None:
-    """One of the two; neither or both is wrong usage."""
+    """Neither or both of them is wrong usage."""
     order_id = command(*PLACE, "--json").facts["order_id"]
     by_id = command("order", "get", "--order-id", str(order_id), "--json").facts
     by_number = command("order", "get", "--po-number", "INV-1", "--json").facts
@@ -38,8 +38,8 @@ def test_an_order_is_found_by_either_number(command: Command, sandbox: Sandbox) 
     assert command("order", "get", "--order-id", "1", "--po-number", "INV-1").code == 2
 
 
-def test_an_order_that_is_not_there_is_refused(command: Command, sandbox: Sandbox) -> None:
-    """Exit 3, and nothing to continue."""
+def test_a_missing_order_is_refused(command: Command, sandbox: Sandbox) -> None:
+    """That is exit 3, and no command continues."""
     ended = command("order", "get", "--po-number", "NOBODY", "--json")
     assert (ended.code, ended.facts["kind"]) == (3, "NotFoundError")
     assert "continue with" not in ended.err
@@ -47,14 +47,14 @@ def test_an_order_that_is_not_there_is_refused(command: Command, sandbox: Sandbo
 
 @pytest.mark.parametrize("days", [(), ("--from", "2020-01-01", "--to", "2099-01-01")], ids=["usual", "given"])
 def test_the_history_lists_orders_without_codes(command: Command, sandbox: Sandbox, days: tuple[str, ...]) -> None:
-    """The last thirty days and tomorrow unless days are given."""
+    """Without days, it lists from thirty days ago to tomorrow."""
     order_id = command(*PLACE, "--json").facts["order_id"]
     listed = command("order", "history", *days)
     assert [row.split("\t")[:2] for row in listed.out.splitlines()[1:]] == [[str(order_id), "INV-1"]]
     assert [order["order_id"] for order in command("order", "history", *days, "--json").facts["orders"]] == [order_id]
 
 
-def test_a_day_that_is_none_is_wrong_usage(command: Command, sandbox: Sandbox) -> None:
-    """Before anything is asked."""
+def test_an_invalid_day_is_wrong_usage(command: Command, sandbox: Sandbox) -> None:
+    """That is exit 2 before any call."""
     assert command("order", "history", "--from", "2026-02-30").code == 2
     assert not sandbox.requests

@@ -1,4 +1,4 @@
-"""`output`: an odd stream ends no command, and a lost result is never forgotten."""
+"""`output`: an unusual stream ends no command, and a lost result is reported."""
 
 import io
 import os
@@ -20,14 +20,14 @@ class Broken(io.StringIO):
 
 
 def test_results_and_words_go_to_their_streams(capsys: pytest.CaptureFixture[str]) -> None:
-    """A line each."""
+    """Each text becomes a line."""
     out("result")
     say("word")
     assert tuple(capsys.readouterr()) == ("result\n", "word\n")
 
 
 def test_a_closed_stream_takes_nothing_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever closed it wants no output."""
+    """A caller that closes the stream wants no output."""
     monkeypatch.setattr("sys.stdout", None)
     monkeypatch.setattr("sys.stderr", None)
     out("result")
@@ -35,8 +35,8 @@ def test_a_closed_stream_takes_nothing_and_raises_nothing(monkeypatch: pytest.Mo
     assert lost_output() == ""
 
 
-def test_a_result_that_is_lost_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the system's reason, at the end; words for a person that are lost are not."""
+def test_a_lost_result_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reason of the system is returned at the end. Lost messages for a person do not count."""
     full = OSError(28, "No space left on device")
     monkeypatch.setattr("sys.stderr", Broken(full))
     say("word")
@@ -48,13 +48,13 @@ def test_a_result_that_is_lost_is_told_once(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_reader_that_went_away_loses_nothing() -> None:
-    """It wants no more of the result."""
+    """The reader needs no more of the result."""
     note_lost(BrokenPipeError())
     assert lost_output() == ""
 
 
 def test_a_terminal_can_move_its_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file is none, nor a dumb terminal, nor a closed stream."""
+    """A file, a dumb terminal and a closed stream are not terminals."""
     ours, theirs = os.openpty()
     with os.fdopen(theirs, "w") as terminal:
         monkeypatch.setenv("TERM", "xterm")

@@ -1,4 +1,4 @@
-"""`sandbox`: what it prints leads to it, and what it cannot serve is wrong usage."""
+"""`sandbox`: its printed variables lead to it, and settings that it cannot serve are wrong usage."""
 
 import os
 import re
@@ -41,8 +41,8 @@ def test_it_serves_until_a_signal(command: Command, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("flags", [("--faults", "none.json"), ("--host", "256.0.0.1"), ("--books", "no/such/books")])
-def test_what_cannot_be_served_is_wrong_usage(command: Command, flags: tuple[str, str]) -> None:
-    """Exit 2 with the reason."""
+def test_unusable_settings_are_wrong_usage(command: Command, flags: tuple[str, str]) -> None:
+    """That is exit 2 with the reason."""
     ended = command("sandbox", "--port", "0", *flags)
     assert (ended.code, "the sandbox cannot start" in ended.err) == (2, True)
     assert not Path("no").exists()

@@ -9,7 +9,7 @@ from xoxo_async.cli.signals import as_before, ending_signals, interrupt_on_signa
 
 
 def test_an_ending_signal_interrupts() -> None:
-    """As Ctrl-C does."""
+    """Each of them raises KeyboardInterrupt."""
     interrupt_on_signals()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         with pytest.raises(KeyboardInterrupt):
@@ -17,7 +17,7 @@ def test_an_ending_signal_interrupts() -> None:
 
 
 def test_a_hangup_that_is_ignored_stays_ignored() -> None:
-    """As under nohup."""
+    """`nohup` ignores it."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     assert signal.SIGHUP not in ending_signals()
     interrupt_on_signals()
@@ -25,7 +25,7 @@ def test_a_hangup_that_is_ignored_stays_ignored() -> None:
 
 
 def test_handlers_are_put_back_after_a_block() -> None:
-    """An event loop leaves the system's default behind."""
+    """An event loop installs the system's default action when it ends."""
     interrupt_on_signals()
     before = signal.getsignal(signal.SIGTERM)
     with as_before():

@@ -1,4 +1,4 @@
-"""`tables`: tab-separated where no terminal is, drawn without markup where one is."""
+"""`tables`: tab-separated without a terminal, aligned and without markup on one."""
 
 import io
 
@@ -15,13 +15,13 @@ class Terminal(io.StringIO):
 
 
 def test_cells_are_separated_by_tabs(capsys: pytest.CaptureFixture[str]) -> None:
-    """A control character in a cell makes no column and no line; None is empty."""
+    """A control character in a cell starts no column and no line, and None is empty."""
     table(("id", "name"), [(1, "a\tb\nc"), (None, "\x1b[2J")])
     assert capsys.readouterr().out == "id\tname\n1\ta b c\n\t [2J\n"
 
 
 def test_a_terminal_gets_the_words_without_markup(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vendor's brackets are words, not a style."""
+    """Brackets in the vendor's words set no style."""
     stream = Terminal()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setattr("sys.stdout", stream)
@@ -30,8 +30,8 @@ def test_a_terminal_gets_the_words_without_markup(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(("columns", "width"), [("100", 100), ("0", 80), ("x", 80), ("5", 80)])
-def test_a_size_that_makes_no_sense_is_passed_over(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
-    """The library would draw nothing at all."""
+def test_a_too_small_size_is_ignored(monkeypatch: pytest.MonkeyPatch, columns: str, width: int) -> None:
+    """The library would draw nothing."""
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("LINES", "40")
     assert console(io.StringIO()).width == width

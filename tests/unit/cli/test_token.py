@@ -1,4 +1,4 @@
-"""`token`: a pair gets into the store and a token is checked, and no token is ever shown."""
+"""`token`: it stores a pair and checks a token, and never prints a token."""
 
 import io
 import json
@@ -11,10 +11,10 @@ from tests.unit.cli.in_process import Command
 from xoxo_async.sandbox import Sandbox
 
 
-def test_a_good_token_is_said_with_its_end(command: Command, sandbox: Sandbox) -> None:
-    """In words and in JSON, without the token."""
+def test_a_valid_token_is_shown_with_its_expiry(command: Command, sandbox: Sandbox) -> None:
+    """A text and JSON have the expiry without the token."""
     shown, read = command("token"), command("token", "--json")
-    assert shown.out.startswith("the token is good, until ")
+    assert shown.out.startswith("the token is valid until ")
     assert (read.code, read.facts["valid"]) == (0, True)
     assert read.facts["expires_at"].endswith("+00:00")
 
@@ -29,7 +29,7 @@ def test_a_good_token_is_said_with_its_end(command: Command, sandbox: Sandbox) -
     ids=["json", "lines", "refresh alone"],
 )
 def test_a_pair_is_stored_privately(command: Command, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
-    """From the vendor's reply or from lines; 0600; nothing of it is printed."""
+    """The pair is the vendor's reply or lines. The file has mode 0600, and the output has no value of the pair."""
     monkeypatch.setenv("XOXO_TOKEN_FILE", "pair.json")
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     ended = command("token", "import", "--client-id", "me", "--json")
@@ -42,20 +42,20 @@ def test_a_pair_is_stored_privately(command: Command, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("", "no pair on standard input"),
-        ("{", "no JSON object"),
+        ("", "standard input has no pair"),
+        ("{", "not a JSON object"),
         ("a\nb\n2099-01-01\nd\n", "more than three lines"),
         ("a\nb\nnext week\n", "neither a time"),
     ],
 )
-def test_what_is_no_pair_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch, text: str, why: str) -> None:
-    """Exit 2, and nothing is stored."""
+def test_other_input_is_refused(command: Command, monkeypatch: pytest.MonkeyPatch, text: str, why: str) -> None:
+    """That is exit 2, and nothing is stored."""
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     ended = command("token", "import", "--client-id", "me")
     assert (ended.code, why in ended.err) == (2, True)
 
 
 def test_a_pair_needs_an_owner(command: Command) -> None:
-    """A client id, or a file that is named."""
+    """It needs a client id, or the name of a file."""
     ended = command("token", "import")
-    assert (ended.code, "whose pair is it?" in ended.err) == (2, True)
+    assert (ended.code, "not known which account" in ended.err) == (2, True)

@@ -1,4 +1,4 @@
-"""`wording`: money, numbers and times as a person reads them."""
+"""`wording`: money, numbers and times are formatted for a person."""
 
 from decimal import Decimal
 
@@ -18,11 +18,11 @@ from xoxo_async.cli.wording import amounts, money
     ],
 )
 def test_money_is_exact_and_readable(value: Decimal | None, shown: str) -> None:
-    """Amounts keep their digits, in groups of three, the currency before them."""
+    """Amounts keep their digits, in groups of three, after the currency."""
     assert money(value, "INR") == shown
 
 
 def test_sums_name_every_currency() -> None:
-    """Sums are sorted by currency, and no sum at all is said in a word."""
+    """Sums are sorted by currency, and an empty sum is a word."""
     assert amounts({"USD": Decimal(5), "INR": Decimal(1000)}) == "INR 1,000, USD 5"
     assert amounts({}) == "nothing"

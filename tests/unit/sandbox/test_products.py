@@ -1,4 +1,4 @@
-"""`products`: the catalogue has every kind of product that a client must handle, with its prices."""
+"""`products`: the catalog has every kind of product that a client must handle, with its prices."""
 
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ def one(**given: object) -> Product:
     return next(iter(PRODUCTS.values()))._replace(**given)
 
 
-def test_the_catalogue_has_every_kind_of_product() -> None:
+def test_the_catalog_has_every_kind_of_product() -> None:
     """There are fixed and open values, codes and links, PINs, delays, fees, discounts, phone numbers and refusals."""
     products = list(PRODUCTS.values())
     assert all(number == product.id for number, product in PRODUCTS.items())

@@ -1,4 +1,4 @@
-"""`checks`: what a request may hold; what it may not is refused by name before anything is sent."""
+"""`checks`: the values that a request may hold, and the errors that name the others."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime

@@ -1,4 +1,4 @@
-"""`links`: links are made, mailed and never made twice; campaigns are paged, with a fake dispatcher."""
+"""`links`: calls that are never repeated, and campaigns in pages, with a fake dispatcher."""
 
 from datetime import date
 from typing import Any
@@ -16,13 +16,13 @@ DAY = date(2027, 12, 31)
 
 
 def test_links_are_never_made_twice_by_themselves() -> None:
-    """There is no key to ask by: making and mailing are unkeyed, campaigns are reads."""
+    """Making and mailing links are unkeyed operations, and the campaigns are reads."""
     assert links.GENERATE_LINKS.effect is links.SEND_LINKS.effect is EffectClass.UNKEYED
     assert links.LIST_CAMPAIGNS.effect is links.GET_CAMPAIGN.effect is EffectClass.READ
 
 
 async def test_campaigns_are_paged_by_offset(road: Any) -> None:
-    """Page numbers outside, offsets on the wire."""
+    """The caller gives page numbers, and the wire has offsets."""
     road.answers = [(Campaign(campaign_id=1), Campaign(campaign_id=2)), (Campaign(campaign_id=3),)]
     found = [campaign.campaign_id async for campaign in LinkService(road).iterate_campaigns(limit=2)]
     assert found == [1, 2, 3]
@@ -38,7 +38,7 @@ async def test_switched_off_campaigns_can_be_listed(road: Any) -> None:
 
 
 async def test_another_campaign_is_not_the_one(road: Any) -> None:
-    """Only the campaign asked for is returned."""
+    """`get_campaign` returns the campaign with the requested id alone."""
     road.answers = [(Campaign(campaign_id=1), Campaign(campaign_id=7)), (Campaign(campaign_id=1),), ()]
     service = LinkService(road)
     assert (await service.get_campaign(7)).campaign_id == 7
@@ -60,7 +60,7 @@ async def test_wrong_batches_are_not_made(road: Any, wrong: dict[str, Any]) -> N
 
 @pytest.mark.parametrize("emails", [[], "a@b.example", ["a@b.example", "x"], ["a@b.example,c@d.example"]])
 async def test_wrong_addresses_are_not_mailed(road: Any, emails: Any) -> None:
-    """On the wire the addresses are one comma string: an address with a comma would be two."""
+    """The wire has one comma string of addresses, so an address with a comma would be two."""
     with pytest.raises(ConfigError, match="emails"):
         await LinkService(road).send(campaign_id=7, emails=emails, expires_on=DAY)
     assert road.asked == []

@@ -1,4 +1,4 @@
-"""`points`: credits are given and taken back by explicit calls alone, with a fake dispatcher."""
+"""`points`: calls that are never repeated, and the checks of their arguments, with a fake dispatcher."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,7 +16,7 @@ ADA = PointsRecipient(name="Ada", email="a@b.example", amount="12.5")
 
 
 def test_points_are_never_sent_twice_by_themselves() -> None:
-    """There is no key to ask by: both changing calls are unkeyed, the balance is a read."""
+    """Sending and cancelling points are unkeyed operations, and the balance is a read."""
     assert points.SEND_POINTS.effect is points.CANCEL_POINTS.effect is EffectClass.UNKEYED
     assert points.GET_POINTS.effect is EffectClass.READ
 
@@ -25,7 +25,7 @@ def test_points_are_never_sent_twice_by_themselves() -> None:
     "wrong", [{}, {"email": "a@b.example", "phone": "+49"}, {"email": "x"}, {"phone": "a\nb"}, {"phone": "98 Ada"}]
 )
 async def test_a_balance_is_asked_by_one_key(road: Any, wrong: dict[str, Any]) -> None:
-    """Email or phone, exactly one."""
+    """Exactly one of e-mail and phone must be given."""
     with pytest.raises(ConfigError):
         await PointService(road).get_balance(**wrong)
     assert road.asked == []
@@ -53,7 +53,7 @@ async def test_amounts_are_sent_as_plain_text(road: Any, amount: Any) -> None:
     ],
 )
 async def test_wrong_sendings_are_not_sent(road: Any, wrong: dict[str, Any], named: str) -> None:
-    """One wrong receiver stops all, and is named by its place."""
+    """One wrong receiver stops the whole call, and the error names its index."""
     with pytest.raises(ConfigError, match=named):
         await PointService(road).send(**{"sender_email": "boss@b.example", "recipients": [ADA], **wrong})
     assert road.asked == []
@@ -61,7 +61,7 @@ async def test_wrong_sendings_are_not_sent(road: Any, wrong: dict[str, Any], nam
 
 @pytest.mark.parametrize("ids", [[], [0], ["5"], "567"])
 async def test_wrong_ids_are_not_cancelled(road: Any, ids: Any) -> None:
-    """Ids are whole numbers, and at least one."""
+    """`cancel` needs at least one id, and each must be a whole number."""
     with pytest.raises(ConfigError, match="unique_ids"):
         await PointService(road).cancel(ids)
     assert road.asked == []

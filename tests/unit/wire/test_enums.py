@@ -1,4 +1,4 @@
-"""`wire.enums`: the vendor's words in any case, and words never seen before."""
+"""`wire.enums`: the vendor's words in any case, and words that no page has."""
 
 import pickle
 
@@ -13,7 +13,7 @@ from xoxo_async.wire import (
 
 
 def test_unknown_words_do_not_grow_memory() -> None:
-    """Unknown values are not remembered by the enum."""
+    """The enum does not remember unknown words."""
     before = len(DeliveryStatus._value2member_map_)
     for number in range(100):
         DeliveryStatus(f"odd-{number}")
@@ -45,7 +45,7 @@ def test_statuses_are_case_folded_and_spelled_one_way(wire: object, status: Deli
 
 
 def test_an_unknown_status_is_kept() -> None:
-    """A word never seen before is no error; it can be read, compared and copied."""
+    """An unknown word is no error; it can be read, compared and copied."""
     status = decode(status="On_Hold").status
     assert status == "on_hold"
     assert status.value == "on_hold"

@@ -1,4 +1,4 @@
-"""`refusal`: each of the vendor's error shapes, under any status."""
+"""`wire.refusal`: each of the vendor's error shapes, under any status."""
 
 import msgspec
 import pytest
@@ -21,7 +21,7 @@ def _recognise(body: object, status: int = 200, effect: EffectClass = KEYED) -> 
 @pytest.mark.parametrize("status", [200, 400, 404, 422, 500, 502])
 @pytest.mark.parametrize("error_id", sorted(errors.ERROR_IDS))
 def test_an_error_id_decides_whatever_the_status(error_id: str, status: int) -> None:
-    """Shape A: the class and the effect come from the id's row; the vendor's statuses shift between its pages."""
+    """Shape A: the id's row gives class and effect, because the vendor's statuses differ from page to page."""
     error = _recognise({"code": status, "errorId": error_id, "errorInfo": "x", "error": "y"}, status)
     row = errors.ERROR_IDS[error_id]
     assert type(error) is row.error
@@ -30,7 +30,7 @@ def test_an_error_id_decides_whatever_the_status(error_id: str, status: int) -> 
 
 
 def test_only_a_certain_no_is_a_refusal() -> None:
-    """Exactly the ids after which no order can exist have effect none on a placeOrder."""
+    """On a placeOrder, only the ids after which no order can exist have effect `none`."""
     certain = {i for i in errors.ERROR_IDS if _recognise({"errorId": i}, 400).effect == "none"}
     assert certain == {f"PLE{n}" for n in (10001, 10014, 10015, 10018, 10019, 10041, 10042)}
 
@@ -57,8 +57,8 @@ def test_token_errors_may_be_tried_again(body: object, status: int, kind: type[e
 
 
 @pytest.mark.parametrize("error_id", ["PIPE10015", "PIPE10016", "PIPE10017", "PLE10019"])
-def test_business_401s_never_ask_for_a_new_token(error_id: str) -> None:
-    """A disabled user, company or address and a missing permission are no token trouble."""
+def test_business_401s_renew_no_token(error_id: str) -> None:
+    """A disabled user or company, a refused address or a missing permission is no token error."""
     error = _recognise({"code": 401, "errorId": error_id, "error": "x"}, 401)
     assert not isinstance(error, errors.TokenRejectedError)
     assert not error.retryable
@@ -82,8 +82,8 @@ def test_rate_limits_are_seen_in_the_body(body: object, seconds: float | None, s
 
 
 @pytest.mark.parametrize("inner", [{"success": 0, "message": "no", "data": None}, {"error": True, "message": "no"}])
-def test_a_failure_inside_a_success_envelope_is_a_refusal(inner: object) -> None:
-    """Shape G: a 200 whose inner flag says no; nothing proves that no order exists."""
+def test_a_flag_that_says_no_refuses(inner: object) -> None:
+    """Shape G: a 200 whose inner flag says no raises `RefusedError`, and does not prove that no order exists."""
     error = _recognise({"data": {"placeOrder": inner}})
     assert type(error) is errors.RefusedError
     assert error.effect == "possible"
@@ -106,10 +106,8 @@ def test_a_failure_inside_a_success_envelope_is_a_refusal(inner: object) -> None
         (b'{"message": "no"}', 418, errors.RefusedError),
     ],
 )
-def test_anything_else_is_told_by_status_and_proves_nothing(
-    body: object, status: int, kind: type[errors.XoxoError]
-) -> None:
-    """Shapes F and H, HTML, empty, broken and deep bodies: each has one end, and none says that no order exists."""
+def test_other_answers_are_classified_by_status(body: object, status: int, kind: type[errors.XoxoError]) -> None:
+    """Shapes F and H, HTML, empty, broken and deep bodies end as errors that prove nothing about an order."""
     error = _recognise(body, status)
     assert type(error) is kind
     assert error.effect == "possible"
@@ -117,7 +115,7 @@ def test_anything_else_is_told_by_status_and_proves_nothing(
 
 
 def test_a_read_never_has_an_effect() -> None:
-    """Whatever ends a read, it changed nothing."""
+    """The effect of every failed read is `none`."""
     assert _recognise({"code": 502, "errorId": "PLE10023"}, 502, READ).effect == "none"
 
 
@@ -131,7 +129,7 @@ FIELDS = ["code", "errorId", "errorInfo", "error", "error_description", "error_m
 
 @given(body=st.dictionaries(st.sampled_from(FIELDS), JSON), status=st.integers(200, 599))
 def test_any_json_ends_as_one_of_our_errors(body: dict[str, object], status: int) -> None:
-    """No value in any field makes recognition fail, and what it echoes is printable."""
+    """Any value in any field ends as one of the SDK's errors, and the message is printable."""
     error = _recognise(msgspec.json.encode(body), status)
     assert isinstance(error, errors.XoxoError)
     assert str(error).isprintable()
@@ -139,7 +137,7 @@ def test_any_json_ends_as_one_of_our_errors(body: dict[str, object], status: int
 
 @given(st.binary(), st.integers(200, 599))
 def test_any_bytes_end_as_one_of_our_errors(body: bytes, status: int) -> None:
-    """Rubbish is recognised as rubbish."""
+    """Bytes that are no JSON end as one of the SDK's errors."""
     assert isinstance(_recognise(body, status), errors.XoxoError)
 
 
@@ -152,8 +150,8 @@ def test_any_bytes_end_as_one_of_our_errors(body: bytes, status: int) -> None:
         {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 1}]},
     ],
 )
-def test_an_answer_that_says_yes_and_no_proves_nothing(told: dict[str, object]) -> None:
-    """A refusal beside an order that says it was placed may hide a success: never `none`, never sent again."""
+def test_a_contradictory_answer_is_doubt(told: dict[str, object]) -> None:
+    """A refusal beside an order may hide a success, so its effect is never `none`."""
     inner = {"placeOrder": {"status": 1, "data": {"orderId": "abc", "vouchers": []}}}
     error = recognise(msgspec.json.encode({**told, "data": inner}), 200)
     assert (error.effect, error.retryable) == ("possible", False)
@@ -182,7 +180,7 @@ ECHOES: list[object] = [
 @pytest.mark.parametrize("status", [200, 400, 401, 404, 429, 500])
 @pytest.mark.parametrize("body", ECHOES, ids=str)
 def test_no_error_shows_what_the_server_echoes(body: object, status: int) -> None:
-    """Neither a secret nor the first half of one that was cut off."""
+    """A message holds neither an echoed secret nor the first half of one that was cut off."""
     error = recognise(msgspec.json.encode(body), status, secrets=[Secret(ECHOED)])
     shown = f"{error} {error!r} {vars(error)}".lower()
     assert ECHOED[:8].lower() not in shown
@@ -190,7 +188,7 @@ def test_no_error_shows_what_the_server_echoes(body: object, status: int) -> Non
 
 
 def test_masking_changes_no_decision() -> None:
-    """A secret that is one of the vendor's words masks the text, and the error is what it was."""
+    """A secret that equals one of the vendor's words is masked in the text, and the error stays the same."""
     secrets = [Secret("invalid_token"), Secret("PLE10018"), Secret("auth.request_limit_exceeded"), Secret("errorInfo")]
     for body in (
         {"error": "invalid_token", "error_description": "x"},
@@ -229,7 +227,7 @@ NAMED = [
 @pytest.mark.parametrize("told", TOLD, ids=str)
 @pytest.mark.parametrize("status", [200, 401, 429])
 def test_a_refusal_that_names_an_order_is_doubt(told: dict[str, object], named: dict[str, object], status: int) -> None:
-    """Wherever the order id stands, and whatever else the answer says: nobody may send it again."""
+    """An order id anywhere in a refusal makes its effect `possible`."""
     error = _recognise({**told, **named}, status)
     assert (error.effect, error.retryable) == ("possible", False)
     assert _recognise({**told, **named}, status, READ).effect == "none"
@@ -248,18 +246,18 @@ def test_a_refusal_that_names_an_order_is_doubt(told: dict[str, object], named: 
     ids=str,
 )
 def test_a_refusal_without_an_order_id_is_one(named: dict[str, object]) -> None:
-    """Zero and blank ids are none, and the vendor's word for the poNumber is no order id."""
+    """Zero and blank ids do not count, nor does the vendor's word for the poNumber."""
     assert _recognise({"errorId": "PLE10001", **named}, 400).effect == "none"
 
 
-def test_an_order_id_in_what_is_no_json_is_doubt() -> None:
-    """Half an answer under a 429 may be that of an order."""
+def test_an_order_id_outside_json_is_doubt() -> None:
+    """A broken answer under a 429 may be the answer to an order."""
     for body in (b'{"data":{"placeOrder":{"data":{"orderId":5,"vou', b'{"errorId":"PLE10011","err'):
         assert _recognise(body, 429).effect == "possible"
 
 
-def test_a_429_with_an_id_that_nobody_knows_is_doubt() -> None:
-    """The id comes from the application, not from the limiter; for a read it is a rate limit like any other."""
+def test_a_429_with_an_unknown_id_is_doubt() -> None:
+    """The id comes from the application behind the limiter; for a read it is an ordinary rate limit."""
     body = {"code": 429, "errorId": "PLE10099", "error": "x"}
     error = _recognise(body, 429)
     assert isinstance(error, errors.RateLimitedError)
@@ -268,8 +266,8 @@ def test_a_429_with_an_id_that_nobody_knows_is_doubt() -> None:
     assert (type(error), error.effect, error.retryable) == (errors.RateLimitedError, "none", True)
 
 
-def test_the_documented_words_of_a_rate_limit_are_proof_beside_an_id_that_nobody_knows() -> None:
-    """But not beside one after which an order may exist."""
+def test_rate_limit_words_outweigh_an_unknown_id() -> None:
+    """The documented words prove that nothing was processed, unless the id means that an order may exist."""
     words = {"errors": [{"message": "auth.request_limit_exceeded", "penaltySeconds": 60}]}
     error = _recognise({"errorId": "PIPE10099", **words}, 429)
     assert (type(error), error.effect, error.retryable) == (errors.RateLimitedError, "none", True)

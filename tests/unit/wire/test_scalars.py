@@ -1,4 +1,4 @@
-"""`wire.scalars`: money and dates in every documented form, and nothing but DecodeError for what is none."""
+"""`wire.scalars`: money and dates in every documented form, and DecodeError for anything else."""
 
 from datetime import date, datetime
 
@@ -16,7 +16,7 @@ from xoxo_async.wire import (
 
 @pytest.mark.parametrize("value", [True, [], {}, "ten", "1,5"])
 def test_what_is_no_money_is_refused(value: object) -> None:
-    """A text or a list is no amount."""
+    """A text or a list is no amount of money."""
     with pytest.raises(DecodeError):
         to_decimal(value)
 
@@ -50,7 +50,7 @@ def test_dates_in_every_documented_form(text: str, day: date) -> None:
     ],
 )  # fmt: skip
 def test_zero_dates_and_blanks_are_none(text: object) -> None:
-    """`created_date` may be 0000-00-00 00:00:00, `deliveryDate` is blank while pending; other back ends have others."""
+    """`created_date` may be 0000-00-00 00:00:00, and `deliveryDate` is blank while an order is pending."""
     assert parse_date(text) is None
     assert parse_datetime(text) is None
 
@@ -67,7 +67,7 @@ def test_zero_dates_and_blanks_are_none(text: object) -> None:
     ],
 )
 def test_times_never_have_a_zone(text: str, moment: datetime) -> None:
-    """The vendor writes none; where one is there all the same, the time is in UTC, and any two can be compared."""
+    """A time with a zone becomes UTC without one, so that any two times can be compared."""
     assert parse_datetime(text) == moment
     assert parse_datetime("0001-01-01T00:00:00+14:00") is None
 

@@ -1,4 +1,4 @@
-"""`wire.tolerant`: every documented quirk by name, and DecodeError with the place, not the value, for what is none."""
+"""`wire.tolerant`: every documented form of a value, and errors that name the place without the value."""
 
 from decimal import Decimal
 from typing import Any
@@ -16,14 +16,14 @@ from xoxo_async.wire.tolerant import fit
 
 @pytest.mark.parametrize("blank", ["", " ", None])
 def test_blank_money_is_none(blank: object) -> None:
-    """`orderDiscount` is "" in real answers, `exchangeRate` null: that is no amount."""
+    """`orderDiscount` may be "" and `exchangeRate` null; both mean no amount."""
     assert decode(amount=blank).amount is None
     assert to_decimal(blank) is None
 
 
 @pytest.mark.parametrize("blank", ['""', "[]", "{}"])
-def test_blank_money_that_must_be_there_is_an_error(blank: str) -> None:
-    """A balance of "" is no balance: the attribute is never None where its type says Decimal."""
+def test_required_money_may_not_be_blank(blank: str) -> None:
+    """A balance of "" is an error, so an attribute of type Decimal is never None."""
     with pytest.raises(DecodeError, match=r"\$\.price"):
         decode_text(f'{{"price": {blank}}}')
 
@@ -42,7 +42,7 @@ def test_ids_beyond_64_bits_are_kept() -> None:
 
 @pytest.mark.parametrize("value", [1.5, "x", [1], {"a": 1}, True])
 def test_what_is_no_id_is_refused(value: object) -> None:
-    """Half an id is none; the message says where, and what was expected."""
+    """The error names the place and the expected kind."""
     with pytest.raises(DecodeError, match=r"\$\.number: expected"):
         decode(number=value)
 
@@ -51,13 +51,13 @@ def test_what_is_no_id_is_refused(value: object) -> None:
     ("value", "text"), [("a", "a"), (5, "5"), (5.5, "5.5"), (True, "true"), (False, "false"), (None, "")]
 )
 def test_texts_come_as_other_scalars_too(value: object, text: str) -> None:
-    """A number or null where a text is documented."""
+    """A number or null is read where a text is documented."""
     assert decode(text=value).text == text
 
 
 @pytest.mark.parametrize("empty", [[], {}])
 def test_an_empty_list_or_object_is_no_text(empty: object) -> None:
-    """PHP back ends write it where there is nothing; it must not cost the whole reply."""
+    """PHP back ends write an empty list for no text; that does not fail the whole reply."""
     thing = decode(text=empty, note=empty, status=empty)
     assert (thing.text, thing.note, thing.status) == ("", None, DeliveryStatus.NONE)
 
@@ -111,13 +111,13 @@ def test_a_comma_string_is_a_list() -> None:
     ("text", "code"), [('"0012"', "0012"), ("1234", "1234"), ("12.50", "12.50"), ('""', ""), ("null", "")]
 )
 def test_codes_keep_their_digits(text: str, code: str) -> None:
-    """A numeric code is its raw text, leading zeros of a string included; `pin` is "" or null where there is none."""
+    """A numeric code stays its text with leading zeros; `pin` is "" or null where there is none."""
     assert decode_text(f'{{"code": {text}}}').code.reveal() == code
 
 
 @pytest.mark.parametrize("value", [[], {}, ["HUNTER-2"], {"x": "HUNTER-2"}])
 def test_an_odd_code_is_not_in_the_message(value: object) -> None:
-    """Voucher codes are cash: an error names the place and the kind, never the value."""
+    """Voucher codes are cash, so an error names the place and the kind, never the value."""
     with pytest.raises(DecodeError, match="code") as caught:
         decode(code=value)
     assert "HUNTER" not in str(caught.value)
@@ -139,8 +139,8 @@ def test_an_odd_code_is_not_in_the_message(value: object) -> None:
     ],
     ids=str,
 )
-def test_what_does_not_fit_is_told_by_its_place(value: object, place: str | None) -> None:
-    """From the top of the answer down; an answer of `[]` is an empty object."""
+def test_an_error_names_the_place(value: object, place: str | None) -> None:
+    """The place is a path from the top of the answer; an answer of `[]` is an empty object."""
     if place is None:
         assert fit(value, Thing, "$") == Thing()
         return
@@ -153,15 +153,15 @@ class Needy(msgspec.Struct, frozen=True):
     tag: str = "none"
 
 
-def test_a_field_that_must_be_there_is_missed_by_its_name_on_the_wire() -> None:
-    """Another one that is null is as good as absent."""
+def test_a_missing_field_has_its_wire_name() -> None:
+    """A required field may not be absent; an optional field may be null."""
     with pytest.raises(DecodeError, match=r"lacks \$\.orderId"):
         fit({"order_id": 1}, Needy, "$")
     assert fit({"orderId": "1", "tag": None}, Needy, "$") == Needy(1)
 
 
-def test_a_field_of_two_kinds_is_the_first_that_fits() -> None:
-    """A number or a list of them, as `tatInDays` or `pin` may be; where neither fits, the last one says why."""
+def test_the_first_kind_that_fits_counts() -> None:
+    """`tatInDays` and `pin` have several kinds; where none fits, the error is that of the last."""
     assert fit("3", int | tuple[int, ...], "$") == 3
     assert fit([3, "4"], int | tuple[int, ...], "$") == (3, 4)
     assert fit([], tuple[int, ...] | None, "$") == ()
@@ -170,38 +170,38 @@ def test_a_field_of_two_kinds_is_the_first_that_fits() -> None:
         fit({"a": 1}, int | tuple[int, ...], "$")
 
 
-def test_a_pair_has_as_many_as_it_says() -> None:
-    """Each fits its own kind."""
+def test_a_fixed_list_has_its_length() -> None:
+    """Each item fits its own kind."""
     assert fit(["1", 2], tuple[int, str], "$") == (1, "2")
     for value in ([1], [1, "2", 3], "12", None):
         with pytest.raises(DecodeError, match="expected list of 2"):
             fit(value, tuple[int, str], "$")
 
 
-def test_odd_money_in_one_item_is_found_though_the_others_are_taken_as_declared() -> None:
-    """Each item of a list goes the way it needs."""
+def test_odd_money_in_one_item_is_found() -> None:
+    """Each item of a list is read by itself, fast or with tolerance."""
     good = [{"name": "a", "cost": 1}, {"name": 5, "cost": "2.50"}, {"name": "c", "cost": ""}]
     assert fit(good, tuple[Part, ...], "$") == (Part("a", Decimal(1)), Part("5", Decimal("2.50")), Part("c", None))
     with pytest.raises(DecodeError, match=r"\$\[1\]\.cost"):
         fit([good[0], {"cost": "NaN"}], tuple[Part, ...], "$")
 
 
-def test_what_has_no_kind_is_kept_as_it_came() -> None:
-    """For a property to read."""
+def test_a_value_without_kind_is_kept() -> None:
+    """A property reads the raw value on demand."""
     odd = {"a": [None, "", 1]}
     assert fit(odd, Any, "$") is odd
     assert fit(odd, object, "$") is odd
 
 
 @pytest.mark.parametrize("written", [10**31 + 1, "1" * 32, f" -{'1' * 32} "])
-def test_a_whole_number_may_have_any_number_of_digits(written: object) -> None:
-    """Some ids are long; only money has a magnitude that would be absurd."""
+def test_a_whole_number_may_be_long(written: object) -> None:
+    """Some ids are long; only money has an upper bound."""
     assert fit(written, int, "$") == int(str(written))
 
 
 @pytest.mark.parametrize("written", ["", "x", "1.5", "NaN", None, [], "9" * 5000])
 def test_what_is_no_whole_number_is_called_that(written: object) -> None:
-    """Not an amount of money: it may be an id."""
+    """The error does not call an id an amount of money."""
     with pytest.raises(DecodeError, match=r"^\$\.id: expected whole number"):
         fit(written, int, "$.id")
 
@@ -228,6 +228,6 @@ USUAL = st.fixed_dictionaries(
 
 @given(USUAL)
 def test_both_roads_read_a_usual_answer_alike(fields: dict[str, object]) -> None:
-    """One odd field elsewhere must not change what the others say."""
+    """One odd field elsewhere does not change how the other fields are read."""
     body = msgspec.json.encode(fields)
     assert fit(read_untyped(body), Thing, "$") == DECODER.decode(body)

@@ -1,4 +1,4 @@
-"""`wire.untyped`: what no struct knows is read on demand."""
+"""`wire.untyped`: fields that no struct has, read on demand."""
 
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from xoxo_async.wire import (
 
 @pytest.mark.parametrize("wrap", [bytes, RawReply])
 def test_unknown_fields_can_be_reached(wrap: Any) -> None:
-    """What the struct does not know is read out of the raw answer on demand, numbers exactly."""
+    """`extra_fields` reads them out of the raw answer, with exact numbers."""
     body = b'{"data": {"op": {"known": 1, "new": 1.10}}}'
     assert extra_fields(wrap(body), ("data", "op"), frozenset({"known"})) == {"new": Decimal("1.10")}
     assert extra_fields(wrap(body), ("data", "other"), frozenset()) == {}

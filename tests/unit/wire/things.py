@@ -1,4 +1,4 @@
-"""An answer with a field of every kind, and how it is read."""
+"""An answer with a field of every kind, and how the tests read it."""
 
 import json
 from decimal import Decimal

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PLANNED_AT"]
+__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PLANNED_AT", "SETTINGS"]
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
@@ -15,3 +15,6 @@ LAST_SLOT: Final = "last_slot"
 
 PLANNED_AT: Final = "planned_at"
 """When the job was planned first, in epoch seconds: an order that is older is not the job's."""
+
+SETTINGS: Final = "settings"
+"""The flags of the command's last run that are no bounds, as JSON: `status` prints them in the command that goes on."""

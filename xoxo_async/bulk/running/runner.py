@@ -96,7 +96,7 @@ class Runner:
         self._idle: Final[list[anyio.Event]] = []
         self._room_again = anyio.Event()  # the feeder waits for it
         self._fed = False
-        stop.call_when_set(lambda _pause, _reason: self._room_again.set())
+        stop.call_when_set(lambda _pause: self._room_again.set())
 
     async def send_all(self) -> None:
         """Send every planned line of the ledger, or as many as go until something stops the run.

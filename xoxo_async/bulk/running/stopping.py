@@ -19,10 +19,10 @@ class StopSignal:
         self.interrupted: Final = anyio.Event()
         """Set when a person wants the end: then look-ups end as well. After any other pause they go on."""
         self._stopped: Final = anyio.Event()
-        self._callbacks: Final[list[Callable[[Pause, str], None]]] = []
+        self._callbacks: Final[list[Callable[[Pause], None]]] = []
 
-    def call_when_set(self, callback: Callable[[Pause, str], None]) -> None:
-        """Have a callable called with the pause and its reason when the signal is set.
+    def call_when_set(self, callback: Callable[[Pause], None]) -> None:
+        """Have a callable called with the pause when the signal is set.
 
         Args:
             callback: The callable.
@@ -40,7 +40,7 @@ class StopSignal:
             self.pause, self.reason = pause, reason
             self._stopped.set()
             for callback in self._callbacks:
-                callback(pause, reason)
+                callback(pause)
         if pause is Pause.INTERRUPTED:
             self.interrupted.set()
 

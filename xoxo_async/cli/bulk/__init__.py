@@ -1,1 +1,1 @@
-"""The commands of `xoxo bulk`, a module each, and what they share. `cli/main.py` lists them."""
+"""The commands of `xoxo bulk`, one module each, and the modules that they share. `cli/main.py` lists the commands."""

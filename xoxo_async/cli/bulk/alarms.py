@@ -1,4 +1,4 @@
-"""Alarms of a ledger, as every command over it prints them."""
+"""Print the alarms of a ledger."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -16,15 +16,15 @@ _SHOWN: Final = 10
 
 
 def print_alarms(alarms: Sequence["Alarm"], total: int) -> None:
-    """Write what must reach a person to standard error.
+    """Write alarms to standard error, the first ten of them in full.
 
     Args:
-        alarms: The first alarms.
-        total: How many there are.
+        alarms: The first alarms of the ledger.
+        total: The number of all alarms.
     """
     for alarm in alarms[:_SHOWN]:
         say(f"alarm: {scrub(alarm.text)}")
     if total > _SHOWN:
-        say(f"… and {count(total - _SHOWN, 'alarm')} more")
+        say(f"… and {count(total - _SHOWN, 'more alarm')}")
     if total:
-        say("ask the vendor about these orders before their codes are handed out; alarms stay in the ledger")
+        say("ask the vendor about these orders before you hand out their codes; alarms stay in the ledger")

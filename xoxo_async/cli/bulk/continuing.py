@@ -1,9 +1,10 @@
-"""The command that goes on with a ledger, at the server it was begun at, within the bounds it was given."""
+"""Build the command that continues a ledger, with the server and the bounds of its last run."""
 
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from xoxo_async.bulk.ledger.facts import SETTINGS
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.json_output import json_text
 
@@ -13,23 +14,21 @@ if TYPE_CHECKING:
 
 __all__ = ["continue_ledger", "keep_settings", "next_command"]
 
-_SETTINGS: Final = "settings"
-"""What a ledger's fact is called that holds the flags of its last run."""
 _DECODER: Final = msgspec.json.Decoder(dict[str, list[str]])
 
 
 async def keep_settings(ledger: "Ledger", flags: dict[str, list[str]]) -> None:
-    """Keep the flags of a run beside its lines, so that `status` can tell a person to go on within the same bounds.
+    """Store the flags of a run in its ledger, so that `status` prints a command with the same bounds.
 
     Args:
         ledger: The ledger.
         flags: The flags of the run, for `resume` and for `reconcile`.
     """
-    await ledger.set_fact(_SETTINGS, json_text(flags))
+    await ledger.set_fact(SETTINGS, json_text(flags))
 
 
 async def continue_ledger(ledger: "Ledger", action: str) -> str:
-    """Return the command that goes on with a ledger.
+    """Return the command that continues a ledger.
 
     Args:
         ledger: The ledger.
@@ -37,18 +36,18 @@ async def continue_ledger(ledger: "Ledger", action: str) -> str:
     """
     from xoxo_async.bulk.identity import is_of_own_sandbox
 
-    kept = await ledger.get_fact(_SETTINGS)
+    kept = await ledger.get_fact(SETTINGS)
     flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
     return command_line("bulk", action, "--ledger", ledger.name, *flags)
 
 
 async def next_command(ledger: "Ledger", counts: "Counts", holder: int | None) -> str:
-    """Return the command after which fewer lines are left; empty where none helps, or somebody is at work.
+    """Return the command that finishes more lines; empty if no command does, or if a process works on the ledger.
 
     Args:
         ledger: The ledger.
-        counts: What it says.
-        holder: The process that works on it; None where none does.
+        counts: Its counts.
+        holder: The id of the process that works on it; None if no process does.
     """
     from xoxo_async.bulk.ledger.lines import LineState
 

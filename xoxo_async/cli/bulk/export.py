@@ -1,4 +1,4 @@
-"""`xoxo bulk export`: a row for every voucher, in a file that nobody else can read; codes that it lacks are named."""
+"""`xoxo bulk export`: write a row for every voucher to a private file, and name the rows without codes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,42 +34,42 @@ __all__ = ["export", "run_export"]
     epilog="""\b
 Examples:
   xoxo bulk export --ledger march.db --out codes.csv --reveal
-  xoxo bulk export --ledger march.db --out report.jsonl          everything but the codes""",
+  xoxo bulk export --ledger march.db --out report.jsonl          everything except the codes""",
 )
 @ledger_option
 @click.option("--out", "path", type=click.Path(path_type=Path), required=True, metavar="FILE",
-              help="Where to: .csv or .jsonl, for you alone. Replaces an older export, no other file.")  # fmt: skip
-@click.option("--reveal", is_flag=True, help="Write the codes themselves; they are cash.")
+              help="The new file, .csv or .jsonl, mode 0600. It may replace an older export only.")  # fmt: skip
+@click.option("--reveal", is_flag=True, help="Write the codes themselves. They are cash.")
 @json_option
 @connection_options
 def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> int:
-    """Write a row for every voucher, and one for every order without. Codes are masked unless --reveal.
+    """Write a row for every voucher, and one for every order without vouchers. Codes are masked without --reveal.
 
-    Exit code 3: some rows have no codes in the file, or not all; standard error names them.
+    Exit code 3: some rows lack codes, and standard error names them.
 
-    No spreadsheet runs a cell of a .csv: a text that begins with = + - @, a tab or a line end gets an apostrophe before
-    it, and one that begins with an apostrophe gets a second one. Codes and PINs are written exactly as they are. In
-    .jsonl everything is exact.
+    A spreadsheet runs no cell of a .csv as a formula: a text that begins with = + - @, a tab or a line end gets an
+    apostrophe before it, and a text that begins with an apostrophe gets a second one. Codes and PINs are exact. In
+    .jsonl every text is exact.
     """
     return run_export(ledger, path, Connection(books=books_of(ledger), **where), reveal=reveal, as_json=as_json)
 
 
 def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, as_json: bool) -> int:
-    """Write a ledger's rows and codes to a file, and print what was written.
+    """Write the rows and codes of a ledger to a file, and print a summary.
 
     Args:
         path: The ledger.
-        out: The file, `.csv` or `.jsonl`; an older export of that name is replaced, since this one has more.
-        connection: Where codes that the ledger does not keep are fetched from.
-        reveal: Whether codes are written as they are.
+        out: The file, `.csv` or `.jsonl`. It replaces an older export with that name.
+        connection: The server that has the codes, if the ledger does not keep them.
+        reveal: Whether to write codes in clear.
         as_json: Whether to print JSON.
 
     Returns:
-        The exit code: 4 for an alarm, 3 where codes are missing.
+        The exit code: 4 for an alarm, 3 if codes are missing.
 
     Raises:
-        ConfigError: When the file cannot be written, or is of another kind; or credentials are missing to fetch codes.
-        XoxoError: When the ledger or the vendor fails; no file is left then.
+        ConfigError: The file cannot be written or has another suffix, or credentials to fetch codes are missing.
+        XoxoError: The ledger or the vendor failed. No file is left.
     """
     from xoxo_async.bulk.exporting.fetching import CodeFetcher
     from xoxo_async.bulk.exporting.files import ExportFile, export_rows
@@ -77,7 +77,7 @@ def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, a
     file = ExportFile(out, ledger=str(path))
 
     async def write(ledger: "Ledger") -> "tuple[Exported, str]":
-        # Opened once it is needed: an export of codes that the ledger keeps needs no credentials.
+        # The fetcher opens a client only when it needs one, so an export of codes in the ledger needs no credentials.
         fetcher = CodeFetcher(ledger, lambda: open_client(connection), address=address_of(connection))
         done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
         return done, await _next_command(ledger, done)
@@ -92,7 +92,7 @@ def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, a
 
 
 async def _next_command(ledger: "Ledger", done: "Exported") -> str:
-    """Return the command after which an export has more; empty where none would help."""
+    """Return the command after which an export has more codes; empty if no command helps."""
     from xoxo_async.bulk.ledger.lines import LineState
 
     counts = await ledger.counts()
@@ -102,7 +102,7 @@ async def _next_command(ledger: "Ledger", done: "Exported") -> str:
 
 
 def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -> None:
-    """Print what was written, and what is not in it."""
+    """Print what the file has, and what it lacks."""
     in_clear = "in clear" if reveal else "masked; --reveal writes them"
     say(f"{count(done.rows, 'row')} in {file.path}, {count(done.codes, 'code')} {in_clear}")
     if done.formulas and reveal and file.as_csv:

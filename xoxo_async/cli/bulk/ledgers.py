@@ -1,4 +1,4 @@
-"""From the path of a ledger to the open ledger."""
+"""Open the ledger at a path."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,13 +21,13 @@ def with_ledger(
     read_only: bool = False,
     store_codes: bool = True,
 ) -> T:
-    """Open a ledger that exists, work on it, close it.
+    """Open an existing ledger, call a function with it, and close it.
 
     Args:
         path: The ledger.
-        work: What to do with it.
-        read_only: Whether to look only, also while somebody else works on it.
-        store_codes: Whether codes are looked at; without, no key is needed.
+        work: The function.
+        read_only: Whether only to read, which is possible while another process works on the ledger.
+        store_codes: Whether the function uses voucher codes. If not, no key is needed.
     """
     from xoxo_async.bulk.ledger.opening import open_ledger
 

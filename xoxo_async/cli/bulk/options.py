@@ -19,15 +19,15 @@ __all__ = [
 
 
 class LedgerPath(click.Path):
-    """The path of a ledger: not empty, and not that of a folder."""
+    """The path of a ledger: a file, not a folder and not a URL."""
 
     def __init__(self) -> None:
         super().__init__(path_type=Path)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
+        """Return the path, or fail with a usage error."""
         if "://" in str(value):
-            # Without the URL: it may hold a password.
+            # The message does not show the URL, because that may contain a password.
             self.fail("a ledger is a file: give its path, not a URL", param, ctx)
         if not str(value).strip() or not Path(value).name:
             self.fail(f"{str(value)!r} is not a file's name", param, ctx)
@@ -35,30 +35,30 @@ class LedgerPath(click.Path):
 
 
 ledger_option: Final[Decorator] = click.option(
-    "--ledger", type=LedgerPath(), required=True, metavar="FILE", help="The job's ledger: the truth about it."
+    "--ledger", type=LedgerPath(), required=True, metavar="FILE", help="The ledger of the job."
 )
 reason_option: Final[Decorator] = click.option(
-    "--reason", required=True, metavar="TEXT", help="Why; kept in the journal."
+    "--reason", required=True, metavar="TEXT", help="The reason, which the journal keeps."
 )
 
 work_options: Final[Decorator] = with_options(
     ledger_option,
-    click.option("--job", default="", metavar="NAME", help="The job's name [default: the ledger's own]."),
+    click.option("--job", default="", metavar="NAME", help="The name of the job [default: the ledger's own]."),
     click.option("--concurrency", type=CONCURRENCY, metavar="N|auto",
-                 help="Orders in flight at most; auto has as many as the allowance needs [default: what the ledger"
-                 " keeps, else auto]."),
+                 help="The most orders in flight; auto: as many as the rate limit needs [default: what the ledger"
+                 " keeps, or auto]."),
     click.option("--rate", type=RATE, metavar="N|none",
-                 help="Orders a minute [default: what the ledger keeps, else the vendor's 100]."),
+                 help="Orders a minute [default: what the ledger keeps, or the vendor's 100]."),
     click.option("--settle", type=SECONDS, metavar="S",
-                 help="Seconds until a lost order counts as absent [default: what the ledger keeps, else 150]."),
+                 help="Seconds until a lost order counts as absent [default: what the ledger keeps, or 150]."),
     click.option("--resend", type=click.Choice(["settled", "never"]),
-                 help="Whether what is proven absent is placed again, or left to a person [default: what the ledger"
-                 " keeps, else settled]."),
-    click.option("--no-codes", is_flag=True, help="Keep no voucher codes in the ledger, only order ids."),
+                 help="Place an order again if it is proven absent (settled), or leave it to a person (never) [default:"
+                 " what the ledger keeps, or settled]."),
+    click.option("--no-codes", is_flag=True, help="Keep order ids in the ledger, and no voucher codes."),
     click.option("--pause-limit", type=SECONDS, default=60.0, show_default=True, metavar="S",
-                 help="Seconds a dead server, or a penalty's end, is waited for before the run pauses (exit 5)."),
+                 help="Seconds to wait for a dead server or the end of a penalty, before the run pauses (exit 5)."),
     click.option("--grace", type=SECONDS, default=30.0, show_default=True, metavar="S",
-                 help="Seconds that requests in flight get after Ctrl-C."),
+                 help="Seconds that requests in flight have after Ctrl-C."),
     json_option,
     connection_options,
 )  # fmt: skip
@@ -66,22 +66,22 @@ work_options: Final[Decorator] = with_options(
 
 spend_options: Final[Decorator] = with_options(
     click.option("--max-spend", type=AMOUNT, metavar="N",
-                 help="What the job may cost, in the account's currency; it pauses before it could go over [default:"
-                 " what the ledger keeps]."),
+                 help="The most that the job may cost, in the account's currency. It pauses before it could cost more"
+                 " [default: what the ledger keeps]."),
     click.option("--restore", is_flag=True,
-                 help="This ledger replaces a lost one, or is an older copy: look every planned row up before it is"
-                 " sent, and adopt the orders that match."),
+                 help="Look up every planned row before it is sent, and adopt the orders that match. For a ledger that"
+                 " replaces a lost one, or is an older copy."),
     yes_option,
 )  # fmt: skip
 """The flags of commands that place orders."""
 
 row_options: Final[Decorator] = with_options(
     click.option("--pack", is_flag=True,
-                 help="Let rows of one product and value that want only codes share orders, up to its limit."),
-    click.option("--skip-invalid", is_flag=True, help="Leave bad rows out (exit 3) instead of sending nothing."),
+                 help="Put rows with one product and value that need only codes into shared orders."),
+    click.option("--skip-invalid", is_flag=True, help="Leave out bad rows (exit 3) instead of sending nothing."),
     click.option("--withdraw-missing", "missing", flag_value="withdraw", default="refuse",
-                 help="Withdraw planned rows of the ledger that ORDERS no longer has."),
+                 help="Withdraw planned rows of the ledger that ORDERS lacks."),
     click.option("--keep-missing", "missing", flag_value="keep",
-                 help="Send planned rows of the ledger although ORDERS no longer has them."),
+                 help="Send planned rows of the ledger that ORDERS lacks."),
 )  # fmt: skip
-"""The flags that say how rows become orders."""
+"""The flags that decide how rows become orders."""

@@ -1,4 +1,4 @@
-"""How a run ended: its counts, its exit code, and what to do next, printed for a person or as JSON."""
+"""Print how a run ended, for a person or as JSON: its counts, its exit code and the next command."""
 
 from decimal import Decimal
 
@@ -24,13 +24,13 @@ class Outcome(msgspec.Struct):
     """How a run ended.
 
     Attributes:
-        report: The job's state; None when no ledger was reached.
-        error: The error that ended it, None for an end in order.
+        report: The counts of the job; None if no ledger was opened.
+        error: The error that ended the run; None if no error did.
         began: Whether anything may have been sent.
-        idle: Whether there was nothing to do.
-        manual: Lines that wait for a person.
-        cancelled: Lines whose codes never come: the vendor cancelled their delivery.
-        skipped: Bad rows that were left out.
+        idle: Whether the run changed nothing.
+        manual: How many lines wait for a person.
+        cancelled: How many lines never get codes, because the vendor cancelled their delivery.
+        skipped: How many bad rows were left out.
     """
 
     report: Report | None = None
@@ -46,9 +46,9 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
     """Print a report, and what to do next.
 
     Args:
-        request: What was asked for.
-        report: Its report.
-        outcome: How it ended.
+        request: The command.
+        report: The report of its run.
+        outcome: How the run ended.
 
     Returns:
         The exit code.
@@ -80,7 +80,7 @@ def _report_to_json(request: RunRequest, report: Report) -> dict[str, object]:
 
 
 def _lines_of(report: Report, outcome: Outcome, code: int) -> list[str]:
-    """Return what a person reads of an end in order."""
+    """Return the lines for a person after a run that no error ended."""
     lines: list[str] = []
     if outcome.idle and code == exits.DONE:
         pending = f", {report.pending:,} pending delivery" if report.pending else ""
@@ -94,13 +94,13 @@ def _lines_of(report: Report, outcome: Outcome, code: int) -> list[str]:
 
 
 def _summary(report: Report) -> list[str]:
-    """Return a report in lines for people."""
+    """Return the lines of a report for a person."""
     names = ("issued", "pending", "rejected", "unknown", "not_sent")
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
     lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
     if report.withdrawn:
-        lines.append(f"  withdrawn {report.withdrawn:>9,} of the not sent, never to be sent")
+        lines.append(f"  withdrawn {report.withdrawn:>9,}, counted as not sent")
     return [job, *lines, f"  charged   {amounts(report.charged)}"]
 
 
@@ -119,12 +119,12 @@ def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int,
         say(f"collect them with: {follow}")
         return
     if code == exits.REJECTED and report.rejected:
-        say(f"{count(report.rejected, 'row')} rejected, for good; which and why, says the next command")
+        say(f"{count(report.rejected, 'row')} rejected for good; the next command shows which and why")
     elif code == exits.REJECTED:
-        say("all good rows are issued; mend the bad ones, then run it again: what is issued stays issued")
+        say("all good rows are issued; correct the bad rows and run the command again: no issued row is sent again")
     elif report.unknown and _is_for_a_person(report, outcome):
-        said = f"{count(outcome.manual, 'row')} only a person can decide, with `xoxo bulk resolve`"
-        say(f"{said}; which and how, says the next command")
+        waiting_rows = f"{count(outcome.manual, 'row')} {'waits' if outcome.manual == 1 else 'wait'} for a person"
+        say(f"{waiting_rows}, who decides with `xoxo bulk resolve`; the next command shows which and how")
     say(f"continue with: {follow}")
 
 
@@ -133,13 +133,13 @@ def _is_for_a_person(report: Report, outcome: Outcome) -> bool:
 
 
 def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: int, waiting: int) -> str:
-    """Return the command that continues; empty when nothing is left to continue."""
+    """Return the command that continues; empty if nothing is left to continue."""
     if code == 0:
         return request.continued_by("reconcile") if waiting > 0 else ""
     if code == exits.INTERRUPTED and not outcome.began:
         return request.continued_by(request.action, anew=True)
     if code == exits.REJECTED and not report.rejected:
-        return request.continued_by("run")  # only rows that were left out
+        return request.continued_by("run")  # the only rows left are those that were left out
     if code == exits.REJECTED or _is_for_a_person(report, outcome):
         return command_line("bulk", "status", "--ledger", request.ledger)
     if request.action == "reconcile" and not report.not_sent:
@@ -148,12 +148,12 @@ def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: i
 
 
 def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> int:
-    """Print what ended the work before it was done, and how far it came.
+    """Print what ended a run early, and what the run did until then.
 
     Args:
-        request: What was asked for.
-        outcome: How it ended.
-        elapsed_s: How long it took.
+        request: The command.
+        outcome: How the run ended.
+        elapsed_s: How long it took, in seconds.
 
     Returns:
         The exit code.
@@ -180,8 +180,8 @@ def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> in
 
 
 def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, *, began: bool) -> dict[str, object]:
-    """Print the counts of work that an error ended, and return them for JSON."""
-    # The error is what ended the work; the pause that it caused would say so a second time.
+    """Print the counts of a run that an error ended, and return them for JSON."""
+    # The error ended the run. The pause that it caused would say the same a second time.
     report = msgspec.structs.replace(report, pause=Pause.NONE, reason="", elapsed_s=elapsed_s)
     if began:
         for line in _summary(report):
@@ -191,7 +191,7 @@ def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, 
 
 
 def _after_failure(request: RunRequest, code: int, *, began: bool) -> str:
-    """Return the command that continues after an error; empty where the same input is refused again."""
+    """Return the command that continues after an error; empty if the same input would be refused again."""
     if code <= exits.USAGE:
         return ""
     if began:

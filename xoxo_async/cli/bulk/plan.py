@@ -1,4 +1,4 @@
-"""`xoxo bulk plan`: check every row, and say what the job costs and how long it takes, before money moves."""
+"""`xoxo bulk plan`: check every row, and print what the job costs and how long it takes. No money moves."""
 
 import math
 import tempfile
@@ -32,16 +32,16 @@ __all__ = ["PlanRequest", "plan", "run_plan", "totals_of"]
 
 
 class PlanRequest(msgspec.Struct, frozen=True):
-    """Which rows are to be planned, and how.
+    """Which rows to plan, and how.
 
     Attributes:
-        orders: The file.
-        connection: Whose catalogue and balance.
+        orders: The orders file.
+        connection: The server and account whose catalog and balance count.
         pack: Whether rows may share orders.
-        skip_invalid: Whether bad rows are left out.
-        ledger: Where the plan is written to; None checks the rows and keeps nothing.
-        job: The job's name in that ledger.
-        missing: What becomes of the ledger's planned rows that the file does not have.
+        skip_invalid: Whether to leave out bad rows.
+        ledger: The ledger for the plan; None only checks the rows.
+        job: The name of the job in that ledger.
+        missing: What to do with planned rows of the ledger that the file lacks.
     """
 
     orders: str
@@ -58,7 +58,9 @@ class PlanRequest(msgspec.Struct, frozen=True):
 @row_options
 @click.option("--ledger", type=LedgerPath(), metavar="FILE",
               help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
-@click.option("--job", default="", metavar="NAME", help="The job's name in that ledger [default: its file's name].")
+@click.option(
+    "--job", default="", metavar="NAME", help="The name of the job in that ledger [default: the file's name]."
+)
 @click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100].")
 @json_option
 @connection_options
@@ -72,10 +74,10 @@ def plan(
     as_json: bool,
     **where: Any,
 ) -> int:
-    """Check every row of ORDERS against the catalogue and the balance. Moves no money.
+    """Check every row of ORDERS against the catalog and the balance. Moves no money.
 
     ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
-    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are checked against
+    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are compared with
     the product and not sent.
     """
     connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
@@ -86,14 +88,14 @@ def plan(
 
 
 def run_plan(request: PlanRequest, *, as_json: bool) -> int:
-    """Check the rows as a run would, and print what they add up to.
+    """Check the rows as a run would, and print their sums.
 
     Args:
-        request: Which rows.
+        request: The rows, and how to plan them.
         as_json: Whether to print JSON.
 
     Returns:
-        The exit code: 0; 3 when bad rows were left out; 5 when the balance falls short.
+        The exit code: 0; 3 if bad rows were left out; 5 if the balance is too low.
     """
     started = time.monotonic()
     totals = totals_of(request)
@@ -116,7 +118,7 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
 
 
 def _again(request: PlanRequest, *, as_json: bool) -> str:
-    """Return the same command: for when rows are mended, or funds added."""
+    """Return the same command, to run once rows are corrected or funds are added."""
     flags = [flag for flag, on in (("--pack", request.pack), ("--skip-invalid", request.skip_invalid)) if on]
     rate = request.connection.rate
     flags += ["--ledger", str(request.ledger)] if request.ledger is not None else []
@@ -127,10 +129,10 @@ def _again(request: PlanRequest, *, as_json: bool) -> str:
 
 
 def totals_of(request: PlanRequest) -> "PlanTotals":
-    """Plan the rows as a run would, with its refusals: in the ledger that is named, or in one that is removed again.
+    """Plan the rows as a run would, in the ledger of the request or in a temporary one.
 
     Args:
-        request: Which rows.
+        request: The rows, and how to plan them.
     """
     from xoxo_async.bulk.ledger.opening import open_ledger
 

@@ -1,4 +1,4 @@
-"""What a run shows while it runs: a live bar on a terminal, a plain line now and then elsewhere."""
+"""Show the progress of a run: a live bar on a terminal, a line every five seconds elsewhere."""
 
 import sys
 import time
@@ -25,14 +25,14 @@ _COUNT_EVERY_S: Final = 1.0
 
 
 class Pace:
-    """The figures of a running job: the ledger's, read now and then, and the runner's own between.
+    """The figures of a running job, from its ledger and its runner.
 
     Args:
         progress: What the run has done so far.
         ledger: Its ledger.
 
     Attributes:
-        counts: What the ledger said when it was read last; None before.
+        counts: The counts of the ledger at the last reading; None before the first one.
     """
 
     def __init__(self, progress: Progress, ledger: Ledger) -> None:
@@ -43,15 +43,15 @@ class Pace:
         self._next_count = 0.0
 
     async def refresh(self, *, at_once: bool = False) -> None:
-        """Read the ledger's counts, seldom enough to cost nothing: counting reads every line.
+        """Read the counts of the ledger, but seldom, because counting reads every line.
 
         Args:
-            at_once: Whether to read them now, for the last word.
+            at_once: Whether to read them now, for the figures at the end.
         """
         now = time.monotonic()
         if self.phase == "planning" or (now < self._next_count and not at_once):
             return
-        with suppress(LedgerError):  # the run itself says so, better
+        with suppress(LedgerError):  # the run itself reports this error
             self.counts = await self._ledger.counts()
         took = time.monotonic() - now
         self._next_count = now + max(_COUNT_EVERY_S, 20 * took)
@@ -60,33 +60,33 @@ class Pace:
 
     @property
     def phase(self) -> str:
-        """What is going on, in a word."""
+        """What the run does, in one word."""
         return self._progress.phase
 
     @property
     def doing(self) -> str:
-        """What is going on, and what it waits for."""
-        wait = scrub(self._progress.wait)  # it may repeat a server's words
+        """What the run does, and what it waits for."""
+        wait = scrub(self._progress.wait)  # it may contain words of the server
         return f"{self.phase}, {wait}" if wait else self.phase
 
     @property
     def rows(self) -> int:
-        """Order lines in the ledger; 0 while it is being planned."""
+        """How many order lines the ledger has; 0 during planning."""
         return self.counts.rows if self.counts else 0
 
     @property
     def done(self) -> int:
-        """Lines that are placed or refused."""
+        """How many lines are placed or rejected."""
         return self.counts.issued + self.counts.pending + self.counts.rejected if self.counts else 0
 
     @property
     def in_doubt(self) -> int:
-        """Lines in doubt; a ledger counts those in flight among them."""
+        """How many lines are in doubt. The ledger also counts lines in flight as unknown, and this does not."""
         return self.counts.unknown - self.counts.states.get(LineState.SENDING, 0) if self.counts else 0
 
     @property
     def per_minute(self) -> float:
-        """Lines done a minute, over this run."""
+        """How many lines a minute this run has done."""
         if self._first is None:
             return 0.0
         since, before = self._first
@@ -95,7 +95,7 @@ class Pace:
 
     @property
     def eta(self) -> str:
-        """How long the rest takes at this pace."""
+        """How long the other lines take at this pace; a dash if that is not known."""
         left, pace = self.rows - self.done, self.per_minute
         if not left or pace <= 0:
             return "-"
@@ -103,7 +103,7 @@ class Pace:
 
     @property
     def line(self) -> str:
-        """All of it in one line."""
+        """All figures in one line."""
         counts = self.counts
         if counts is None:
             return f"{self.doing} …"
@@ -121,22 +121,16 @@ async def showing_progress(progress: Progress, ledger: Ledger, first: str) -> As
     Args:
         progress: What the run has done so far.
         ledger: Its ledger.
-        first: Said once the rows are planned and the work begins.
+        first: A line to print first, after planning: the screen keeps it when the process is killed.
     """
     pace = Pace(progress, ledger)
+    say(first)
     async with anyio.create_task_group() as group:
-        group.start_soon(_announce, pace, first)
         group.start_soon(_bar if is_terminal(sys.stderr) else _lines, pace)
         try:
             yield
         finally:
             group.cancel_scope.cancel()
-
-
-async def _announce(pace: Pace, first: str) -> None:
-    while pace.phase == "planning":  # noqa: ASYNC110 - the phase is a plain field, made to be looked at
-        await anyio.sleep(0.02)
-    say(first)
 
 
 async def _lines(pace: Pace) -> None:
@@ -169,7 +163,7 @@ async def _bar(pace: Pace) -> None:
             bar.refresh()
 
     try:
-        with suppress(OSError, ValueError):  # a terminal that went away ends no run
+        with suppress(OSError, ValueError):  # the run continues if the terminal is gone
             bar.start()
         while True:
             await pace.refresh()
@@ -177,7 +171,7 @@ async def _bar(pace: Pace) -> None:
             await anyio.sleep(_BAR_EVERY_S)
     finally:
         with anyio.CancelScope(shield=True):
-            await pace.refresh(at_once=True)  # what stays on the screen is how it ended
+            await pace.refresh(at_once=True)  # the last figures stay on the screen
         draw()
         bar.live.transient = not pace.rows
         with suppress(OSError, ValueError):

@@ -1,4 +1,4 @@
-"""`xoxo bulk rebind`: a person's word that a ledger belongs to another client id or address."""
+"""`xoxo bulk rebind`: record a person's decision that a ledger belongs to another client id or address."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,20 +30,20 @@ __all__ = ["rebind"]
 @json_option
 @connection_options
 def rebind(ledger: Path, reason: str, as_json: bool, **where: Any) -> None:
-    """Let a ledger belong to the account and address this command is set up for. Moves no money.
+    """Bind a ledger to the account and address of this command. Moves no money.
 
-    For a client id that was replaced in the vendor's dashboard, or a server whose address changed. At another account
-    every order of the ledger looks absent, and is bought again.
+    Use it if the client id was replaced in the vendor's dashboard, or if the server has another address. Never bind a
+    ledger to another account: there every order of the ledger looks absent, and is bought again.
     """
     if not reason.strip():
-        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+        raise click.UsageError("--reason must not be blank: the journal keeps it")
     from xoxo_async.bulk.issuer import BulkIssuer
 
     connection = Connection(books=books_of(ledger), **where)
 
     async def work(opened: "Ledger") -> tuple[str, str]:
         before = opened.identity
-        async with open_client(connection, aloud=False) as client:
+        async with open_client(connection, say_lookups=False) as client:
             await BulkIssuer(client, opened, address=address_of(connection)).rebind(reason=reason)
         after = opened.identity
         return before.address if before else "", after.address if after else ""

@@ -1,4 +1,4 @@
-"""One `xoxo bulk run`, `resume` or `reconcile`, as it was asked for, and the command that goes on with it."""
+"""The flags of one `xoxo bulk run`, `resume` or `reconcile`, and the command that continues it."""
 
 import math
 from decimal import Decimal
@@ -16,30 +16,31 @@ if TYPE_CHECKING:
 __all__ = ["RunRequest"]
 
 _SANDBOX_SETTLE_S: Final = 1.0
-"""The sandbox ends with its command, so no order of an earlier command can still be on its way."""
+"""A sandbox ends with its command, so no order of an earlier command can still be under way."""
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One `xoxo bulk run`, `resume` or `reconcile`, as it was asked for.
+    """The flags of one `xoxo bulk run`, `resume` or `reconcile`.
 
     Attributes:
         action: `run`, `resume` or `reconcile`.
         orders: The orders file of a run.
         ledger: The ledger.
         connection: Where orders go.
-        job: The job's name; empty takes the ledger's.
-        concurrency: Requests in flight at most; None takes what the ledger keeps.
-        settle: Seconds after a lost answer before absence counts; None takes what the ledger keeps.
-        resend: Whether what is proven absent is placed again, or left to a person; None takes what the ledger keeps.
+        job: The name of the job; empty takes the name in the ledger.
+        concurrency: The most requests in flight; None takes what the ledger keeps.
+        settle: Seconds after a lost answer before a missing order counts as absent; None takes what the ledger keeps.
+        resend: Whether to place a proven absent order again, or to leave it to a person; None takes what
+            the ledger keeps.
         no_codes: Whether the ledger keeps no voucher codes.
-        max_spend: What the job may cost, in the account's currency; None takes what the ledger keeps.
+        max_spend: The most that the job may cost, in the account's currency; None takes what the ledger keeps.
         pack: Whether rows may share orders.
-        skip_invalid: Whether bad rows are left out.
+        skip_invalid: Whether to leave out bad rows.
         pause_limit: Seconds that the run waits for the vendor before it pauses.
-        grace: Seconds that requests in flight get after the first signal.
-        restore: Whether the ledger replaces a lost one.
-        missing: What becomes of planned rows that the file no longer has.
-        yes: Whether nobody has to be asked.
+        grace: Seconds that requests in flight have after the first signal.
+        restore: Whether the ledger replaces a lost one or is an older copy.
+        missing: What to do with planned rows that the file lacks.
+        yes: Whether to send without asking a person.
         as_json: Whether to print JSON.
     """
 
@@ -64,11 +65,11 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        """Whether a person has to agree before anything is sent."""
+        """Whether a person must agree before an order is sent."""
         return self.action != "reconcile" and not self.yes and is_real_money(self.connection)
 
     def settle_within(self, kept: "Bounds") -> float | None:
-        """Return the seconds after a lost answer before absence counts; None leaves that to the ledger's bounds.
+        """Return the seconds after a lost answer before a missing order counts as absent; None takes the ledger's.
 
         Args:
             kept: The bounds that the ledger keeps.
@@ -78,10 +79,10 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         return self.settle
 
     def connection_within(self, kept: "Bounds") -> Connection:
-        """Return the connection at the rate, and with room for the concurrency, that the ledger keeps.
+        """Return the connection with the rate and the concurrency that the ledger keeps.
 
         Args:
-            kept: The bounds that the ledger keeps; a flag that was given goes before them.
+            kept: The bounds that the ledger keeps. A flag replaces its bound.
         """
         connection = self.connection
         if connection.rate is None and kept.rate is not None:
@@ -92,38 +93,41 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         return connection
 
     def continued_by(self, action: str, *, anew: bool = False) -> str:
-        """Return the command line that goes on with this work under the same settings.
+        """Return the command line that continues this work with the same settings.
 
         Args:
             action: `run`, `resume` or `reconcile`.
-            anew: Whether nothing of this work is in the ledger yet. Once it is, the ledger knows that it was restored.
+            anew: Whether the ledger has nothing of this work yet, so that the command still needs --restore.
         """
         orders = [self.orders] if action == "run" else []
         flags = self.flags(action) + (["--restore"] if self.restore and anew else [])
         flags += ["--json"] if self.as_json else []
         return command_line("bulk", action, *orders, "--ledger", str(self.ledger), *flags)
 
-    def flags(self, action: str) -> list[str]:
-        """Return the flags of the same settings: what is spent, resent and asked for must not change on the way.
+    def flags(self, action: str, *, bounds: bool = True) -> list[str]:
+        """Return the flags with the same settings, so that the next command has the same bounds.
 
         Args:
             action: `run`, `resume` or `reconcile`.
+            bounds: Whether to include the flags whose values the ledger keeps itself, see `Bounds`. A copy of them that
+                is kept apart could be older than the ledger's.
         """
         command: list[str] = []
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
         command += ["--job", self.job] if self.job else []
-        command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
-        command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
-        command += ["--settle", _number(self.settle)] if self.settle is not None else []
-        command += ["--resend", self.resend] if self.resend == "never" else []
+        if bounds:
+            command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
+            command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []
+            command += ["--settle", _number(self.settle)] if self.settle is not None else []
+            command += ["--resend", self.resend] if self.resend == "never" else []
         command += ["--no-codes"] if self.no_codes else []
         command += ["--pause-limit", _number(self.pause_limit)] if self.pause_limit != 60.0 else []
         command += ["--grace", _number(self.grace)] if self.grace != 30.0 else []
         command += self.connection.flags
         if action != "reconcile":
-            command += ["--max-spend", f"{self.max_spend:f}"] if self.max_spend is not None else []
+            command += ["--max-spend", f"{self.max_spend:f}"] if bounds and self.max_spend is not None else []
             command += ["--yes"] if self.yes else []
         return command
 

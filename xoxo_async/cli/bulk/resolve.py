@@ -1,4 +1,4 @@
-"""`xoxo bulk resolve`: a person's decision about a line that no safe automatic step is left for."""
+"""`xoxo bulk resolve`: record a person's decision about a line that no automatic step can settle safely."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
@@ -27,18 +28,20 @@ __all__ = ["resolve"]
 @click.command(
     cls=Command,
     epilog="""\b
-Examples, once the vendor's dashboard has told what became of EMP-17:
+Examples, after a look at EMP-17 in the vendor's dashboard:
   xoxo bulk resolve EMP-17 --ledger march.db --placed 123456
   xoxo bulk resolve EMP-17 --ledger march.db --resend --reason "support says it was never received"
   xoxo bulk resolve EMP-17 --ledger march.db --reject --reason "bought elsewhere" """,
 )
 @click.argument("key")
 @ledger_option
-@click.option("--placed", type=Whole(1), metavar="ORDERID", help="It exists, under this order id; it is looked up.")
-@click.option("--unchecked", is_flag=True, help="Believe --placed without asking the vendor, when the vendor is down.")
-@click.option("--resend", is_flag=True, help="It does not exist; place it again, under the same poNumber.")
-@click.option("--reject", is_flag=True, help="It does not exist, and is no longer wanted.")
-@click.option("--reason", default="", help="Why; kept in the journal. Needed for --reject.")
+@click.option(
+    "--placed", type=Whole(1), metavar="ORDERID", help="The order exists with this id; it is looked up first."
+)
+@click.option("--unchecked", is_flag=True, help="Accept --placed without a look-up, if the vendor is down.")
+@click.option("--resend", is_flag=True, help="The order does not exist: place it again, with the same poNumber.")
+@click.option("--reject", is_flag=True, help="The order does not exist, and is no longer wanted.")
+@click.option("--reason", default="", help="The reason, which the journal keeps. Needed for --reject.")
 @json_option
 @connection_options
 def resolve(
@@ -52,17 +55,17 @@ def resolve(
     as_json: bool,
     **where: Any,
 ) -> None:
-    """Decide a line that no safe automatic step is left for, or correct such a decision. KEY is the row's key.
+    """Decide a line that no automatic step can settle safely, or correct such a decision. KEY is the row's key.
 
-    --placed looks the order up first: it has to exist, to match the row, and to be no other row's. --resend spends
-    again if the order does exist after all: look in the dashboard first.
+    --placed looks the order up first: it must exist, match the row, and belong to no other row. --resend spends the
+    money again if the order does exist, so look in the vendor's dashboard first.
     """
     if [placed is not None, resend, reject].count(True) != 1:
         raise click.UsageError("give one of --placed ORDERID, --resend and --reject")
     if unchecked and placed is None:
         raise click.UsageError("--unchecked goes with --placed")
     if reject and not reason.strip():
-        raise click.UsageError("--reject needs --reason: it is kept in the journal")
+        raise click.UsageError("--reject needs --reason, which the journal keeps")
     from xoxo_async.bulk.deciding import Decision
 
     decision = Decision(placed=placed, resend=resend, reason=reason, unchecked=unchecked)
@@ -70,7 +73,7 @@ def resolve(
 
 
 def _decide(path: Path, key: str, decision: "Decision", connection: Connection, *, as_json: bool) -> None:
-    """Record a decision, and print what became of the line."""
+    """Record a decision, and print the new state of the line."""
     from xoxo_async.bulk.ledger.lines import LineState
 
     async def work(ledger: "Ledger") -> "tuple[Resolved, str]":
@@ -81,7 +84,7 @@ def _decide(path: Path, key: str, decision: "Decision", connection: Connection, 
     resolved, follow = with_ledger(path, work, store_codes=False)
     line = resolved.line
     if line.lines > 1:
-        say(f"{key} shares an order with {line.lines - 1} other rows: this decides all of them")
+        say(f"{key} shares an order with {count(line.lines - 1, 'other row')}: the decision holds for all of them")
     if as_json:
         facts = {"key": line.key, "po_number": line.po_number, "state": line.state.value, "order_id": line.order_id}
         print_json({**facts, "found": resolved.found, "continue_with": follow})
@@ -98,7 +101,7 @@ async def _record(ledger: "Ledger", key: str, decision: "Decision", connection: 
     from xoxo_async.bulk.issuer import BulkIssuer
 
     if decision.placed is None or decision.unchecked:
-        return await decide_line(None, ledger, key, decision)  # asks nobody, so it needs no credentials
+        return await decide_line(None, ledger, key, decision)  # it makes no call, so it needs no credentials
     server = at_its_server(connection, ledger)
-    async with open_client(server, aloud=False) as client:
+    async with open_client(server, say_lookups=False) as client:
         return await BulkIssuer(client, ledger, address=address_of(server)).resolve(key, decision)

@@ -1,4 +1,4 @@
-"""`xoxo bulk run`, `resume` and `reconcile`: the commands that work on a ledger's lines."""
+"""`xoxo bulk run`, `resume` and `reconcile`: send and settle the lines of a ledger."""
 
 from typing import Any
 
@@ -18,22 +18,22 @@ __all__ = ["reconcile", "resume", "run"]
     counts_rows=True,
     epilog="""\b
 Examples:
-  xoxo bulk run orders.csv --ledger march.db --sandbox          try it, without an account
-  xoxo bulk run orders.csv --ledger march.db                    the same, for real
+  xoxo bulk run orders.csv --ledger march.db --sandbox          try it without an account
+  xoxo bulk run orders.csv --ledger march.db                    the same with real money
   xoxo bulk run orders.csv --ledger march.db --max-spend 50000 --yes --json
 
-Ctrl-C ends it in order: what is in flight is waited for and written down, and the command that continues is
-printed.""",
+Ctrl-C ends a run in order: it waits for the requests in flight, records their results, and prints the command
+that continues.""",
 )
 @click.argument("orders")
 @row_options
 @work_options
 @spend_options
 def run(orders: str, **flags: Any) -> int:
-    """Issue the vouchers of ORDERS (CSV, JSONL, - for standard input). Moves money.
+    """Issue the vouchers of ORDERS (CSV or JSONL; - is standard input). Moves money.
 
-    Every row is checked before the first is sent; a bad one, and nothing is sent, unless --skip-invalid. Running it
-    again issues only what is not issued yet.
+    It checks every row before it sends the first one. If a row is bad, it sends nothing, unless --skip-invalid is
+    given. A second run issues only the rows that are not issued yet.
     """
     return _work("run", flags, orders=orders)
 
@@ -42,14 +42,14 @@ def run(orders: str, **flags: Any) -> int:
 @work_options
 @spend_options
 def resume(**flags: Any) -> int:
-    """Go on with a ledger's job: settle what is unknown, send what is left. Moves money."""
+    """Continue the job of a ledger: settle unknown rows, and send the rows that are left. Moves money."""
     return _work("resume", flags)
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk reconcile --ledger march.db")
 @work_options
 def reconcile(**flags: Any) -> int:
-    """Look up what is unknown or pending, and settle it. Sends no order, ever."""
+    """Look up unknown and pending rows, and settle them. Never sends an order."""
     return _work("reconcile", flags)
 
 

@@ -1,4 +1,4 @@
-"""Which server a ledger is of: the account's, or a sandbox of its own beside it."""
+"""Find the server that a ledger belongs to: the account's, or a sandbox of its own."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ __all__ = ["address_of", "at_its_server", "books_of"]
 
 
 def books_of(ledger: Path) -> Path:
-    """Return where the sandbox of a ledger keeps its books.
+    """Return the file in which the sandbox of a ledger keeps its books.
 
     Args:
         ledger: The ledger.
@@ -23,7 +23,7 @@ def books_of(ledger: Path) -> Path:
 
 
 def address_of(connection: Connection) -> str:
-    """Return what a ledger calls the address of a connection; empty where that is the client's base URL.
+    """Return the name that a ledger uses for the address of a connection; empty for the client's base URL.
 
     Args:
         connection: The connection.
@@ -34,10 +34,10 @@ def address_of(connection: Connection) -> str:
 
 
 def at_its_server(connection: Connection, ledger: "Ledger") -> Connection:
-    """Return a connection to the sandbox where a ledger is of its own one: no flag has to say so again.
+    """Return a connection to the sandbox if the ledger belongs to its own one, so that no flag is needed.
 
     Args:
-        connection: What the flags say.
+        connection: The connection from the flags.
         ledger: The ledger.
     """
     from xoxo_async.bulk.identity import is_of_own_sandbox

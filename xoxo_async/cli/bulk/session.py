@@ -1,4 +1,4 @@
-"""The work of `xoxo bulk run`, `resume` and `reconcile`, and the signals that end it."""
+"""Do the work of `xoxo bulk run`, `resume` and `reconcile`, and end it on signals."""
 
 import os
 import signal
@@ -42,10 +42,10 @@ _STILL_PLANNING_S: Final = 5.0
 
 
 class ClientOpener(Protocol):
-    """Opens a client for the time of a block."""
+    """Opens a client for a block."""
 
-    def __call__(self, connection: Connection, *, aloud: bool) -> AbstractAsyncContextManager[BulkClient]:
-        """Open it."""
+    def __call__(self, connection: Connection, *, say_lookups: bool) -> AbstractAsyncContextManager[BulkClient]:
+        """Open it; with `say_lookups`, it also prints retries of look-ups."""
         ...
 
 
@@ -53,25 +53,25 @@ def run_request(request: RunRequest, open_client: ClientOpener) -> int:
     """Do the work, print how it ended, and return the exit code.
 
     Args:
-        request: What was asked for.
-        open_client: Opens the client, quietly where `aloud` is false.
+        request: The command.
+        open_client: Opens the client.
     """
     if request.asks:
         need_a_person(request.connection, f"issuing the orders of {request.orders or request.ledger}")
     started = time.monotonic()
     with as_before():
-        outcome = run_async(lambda: BulkSession(request, open_client).work())
+        outcome = run_async(lambda: CommandRun(request, open_client).work())
     elapsed = time.monotonic() - started
     if outcome.report is not None and outcome.error is None:
         return print_report(request, msgspec.structs.replace(outcome.report, elapsed_s=elapsed), outcome)
     return print_failure(request, outcome, elapsed)
 
 
-class BulkSession:
-    """One stretch of work, from the first file opened to the last one closed; it hears signals throughout.
+class CommandRun:
+    """One run of the command, from opening its files to closing them. It receives signals all that time.
 
     Args:
-        request: What was asked for.
+        request: The command.
         open_client: Opens the client.
     """
 
@@ -107,7 +107,7 @@ class BulkSession:
     async def _work_on_the_ledger(self) -> None:
         async with self._ledger() as ledger:
             kept = await kept_bounds(ledger)
-            async with self._open_client(self._request.connection_within(kept), aloud=False) as client:
+            async with self._open_client(self._request.connection_within(kept), say_lookups=False) as client:
                 await self._issue(client, ledger, kept)
 
     async def _issue(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> None:
@@ -154,9 +154,9 @@ class BulkSession:
     def _job(self, ledger: Ledger) -> str:
         known, asked = ledger.job, self._request.job
         if known and asked and known != asked:
-            raise ConfigError(f"{ledger.name} holds the job {known!r}, not {asked!r}: one ledger, one job")
+            raise ConfigError(f"{ledger.name} holds the job {known!r}, not {asked!r}: a ledger has one job")
         if self._request.action != "run" and not known:
-            raise ConfigError(f"{ledger.name} holds no job yet: begin it with `xoxo bulk run ORDERS --ledger …`")
+            raise ConfigError(f"{ledger.name} holds no job yet: start one with `xoxo bulk run ORDERS --ledger …`")
         return known or asked or self._request.ledger.stem
 
     def _say_why_distrusted(self, ledger: Ledger, kept: Bounds) -> None:
@@ -166,10 +166,10 @@ class BulkSession:
         why = "this ledger's file is a copy, or an older state of it" if ledger.copied else "--restore"
         bounds = Bounds(settle_s=request.settle_within(kept)).over(kept)
         wait_s = bounds.rules(restore=request.restore).settle_s
-        say(f"{why}: planned rows are looked up before they are sent, and wait for that {wait_s:g} s")
+        say(f"{why}: planned rows are looked up before they are sent, which takes {wait_s:g} s")
 
     async def _prepare(self, issuer: BulkIssuer, ledger: Ledger) -> None:
-        """Plan the rows of a run, and have a person agree to what would be sent now, where it is real money."""
+        """Plan the rows of a run. Before real money moves, ask a person to agree to the sums."""
         request = self._request
         if request.action == "run":
             async with anyio.create_task_group() as group:
@@ -180,7 +180,9 @@ class BulkSession:
         elif request.asks:
             await self._approve(await issuer.outlook())
         if request.action != "reconcile":
-            await keep_settings(ledger, {action: request.flags(action) for action in ("resume", "reconcile")})
+            await keep_settings(
+                ledger, {action: request.flags(action, bounds=False) for action in ("resume", "reconcile")}
+            )
 
     async def _say_still_planning(self) -> None:
         while not self._planned:
@@ -189,7 +191,7 @@ class BulkSession:
                 say(f"checking the rows of {self._request.orders} …")
 
     async def _approve(self, totals: PlanTotals) -> None:
-        """Show what would be sent now, and have a person agree to it where it is real money."""
+        """Print the sums of what the run would send. Before real money moves, ask a person to agree."""
         self._planned = True
         asks = self._request.asks
         if asks:
@@ -202,10 +204,10 @@ class BulkSession:
             await agree(self._request.connection, what)
 
     def _first_words(self) -> str:
-        """Return the line that is left on the screen when nothing later can be said: after kill -9, or a power cut."""
+        """Return the first line. After kill -9 or a power cut it is the only one with the command that continues."""
         action = self._request.action
         follow = self._request.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
-        return f"ledger {self._request.ledger}; should this be cut off, go on with: {follow}"
+        return f"ledger {self._request.ledger}; if this run is killed, go on with: {follow}"
 
     async def _act(self, issuer: BulkIssuer) -> Report:
         match self._request.action:
@@ -217,7 +219,7 @@ class BulkSession:
                 return await issuer.issue()
 
     async def _look_back(self, issuer: BulkIssuer, ledger: Ledger, before: Counts) -> None:
-        """Read what the ledger says once the work has ended, however it ended."""
+        """Read the counts of the ledger after the work, also after an error."""
         outcome = self._outcome
         outcome.began = issuer.progress.phase != "planning"
         try:
@@ -232,7 +234,7 @@ class BulkSession:
             outcome.report = msgspec.structs.replace(report, placed_now=issuer.progress.placed)
 
     async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        """Stop in order at the first signal, at once at the second, and end the process at the third."""
+        """Stop in order after the first signal, stop at once after the second, and end the process after the third."""
         with anyio.open_signal_receiver(*ending_signals()) as signals:
             task_status.started()
             heard = 0
@@ -240,7 +242,7 @@ class BulkSession:
                 async for number in signals:
                     heard += 1
                     if heard > 2:
-                        os._exit(exits.INTERRUPTED)  # no clean-up: every intent is on disk before its request leaves
+                        os._exit(exits.INTERRUPTED)  # safe: every intent is on disk before its request leaves
                     self._stop(number, group, at_once=heard > 1)
 
     def _stop(self, number: signal.Signals, group: anyio.abc.TaskGroup, *, at_once: bool) -> None:
@@ -252,7 +254,7 @@ class BulkSession:
             self._sending.cancel()
             return
         in_flight, grace_s = self._issuer.progress.in_flight, self._request.grace
-        say(f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Again: end now.")
+        say(f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Signal again to end now.")
         group.start_soon(self._cut_off)
 
     async def _cut_off(self) -> None:

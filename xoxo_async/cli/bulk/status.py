@@ -1,4 +1,4 @@
-"""`xoxo bulk status`: what a ledger says, and which lines need a look; no network, no credentials."""
+"""`xoxo bulk status`: print the counts of a ledger and its troubled lines, without a network or credentials."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Status", "show_status", "status"]
 
 _TROUBLED: Final = ("manual", "conflict", "unknown", "sending", "rejected")
-"""States that need a look; what a person must decide comes first."""
+"""The states that a person should look at. Lines that a person must decide come first."""
 _SHOWN: Final = 10
 
 
@@ -35,20 +35,20 @@ _SHOWN: Final = 10
 @ledger_option
 @json_option
 def status(ledger: Path, as_json: bool) -> int:
-    """Show where a job stands, and what needs a look; also while it runs. Asks nobody, needs no credentials."""
+    """Show the counts of a job and its troubled rows, also while it runs. Needs no network and no credentials."""
     return show_status(ledger, as_json=as_json)
 
 
 class Status(msgspec.Struct, frozen=True):
-    """Where a job stands.
+    """The state of a job.
 
     Attributes:
-        job: Its name.
-        path: Its ledger.
-        counts: The ledger in numbers.
-        holder: The process that works on it; None where none does.
-        follow: The command that goes on with it; empty where nothing is left, or a process is at work.
-        lines: The first lines of each state that needs a look.
+        job: The name of the job.
+        path: The path of its ledger.
+        counts: The counts of its ledger.
+        holder: The id of the process that works on it; None if no process does.
+        follow: The command that continues it; empty if nothing is left to do, or if a process works on it.
+        lines: The first lines of each troubled state.
     """
 
     job: str
@@ -59,7 +59,7 @@ class Status(msgspec.Struct, frozen=True):
     lines: "list[LedgerLine]"
 
     def to_json(self) -> dict[str, object]:
-        """Return it as `--json` prints it."""
+        """Return the object that `--json` prints."""
         facts = empty_counts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
@@ -80,14 +80,14 @@ def _line_to_json(line: "LedgerLine") -> dict[str, object]:
 
 
 def show_status(path: Path, *, as_json: bool) -> int:
-    """Print where a job stands, and its first lines that need a look; also of a job that is being worked on.
+    """Print the counts of a job and its first troubled lines, also while a process works on it.
 
     Args:
         path: The ledger.
         as_json: Whether to print JSON.
 
     Returns:
-        The exit code: 4 for an alarm, and 0 otherwise.
+        The exit code: 4 for an alarm, 0 otherwise.
     """
 
     async def read(ledger: "Ledger") -> Status:
@@ -111,11 +111,11 @@ def show_status(path: Path, *, as_json: bool) -> int:
 
 
 async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
-    """Return the first lines of each state that needs a look.
+    """Return the first lines of each troubled state.
 
     Args:
         ledger: The ledger.
-        at_work: Whether a process works on it: then a line that is being sent needs no look.
+        at_work: Whether a process works on it. Then a line in flight is no trouble.
     """
     from xoxo_async.bulk.ledger.lines import Evidence, LineState
 
@@ -126,7 +126,7 @@ async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
         left = _SHOWN
         async for line in ledger.lines(states=(state,)):
             if line.lines > 1 and line.evidence == Evidence.REFUSED_NO_ORDER:
-                continue  # its rows have orders of their own since
+                continue  # its rows have got orders of their own since then
             found.append(line)
             left -= 1
             if not left:
@@ -140,11 +140,11 @@ def _print(found: Status) -> None:
     for name in COUNTS[1:]:
         out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
     if withdrawn := _lines_in(counts, "cancelled"):
-        out(f"  withdrawn {withdrawn:>9,} of the not sent, never to be sent")
+        out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
     if found.holder is not None:
         in_flight = _lines_in(counts, "sending")
-        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown are in flight")
+        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown rows are in flight")
     _print_troubled(found)
     print_alarms(counts.alarms, counts.alarms_total)
     if found.follow:
@@ -170,6 +170,6 @@ def _print_troubled(found: Status) -> None:
     if found.lines[0].state.value == "manual":
         resolve = command_line("bulk", "resolve", "--ledger", found.path)
         say(
-            f"{count(_lines_in(counts, 'manual'), 'row')} only a person can decide. Look for the poNumber in the"
-            f" vendor's dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"
+            f"a person must decide {count(_lines_in(counts, 'manual'), 'row')}. Look for the poNumber in the vendor's"
+            f" dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"
         )

@@ -1,4 +1,4 @@
-"""What a plan adds up to, printed before money moves: rows, orders, costs and the balance."""
+"""Print the sums of a plan before money moves: rows, orders, costs and the balance."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ __all__ = ["print_totals", "summary", "totals_to_json"]
 
 
 def print_totals(totals: "PlanTotals") -> None:
-    """Print what a plan adds up to.
+    """Print the sums of a plan, by product and in all.
 
     Args:
         totals: The plan's sums.
@@ -37,7 +37,7 @@ def print_totals(totals: "PlanTotals") -> None:
 
 
 def summary(totals: "PlanTotals") -> list[str]:
-    """Say what a plan costs, how long it takes, and what is wrong with rows that were left out, for people.
+    """Return lines for a person: what a plan costs, how long it takes, and why rows were left out.
 
     Args:
         totals: The plan's sums.
@@ -67,7 +67,7 @@ def _costs(totals: "PlanTotals") -> list[str]:
     balance, most, expected = totals.balance, totals.cost_at_most, totals.cost_expected
     has = f"the balance is {money(balance.value, balance.currency)}"
     if most is None or expected is None:
-        return [f"the exchange rates do not tell what it costs; {has}"]
+        return [f"the cost is not known, because an exchange rate is missing; {has}"]
     lines = [f"costs about {money(expected, balance.currency)}, at most {money(most, balance.currency)}; {has}"]
     if not totals.covered:
         lines.append(f"the balance falls {money(expected - balance.value, balance.currency)} short of that")
@@ -76,12 +76,12 @@ def _costs(totals: "PlanTotals") -> list[str]:
 
 def _repeated(rows: int) -> str:
     if rows == 1:
-        return "1 row gives its receiver what an earlier row gives too"
-    return f"{rows:,} rows give their receivers what an earlier row gives too"
+        return "1 row gives its receiver the same as an earlier row"
+    return f"{rows:,} rows give their receivers the same as an earlier row"
 
 
 def totals_to_json(totals: "PlanTotals") -> dict[str, object]:
-    """Return what a plan adds up to as `--json` prints it.
+    """Return the sums of a plan as `--json` prints them.
 
     Args:
         totals: The plan's sums.

@@ -1,4 +1,4 @@
-"""`xoxo bulk withdraw`: rows that were never sent are never to be sent."""
+"""`xoxo bulk withdraw`: cancel rows that were never sent, so that no later run sends them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,19 +28,19 @@ Examples:
   xoxo bulk withdraw --planned --ledger march.db --reason "the campaign is off" """,
 )
 @click.argument("keys", nargs=-1, metavar="[KEY]...")
-@click.option("--planned", is_flag=True, help="All rows that were never sent.")
+@click.option("--planned", is_flag=True, help="Withdraw all rows that were never sent.")
 @ledger_option
 @reason_option
 @json_option
 def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as_json: bool) -> None:
-    """Withdraw rows that were never sent: they are never sent then. KEY is a row's key. Moves no money."""
+    """Withdraw rows that were never sent, so that no later run sends them. KEY is a row's key. Moves no money."""
     if bool(keys) == planned:
-        raise click.UsageError("name the rows by KEY, or give --planned for all of them")
+        raise click.UsageError("give the KEY of each row, or --planned for all of them")
     if not reason.strip():
-        raise click.UsageError("--reason must not be blank: it is kept in the journal")
+        raise click.UsageError("--reason must not be blank: the journal keeps it")
 
     async def work(opened: "Ledger") -> "tuple[int, Counts]":
-        await opened.recover()  # a line that a dead sender held may have been sent
+        await opened.recover()  # a line that a dead process had claimed may have been sent
         return await opened.withdraw(keys or None, reason=reason), await opened.counts()
 
     cancelled, counts = with_ledger(ledger, work, store_codes=False)
@@ -48,4 +48,4 @@ def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as
         facts = {name: getattr(counts, name) for name in COUNTS}
         print_json({"withdrawn": cancelled, "ledger": str(ledger), **facts})
     else:
-        out(f"{count(cancelled, 'row')} withdrawn, never to be sent")
+        out(f"{count(cancelled, 'row')} withdrawn for good")

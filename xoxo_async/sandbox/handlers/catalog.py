@@ -1,4 +1,4 @@
-"""The catalogue: filters, products, and the operator of a phone number."""
+"""The catalog: filters, products, and the operator of a phone number."""
 
 import json
 from collections.abc import Callable

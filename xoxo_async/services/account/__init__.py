@@ -1,4 +1,4 @@
-"""The account: its balance, its payments, its token."""
+"""The account's balance, payments and tokens."""
 
 from xoxo_async.services.account.operations import (
     CHECK_TOKEN,

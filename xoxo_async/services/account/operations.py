@@ -23,9 +23,9 @@ LIST_PAYMENTS: Final = Operation(
     request=PaymentsRequest,
     reply=tuple[Payment, ...],
     effect=EffectClass.READ,
-    also_under=("getPaymentReport",),  # asked by one name, answered under another
-    loose=True,  # the playground's answer is a bare list
-    empty_on=frozenset({"PLE10027", "PLE10022"}),
+    also_under=("getPaymentReport",),  # the query has one name and its reply another (wire documentation § 4.7)
+    loose=True,  # the vendor's playground shows a bare list (wire documentation § 4.7)
+    empty_on=frozenset({"PLE10027", "PLE10022"}),  # as an empty order history answers (§ 4.6)
     empty=(),
 )
 
@@ -46,7 +46,7 @@ CREATE_USER_TOKEN: Final = Operation(
     "createUserToken",
     request=UserTokenRequest,
     reply=TokenInfo,
-    # Not repeated by itself: each new pair may push the oldest of the ten live ones out.
+    # A repeat would make another pair. The vendor keeps ten, so it could end a pair in use (wire documentation § 3.4).
     effect=EffectClass.UNKEYED,
     layout=Layout.PLAIN,
     flag=SuccessFlag.NONE,
@@ -58,7 +58,7 @@ CREATE_STOREFRONT_TOKEN: Final = Operation(
     "createStorefrontToken",
     request=StorefrontRequest,
     reply=StorefrontToken,
-    effect=EffectClass.READ,  # a second login hurts nobody
+    effect=EffectClass.READ,  # a repeat makes one more login token, which changes nothing for the others
     layout=Layout.PLAIN,
     flag=SuccessFlag.NONE,
     path="/v1/oauth/sso/stores/company",

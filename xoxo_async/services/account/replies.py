@@ -1,4 +1,4 @@
-"""What the account answers: balance, payments, tokens."""
+"""The replies about the account: balance, payments, tokens."""
 
 import time
 from datetime import UTC, date, datetime
@@ -14,16 +14,16 @@ from xoxo_async.wire.secrets import Secret
 __all__ = ["Balance", "Payment", "StorefrontToken", "TokenInfo"]
 
 _NEVER: Final = 253_402_300_800
-"""The end of the year 9999: no calendar goes further."""
+"""The end of the year 9999 in epoch seconds. Python's calendar ends there."""
 
 
 class Balance(msgspec.Struct, frozen=True, kw_only=True):
-    """What the account can spend.
+    """The account's balance.
 
     Attributes:
         value: The amount, in `currency`.
         currency: The account's currency.
-        points: The same in points, where the vendor says.
+        points: The same amount in points; None where the vendor does not send it.
     """
 
     value: Decimal
@@ -35,12 +35,12 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the payment report.
 
     Attributes:
-        invoice_number: The invoice.
+        invoice_number: The number of the invoice.
         reference_id: The vendor's reference.
         reason: `Funds added`, `Refunded`, `Brand vouchers issued`.
-        adjusted_amount: Always positive; whether it came or went, `reason` tells.
+        adjusted_amount: The amount, without a sign; `reason` says whether it came in or went out.
         transaction_status: `Complete` or `Cancelled`.
-        closing_balance: The balance after it.
+        closing_balance: The balance after the payment.
     """
 
     invoice_number: str | None = None
@@ -53,20 +53,20 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def date(self) -> date | None:
-        """The day it happened."""
+        """The day of the payment."""
         return parse_date(self.date_)
 
 
 class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What the vendor says of the access token.
+    """The vendor's data about an access token.
 
     Attributes:
         access_token: The token.
         token_type: `bearer`.
-        refresh_token: What to renew it with; only where a token was made, empty otherwise.
+        refresh_token: The refresh token of a new pair; empty for a token that was only checked.
     """
 
-    access_token: Secret  # required: without it the answer is one of the error shapes
+    access_token: Secret  # required, because an answer without it is one of the error shapes
     token_type: str = ""
     refresh_token: Secret = Secret("")
     expires_in_: Any = msgspec.field(default=None, name="expires_in")
@@ -76,7 +76,7 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expires_at(self) -> datetime | None:
-        """When the token expires, to the second, in UTC; None where the vendor did not say, or said what is no time."""
+        """When the token expires, in UTC, to the second; None where the vendor sends no time or an impossible one."""
         for value in (self.access_token_expiry_, self.expires_in_):
             seconds = _epoch_seconds(value, self.received_at_)
             if seconds is not None:
@@ -85,10 +85,10 @@ class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _epoch_seconds(value: object, received_at: float) -> float | None:
-    """Read a lifetime or a moment as epoch seconds.
+    """Read a lifetime or a time as epoch seconds.
 
-    One page of the vendor's calls `expires_in` the seconds left, another one an epoch timestamp, in seconds or
-    milliseconds. Their magnitudes never meet: 10^8 seconds are three years.
+    The vendor's pages call `expires_in` the seconds that are left, or an epoch timestamp in seconds or milliseconds
+    (wire documentation § 3.2). Their magnitudes do not overlap: 10^8 seconds are three years.
     """
     try:
         number = to_decimal(value)
@@ -107,7 +107,7 @@ class _SsoToken(msgspec.Struct, frozen=True):
 
 
 class StorefrontToken(msgspec.Struct, frozen=True):
-    """A storefront login for one user, good for 14 days."""
+    """A storefront login of one user. It is valid for 14 days."""
 
     data: _SsoToken
 
@@ -118,5 +118,5 @@ class StorefrontToken(msgspec.Struct, frozen=True):
 
     @property
     def redirect_path(self) -> Secret:
-        """The path below the base URL that the user's browser is sent to: it logs in whoever opens it."""
+        """The path below the base URL for the user's browser. It is a secret: it logs in anyone who opens it."""
         return Secret(f"/v1/oauth/redirect/stores/{self.token.reveal()}")

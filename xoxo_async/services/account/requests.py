@@ -1,4 +1,4 @@
-"""What the account is asked with."""
+"""The requests about the account."""
 
 from datetime import date
 from typing import Literal
@@ -17,17 +17,17 @@ __all__ = [
 ]
 
 Otp = Literal["primary_email", "primary_phone", "alternate_email", "none"]
-"""Where the storefront sends its one-time password."""
+"""The address or phone to which the storefront sends its one-time password."""
 
 
 class StorefrontEmail(msgspec.Struct, frozen=True):
-    """The e-mail address the storefront shows at checkout.
+    """The e-mail address that the storefront shows at checkout.
 
     Attributes:
         default_value: The address.
         editable: Whether the user may change it.
-        hidden: Whether the user does not see it.
-        support_alternate: Whether the user may add another.
+        hidden: Whether the storefront hides it from the user.
+        support_alternate: Whether the user may add another one.
     """
 
     default_value: str
@@ -37,13 +37,13 @@ class StorefrontEmail(msgspec.Struct, frozen=True):
 
 
 class StorefrontPhone(msgspec.Struct, frozen=True):
-    """The phone the storefront shows at checkout.
+    """The phone that the storefront shows at checkout.
 
     Attributes:
         default_value: The number without its dialling code.
         phone_code: The dialling code, `+91`.
         editable: Whether the user may change it.
-        hidden: Whether the user does not see it.
+        hidden: Whether the storefront hides it from the user.
     """
 
     default_value: str
@@ -60,7 +60,7 @@ class UserTokenRequest(msgspec.Struct, frozen=True):
 
 
 class UserDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Who logs in to the storefront: the wire's `tpd`."""
+    """The user who logs in to the storefront. The wire calls this block `tpd` (wire documentation § 4.12)."""
 
     auth_token: str
     unique_id: str
@@ -80,7 +80,7 @@ class StorefrontRequest(msgspec.Struct, frozen=True):
 
 
 class NoArguments(msgspec.Struct, frozen=True):
-    """The request of operations that take nothing."""
+    """The request of an operation without arguments."""
 
 
 class PaymentsRequest(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,4 +1,4 @@
-"""Balance, payments and tokens, as methods: `AccountService`."""
+"""`AccountService`: the account's balance, payments and tokens."""
 
 from collections.abc import AsyncIterator
 from datetime import date
@@ -31,7 +31,7 @@ __all__ = ["AccountService"]
 
 
 class AccountService:
-    """Ask about the account. Nothing here moves money.
+    """Read the account's data and make tokens. No method moves money.
 
     Args:
         dispatch: Runs operations.
@@ -41,7 +41,7 @@ class AccountService:
         self._dispatch: Final = dispatch
 
     async def get_balance(self) -> Balance:
-        """Read the balance. Moves no money; one getBalance call, of which there are ten a minute.
+        """Read the balance. Moves no money; one getBalance call, of which the vendor allows ten a minute.
 
         Returns:
             The balance.
@@ -67,7 +67,7 @@ class AccountService:
             limit: Rows a page.
 
         Returns:
-            The page; an empty range is an empty page.
+            The page. A range without payments gives an empty page.
 
         Raises:
             ConfigError: An argument is wrong.
@@ -91,11 +91,11 @@ class AccountService:
             limit: Rows a page.
 
         Returns:
-            An iterator over the rows, to be used with `async for`; each page is read when its turn comes.
+            An iterator over the rows for `async for`. It reads a page when its first row is needed.
 
         Raises:
-            ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The list has no end: the server sends the same items again and again.
+            ConfigError: An argument is wrong. The first step of the iteration raises it.
+            DecodeError: The list has no end, because the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -107,13 +107,13 @@ class AccountService:
         return iterate_pages(lambda page: self.list_payments(start, end, page=page, limit=limit))
 
     async def check_token(self) -> TokenInfo:
-        """Ask the vendor whether the access token is good, and until when. Moves no money; one call.
+        """Ask the vendor whether the access token is valid, and until when. Moves no money; one call.
 
         Returns:
-            What the vendor says of it.
+            The vendor's data about the token.
 
         Raises:
-            AuthError: It is not good, and could not be renewed.
+            AuthError: The token is not valid and cannot be renewed.
             XoxoError: The call failed.
 
         Example:
@@ -124,19 +124,20 @@ class AccountService:
         return await self._dispatch(CHECK_TOKEN, NoArguments())
 
     async def create_user_token(self, email: str) -> TokenInfo:
-        """Make a user's token pair out of a company token. Moves no money; one call.
+        """Make a user's token pair with a company token. Moves no money; one call.
 
-        Needs credentials of the company kind. The vendor keeps ten pairs a client at most: the oldest one dies.
+        It needs credentials of the company family. The vendor keeps at most ten pairs for a client, and a new pair ends
+        the oldest one.
 
         Args:
-            email: The account's super admin.
+            email: The e-mail address of the account's super admin.
 
         Returns:
             The pair.
 
         Raises:
-            ConfigError: The address is none.
-            OutcomeUnknownError: The answer was lost; a pair may have been made.
+            ConfigError: The value is no e-mail address.
+            OutcomeUnknownError: The answer was lost, and the vendor may have made a pair.
             XoxoError: The call failed.
 
         Example:
@@ -148,6 +149,7 @@ class AccountService:
         address = checks.email("email", email)
         if address is None:
             raise ConfigError("email is missing")
+        # `user_session` is the only scope on the vendor's page (wire documentation § 3.5).
         return await self._dispatch(CREATE_USER_TOKEN, UserTokenRequest(address, "user_session"))
 
     async def create_storefront_token(
@@ -160,20 +162,20 @@ class AccountService:
         phone: StorefrontPhone | None = None,
         otp: Otp = "none",
     ) -> StorefrontToken:
-        """Log a user of yours in to the storefront. Moves no money; one call.
+        """Log one of your users in to the storefront. Moves no money; one call.
 
-        Needs credentials of the company kind.
+        It needs credentials of the company family.
 
         Args:
             user: The user's e-mail address or phone number.
-            unique_id: The user's id with you, 1 to 255 characters.
+            unique_id: The user's id in your system, 1 to 255 characters.
             auth_token: A key of your own, which the storefront sends back when it calls you.
-            email: The address it shows at checkout.
-            phone: The phone it shows at checkout.
-            otp: Where it sends its one-time password.
+            email: The e-mail address that the storefront shows at checkout.
+            phone: The phone that the storefront shows at checkout.
+            otp: The address or phone to which the storefront sends its one-time password.
 
         Returns:
-            The login, good for 14 days.
+            The login, which is valid for 14 days.
 
         Raises:
             ConfigError: An argument is wrong.

@@ -1,4 +1,4 @@
-"""The catalog: filters, products, and the operator of a phone number."""
+"""The catalog's filters and products, and the operator of a phone number."""
 
 from xoxo_async.services.catalog.operations import GET_FILTERS, GET_VOUCHERS, LOOKUP_MOBILE_NUMBER
 from xoxo_async.services.catalog.replies import Country, Filter, FilterGroup, MobileOperator, Perk, Voucher

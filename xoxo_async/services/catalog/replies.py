@@ -1,4 +1,4 @@
-"""The replies of the catalog: filters, products, the operator of a phone number."""
+"""The catalog's replies: filters, products, the operator of a phone number."""
 
 import html
 from collections.abc import Mapping
@@ -20,15 +20,16 @@ __all__ = ["Country", "Filter", "FilterGroup", "MobileOperator", "Perk", "Vouche
 
 _ZERO: Final = Decimal(0)
 _DIGITS: Final = 15
+"""Values with more digits than `to_decimal` accepts go to it, so that it refuses them."""
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One value to filter by.
+    """One value of a filter.
 
     Attributes:
-        filter_value: Its name, for people; may hold HTML entities.
-        filter_value_code: The value to filter by, for example `usa`; may be blank.
-        iso_code: An ISO code; may be missing, and some are wrong (Germany as GD, wire documentation § 4.1).
+        filter_value: The name of the value for people; it may hold HTML entities.
+        filter_value_code: The value to filter by, for example `usa`; it may be blank.
+        iso_code: An ISO code; it may be missing, and some are wrong (Germany as GD, wire documentation § 4.1).
     """
 
     filter_value: str | None = None
@@ -37,13 +38,13 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Values of one kind: countries, currencies, categories.
+    """The values of one filter: countries, currencies, categories.
 
     Attributes:
-        filter_group_name: Its name.
-        filter_group_description: Its description.
-        filter_group_code: The code to read it by, see `list_filters`.
-        filters: Its values.
+        filter_group_name: The name of the group.
+        filter_group_description: The description of the group.
+        filter_group_code: The code of the group, for `list_filters`.
+        filters: The values.
     """
 
     filter_group_name: str | None = None
@@ -53,19 +54,19 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Country(msgspec.Struct, frozen=True, kw_only=True):
-    """A country that a product can be used in."""
+    """A country in which a product can be used."""
 
     code: str | None = None
     name: str | None = None
 
 
 class Perk(msgspec.Struct, frozen=True, kw_only=True):
-    """The code and link of a perk, which need no order. Whoever reads them can spend them.
+    """The code and the link of a perk. They need no order, and anyone who reads them can spend them.
 
     Attributes:
         code: The code; empty where there is none.
-        link: Where it is redeemed; empty where there is none.
-        type: What it holds.
+        link: The address at which the perk is redeemed; empty where there is none.
+        type: The kind of the perk.
         category_type: `offers`.
     """
 
@@ -77,7 +78,7 @@ class Perk(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def expiry_date(self) -> date | None:
-        """The last day it is good."""
+        """The last day on which the perk is valid."""
         return parse_date(self.expiry_date_)
 
 
@@ -85,15 +86,15 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A product of the catalog. Descriptions are the vendor's HTML.
 
     Attributes:
-        product_id: Its id, to order it by.
-        name: Its name.
+        product_id: The id, with which the product is ordered.
+        name: The name.
         value_type: `fixed_denomination` or `open_value`.
-        currency_code: The currency of its values.
-        country_code: The country that it can be used in.
+        currency_code: The currency of the values.
+        country_code: The country in which the product can be used.
         delivery_type: `realtime` or `delayed`.
         usage_type: `online`, `offline`, `both`.
-        order_quantity_limit: Pieces an order may hold.
-        is_phone_number_mandatory: Whether `contact` must be given.
+        order_quantity_limit: The most pieces that one order may hold.
+        is_phone_number_mandatory: Whether an order needs `contact`.
     """
 
     product_id: int
@@ -149,12 +150,12 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def min_value(self) -> Decimal | None:
-        """The least value of an open-value product; 0 for fixed denominations."""
+        """The lowest value of an open-value product; 0 for fixed denominations."""
         return to_decimal(self.min_value_)
 
     @property
     def max_value(self) -> Decimal | None:
-        """The greatest value of an open-value product; 0 for fixed denominations. Sometimes it is below `min_value`."""
+        """The highest value of an open-value product; 0 for fixed denominations. Some are below `min_value`."""
         return to_decimal(self.max_value_)
 
     @property
@@ -169,7 +170,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def redemption_fee(self) -> Decimal | None:
-        """The fee at redemption: percent or an amount, see `redemption_fee_type`."""
+        """The fee at redemption, in percent or as an amount; see `redemption_fee_type`."""
         return to_decimal(self.redemption_fee_)
 
     @property
@@ -179,19 +180,19 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def exchange_rate_rule(self) -> Decimal | None:
-        """The rate in the older catalog."""
+        """The exchange rate, which only the older catalog sends."""
         return to_decimal(self.exchange_rate_rule_)
 
     @property
     def denominations(self) -> tuple[Decimal, ...]:
-        """The values on offer, ascending; open-value products may list some as well."""
+        """The denominations in ascending order. An open-value product may list some as well."""
         parts = self.value_denominations_
         if isinstance(parts, str) and parts.isascii() and parts.replace(",", "").isdigit():
             # Nearly all products list whole numbers. The general way below gives the same result in more time.
             try:
                 whole = sorted({*map(Decimal, parts.split(","))})
             except ArithmeticError:
-                whole = [_ZERO]  # there is nothing between two commas
+                whole = [_ZERO]  # there are two commas in a row, which the general way below skips
             if whole[0] and whole[-1].adjusted() < _DIGITS:
                 return tuple(whole)
         items: list[object]
@@ -204,28 +205,28 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def tat_in_days(self) -> str:
-        """The days that delivery takes: `0`, `1 - 7`."""
+        """The number of days until delivery, as the vendor writes it: `0`, `1 - 7`."""
         return "" if self.tat_in_days_ is None else str(self.tat_in_days_)
 
     @property
     def exchange_rate(self) -> Decimal | None:
-        """The rate into the account's currency; None unless `exchange_rates` was set."""
+        """The exchange rate into the account's currency; None unless `exchange_rates` was set."""
         return to_decimal(self.exchange_rate_)
 
     @property
     def categories(self) -> tuple[str, ...]:
-        """Its categories, HTML entities resolved."""
+        """The categories, without HTML entities."""
         text = self.categories_ if isinstance(self.categories_, str) else ""
         return tuple(html.unescape(part).strip() for part in text.split(",") if part.strip())
 
     @property
     def last_update_date(self) -> datetime | None:
-        """When the vendor last changed it, without a zone."""
+        """When the vendor last changed the product; the time has no zone."""
         return parse_datetime(self.last_update_date_)
 
     @property
     def product_meta(self) -> Mapping[str, object]:
-        """The checkout fields, sent as JSON in a string, fractions as Decimal; empty where there are none."""
+        """The checkout fields, which the vendor sends as JSON in a string. Fractions are Decimals."""
         value = self.product_meta_
         if isinstance(value, str):
             try:
@@ -242,7 +243,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def metadata(self) -> Perk | None:
-        """The code and link of a perk; None for every other product."""
+        """The code and the link of a perk; None for any other product."""
         for masked in (self.metadata_, self.meta_data_):
             value = masked.reveal() if masked is not None else None
             if isinstance(value, dict) and value:
@@ -255,10 +256,10 @@ class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     Attributes:
         status: `success` or `failure`, or 1.
-        message: The vendor's words.
-        phone: The number.
+        message: The vendor's text.
+        phone: The phone number.
         is_active: Whether the number is in use.
-        country_code: The country; only in the second set.
+        country_code: The country; the second set of fields alone has it.
     """
 
     status: Any = None
@@ -273,10 +274,10 @@ class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def network_operator(self) -> str | None:
-        """The operator."""
+        """The name of the operator."""
         return self.network_operator_ or self.operator_
 
     @property
     def parent_product_id(self) -> int | None:
-        """The product whose plans fit the number: `list_vouchers(category="topup", parent_product_id=...)`."""
+        """The operator's product id, for `list_vouchers(category="topup", parent_product_id=...)`."""
         return self.parent_product_id_ or self.product_id_

@@ -1,4 +1,4 @@
-"""The requests of the catalog, and the check of their arguments."""
+"""The catalog's requests, and the checks of their arguments."""
 
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal, TypedDict, Unpack, get_args
@@ -21,22 +21,22 @@ __all__ = [
 ]
 
 Category = Literal["lounge", "miles", "merchandise", "topup", "charity", "perks", "offers"]
-"""Another catalog than gift cards. `offers` is the vendor's word for perks; both names mean the same."""
+"""A catalog other than gift cards. `offers` is the vendor's word for perks; both names mean the same."""
 
 
 class CatalogFilters(TypedDict, total=False):
-    """The filters of `list_vouchers` and `iterate_vouchers`; each may be left out.
+    """The filters of `list_vouchers` and `iterate_vouchers`. Each is optional.
 
     Attributes:
-        country: Only this country: a `filter_value_code` such as `usa`, not an ISO code.
-        currency: Only this currency, `USD`.
-        product_ids: Only these products. (The vendor silently ignores a filter by productId.)
-        category: Another catalog than gift cards.
-        filters: Further filters by the vendor's keys, for example `{"productName": "shoes"}`.
+        country: The only country: a `filter_value_code` such as `usa`, not an ISO code.
+        currency: The only currency, for example `USD`.
+        product_ids: The only products. The vendor ignores a filter with the key `productId`, so use this one.
+        category: A catalog other than gift cards.
+        filters: More filters by the vendor's keys, for example `{"productName": "shoes"}`.
         sort: `name` or `lastUpdateDate`, and `ASC` or `DESC`.
-        exclude_product_ids: Not these products.
-        parent_product_id: With `category="topup"`, the plans of one operator.
-        exchange_rates: Whether to fill in `Voucher.exchange_rate`.
+        exclude_product_ids: The products to leave out.
+        parent_product_id: With `category="topup"`, the operator whose plans are returned.
+        exchange_rates: Whether the reply has `Voucher.exchange_rate`.
     """
 
     country: str | None
@@ -101,9 +101,9 @@ def filters_request(group_code: str, include: Sequence[str], exclude: Sequence[s
     """Check the arguments of `list_filters`, and make its request.
 
     Args:
-        group_code: One group; empty is all.
-        include: Only these values.
-        exclude: Not these values.
+        group_code: The group; empty means all groups.
+        include: The only values to return.
+        exclude: The values to leave out.
 
     Raises:
         ConfigError: An argument is wrong.
@@ -150,6 +150,7 @@ def vouchers_request(*, page: int, limit: int, **filters: Unpack[CatalogFilters]
 
 
 def _filter_by(filters: CatalogFilters) -> tuple[FilterBy, ...]:
+    # The vendor's table has `currency`, and the wire has `currencyCode` (wire documentation § 4.1).
     named = {"country": filters.get("country"), "currencyCode": filters.get("currency")}
     wanted = {**named, **(filters.get("filters") or {})}
     return tuple(

@@ -1,4 +1,4 @@
-"""`CatalogService`: filters, products, and the operator of a phone number."""
+"""`CatalogService`: the catalog's filters and products, and the operator of a phone number."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Final, Unpack
@@ -15,7 +15,7 @@ __all__ = ["CatalogService"]
 
 
 class CatalogService:
-    """Read the catalog. Nothing here moves money.
+    """Read the catalog. No method moves money.
 
     Args:
         dispatch: Runs operations.
@@ -27,18 +27,18 @@ class CatalogService:
     async def list_filters(
         self, group_code: str = "", *, include: Sequence[str] = (), exclude: Sequence[str] = ()
     ) -> list[FilterGroup]:
-        """Read what products can be filtered by. Moves no money; one getFilters call.
+        """Read the values by which products can be filtered. Moves no money; one getFilters call.
 
         Args:
-            group_code: One group (`country`, `currencyCode`, `voucher_category`); empty is all.
-            include: Only these values of the group, by `filter_value_code`.
-            exclude: Not these values of the group.
+            group_code: The group (`country`, `currencyCode`, `voucher_category`); empty means all groups.
+            include: The only values of the group to return, by `filter_value_code`.
+            exclude: The values of the group to leave out.
 
         Returns:
             The groups.
 
         Raises:
-            ConfigError: `include` or `exclude` is given without a group; the vendor would ignore it.
+            ConfigError: `include` or `exclude` is given without a group, and the vendor would ignore it.
             NotFoundError: There is no such group.
             XoxoError: The call failed.
 
@@ -53,7 +53,7 @@ class CatalogService:
     async def list_vouchers(
         self, *, page: int = 1, limit: int = 100, **filters: Unpack[CatalogFilters]
     ) -> Page[Voucher]:
-        """Read one page of products. Moves no money; one getVouchers call, of which there are fifty a minute.
+        """Read one page of products. Moves no money; one getVouchers call, of which the vendor allows fifty a minute.
 
         Args:
             page: The page, from 1.
@@ -62,7 +62,7 @@ class CatalogService:
                 `exclude_product_ids`, `parent_product_id`, `exchange_rates`. See `CatalogFilters`.
 
         Returns:
-            The page; past the end it is empty.
+            The page. Past the end of the list it is empty.
 
         Raises:
             ConfigError: An argument is wrong.
@@ -77,18 +77,18 @@ class CatalogService:
         return Page(await self._dispatch(GET_VOUCHERS, request), page, limit)
 
     def iterate_vouchers(self, *, limit: int = 100, **filters: Unpack[CatalogFilters]) -> AsyncIterator[Voucher]:
-        """Iterate over all products. Moves no money; one getVouchers call a page, of which there are fifty a minute.
+        """Iterate over all products. Moves no money; one getVouchers call a page. The vendor allows fifty a minute.
 
         Args:
             limit: Products a page.
             **filters: Which products, as for `list_vouchers`.
 
         Returns:
-            An iterator over the products, to be used with `async for`; each page is read when its turn comes.
+            An iterator over the products for `async for`. It reads a page when its first product is needed.
 
         Raises:
-            ConfigError: An argument is wrong; raised at the first step.
-            DecodeError: The list has no end: the server sends the same items again and again.
+            ConfigError: An argument is wrong. The first step of the iteration raises it.
+            DecodeError: The list has no end, because the server sends the same items again and again.
             XoxoError: A call failed.
 
         Example:
@@ -105,7 +105,7 @@ class CatalogService:
         """Read one product. Moves no money; one getVouchers call.
 
         Args:
-            product_id: The product.
+            product_id: The id of the product.
 
         Returns:
             The product.
@@ -120,7 +120,7 @@ class CatalogService:
             ```
         """
         for product in await self.list_vouchers(product_ids=(product_id,), limit=1):
-            # The vendor has been seen to return other products than those asked for (wire documentation § 4.2).
+            # The vendor has returned products other than those requested (wire documentation § 4.2).
             if product.product_id == product_id:
                 return product
         raise NotFoundError(f"no product {product_id} in this account's catalog", operation=GET_VOUCHERS.name)
@@ -129,7 +129,7 @@ class CatalogService:
         """Find the operator of a phone number, for top-ups. Moves no money; one lookupMobileNumber call.
 
         Args:
-            number: The number in E.164, `+12125550100`.
+            number: The phone number in E.164, for example `+12125550100`.
 
         Returns:
             The operator.

@@ -11,11 +11,11 @@ pytestmark = pytest.mark.anyio
 
 async def test_the_first_reason_stays_and_is_told_once() -> None:
     """A later reason changes nothing, and calls nobody."""
-    signal, told = StopSignal(), list[tuple[Pause, str]]()
-    signal.call_when_set(lambda pause, reason: told.append((pause, reason)))
+    signal, told = StopSignal(), list[Pause]()
+    signal.call_when_set(told.append)
     signal.stop(Pause.FUNDS, "first")
     signal.stop(Pause.RATE, "second")
-    assert (signal.pause, signal.reason, told) == (Pause.FUNDS, "first", [(Pause.FUNDS, "first")])
+    assert (signal.pause, signal.reason, told) == (Pause.FUNDS, "first", [Pause.FUNDS])
     assert not signal.interrupted.is_set()
 
 

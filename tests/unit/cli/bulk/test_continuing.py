@@ -1,4 +1,4 @@
-"""`continuing`: the next command goes to the ledger's own server, within the bounds of its last run."""
+"""`continuing`: the next command uses the ledger's own server, and the bounds of its last run."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Kept:
-    """A ledger that keeps facts."""
+    """A ledger that only keeps facts."""
 
     def __init__(self, address: str = "https://x.example:443/chef") -> None:
         self.name = "my march.db"
@@ -30,7 +30,7 @@ def counts(**given: Any) -> Counts:
 
 
 async def test_flags_of_the_last_run_are_kept() -> None:
-    """For each of the two commands its own."""
+    """`resume` and `reconcile` each have flags of their own."""
     ledger: Any = Kept()
     await keep_settings(ledger, {"resume": ["--max-spend", "5"], "reconcile": []})
     assert (await continue_ledger(ledger, "resume")).endswith("bulk resume --ledger 'my march.db' --max-spend 5")
@@ -38,7 +38,7 @@ async def test_flags_of_the_last_run_are_kept() -> None:
 
 
 async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
-    """Although no flag of it was kept."""
+    """The command has --sandbox, although the ledger keeps no flags of a run."""
     ledger: Any = Kept("sandbox")
     assert (await continue_ledger(ledger, "resume")).endswith("--sandbox")
 
@@ -55,14 +55,14 @@ async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
         ({"issued": 1}, ""),
     ],
 )
-async def test_the_next_command_leaves_less(given: dict[str, Any], action: str) -> None:
-    """What is withdrawn, a person's, or cancelled by the vendor waits for no command."""
+async def test_the_next_command_finishes_rows(given: dict[str, Any], action: str) -> None:
+    """No command helps rows that are withdrawn, left to a person, or cancelled by the vendor."""
     ledger: Any = Kept()
     follow = await next_command(ledger, counts(**given), None)
     assert (f"bulk {action} " in follow) if action else follow == ""
 
 
 async def test_a_process_at_work_needs_no_command() -> None:
-    """Whatever is left."""
+    """Whatever rows are left, no command is printed."""
     ledger: Any = Kept()
     assert await next_command(ledger, counts(not_sent=5), 4711) == ""

@@ -1,4 +1,4 @@
-"""`export`: the file holds what the ledger holds, and what it lacks is named with the next command."""
+"""`export`: the file has what the ledger has, and the command names the rows without codes."""
 
 import json
 from pathlib import Path
@@ -36,16 +36,16 @@ def export(ledger: Path, path: Path) -> None:
     run_export(ledger, path, Connection(), reveal=False, as_json=True)
 
 
-def test_a_csv_has_its_columns_even_without_a_row(ledger: Path, tmp_path: Path) -> None:
-    """A script that reads it finds them; JSON lines of nothing are no lines."""
+def test_a_csv_without_rows_has_its_columns(ledger: Path, tmp_path: Path) -> None:
+    """A script that reads it finds the columns. A .jsonl without rows is empty."""
     export(ledger, tmp_path / "codes.csv")
     export(ledger, tmp_path / "codes.jsonl")
     assert (tmp_path / "codes.csv").read_text().splitlines() == [COLUMNS]
     assert (tmp_path / "codes.jsonl").read_text() == ""
 
 
-def test_what_was_done_is_told_in_json(ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Codes are masked unless they are asked for."""
+def test_json_has_the_exported_counts(ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Codes are masked without --reveal."""
     export(ledger, tmp_path / "codes.csv")
     told = json.loads(capsys.readouterr().out)
     assert (told["out"], told["rows"], told["codes"], told["revealed"]) == (str(tmp_path / "codes.csv"), 0, 0, False)
@@ -53,8 +53,8 @@ def test_what_was_done_is_told_in_json(ledger: Path, tmp_path: Path, capsys: pyt
 
 
 @pytest.mark.parametrize("name", ["codes.xlsx", "m.csv"])
-def test_a_wrong_file_is_refused_before_the_ledger_opens(tmp_path: Path, name: str) -> None:
-    """Of another form, or the ledger itself."""
+def test_a_wrong_file_is_refused_first(tmp_path: Path, name: str) -> None:
+    """Another suffix, or the ledger itself, is exit 2 before the ledger is opened."""
     (tmp_path / "m.csv").write_text("ledger")
     with pytest.raises(ConfigError, match="the file of an export must"):
         export(tmp_path / "m.csv", tmp_path / name)
@@ -62,7 +62,7 @@ def test_a_wrong_file_is_refused_before_the_ledger_opens(tmp_path: Path, name: s
 
 
 def test_an_export_names_what_it_lacks(command: Command, sandbox: Sandbox) -> None:
-    """Rows not sent are exit 3 with the command that sends them; afterwards every code is in the file."""
+    """With unsent rows it is exit 3, with the command that sends them. After that, every code is in the file."""
     Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\nB,1001,250\n")
     assert command("bulk", "plan", "orders.csv", "--ledger", "march.db").code == 0
     early = command("bulk", "export", "--ledger", "march.db", "--out", "codes.csv", "--json")

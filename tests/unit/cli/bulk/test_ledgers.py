@@ -10,8 +10,8 @@ from xoxo_async.errors import LedgerError
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_a_ledger_that_is_not_there_is_an_error(tmp_path: Path, read_only: bool) -> None:
-    """None is made."""
+def test_a_missing_ledger_is_an_error(tmp_path: Path, read_only: bool) -> None:
+    """No ledger is made."""
 
     async def work(_ledger: Ledger) -> None:
         raise AssertionError

@@ -1,4 +1,4 @@
-"""`outcome`: a run that has ended prints its counts, its exit code, and the one command that is next."""
+"""`outcome`: after a run, the command prints the counts, the next command, and returns the exit code."""
 
 import json
 import shlex
@@ -19,8 +19,8 @@ from xoxo_async.cli.connection import Connection
 COUNTS = ("issued", "pending", "rejected", "unknown", "not_sent")
 
 
-class Told(NamedTuple):
-    """What was said: the exit code, both streams, and the next command from behind `xoxo`."""
+class Output(NamedTuple):
+    """The output of one report: the exit code, both streams, and the next command without `xoxo`."""
 
     code: int
     out: str
@@ -49,42 +49,42 @@ def report(**given: Any) -> Report:
     return Report(**{**plain, **given})
 
 
-class Teller:
-    """Tells an end, and hears what was said."""
+class Printer:
+    """Prints an outcome, and returns the output."""
 
     def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
         self.capsys = capsys
 
-    def end(self, asked: RunRequest, reported: Report, ended: Outcome | None = None) -> Told:
+    def end(self, asked: RunRequest, reported: Report, ended: Outcome | None = None) -> Output:
         code = print_report(asked, reported, ended or Outcome(began=True))
-        return Told(code, *self.capsys.readouterr())
+        return Output(code, *self.capsys.readouterr())
 
-    def failure(self, asked: RunRequest, ended: Outcome) -> Told:
+    def failure(self, asked: RunRequest, ended: Outcome) -> Output:
         code = print_failure(asked, ended, 1.5)
-        return Told(code, *self.capsys.readouterr())
+        return Output(code, *self.capsys.readouterr())
 
 
 @pytest.fixture
-def teller(capsys: pytest.CaptureFixture[str]) -> Teller:
-    return Teller(capsys)
+def printer(capsys: pytest.CaptureFixture[str]) -> Printer:
+    return Printer(capsys)
 
 
-def test_a_run_that_issued_everything_names_the_way_to_its_codes(teller: Teller) -> None:
-    """Counts and cost on standard output; nothing is left to continue."""
-    told = teller.end(work(), report(issued=3))
-    assert told.code == 0
-    assert "issued            3" in told.out
-    assert "charged   INR 500" in told.out
-    assert told.next("the codes: ") == "bulk export --ledger m.db --out m-codes.csv --reveal"
-    assert told.next() == ""
+def test_a_complete_run_names_the_export(printer: Printer) -> None:
+    """Counts and cost go to standard output, and no command continues."""
+    output = printer.end(work(), report(issued=3))
+    assert output.code == 0
+    assert "issued            3" in output.out
+    assert "charged   INR 500" in output.out
+    assert output.next("the codes: ") == "bulk export --ledger m.db --out m-codes.csv --reveal"
+    assert output.next() == ""
 
 
-def test_codes_that_are_not_kept_are_fetched_where_they_were_bought(teller: Teller) -> None:
-    """Only then does the export need the server."""
+def test_an_export_needs_the_server_without_codes(printer: Printer) -> None:
+    """The export has the flags of the server only if the ledger keeps no codes."""
     elsewhere = Connection(base_url="https://x.example")
-    kept = teller.end(work(connection=elsewhere), report(issued=3))
+    kept = printer.end(work(connection=elsewhere), report(issued=3))
     assert "--base-url" not in kept.err
-    fetched = teller.end(work(connection=elsewhere, no_codes=True), report(issued=3))
+    fetched = printer.end(work(connection=elsewhere, no_codes=True), report(issued=3))
     assert "--base-url https://x.example" in fetched.err
 
 
@@ -104,96 +104,94 @@ def test_codes_that_are_not_kept_are_fetched_where_they_were_bought(teller: Tell
         ("reconcile", {"unknown": 1, "not_sent": 1}, {}, 4, "bulk resume --ledger m.db"),
     ],
 )
-def test_what_is_left_to_do_has_one_command(
-    teller: Teller, action: str, counts: dict[str, Any], ended: dict[str, int], code: int, command: str
+def test_remaining_work_has_one_command(
+    printer: Printer, action: str, counts: dict[str, Any], ended: dict[str, int], code: int, command: str
 ) -> None:
-    """What time can settle is resumed, what only a person can is shown, what was left out is mended and run again."""
-    told = teller.end(work(action), report(**counts), Outcome(began=True, **ended))
-    assert (told.code, told.next()) == (code, command)
+    """The next command is resume, status for rejected rows and a person's rows, or run for bad rows."""
+    output = printer.end(work(action), report(**counts), Outcome(began=True, **ended))
+    assert (output.code, output.next()) == (code, command)
 
 
-def test_a_person_is_told_when_only_a_person_can_decide(teller: Teller) -> None:
-    """By name of the command that decides."""
-    told = teller.end(work(), report(unknown=2), Outcome(began=True, manual=2))
-    assert "2 rows only a person can decide, with `xoxo bulk resolve`" in told.err
+def test_a_persons_rows_name_the_deciding_command(printer: Printer) -> None:
+    """It is `xoxo bulk resolve`."""
+    output = printer.end(work(), report(unknown=2), Outcome(began=True, manual=2))
+    assert "2 rows wait for a person, who decides with `xoxo bulk resolve`" in output.err
 
 
 def alarms(count: int) -> dict[str, Any]:
-    """Return what a report has of so many alarms."""
-    told = [Alarm(key=f"k{n}", row=n, order_id=n, at=5.0, text=f"order {n} is odd") for n in range(count)]
-    return {"alarms": tuple(told), "alarms_total": count}
+    """Return the fields of a report with this number of alarms."""
+    output = [Alarm(key=f"k{n}", row=n, order_id=n, at=5.0, text=f"order {n} is odd") for n in range(count)]
+    return {"alarms": tuple(output), "alarms_total": count}
 
 
 @pytest.mark.parametrize(("pending", "unknown", "command"), [(1, 0, "status"), (0, 0, "status"), (0, 1, "resume")])
-def test_an_alarm_is_named_and_ends_with_its_exit_code(
-    teller: Teller, pending: int, unknown: int, command: str
-) -> None:
-    """A person decides about it, so that the next command shows it; what time can settle is resumed first."""
-    told = teller.end(work(), report(issued=2, pending=pending, unknown=unknown, **alarms(1)))
-    assert (told.code, told.next()) == (4, f"bulk {command} --ledger m.db")
-    assert "alarm: order 0 is odd\n" in told.err
-    assert "the codes:" not in told.err
+def test_an_alarm_has_its_exit_code(printer: Printer, pending: int, unknown: int, command: str) -> None:
+    """The next command shows the alarm, unless rows are left that a resume can settle."""
+    output = printer.end(work(), report(issued=2, pending=pending, unknown=unknown, **alarms(1)))
+    assert (output.code, output.next()) == (4, f"bulk {command} --ledger m.db")
+    assert "alarm: order 0 is odd\n" in output.err
+    assert "the codes:" not in output.err
 
 
-def test_many_alarms_are_counted(teller: Teller) -> None:
-    """Ten are named; JSON has what the report has."""
-    told = teller.end(work(as_json=True), report(issued=2, **alarms(12)))
-    assert "order 9 is odd" in told.err
-    assert "order 10 is odd" not in told.err
-    assert "… and 2 alarms more" in told.err
-    assert (len(told.facts["alarms"]), told.facts["alarms_total"], told.facts["exit_code"]) == (12, 12, 4)
+def test_many_alarms_are_counted(printer: Printer) -> None:
+    """Ten alarms are printed, and JSON has all alarms of the report."""
+    output = printer.end(work(as_json=True), report(issued=2, **alarms(12)))
+    assert "order 9 is odd" in output.err
+    assert "order 10 is odd" not in output.err
+    assert "… and 2 more alarms" in output.err
+    assert (len(output.facts["alarms"]), output.facts["alarms_total"], output.facts["exit_code"]) == (12, 12, 4)
 
 
-def test_alarms_are_named_when_an_error_ends_the_run_too(teller: Teller) -> None:
-    """They are in the ledger all the same."""
+def test_alarms_are_printed_beside_an_error(printer: Printer) -> None:
+    """An error that ends the run does not hide the alarms of the ledger."""
     ended = Outcome(report=report(issued=1, **alarms(1)), error=errors.LedgerError("full"), began=True)
-    assert "alarm: order 0 is odd" in teller.failure(work(), ended).err
+    assert "alarm: order 0 is odd" in printer.failure(work(), ended).err
 
 
 @pytest.mark.parametrize(("cancelled", "command"), [(0, "bulk reconcile --ledger m.db"), (2, "")])
-def test_codes_to_come_are_collected_unless_they_never_will(teller: Teller, cancelled: int, command: str) -> None:
-    """Of a delivery that the vendor cancelled there is nothing to wait for."""
-    told = teller.end(work(), report(issued=1, pending=2), Outcome(began=True, cancelled=cancelled))
-    assert (told.code, told.next("collect them with: ")) == (0, command)
-    assert ("2 rows wait for codes" in told.err) is bool(command)
+def test_late_codes_are_collected_unless_cancelled(printer: Printer, cancelled: int, command: str) -> None:
+    """The vendor never delivers codes of an order whose delivery it cancelled."""
+    output = printer.end(work(), report(issued=1, pending=2), Outcome(began=True, cancelled=cancelled))
+    assert (output.code, output.next("collect them with: ")) == (0, command)
+    assert ("2 rows wait for codes" in output.err) is bool(command)
 
 
-def test_a_run_with_nothing_to_do_says_so(teller: Teller) -> None:
-    """With what is there."""
-    told = teller.end(work(), report(issued=1, pending=2), Outcome(began=True, idle=True))
-    assert told.out.startswith("nothing left to do: 1 of 3 issued, 2 pending delivery\n")
+def test_a_run_with_nothing_to_do_says_so(printer: Printer) -> None:
+    """Only the lines that count something are printed."""
+    output = printer.end(work(), report(issued=1, pending=2), Outcome(began=True, idle=True))
+    assert output.out.startswith("nothing left to do: 1 of 3 issued, 2 pending delivery\n")
 
 
-def test_a_pause_says_why_without_a_secret(teller: Teller, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reason may be the vendor's words."""
+def test_a_pause_says_why_without_a_secret(printer: Printer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Control characters are removed, because the reason may contain words of the vendor."""
     monkeypatch.setenv("XOXO_CLIENT_SECRET", "hush-hush")
-    told = teller.end(work(), report(not_sent=1, pause=Pause.CREDENTIALS, reason="refused hush-hush\x1b[2J"))
-    assert "paused (credentials): refused ***[2J" in told.err
-    assert "hush" not in told.out + told.err
+    output = printer.end(work(), report(not_sent=1, pause=Pause.CREDENTIALS, reason="refused hush-hush\x1b[2J"))
+    assert "paused (credentials): refused ***[2J" in output.err
+    assert "hush" not in output.out + output.err
 
 
-def test_an_end_before_the_first_order_says_that_nothing_was_sent(teller: Teller) -> None:
-    """And the same command does it all."""
-    told = teller.end(work(), report(not_sent=2, pause=Pause.INTERRUPTED), Outcome())
-    assert told.code == 130
-    assert "interrupted, nothing was sent" in told.err
-    assert told.next() == "bulk run orders.csv --ledger m.db"
+def test_an_end_before_sending_says_so(printer: Printer) -> None:
+    """The same command continues."""
+    output = printer.end(work(), report(not_sent=2, pause=Pause.INTERRUPTED), Outcome())
+    assert output.code == 130
+    assert "interrupted, nothing was sent" in output.err
+    assert output.next() == "bulk run orders.csv --ledger m.db"
 
 
-def test_lines_that_share_orders_are_counted_as_lines(teller: Teller) -> None:
-    """The orders are named beside them."""
-    told = teller.end(work(), report(issued=10, orders=1))
-    assert "10 rows in 1 order" in told.out
+def test_lines_that_share_orders_are_counted_as_lines(printer: Printer) -> None:
+    """The number of orders is printed beside the rows."""
+    output = printer.end(work(), report(issued=10, orders=1))
+    assert "10 rows in 1 order" in output.out
 
 
-def test_json_has_the_whole_report_alone_on_standard_output(teller: Teller) -> None:
-    """What is said to a person goes to standard error; amounts are exact; the next command is a field."""
-    told = teller.end(work(as_json=True), report(issued=1, rejected=1, job=""), Outcome(began=True, skipped=2))
-    facts = told.facts
+def test_json_is_alone_on_standard_output(printer: Printer) -> None:
+    """Messages go to standard error, amounts are exact, and the next command is a field."""
+    output = printer.end(work(as_json=True), report(issued=1, rejected=1, job=""), Outcome(began=True, skipped=2))
+    facts = output.facts
     assert {name: facts[name] for name in ("rows", "issued", "rejected")} == {"rows": 2, "issued": 1, "rejected": 1}
     assert (facts["exit_code"], facts["skipped"], facts["charged"]) == (3, 2, {"INR": 500})
     assert facts["continue_with"].endswith("bulk status --ledger m.db")
-    assert "2 bad rows, not in the ledger" in told.err
+    assert "2 bad rows, not in the ledger" in output.err
 
 
 @pytest.mark.parametrize(
@@ -206,29 +204,29 @@ def test_json_has_the_whole_report_alone_on_standard_output(teller: Teller) -> N
         (None, False, 130, "bulk run orders.csv --ledger m.db"),
     ],
 )
-def test_a_failure_is_run_again_only_where_that_may_help(
-    teller: Teller, error: errors.XoxoError | None, began: bool, code: int, command: str
+def test_a_failure_continues_only_if_that_helps(
+    printer: Printer, error: errors.XoxoError | None, began: bool, code: int, command: str
 ) -> None:
-    """Wrong usage is not; a ledger that fails after orders were sent is a pause, not a wrong usage."""
-    told = teller.failure(work(), Outcome(error=error, began=began))
-    assert (told.code, told.next()) == (code, command)
-    assert (f"error: {error}" if error else "interrupted, nothing was sent") in told.err
-    assert told.out == ""
+    """Nothing continues wrong usage. A ledger that fails after orders were sent is a pause."""
+    output = printer.failure(work(), Outcome(error=error, began=began))
+    assert (output.code, output.next()) == (code, command)
+    assert (f"error: {error}" if error else "interrupted, nothing was sent") in output.err
+    assert output.out == ""
 
 
-def test_a_failure_in_json_tells_every_count_of_a_job_nobody_knows(teller: Teller) -> None:
-    """The keys that a script looks for are there at every end."""
-    facts = teller.failure(work(as_json=True, job="march"), Outcome(error=errors.ConnectError("not reached"))).facts
+def test_a_failure_without_a_report_has_counts(printer: Printer) -> None:
+    """A script finds every key in JSON."""
+    facts = printer.failure(work(as_json=True, job="march"), Outcome(error=errors.ConnectError("not reached"))).facts
     assert {name: facts[name] for name in ("rows", *COUNTS)} == dict.fromkeys(("rows", *COUNTS), 0)
     assert (facts["job"], facts["ledger"], facts["elapsed_s"]) == ("march", "m.db", 1.5)
     assert (facts["error"], facts["kind"], facts["exit_code"]) == ("not reached", "ConnectError", 5)
     assert facts["continue_with"].endswith("bulk run orders.csv --ledger m.db --job march --json")
 
 
-def test_a_failure_after_orders_were_sent_tells_how_far_it_came(teller: Teller) -> None:
-    """The counts are the ledger's; what ended it is the error, not the pause it caused."""
+def test_a_failure_after_sending_has_counts(printer: Printer) -> None:
+    """The counts are those of the ledger. The error ended the run, not the pause that it caused."""
     paused = report(issued=2, not_sent=1, pause=Pause.LEDGER, reason="disk full")
     ended = Outcome(report=paused, error=errors.LedgerError("disk full"), began=True)
-    facts = teller.failure(work(as_json=True), ended).facts
+    facts = printer.failure(work(as_json=True), ended).facts
     assert (facts["issued"], facts["not_sent"], facts["pause"], facts["reason"]) == (2, 1, "", "")
-    assert "issued            2" in teller.failure(work(), ended).err
+    assert "issued            2" in printer.failure(work(), ended).err

@@ -1,4 +1,4 @@
-"""`plan`: every row is checked and the costs are said; nothing is sent."""
+"""`plan`: it checks every row and prints the costs, and sends nothing."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ HEADER = "key,product_id,denomination\n"
 
 
 def test_a_plan_says_what_a_run_would_cost(command: Command) -> None:
-    """A table by product, the orders and the balance; no ledger is left."""
+    """It prints a table by product, the orders and the balance, and leaves no ledger."""
     Path("orders.csv").write_text(f"{HEADER}A,1001,500\nB,1001,250\n")
     ended = command("bulk", "plan", "orders.csv", "--sandbox")
     assert ended.code == 0
@@ -23,7 +23,7 @@ def test_a_plan_says_what_a_run_would_cost(command: Command) -> None:
 
 
 def test_a_bad_row_is_left_out_on_demand(command: Command) -> None:
-    """Exit 3 then, with the same command to run again; without the flag exit 2."""
+    """That is exit 3, with the same command to run again. Without the flag it is exit 2."""
     Path("orders.csv").write_text(f"{HEADER}A,1001,500\nB,1001,333\n")
     assert command("bulk", "plan", "orders.csv", "--sandbox").code == 2
     ended = command("bulk", "plan", "orders.csv", "--sandbox", "--skip-invalid", "--rate", "50", "--json")
@@ -32,7 +32,7 @@ def test_a_bad_row_is_left_out_on_demand(command: Command) -> None:
 
 
 def test_a_plan_may_be_kept_in_a_ledger(command: Command) -> None:
-    """Under the ledger's name, or the one given; a resume sends it."""
+    """The job has the ledger's name, or the given one, and a resume sends it."""
     Path("orders.csv").write_text(f"{HEADER}A,1001,500\n")
     ended = command("bulk", "plan", "orders.csv", "--ledger", "march.db", "--job", "spring", "--sandbox", "--json")
     assert (ended.code, ended.facts["job"], ended.facts["not_sent"]) == (0, "spring", 1)
@@ -42,7 +42,7 @@ def test_a_plan_may_be_kept_in_a_ledger(command: Command) -> None:
 
 @pytest.mark.parametrize("pack", [False, True])
 def test_rows_may_share_orders(command: Command, pack: bool) -> None:
-    """As many orders as a run would send."""
+    """It plans as many orders as a run would send."""
     Path("orders.csv").write_text(HEADER + "".join(f"K{n},1001,500\n" for n in range(10)))
     totals = totals_of(PlanRequest("orders.csv", Connection(sandbox=True), pack=pack))
     assert (totals.lines, totals.orders) == (10, 1 if pack else 10)

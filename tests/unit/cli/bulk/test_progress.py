@@ -1,4 +1,4 @@
-"""`progress`: a run's figures are read seldom, add up at any moment, and end no run when they cannot be read."""
+"""`progress`: the ledger is read seldom, the figures add up, and a figure that cannot be read ends no run."""
 
 from decimal import Decimal
 from types import SimpleNamespace
@@ -20,7 +20,7 @@ def counts(**given: Any) -> Counts:
 
 
 class Run:
-    """A run, its ledger, and the clock it is watched by."""
+    """A run, its ledger, and a clock for its progress."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.progress = Progress(phase="sending")
@@ -48,16 +48,16 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(monkeypatch)
 
 
-async def test_a_ledger_that_is_being_planned_is_left_alone(run: Run) -> None:
-    """There is a word for it, and no figures yet."""
+async def test_a_ledger_in_planning_is_not_read(run: Run) -> None:
+    """The phase is shown without figures."""
     run.progress.phase = "planning"
     await run.refresh()
     assert (run.asked, run.pace.line) == (0, "planning …")
     assert (run.pace.rows, run.pace.done, run.pace.in_doubt, run.pace.per_minute, run.pace.eta) == (0, 0, 0, 0.0, "-")
 
 
-async def test_the_ledger_is_read_once_a_second_at_most(run: Run) -> None:
-    """Counting reads every line; the last word is read at once."""
+async def test_the_ledger_is_read_each_second(run: Run) -> None:
+    """Counting reads every line, so it is done once a second at most, and at once at the end."""
     for _ in range(3):
         await run.refresh(0.3)
     assert run.asked == 1
@@ -67,8 +67,8 @@ async def test_the_ledger_is_read_once_a_second_at_most(run: Run) -> None:
     assert run.asked == 3
 
 
-async def test_a_ledger_that_is_slow_to_count_is_read_seldom(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Watching takes a twentieth of the time at most."""
+async def test_a_slow_ledger_is_read_seldom(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading the counts takes a twentieth of the time at most."""
 
     async def slowly() -> Counts:
         run.asked += 1
@@ -83,32 +83,32 @@ async def test_a_ledger_that_is_slow_to_count_is_read_seldom(run: Run, monkeypat
     assert run.asked == 2
 
 
-async def test_a_ledger_that_cannot_be_read_keeps_the_last_figures(run: Run) -> None:
-    """The run itself says what is wrong, better."""
+async def test_an_unreadable_ledger_keeps_the_figures(run: Run) -> None:
+    """The last figures stay, because the run itself reports the error."""
     await run.refresh(rows=4, issued=3, not_sent=1)
     run.says = LedgerError("locked")
     await run.refresh(2.0)
     assert (run.asked, run.pace.rows, run.pace.done) == (2, 4, 3)
 
 
-async def test_what_is_placed_or_refused_is_done_and_what_is_in_flight_is_no_doubt(run: Run) -> None:
-    """A ledger counts both kinds as unknown."""
+async def test_lines_in_flight_are_not_in_doubt(run: Run) -> None:
+    """The ledger counts lines in flight as unknown, too. Placed and rejected lines are done."""
     states = {LineState.SENDING: 5, LineState.UNKNOWN: 2}
     await run.refresh(rows=20, issued=4, pending=3, rejected=1, unknown=7, not_sent=5, states=states)
     assert (run.pace.rows, run.pace.done, run.pace.in_doubt) == (20, 8, 2)
 
 
 async def test_the_pace_is_that_of_this_run(run: Run) -> None:
-    """What an earlier run did is not counted; the rest takes as long as its number says."""
-    run.progress.placed = 2  # before the first look
+    """The pace counts only this run, and the rest takes as long as the pace says."""
+    run.progress.placed = 2  # before the first reading
     await run.refresh(rows=100, issued=42, not_sent=58)
     await run.refresh(30.0, rows=100, issued=70, not_sent=30)
     assert run.pace.per_minute == 60.0
     assert run.pace.eta == "0:30"
 
 
-async def test_without_a_pace_or_without_a_rest_there_is_no_end_to_tell(run: Run) -> None:
-    """A dash, not a division by zero."""
+async def test_without_a_pace_the_end_is_unknown(run: Run) -> None:
+    """Without a pace, or without rows left, a dash stands for the time."""
     await run.refresh(rows=10, not_sent=10)
     await run.refresh(30.0)
     assert run.pace.eta == "-"
@@ -116,16 +116,16 @@ async def test_without_a_pace_or_without_a_rest_there_is_no_end_to_tell(run: Run
     assert run.pace.eta == "-"
 
 
-async def test_a_line_has_all_of_it(run: Run) -> None:
-    """Pending vouchers are bought, and count as issued here."""
+async def test_a_line_has_every_figure(run: Run) -> None:
+    """A pending order is placed, so its row counts as issued."""
     run.progress.phase = "settling"
     charged = {"INR": Decimal(1500)}
     await run.refresh(rows=2000, issued=1000, pending=100, rejected=2, unknown=3, not_sent=895, charged=charged)
     assert run.pace.line == ("settling: 1,100 of 2,000 issued, 3 unknown, 2 rejected, 0/min, spent INR 1,500, ETA -")
 
 
-async def test_a_wait_is_told_with_its_end(run: Run) -> None:
-    """Before the figures, where no narrow terminal cuts it off; a server's words in it move no cursor."""
+async def test_a_wait_is_shown_with_its_end(run: Run) -> None:
+    """It stands before the figures, where a narrow terminal shows it. Words of the server move no cursor."""
     run.progress.wait = "held back by the vendor until 14:05"
     assert run.pace.line == "sending, held back by the vendor until 14:05 …"
     await run.refresh(rows=10, issued=4, not_sent=6)
@@ -134,22 +134,14 @@ async def test_a_wait_is_told_with_its_end(run: Run) -> None:
     assert run.pace.doing == "sending, waiting for the server ([2J502)"
 
 
-async def test_the_work_is_announced_once_its_rows_are_planned(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard error, and not while planning may still fail."""
-    run.progress.phase = "planning"
-    said = ""
-    with anyio.fail_after(30):
-        async with showing_progress(run.progress, run, "sending 5 orders"):  # type: ignore[arg-type]
-            await anyio.sleep(0)
-            assert "sending 5 orders" not in capsys.readouterr().err
-            run.progress.phase = "sending"
-            while "sending 5 orders" not in said:
-                said += capsys.readouterr().err
-                await anyio.sleep(0.005)
+async def test_the_first_line_comes_at_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """It stands on standard error however short the run is: after kill -9 it is all that the screen shows."""
+    async with showing_progress(run.progress, run, "sending 5 orders"):  # type: ignore[arg-type]
+        assert "sending 5 orders" in capsys.readouterr().err
 
 
-async def test_what_ends_the_work_is_not_changed_by_the_display(run: Run) -> None:
-    """An error of the block comes out, and the display ends with it."""
+async def test_the_display_changes_no_error(run: Run) -> None:
+    """An error in the block is raised unchanged, and the display ends."""
     with anyio.fail_after(30), pytest.raises(BaseExceptionGroup) as caught:
         async with showing_progress(run.progress, run, "sending"):  # type: ignore[arg-type]
             raise LedgerError("gone")

@@ -1,4 +1,4 @@
-"""`rebind`: a ledger belongs to another address on a person's word alone."""
+"""`rebind`: a ledger belongs to another address only after a person said so."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from xoxo_async.sandbox import Sandbox
 
 
 def test_a_ledger_moves_to_another_address(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both addresses are said; without a reason nothing happens."""
+    """It prints both addresses. Without a reason it does nothing."""
     Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
     assert command("bulk", "plan", "orders.csv", "--ledger", "march.db").code == 0
     rebind = ("bulk", "rebind", "--ledger", "march.db", "--base-url", "https://staging.xoxoday.com/chef")

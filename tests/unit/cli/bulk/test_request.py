@@ -1,4 +1,4 @@
-"""`request`: the command that goes on with a work has all of its settings, and none that would spend more."""
+"""`request`: the command that continues has all settings of the first one, and none that spends more."""
 
 import math
 import shlex
@@ -19,8 +19,8 @@ def work(*, rate: float | None = None, sandbox: bool = False, **given: Any) -> R
     return RunRequest(**{**plain, **given})
 
 
-def test_what_was_left_as_it_is_needs_no_flag() -> None:
-    """A plain run goes on with a plain command."""
+def test_default_settings_need_no_flag() -> None:
+    """After a run without flags, the next command has none."""
     assert work().flags("run") == work().flags("resume") == work().flags("reconcile") == []
 
 
@@ -40,27 +40,27 @@ def test_what_was_left_as_it_is_needs_no_flag() -> None:
     ],
 )
 def test_a_setting_goes_on_with_every_command(given: dict[str, Any], flags: str) -> None:
-    """What is resent, and how fast, must not change on the way."""
+    """The next command has the same resending and the same rate."""
     for action in ("run", "resume", "reconcile"):
         assert work(**given).flags(action) == flags.split()
 
 
-def test_what_is_spent_is_no_matter_of_looking_up() -> None:
-    """Neither the budget nor a person's consent goes to `reconcile`, which sends no order."""
+def test_a_reconcile_has_no_spending_flags() -> None:
+    """`reconcile` sends no order, so it needs neither --max-spend nor --yes."""
     given = work(max_spend=Decimal("1E+3"), yes=True)
     assert given.flags("resume") == ["--max-spend", "1000", "--yes"]
     assert given.flags("reconcile") == []
 
 
-def test_how_rows_are_read_matters_only_where_they_are_read() -> None:
-    """A resumed run has them in its ledger, packed as they were."""
+def test_only_a_run_has_row_flags() -> None:
+    """A resume takes the rows from the ledger, packed as the run packed them."""
     given = work(pack=True, skip_invalid=True)
     assert given.flags("run") == ["--pack", "--skip-invalid"]
     assert given.flags("resume") == []
 
 
-def test_a_command_names_the_ledger_and_a_run_its_orders() -> None:
-    """Quoted for a shell; JSON goes on as JSON."""
+def test_a_command_has_its_files() -> None:
+    """It names the ledger and, for a run, the orders. It is quoted for a shell, and keeps --json."""
     given = work(ledger=Path("my march.db"), as_json=True)
     assert shlex.split(given.continued_by("run"))[-6:] == [
         "bulk",
@@ -73,8 +73,8 @@ def test_a_command_names_the_ledger_and_a_run_its_orders() -> None:
     assert shlex.split(given.continued_by("resume"))[-5:] == ["bulk", "resume", "--ledger", "my march.db", "--json"]
 
 
-def test_an_absence_counts_sooner_in_a_sandbox_of_its_own() -> None:
-    """No order of an earlier one can be on its way; what a person said counts before both."""
+def test_a_sandbox_settles_sooner() -> None:
+    """No order of an earlier sandbox can be under way. A flag and the ledger's bound go first."""
     nothing, kept = Bounds(), Bounds(settle_s=30.0)
     assert work(sandbox=True).settle_within(nothing) == 1.0
     assert work().settle_within(nothing) is work(sandbox=True).settle_within(kept) is None
@@ -82,7 +82,7 @@ def test_an_absence_counts_sooner_in_a_sandbox_of_its_own() -> None:
 
 
 def test_the_kept_rate_and_concurrency_shape_the_connection() -> None:
-    """A flag that is given goes before what the ledger keeps; the flags of the next command stay as they were given."""
+    """A flag goes before the ledger's bound. The flags of the next command do not change."""
     kept = Bounds(rate=60.0, concurrency=300)
     asked = work()
     assert (asked.connection_within(kept).rate, asked.connection_within(kept).connections) == (60.0, 300)

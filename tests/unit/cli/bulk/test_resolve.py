@@ -1,4 +1,4 @@
-"""`resolve`: exactly one decision about a row, checked by the library and said with what follows."""
+"""`resolve`: it takes one decision about a row, checks it, and prints the next command."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ RESOLVE = ("bulk", "resolve", "A", "--ledger", "march.db")
 
 @pytest.fixture
 def manual(command: Command, sandbox: Sandbox) -> int:
-    """Leave row A to a person; return the order that the vendor has of it."""
+    """Leave row A to a person; return the vendor's order of it."""
     Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
     run = ("bulk", "run", "orders.csv", "--job", "j", "--settle", "0", "--rate", "none")
     assert command(*run, "--ledger", "other.db").code == 0
@@ -31,13 +31,13 @@ def manual(command: Command, sandbox: Sandbox) -> int:
     ],
 )
 def test_one_decision_is_needed(command: Command, flags: tuple[str, ...], why: str) -> None:
-    """Exit 2 before the ledger is opened."""
+    """That is exit 2, before the ledger is opened."""
     ended = command(*RESOLVE, *flags)
     assert (ended.code, why in ended.err) == (2, True)
 
 
 def test_an_order_that_exists_is_recorded(command: Command, manual: int) -> None:
-    """Looked up first; the resume that fetches its codes is printed."""
+    """The order is looked up first, and the resume that fetches its codes is printed."""
     ended = command(*RESOLVE, "--placed", str(manual))
     assert ended.code == 0
     assert f"the vendor has: order {manual}" in ended.out
@@ -46,13 +46,13 @@ def test_an_order_that_exists_is_recorded(command: Command, manual: int) -> None
 
 
 def test_a_rejected_row_has_nothing_to_continue(command: Command, manual: int) -> None:
-    """No order of it exists, and none is wanted."""
+    """The row is rejected, since no order exists and none is wanted."""
     ended = command(*RESOLVE, "--reject", "--reason", "bought elsewhere", "--json")
     assert (ended.facts["state"], ended.facts["continue_with"]) == ("rejected", "")
 
 
-def test_a_row_in_doubt_is_not_a_persons_yet(command: Command, sandbox: Sandbox) -> None:
-    """Exit 2 with the command that may still settle it."""
+def test_a_row_in_doubt_is_refused(command: Command, sandbox: Sandbox) -> None:
+    """That is exit 2, with the command that may still settle it."""
     Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
     sandbox.script("timeout_before", first=1, seconds=0.0)
     sandbox.script("error_5xx_before", operation="getOrderDetails")
@@ -64,12 +64,12 @@ def test_a_row_in_doubt_is_not_a_persons_yet(command: Command, sandbox: Sandbox)
     assert "not a person's to decide yet: run `xoxo bulk reconcile --ledger march.db` first" in ended.err
 
 
-def test_rows_that_share_an_order_are_said(command: Command, sandbox: Sandbox) -> None:
-    """A decision about one decides all of them."""
+def test_rows_that_share_an_order_are_counted(command: Command, sandbox: Sandbox) -> None:
+    """A decision about one row decides all rows of its order."""
     Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\nB,1001,500\n")
     run = ("bulk", "run", "orders.csv", "--job", "j", "--settle", "0", "--rate", "none", "--pack")
     assert command(*run, "--ledger", "other.db").code == 0
     assert command(*run, "--ledger", "march.db").code == 4
     (order_id,) = sandbox.state.orders
     ended = command(*RESOLVE, "--placed", str(order_id))
-    assert "A shares an order with 1 other rows: this decides all of them" in ended.err
+    assert "A shares an order with 1 other row: the decision holds for all of them" in ended.err

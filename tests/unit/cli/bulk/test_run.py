@@ -1,4 +1,4 @@
-"""`run`: rows are issued once, a resume sends the rest, and a reconcile sends nothing."""
+"""`run`: it issues rows once, a resume sends the rest, and a reconcile sends nothing."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ LEDGER = ("--ledger", "march.db", "--sandbox")
 
 
 def test_a_second_run_issues_nothing(command: Command) -> None:
-    """The first issues every row and tells where the codes are; the second says that nothing is left."""
+    """The first run issues every row and names the export. The second one has nothing to do."""
     Path("orders.csv").write_text(ROWS)
     first = command("bulk", "run", "orders.csv", *LEDGER)
     assert first.code == 0, first.err
@@ -23,7 +23,7 @@ def test_a_second_run_issues_nothing(command: Command) -> None:
 
 
 def test_a_resume_sends_what_a_plan_left(command: Command) -> None:
-    """And a reconcile sends no order."""
+    """A reconcile sends no order."""
     Path("orders.csv").write_text(ROWS)
     assert command("bulk", "plan", "orders.csv", *LEDGER).code == 0
     settled = command("bulk", "reconcile", *LEDGER, "--json")
@@ -33,7 +33,7 @@ def test_a_resume_sends_what_a_plan_left(command: Command) -> None:
 
 
 def test_every_work_flag_reaches_the_run(command: Command) -> None:
-    """The command that continues has them all."""
+    """The command that continues has all of them."""
     Path("orders.csv").write_text(ROWS + "C,1001,333\n")
     flags = ("--rate", "none", "--concurrency", "3", "--settle", "0.5", "--resend", "never", "--no-codes")
     ended = command("bulk", "run", "orders.csv", *LEDGER, *flags, "--skip-invalid", "--max-spend", "9000", "--json")

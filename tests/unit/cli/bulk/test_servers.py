@@ -11,20 +11,20 @@ from xoxo_async.cli.connection import Connection
 
 
 class OfServer:
-    """A ledger that says whose orders it holds."""
+    """A ledger that says which server its orders are at."""
 
     def __init__(self, address: str) -> None:
         self.identity = Identity(address, "")
 
 
 def test_books_stand_beside_their_ledger() -> None:
-    """A later command with --sandbox meets the same server."""
+    """A later command with --sandbox uses the same server."""
     assert books_of(Path("x/march.db")) == Path("x/march.db.sandbox")
 
 
 @pytest.mark.parametrize(("sandbox", "address"), [(True, "sandbox"), (False, "")])
-def test_a_sandbox_has_one_name_for_all_its_ports(sandbox: bool, address: str) -> None:
-    """Any other server is called by its address."""
+def test_a_sandbox_has_one_address(sandbox: bool, address: str) -> None:
+    """The address of a sandbox does not depend on its port. Another server has its own address."""
     assert address_of(Connection(sandbox=sandbox)) == address
 
 
@@ -33,6 +33,6 @@ def test_a_sandbox_has_one_name_for_all_its_ports(sandbox: bool, address: str) -
     [("sandbox", "", True), ("sandbox", "https://x.example", False), ("https://x.example:443/", "", False)],
 )
 def test_a_ledger_leads_to_its_own_sandbox(address: str, base_url: str, sandbox: bool) -> None:
-    """Unless a flag names another server."""
+    """A flag that names another server goes before the ledger."""
     ledger: Any = OfServer(address)
     assert at_its_server(Connection(base_url=base_url), ledger).sandbox is sandbox

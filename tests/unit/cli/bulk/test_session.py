@@ -1,4 +1,4 @@
-"""`session`: one stretch of work, its signals, and what it refuses before anything is sent."""
+"""`session`: the signals of one run, and the input that it refuses before it sends."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ def _orders(command: Command) -> None:
 
 
 def signals_after(monkeypatch: pytest.MonkeyPatch, *conditions: Callable[[BulkIssuer], bool]) -> None:
-    """Send SIGTERM to this process while a run is at work, once for each condition as it comes true."""
+    """Send SIGTERM to this process during a run, once for each condition when it becomes true."""
     issue = BulkIssuer.issue
 
     async def watched(issuer: BulkIssuer) -> Report:
@@ -42,7 +42,7 @@ def signals_after(monkeypatch: pytest.MonkeyPatch, *conditions: Callable[[BulkIs
 
 
 def test_a_signal_ends_a_run_in_order(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 130, nothing in doubt, and the printed command issues the rest."""
+    """That is exit 130 with nothing in doubt, and the printed command issues the rest."""
     with monkeypatch.context() as patch:
         signals_after(patch, lambda issuer: issuer.progress.placed >= 5)
         ended = command("bulk", "run", "orders.csv", *LEDGER, "--concurrency", "2", "--rate", "none", "--json")
@@ -55,7 +55,7 @@ def test_a_signal_ends_a_run_in_order(command: Command, sandbox: Sandbox, monkey
 
 
 def test_a_second_signal_cuts_requests_off(command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was in flight is unknown, and is settled by the next run without a second order."""
+    """Lines in flight become unknown, and the next run settles them without a second order."""
     sandbox.script("timeout_after_commit", nth=6, seconds=20.0)
 
     def in_flight(_issuer: BulkIssuer) -> bool:
@@ -72,7 +72,7 @@ def test_a_second_signal_cuts_requests_off(command: Command, sandbox: Sandbox, m
 
 
 def test_one_ledger_holds_one_job(command: Command, sandbox: Sandbox) -> None:
-    """Another name is refused, and so is a resume of nothing."""
+    """A run with another job name is refused, and so is a resume of a ledger without a job."""
     assert command("bulk", "run", "orders.csv", *LEDGER, "--job", "march", "--rate", "none").code == 0
     other = command("bulk", "resume", *LEDGER, "--job", "april")
     assert (other.code, "holds the job 'march', not 'april'" in other.err) == (2, True)
@@ -81,7 +81,7 @@ def test_one_ledger_holds_one_job(command: Command, sandbox: Sandbox) -> None:
 
 
 def test_a_vendor_that_is_down_pauses_the_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Exit 5 before anything was sent; the same command continues; no ledger is left."""
+    """That is exit 5. The same command continues, and no ledger is left."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "T" * 20)
     ended = command("bulk", "run", "orders.csv", *LEDGER, "--base-url", "http://127.0.0.1:9/chef", "--json")
     assert (ended.code, ended.facts["rows"], ended.facts["kind"]) == (5, 0, "ConnectError")
@@ -90,7 +90,7 @@ def test_a_vendor_that_is_down_pauses_the_run(command: Command, monkeypatch: pyt
 
 
 def test_real_money_needs_a_person_or_yes(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a terminal and without --yes nothing is opened."""
+    """Without a terminal and without --yes, no file is opened."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "T" * 20)
     monkeypatch.setattr("sys.stdin", None)
     ended = command("bulk", "run", "orders.csv", *LEDGER, "--base-url", "https://accounts.xoxoday.com/chef")
@@ -99,7 +99,7 @@ def test_real_money_needs_a_person_or_yes(command: Command, monkeypatch: pytest.
 
 
 def test_debug_shows_where_an_error_came_from(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With it a traceback, without it a line; no secret in either."""
+    """It prints a traceback, and without the flag one line. Neither has a secret."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "hush-hush-hush-hush")
     line = ("bulk", "run", "orders.csv", *LEDGER, "--base-url", "http://127.0.0.1:9/chef")
     assert "Traceback" not in command(*line).err
@@ -109,8 +109,8 @@ def test_debug_shows_where_an_error_came_from(command: Command, monkeypatch: pyt
 
 
 def test_a_restored_ledger_says_what_it_waits_for(command: Command, sandbox: Sandbox) -> None:
-    """Planned rows are looked up before they are sent."""
+    """The message says that planned rows are looked up, and for how long."""
     assert command("bulk", "plan", "orders.csv", *LEDGER).code == 0
     ended = command("bulk", "resume", *LEDGER, "--restore", "--settle", "0", "--rate", "none")
-    assert "--restore: planned rows are looked up before they are sent, and wait for that 0 s" in ended.err
+    assert "--restore: planned rows are looked up before they are sent, which takes 0 s" in ended.err
     assert sandbox.books().orders == 40

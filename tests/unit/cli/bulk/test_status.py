@@ -1,4 +1,4 @@
-"""`status`: where a job stands, and which lines need a look."""
+"""`status`: it prints the counts of a job, and its troubled lines."""
 
 from pathlib import Path
 
@@ -13,8 +13,8 @@ def prepared(command: Command, *rows: str) -> None:
     assert command("bulk", "plan", "orders.csv", *LEDGER).code == 0
 
 
-def test_a_plan_that_is_not_sent_has_a_next_command(command: Command, sandbox: Sandbox) -> None:
-    """All counts, and `resume`."""
+def test_a_plan_has_a_next_command(command: Command, sandbox: Sandbox) -> None:
+    """It prints all counts, and `resume`."""
     prepared(command, "A,1001,500", "B,1001,250")
     shown, read = command("bulk", "status", *LEDGER), command("bulk", "status", *LEDGER, "--json")
     assert (shown.code, read.code) == (0, 0)
@@ -25,7 +25,7 @@ def test_a_plan_that_is_not_sent_has_a_next_command(command: Command, sandbox: S
 
 
 def test_lines_for_a_person_come_first(command: Command, sandbox: Sandbox) -> None:
-    """Each with its state and error, and the command that decides."""
+    """It prints state and error of each line, and the command that decides."""
     prepared(command, "A,1001,500", "B,1001,250")
     sandbox.script("commit_then_reset", first=1)
     sandbox.script("no_order_id", operation="getOrderDetails")
@@ -36,17 +36,17 @@ def test_lines_for_a_person_come_first(command: Command, sandbox: Sandbox) -> No
     assert "\tA\t" in shown.out
 
 
-def test_withdrawn_rows_are_said(command: Command, sandbox: Sandbox) -> None:
-    """They are among the rows not sent; nothing continues then."""
+def test_withdrawn_rows_are_shown(command: Command, sandbox: Sandbox) -> None:
+    """They count as not sent, and no command continues."""
     prepared(command, "A,1001,500")
     assert command("bulk", "withdraw", "--planned", *LEDGER, "--reason", "off").code == 0
     shown = command("bulk", "status", *LEDGER)
-    assert "withdrawn         1 of the not sent" in shown.out
+    assert "withdrawn         1, counted as not sent" in shown.out
     assert "continue with" not in shown.err
 
 
-def test_a_ledger_that_is_not_there_is_wrong_usage(command: Command) -> None:
-    """JSON has its keys all the same."""
+def test_a_missing_ledger_is_wrong_usage(command: Command) -> None:
+    """Its JSON has every key."""
     ended = command("bulk", "status", *LEDGER, "--json")
     assert (ended.code, ended.facts["rows"], ended.facts["ledger"]) == (2, 0, "march.db")
     assert not Path("march.db").exists()

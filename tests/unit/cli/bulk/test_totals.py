@@ -1,4 +1,4 @@
-"""`totals`: what a plan adds up to is said before money moves, and nothing is said that is not known."""
+"""`totals`: the sums of a plan are printed before money moves, without figures that are not known."""
 
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from xoxo_async.services.account import Balance
 
 
 def totals(*, balance: int | None = 1000, rate: Decimal | None = Decimal(1), skipped: int = 0) -> PlanTotals:
-    """Two rows of 250 rupees, with a fee of 2 and a discount of 10 percent."""
+    """Return the sums of two rows of 250 rupees, with a fee of 2 and a discount of 10 percent."""
     product = ProductTotals(
         name="Home &amp; Living",
         currency="INR",
@@ -34,51 +34,54 @@ def totals(*, balance: int | None = 1000, rate: Decimal | None = Decimal(1), ski
     )
 
 
-def test_orders_time_and_cost_are_said_beside_the_balance() -> None:
-    """The likely cost, and the most it can be."""
+def test_the_cost_stands_beside_the_balance() -> None:
+    """The orders, the time, the likely cost and the highest cost are printed."""
     assert summary(totals()) == [
         "2 orders to send, about 1:30 at the present limit",
         "costs about INR 460, at most INR 510; the balance is INR 1,000",
     ]
 
 
-def test_a_balance_that_falls_short_is_said_with_what_is_missing() -> None:
-    """Of the likely cost: the most is a bound that nobody need have."""
+def test_a_low_balance_names_what_is_missing() -> None:
+    """The likely cost counts, because the highest cost is seldom charged."""
     assert summary(totals(balance=400))[-1] == "the balance falls INR 60 short of that"
     assert "short" not in " ".join(summary(totals(balance=480)))
 
 
 def test_without_a_rate_no_cost_is_said() -> None:
-    """Half a sum would be a lie."""
-    assert summary(totals(rate=None))[-1] == "the exchange rates do not tell what it costs; the balance is INR 1,000"
+    """Half a sum would be wrong."""
+    assert (
+        summary(totals(rate=None))[-1]
+        == "the cost is not known, because an exchange rate is missing; the balance is INR 1,000"
+    )
 
 
-def test_without_a_balance_there_is_nothing_to_compare_with() -> None:
-    """The orders are told all the same."""
+def test_without_a_balance_no_cost_is_shown() -> None:
+    """The number of orders is printed."""
     assert summary(totals(balance=None)) == ["2 orders to send, about 1:30 at the present limit"]
 
 
-def test_rows_that_were_left_out_come_first_with_what_is_wrong() -> None:
-    """Each by its number."""
+def test_left_out_rows_come_first() -> None:
+    """Each has its row number and its problem."""
     assert summary(totals(skipped=1))[0] == "1 bad row left out\nrow 4: product_id is missing"
 
 
-def test_orders_that_rows_share_are_said_with_their_rows() -> None:
-    """Without a limit there is no time to tell."""
+def test_shared_orders_are_shown_with_rows() -> None:
+    """Without a rate limit, no time is printed."""
     shared = totals(balance=None)
     shared.orders, shared.expected_s = 1, None
     assert summary(shared) == ["1 order for 2 rows to send"]
 
 
 def test_a_plan_of_nothing_new_has_no_cost() -> None:
-    """A run of the same file again."""
+    """A run of the same file has nothing to send."""
     done = totals()
     done.orders = 0
     assert summary(done) == []
 
 
 def test_each_product_has_its_row(capsys: pytest.CaptureFixture[str]) -> None:
-    """With the catalogue's words as they read; what is not known is a question mark."""
+    """HTML escapes of the vendor are decoded, and a question mark stands for an unknown cost."""
     print_totals(totals())
     print_totals(totals(rate=None))
     said = capsys.readouterr()

@@ -1,4 +1,4 @@
-"""`withdraw`: rows that were never sent are cancelled, all that are named or none."""
+"""`withdraw`: it cancels rows that were never sent, either all of the named rows or none."""
 
 from pathlib import Path
 
@@ -16,14 +16,14 @@ def _planned(command: Command) -> None:
 
 
 def test_named_rows_are_withdrawn(command: Command) -> None:
-    """And counted; the others stay."""
+    """It counts them, and other rows stay."""
     ended = command(*WITHDRAW, "A", "B", "--json")
     assert (ended.code, ended.facts["withdrawn"], ended.facts["not_sent"]) == (0, 2, 3)
-    assert command(*WITHDRAW, "--planned").out == "1 row withdrawn, never to be sent\n"
+    assert command(*WITHDRAW, "--planned").out == "1 row withdrawn for good\n"
 
 
-def test_a_key_that_is_not_there_withdraws_nothing(command: Command) -> None:
-    """It is named."""
+def test_an_unknown_key_withdraws_nothing(command: Command) -> None:
+    """The error names the row."""
     ended = command(*WITHDRAW, "A", "X")
     assert (ended.code, "X" in ended.err) == (2, True)
     assert command(*WITHDRAW, "--planned").out.startswith("3 rows")
@@ -31,11 +31,11 @@ def test_a_key_that_is_not_there_withdraws_nothing(command: Command) -> None:
 
 @pytest.mark.parametrize("rest", [(), ("A", "--planned")])
 def test_rows_are_named_in_one_way(command: Command, rest: tuple[str, ...]) -> None:
-    """By key, or all planned ones."""
+    """They are named by key, or --planned selects all planned rows."""
     assert command(*WITHDRAW, *rest).code == 2
 
 
 def test_a_reason_is_needed(command: Command) -> None:
-    """It is kept in the journal."""
+    """The journal keeps the reason."""
     assert command("bulk", "withdraw", "A", "--ledger", "march.db", "--reason", " ").code == 2
     assert command("bulk", "withdraw", "A", "--ledger", "march.db").code == 2

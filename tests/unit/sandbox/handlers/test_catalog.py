@@ -105,7 +105,7 @@ def test_products_are_included_or_excluded_by_id(state: State) -> None:
         ({"categoryTypes": "offers"}, [1031, 1032]),
     ],
 )
-def test_each_category_is_a_catalogue_of_its_own(state: State, asked: dict[str, object], found: list[int]) -> None:
+def test_each_category_is_a_catalog_of_its_own(state: State, asked: dict[str, object], found: list[int]) -> None:
     """Without a category gift cards are listed; plans need their operator, and perks need `categoryTypes`."""
     assert listed(state, **asked) == found
     assert not set(found) & set(listed(state))

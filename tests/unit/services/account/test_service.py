@@ -17,7 +17,7 @@ START, END = date(2026, 3, 1), date(2026, 3, 31)
 
 
 async def test_the_balance_is_handed_on(road: Any) -> None:
-    """One call, its reply."""
+    """One call returns the reply."""
     road.answers = [Balance(value=Decimal("1.50"), currency="EUR")]
     assert await AccountService(road).get_balance() == Balance(value=Decimal("1.50"), currency="EUR")
     assert [name for name, _ in road.asked] == ["getBalance"]
@@ -31,7 +31,7 @@ async def test_payments_come_as_a_page(road: Any) -> None:
 
 
 async def test_payments_are_iterated_over_pages(road: Any) -> None:
-    """Pages are asked for until one is short."""
+    """Pages are read until one is short."""
     road.answers = [(Payment(reason="a"), Payment(reason="b")), (Payment(reason="c"),)]
     reasons = [payment.reason async for payment in AccountService(road).iterate_payments(START, END, limit=2)]
     assert reasons == ["a", "b", "c"]
@@ -40,7 +40,7 @@ async def test_payments_are_iterated_over_pages(road: Any) -> None:
 
 @pytest.mark.parametrize("wrong", [{"page": 0}, {"limit": 0}, {"start": END, "end": START}, {"start": "2026-03-01"}])
 async def test_wrong_ranges_are_not_sent(road: Any, wrong: dict[str, Any]) -> None:
-    """Wrong dates and pages end here."""
+    """Wrong dates and pages raise `ConfigError` before anything is sent."""
     with pytest.raises(ConfigError):
         await AccountService(road).list_payments(**{"start": START, "end": END, **wrong})
     assert road.asked == []
@@ -67,7 +67,7 @@ async def test_a_user_token_needs_an_address(road: Any, email: Any) -> None:
     ],
 )
 async def test_a_storefront_login_is_checked(road: Any, wrong: dict[str, Any]) -> None:
-    """Each part of the login is named when it is wrong; the caller's own key is in no message."""
+    """The error names the wrong part of the login, and no message holds the caller's own key."""
     with pytest.raises(ConfigError) as caught:
         await AccountService(road).create_storefront_token(
             **{"user": "u", "unique_id": "1", "auth_token": "OWN-KEY", **wrong}
@@ -78,7 +78,7 @@ async def test_a_storefront_login_is_checked(road: Any, wrong: dict[str, Any]) -
 
 @pytest.mark.parametrize("value", [9e17, "1e30", 1e25, "soon", [], {}, True, -5, 0, "0", 253402300800000])
 def test_absurd_lifetimes_are_no_time(value: object) -> None:
-    """Whatever `expires_in` says, `expires_at` is a time that a calendar has, or None."""
+    """For any `expires_in`, `expires_at` is a time that a calendar has, or None."""
     body = json.dumps({"access_token": "x", "expires_in": value}).encode()
     info = CHECK_TOKEN.read(body)
     assert info is not None
@@ -86,7 +86,7 @@ def test_absurd_lifetimes_are_no_time(value: object) -> None:
 
 
 def test_a_lifetime_counts_from_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whenever it is asked for, the expiry is the same moment, with its zone."""
+    """`expires_at` is the same moment, in UTC, however often it is read."""
     info = CHECK_TOKEN.read(b'{"access_token": "x", "expires_in": 100}')
     assert info is not None
     first = info.expires_at

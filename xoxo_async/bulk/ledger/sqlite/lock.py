@@ -90,6 +90,8 @@ class FileLock:
         """Take the lock; return whether the file still is the one of that name."""
         try:
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
+        except FileNotFoundError as error:
+            raise LedgerError(f"{self._path} cannot be made: there is no folder {self._path.parent}") from error
         except OSError as error:
             raise LedgerError(f"{lock} cannot be opened: {error.strerror}") from error
         try:
