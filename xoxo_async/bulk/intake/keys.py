@@ -57,7 +57,7 @@ def _refuse_unseen(value: str) -> None:
 def folded(key: str) -> str:
     """Return the form in which keys are compared: composed characters, and one blank for every run of blanks.
 
-    Comparisons alone use this form. The ledger stores the key as it was given, and the poNumber follows from that.
+    Only comparisons use this form. The ledger stores the key as the caller wrote it and derives the poNumber from that.
 
     Args:
         key: The key.

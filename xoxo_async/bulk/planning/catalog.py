@@ -1,4 +1,4 @@
-"""The products that a plan's rows name, read once each, and what the vendor would refuse of a row."""
+"""The products that a plan's rows name, read once each, and the checks of a row against its product."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
