@@ -82,7 +82,7 @@ class BulkSession:
         rules = bounds.rules(restore=restore)
         # A pause ends only the sending. Lines in doubt are still settled, unless a person stopped the run.
         stopped = self._stop.interrupted
-        looks = LookUps(
+        rounds = LookUps(
             client,
             progress=progress,
             stopped=stopped,
@@ -90,9 +90,9 @@ class BulkSession:
             penalised=self._events.penalty,
             wall=wall,
         )
-        asks = LineLookUp(client, ledger, rules, progress, wall)
+        single = LineLookUp(client, ledger, rules, progress, wall)
         self._reconciler: Final = Reconciler(
-            ledger, self._recorder, asks, looks, rules, progress=progress, stopped=stopped, wall=wall
+            ledger, self._recorder, single, rounds, rules, progress=progress, stopped=stopped, wall=wall
         )
 
     def _new_runner(self, budget: Decimal | None, pause_limit_s: float) -> Runner:

@@ -65,7 +65,7 @@ async def test_the_codes_of_an_order_are_fetched(vendor: Any) -> None:
     async with CodeFetcher(vendor, vendor.open).opened() as fetcher:
         first, second = await fetcher.fetch([line(1)]), await fetcher.fetch([line(4)])
     assert [code.code for code in first.codes[1]] == ["CODE-101"]
-    assert (first.asked, second.asked, vendor.asked) == (1, 1, [101, 104])
+    assert (first.calls, second.calls, vendor.asked) == (1, 1, [101, 104])
     assert (vendor.opened, vendor.closed) == (1, 1)
 
 
