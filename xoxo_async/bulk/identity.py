@@ -50,7 +50,7 @@ def _normal(base_url: str) -> str:
 
 
 async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity) -> None:
-    """Refuse to work on a ledger of another account or address; bind a ledger that belongs to nobody yet.
+    """Refuse to work on a ledger of another account or address; bind a ledger that has none yet.
 
     A server on this machine may come back at another port. It counts as the same server when it has an order of the
     ledger, or when the ledger has never sent anything.

@@ -8,9 +8,9 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone, packable, planned
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import (
-    Known,
     Mixed,
     Seen,
+    StoredLine,
     check_identity,
     check_job,
     clash,
@@ -23,9 +23,9 @@ from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 MISSING = [("k3", 4), ("k9", 10)]
 
 
-def known(place: int, line: PlannedLine, seq: int = 1, first: int | None = None) -> Known:
+def known(place: int, line: PlannedLine, seq: int = 1, first: int | None = None) -> StoredLine:
     """Return the match of a planned line with itself."""
-    return Known(place, line.key, line.po_number, line.digest, line.row, seq, first)
+    return StoredLine(place, line.key, line.po_number, line.digest, line.row, seq, first)
 
 
 def test_seen_lines_are_told_from_the_others() -> None:

@@ -1,4 +1,4 @@
-"""The SQL of what a ledger still has to send: what it adds up to, and what it may cost today."""
+"""The SQL of the orders that a ledger still has to send: their sums, and what they may cost today."""
 
 import sqlite3
 from decimal import Decimal
@@ -19,8 +19,8 @@ _BACKLOG: Final = (
 _DOUBTED: Final = ("sending", "unknown", "conflict", "manual")
 _REPRICE: Final = (
     "UPDATE lines SET worth = price(body) WHERE state = 'planned'",
-    # One that may exist already may have cost the old price, or costs the new one when it is sent again. Where today's
-    # price is not known it keeps what it had: `max` of a number and NULL is NULL, and NULL reserves nothing.
+    # An order that may exist may have cost the old price, or costs the new one when it is sent again. If today's price
+    # is not known it keeps its old one: `max` of a number and NULL is NULL, and NULL reserves nothing.
     (
         "UPDATE lines SET worth = max(coalesce(worth, price(body)), coalesce(price(body), worth))"
         " WHERE state IN ('sending', 'unknown', 'conflict', 'manual')"
@@ -30,7 +30,7 @@ _REPRICE: Final = (
 
 
 class _Piece(msgspec.Struct):
-    """What a stored request says is bought."""
+    """The product, value and quantity of a stored request."""
 
     productId: int  # noqa: N815 - the wire's name
     denomination: Decimal
@@ -42,11 +42,11 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> list[Share]:
-    """Return what is planned and not sent, summed by product, denomination and quantity.
+    """Return the planned orders, summed by product, denomination and quantity.
 
     Args:
         connection: To read with.
-        doubted: Whether to count in what may have been sent, and may be sent again.
+        doubted: Whether to include orders in doubt, which may be sent again.
     """
     connection.create_function("piece", 1, _piece_text, deterministic=True)
     states = ("planned", *_DOUBTED) if doubted else ("planned",)
@@ -65,7 +65,7 @@ def _piece_text(body: str) -> str:
 
 
 def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:
-    """Set anew what orders that are not placed may cost at most: rates and fees move between a plan and its sending.
+    """Update what orders that are not placed may cost at most: rates and fees change between a plan and its sending.
 
     Args:
         connection: In a transaction.

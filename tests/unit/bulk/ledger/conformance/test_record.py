@@ -74,7 +74,7 @@ async def test_no_caller_states_a_ledgers_fact(subject: Subject, evidence: Evide
         await ledger.claim(1)
         before = [one async for one in ledger.lines()]
         for one in before:
-            with pytest.raises(LedgerConflictError, match=f"{evidence.value} is for the ledger"):
+            with pytest.raises(LedgerConflictError, match=f"{evidence.value} is stated by the ledger itself only"):
                 await ledger.record([Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="r")])
         assert [one async for one in ledger.lines()] == before
 
