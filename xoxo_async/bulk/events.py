@@ -141,7 +141,7 @@ class RunPaused(Event, frozen=True, kw_only=True):
 
     @property
     def level(self) -> int:
-        """INFO for an interruption that somebody asked for, WARNING otherwise."""
+        """INFO for an interruption on request, WARNING otherwise."""
         return logging.INFO if self.pause is Pause.INTERRUPTED else logging.WARNING
 
 

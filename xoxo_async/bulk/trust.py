@@ -1,4 +1,4 @@
-"""Decide whether planned rows of a ledger may have been sent all the same.
+"""Decide whether planned rows of a ledger may have been sent after all.
 
 A ledger that replaces a lost one, and a copy or an older state of a ledger, may lack the record of some sends. Then
 every planned row is looked up before it is sent (T15 of the ledger's table).

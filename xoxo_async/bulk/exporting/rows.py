@@ -202,7 +202,7 @@ def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
     if state in _IN_DOUBT:
-        return f"its order may exist, nobody knows yet ({state.value})"
+        return f"it is not known yet whether its order exists ({state.value})"
     if state is not LineState.PLACED or delivery is Delivery.CANCELLED:
         return ""
     return not_all if delivery is Delivery.DELIVERED else "its codes are still to be delivered"

@@ -50,7 +50,7 @@ def _refuse_unseen(value: str) -> None:
         if unicodedata.category(character) in _UNFIT or _UNSEEN.match(character):
             name = unicodedata.name(character, "a control character").capitalize()
             raise ConfigError(
-                f"holds U+{ord(character):04X} ({name}) as character {place}: nobody can see it, so take it out"
+                f"holds U+{ord(character):04X} ({name}) as character {place}: it is invisible, so remove it"
             )
 
 

@@ -91,11 +91,11 @@ class Repeats:
         number, line = row.number, row.line
         first = self._keys.first(folded(line.key), number)
         if first != number:
-            problems.add(number, f"{line.key} stands in row {first} already", column="key")
+            problems.add(number, f"{line.key} is in row {first} already", column="key")
             return False
         first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
         if first != number:
-            problems.add(number, f"{line.po_number} stands in row {first} already", column="po_number")
+            problems.add(number, f"{line.po_number} is in row {first} already", column="po_number")
             return False
         self._warn(row)
         return True

@@ -257,7 +257,7 @@ def repeated(rows: Iterable[tuple[str, int, int]]) -> PlanError:
     Args:
         rows: Key, row, and the row that it repeats.
     """
-    problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in rows)
+    problems = tuple(f"row {row}, column key: {key} is in row {old} already" for key, row, old in rows)
     return PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
 
 

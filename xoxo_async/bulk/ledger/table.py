@@ -96,7 +96,7 @@ def proven_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
 
 
 def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """Enough look-ups have said absent, so the history may decide now."""
+    """Enough look-ups found no order, so the history may decide now."""
     return line.lookups >= moment.rules.absences
 
 

@@ -72,7 +72,7 @@ class PlanCatalog:
             await self._read(product_ids, category)
 
     async def load_shares(self, shares: Sequence[Share]) -> None:
-        """Read the products of what a ledger still has to send, in whatever category they are.
+        """Read the products of the orders that a ledger still has to send, in any category.
 
         Args:
             shares: What it has to send.

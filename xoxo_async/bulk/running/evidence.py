@@ -153,15 +153,15 @@ def described(order: Order) -> str:
     Args:
         order: The order.
     """
-    told = [f"order {order.order_id}"]
-    told += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
+    words = [f"order {order.order_id}"]
+    words += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
     products = {voucher.product_id for voucher in order.vouchers} | {d.product_id for d in order.voucher_details}
-    told += [f"product {product_id}" for product_id in sorted(filter(None, products))]
+    words += [f"product {product_id}" for product_id in sorted(filter(None, products))]
     values = {detail.denomination for detail in order.voucher_details if detail.denomination}
     pieces = f"{order.quantity} x " if order.quantity else ""
-    told += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
+    words += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
     if order.order_total is not None:
-        told.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
-    told += [f"e-mail {order.email}"] if order.email else []
-    told += [f"tag {order.tag}"] if order.tag else []
-    return ", ".join(told)
+        words.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
+    words += [f"e-mail {order.email}"] if order.email else []
+    words += [f"tag {order.tag}"] if order.tag else []
+    return ", ".join(words)

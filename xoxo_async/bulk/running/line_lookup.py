@@ -25,7 +25,7 @@ _WAYS_ON: Final = (
     "If another job used the same keys, start this one again in a new ledger, with its own name (--job). If this"
     " ledger replaces a lost one, run again with --restore"
 )
-"""What a person may do about an order that somebody else placed under a row's poNumber."""
+"""What a person may do about an order that another sender placed under a row's poNumber."""
 
 
 class LineLookUp:
@@ -33,8 +33,8 @@ class LineLookUp:
 
     Args:
         client: Looks orders up.
-        ledger: Names orders that tell the zone of the vendor's dates.
-        rules: When absence is believed, and what follows from it.
+        ledger: Names orders that show the zone of the vendor's dates.
+        rules: When look-ups prove absence, and what happens then.
         progress: Where found orders are counted.
         wall: The ledger's clock: absence is counted on it.
     """

@@ -58,7 +58,7 @@ class Reconciler:
         recorder: Records the facts of look-ups, also about answers of other lines.
         single: Looks one line up.
         rounds: Makes look-ups of many lines.
-        rules: When absence is believed, and what follows from it.
+        rules: When look-ups prove absence, and what happens then.
         progress: Shows what the run waits for.
         stopped: Set when the run should end.
         wall: The ledger's clock: absence is counted on it.

@@ -95,7 +95,7 @@ class Recorder:
             # ledger, instead of 0.95. What ends while one transaction is written shares the next.
             batch, doubts = tuple(self._added), tuple(self._doubts)
             self._watch(batch, await self._ledger.record(batch, doubts=doubts))
-            self._forget(doubts)
+            self._drop(doubts)
             for _ in batch:
                 self._added.popleft()
             written(batch)
@@ -105,7 +105,7 @@ class Recorder:
 
         Args:
             changes: The facts.
-            rules: When absence is believed.
+            rules: When look-ups prove absence.
 
         Returns:
             For every fact, the line as it stands after it.
@@ -131,7 +131,7 @@ class Recorder:
             return 0
         doubted = await self._ledger.record((), doubts=doubts)
         self._watch((), doubted)
-        self._forget(doubts)
+        self._drop(doubts)
         return len(doubted)
 
     async def write_the_rest(self, unsent: Iterable[Change]) -> None:
@@ -150,10 +150,10 @@ class Recorder:
             except LedgerError:
                 # The ledger failed, so these lines stay `sending` in it, and the next run looks them up.
                 return
-            self._forget(doubts)
+            self._drop(doubts)
             self._watch(changes, lines)
 
-    def _forget(self, written: Sequence[OrderAnswer]) -> None:
+    def _drop(self, written: Sequence[OrderAnswer]) -> None:
         for _ in written:
             self._doubts.popleft()
 

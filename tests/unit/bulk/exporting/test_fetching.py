@@ -1,4 +1,4 @@
-"""`fetching`: codes come from the same order again, or there is a reason why not."""
+"""`fetching`: codes of the same order are fetched again, or there is a reason why not."""
 
 from contextlib import asynccontextmanager
 from typing import Any
@@ -97,7 +97,7 @@ async def test_an_order_that_cannot_be_looked_up_raises(vendor: Any) -> None:
 
 
 async def test_another_account_gives_no_codes(vendor: Any) -> None:
-    """Its orders are others; nothing is asked."""
+    """It has other orders, so no order is looked up."""
     vendor.identity = Identity("https://x.example:443/chef", "somebody else")
     async with CodeFetcher(vendor, vendor.open).opened() as fetcher:
         with pytest.raises(errors.ConfigError, match="another account"):

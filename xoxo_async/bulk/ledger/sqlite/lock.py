@@ -180,7 +180,7 @@ class FileLock:
         """
         self._write(_BASE, base)
 
-    def forget_base(self) -> None:
+    def remove_base(self) -> None:
         """Remove the name, durably, before the file gets another one: a stale name would make a good ledger look mixed.
 
         Raises:

@@ -259,8 +259,8 @@ class _Plan:
             _want_again(session.connection, again)
         if gone and self._terms.missing != "keep":
             moment = session.moment()
-            news = [line for line in gone if not line.unwanted]
-            moves = state_for_all(Evidence.UNWANTED, news, moment, reason="the input lacks it")
+            newly_missing = [line for line in gone if not line.unwanted]
+            moves = state_for_all(Evidence.UNWANTED, newly_missing, moment, reason="the input lacks it")
             session.write(moves, moment.now)
             self._unwanted = len(gone)
 

@@ -139,7 +139,7 @@ class LedgerSession:
         """Remove the mark."""
         set_metas(self.connection, {"wal_needed": "", "holder": ""})
 
-    def forget(self) -> None:
+    def drop_funds(self) -> None:
         """Drop the funds that were read: a failed transaction may have changed them."""
         self._funds = None
 

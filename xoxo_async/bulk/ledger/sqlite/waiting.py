@@ -20,7 +20,7 @@ async def outlast(work: "asyncio.Future[T]") -> T:
         work: A task, or a future that a thread resolves.
 
     Raises:
-        asyncio.CancelledError: When the task was cancelled meanwhile; the work has ended all the same.
+        asyncio.CancelledError: When the task was cancelled meanwhile; the work has ended before.
     """
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):

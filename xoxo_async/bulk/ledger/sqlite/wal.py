@@ -79,7 +79,7 @@ class Wal:
         """
         base = secrets.token_hex(_BASE_BYTES)
         try:
-            self._lock.forget_base()
+            self._lock.remove_base()
         except OSError as error:
             raise sqlite3.OperationalError(f"its lock file cannot be written: {error.strerror}") from error
         _mark(connection, {"wal_needed": "yes", "base": base})

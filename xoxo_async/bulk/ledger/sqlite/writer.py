@@ -307,7 +307,7 @@ class LedgerWriter:
             self._trusted = False
 
     def _distrust(self) -> None:
-        self._session.forget()
+        self._session.drop_funds()
         self._roll_back()
         self._trusted = False
 

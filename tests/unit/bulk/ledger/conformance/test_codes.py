@@ -77,7 +77,7 @@ async def test_a_code_stays_with_its_first_line(subject: Subject, together: bool
             assert (counts.issued, counts.pending, counts.alarms_total) == (1, 1, 1)
 
 
-async def test_an_alarm_is_told_once(subject: Subject) -> None:
+async def test_an_alarm_is_recorded_once(subject: Subject) -> None:
     """Every resume reads a pending line again, and no alarm is repeated."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)
