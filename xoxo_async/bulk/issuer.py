@@ -101,7 +101,7 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        self._given: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
+        self._own_bounds: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
         self._settings: Final = Settings(
             check=check,
             skip_invalid=skip_invalid,
@@ -110,7 +110,7 @@ class BulkIssuer:
             missing=missing,
             restore=restore,
         )
-        self._settings.check_bounds(self._given)
+        self._settings.check_bounds(self._own_bounds)
         if pack and not ledger.keeps_codes:
             raise ConfigError("pack needs a ledger that keeps codes: they are dealt out to the lines of an order once")
         self._client: Final = client
@@ -327,7 +327,7 @@ class BulkIssuer:
 
     async def _bounds(self) -> Bounds:
         """Return the bounds that hold: the caller's, and for the others the ledger's."""
-        bounds = self._given.over(await kept_bounds(self._ledger))
+        bounds = self._own_bounds.over(await kept_bounds(self._ledger))
         self._settings.check_bounds(bounds)
         return bounds
 

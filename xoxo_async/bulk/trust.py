@@ -10,7 +10,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["Trust"]
 
-_RESTORED: Final = "a person confirmed that this ledger replaces another one"
+_RESTORED: Final = "a person said that this ledger replaces another one"
 _COPIED: Final = "its file is a copy, or an older state of it"
 
 

@@ -18,6 +18,7 @@ from xoxo_async.errors import NotFoundError, XoxoError
 __all__ = ["ClientOpener", "CodeFetcher", "Fetched"]
 
 _AT_ONCE: Final = 16
+"""Look-ups at once. The rate limit bounds them; a few are enough to use its 200 a minute (wire documentation § 5)."""
 
 ClientOpener = Callable[[], AbstractAsyncContextManager[BulkClient]]
 """Opens a client. It is called once codes have to be fetched: an export without such codes needs no credentials."""

@@ -184,7 +184,10 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T2", _from(_S.SENDING), _E.NOT_PROCESSED, _S.PLANNED),
     Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
     Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
+    # After a send in doubt, any refusal may mean "this poNumber exists": the vendor does not document its answer to a
+    # repeated poNumber (wire documentation § 7.2).
     Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
+    # Without an earlier send of this ledger in doubt, a known poNumber is the sign of another sender.
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, (not_suspect,), suspect=True, foreign=True),
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
@@ -194,6 +197,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
     Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (names_order,)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
+    # Look up, and place again only if absent: the vendor's own rule after a 5xx (wire documentation § 7.1).
     Transition(
         "T9",
         _from(_S.UNKNOWN),
@@ -206,6 +210,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
     Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
     Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
     Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
     Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
     Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),

@@ -15,6 +15,7 @@ from xoxo_async.services.orders.details import AirmilesDetails, LoungeDetails, S
 __all__ = ["CatalogClient", "PlanCatalog", "VoucherReader", "add_up", "check_product"]
 
 _IDS_A_CALL: Final = 100
+"""getVouchers has only 50 calls a minute (wire documentation § 5), so each call reads many products."""
 _CATEGORY_OF: Final[dict[type, Category]] = {
     LoungeDetails: "lounge",
     AirmilesDetails: "miles",

@@ -14,8 +14,8 @@ PROBE_PO_NUMBER: Final = "xoxo-async-probe"
 """A poNumber that no order has: a look-up of it shows whether the server answers."""
 
 PENALTY_TOLERANCE: Final = 1.1
-"""A penalty may last this many times the pause limit. The vendor's penalty is a minute, and so is the default limit: a
-rounding difference must not pause the run."""
+"""A penalty may last this many times the pause limit. The vendor's penalty is a minute (wire documentation
+§ 5), and so is the default limit: a rounding difference must not pause the run."""
 
 _DOUBTS: Final = 5
 """Sends in a row without proof before the circuit opens. Each of them costs a look-up later."""

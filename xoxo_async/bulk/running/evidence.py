@@ -113,6 +113,8 @@ def _stored(code: VoucherCode) -> StoredCode:
 
 def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, looked_up: bool) -> Delivery:
     """Return whether all codes have come. An order with status `delivered` but without all its codes is pending."""
+    # Only `deliveryStatus` is about delivery: `orderStatus: complete` means that the order was accepted (wire
+    # documentation § 4.9).
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED

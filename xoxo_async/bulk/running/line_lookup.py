@@ -69,13 +69,14 @@ class LineLookUp:
             line: The line; or one that waits for a person, in a ledger that replaces a lost one.
 
         Returns:
-            The fact that follows; None where nothing does.
+            The fact that follows; None if there is none.
 
         Raises:
             XoxoError: The look-up failed.
         """
         exhausted = next_look(line, self._rules) is None
         at = self._wall()
+        # Absence counts from before the look-up: an order that is placed during it may be missing from the answer.
         order = await self._client.orders.find(line.po_number)
         self._looked_up_at[line.seq, line.attempts] = at
         if order is not None:
@@ -96,7 +97,7 @@ class LineLookUp:
             line: The line.
 
         Returns:
-            What is new; None where nothing is.
+            The new fact; None if there is none.
 
         Raises:
             XoxoError: The look-up failed.
@@ -105,7 +106,7 @@ class LineLookUp:
         try:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
-            return None
+            return None  # the order was proven, so a look-up that lags is no proof against it
         wanted = ordered(line.body)
         # The date is not compared: the order is known, and an order of a restored ledger is older than its row.
         difference = mismatch(line, order, wanted, dated=False)
@@ -175,7 +176,7 @@ class LineLookUp:
         return change
 
     async def _compared(self, line: LedgerLine, wanted: PlaceOrder, order: Order) -> tuple[Order, str]:
-        """Return the order of a line's poNumber and in what it differs from the line, empty when it does not.
+        """Return the order of a line's poNumber and how it differs from the line; empty when it matches.
 
         An order that differs may also be the answer to another look-up. Then the earlier answers on its connection are
         in doubt, and a look-up on another connection shows which order the line has.

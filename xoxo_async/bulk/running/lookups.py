@@ -18,6 +18,8 @@ from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY
 __all__ = ["LookUps"]
 
 _AT_ONCE: Final = 8
+"""Look-ups at once, and failures in a row after which a round ends: each of them uses the allowance of 200 a minute
+(wire documentation § 5)."""
 _FIRST_WAIT_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 15.0
 _WATCH_EVERY_S: Final = 0.25
@@ -177,6 +179,8 @@ class LookUps:
         if isinstance(error, AuthError) and not error.retryable:
             self.pause, self.reason = Pause.CREDENTIALS, f"look-ups fail: {error.message}"
             return True
+        # Each operation has its own limit (wire documentation § 5), so a penalty on the history concerns its own line
+        # only.
         if isinstance(error, RateLimitedError) and error.operation != GET_ORDER_HISTORY.name:
             self._hold(error.retry_after_s or 1.0)
             return True

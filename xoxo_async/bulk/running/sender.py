@@ -135,6 +135,7 @@ class Sender:
                 reached = error.effect == "possible"
                 self._circuit.failed(error.message, reached=reached, in_flight=self._progress.in_flight)
             case NextOrders.TOO_FAST:
+                # A penalty is for the operation, so it holds for every line (wire documentation § 5).
                 self._circuit.throttled(self._progress.in_flight)
                 self._count_penalty(error)
             case NextOrders.UNAFFECTED:

@@ -19,6 +19,8 @@ from xoxo_async.services.orders.replies import Order
 __all__ = ["OrderReader", "VendorZone"]
 
 _SAMPLES: Final = 3
+"""Orders that measure the zone; they must not contradict. The vendor does not document the zone of its dates (wire
+documentation § 4.6)."""
 _MOST_LOOKED_UP: Final = 9
 """Most orders that are looked up in a run. If these cannot be read or have no date, more do not help."""
 
