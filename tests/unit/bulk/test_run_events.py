@@ -91,7 +91,7 @@ async def test_a_refusal_is_settled_with_its_error_id(
 async def test_a_pause_is_reported_once(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
     """As in the report; the end of the run says so, too."""
     client.happens = broke
-    report = await issuer(client, ledger).run(lines("a", "b"))
+    await issuer(client, ledger).run(lines("a", "b"))
     pauses = [event for event in events if isinstance(event, RunPaused)]
     assert pauses == [RunPaused(pause=Pause.FUNDS)]
     assert isinstance(events[-1], RunFinished)
@@ -99,7 +99,7 @@ async def test_a_pause_is_reported_once(client: Client, ledger: SqliteLedger, ev
 
 
 async def test_a_pause_repeats_no_words(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
-    """The reason may name a row's key, which may be an e-mail address, or repeat the vendor's words; logs keep events."""
+    """The reason may name a row's key, which may be an e-mail address; no event has it, because logs keep events."""
 
     async def refuse(_po_number: str) -> None:
         raise errors.InsufficientFundsError("no funds for anna@example.com")
@@ -115,7 +115,7 @@ async def test_look_ups_given_up_are_a_pause(client: Client, ledger: SqliteLedge
     """Where the report names it as the reason of the end."""
     client.refuses = errors.CredentialsRejectedError("not you")
     client.loses(1, booked=True)
-    report = await issuer(client, ledger).run(lines("a"))
+    await issuer(client, ledger).run(lines("a"))
     assert [event for event in events if isinstance(event, RunPaused)] == [RunPaused(pause=Pause.CREDENTIALS)]
 
 
