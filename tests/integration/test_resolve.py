@@ -134,7 +134,7 @@ async def test_a_proven_order_is_not_a_persons(tmp_path: Path, decision: Decisio
     """Sent again, it would be bought twice."""
     async with Sandbox() as sandbox, connected(sandbox) as client, SqliteLedger(tmp_path / "l.db") as ledger:
         await BulkIssuer(client, ledger, job="march", concurrency=1).run(ROWS[:1])
-        with pytest.raises(ConfigError, match=r"a stays placed|a is placed, so it is not a person's to decide"):
+        with pytest.raises(ConfigError, match=r"a stays placed|a is placed, so no person can decide about it"):
             await issuer(client, ledger).resolve("a", decision)
         assert await orders(ledger) == {"a": ("placed", A)}
 

@@ -1,7 +1,7 @@
-"""What bulk runs need of a client, as protocols. `XoxoClient` has all of it.
+"""Protocols for the parts of a client that bulk runs use. `XoxoClient` has them all.
 
-Bulk modules import these small protocols and not the client: so they do not depend on how a call is made, and a test
-can hand in an object of its own.
+Bulk modules import these small protocols instead of the client. So they do not depend on how a call is made, and a test
+can pass its own object.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -110,7 +110,7 @@ class BulkClient(Protocol):
 
     @property
     def account_fingerprint(self) -> str:
-        """A hash that tells the account from others; empty where the token provider does not say whose it is."""
+        """A hash that identifies the account; empty if the token provider does not know the account."""
         ...
 
     @property

@@ -15,8 +15,8 @@ from xoxo_async.services.orders.replies import Order
 
 __all__ = ["Decision", "Resolved", "decide_line"]
 
-_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
-"""A line that stands on one of these was placed on a person's word, which a person may take back."""
+_DECIDED_BY_A_PERSON: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
+"""The facts by which a person placed a line. A person may change such a line again."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,15 +87,15 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
         ConfigError: There is no such line, no person may decide about it now, or the order does not match it.
         XoxoError: The order cannot be looked up.
     """
-    await ledger.recover()  # a line that a dead sender held is in doubt, not being sent
+    await ledger.recover()  # a line whose sender died becomes unknown
     line = await ledger.find(key)
     if line is None:
         raise ConfigError(f"{ledger.name} holds no line with the key {key!r}")
-    if decision.placed is None and line.state is not LineState.MANUAL and line.evidence not in _BY_A_PERSON:
-        raise ConfigError(_not_for_a_person(line, ledger))
+    if decision.placed is None and line.state is not LineState.MANUAL and line.evidence not in _DECIDED_BY_A_PERSON:
+        raise ConfigError(_refusal(line, ledger))
     found = ""
     if decision.placed is not None and not decision.unchecked and client is not None:
-        order = await _looked_up(client, line, decision.placed)
+        order = await _look_up(client, line, decision.placed)
         found = described(order)
     try:
         (after,) = await ledger.record([decision.change(line)])
@@ -104,15 +104,15 @@ async def decide_line(client: BulkClient | None, ledger: Ledger, key: str, decis
     return Resolved(after, found)
 
 
-def _not_for_a_person(line: LedgerLine, ledger: Ledger) -> str:
-    says = f"{line.key} is {line.state.value}, so it is not a person's to decide"
+def _refusal(line: LedgerLine, ledger: Ledger) -> str:
+    refusal = f"{line.key} is {line.state.value}, so no person can decide about it"
     if line.state in {LineState.UNKNOWN, LineState.CONFLICT}:
-        # A look-up may still settle it; a person who decides too early may buy it twice.
-        return f"{says} yet: run `xoxo bulk reconcile --ledger {shlex.quote(ledger.name)}` first"
-    return says
+        # A look-up may still settle it. A person who decides earlier may buy the voucher twice.
+        return f"{refusal} yet: run `xoxo bulk reconcile --ledger {shlex.quote(ledger.name)}` first"
+    return refusal
 
 
-async def _looked_up(client: BulkClient, line: LedgerLine, order_id: int) -> Order:
+async def _look_up(client: BulkClient, line: LedgerLine, order_id: int) -> Order:
     try:
         order = await client.orders.get(order_id=order_id)
     except NotFoundError as error:
@@ -121,7 +121,7 @@ async def _looked_up(client: BulkClient, line: LedgerLine, order_id: int) -> Ord
     if difference:
         raise ConfigError(
             f"order {order_id} is not this row's: {difference}. The vendor has: {described(order)}. Nothing was"
-            " recorded; --unchecked records it all the same"
+            " recorded; --unchecked records it without this check"
         )
     return order
 

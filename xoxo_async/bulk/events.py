@@ -87,7 +87,7 @@ class LineSettled(Event, frozen=True, kw_only=True):
 
 
 class LineDoubted(Event, frozen=True, kw_only=True):
-    """Nobody knows yet whether an order exists. The run looks it up later; a person is needed only after that.
+    """An order may or may not exist. The run looks it up later; a person decides only if look-ups cannot settle it.
 
     Logged under INFO.
 
@@ -114,11 +114,11 @@ class LineDoubted(Event, frozen=True, kw_only=True):
 
 
 class PenaltyMet(Event, frozen=True, kw_only=True):
-    """The vendor holds the run back, and the run waits. Logged under INFO.
+    """The vendor imposed a penalty, and the run waits. Logged under INFO.
 
     Attributes:
-        what: What is held back: `orders`, `look-ups` or `tokens`.
-        wait_s: Seconds until the penalty ends, as far as the vendor says.
+        what: The calls that wait: `orders`, `look-ups` or `tokens`.
+        wait_s: Seconds until the penalty ends, by what the vendor says.
     """
 
     what: str
@@ -141,7 +141,7 @@ class RunPaused(Event, frozen=True, kw_only=True):
 
     @property
     def level(self) -> int:
-        """INFO for an interruption that somebody asked for, WARNING otherwise."""
+        """INFO for an interruption on request, WARNING otherwise."""
         return logging.INFO if self.pause is Pause.INTERRUPTED else logging.WARNING
 
 
@@ -185,7 +185,7 @@ class RunFinished(Event, frozen=True, kw_only=True):
 
 
 class RunFailed(Event, frozen=True, kw_only=True):
-    """A run ended with an error, or was cancelled. The ledger says where the job stands. Logged under WARNING.
+    """A run ended with an error, or was cancelled. The ledger has the state of the job. Logged under WARNING.
 
     Attributes:
         job: The job's name.

@@ -1,6 +1,6 @@
-"""Whose orders a ledger holds: it belongs to one account at one address, which is compared before any call.
+"""The account and address that a ledger belongs to. They are compared before any call.
 
-At another account, or at another address, every order of a ledger looks absent, and would be bought again.
+Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
 """
 
 from typing import Final
@@ -16,7 +16,7 @@ from xoxo_async.network import is_loopback
 __all__ = ["OWN_SANDBOX", "check_identity", "identity_of", "is_of_own_sandbox"]
 
 OWN_SANDBOX: Final = "sandbox"
-"""What a ledger calls the address of a sandbox that keeps its books beside it: its port differs each time."""
+"""The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
 
 _NEVER_SENT: Final = frozenset({LineState.PLANNED, LineState.CANCELLED})
 
@@ -50,7 +50,7 @@ def _normal(base_url: str) -> str:
 
 
 async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity) -> None:
-    """Refuse to work on a ledger of another account or address; bind a ledger that belongs to nobody yet.
+    """Refuse to work on a ledger of another account or address; bind a ledger that has none yet.
 
     A server on this machine may come back at another port. It counts as the same server when it has an order of the
     ledger, or when the ledger has never sent anything.
@@ -58,37 +58,37 @@ async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity)
     Args:
         client: Looks up that order. No other call is made.
         ledger: The ledger.
-        identity: Whose orders the caller works on.
+        identity: The caller's account and address.
 
     Raises:
-        ConfigError: When account or address are not the ledger's; says what differs, and how to go on.
+        ConfigError: The account or address is not the ledger's; the message names the difference and how to go on.
         XoxoError: When the order cannot be looked up.
     """
-    known = ledger.identity
-    if known == identity:
+    owner = ledger.identity
+    if owner == identity:
         return
-    if known is None:
+    if owner is None:
         if (await ledger.counts()).rows:
-            await ledger.rebind(identity, reason="the ledger did not say whose orders it holds")
+            await ledger.rebind(identity, reason="the ledger had no account and address")
         return
-    same_place = known.address == identity.address
-    if not same_place and not _differ_in_port_alone(known.address, identity.address):
-        raise ConfigError(_begun_elsewhere(known, identity))
-    if known.account != identity.account:
+    same_place = owner.address == identity.address
+    if not same_place and not _differ_in_port_alone(owner.address, identity.address):
+        raise ConfigError(_begun_elsewhere(owner, identity))
+    if owner.account != identity.account:
         raise ConfigError(
             "this ledger was begun with another account, where its orders are; nothing was sent. If the account is the"
-            " same and only its client id or token was replaced, say so with `xoxo bulk rebind`"
+            " same and only its client id or token was replaced, confirm it with `xoxo bulk rebind`"
         )
     if not same_place:
         if not await _is_same_server(client, ledger):
-            raise ConfigError(_begun_elsewhere(known, identity))
+            raise ConfigError(_begun_elsewhere(owner, identity))
         await ledger.rebind(identity, reason="the same server at another port of this machine, by an order it knows")
 
 
-def _begun_elsewhere(known: Identity, identity: Identity) -> str:
+def _begun_elsewhere(owner: Identity, identity: Identity) -> str:
     return (
-        f"this ledger was begun against {known.address}, where its orders are, and not {identity.address}; nothing was"
-        " sent. If the server is the same, say so with `xoxo bulk rebind`"
+        f"this ledger was begun against {owner.address}, where its orders are, and not {identity.address}; nothing was"
+        " sent. If the server is the same, confirm it with `xoxo bulk rebind`"
     )
 
 

@@ -33,11 +33,12 @@ __all__ = ["BulkIssuer"]
 class BulkIssuer:
     """Issue many orders, each accounted for exactly once. Moves money.
 
-    Every row's intent is durable before its request leaves, and its result is written after the answer. What ends
-    without proof is looked up by poNumber. Only what is proven absent is sent again, under the same poNumber.
+    The issuer writes the intent of a row durably before the request leaves, and the result after the answer. A row that
+    ends without proof is looked up by poNumber. It is sent again, under the same poNumber, only if its order is proven
+    absent.
 
-    The ledger keeps the bounds of its job: `max_spend`, `settle_s`, `resend` and `concurrency`. A bound that is left
-    out holds as it was given last, for `resume` as for a second `run`; one that is given replaces it.
+    The ledger keeps the bounds of its job: `max_spend`, `settle_s`, `resend` and `concurrency`. If a bound is left out,
+    its last value holds, for `resume` and for a second `run`; a new value replaces it.
 
     Args:
         client: An `XoxoClient`: sends and looks up. Its rate limits pace the run, its hooks receive the run's events.
@@ -48,24 +49,25 @@ class BulkIssuer:
             and 120 s an answer, two hundred), and a run without limits 64.
         settle_s: Seconds after a lost answer before "no such order" counts. Default: 150. Below the vendor's 120 s it
             may count too early.
-        resend: `settled` (the default) sends again what is proven absent; `never` leaves it to a person.
+        resend: `settled` (the default) sends a row again once its order is proven absent; `never` leaves it to a
+            person.
         check: Whether rows are checked against the catalog before anything is sent.
         skip_invalid: Whether bad rows are left out. Otherwise nothing is sent if one row is bad.
         pack: Whether lines that want nothing but codes (no `email`, `po_number` or `details` of their own) may share an
             order of the same product and denomination, up to the product's limit: up to ten times the vouchers a
             minute. Each line still gets its own codes. Needs a ledger that keeps codes.
-        max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when
-            its intent is written, and settled when its charge is known; the run pauses before it could go over. To
-            lift a bound that the ledger keeps, give a greater one.
+        max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when its
+            intent is written, and settled when its charge is known; the run pauses before it could go over. To lift a
+            bound that the ledger keeps, pass a greater one.
         pause_limit_s: How many seconds the run waits for the vendor before it pauses: for a server that does not
             answer, and for the end of a penalty. A penalty that is known to be longer pauses it at once.
-        missing: What becomes of planned rows that `run` is not given again: `refuse` stops before anything is sent and
-            names them, `withdraw` cancels those that were never sent, `keep` has them sent.
+        missing: What happens to planned rows that the input of a later `run` lacks: `refuse` stops before anything is
+            sent and names them, `withdraw` cancels those that were never sent, `keep` sends them.
         restore: Whether the ledger replaces a lost one, or is an older copy of one. Then every planned row is looked up
             before it is sent, and the absence of an unknown row is counted from now on. An order found under a row's
-            poNumber is adopted where it matches in everything that the vendor tells.
-        address: What the ledger calls the server, instead of the client's base URL: for a server of the caller's own
-            whose port changes. A ledger belongs to one account at one address.
+            poNumber is adopted if every field that the vendor returns matches.
+        address: The address that the ledger stores, instead of the client's base URL: for a local server whose port
+            changes. A ledger belongs to one account at one address.
         clock: A monotonic clock, in seconds.
         wall: The clock that absence is counted on. Default: the ledger's.
 
@@ -99,7 +101,7 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        self._given: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
+        self._own_bounds: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
         self._settings: Final = Settings(
             check=check,
             skip_invalid=skip_invalid,
@@ -108,7 +110,7 @@ class BulkIssuer:
             missing=missing,
             restore=restore,
         )
-        self._settings.check_bounds(self._given)
+        self._settings.check_bounds(self._own_bounds)
         if pack and not ledger.keeps_codes:
             raise ConfigError("pack needs a ledger that keeps codes: they are dealt out to the lines of an order once")
         self._client: Final = client
@@ -127,15 +129,15 @@ class BulkIssuer:
 
     @property
     def progress(self) -> Progress:
-        """What the current run has done so far, or the last one did. It is the same object for all runs."""
+        """What the current or the last run has done so far. It is the same object for all runs."""
         return self._progress
 
     def stop(self, reason: str = "interrupted") -> None:
-        """Take no more lines; what is in flight ends and is recorded, then the run returns its report.
+        """Take no more lines. Requests in flight end and are recorded, then the run returns its report.
 
-        It stops the current run, once. While none is under way it holds back the next one, which then sends nothing and
-        says so in its report: so a stop that comes a moment before the run is not lost. After a run that was stopped it
-        does nothing. Every later run works again.
+        It stops the current run. Before a run it stops the next one, which then sends nothing and has the reason in its
+        report: so a stop just before a run is not lost. After a run that was stopped it does nothing. Every later run
+        works again.
 
         Args:
             reason: Why, for the report.
@@ -152,7 +154,7 @@ class BulkIssuer:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
         All rows are planned in one transaction before the first is sent: a bad row leaves ledger and account as they
-        were. Rows that the ledger knows already are not planned again, so running again resumes. Lines that waited for
+        were. Rows that the ledger has already are not planned again, so running again resumes. Lines that waited for
         their codes when the run began are looked up once, too.
 
         Args:
@@ -164,7 +166,7 @@ class BulkIssuer:
 
         Raises:
             PlanError: When rows are bad, or planned rows are missing; each is named, nothing was sent.
-            LedgerConflictError: When a row stands in the ledger with other content, nothing was sent.
+            LedgerConflictError: When the ledger has a row with other contents; nothing was sent.
             LedgerError: When the ledger fails; nothing is sent without a durable intent.
             ConfigError: When the ledger is of another account or address, nothing was sent.
             XoxoError: When the catalog cannot be read; nothing was sent.
@@ -175,7 +177,7 @@ class BulkIssuer:
             return await self._work(started, send=True)
 
     async def issue(self) -> Report:
-        """Issue what is planned and not issued yet, and look up what waits for codes: `run` without its first half.
+        """Issue the planned rows, and look up the rows that wait for codes: `run` without planning.
 
         Moves money.
 
@@ -207,8 +209,8 @@ class BulkIssuer:
         Raises:
             PlanError: As for `run`.
             LedgerConflictError: As for `run`.
-            ConfigError: The job has no name, the ledger is of another account or address, or `max_spend` cannot be held
-                to: a product's currency has no known rate, or the account's currency has changed.
+            ConfigError: The job has no name, the ledger is of another account or address, or `max_spend` cannot be
+                enforced: a product's currency has no known rate, or the account's currency has changed.
         """
         job = self._job or self._ledger.job
         if not job:
@@ -230,7 +232,7 @@ class BulkIssuer:
         return await self._preparer(await self._bounds()).outlook()
 
     async def resume(self) -> Report:
-        """Go on with the ledger's job: settle what is unknown, send what is planned. Moves money.
+        """Go on with the ledger's job: settle unknown rows, send planned rows. Moves money.
 
         With `max_spend`, today's prices are read first: one getBalance call, and one getVouchers call a hundred
         products.
@@ -239,8 +241,8 @@ class BulkIssuer:
             The report.
 
         Raises:
-            ConfigError: When the ledger is of another account or address, or `max_spend` cannot be held to; nothing was
-                sent.
+            ConfigError: When the ledger is of another account or address, or `max_spend` cannot be enforced; nothing
+                was sent.
             LedgerError: When the ledger fails.
         """
         with self._alone():
@@ -274,14 +276,14 @@ class BulkIssuer:
             LedgerConflictError: A key is not there, or its row was sent; names it.
         """
         if isinstance(keys, str):
-            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would stand for its letters")
+            raise ConfigError(f"keys must be a list of keys, not one text: {keys!r} would mean its letters")
         return await self._ledger.withdraw(keys, reason=checks.needed("reason", reason))
 
     async def rebind(self, *, reason: str) -> None:
-        """Let the ledger belong to this client's account and address, because a person says so. Moves no money.
+        """Bind the ledger to this client's account and address, on a person's word. Moves no money.
 
-        For a client id that was replaced in the vendor's dashboard, or an address that changed its name. At another
-        account every order of the ledger looks absent, and would be bought again.
+        Use it for a client id that was replaced in the vendor's dashboard, or for an address that changed its name.
+        Another account does not have the ledger's orders, so every order would look absent and be bought again.
 
         Args:
             reason: Why; kept in the journal.
@@ -305,7 +307,7 @@ class BulkIssuer:
             The row as it stands now, and what the vendor has.
 
         Raises:
-            ConfigError: There is no such row, it is not a person's to decide, or the order is not this row's.
+            ConfigError: There is no such row, no person can decide about it, or the order is not this row's.
             XoxoError: The order cannot be looked up.
         """
         await check_identity(self._client, self._ledger, self._identity)
@@ -313,7 +315,7 @@ class BulkIssuer:
 
     @contextmanager
     def _alone(self) -> Generator[None]:
-        """Let one run of this issuer be at work at a time."""
+        """Allow one run of this issuer at a time."""
         if self._at_work:
             raise ConfigError("this issuer is already running: wait for the end of that run; nothing was sent")
         self._at_work = True
@@ -324,8 +326,8 @@ class BulkIssuer:
             self._at_work, self._session, self._stop_wanted = False, None, None
 
     async def _bounds(self) -> Bounds:
-        """Return the bounds that hold: those that were given, and for the others those that the ledger keeps."""
-        bounds = self._given.over(await kept_bounds(self._ledger))
+        """Return the bounds that hold: the caller's, and for the others the ledger's."""
+        bounds = self._own_bounds.over(await kept_bounds(self._ledger))
         self._settings.check_bounds(bounds)
         return bounds
 
@@ -333,7 +335,7 @@ class BulkIssuer:
         return Preparer(self._client, self._ledger, self._settings, bounds, self._identity, self._trust)
 
     async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
-        """Do one run: compare the identity, put in doubt what a dead holder or a lost ledger leaves, work, report."""
+        """Do one run: compare the identity, put lines of a dead holder or a lost ledger in doubt, work, report."""
         bounds = await self._bounds()
         session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
@@ -344,7 +346,7 @@ class BulkIssuer:
         return msgspec.structs.replace(report, warnings=self._warnings)
 
     def _begin(self, bounds: Bounds) -> BulkSession:
-        """Return the session of one run. From here on `stop` reaches it."""
+        """Return the session of one run; from here on `stop` stops it."""
         settings = self._settings
         session = self._session = BulkSession(
             self._client,
@@ -362,7 +364,7 @@ class BulkIssuer:
         return session
 
     async def _keep(self, bounds: Bounds) -> str:
-        """Let the ledger keep the bounds of a run that places orders, at today's prices where it has a budget.
+        """Keep the bounds of a run that places orders in the ledger, and set today's prices if it has a budget.
 
         Returns:
             The account's currency; empty without a budget.

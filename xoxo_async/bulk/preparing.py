@@ -23,7 +23,7 @@ from xoxo_async.services.orders.operations import PLACE_ORDER
 __all__ = ["Approval", "Preparer"]
 
 Approval = Callable[[PlanTotals], Awaitable[None]]
-"""Looks at what would be sent now; an error that it raises keeps the plan from being made."""
+"""Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
@@ -34,9 +34,9 @@ class Preparer:
     Args:
         client: Reads balance and catalog.
         ledger: The job's ledger.
-        settings: How rows are checked, and what becomes of rows that are missing.
+        settings: How rows are checked, and what happens to missing rows.
         bounds: What the job keeps to; the plan keeps them in the ledger.
-        identity: Whose orders the client places.
+        identity: The client's account and address.
         trust: Whether the ledger knows which rows were sent.
     """
 
@@ -95,7 +95,7 @@ class Preparer:
             copied=trust.foreign_orders,
             facts={BOUNDS: self._bounds.to_json()},
         )
-        # What a dead holder was sending is in doubt. It may also be missing from the input.
+        # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
         await self._ledger.plan(job, planner.plan(rows_of(orders, job)), terms)
         trust.planned(terms.restored)
@@ -134,7 +134,7 @@ class Preparer:
         return totals
 
     async def _complete(self, totals: PlanTotals, prices: Prices) -> None:
-        """Add to totals what ledger, account and allowance say; refuse a budget that cannot be held."""
+        """Add the figures of ledger, account and allowance to totals; refuse a budget that cannot be enforced."""
         totals.balance = prices.balance
         if self._bounds.resend != "never":
             states = (await self._ledger.counts()).states
@@ -143,15 +143,15 @@ class Preparer:
         totals.expected_s = totals.orders * interval_s if interval_s else None
         if self._bounds.max_spend is not None and totals.cost_at_most is None:
             raise ConfigError(
-                "max_spend cannot be held to: the vendor gives no exchange rate for some products; nothing was sent"
+                "max_spend cannot be enforced: the vendor gives no exchange rate for some products; nothing was sent"
             )
 
 
 def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
-    """Return the error for a plan that would withdraw rows which may stand in the input, and be bad there."""
+    """Return the error for a plan that would withdraw rows which may be among the bad rows of its input."""
     return PlanError(
         f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
-        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Mend the bad"
+        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Correct the bad"
         f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
         problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
         total=totals.skipped,

@@ -50,7 +50,7 @@ class Prices:
             if known and known != balance.currency:
                 raise ConfigError(
                     f"the account's currency was {known} when this job began, and is {balance.currency} now: max_spend"
-                    " cannot be held to; nothing was sent"
+                    " cannot be enforced; nothing was sent"
                 )
         catalog = PlanCatalog(client, balance.currency if balance is not None else "")
         await catalog.load_shares(await ledger.backlog(doubted=True))
@@ -81,7 +81,7 @@ class Prices:
             await self._ledger.reprice(self.catalog.at_most)
 
     async def keep_currency(self) -> None:
-        """Let the ledger remember which currency the account has."""
+        """Keep the account's currency in the ledger."""
         if self.balance is not None and not await self._ledger.get_fact(CURRENCY):
             await self._ledger.set_fact(CURRENCY, self.balance.currency)
 

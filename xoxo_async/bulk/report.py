@@ -12,7 +12,7 @@ __all__ = ["Report"]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of a job after a run, however the run ended.
+    """The state of a job after a run, also after one that paused.
 
     `rows == issued + pending + rejected + unknown + not_sent` holds in every report.
 

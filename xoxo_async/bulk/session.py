@@ -33,7 +33,7 @@ from xoxo_async.services.orders.operations import PLACE_ORDER
 __all__ = ["PROBING", "BulkSession"]
 
 PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
-"""The waits between the probes of a dead server: no more than a second, so that a server that is back is used soon."""
+"""The waits between probes of a dead server: at most a second, so that a server that answers again is used soon."""
 
 _WITHOUT_A_LIMIT: Final = 64
 """In flight without a rate limit: enough to keep a processor busy. More requests only queue at the server."""
@@ -42,8 +42,7 @@ _WITHOUT_A_LIMIT: Final = 64
 class BulkSession:
     """One run: it is made for one call of `work`, and stops once.
 
-    A stopped, paused or cancelled run leaves nothing behind that a later one has to clear, since each has a session of
-    its own.
+    Each run has its own session, so a stopped, paused or cancelled run leaves no state that a later one has to clear.
 
     Args:
         client: Sends and looks up.
@@ -81,9 +80,9 @@ class BulkSession:
         self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks)
         self._runner: Final = self._new_runner(budget, pause_limit_s)
         rules = bounds.rules(restore=restore)
-        # A pause ends the sending. What is in doubt is settled all the same, unless a person wants the end.
+        # A pause ends only the sending. Lines in doubt are still settled, unless a person stopped the run.
         stopped = self._stop.interrupted
-        looks = LookUps(
+        rounds = LookUps(
             client,
             progress=progress,
             stopped=stopped,
@@ -91,9 +90,9 @@ class BulkSession:
             penalised=self._events.penalty,
             wall=wall,
         )
-        asks = LineLookUp(client, ledger, rules, progress, wall)
+        single = LineLookUp(client, ledger, rules, progress, wall)
         self._reconciler: Final = Reconciler(
-            ledger, self._recorder, asks, looks, rules, progress=progress, stopped=stopped, wall=wall
+            ledger, self._recorder, single, rounds, rules, progress=progress, stopped=stopped, wall=wall
         )
 
     def _new_runner(self, budget: Decimal | None, pause_limit_s: float) -> Runner:
@@ -127,7 +126,7 @@ class BulkSession:
         )
 
     def stop(self, reason: str) -> None:
-        """Take no more lines, because a person wants the end. What is in flight ends and is recorded.
+        """Take no more lines, because a person stops the run. Requests in flight end and are recorded.
 
         Args:
             reason: Why, for the report.
@@ -139,8 +138,8 @@ class BulkSession:
 
         Args:
             send: Whether orders may be placed.
-            pending: Whether lines that wait for their codes are looked at in any case; otherwise only if there were
-                such lines when the run began.
+            pending: Whether to look up lines that wait for their codes in any case; otherwise only if there were such
+                lines when the run began.
             currency: The account's currency, where the job has a budget.
             started: When the run began, by the clock.
 
@@ -181,7 +180,7 @@ class BulkSession:
         """Send and settle in turn, until no line is planned and none is in doubt that a look-up could settle."""
         stop = self._stop
         while True:
-            # What an earlier run left unknown is settled after the rest: its look-ups take no sender's place.
+            # Lines that an earlier run left unknown are settled after the sending: their look-ups must not delay it.
             if send:
                 await self._runner.send_all()
             if not stop.interrupted.is_set():
@@ -192,11 +191,11 @@ class BulkSession:
                 return
 
     async def _keep_distance(self) -> None:
-        """Keep the distance to the last slot of an earlier run: runs that follow each other must not be a burst."""
+        """Wait one interval after the last slot of an earlier run: two runs in a row must not send a burst."""
         pacer = self._client.dispatcher.pacer
         interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
         wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
-        if 0 < wait_s <= interval_s:  # a longer wait comes from a clock that was set back, and is ignored
+        if 0 < wait_s <= interval_s:  # a longer wait means that the clock was set back
             pacer.penalise(PLACE_ORDER.name, wait_s)
 
     async def _finish(self, started: float) -> Report:
@@ -219,7 +218,7 @@ class BulkSession:
 def _in_flight_limit(client: BulkClient, bounds: Bounds) -> int:
     """Return the most requests in flight.
 
-    It is never more than the connections of the pool: a request that waits for a connection has its clock running.
+    It is at most the connections of the pool: the timeout of a request runs while it waits for a connection.
 
     Args:
         client: Its pool and its rate limit bound the number.

@@ -19,17 +19,18 @@ _SETTLE_S: Final = 150.0
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the runs of a job keep to. A ledger keeps it, so that a resume keeps to it as well.
+    """The limits for the runs of a job. The ledger keeps them, so that a resume has them as well.
 
-    None means "not given": then what the ledger keeps holds, and the default where it keeps nothing.
+    None means "not given": then the ledger's value holds, or the default if the ledger has none.
 
     Attributes:
         max_spend: What the job may cost, in the account's currency. Default: no limit.
         settle_s: Seconds after a lost answer before "no such order" counts. Default: 150.
-        resend: `settled` sends again what is proven absent; `never` leaves it to a person. Default: `settled`.
+        resend: `settled` sends a row again once its order is proven absent; `never` leaves it to a person. Default:
+            `settled`.
         concurrency: Requests in flight at most. Default: `auto`.
-        rate: Orders a minute that the client allows, `none` for no limit. It is kept for the code that makes the
-            next client, such as `xoxo bulk resume`; a client paces by its own limits.
+        rate: Orders a minute that the client allows, `none` for no limit. The code that makes the next client reads it,
+            such as `xoxo bulk resume`; a client paces by its own limits.
     """
 
     max_spend: Decimal | None = None
@@ -54,13 +55,13 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ConfigError(f"max_spend must be a Decimal from 0, not {self.max_spend!r}")
 
     def over(self, kept: "Bounds") -> "Bounds":
-        """Return these bounds, with what they leave out taken from others.
+        """Return these bounds, with missing values taken from others.
 
         Args:
             kept: The others.
         """
-        given = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
-        return msgspec.structs.replace(kept, **given)
+        own = {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        return msgspec.structs.replace(kept, **own)
 
     def rules(self, *, restore: bool) -> Rules:
         """Return the settling rules that follow.
@@ -96,7 +97,7 @@ async def kept_bounds(ledger: Ledger) -> Bounds:
     try:
         return _DECODER.decode(kept)
     except (msgspec.DecodeError, ConfigError) as error:
-        # Without its budget a run could spend more than it may, so a damaged fact is no empty one.
+        # Do not read a damaged fact as an empty one: without its budget a run could spend more than it may.
         raise LedgerError(f"the bounds that {ledger.name} keeps cannot be read: {error}") from None
 
 
@@ -134,7 +135,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _is_amount(value: object) -> bool:
-    """Return whether a budget is a finite amount. NaN is sorted out first: it cannot be compared."""
+    """Return whether a budget is a finite amount. NaN is refused first, because it cannot be compared."""
     if isinstance(value, bool) or not isinstance(value, Decimal | int):
         return False
     return Decimal(value).is_finite() and 0 <= value < _TOO_MUCH

@@ -1,7 +1,7 @@
-"""Whether a ledger can be trusted to know which of its planned rows were sent.
+"""Decide whether planned rows of a ledger may have been sent after all.
 
-A ledger that replaces a lost one, and a copy or an older state of a ledger, may have forgotten that rows were sent.
-Then every planned row is looked up before it is sent (T15 of the ledger's table).
+A ledger that replaces a lost one, and a copy or an older state of a ledger, may lack the record of some sends. Then
+every planned row is looked up before it is sent (T15 of the ledger's table).
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ _COPIED: Final = "its file is a copy, or an older state of it"
 
 
 class Trust:
-    """Put the planned rows of a ledger in doubt where that is needed, once for an issuer.
+    """Put the planned rows of a ledger in doubt if they may have been sent; once for an issuer.
 
     Args:
         ledger: The ledger.
@@ -29,26 +29,26 @@ class Trust:
 
     @property
     def reason(self) -> str:
-        """Why the ledger may have forgotten that it sent its planned rows; empty where it has not."""
+        """Why the ledger may lack sends of its planned rows; empty if it lacks none."""
         if self._restore:
             return _RESTORED
         return _COPIED if self._ledger.copied else ""
 
     @property
     def foreign_orders(self) -> bool:
-        """Whether an order that the vendor has of such a row may be the order of another ledger."""
+        """Whether the vendor's order for such a row may belong to another ledger."""
         return not self._restore and not self._ledger.older
 
     def planned(self, reason: str) -> None:
         """Note that a plan has put the rows in doubt already, in its own transaction.
 
         Args:
-            reason: The reason that was given with the plan; empty where it put nothing in doubt.
+            reason: The reason in the plan; empty if the plan put nothing in doubt.
         """
         self._done = self._done or bool(reason)
 
     async def doubt_planned_rows(self) -> None:
-        """Put planned rows in doubt where the ledger is not trusted, unless that is done already.
+        """Put planned rows in doubt if they may have been sent, unless that is done already.
 
         Raises:
             LedgerError: The ledger cannot be written.

@@ -84,7 +84,7 @@ class Client(Server):
 
 
 def issuer(client: Client, ledger: SqliteLedger, **settings: Any) -> BulkIssuer:
-    """Return an issuer that asks no catalog, and believes two absences at once."""
+    """Return an issuer without a catalog, for which two absences count at once."""
     return BulkIssuer(client, ledger, **{"job": "march", "check": False, "settle_s": 0, "concurrency": 1, **settings})  # type: ignore[arg-type]
 
 
@@ -97,7 +97,7 @@ async def broke(_po_number: str) -> None:
 
 
 async def contents(ledger: SqliteLedger) -> tuple[object, ...]:
-    """Return everything a ledger says, journal and identity included."""
+    """Return the whole state of a ledger, with journal and identity."""
     journal = [row async for row in ledger.journal()]
     return await ledger.counts(), journal, [line async for line in ledger.lines()], ledger.job, ledger.identity
 

@@ -1,4 +1,4 @@
-"""`resolving`: a person's word about a line becomes a fact for the ledger, is checked, and names who said it."""
+"""`deciding`: a person's decision about a line is checked, and becomes a fact with the person's name."""
 
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ def line(state: LineState) -> LedgerLine:
 
 
 def test_sending_again_and_rejecting_are_a_persons_word() -> None:
-    """About the line as it was looked at: a later epoch is another line."""
+    """The fact has the epoch of the line that the person saw."""
     again = Decision(resend=True, reason="asked the vendor").change(line(LineState.MANUAL))
     assert (again.seq, again.epoch, again.evidence) == (7, 4, Evidence.PERSON_RESEND)
     assert (again.order_id, again.reason) == (None, "asked the vendor")
@@ -43,7 +43,7 @@ def test_an_order_id_is_proof_in_any_state(state: LineState, evidence: Evidence)
 
 
 def test_a_decision_without_a_reason_names_who_decided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As far as that can be told."""
+    """The reason has the user's name if the system has one."""
     monkeypatch.setattr("getpass.getuser", lambda: "ada")
     assert Decision(resend=True, reason=" ").change(line(LineState.MANUAL)).reason == "decided by ada"
 
@@ -119,7 +119,7 @@ async def test_a_correction_is_a_word_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.anyio
-async def test_a_decision_about_nobody_is_refused(tmp_path: Path) -> None:
+async def test_a_decision_about_an_unknown_key_is_refused(tmp_path: Path) -> None:
     """The key is named."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(errors.ConfigError, match="no line with the key 'x'"):

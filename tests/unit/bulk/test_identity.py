@@ -1,4 +1,4 @@
-"""`identity`: a ledger belongs to one account at one address, and whoever differs is refused before any order call."""
+"""`identity`: a ledger belongs to one account at one address; any other is refused before an order call."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -166,7 +166,7 @@ async def test_a_local_port_may_change_if_orders_match(ledger: SqliteLedger) -> 
 
 @pytest.mark.parametrize("found", [None, Order(order_id=99, quantity=1), Order(order_id=1, quantity=7)])
 async def test_another_port_with_other_orders_is_another_server(ledger: SqliteLedger, found: Order | None) -> None:
-    """It does not know the order, knows another one under its poNumber, or one of other content."""
+    """It lacks the order, or has another one under its poNumber, or one with other contents."""
     await placed(ledger)
     other = Client("http://localhost:9/chef")
     if found is not None:
@@ -222,7 +222,7 @@ async def _message(client: Client, ledger: SqliteLedger) -> str:
 
 
 async def test_the_ledger_refuses_a_plan_for_somebody_else(ledger: SqliteLedger) -> None:
-    """Also where nobody compared before; nothing of the plan stays."""
+    """The ledger itself compares, too, and keeps no line of the plan."""
     terms = PlanTerms(identity=Identity(HERE, "f2"))
     with pytest.raises(errors.LedgerError, match="another account or address"):
         await ledger.plan("march", each([planned(9, room=0)]), terms)

@@ -1,4 +1,4 @@
-"""`issuer`: plan all or nothing, send what is not sent, settle what is in doubt, and say where the job stands."""
+"""`issuer`: plan all rows or none, send planned rows, settle rows in doubt, and report."""
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
@@ -65,7 +65,7 @@ async def test_a_stopped_issuer_goes_on_when_resumed(client: Client, ledger: Sql
 
 @pytest.mark.parametrize("again", ["run", "issue", "resume"])
 async def test_a_paused_issuer_goes_on_when_resumed(client: Client, ledger: SqliteLedger, again: str) -> None:
-    """What paused it may be mended meanwhile: the funds, the credentials, the server."""
+    """Funds, credentials or the server may be in order again."""
     run = issuer(client, ledger)
     client.happens = broke
     report = await run.run(lines("a", "b"))
@@ -113,7 +113,7 @@ async def test_a_second_run_is_refused_during_planning(client: Client, ledger: S
 
 
 async def test_a_stop_before_a_run_holds_it_back(client: Client, ledger: SqliteLedger) -> None:
-    """The wish came a moment early, and is no less a wish; the rows are planned, and none is sent."""
+    """A stop just before a run counts: the rows are planned, and none is sent."""
     run = issuer(client, ledger)
     run.stop("not today")
     report = await run.run(lines("a", "b"))
@@ -173,7 +173,7 @@ async def test_a_stop_during_settling_ends_it_at_once(client: Client, ledger: Sq
 
 
 async def test_an_issuer_runs_again_after_a_failed_plan(client: Client, ledger: SqliteLedger) -> None:
-    """It is not taken for one that is still at work."""
+    """The failed plan does not count as a run under way."""
     run = issuer(client, ledger)
     await run.run(lines("a"))
     with pytest.raises(errors.LedgerConflictError):
@@ -230,7 +230,7 @@ async def test_withdrawing_needs_a_reason(client: Client, ledger: SqliteLedger) 
 
 
 async def test_one_key_is_no_list_of_keys(client: Client, ledger: SqliteLedger) -> None:
-    """Rows 1 and 2 are not row 12."""
+    """The text "12" does not mean the keys "1" and "2"."""
     run = issuer(client, ledger)
     await run.plan(lines("1", "2", "12"))
     with pytest.raises(errors.ConfigError, match=r"list of keys"):

@@ -1,4 +1,4 @@
-"""`preparing`: a plan takes all rows or none, and what a person is asked about is what is sent."""
+"""`preparing`: a plan takes all rows or none, and exactly the approved rows are sent."""
 
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_key_with_other_content_stops_the_plan(client: Client, ledger: SqliteLedger) -> None:
-    """Which of the two is meant, a person must say; nothing of the second file is planned."""
+    """A person must decide between the two; no row of the second file is planned."""
     await issuer(client, ledger).run(lines("a"))
     dearer = OrderLine(key="a", product_id=1, denomination=Decimal(500))
     with pytest.raises(errors.LedgerConflictError, match="key a"):
@@ -76,7 +76,7 @@ async def test_a_repeated_receiver_is_a_warning(client: Client, ledger: SqliteLe
 async def test_a_no_leaves_no_trace(
     client: Client, ledger: SqliteLedger, before: tuple[str, ...], settings: dict[str, Any]
 ) -> None:
-    """Neither in the ledger, whatever the plan would have done, nor at the vendor."""
+    """Ledger and vendor are as they were before the plan."""
     if before:
         await issuer(client, ledger).plan(lines(*before))
     was = await contents(ledger)
@@ -104,7 +104,7 @@ async def test_approval_counts_all_that_would_be_sent(client: Client, ledger: Sq
 
 
 async def test_the_rows_are_read_once(client: Client, ledger: SqliteLedger) -> None:
-    """What a generator yields at the question is what is sent: a second reading could bring other rows."""
+    """A second reading of a generator could bring other rows than the approved ones."""
     read: list[str] = []
 
     def rows() -> Iterator[OrderLine]:
@@ -123,7 +123,7 @@ async def test_the_rows_are_read_once(client: Client, ledger: SqliteLedger) -> N
 
 
 async def test_rows_ending_in_an_error_change_nothing(client: Client, ledger: SqliteLedger) -> None:
-    """A query that breaks half-way is no shorter list of orders."""
+    """A query that fails half-way does not count as a shorter list of orders."""
 
     async def rows() -> AsyncIterator[OrderLine]:
         for line in lines("a", "b"):
@@ -183,7 +183,7 @@ async def test_a_withdrawn_row_stays_withdrawn(client: Client, ledger: SqliteLed
 
 
 async def test_a_bad_row_is_not_a_missing_one(client: Client, ledger: SqliteLedger) -> None:
-    """It stands in the input: left out as bad, it must not be withdrawn as gone, which is for ever."""
+    """A bad row is in the input, so it must not be withdrawn, which is final."""
     run = issuer(client, ledger, missing="withdraw", skip_invalid=True)
     await run.plan(lines("a", "b"))
     bad = OrderLine(key="b", product_id=1, denomination=Decimal(100), quantity=0)

@@ -35,5 +35,5 @@ def report(pause: Pause = Pause.NONE, alarms: tuple[Alarm, ...] = (), **counts: 
     ],
 )
 def test_the_exit_code_says_what_is_left(told: Report, code: int) -> None:
-    """Interrupted before all else; paused only where rows are left; then doubt and alarms, then refusals."""
+    """An interruption comes first, a pause with rows left next, then doubt and alarms, then refusals."""
     assert told.exit_code == code

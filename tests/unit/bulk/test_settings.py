@@ -49,7 +49,7 @@ async def test_a_setting_that_makes_no_sense_is_refused(
 
 
 async def test_a_resume_keeps_to_earlier_bounds(client: Client, ledger: SqliteLedger) -> None:
-    """`never` was said once, when the rows were planned: what is proven absent then waits for a person."""
+    """`never` from the plan holds for a resume: an absent row waits for a person."""
     client.refuses = errors.CredentialsRejectedError("not you")
     client.loses(1, booked=False)
     await issuer(client, ledger, resend="never").run(lines("a"))
@@ -113,7 +113,7 @@ async def test_a_reconcile_keeps_bounds_and_changes_none(client: Client, ledger:
 
 
 async def test_the_rate_of_the_client_is_noted(client: Client, ledger: SqliteLedger) -> None:
-    """For whoever makes the next client; a plan alone does not overwrite it, a run does."""
+    """The code that makes the next client reads it; a run overwrites it, a plan alone does not."""
     client.pacer = Pacer(RateLimits(place_order=60_000))
     await issuer(client, ledger).run(lines("a"))
     client.pacer = Pacer(RateLimits(place_order=30_000))

@@ -1,4 +1,4 @@
-"""`trust`: a ledger that may have forgotten its sends looks up every planned row before it sends one."""
+"""`trust`: with a ledger that may lack sends, every planned row is looked up before it is sent."""
 
 import shutil
 from pathlib import Path
@@ -38,7 +38,7 @@ async def test_rows_of_a_restored_ledger_are_doubted_immediately(client: Client,
 
 
 async def test_an_older_copy_looks_up_planned_rows(client: Client, tmp_path: Path) -> None:
-    """It was copied before its rows were sent, so it has forgotten that they were; the vendor refuses no poNumber."""
+    """It was copied before its rows were sent, so it lacks the sends; the vendor refuses no poNumber."""
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         await issuer(client, ledger).plan(lines("a", "b"))
     shutil.copy(tmp_path / "l.db", tmp_path / "copy.db")
@@ -62,7 +62,7 @@ async def test_a_restored_ledger_adopts_no_different_order(client: Client, ledge
 
 
 async def test_a_foreign_order_is_adopted_with_restore(client: Client, ledger: SqliteLedger, tmp_path: Path) -> None:
-    """Without a word the other sender's order stays a person's matter, however often the ledger is resumed."""
+    """Without `restore` a person decides about the other sender's order, after any number of resumes."""
     async with SqliteLedger(tmp_path / "lost.db") as lost:
         await issuer(client, lost).run(lines("a"))
     refuses_known(client)

@@ -1,1 +1,1 @@
-"""What a ledger holds, as rows in a file: which row has which codes, and which codes are missing and why."""
+"""Write a ledger's rows to a file: the codes of each row, and which codes are missing and why."""

@@ -6,7 +6,7 @@ from typing import Final
 
 __all__ = ["csv_line", "is_formula", "shown"]
 
-# What a spreadsheet takes for the beginning of a formula; where full-width characters are usual, these as well.
+# A spreadsheet reads a cell that begins with one of these as a formula; some locales include full-width signs.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
 # A spreadsheet set to another separator splits a line at these, and a part of a text would become a cell.
 _TO_QUOTE: Final = re.compile('[",;|\t\r\n]')
@@ -24,8 +24,8 @@ def is_formula(text: str) -> bool:
 def shown(text: str) -> str:
     """Return a text as a cell that a spreadsheet shows: behind an apostrophe, where it would run it.
 
-    A text that begins with an apostrophe gets a second one. So whoever reads the file again takes one apostrophe away
-    from every cell that begins with one, and has the text as it was.
+    A text that begins with an apostrophe gets a second one. So a reader gets every text back by removing one apostrophe
+    from each cell that begins with one.
 
     Args:
         text: The text.

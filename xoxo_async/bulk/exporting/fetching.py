@@ -1,4 +1,4 @@
-"""Codes that a ledger does not keep, fetched from the vendor again: only the same order's, and vetted by the ledger."""
+"""Fetch codes that a ledger does not keep from the vendor again; the ledger vets them against its marks."""
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -18,23 +18,24 @@ from xoxo_async.errors import NotFoundError, XoxoError
 __all__ = ["ClientOpener", "CodeFetcher", "Fetched"]
 
 _AT_ONCE: Final = 16
+"""Look-ups at once. The rate limit bounds them; a few are enough to use its 200 a minute (wire documentation § 5)."""
 
 ClientOpener = Callable[[], AbstractAsyncContextManager[BulkClient]]
 """Opens a client. It is called once codes have to be fetched: an export without such codes needs no credentials."""
 
 
 class Fetched(NamedTuple):
-    """What the vendor gave for some orders.
+    """What the vendor returned for some orders.
 
     Attributes:
         codes: Their codes, by order.
         refused: Why an order has none, in words, by order.
-        asked: Orders that the vendor was asked about.
+        calls: Orders that were looked up, one call each.
     """
 
     codes: dict[int, tuple[StoredCode, ...]]
     refused: dict[int, str]
-    asked: int = 0
+    calls: int = 0
 
 
 class CodeFetcher:
@@ -42,8 +43,8 @@ class CodeFetcher:
 
     Args:
         ledger: The ledger.
-        client: The client that asks; it has to be of the ledger's account and address.
-        address: What the ledger calls the server, instead of the client's base URL.
+        client: Makes the calls; it must have the ledger's account and address.
+        address: The address that the ledger stores, instead of the client's base URL.
     """
 
     def __init__(self, ledger: Ledger, client: ClientOpener, *, address: str = "") -> None:
@@ -104,7 +105,7 @@ class CodeFetcher:
 
 
 class _RefusedError(Exception):
-    """What the vendor has is not this order."""
+    """The vendor does not have this order, or has another one under its id."""
 
 
 async def _codes_of_order(client: BulkClient, line: LedgerLine) -> bytes:
@@ -112,7 +113,7 @@ async def _codes_of_order(client: BulkClient, line: LedgerLine) -> bytes:
         order = await client.orders.get(order_id=line.order_id)
     except NotFoundError as error:
         raise _RefusedError(f"the vendor does not find order {line.order_id}") from error
-    # The date is not compared: a person may have named an order that something else placed.
+    # The date is not compared: a person may have named an order that another program placed.
     if difference := mismatch(line, order, dated=False):
         raise _RefusedError(f"order {line.order_id} at the vendor is another one: {difference}")
     return msgspec.json.encode(stored_codes(order))

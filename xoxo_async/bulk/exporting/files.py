@@ -25,7 +25,7 @@ _CHUNK: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _COLUMNS: Final = ExportRow.__struct_fields__
 _TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error"})
-"""Columns whose words are the caller's or the vendor's. Codes and PINs are not among them: they stay exact."""
+"""Columns with texts of the caller or the vendor. Codes and PINs are not among them: they stay exact."""
 
 
 def without_controls(text: str) -> str:
@@ -57,7 +57,7 @@ async def export_codes(
         ledger: The ledger, open.
         out: The file's name; `.csv` or `.jsonl`.
         reveal: Whether codes and PINs are written as they are; they are cash. Otherwise they are masked.
-        address: What the ledger calls the server, as for `BulkIssuer`.
+        address: The address that the ledger stores, as for `BulkIssuer`.
 
     Returns:
         What was written, and which rows lack codes and why.
@@ -87,7 +87,7 @@ class ExportFile:
         ledger: The ledger's name, which it must not have.
 
     Attributes:
-        path: The same.
+        path: Its name.
         as_csv: Whether it is CSV; otherwise it is JSON lines.
 
     Raises:
@@ -186,7 +186,7 @@ async def _write_rows(
 ) -> None:
     async for chunk in _chunks(ledger):
         fetched = await fetcher.fetch(chunk) if fetcher is not None else Fetched({}, {})
-        maker.exported.fetched += fetched.asked
+        maker.exported.fetched += fetched.calls
         packed = await ledger.packed(chunk)
         for line in chunk:
             codes = fetched.codes.get(line.seq) or codes_of(line.codes)

@@ -80,7 +80,7 @@ class Exported(msgspec.Struct):
         not_sent: Rows of the job that no order was placed for yet.
         formulas: Codes and PINs that a spreadsheet would run: they are written as they are.
         missing_rows: The first twenty of the missing rows.
-        alarms: What must reach a person before codes are handed out; the first hundred.
+        alarms: What a person must see before codes are handed out; the first hundred.
         alarms_total: How many alarms there are.
     """
 
@@ -194,7 +194,7 @@ class RowMaker:
 
 
 def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
-    """Return why a row has fewer codes than it is to have; empty when it has them all, or none will come.
+    """Return why a row lacks codes; empty if it has them all, or none will come.
 
     Args:
         state: Of the order that the row travels in.
@@ -202,7 +202,7 @@ def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
     if state in _IN_DOUBT:
-        return f"its order may exist, nobody knows yet ({state.value})"
+        return f"it is not known yet whether its order exists ({state.value})"
     if state is not LineState.PLACED or delivery is Delivery.CANCELLED:
         return ""
     return not_all if delivery is Delivery.DELIVERED else "its codes are still to be delivered"

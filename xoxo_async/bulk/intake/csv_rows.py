@@ -75,7 +75,7 @@ def _check_columns(header: list[str], source: str) -> None:
 
 
 def _unreadable(why: str, header: list[str], row: str) -> UnreadableError:
-    """Return the error for a row that Python's csv cannot read, in plainer words than Python's where there are some."""
+    """Return the error for a row that Python's csv cannot read, in plainer words than Python's if possible."""
     if "field limit" in why:
         limit = csv.field_size_limit()
         number, cell = _first_longer(limit, row)

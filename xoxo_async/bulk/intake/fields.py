@@ -1,4 +1,4 @@
-"""The fields of one row of a file: what its texts and JSON values mean. Whether they are right is checked later."""
+"""Turn the texts and JSON values of one row of a file into fields. The check of the row comes later."""
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -115,7 +115,7 @@ _VALUES: Final[dict[str, Callable[[object], object]]] = {
     "notify_admin": _flag,
     "details": _as_it_is,
 }
-"""The columns that hold something else than a text."""
+"""The columns that do not hold a text."""
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "product_id": (),
     "denomination": (),

@@ -50,14 +50,14 @@ def _refuse_unseen(value: str) -> None:
         if unicodedata.category(character) in _UNFIT or _UNSEEN.match(character):
             name = unicodedata.name(character, "a control character").capitalize()
             raise ConfigError(
-                f"holds U+{ord(character):04X} ({name}) as character {place}: nobody can see it, so take it out"
+                f"holds U+{ord(character):04X} ({name}) as character {place}: it is invisible, so remove it"
             )
 
 
 def folded(key: str) -> str:
     """Return the form in which keys are compared: composed characters, and one blank for every run of blanks.
 
-    Comparisons alone use this form. The ledger stores the key as it was given, and the poNumber follows from that.
+    Only comparisons use this form. The ledger stores the key as the caller wrote it and derives the poNumber from that.
 
     Args:
         key: The key.

@@ -62,7 +62,7 @@ class OrdersFile:
         elif sys.stdin is None or sys.stdin.closed:
             raise OSError(errno.EBADF, "it is closed")
         else:
-            path = os.dup(sys.stdin.fileno())  # a copy: the process keeps its own when this one is closed
+            path = os.dup(sys.stdin.fileno())  # a copy: closing it leaves the process its standard input
         # utf-8-sig: spreadsheets write a byte order mark. newline="": a quoted field keeps its line ends.
         # surrogateescape: `decoded` names the row with bytes that are not UTF-8.
         return open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: PTH123 - or a descriptor
@@ -106,8 +106,8 @@ class OrdersFile:
 def _is_line(row: FileRow, problems: Problems) -> bool:
     """Return whether a row can be an order line; note what cannot be read.
 
-    A number must be right, and anything else must have the type of its column. What a text holds is left to the job:
-    whoever iterates over a file may mend its texts before.
+    A number must be right, and anything else must have the type of its column. The job checks the contents of texts:
+    code that iterates over a file may correct its texts before.
     """
     unread: list[str] = []
 

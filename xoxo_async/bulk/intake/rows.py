@@ -53,7 +53,7 @@ def check_fields(
 
     Args:
         number: The row's number.
-        fields: Values by the names of `OrderLine`. Anything may stand in them.
+        fields: Values by the names of `OrderLine`. They may hold any object.
         problems: Where problems are noted.
         key_column: The column to name when the key is wrong.
 
@@ -75,7 +75,7 @@ def report_fields(fields: Mapping[str, object], report: Callable[[str, ConfigErr
     """Check every field of a row; call `report` with the column and the error of each that is wrong.
 
     Args:
-        fields: Values by the names of `OrderLine`. Anything may stand in them.
+        fields: Values by the names of `OrderLine`. They may hold any object.
         report: Called for each wrong field.
 
     Returns:

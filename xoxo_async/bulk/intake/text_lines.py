@@ -37,7 +37,7 @@ class Place:
 
 
 def decoded(file: IO[str]) -> Iterator[str]:
-    """Yield the lines of a file, and of an endless line no more than a row can hold.
+    """Yield the lines of a file; of an endless line, only as much as a row can hold.
 
     Args:
         file: The file, opened with `surrogateescape`.

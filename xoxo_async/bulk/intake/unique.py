@@ -24,7 +24,7 @@ class FirstRows:
     """The row in which each of many things was first seen. It keeps a hash of each thing, some 25 bytes.
 
     A dict takes a hundred bytes a thing. Two of a million things have the same hash with a probability of 1 in 30
-    million. Then a good row is refused or warned about; the next process hashes otherwise and takes it.
+    million. Then a good row is refused or warned about; the next process has other hashes and takes it.
     """
 
     def __init__(self) -> None:
@@ -68,8 +68,8 @@ class FirstRows:
 class Repeats:
     """Finds the rows of one input that repeat an earlier row.
 
-    A ledger passes over a line that it holds with the same contents: that is how a job is run again. Twice in one
-    input, the same key may be two gifts for one person, or a copy by mistake, so a person has to decide.
+    A ledger skips a line that it has with the same contents, so a job can be run again. Twice in one input, the same
+    key may be two gifts for one person, or a copy by mistake, so a person has to decide.
 
     Attributes:
         warnings: Rows whose receiver gets the same from an earlier row, under another key.
@@ -91,11 +91,11 @@ class Repeats:
         number, line = row.number, row.line
         first = self._keys.first(folded(line.key), number)
         if first != number:
-            problems.add(number, f"{line.key} stands in row {first} already", column="key")
+            problems.add(number, f"{line.key} is in row {first} already", column="key")
             return False
         first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
         if first != number:
-            problems.add(number, f"{line.po_number} stands in row {first} already", column="po_number")
+            problems.add(number, f"{line.po_number} is in row {first} already", column="po_number")
             return False
         self._warn(row)
         return True
@@ -114,7 +114,7 @@ class Repeats:
 
 
 def _receivers(row: Row) -> Iterator[str]:
-    """Yield everything that identifies the receiver of a row."""
+    """Yield every text that identifies the receiver of a row."""
     line, details = row.line, row.line.details
     if line.email:
         yield line.email.strip().casefold()

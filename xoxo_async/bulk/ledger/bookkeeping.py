@@ -1,7 +1,7 @@
-"""What a ledger's transaction decides by itself, apart from any database: claims, doubts, withdrawals; no I/O.
+"""Decide what a ledger does by itself: claims, doubts, withdrawals. Uses no database; no I/O.
 
-A store reads lines, calls a function of this module, and writes the moves that it returns: each line by
-compare-and-set (see `Move`), with its journal row. Facts that callers state are decided in `recording`.
+A store reads lines, calls a function of this module, and writes the moves that it returns: each line by compare-and-set
+(see `Move`), with its journal row. `recording` decides about facts that callers state.
 """
 
 from collections.abc import Iterable, Sequence
@@ -44,7 +44,7 @@ class ClaimRequest:
 
     Attributes:
         lines: The lines taken.
-        short: Why the next line does not fit into the budget; empty where it does, or where none is left.
+        short: Why the next line does not fit into the budget; empty if it fits, or if no line is left.
     """
 
     __slots__ = ("budget", "limit", "lines", "short")
@@ -63,9 +63,9 @@ def decide_claims(
 
     Args:
         requests: Filled with the lines taken, in order of asking.
-        planned: As many planned lines as are wanted, where there are so many, in the order in which they are sent.
+        planned: The next planned lines, as many as the requests want or as there are, in the order of sending.
         moment: Who writes, and when.
-        funds: What the job has committed; looked at only where a request has a budget.
+        funds: What the job has committed; read only for requests with a budget.
 
     Returns:
         What is to be written.
@@ -95,7 +95,7 @@ def doubt_answers(answers: Iterable[tuple[str, int]], lines: Iterable[LedgerLine
     """Put lines in doubt (T16) whose answers came on a connection that was not in step.
 
     Args:
-        answers: poNumber and order id of what was answered there.
+        answers: poNumber and order id of each answer on that connection.
         lines: The orders of those poNumbers, as read, in any order.
         moment: Who writes, and when.
 
@@ -123,7 +123,7 @@ def doubt_answers(answers: Iterable[tuple[str, int]], lines: Iterable[LedgerLine
 def state_for_all(
     evidence: Evidence, lines: Iterable[LedgerLine], moment: Moment, *, reason: str = "", at: float | None = None
 ) -> list[Move]:
-    """State one fact that a store has proof of about many lines; a line that it does not apply to stays as it is.
+    """State one fact about many lines, with the store's proof; a line that it does not apply to stays as it is.
 
     Args:
         evidence: The fact: `SENDER_DIED` (T7) for lines whose sender is proven to send no more, `LEDGER_RESTORED` or
@@ -165,7 +165,7 @@ def never_sent(line: LedgerLine) -> bool:
 
 
 def withdraw(lines: Iterable[LedgerLine], reason: str, moment: Moment) -> list[Move]:
-    """Cancel lines (T14), all or none; those that are cancelled already are passed over.
+    """Cancel lines (T14), all or none; lines that are cancelled already are skipped.
 
     Args:
         lines: The lines, as read.
@@ -202,7 +202,7 @@ def maybe_sent() -> LedgerConflictError:
 
 
 def _moved(line: LedgerLine, change: Change, moment: Moment) -> list[Move]:
-    """Return the move that a fact makes, none where it does not apply."""
+    """Return the move that a fact makes; none if it does not apply."""
     outcome = decide(line, change, moment)
     if outcome.transition is None:
         return []
@@ -210,10 +210,10 @@ def _moved(line: LedgerLine, change: Change, moment: Moment) -> list[Move]:
 
 
 def first_few(texts: Sequence[str]) -> str:
-    """Return the first of some texts, and how many more there are: an error names rows, and not all of a million.
+    """Return the first of some texts, and how many more there are: an error must not name a million rows.
 
     Args:
-        texts: What is to be named.
+        texts: The texts to name.
     """
     more = len(texts) - _SHOWN
     return "; ".join(texts[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")

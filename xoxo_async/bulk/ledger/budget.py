@@ -43,9 +43,9 @@ def amount(count: int) -> Decimal:
 def commitment(line: LedgerLine, currency: str) -> int:
     """Return what a line may cost, or has cost, in ten-thousandths of the account's currency.
 
-    Nothing while no order of it can exist. From the intent on, what it may cost at most. Then what it was charged, but
-    only where that is a positive amount in the account's currency: zero, a negative amount or another currency says
-    nothing about what the account paid.
+    It is 0 while no order of the line can exist. From the intent on, it is the most that the line may cost. Then it is
+    the charge, but only if that is a positive amount in the account's currency: zero, a negative amount or another
+    currency does not show what the account paid.
 
     Args:
         line: The line as it stands.
@@ -74,7 +74,7 @@ def _charged(line: LedgerLine, currency: str) -> int:
 
 
 def overcharge(line: LedgerLine, currency: str) -> str:
-    """Return how a line's charge differs from what was reserved for it; empty where it does not.
+    """Return how a line's charge exceeds its reservation; empty if it does not.
 
     Args:
         line: The line as it stands.
@@ -101,7 +101,7 @@ class Spending(NamedTuple):
 
     Attributes:
         state: Their state.
-        worth: What each may cost at most, in ten-thousandths; None where nobody knows.
+        worth: What each may cost at most, in ten-thousandths; None if that is not known.
         charged: What each was charged; None where the vendor did not say.
         currency: Of that charge.
         orders: How many there are.
@@ -144,12 +144,12 @@ def first_unpriced(groups: Iterable[Spending], currency: str) -> int | None:
 
 
 class Funds(NamedTuple):
-    """What a store knows of a job's budget when lines are claimed.
+    """The state of a job's budget when lines are claimed.
 
     Attributes:
         committed: What the job has cost and may yet cost, in ten-thousandths.
         currency: The account's.
-        unpriced: Key and row of an order whose cost nobody can bound; None where there is none.
+        unpriced: Key and row of an order without a known bound of its cost; None if there is none.
     """
 
     committed: int = 0
@@ -172,7 +172,7 @@ class Funds(NamedTuple):
 
 
 def shortage(line: LedgerLine, budget: int, funds: Funds, reserved: int) -> str:
-    """Say why a line does not fit into a budget; empty when it does.
+    """Return why a line does not fit into a budget; empty when it does.
 
     Args:
         line: The line, as it would be claimed.

@@ -1,11 +1,11 @@
-"""The clock of a ledger: seconds that no person can set, in one process and from one process to the next.
+"""The clock of a ledger: seconds that no person can set, across processes.
 
-Absence is believed so many seconds after a send. A clock that a person sets in between makes a send look older than it
-is, and the order is bought twice. So a ledger counts on a clock of its own: it goes on with the seconds since the
-machine started, which nobody can set and which count a suspended machine too. What the ledger keeps of it (`Anchor`)
-lets the next process go on where the last one was. After a restart of the machine, or on another machine, nobody knows
-how long the ledger was not used. Then its clock goes on from where it was, and what is in doubt is counted from that
-moment on. Where this clock is wrong, a run waits longer than it has to, never shorter.
+A look-up that says "absent" counts only some seconds after the send. If a person sets the wall clock forward in
+between, the send looks too old, and the order is bought twice. So a ledger has its own clock. It follows the seconds
+since the machine started, which nobody can set and which include the time of suspension. The ledger keeps an `Anchor`,
+so that the next process continues the same clock. After a restart of the machine, or on another machine, the time since
+the last use is not known. Then the clock continues from its last value, and the settling time of lines in doubt starts
+again. An error of this clock makes a run wait longer, never shorter.
 """
 
 import math
@@ -25,7 +25,7 @@ class Boot(NamedTuple):
     """A reading of the machine's own clock.
 
     Attributes:
-        name: Which start of which machine it counts from; empty where the system does not tell.
+        name: The id of this start of this machine; empty if the system has none.
         seconds: Seconds since then.
     """
 
@@ -34,7 +34,7 @@ class Boot(NamedTuple):
 
 
 class Anchor(NamedTuple):
-    """What a ledger keeps to go on with its clock.
+    """The values from which a ledger continues its clock.
 
     Attributes:
         boot: The start of the machine it was made in.
@@ -48,7 +48,7 @@ class Anchor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Anchor | None":
-        """Read what `text` wrote; None where there is nothing, or nothing that can be read."""
+        """Read what `text` wrote; None if there is nothing, or nothing readable."""
         boot, _, numbers = text.partition(" ")
         try:
             seconds, now = (float(number) for number in numbers.split())
@@ -71,8 +71,8 @@ def continued(kept: Anchor | None, boot: Boot, wall: float, latest: float) -> An
         latest: The latest stamp in the ledger, by its clock.
 
     Returns:
-        The kept one where the machine has run ever since; otherwise, or where the system does not tell, a new one, not
-        before any stamp.
+        The kept anchor if the machine has not restarted since. Otherwise, or if the system has no name of a start, a
+        new one, not before any stamp.
     """
     if kept is not None and boot.name and kept.boot == boot.name and boot.seconds >= kept.seconds:
         now = kept.now + boot.seconds - kept.seconds
@@ -84,8 +84,8 @@ def continued(kept: Anchor | None, boot: Boot, wall: float, latest: float) -> An
 def boot_clock() -> Callable[[], Boot]:
     """Return the clock of this machine.
 
-    Linux names each start and counts the seconds since then, suspended ones included. Other systems do not name it:
-    there a monotonic clock counts within one process, and the next process begins to count anew.
+    Linux has a name for each start (`boot_id`) and counts the seconds since then, suspended ones included. Other
+    systems have no name: there a monotonic clock counts within one process, and the next process starts a new count.
     """
     clock: int | None = getattr(time, "CLOCK_BOOTTIME", None)
     try:
@@ -109,7 +109,7 @@ class LedgerClock:
 
     Attributes:
         anchor: What the ledger has to keep.
-        is_new: Whether nobody knows how long the ledger was not used: what is in doubt counts from now on.
+        is_new: Whether the time since the last use is not known: then the settling time of lines in doubt starts now.
     """
 
     __slots__ = ("_boot", "_wall", "anchor", "is_new")
@@ -122,7 +122,7 @@ class LedgerClock:
         self.is_new: Final = self.anchor != known
 
     def now(self) -> float:
-        """Return the ledger's time: seconds that nobody sets. It is near the wall clock, but it is no date."""
+        """Return the ledger's time, in seconds. It is near the wall clock, but it is no date."""
         return self.anchor.now + self._boot().seconds - self.anchor.seconds
 
     def wall(self) -> float:

@@ -1,4 +1,4 @@
-"""A ledger in numbers: how a store's groups of lines add up to `Counts`; no I/O."""
+"""Add up a store's groups of lines to `Counts`; no I/O."""
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -105,7 +105,7 @@ def add_up(
     Args:
         orders: All orders, also those that lines share.
         packed: All lines that share an order.
-        packs: How many orders lines share now; one that was refused, and gave its lines back, is none.
+        packs: How many orders lines share now; a refused order that gave its lines back does not count.
         alarms: The first alarms.
         alarms_total: How many there are.
     """

@@ -1,10 +1,10 @@
-"""What one transaction makes of the voucher codes that answers list: which line gets which code; no I/O.
+"""Decide which line gets which voucher code of the answers in one transaction; no I/O.
 
-A code belongs to the line that listed it first. Where the order of another line lists it too, that line does not get
-it: one of the two answers is wrong, and only a person can find out which.
+A code belongs to the line whose order listed it first. If the order of another line lists it too, that line does not
+get it: one of the two answers is wrong, and only a person can find out which.
 
 A store does its part in this order: `give` what lines hold, `merge` and `keep` while facts are decided; then take the
-marks of `claims` and tell what was refused (`refuse`) until nothing is; then write `codes_to_keep` and `alarms`.
+marks of `claims`, and pass refused claims to `refuse`, until none is refused; then write `codes_to_keep` and `alarms`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +23,12 @@ Claim = tuple[int, int]
 
 
 class Claims(NamedTuple):
-    """The codes that lines ask for.
+    """The codes that lines claim.
 
     Attributes:
         dealt: Codes that lines are to get. The store keeps each mark for the line that claims it first.
-        listed: Codes that an order listed and did not get. The store only says which of them are another line's: they
-            may be why an order lists too many.
+        listed: Codes that an order listed and did not get. The store only returns which of them are another line's:
+            they may be the reason for an order with too many codes.
     """
 
     dealt: list[Claim]
@@ -65,10 +65,10 @@ class Dealing:
         self._kept: Final[dict[int, tuple[StoredCode, ...]]] = {}
         self._hands: Final[dict[int, _Hand]] = {}
         self._refused: Final[dict[Claim, int]] = {}
-        self._asked: _Hand | None = None
+        self._merged: _Hand | None = None
 
     def give(self, stored: Mapping[int, bytes]) -> None:
-        """Say what lines hold; lines that hold nothing need not be named.
+        """Set the codes that lines hold; lines without codes may be left out.
 
         Args:
             stored: The codes as the ledger keeps them, opened, by line.
@@ -76,26 +76,27 @@ class Dealing:
         self._kept.update((seq, codes_of(codes)) for seq, codes in stored.items())
 
     def merge(self, change: Change, line: LedgerLine, *, anew: bool = False) -> Change:
-        """Return a fact with what the line holds after it, whatever the fact itself says of that.
+        """Return a fact with `held` and `delivery` as counted from the line's codes.
 
         Args:
             change: A fact that comes with codes.
             line: Its line, as it stands.
-            anew: Whether the fact names another order than the line has: then what the line holds does not count.
+            anew: Whether the fact names another order than the line has: then the codes that the line holds do not
+                count.
         """
         before = None if anew else self._hands.get(line.seq)
         kept = before.kept if before else () if anew else self._kept.get(line.seq, ())
-        told, pieces = _told(change), _quantity(line.body).quantity
-        answers = (*before.answers, told) if before else (told,)
-        dealt = _dealt(kept, answers, pieces) if before else deal(kept, told, pieces)
+        listed, pieces = _listed_codes(change), _quantity(line.body).quantity
+        answers = (*before.answers, listed) if before else (listed,)
+        dealt = _dealt(kept, answers, pieces) if before else deal(kept, listed, pieces)
         delivery = _delivery(change.delivery, dealt, pieces)
         if delivery is not change.delivery or dealt.held != change.held:
             change = msgspec.structs.replace(change, delivery=delivery, held=dealt.held)
-        self._asked = _Hand(kept, answers, pieces, dealt, change)
+        self._merged = _Hand(kept, answers, pieces, dealt, change)
         return change
 
     def lose(self, seq: int) -> None:
-        """Forget the codes of a line that has lost its order.
+        """Drop the codes of a line that has lost its order.
 
         Args:
             seq: The line's number.
@@ -104,14 +105,14 @@ class Dealing:
         self._hands.pop(seq, None)
 
     def keep(self, line: LedgerLine) -> None:
-        """Take what `merge` found last: the fact was accepted, and the order exists.
+        """Keep the result of the last `merge`: the fact was accepted, and the order exists.
 
         Args:
             line: Its line.
         """
-        if self._asked is not None and line.state is LineState.PLACED:
-            self._hands[line.seq] = self._asked
-        self._asked = None
+        if self._merged is not None and line.state is LineState.PLACED:
+            self._hands[line.seq] = self._merged
+        self._merged = None
 
     def vet(self, found: Mapping[int, bytes], lines: Mapping[int, LedgerLine]) -> None:
         """Deal codes that the vendor lists now, for placed lines of a ledger that keeps no codes.
@@ -127,7 +128,7 @@ class Dealing:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no line was told of codes: then there is nothing to claim, keep or report."""
+        """Whether no fact listed codes: then there is nothing to claim, keep or report."""
         return not self._hands
 
     def claims(self) -> Claims:
@@ -136,17 +137,17 @@ class Dealing:
         for seq, hand in self._hands.items():
             claims.dealt.extend(self._claims(seq, hand.dealt.codes, hand.kept))
             if hand.dealt.trouble:
-                # Codes that were listed and not dealt are marked for nobody.
+                # Codes that were listed and not dealt get no mark.
                 claims.listed.extend(
-                    self._claims(seq, [code for told in hand.answers for code in told], hand.dealt.codes)
+                    self._claims(seq, [code for listed in hand.answers for code in listed], hand.dealt.codes)
                 )
         return claims
 
-    def _claims(self, seq: int, codes: Sequence[StoredCode], known: Sequence[StoredCode]) -> list[Claim]:
-        return [(self._mark(code.name), seq) for code in codes if code.whole and code not in known]
+    def _claims(self, seq: int, codes: Sequence[StoredCode], without: Sequence[StoredCode]) -> list[Claim]:
+        return [(self._mark(code.name), seq) for code in codes if code.whole and code not in without]
 
     def refuse(self, owners: Mapping[Claim, int]) -> None:
-        """Deal again without codes that are another line's; `claims` are to be taken anew after it.
+        """Deal again without codes of other lines; then take the marks of `claims` again.
 
         Args:
             owners: The claims that were refused, and the line that has the mark.
@@ -155,7 +156,7 @@ class Dealing:
         for seq in {seq for _, seq in owners}:
             hand = self._hands[seq]
             answers = tuple(
-                [code for code in told if (self._mark(code.name), seq) not in owners] for told in hand.answers
+                [code for code in listed if (self._mark(code.name), seq) not in owners] for listed in hand.answers
             )
             self._hands[seq] = hand._replace(answers=answers, dealt=_dealt(hand.kept, answers, hand.pieces))
 
@@ -168,7 +169,7 @@ class Dealing:
         ]  # fmt: skip
 
     def dealt(self) -> dict[int, tuple[StoredCode, ...]]:
-        """Return what the lines of this transaction hold."""
+        """Return the codes that the lines of this transaction hold."""
         return {seq: hand.dealt.codes for seq, hand in self._hands.items()}
 
     def owners(self) -> set[int]:
@@ -176,49 +177,49 @@ class Dealing:
         return set(self._refused.values())
 
     def alarms(self, lines: Mapping[int, LedgerLine], owners: Mapping[int, LedgerLine]) -> list[Move]:
-        """Return what is to be written of codes that only a person can judge.
+        """Return the alarms about codes that only a person can judge.
 
         Args:
             lines: The lines of this transaction, as they stand.
             owners: The lines of `owners`.
         """
         pairs = sorted({(seq, owner) for (_, seq), owner in self._refused.items()})
-        told = [(seq, f"a voucher code that {_named(owners[owner])} has: it stays there") for seq, owner in pairs]
-        told += [(seq, hand.dealt.trouble) for seq, hand in self._hands.items() if hand.dealt.trouble]
+        texts = [(seq, f"a voucher code that {_named(owners[owner])} has: it stays there") for seq, owner in pairs]
+        texts += [(seq, hand.dealt.trouble) for seq, hand in self._hands.items() if hand.dealt.trouble]
         after: dict[int, LedgerLine] = {}
         for seq, _ in pairs:
             hand = self._hands[seq]
             delivery = _delivery(lines[seq].delivery, hand.dealt, hand.pieces)
             after[seq] = msgspec.structs.replace(lines[seq], held=hand.dealt.held, delivery=delivery)
         moves: list[Move] = []
-        for seq, text in told:
+        for seq, text in texts:
             alarm = f"{_named(lines[seq])} lists {text}"
             line = msgspec.structs.replace(after.get(seq, lines[seq]), error=alarm)
             moves.append(Move.of(lines[seq], line, ALARM, self._hands[seq].change, reason=alarm))
         return moves
 
 
-def _told(change: Change) -> list[StoredCode]:
+def _listed_codes(change: Change) -> list[StoredCode]:
     """Return the codes that a fact comes with."""
     try:
         return clean(codes_of(change.codes))
     except (msgspec.MsgspecError, UnicodeError):
-        return []  # codes that are no text must not cost the proof of the order
+        return []  # the proof of the order counts even if its codes are no text
 
 
 def _dealt(kept: tuple[StoredCode, ...], answers: Sequence[list[StoredCode]], pieces: int) -> Deal:
     """Return what a line holds after some answers, one after another."""
     dealt = Deal(kept, 0, "")
-    for told in answers:
-        after = deal(dealt.codes, told, pieces)
+    for listed in answers:
+        after = deal(dealt.codes, listed, pieces)
         dealt = after if after.trouble or not dealt.trouble else after._replace(trouble=dealt.trouble)
     return dealt
 
 
-def _delivery(said: Delivery, dealt: Deal, pieces: int) -> Delivery:
+def _delivery(current: Delivery, dealt: Deal, pieces: int) -> Delivery:
     """Return whether an order is delivered: by its codes, unless it was cancelled."""
-    if said is Delivery.CANCELLED:
-        return said
+    if current is Delivery.CANCELLED:
+        return current
     return Delivery.DELIVERED if dealt.held >= pieces else Delivery.PENDING
 
 

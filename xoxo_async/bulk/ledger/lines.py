@@ -46,19 +46,19 @@ class Delivery(StrEnum):
 
 
 class Evidence(StrEnum):
-    """A fact about one line. The table says what follows from it.
+    """A fact about one line. The table decides what it changes.
 
     - `SENDER_DIED`: the store has proof that the row's sender sends no more: it holds the lock that the sender held, or
       the sender's lease has ended. Only a store states it.
-    - `LOOKUP_MATCHED`: the poNumber has an order, and the order matches the row in everything the vendor tells.
+    - `LOOKUP_MATCHED`: the poNumber has an order, and every field that the vendor returns matches the row.
     - `ORDER_OF_THIS_SEND`: the same, and the order's date lies within the row's last send.
     - `ORDER_SINCE_PLAN`: the same, and the order is not older than the job.
     - `ANSWER_DOUBTED`: the answer that placed the row may belong to another request.
     - `CONNECTION_DOUBTED`: the connection that named the row's order was not in step.
     - `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
       again, without a trace here.
-    - `LEDGER_COPIED`: the ledger's file is a copy, which means the same, and no person said so.
-    - `UNWANTED`: the input has the row no longer.
+    - `LEDGER_COPIED`: the ledger's file is a copy, with the same consequence, and no person confirmed it.
+    - `UNWANTED`: the input no longer has the row.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -98,10 +98,10 @@ class PlannedLine(msgspec.Struct, frozen=True):
         digest: Of `request`.
         request: The canonical JSON of the order line.
         row: The row's number in the input, from 1.
-        worth: What it may cost at most, in the account's currency; None where nobody knows.
+        worth: What it may cost at most, in the account's currency; None if that is not known.
         pieces: Vouchers wanted.
-        room: Pieces that one order of its kind may hold, where it may travel with others; 0: it travels alone.
-        order: The struct that `request` is made of; a line with room needs it, so that nobody decodes `request` again.
+        room: Pieces that one order of its kind may hold, if it may share an order; 0 if it may not.
+        order: The struct that `request` is made of; a line with room needs it, so that `request` is not decoded again.
     """
 
     key: str
@@ -116,7 +116,7 @@ class PlannedLine(msgspec.Struct, frozen=True):
 
 
 class PackedLine(msgspec.Struct, frozen=True, array_like=True):
-    """An order line that travels with others in one order, and which of its vouchers are its own.
+    """An order line that shares an order with others, and its part of the order's vouchers.
 
     Attributes:
         pack: The `seq` of the order it travels in.
@@ -169,8 +169,8 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         body: `request` as text.
         row: Row number in the input; of the first line of a pack.
         lines: How many order lines travel in it.
-        worth: What it may cost at most, in ten-thousandths of the account's currency; None where nobody knows.
-        state: Where it stands.
+        worth: What it may cost at most, in ten-thousandths of the account's currency; None if that is not known.
+        state: Its state.
         attempts: How often it was claimed for sending.
         suspect: Whether some send ended without proof; sticky.
         epoch: The fence: changes about an earlier epoch are refused, unless they prove an order.
@@ -181,16 +181,16 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
         last_sent_at: The latest moment at which a byte of it may have left, in epoch seconds: for dates.
         last_lookup_at: When the last counted look-up was made, by the ledger's clock.
         order_id: The vendor's order, once proven.
-        amount_charged: What it cost, None where the vendor did not say.
+        amount_charged: What it cost; None if the vendor gave no charge.
         currency: Of that amount.
         error_id: The last refusal's error id.
         error: The last refusal or doubt, in words.
-        evidence: What moved it last.
+        evidence: The fact that moved it last.
         held: How many of its vouchers have come: complete codes, counted from the first until one that is not.
         foreign: Whether its poNumber was refused as known although no earlier send of this ledger was in doubt: then
-            somebody else may own the order. Sticky.
-        unwanted: Whether the input has the row no longer: then it is not sent again.
-        last_sent_tick: `last_sent_at` by the ledger's clock, which nobody sets: absence is counted from here.
+            another sender may own the order. Sticky.
+        unwanted: Whether the input no longer has the row: then it is not sent again.
+        last_sent_tick: `last_sent_at` by the ledger's clock, which nobody can set: absence is counted from here.
         codes: The voucher codes, where asked for. Bearer cash: not in the repr.
     """
 
@@ -243,14 +243,14 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
         evidence: The fact.
         epoch: The line's epoch as the caller read it.
         at: When it was observed, by the ledger's clock; for a look-up, when it was sent. None is now. For
-            `SENDER_DIED`, a moment after which the sender surely sent nothing; None where no such moment is known.
+            `SENDER_DIED`, a moment after which the sender surely sent nothing; None if there is no such moment.
         order_id: The order it proves.
-        delivery: Of that order; where codes come with it, the ledger counts them itself.
+        delivery: Of that order; if the fact has codes, the ledger counts them itself.
         amount_charged: Of that order.
         currency: Of that order.
         error_id: The refusal's error id.
         error: The refusal or doubt, in words.
-        reason: Why a person, or the program, decided so; kept in the journal.
+        reason: The reason of a person, or of the program; kept in the journal.
         codes: The voucher codes: a JSON list of objects with `code` and `pin`. Bearer cash: not in the repr.
         held: How many of them are complete.
     """
@@ -278,15 +278,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """When absence is believed, and what follows from it.
+    """When look-ups prove that an order is absent, and what happens then.
 
     Attributes:
-        resend: `settled`: place again, under the same poNumber, what is proven absent. `never`: ask a person instead.
+        resend: `settled`: place an order that is proven absent again, under the same poNumber. `never`: a person
+            decides.
         settle_s: Seconds after the last send before a look-up that says absent counts. The vendor may take 120.
         spacing_s: Seconds between two look-ups that count.
         absences: How many of them it takes.
         restore: Whether this ledger replaces a lost one: then an order found under a row's poNumber is the row's, even
-            where the row was never sent from here.
+            if this ledger never sent the row.
     """
 
     resend: Literal["settled", "never"] = "settled"
@@ -333,13 +334,13 @@ class JournalRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
-    """What a person must see. It stays in the ledger.
+    """A problem that a person must see. It stays in the ledger.
 
     Attributes:
         key: The key of the order it is about.
         row: Row number in the input.
         order_id: The vendor's order.
-        at: When it was noticed first, in epoch seconds.
+        at: When it was first found, in epoch seconds.
         text: What is wrong. It names orders and rows, and no voucher code.
     """
 
@@ -353,7 +354,7 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 class Counts(msgspec.Struct, frozen=True, kw_only=True):
     """The ledger in numbers: `issued + pending + rejected + unknown + not_sent == rows`, at every moment.
 
-    Order lines are counted, also those packed into one order: each by itself.
+    It counts order lines, also each line of a shared order.
 
     Attributes:
         rows: Lines.
@@ -366,7 +367,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
         states: Lines by state.
         charged: What placed orders cost, by currency.
         orders: Orders; fewer than lines where lines are packed.
-        alarms: What must reach a person; the first hundred.
+        alarms: What a person must see; the first hundred.
         alarms_total: How many there are.
     """
 

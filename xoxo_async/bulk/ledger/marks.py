@@ -1,7 +1,7 @@
-"""Codes are recognised by a keyed hash, so that a ledger that keeps no codes recognises them as well.
+"""Keyed hashes of voucher codes, so that a ledger recognises a repeated code even if it keeps no codes.
 
-The key is random and made with the ledger. The ledger keeps it, sealed where its codes are sealed: with the key in
-clear, somebody who has the file could test whether a guessed code is among those that were issued.
+The key is random and made with the ledger. The ledger keeps it, sealed if its codes are sealed: with the key in clear,
+a person with the file could test whether a guessed code is among the issued ones.
 """
 
 import secrets
@@ -27,12 +27,12 @@ class CodeMarks:
         self._keyed: blake2b | None = None
 
     def key_to_store(self, stored: str | None, box: CodeBox | None) -> str | None:
-        """Return the key that the ledger keeps from now on; None where it keeps what it has.
+        """Return the key that the ledger keeps from now on; None if it keeps the one it has.
 
         Args:
             stored: What it keeps; None for a new ledger, whose key is made here. A key in clear is sealed once codes
                 are sealed.
-            box: What seals the codes that this holder keeps; None where it keeps none.
+            box: What seals the codes that this holder keeps; None if it keeps none.
         """
         if stored is None:
             return self._box().seal(secrets.token_hex(32).encode(), 0)

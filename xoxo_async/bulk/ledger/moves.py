@@ -1,4 +1,4 @@
-"""One decided change of a line: what a store writes, with its journal row."""
+"""One decided change of a line, with its journal row, as a store writes it."""
 
 from typing import Final, NamedTuple
 
@@ -7,11 +7,11 @@ from xoxo_async.bulk.ledger.lines import Change, LedgerLine
 __all__ = ["ALARM", "Move"]
 
 ALARM: Final = "!"
-"""The journal's transition for what a person must see."""
+"""The journal's transition of an alarm."""
 
 
 class Move(NamedTuple):
-    """A line before and after a decision, and what the journal says of it.
+    """A line before and after a decision, with the facts for its journal row.
 
     A store writes `after` only where the stored line is unchanged since `before` was read; otherwise it writes nothing
     of the transaction. Where several may write at once, state and epoch do not tell that: a look-up, and a row that
@@ -52,5 +52,5 @@ class Move(NamedTuple):
 
     @property
     def loses_order(self) -> bool:
-        """Whether the line loses the order it had: then the codes of that order are not its own."""
+        """Whether the line loses its order: then the codes of that order are not its own."""
         return self.before.order_id is not None and self.after.order_id != self.before.order_id

@@ -1,4 +1,4 @@
-"""Open a ledger by its path or URL. Outside the stores, only this module names them."""
+"""Open a ledger by its path or URL. Only this module and the stores themselves name a store."""
 
 import os
 import re
@@ -26,7 +26,7 @@ def open_ledger(
 
     Args:
         where: A file's path: the ledger is a `SqliteLedger`. This version opens no URL.
-        codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
+        codes_key: The key that encrypts voucher codes: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
             empty, or unset there, keeps them in clear.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing ledger is an error; otherwise it is made.

@@ -16,7 +16,7 @@ _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class Packer:
-    """Gather lines of one kind (all that is ordered the same, but for poNumber and quantity) into orders.
+    """Gather lines with the same request, except for poNumber and quantity, into orders.
 
     Attributes:
         open: The lines of orders that are not full yet, by key.
@@ -29,7 +29,7 @@ class Packer:
         self._kinds: Final[dict[bytes, list[PlannedLine]]] = {}
 
     def add(self, line: PlannedLine) -> Pack | None:
-        """Take a line in; return the order it filled, or would have overfilled without the line.
+        """Add a line. Return the order that it filled, or the order without it that it would have overfilled.
 
         Args:
             line: A line with room for others.
@@ -82,7 +82,7 @@ def _request(line: PlannedLine, *, po_number: str, quantity: int) -> bytes:
 
 
 def _order(lines: tuple[PlannedLine, ...]) -> PlannedLine:
-    """Return the order of several lines; the same lines always make the same order, down to its poNumber."""
+    """Return the order of several lines; the same lines always make the same order, with the same poNumber."""
     first = lines[0]
     name = hashlib.sha256("\n".join(line.po_number for line in lines).encode()).hexdigest()[:20]
     po_number = f"{first.po_number[:_PO_READABLE]}-x{len(lines)}-{name}"

@@ -1,7 +1,7 @@
-"""What a plan means for a ledger, apart from any database: which lines are new, known or repeated; no I/O.
+"""Decide which lines of a plan are new, stored or repeated in a ledger. Uses no database; no I/O.
 
-A plan comes in chunks, all in one transaction. A store finds what it holds under the keys and poNumbers of a chunk
-(`Known`) and adds what is new. At the end it asks which of its lines the plan did not name.
+A plan comes in chunks, all in one transaction. A store reads the lines that it has under the keys and poNumbers of a
+chunk (`StoredLine`) and adds the new ones. At the end it reads which of its lines the plan did not name.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,9 +15,9 @@ from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 
 __all__ = [
     "Additions",
-    "Known",
     "Mixed",
     "Seen",
+    "StoredLine",
     "check_identity",
     "check_job",
     "clash",
@@ -29,12 +29,12 @@ __all__ = [
 _NAMED: Final = 20
 
 
-class Known(NamedTuple):
-    """A planned line's match among what a ledger holds.
+class StoredLine(NamedTuple):
+    """The stored line that has the key or poNumber of a planned line.
 
     Attributes:
         place: The planned line's place in its chunk.
-        key: The key of what is there.
+        key: The key of the stored line.
         po_number: Its poNumber.
         digest: Its digest.
         row: Its row.
@@ -52,7 +52,7 @@ class Known(NamedTuple):
 
 
 class Seen:
-    """Which of the lines that a ledger had are named by a plan: a bit each, so a million take 125 KB.
+    """The stored lines that a plan names: a bit each, so a million take 125 KB.
 
     Args:
         last: The greatest `seq` before the plan.
@@ -99,7 +99,7 @@ class Mixed:
 
     Args:
         before: The greatest `seq` before the plan.
-        seen: Where lines are noted that the plan names; None where none can be missing from it.
+        seen: Notes the lines that the plan names; None if none can be missing from it.
     """
 
     def __init__(self, before: int, seen: Seen | None) -> None:
@@ -107,18 +107,18 @@ class Mixed:
         self._seen: Final = seen
         self._packer: Final = Packer()
 
-    def add(self, lines: Sequence[PlannedLine], known: Iterable[Known]) -> Additions:
-        """Say what a chunk adds.
+    def add(self, lines: Sequence[PlannedLine], stored: Iterable[StoredLine]) -> Additions:
+        """Return what a chunk adds.
 
         Args:
             lines: The chunk.
-            known: What the ledger has under their keys and poNumbers, also of earlier chunks.
+            stored: What the ledger has under their keys and poNumbers, also of earlier chunks.
 
         Raises:
-            LedgerConflictError: When a line contradicts one that is there.
+            LedgerConflictError: When a line contradicts a stored one.
             PlanError: When rows of one plan repeat each other.
         """
-        places = self._pass_over(lines, known)
+        places = self._skip_stored(lines, stored)
         fresh: dict[str, PlannedLine] = {}
         po_numbers: dict[str, PlannedLine] = {}
         added = Additions(0, [], [])
@@ -148,53 +148,53 @@ class Mixed:
         """Return the orders that are not full: no more lines come."""
         return list(self._packer.rest())
 
-    def _pass_over(self, lines: Sequence[PlannedLine], known: Iterable[Known]) -> set[int]:
-        """Return the places of lines that the ledger has; refuse contradictions, and rows of this plan said twice."""
+    def _skip_stored(self, lines: Sequence[PlannedLine], stored: Iterable[StoredLine]) -> set[int]:
+        """Return the places of lines that the ledger has; refuse contradictions, and rows that this plan repeats."""
         places: set[int] = set()
         twins: list[tuple[str, int, int]] = []
-        for found in known:
-            line = lines[found.place]
-            if (found.key, found.po_number, found.digest) != (line.key, line.po_number, line.digest):
-                same_po = found.po_number == line.po_number
-                raise clash(line.key, line.row, found.key, found.row, same_po=same_po)
-            if found.seq > self._before and found.row != line.row:
-                twins.append((line.key, line.row, found.row))
-            if self._seen is not None and found.first is None:
-                self._seen.add(found.seq)
-            elif self._seen is not None and found.first is not None:
-                self._seen.add_packed(found.seq, found.first)
-            places.add(found.place)
+        for match in stored:
+            line = lines[match.place]
+            if (match.key, match.po_number, match.digest) != (line.key, line.po_number, line.digest):
+                same_po = match.po_number == line.po_number
+                raise clash(line.key, line.row, match.key, match.row, same_po=same_po)
+            if match.seq > self._before and match.row != line.row:
+                twins.append((line.key, line.row, match.row))
+            if self._seen is not None and match.first is None:
+                self._seen.add(match.seq)
+            elif self._seen is not None and match.first is not None:
+                self._seen.add_packed(match.seq, match.first)
+            places.add(match.place)
         if twins:
             raise repeated(twins)
         return places
 
 
-def check_job(known: str | None, job: str) -> None:
+def check_job(ledger_job: str | None, job: str) -> None:
     """Refuse a plan of another job.
 
     Args:
-        known: The ledger's job; None before its first plan.
+        ledger_job: The ledger's job; None before its first plan.
         job: The plan's.
 
     Raises:
         LedgerError: When they are not the same.
     """
-    if known is not None and known != job:
-        raise LedgerError(f"this ledger holds the job {known!r}, not {job!r}: one ledger, one job")
+    if ledger_job is not None and ledger_job != job:
+        raise LedgerError(f"this ledger holds the job {ledger_job!r}, not {job!r}: one ledger, one job")
 
 
-def check_identity(known: Identity | None, identity: Identity | None) -> None:
+def check_identity(owner: Identity | None, identity: Identity | None) -> None:
     """Refuse a plan of another account or address.
 
     Args:
-        known: Whose orders the ledger holds; None before that was said.
-        identity: Whose orders the plan has; None where it does not say.
+        owner: The ledger's account and address; None before they are set.
+        identity: The plan's; None if it has none.
 
     Raises:
         LedgerError: When they are not the same.
     """
-    if known is not None and identity is not None and known != identity:
-        raise LedgerError(f"this ledger belongs to another account or address: {known.address}")
+    if owner is not None and identity is not None and owner != identity:
+        raise LedgerError(f"this ledger belongs to another account or address: {owner.address}")
 
 
 def keys_to_withdraw(missing: Sequence[tuple[str, int]], terms: PlanTerms) -> list[str]:
@@ -205,7 +205,7 @@ def keys_to_withdraw(missing: Sequence[tuple[str, int]], terms: PlanTerms) -> li
         terms: The plan's.
 
     Raises:
-        PlanError: When there are some, and the terms refuse that.
+        PlanError: When there are some, and the terms refuse missing lines.
         LedgerConflictError: When they may have been sent, since the ledger is restored by this plan.
     """
     if not missing or terms.missing == "keep":
@@ -218,10 +218,10 @@ def keys_to_withdraw(missing: Sequence[tuple[str, int]], terms: PlanTerms) -> li
 
 
 def doubts_of_plan(doubted: Iterable[LedgerLine], seen: Seen) -> tuple[list[int], list[LedgerLine]]:
-    """Return the lines in doubt that a plan names although they were unwanted, and those that it does not name.
+    """Return the unwanted lines in doubt that a plan names again, and the lines in doubt that it does not name.
 
-    The orders of the latter may exist, so they cannot be withdrawn. They are looked up as others are, and are not sent
-    again. An order that lines share is looked up as a whole, and is left out here.
+    The orders of the latter may exist, so the lines cannot be withdrawn. They are looked up like others, and are not
+    sent again. An order that lines share is looked up as a whole, so it is left out here.
 
     Args:
         doubted: The lines in doubt that are orders by themselves.
@@ -238,7 +238,7 @@ def doubts_of_plan(doubted: Iterable[LedgerLine], seen: Seen) -> tuple[list[int]
 
 
 def clash(key: str, row: int, old_key: str, old_row: int, *, same_po: bool) -> LedgerConflictError:
-    """Return the error for a planned line that contradicts one that is there.
+    """Return the error for a planned line that contradicts a stored one.
 
     Args:
         key: The new line's key.
@@ -262,7 +262,7 @@ def repeated(rows: Iterable[tuple[str, int, int]]) -> PlanError:
     Args:
         rows: Key, row, and the row that it repeats.
     """
-    problems = tuple(f"row {row}, column key: {key} stands in row {old} already" for key, row, old in rows)
+    problems = tuple(f"row {row}, column key: {key} is in row {old} already" for key, row, old in rows)
     return PlanError("rows repeat others, nothing was sent\n  " + "\n  ".join(problems), problems=problems)
 
 

@@ -1,4 +1,4 @@
-"""The protocol of a ledger: what a run, a report and a command ask of the store that keeps order lines."""
+"""The protocol of a ledger: the methods that runs, reports and commands call on a store of order lines."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
@@ -24,13 +24,13 @@ __all__ = ["NO_TERMS", "Approve", "Identity", "Ledger", "PlanTerms", "Planned", 
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """Whose orders a ledger holds: one account at one address.
+    """The account and address that a ledger belongs to.
 
-    At another account, or at another address, every order of the ledger looks absent, and would be bought again.
+    Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
 
     Attributes:
         address: The API's base URL with its path.
-        account: A fingerprint of the account; never a secret. Empty where the token provider does not tell.
+        account: A fingerprint of the account; never a secret. Empty if the token provider does not know it.
     """
 
     address: str
@@ -46,7 +46,7 @@ class Share(NamedTuple):
         quantity: Pieces in each order.
         orders: Orders.
         rows: Order lines that travel in them.
-        worth: What they may cost at most, in ten-thousandths of the account's currency; None where nobody knows.
+        worth: What they may cost at most, in ten-thousandths of the account's currency; None if that is not known.
     """
 
     product_id: int
@@ -58,13 +58,13 @@ class Share(NamedTuple):
 
 
 class Planned(NamedTuple):
-    """What planning did.
+    """The result of planning.
 
     Attributes:
         added: Lines new to the ledger.
-        known: Lines it had already.
+        known: Lines that the ledger had already.
         orders: Orders the new lines travel in.
-        withdrawn: Lines that the input no longer has, and that were withdrawn.
+        withdrawn: Lines that were withdrawn, because the input no longer has them.
         unwanted: Lines in doubt that the input no longer has: they are looked up, and not sent again.
     """
 
@@ -77,28 +77,28 @@ class Planned(NamedTuple):
 
 Pricing = Callable[[int, Decimal, int], Decimal | None]
 """Takes a product, a denomination and a quantity. Returns what they may cost at most, in the account's currency; None
-where nobody knows."""
+if that is not known."""
 
 Approve = Callable[[Planned, list[Share] | None], Awaitable[None]]
 """Is awaited before a plan becomes durable; an error that it raises undoes the plan.
 
-It gets what the plan did, and everything that is planned then; None means that the plan's new lines are all of it.
+It gets the result of the plan, and all planned lines as shares; None means that only the plan's new lines are planned.
 """
 
 
 class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """The terms of a plan: what else it does beside adding its lines.
+    """The terms of a plan: what it does besides adding its lines.
 
     Attributes:
-        identity: Whose orders these are; kept with a ledger's first plan.
-        missing: What becomes of planned lines that the plan does not name: `keep` leaves them to be sent, `withdraw`
+        identity: The account and address of the orders; the ledger keeps them with its first plan.
+        missing: What happens to planned lines that the plan does not name: `keep` leaves them planned, `withdraw`
             cancels those that were never sent, `refuse` makes them an error.
-        pricing: Sets anew what planned orders may cost; None leaves that as it is.
-        approve: Asked before the plan becomes durable; None asks nobody.
-        restored: Why this ledger may have forgotten that it sent its planned lines: they are in doubt (T15) in the same
-            transaction. Empty where it has forgotten nothing.
-        copied: Whether it may be a copy beside another ledger, and no person says otherwise: then an order older than
-            the job is not adopted.
+        pricing: Updates what planned orders may cost; None leaves it unchanged.
+        approve: Called before the plan becomes durable; None calls nothing.
+        restored: Why this ledger may lack sends of its planned lines: they are put in doubt (T15) in the same
+            transaction. Empty if it lacks none.
+        copied: Whether it may be a copy beside another ledger, and no person denies it: then an order older than the
+            job is not adopted.
         facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does.
     """
 
@@ -112,7 +112,7 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
 
 
 NO_TERMS: Final = PlanTerms()
-"""The terms of a plan that asks nobody, and leaves missing lines and prices as they are."""
+"""The terms of a plan that calls no `approve`, and leaves missing lines and prices unchanged."""
 
 
 class Ledger(Protocol):
@@ -123,7 +123,7 @@ class Ledger(Protocol):
 
     @property
     def name(self) -> str:
-        """What the ledger is called in reports and messages: a file's path, or a URL without its password."""
+        """The ledger's name in reports and messages: a file's path, or a URL without its password."""
         ...
 
     @property
@@ -133,7 +133,7 @@ class Ledger(Protocol):
 
     @property
     def identity(self) -> Identity | None:
-        """Whose orders this ledger holds, None before that was said."""
+        """The account and address of this ledger, None before they are set."""
         ...
 
     @property
@@ -145,7 +145,7 @@ class Ledger(Protocol):
     def copied(self) -> bool:
         """Whether this may be an older or another copy of the ledger that earlier runs wrote to.
 
-        Then lines that it holds as planned may have been sent. It stays so until `restored`.
+        Then its planned lines may have been sent. It stays True until `restored`.
         """
         ...
 
@@ -159,7 +159,7 @@ class Ledger(Protocol):
 
     @property
     def holder(self) -> int | None:
-        """The process that alone works on this ledger; None when there is none, or where many may work at once."""
+        """The one process that works on this ledger; None when there is none, or when many may work at once."""
         ...
 
     async def __aenter__(self) -> Self:
@@ -176,17 +176,17 @@ class Ledger(Protocol):
         """Make the ledger ready for its other methods.
 
         Raises:
-            LedgerLockedError: When somebody else works on it, and only one may.
+            LedgerLockedError: When another process works on it, and only one may.
             LedgerError: When it cannot be used; the message says why.
         """
         ...
 
     async def aclose(self) -> None:
-        """Finish what was asked, write what is left, and let go of the ledger. Safe to call twice."""
+        """Finish the calls under way, write what is left, and release the ledger. Safe to call twice."""
         ...
 
     def now(self) -> float:
-        """Return the ledger's clock: seconds that nobody can set, the same for everybody who works on the ledger."""
+        """Return the ledger's clock: seconds that nobody can set, the same for all processes on the ledger."""
         ...
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
@@ -194,7 +194,7 @@ class Ledger(Protocol):
 
         Args:
             job: The job's name; a ledger holds one job.
-            lines: The lines. One that is there already, with the same digest, is left as it is.
+            lines: The lines. A line that is there already, with the same digest, stays as it is.
             terms: What else the plan has to keep to.
 
         Raises:
@@ -204,10 +204,10 @@ class Ledger(Protocol):
         ...
 
     async def rebind(self, identity: Identity, *, reason: str) -> None:
-        """Let the ledger belong to another account or address, on a person's word; journalled.
+        """Bind the ledger to another account or address, on a person's word; journalled.
 
         Args:
-            identity: Whose orders it holds from now on.
+            identity: The new account and address.
             reason: Why.
         """
         ...
@@ -218,8 +218,8 @@ class Ledger(Protocol):
         Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
 
         Args:
-            reason: How that is known; journalled.
-            copied: Whether it may be a copy beside another ledger, and no person says otherwise.
+            reason: The reason for that; journalled.
+            copied: Whether it may be a copy beside another ledger, and no person denies it.
 
         Returns:
             How many lines there were.
@@ -242,7 +242,7 @@ class Ledger(Protocol):
         ...
 
     async def reprice(self, pricing: Pricing) -> None:
-        """Set anew what orders that are not placed may cost at most.
+        """Update what orders that are not placed may cost at most.
 
         Args:
             pricing: What a piece may cost today.
@@ -280,7 +280,7 @@ class Ledger(Protocol):
         Args:
             changes: The facts, in order; several may be about one line.
             rules: The settling rules, for facts about absence.
-            doubts: poNumber and order id of what was answered on a connection that was not in step: those lines are in
+            doubts: poNumber and order id of each answer on a connection that was not in step: those lines are put in
                 doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
@@ -330,14 +330,14 @@ class Ledger(Protocol):
         ...
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
-        """Return which codes placed lines may be given, where the ledger does not keep them.
+        """Return the codes that placed lines may get, for a ledger that does not keep codes.
 
         Args:
             found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
 
         Returns:
-            Distinct codes by line, without those that another line has. Each of these is an alarm from then on, and
-            so is an order that lists more codes than it has pieces.
+            Distinct codes by line, without those that another line has. Each code of another line becomes an alarm, and
+            so does an order that lists more codes than it has pieces.
         """
         ...
 
@@ -351,7 +351,7 @@ class Ledger(Protocol):
         ...
 
     async def committed(self) -> Decimal:
-        """Return what the job has cost, and may yet cost by what is on its way, in the account's currency."""
+        """Return what the job has cost, and what its orders under way may cost, in the account's currency."""
         ...
 
     async def get_fact(self, name: str) -> str | None:

@@ -1,12 +1,11 @@
-"""What a ledger's transaction decides about the facts that callers state, apart from any database; no I/O.
+"""Decide about the facts that callers state, in one transaction of a ledger. Uses no database; no I/O.
 
 A store reads the lines that the facts are about, calls `decide_records`, and writes what it returns: each move by
-compare-and-set (see `Move`), its journal row, and what `Recorded` names. Where a line has changed meanwhile, nothing is
-written: the store reads again and calls again, which begins anew.
+compare-and-set (see `Move`), its journal row, and what `Recorded` names. If a line has changed meanwhile, the store
+writes nothing, reads again and calls again, which starts from the beginning.
 
-An order belongs to one line. The lines as read say who owns their orders. Two lines that claim one order are rare, so a
-store asks about lines that it has not read only after its unique index has refused a write, and then calls again with
-these owners.
+An order belongs to one line. The lines as read show the owners of their orders. Two lines that claim one order are
+rare. So a store reads further owners only after its unique index has refused a write, and then calls again with them.
 """
 
 from collections.abc import Mapping, MutableMapping, Sequence
@@ -34,7 +33,7 @@ __all__ = [
 ]
 
 _MAX_TEXT: Final = 1000
-_SAID_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
+_BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
 _LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND, Evidence.ORDER_SINCE_PLAN})
 # These need proof that only a store has: a slot, a lock, a lease, its own file.
 _STATED_BY_STORES: Final = frozenset(
@@ -43,12 +42,12 @@ _STATED_BY_STORES: Final = frozenset(
 
 
 class RecordRequest:
-    """Facts to record, and what came of them.
+    """Facts to record, and the result.
 
     Args:
         changes: The facts.
         rules: The settling rules.
-        doubts: poNumber and order id of what was answered on a connection that was not in step.
+        doubts: poNumber and order id of each answer on a connection that was not in step.
 
     Attributes:
         lines: For every fact that applied, the line after it.
@@ -66,7 +65,7 @@ class RecordRequest:
 
 
 class Recorded(NamedTuple):
-    """What a store has to write of recorded facts.
+    """What a store has to write for recorded facts.
 
     Attributes:
         moves: The decided changes, in order; a line may occur more than once.
@@ -88,7 +87,7 @@ class Recorded(NamedTuple):
 
 
 def seqs_with_codes(requests: Sequence[RecordRequest], lines: Mapping[int, LedgerLine]) -> list[int]:
-    """Return the placed lines that facts bring codes for: the store gives `Dealing` what it keeps for them.
+    """Return the placed lines whose facts have codes: the store passes their stored codes to `Dealing`.
 
     Args:
         requests: The facts.
@@ -117,12 +116,12 @@ def decide_records(
     """Decide about facts, for any number of callers.
 
     Args:
-        requests: Filled with the lines as they stand, and with what was refused.
+        requests: Filled with the lines as they stand, and with the refusals.
         lines: The lines that the facts are about, as read, by `seq`; with `owners`, those that own orders as well.
         moment: Who writes, and when; each request has its own rules.
-        dealing: Knows what the lines of `seqs_with_codes` hold.
-        owners: Which line has which of `orders_named`, beyond the lines as read. None where the store has not asked: it
-            asks only once a unique order id refuses a write, since that is rare.
+        dealing: Has the stored codes of the lines of `seqs_with_codes`.
+        owners: The line of each of `orders_named`, beyond the lines as read. None if the store has not read them: it
+            does so only after its unique index refuses a write, since that is rare.
 
     Returns:
         What is to be written.
@@ -140,7 +139,7 @@ def decide_records(
 
 
 class _Records:
-    """Facts of one transaction, one after another: each meets the lines as the one before left them."""
+    """Facts of one transaction, one after another: each applies to the lines as the one before left them."""
 
     def __init__(self, lines: dict[int, LedgerLine], dealing: Dealing, owners: MutableMapping[int, int]) -> None:
         self.lines: Final = lines
@@ -162,7 +161,7 @@ class _Records:
             self._owners[after.order_id] = after.seq
 
     def _owner(self, change: Change, owners: Mapping[int, int]) -> LedgerLine | None:
-        """Return the line that has the order a fact names; None where none has."""
+        """Return the line that has the order a fact names; None if no line has it."""
         seq = None if change.order_id is None else owners.get(change.order_id)
         owner = None if seq is None else self.lines[seq]
         return owner if owner is not None and owner.order_id == change.order_id else None
@@ -170,19 +169,19 @@ class _Records:
     def _settle_owner(
         self, change: Change, line: LedgerLine, owner: LedgerLine, request: RecordRequest, moment: Moment
     ) -> Change | None:
-        """Return what a fact is worth that names another line's order; None where nothing follows from it."""
-        if change.evidence in _SAID_BY_PERSONS:
+        """Return the fact to apply instead of one that names another line's order; None if none applies."""
+        if change.evidence in _BY_PERSONS:
             request.refused.append(f"order {change.order_id} is line {owner.seq}'s, not line {change.seq}'s")
             return None
         if self._doubt(owner, change.seq, moment):
             self._dealing.lose(owner.seq)
             if change.evidence in _LOOKED_UP:
-                request.lines.append(line)  # the next look-up finds the order, and then it is no other line's
+                request.lines.append(line)  # the next look-up finds the order, which then is no other line's
                 return None
         return _of_another(change, owner.seq)
 
     def _doubt(self, owner: LedgerLine, claimant: int, moment: Moment) -> bool:
-        """Put a line in doubt whose order another line's answer names as well; return whether it is.
+        """Put a line in doubt whose order another line's answer names as well; return whether it is in doubt.
 
         Where only an answer proves the owner's order, one of the two answers belongs to another request. A look-up by
         poNumber is better proof, and is kept.
@@ -229,19 +228,19 @@ class _Records:
 
 
 def _unacceptable(change: Change, line: LedgerLine) -> str:
-    """Say why no caller may state a fact; empty where one may."""
+    """Return why callers may not state a fact; empty if they may."""
     if change.evidence in _STATED_BY_STORES:
-        return f"line {change.seq}: {change.evidence.value} is for the ledger itself to say"
+        return f"line {change.seq}: {change.evidence.value} is stated by the ledger itself only"
     if change.order_id is not None and not 0 < change.order_id <= MAX_ORDER_ID:
         return f"line {line.seq} (key {line.key}): no order has the id {change.order_id}"
     return ""
 
 
 def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine, moment: Moment) -> bool:
-    """Return whether a fact would give a line the order that another one has.
+    """Return whether a fact would give a line the order of another line.
 
-    A fact that the table refuses takes nothing. The index of a store is silent about it, too, so what follows from a
-    fact does not depend on whether the store has asked for owners.
+    A fact that the table refuses takes no order. A store's index does not refuse it either, so the result is the same
+    whether or not the store has read the owners.
     """
     if owner.seq == line.seq or line.order_id == change.order_id or _unacceptable(change, line):
         return False
@@ -249,17 +248,17 @@ def _takes_over(line: LedgerLine, change: Change, owner: LedgerLine, moment: Mom
 
 
 def _of_another(change: Change, owner: int) -> Change:
-    """Return what a proof is worth that names an order another line has: it answers another request."""
-    told = f"it names order {change.order_id}, which is line {owner}'s"
+    """Return the fact for a proof that names another line's order: it is the answer to another request."""
+    text = f"it names order {change.order_id}, which is line {owner}'s"
     if change.evidence is Evidence.ANSWERED_PLACED:
-        return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {told}")
+        return Change(seq=change.seq, evidence=Evidence.OUTCOME_LOST, epoch=change.epoch, error=f"the answer: {text}")
     if change.evidence in _LOOKED_UP:
-        return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=told)
+        return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=text)
     return change
 
 
 def refusal_of(request: RecordRequest) -> LedgerConflictError | None:
-    """Return the error for the facts that were refused, None where none was.
+    """Return the error for the facts that were refused, None if none was.
 
     Args:
         request: After `decide_records`.

@@ -22,7 +22,7 @@ _CHECK: Final = b"xoxo ledger key check"
 
 
 class CodeBox:
-    """Seals and opens what the `codes` table holds. What is sealed for one line does not open for another.
+    """Seals and opens the texts of the `codes` table. Codes that are sealed for one line do not open for another.
 
     Args:
         key: 32 bytes as URL-safe base64 (`XOXO_LEDGER_KEY`); empty keeps codes in clear.
@@ -47,7 +47,7 @@ class CodeBox:
         return f"CodeBox(sealed={self.sealed})"
 
     def seal(self, codes: bytes, seq: int) -> str:
-        """Return what is stored for a line's codes.
+        """Return a line's codes as they are stored.
 
         Args:
             codes: UTF-8 text.
@@ -60,7 +60,7 @@ class CodeBox:
         return _SEALED + base64.b64encode(nonce + sealed).decode()
 
     def open(self, stored: str, seq: int) -> bytes:
-        """Return a line's codes as they were given.
+        """Return a line's codes as `seal` got them.
 
         Args:
             stored: What `seal` returned, with a key or without.
@@ -80,11 +80,11 @@ class CodeBox:
             raise LedgerError(f"the voucher codes of line {seq} do not open with this XOXO_LEDGER_KEY") from error
 
     def key_check(self) -> str:
-        """Return what the ledger keeps to recognise the key by; empty without a key."""
+        """Return the text by which the ledger recognises its key; empty without a key."""
         return self.seal(_CHECK, 0) if self.sealed else ""
 
     def require(self, key_check: str) -> None:
-        """Refuse a ledger whose codes this box could not open.
+        """Refuse a ledger whose codes this box cannot open.
 
         Args:
             key_check: What the ledger keeps; empty when it was never encrypted.

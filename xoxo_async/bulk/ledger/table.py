@@ -1,8 +1,8 @@
 """The state machine of an order line, as a table: which fact moves it from which state to which; no I/O.
 
 Callers state facts (`Evidence`), never conclusions. `decide` finds the first row of `TRANSITIONS` for the line's state
-whose guards hold, so the same refusal ends a line as `rejected`, or as `conflict` when an earlier send may have gone
-through. Databases only store what `decide` returns: the line, and a journal row beside it.
+whose guards hold, so the same refusal makes a line `rejected`, or `conflict` when an earlier send may have gone
+through. Databases only store the result of `decide`: the line, and a journal row beside it.
 """
 
 from collections.abc import Callable
@@ -28,9 +28,9 @@ MAX_ORDER_ID: Final = 2**63 - 1
 """The greatest order id a database holds; the vendor's have eleven digits at most."""
 
 MAX_HOLD_S: Final = 60.0
-"""A claimed line is sent within this, or given back (`Evidence.NOT_PROCESSED`).
+"""A claimed line is sent within this many seconds, or given back (`Evidence.NOT_PROCESSED`).
 
-When its sender dies, its last byte has left by the end of this time, and the settling time counts from there.
+If its sender dies, its last byte has left by the end of this time, and the settling time counts from there.
 """
 
 
@@ -38,10 +38,10 @@ class Moment(NamedTuple):
     """Who writes, and when.
 
     Attributes:
-        now: The ledger's clock, which nobody sets: what absence is counted on.
+        now: The ledger's clock, which nobody can set; absence is counted on it.
         epoch: The writer's epoch.
         rules: The settling rules.
-        ahead: How far the wall clock is ahead of `now`; for stamps that people and dates are compared with.
+        ahead: How far the wall clock is ahead of `now`; for stamps that people read and that are compared with dates.
     """
 
     now: float
@@ -63,11 +63,11 @@ def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
 
 
 def never_sent(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
-    """No request can exist: an attempt taken back (T2) counts as a send here, to be on the safe side."""
+    """No request can exist. An attempt that was taken back (T2) counts as a send here, for safety."""
     return line.attempts == 0 and not line.suspect
 
 
-def order_known(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
+def names_order(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
     """An order id is proof of an order; nothing else is."""
     return change.order_id is not None and change.order_id > 0
 
@@ -77,7 +77,7 @@ def same_order(line: LedgerLine, change: Change, _moment: Moment) -> bool:
     return change.order_id is None or change.order_id == line.order_id
 
 
-def reason_given(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
+def has_reason(_line: LedgerLine, change: Change, _moment: Moment) -> bool:
     """A person's decision comes with its reason."""
     return bool(change.reason.strip())
 
@@ -96,15 +96,15 @@ def proven_absent(line: LedgerLine, change: Change, moment: Moment) -> bool:
 
 
 def absent_so_far(line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """Enough look-ups have said absent, so the history may decide now."""
+    """Enough look-ups found no order, so the history may decide now."""
     return line.lookups >= moment.rules.absences
 
 
 def adoptable(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """An order found under this poNumber is the row's own.
 
-    Where the first send from this ledger was refused as known, another sender may own the order. Then only a person
-    who says that this ledger replaces a lost one (`Rules.restore`) lets it be adopted.
+    If the first send from this ledger was refused as known, another sender may own the order. Then it is adopted only
+    if a person says that this ledger replaces a lost one (`Rules.restore`).
     """
     return not line.foreign or moment.rules.restore
 
@@ -114,31 +114,31 @@ def only_answered(line: LedgerLine, change: Change, _moment: Moment) -> bool:
     return line.evidence == Evidence.ANSWERED_PLACED and change.order_id == line.order_id
 
 
-def told_by_vendor(line: LedgerLine, change: Change, _moment: Moment) -> bool:
+def proven_by_vendor(line: LedgerLine, change: Change, _moment: Moment) -> bool:
     """The order was proven by an answer or a look-up, and the doubt is about that very order."""
-    return line.evidence in _TOLD_BY_VENDOR and change.order_id == line.order_id
+    return line.evidence in _BY_VENDOR and change.order_id == line.order_id
 
 
 def wanted(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
-    """The input still has the row: what it has no longer is not sent again."""
+    """The input still has the row. A row that the input lacks is not sent again."""
     return not line.unwanted
 
 
 def placed_by_person(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """A person named the order, so a person may correct it."""
-    return line.evidence in _SAID_BY_PERSONS
+    return line.evidence in _BY_PERSONS
 
 
 def may_resend(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
-    """The caller lets absent orders be placed again."""
+    """The rules allow that absent orders are placed again."""
     return moment.rules.resend == "settled"
 
 
 def would_be_found(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """An order of this line's rows would be found under its poNumber.
 
-    The poNumber of an order that rows share follows from which rows these are. Another copy of this ledger may have put
-    them into other orders, which a look-up of this one does not find.
+    The poNumber of a shared order is derived from its rows. Another copy of this ledger may have put them into other
+    orders, which a look-up of this one does not find.
     """
     return line.lines == 1 or line.evidence not in _OF_ANOTHER_COPY
 
@@ -175,25 +175,29 @@ _S: Final = LineState
 _E: Final = Evidence
 _NOT_PLACED: Final = frozenset(LineState) - {LineState.PLACED}
 _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
-_TOLD_BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
+_BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
-_SAID_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
+_BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
     Transition("T2", _from(_S.SENDING), _E.NOT_PROCESSED, _S.PLANNED),
-    Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
+    Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
     Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
+    # After a send in doubt, any refusal may mean "this poNumber exists": the vendor does not document its answer to a
+    # repeated poNumber (wire documentation § 7.2).
     Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
+    # Without an earlier send of this ledger in doubt, a known poNumber is the sign of another sender.
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, (not_suspect,), suspect=True, foreign=True),
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
     Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, suspect=True),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (order_known,)),
-    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
-    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (order_known,)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (names_order,)),
+    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
+    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (names_order,)),
     Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
+    # Look up, and place again only if absent: the vendor's own rule after a 5xx (wire documentation § 7.1).
     Transition(
         "T9",
         _from(_S.UNKNOWN),
@@ -206,36 +210,37 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
     Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
     Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
     Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
     Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
     Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),
-    Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (order_known,)),
-    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (order_known, adoptable)),
-    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (order_known,)),
-    Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (order_known,)),
-    Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (order_known, same_order)),
-    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (order_known, same_order)),
-    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (order_known, same_order)),
-    Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (order_known, same_order)),
+    Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
+    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
+    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
+    Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (names_order,)),
+    Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (names_order, same_order)),
     Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (reason_given, order_known)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (reason_given,)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (reason_given,)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (reason_given, order_known, placed_by_person)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (reason_given, placed_by_person)),
-    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (reason_given, placed_by_person)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, names_order)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason,)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason,)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (has_reason, placed_by_person)),
+    Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, placed_by_person)),
     Transition("T14", _from(_S.PLANNED), _E.WITHDRAWN, _S.CANCELLED, (never_sent,)),
     Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_RESTORED, _S.UNKNOWN, suspect=True),
     Transition("T15", _from(_S.PLANNED), _E.LEDGER_COPIED, _S.UNKNOWN, (not_suspect,), suspect=True, foreign=True),
     Transition("T15", _from(_S.PLANNED, _S.UNKNOWN), _E.LEDGER_COPIED, _S.UNKNOWN, suspect=True),
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
-    Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (told_by_vendor,), suspect=True),
+    Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (proven_by_vendor,), suspect=True),
     Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
 )
-"""Every way a line may move. The order matters among rows of one evidence: the first that applies is taken."""
+"""Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
 PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
-"""These facts prove an order id, so the fence lets them through, whoever states them and however late."""
+"""These facts prove an order id, so the fence lets them through from any caller and however late."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",
@@ -246,17 +251,17 @@ REPORTED_AS: Final[dict[LineState, str]] = {
     _S.MANUAL: "unknown",
     _S.REJECTED: "rejected",
 }
-"""What a report counts a line as; a placed one is `issued` when delivered and `pending` before."""
+"""The report's name for each state; a placed line is `issued` when delivered and `pending` before."""
 
 
 class Outcome(NamedTuple):
-    """What `decide` returns.
+    """The result of `decide`.
 
     Attributes:
         transition: The row taken; None when the change is refused, or repeats the one before it.
         line: The line as it stands after it.
         refusal: Why the change is refused, empty when it is not.
-        alarm: Whether the refusal must reach a person: two orders claim one line.
+        alarm: Whether a person must see the refusal: two orders claim one line.
     """
 
     transition: Transition | None
@@ -283,7 +288,7 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         line: The line as stored.
         change: The fact.
         moment: Who writes, when, under which rules.
-        table: The table; another one only to show what its rows are for.
+        table: The table; tests pass others to show the purpose of its rows.
 
     Returns:
         The row taken and the line after it, or the refusal.
@@ -294,12 +299,12 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
     for row in rows.get((line.state, change.evidence), ()):
         if all(guard(line, change, moment) for guard in row.guards):
             return Outcome(row, _after(line, change, row, moment))
-    if line.state is LineState.PLACED and order_known(line, change, moment) and not same_order(line, change, moment):
+    if line.state is LineState.PLACED and names_order(line, change, moment) and not same_order(line, change, moment):
         refusal = f"order {line.order_id} is stored, and order {change.order_id} claims the same line"
         return Outcome(None, line, refusal, alarm=True)
     if change.evidence == line.evidence and change.evidence is not Evidence.SLOT_IN_HAND:
-        # The fact was recorded before: a commit whose fsync was lost, a queue that delivers again. A claim is never
-        # taken twice, or two workers would hold the line.
+        # The fact was recorded before: by a commit whose fsync was lost, or by a queue that delivers again. A claim is
+        # never taken twice, or two workers would hold the line.
         return Outcome(None, line)
     return Outcome(None, line, f"{change.evidence.value} does not apply to a {line.state.value} line")
 
@@ -317,14 +322,14 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if row.number in {"T1", "T7", "T15"}:
         after["epoch"] = moment.epoch
     if line.state is LineState.PLACED and row.target is not None:
-        after |= _NO_ORDER  # what was stored describes another order, or may do so
+        after |= _NO_ORDER  # the stored facts are, or may be, about another order
     if row.number == "T1":
         first = moment.date(moment.now) if line.first_sent_at is None else line.first_sent_at
         after |= {"attempts": line.attempts + 1, "first_sent_at": first}
     elif row.number == "T2" and not line.suspect:
-        after["first_sent_at"] = None  # nothing that was sent so far can have become an order
+        after["first_sent_at"] = None  # no send so far can have become an order
     if row.number in {"T1", "T15", "T16"}:
-        after |= {"lookups": 0, "last_lookup_at": None}  # absence is counted anew from this send
+        after |= {"lookups": 0, "last_lookup_at": None}  # the count of absences starts again with this send
     sent = _last_byte(line, change, row, moment)
     if sent is not None:
         after |= {"last_sent_tick": sent, "last_sent_at": moment.date(sent)}
@@ -344,18 +349,18 @@ def _observed(change: Change, moment: Moment) -> float:
 
 
 def _last_byte(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> float | None:
-    """Return the latest moment at which a byte of the line's request may have left; None where that stays as it is."""
+    """Return the latest moment at which a byte of the line's request may have left; None if it does not change."""
     if row.number in {"T3", "T5", "T6"}:
-        # Bytes may have left until the send ended; an earlier moment would let absence be believed too soon. An order's
-        # date lies before this moment, which tells the vendor's zone.
+        # Bytes may have left until the send ended; with an earlier moment absence would count too soon. An order's date
+        # lies before this moment, which gives the vendor's zone.
         return _observed(change, moment)
     if row.number == "T7" and line.last_sent_tick is not None:
-        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. A
-        # store that knows when the sender was gone says so; nothing left after that.
+        # A lease that ran out does not stop its sender: a byte may leave until the end of the hold, also after now. If
+        # a store has proof when the sender was gone (`at`), nothing left after that.
         held_until = line.last_sent_tick + MAX_HOLD_S
         return held_until if change.at is None else max(line.last_sent_tick, min(_observed(change, moment), held_until))
     if row.number in {"T1", "T15", "T16"}:
-        # T15, T16: the unseen sender, or the request whose answer went astray, may have sent its last byte just now.
+        # T15, T16: the other sender, or the request whose answer was lost, may have sent its last byte just now.
         return moment.now
     return None
 
@@ -370,7 +375,7 @@ _NO_ORDER: Final[dict[str, object]] = {
 
 
 def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
-    """Return what a proof tells of the order; a later answer that tells less takes nothing back."""
+    """Return the facts of the order in a proof; a later answer with fewer facts removes none."""
     facts: dict[str, object] = {
         "order_id": change.order_id or line.order_id,
         "error_id": change.error_id,
@@ -393,8 +398,7 @@ def next_look(line: LedgerLine, rules: Rules) -> float | None:
         rules: The settling rules.
 
     Returns:
-        The time, or None once look-ups have said all they can: then the day's history decides
-        (`Evidence.HISTORY_ABSENT`).
+        The time, or None after enough look-ups: then the day's history decides (`Evidence.HISTORY_ABSENT`).
     """
     if line.lookups >= rules.absences:
         return None

@@ -1,13 +1,13 @@
-"""How the ledger stores a voucher, when two vouchers are the same card, and what an order holds after an answer.
+"""The stored form of a voucher, when two vouchers are the same card, and the codes of an order after an answer.
 
 An order is delivered when it has as many distinct, complete codes as pieces. Answers may list a code more than once,
 masked, without its PIN, or in another order than before, so that two entries may be the same card. The rules:
 
-- A blank code is no code, whatever stands beside it: it is still to come. So is one that is masked all over.
+- A blank code is no code, even with a PIN or a value beside it: it is still to come. So is a fully masked one.
 - A masked code (`XXXX-1234`, `****1234`) has a place, and is not delivered.
-- A code is named by its text, whatever hyphens, blanks or HTML entities it is written with. A link with a PIN is named
-  by both: some brands use one page for all their cards.
-- A richer form of a code takes the place of the poorer one. A whole code that is in its place never moves.
+- The name of a code is its text without hyphens, blanks and HTML entities. The name of a link with a PIN is both: some
+  brands use one page for all their cards.
+- A richer form of a code replaces the poorer one. A whole code never moves from its place.
 """
 
 import html
@@ -29,7 +29,7 @@ _LINK: Final = "://"
 _WITH_PIN: Final = frozenset({VoucherType.CODE_PIN.value, VoucherType.URL_PIN.value})
 
 OTHER_PIN: Final = "a voucher code with two different PINs: the first one was kept"
-TOO_MANY: Final = "voucher codes that cannot all be its own: those that are new were dealt to nobody"
+TOO_MANY: Final = "voucher codes that cannot all be its own: the new ones were not dealt"
 
 
 class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -57,18 +57,18 @@ class StoredCode(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
     @property
     def name(self) -> str:
-        """The name of the card, unlike that of every other one. A secret, as the code is."""
+        """The name of the card, different from every other card's. It is a secret, as the code is."""
         name = _folded(self.code)
         return f"{name}\0{self.pin}" if self.pin and _LINK in name else name
 
 
 class Deal(NamedTuple):
-    """What an order holds after an answer.
+    """The codes of an order after an answer.
 
     Attributes:
         codes: Its codes, each in its place.
         held: How many of the first ones are complete; these are delivered.
-        trouble: What an answer listed that only a person can judge; empty when there is nothing.
+        trouble: A problem in the answer that only a person can judge; empty if there is none.
     """
 
     codes: tuple[StoredCode, ...]
@@ -81,7 +81,7 @@ _rank: Final = attrgetter("complete", "whole")
 
 
 def codes_of(codes: bytes | None) -> tuple[StoredCode, ...]:
-    """Read what the ledger keeps of a line's codes."""
+    """Read a line's codes as the ledger keeps them."""
     return _CODES.decode(codes) if codes else ()
 
 
@@ -101,21 +101,21 @@ def clean(codes: Iterable[StoredCode]) -> list[StoredCode]:
     return found
 
 
-def deal(kept: Sequence[StoredCode], told: Sequence[StoredCode], pieces: int) -> Deal:
-    """Return what an order holds after an answer.
+def deal(kept: Sequence[StoredCode], listed: Sequence[StoredCode], pieces: int) -> Deal:
+    """Return the codes of an order after an answer.
 
-    Where an answer would give it more codes than it has pieces, nobody knows which of them are its own. Then it keeps
-    what it has, and takes none that is new.
+    If an answer would give it more codes than it has pieces, some of them are not its own, and it is not known which.
+    Then it keeps the codes that it has, and takes no new one.
 
     Args:
         kept: What it held before. None of it is lost, and no whole code of it moves.
-        told: The codes of the answer, `clean`, in whatever order.
+        listed: The codes of the answer, `clean`, in any order.
         pieces: Vouchers ordered.
     """
-    if not kept and len(told) == 1 and pieces > 0:
-        return Deal((told[0],), int(told[0].complete), "")
+    if not kept and len(listed) == 1 and pieces > 0:
+        return Deal((listed[0],), int(listed[0].complete), "")
     codes, trouble = list(kept), ""
-    for code in sorted(told, key=_rank, reverse=True) if len(told) > 1 else told:
+    for code in sorted(listed, key=_rank, reverse=True) if len(listed) > 1 else listed:
         at = _place(codes, code)
         if at is None:
             codes.append(code)
@@ -153,7 +153,7 @@ def _may_hide(text: str) -> bool:
 
 
 def _spelled(text: str) -> str:
-    """Return a text without what nobody sees: blanks around it, and format or control characters anywhere."""
+    """Return a text without invisible characters: blanks around it, and format or control characters anywhere."""
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
     return text.strip()
@@ -167,7 +167,7 @@ def _says_something(text: str) -> bool:
 def _shown(text: str) -> tuple[str, str] | None:
     """Return the letters and digits before and behind a mask; None for a text without one.
 
-    A mask of crosses hides half of a code at least: otherwise the crosses are letters of it.
+    A mask of crosses hides at least half of a code: fewer crosses are letters of the code.
     """
     if not _may_hide(text):
         return None
@@ -225,7 +225,7 @@ def _pins_agree(one: StoredCode, two: StoredCode) -> bool:
 
 
 def _richer(one: StoredCode, two: StoredCode) -> StoredCode:
-    """Return one card out of two forms of it, with all that either of them says."""
+    """Return one card from two forms of it, with the facts of both."""
     if one == two:
         return one
     first, second = (two, one) if (_rank(two), bool(two.pin)) > (_rank(one), bool(one.pin)) else (one, two)

@@ -1,4 +1,4 @@
-"""The products that a plan's rows name, read once each, and what the vendor would refuse of a row."""
+"""The products that a plan's rows name, read once each, and the checks of a row against its product."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -15,6 +15,7 @@ from xoxo_async.services.orders.details import AirmilesDetails, LoungeDetails, S
 __all__ = ["CatalogClient", "PlanCatalog", "VoucherReader", "add_up", "check_product"]
 
 _IDS_A_CALL: Final = 100
+"""getVouchers has only 50 calls a minute (wire documentation § 5), so each call reads many products."""
 _CATEGORY_OF: Final[dict[type, Category]] = {
     LoungeDetails: "lounge",
     AirmilesDetails: "miles",
@@ -72,7 +73,7 @@ class PlanCatalog:
             await self._read(product_ids, category)
 
     async def load_shares(self, shares: Sequence[Share]) -> None:
-        """Read the products of what a ledger still has to send, in whatever category they are.
+        """Read the products of the orders that a ledger still has to send, in any category.
 
         Args:
             shares: What it has to send.

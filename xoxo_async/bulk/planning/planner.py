@@ -23,7 +23,7 @@ _USUAL_LIMIT: Final = 10
 
 
 class Planner:
-    """Compares rows with their products, and fixes what is sent for each.
+    """Compares rows with their products, and fixes the request of each.
 
     Attributes:
         totals: What the planned lines add up to, so far.

@@ -1,4 +1,4 @@
-"""Decides whether a server can be sent orders, and how many may be in flight.
+"""Decide whether orders are sent to a server, and how many may be in flight.
 
 While a server fails, few orders are in flight: so few lines end up unknown and need a look-up.
 """
@@ -14,32 +14,32 @@ PROBE_PO_NUMBER: Final = "xoxo-async-probe"
 """A poNumber that no order has: a look-up of it shows whether the server answers."""
 
 PENALTY_TOLERANCE: Final = 1.1
-"""A penalty may last this many times the pause limit. The vendor's own penalty is a minute, as the limit is by default:
-a rounded number must not pause a run that can go on a second later."""
+"""A penalty may last this many times the pause limit. The vendor's penalty is a minute (wire documentation
+§ 5), and so is the default limit: a rounding difference must not pause the run."""
 
 _DOUBTS: Final = 5
 """Sends in a row without proof before the circuit opens. Each of them costs a look-up later."""
 
 _OUTAGE_S: Final = 1.0
-"""Trouble of this length that ends with an open circuit was an outage, and no server in partial distress."""
+"""Trouble of this length that ends with an open circuit counts as an outage, not as partial distress."""
 
 _FIRST_RISK_S: Final = 2.0
-"""Seconds from a line that was tried in vain to the next one, while look-ups fail; twice as long each time. Each such
-line costs a look-up later, so a minute of trouble may cost no more than a handful of them."""
+"""Seconds between a failed trial line and the next one while look-ups fail; they double each time. Each trial line
+costs a look-up later, so a minute of trouble costs at most a handful of them."""
 
 _HALVED_EVERY_S: Final = 1.0
 _GROWN_BACK_S: Final = 8.0
 _WEIGHT: Final = 1 / 32
 _TOO_MANY: Final = 0.1
-"""The share of failed sends, smoothed over some thirty, from which a server is in distress. One bad line in a hundred
-does not slow the others down."""
+"""From this share of failed sends, smoothed over some thirty, a server is in distress. One bad line in a hundred does
+not slow down the others."""
 
 
 class InFlight:
     """How many requests may be in flight: halved in distress, grown back with successes.
 
-    It halves what was really in flight, because `most` is only a bound. It grows by the clock and not by the number of
-    successes: whatever the latency, a limit that was halved once is lifted after four seconds of successes.
+    It halves the number that was in flight, because `most` is only a bound. It grows by the clock and not by the number
+    of successes: at any latency, a limit that was halved once is lifted after four seconds of successes.
 
     Args:
         most: Requests in flight without distress.
@@ -73,7 +73,7 @@ class InFlight:
             self._limit = float(self._most)
 
     def failed(self, in_flight: int) -> None:
-        """Note a failure of the server's. Many of them halve the limit.
+        """Note a failure of the server. Many of them halve the limit.
 
         Args:
             in_flight: Requests in flight, the failed one included.
@@ -83,7 +83,7 @@ class InFlight:
             self.throttled(in_flight)
 
     def throttled(self, in_flight: int) -> None:
-        """Halve the limit, unless it was halved a moment ago: what fails now was sent under the old limit.
+        """Halve the limit, unless it was halved a moment ago: requests that fail now were sent under the old limit.
 
         Args:
             in_flight: Requests in flight, the throttled one included.
@@ -102,7 +102,7 @@ class InFlight:
         """Lift the limit again; never lowers it.
 
         Args:
-            limit: The new limit; by default there is none any more.
+            limit: The new limit; None removes it.
         """
         if limit is None or limit >= self._most:
             self._limit, self._failing = float(self._most), 0.0
@@ -121,10 +121,10 @@ class Flow(Enum):
 
 
 class ProbeAnswer(Enum):
-    """How a look-up ended that was made only to see whether the server works."""
+    """How a probe ended: a look-up that only checks whether the server works."""
 
     GOOD = "good"
-    """The server did its work, or refused for a reason."""
+    """The server answered, or refused for a reason."""
     FAILURE = "failure"
     """The server answered with a failure of its own."""
     NONE = "none"
@@ -132,10 +132,10 @@ class ProbeAnswer(Enum):
 
 
 class Circuit:
-    """Watch how sends end, and say how much may be sent.
+    """Watch how sends end, and decide how much may be sent.
 
-    There are two kinds of trouble. A dead server is sent nothing until it is back, and then as much as before. A server
-    in partial distress is sent less.
+    There are two kinds of trouble. A dead server gets no orders until it answers again, and then as many as before. A
+    server in partial distress gets fewer.
 
     Args:
         limit_s: How many seconds a server may be dead before the run pauses.
@@ -177,7 +177,7 @@ class Circuit:
         self._in_flight.succeeded()
         if self._doubts or self.flow is not Flow.FULL:
             if self.flow is not Flow.FULL:
-                # The outage is over, and its failures do not tell how much the server can take.
+                # The outage is over. Its failures are no measure of how much the server can take.
                 self._in_flight.restore(None if self._bad_for_s >= _OUTAGE_S else self._limit_before)
             self.flow, self._doubts, self._bad_since, self._waits = Flow.FULL, 0, None, None
             self._risk_at, self._risk_s = 0.0, _FIRST_RISK_S
@@ -240,7 +240,7 @@ class Circuit:
 
     @property
     def patience_s(self) -> float:
-        """For how many seconds the server is still waited for, if it stays dead."""
+        """Seconds that the run still waits for the server, if it stays dead."""
         return max(self._limit_s - self._bad_for_s, 0.0)
 
     @property

@@ -1,4 +1,4 @@
-"""What an answer proves about one line: the step from errors and orders to the ledger's evidence."""
+"""Turn the answer of one line, an error or an order, into the evidence for the ledger."""
 
 from decimal import Decimal
 from typing import Final
@@ -27,10 +27,10 @@ _EVIDENCE_OF: Final[dict[Proof, Evidence]] = {
 
 
 def ordered(request: bytes | str) -> PlaceOrder:
-    """Return what a stored request says was ordered.
+    """Return the order of a stored request.
 
     Args:
-        request: The request's JSON. Decode it once for a line, and hand the struct on.
+        request: The request's JSON. Decode it once for a line, and pass the struct on.
     """
     return _REQUEST.decode(request)
 
@@ -42,9 +42,10 @@ def change_from_order(line: LedgerLine, wanted: PlaceOrder, order: Order, eviden
         line: The line that the order belongs to.
         wanted: The line's request, decoded.
         order: The order, from its answer or from a look-up.
-        evidence: Which of the two. An answer that contradicts the request is doubt.
+        evidence: `ANSWERED_PLACED` for an answer, otherwise the fact of the look-up. An answer that contradicts the
+            request is `OUTCOME_LOST`.
     """
-    doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or one that can be none"
+    doubt = "" if 0 < order.order_id <= MAX_ORDER_ID else "the answer has no order id, or an impossible one"
     if not doubt and evidence is Evidence.ANSWERED_PLACED:
         # On a connection whose answers are not in step, this may be the answer to another request.
         doubt = mismatch(line, order, wanted)
@@ -67,7 +68,7 @@ def change_from_order(line: LedgerLine, wanted: PlaceOrder, order: Order, eviden
 
 
 def _charged(line: LedgerLine, order: Order) -> Decimal | None:
-    """Return what an order cost. Where the vendor does not say, its total, which is no less; None if known already."""
+    """Return an order's charge; without one its total, which is not less; None if the charge is known already."""
     if order.amount_charged is not None or line.amount_charged is not None:
         return order.amount_charged
     return order.order_total or order.raw_order_total
@@ -111,7 +112,9 @@ def _stored(code: VoucherCode) -> StoredCode:
 
 
 def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, looked_up: bool) -> Delivery:
-    """Return whether the codes have come. An accepted order is pending, and so is `delivered` without all codes."""
+    """Return whether all codes have come. An order with status `delivered` but without all its codes is pending."""
+    # Only `deliveryStatus` is about delivery: `orderStatus: complete` means that the order was accepted (wire
+    # documentation § 4.9).
     status = str(order.delivery_status or "")
     if status == "cancelled":
         return Delivery.CANCELLED
@@ -126,7 +129,7 @@ def _delivery(line: LedgerLine, order: Order, wanted: PlaceOrder, held: int, *, 
 
 
 def mismatch(line: LedgerLine, order: Order, wanted: PlaceOrder | None = None, *, dated: bool = True) -> str:
-    """Return in what an order found under a line's poNumber differs from the line's request; empty when it matches.
+    """Return how an order found under a line's poNumber differs from the line's request; empty when it matches.
 
     The comparison is needed because no reply but the history echoes the poNumber, and another campaign may have used
     the same poNumber. A field that the reply leaves out proves nothing.
@@ -152,15 +155,15 @@ def described(order: Order) -> str:
     Args:
         order: The order.
     """
-    told = [f"order {order.order_id}"]
-    told += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
+    words = [f"order {order.order_id}"]
+    words += [f"placed on {order.order_date:%Y-%m-%d %H:%M:%S}"] if order.order_date is not None else []
     products = {voucher.product_id for voucher in order.vouchers} | {d.product_id for d in order.voucher_details}
-    told += [f"product {product_id}" for product_id in sorted(filter(None, products))]
+    words += [f"product {product_id}" for product_id in sorted(filter(None, products))]
     values = {detail.denomination for detail in order.voucher_details if detail.denomination}
     pieces = f"{order.quantity} x " if order.quantity else ""
-    told += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
+    words += [f"{pieces}{value:f}" for value in sorted(values)] or ([f"{order.quantity} pieces"] if pieces else [])
     if order.order_total is not None:
-        told.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
-    told += [f"e-mail {order.email}"] if order.email else []
-    told += [f"tag {order.tag}"] if order.tag else []
-    return ", ".join(told)
+        words.append(f"total {order.order_total:f} {order.currency_code or ''}".rstrip())
+    words += [f"e-mail {order.email}"] if order.email else []
+    words += [f"tag {order.tag}"] if order.tag else []
+    return ", ".join(words)

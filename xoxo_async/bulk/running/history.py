@@ -15,6 +15,7 @@ _MOST_ORDERS: Final = 20_000
 that is not among them."""
 
 _LONGEST_S: Final = 120.0
+"""Seconds for the history of the days of one line, for all lines that need it together."""
 
 
 class DayHistory:

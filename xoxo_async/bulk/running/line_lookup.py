@@ -1,4 +1,4 @@
-"""Looks one line up, and says which fact about the line follows from the vendor's answer."""
+"""Look one line up, and return the fact about it that follows from the vendor's answer."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -19,13 +19,13 @@ from xoxo_async.services.orders.requests import PlaceOrder
 __all__ = ["LineLookUp"]
 
 _MAX_SENDS: Final = 5
-"""A line that was sent so often and is still absent has something wrong with it. Another send does not mend that."""
+"""A line that is absent after this many sends is left to a person: another send is not likely to place it."""
 
 _WAYS_ON: Final = (
-    "If another job used the same keys, begin this one anew, in a new ledger, with a name of its own (--job). If this"
+    "If another job used the same keys, start this one again in a new ledger, with its own name (--job). If this"
     " ledger replaces a lost one, run again with --restore"
 )
-"""What a person may do about an order that somebody else placed under a row's poNumber."""
+"""What a person may do about an order that another sender placed under a row's poNumber."""
 
 
 class LineLookUp:
@@ -33,8 +33,8 @@ class LineLookUp:
 
     Args:
         client: Looks orders up.
-        ledger: Names orders that tell the zone of the vendor's dates.
-        rules: When absence is believed, and what follows from it.
+        ledger: Names orders that show the zone of the vendor's dates.
+        rules: When look-ups prove absence, and what happens then.
         progress: Where found orders are counted.
         wall: The ledger's clock: absence is counted on it.
     """
@@ -47,20 +47,20 @@ class LineLookUp:
         self._progress: Final = progress
         self._wall: Final = wall
         self._zone: Final = VendorZone(client.orders.get, ledger)
-        self._asked_at: Final[dict[tuple[int, int], float]] = {}
+        self._looked_up_at: Final[dict[tuple[int, int], float]] = {}
         self._histories: Final[dict[tuple[date, date], DayHistory]] = {}
 
     def begin_pass(self) -> None:
-        """Forget the order history that was read: an order that was not in it may be in it now."""
+        """Drop the order history that was read: an order that was missing from it may be in it now."""
         self._histories.clear()
 
-    def asked_at(self, line: LedgerLine) -> float | None:
+    def looked_up_at(self, line: LedgerLine) -> float | None:
         """Return when a line was last looked up since its last send, by the ledger's clock; None when it was not.
 
         Args:
             line: The line.
         """
-        return self._asked_at.get((line.seq, line.attempts))
+        return self._looked_up_at.get((line.seq, line.attempts))
 
     async def settle(self, line: LedgerLine) -> Change | None:
         """Look up a line in doubt by its poNumber.
@@ -69,23 +69,24 @@ class LineLookUp:
             line: The line; or one that waits for a person, in a ledger that replaces a lost one.
 
         Returns:
-            The fact that follows; None where nothing does.
+            The fact that follows; None if there is none.
 
         Raises:
             XoxoError: The look-up failed.
         """
         exhausted = next_look(line, self._rules) is None
         at = self._wall()
+        # Absence counts from before the look-up: an order that is placed during it may be missing from the answer.
         order = await self._client.orders.find(line.po_number)
-        self._asked_at[line.seq, line.attempts] = at
+        self._looked_up_at[line.seq, line.attempts] = at
         if order is not None:
             return await self._found(line, order)
         if exhausted:
-            return await self._ask_history(line)
+            return await self._search_history(line)
         if line.state is LineState.MANUAL:
-            return None  # still a person's
+            return None  # a person decides about it
         if line.state is LineState.UNKNOWN and line.attempts >= _MAX_SENDS and line.lookups + 1 >= self._rules.absences:
-            reason = f"absent after {line.attempts} sends; another one will not help"
+            reason = f"absent after {line.attempts} sends; another send is not likely to place it"
             return Change(seq=line.seq, evidence=Evidence.LOOKUPS_EXHAUSTED, epoch=line.epoch, reason=reason)
         return Change(seq=line.seq, evidence=Evidence.LOOKUP_ABSENT, epoch=line.epoch, at=at)
 
@@ -96,7 +97,7 @@ class LineLookUp:
             line: The line.
 
         Returns:
-            What is new; None where nothing is.
+            The new fact; None if there is none.
 
         Raises:
             XoxoError: The look-up failed.
@@ -105,21 +106,21 @@ class LineLookUp:
         try:
             order = await self._client.orders.get(order_id=line.order_id)
         except NotFoundError:
-            return None
+            return None  # the order was proven, so a look-up that lags is no proof against it
         wanted = ordered(line.body)
         # The date is not compared: the order is known, and an order of a restored ledger is older than its row.
         difference = mismatch(line, order, wanted, dated=False)
         if difference:
-            # A person named this order, and was wrong: its codes must not be handed to this row.
+            # A person named a wrong order: this row must not get its codes.
             error = f"order {order.order_id} is not this row's: {difference}"
             return Change(
                 seq=line.seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, delivery=line.delivery, error=error
             )
         change = change_from_order(line, wanted, order, Evidence.DELIVERY_SEEN)
-        # Codes are always news: only the ledger knows which of them the line has already.
+        # Codes are always recorded: only the ledger has the codes of the line to compare them with.
         return None if change.delivery is line.delivery and change.codes is None else change
 
-    async def _ask_history(self, line: LedgerLine) -> Change | None:
+    async def _search_history(self, line: LedgerLine) -> Change | None:
         """Search the days around the sends. The history is the one reply that carries the poNumber."""
         history = self._history_of(line)
         order_id = await history.find(line.po_number)
@@ -168,17 +169,17 @@ class LineLookUp:
             else:
                 ours, evidence = await self._zone.is_of_this_send(line, order), Evidence.ORDER_OF_THIS_SEND
             if not ours:
-                return _of_somebody_else(line, order)
+                return _left_to_a_person(line, order)
         change = change_from_order(line, wanted, order, evidence)
         if change.evidence is evidence:
             self._progress.placed += line.lines
         return change
 
     async def _compared(self, line: LedgerLine, wanted: PlaceOrder, order: Order) -> tuple[Order, str]:
-        """Return the order of a line's poNumber and in what it differs from the line, empty when it does not.
+        """Return the order of a line's poNumber and how it differs from the line; empty when it matches.
 
-        An order that differs may also be the answer to another look-up. Then the answers before it on its connection
-        are in doubt, and a look-up on another connection tells which order the line has.
+        An order that differs may also be the answer to another look-up. Then the earlier answers on its connection are
+        in doubt, and a look-up on another connection shows which order the line has.
         """
         dated = not self._rules.restore
         difference = mismatch(line, order, wanted, dated=dated)
@@ -189,8 +190,8 @@ class LineLookUp:
         return order, difference
 
 
-def _of_somebody_else(line: LedgerLine, order: Order) -> Change:
-    """Leave an order to a person: the first send of this ledger was refused because somebody else placed it."""
+def _left_to_a_person(line: LedgerLine, order: Order) -> Change:
+    """Leave an order to a person: the first send was refused as known, so another sender may own the order."""
     copied = line.evidence == Evidence.LEDGER_COPIED
     why = "this ledger's file is a copy" if copied else "the first send of this row was refused as known"
     error = f"{why}, and another run may have placed the order. The vendor has: {described(order)}. {_WAYS_ON}"

@@ -18,26 +18,28 @@ from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY
 __all__ = ["LookUps"]
 
 _AT_ONCE: Final = 8
+"""Look-ups at once, and failures in a row after which a round ends: each of them uses the allowance of 200 a minute
+(wire documentation § 5)."""
 _FIRST_WAIT_S: Final = 2.0
 _LONGEST_WAIT_S: Final = 15.0
 _WATCH_EVERY_S: Final = 0.25
 _A_DAY_S: Final = 24 * 3600.0
-"""No outage lasts for a day. What fails after that is the line's own matter, also when other look-ups fail as well."""
+"""An outage does not last a day. A look-up that still fails then is its line's own failure, even if others fail too."""
 
 
 class LookUps:
-    """Make look-ups, and tell a line that cannot be looked up from a vendor who answers no look-up.
+    """Make look-ups, and separate failures of single lines from a vendor who answers no look-up.
 
-    A failed look-up is the line's own matter when the vendor answers other look-ups, or a probe: then only this line
-    waits. When no look-up is answered (an outage, an account that was switched off), or a penalty holds all of them
-    back, all lines wait. After the pause limit look-ups are given up: `pause` and `reason` say why.
+    A failed look-up is the line's own failure if the vendor answers other look-ups, or a probe: then only this line
+    waits. If no look-up is answered (an outage, an account that was switched off), or a penalty stops all of them, all
+    lines wait. After the pause limit look-ups are given up: `pause` and `reason` have the cause.
 
     Args:
         client: Looks up, within the look-up allowance, which is shared with everything else on the client.
-        progress: Shows what is waited for.
+        progress: Shows what the run waits for.
         stopped: Set when the run should end.
-        pause_limit_s: How many seconds a vendor who answers no look-up, or holds them back, is waited for.
-        penalised: Called with what is held back and for how many seconds, once for each penalty.
+        pause_limit_s: Seconds to wait for a vendor who answers no look-up, or for the end of a penalty.
+        penalised: Called with the name of the calls and the seconds of the penalty, once for each penalty.
         wall: The ledger's clock, in seconds.
     """
 
@@ -74,7 +76,7 @@ class LookUps:
         return bool(self.pause) or self._stopped.is_set()
 
     def begin(self) -> None:
-        """Start with the full patience again: the trouble that ended earlier look-ups may have passed."""
+        """Restart the pause limit: the trouble that ended earlier look-ups may have passed."""
         self.pause, self.reason, self.quiet_until = Pause.NONE, "", 0.0
         self._silent_since = self._held_since = None
         self._silent_rounds = self._unanswered = 0
@@ -84,10 +86,10 @@ class LookUps:
 
         Args:
             lines: The lines.
-            look: Looks up one line; returns the fact to record, None for no news.
+            look: Looks up one line; returns the fact to record, None if there is none.
 
         Returns:
-            The facts, and the lines whose failures are their own.
+            The facts, and the lines with a failure of their own.
         """
         found = Round([], [])
         places = anyio.Semaphore(_AT_ONCE)
@@ -130,7 +132,7 @@ class LookUps:
     async def _own_failures(
         self, failed: list[tuple[LedgerLine, XoxoError]], began: float
     ) -> list[tuple[LedgerLine, XoxoError]]:
-        """Return the failures that are their lines' own."""
+        """Return the failures that concern single lines only."""
         if self._answered_once or await self._answers_a_probe():
             self._answered()
             return failed
@@ -177,6 +179,8 @@ class LookUps:
         if isinstance(error, AuthError) and not error.retryable:
             self.pause, self.reason = Pause.CREDENTIALS, f"look-ups fail: {error.message}"
             return True
+        # Each operation has its own limit (wire documentation § 5), so a penalty on the history concerns its own line
+        # only.
         if isinstance(error, RateLimitedError) and error.operation != GET_ORDER_HISTORY.name:
             self._hold(error.retry_after_s or 1.0)
             return True
@@ -184,7 +188,7 @@ class LookUps:
 
     # Penalties.
 
-    async def _watch_penalties(self, looks: anyio.CancelScope) -> None:
+    async def _watch_penalties(self, scope: anyio.CancelScope) -> None:
         """Cancel the look-ups once they are given up.
 
         A call that waits for the end of a penalty does not return for minutes, so penalties are read from the pacer.
@@ -194,7 +198,7 @@ class LookUps:
             if held_s > 0:
                 self._hold(held_s)
             await anyio.sleep(_WATCH_EVERY_S)
-        looks.cancel()
+        scope.cancel()
 
     async def _held_s(self) -> float:
         """Return for how many seconds look-ups are held back, or the token that they need."""
@@ -204,11 +208,11 @@ class LookUps:
         except RateLimitedError as error:
             return error.retry_after_s or 1.0
         except XoxoError:
-            pass  # The look-ups meet the same error, and `_concerns_all` says what follows.
+            pass  # The look-ups meet the same error, and `_concerns_all` acts on it.
         return dispatcher.pacer.blocked_s(GET_ORDER.name)
 
     def _hold(self, held_s: float) -> None:
-        """Let all lines wait for the end of a penalty; give up where it ends too late."""
+        """Let all lines wait for the end of a penalty; give up if it ends too late."""
         now = self._wall()
         self._held_since = now if self._held_since is None else self._held_since
         until = clock_time(now + held_s, now)
@@ -217,7 +221,7 @@ class LookUps:
             self.pause = Pause.RATE
             self.reason = f"look-ups are held back by the vendor until {until}, for longer than {limit}"
             return
-        if now >= self.quiet_until:  # otherwise it is the penalty that was reported before
+        if now >= self.quiet_until:  # otherwise this penalty was reported before
             self._penalised("look-ups", held_s)
         self.quiet_until = max(self.quiet_until, now + held_s)
         self._progress.wait = f"held back by the vendor until {until}"

@@ -1,4 +1,4 @@
-"""What a run has done so far and what it waits for: read by a progress display."""
+"""What a run has done so far and what it waits for, for a progress display."""
 
 import time
 from typing import Final

@@ -11,18 +11,18 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import next_look
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.rounds import LooksUpLines
+from xoxo_async.bulk.running.rounds import LookUpRounds
 from xoxo_async.errors import XoxoError
 
-__all__ = ["AsksAboutLines", "Reconciler"]
+__all__ = ["Reconciler", "SingleLookUps"]
 
 _MAX_FAILURES: Final = 5
-"""When a line's own look-up has failed so often, long after the send, a person decides about the line."""
+"""After this many failures of a line's own look-up, long after the send, a person decides about the line."""
 
 _CHUNK: Final = 200
 _LEAST_SPACING_S: Final = 1.0
-"""Seconds between two look-ups of one line at least, however little settling time a caller wants: a look-up that the
-ledger does not count may be due again at once."""
+"""The least seconds between two look-ups of one line, also with a short settling time: a look-up that the ledger does
+not count may be due again at once."""
 
 _SHOWN_FROM_S: Final = 5.0
 """A display shows waits from this length on."""
@@ -30,14 +30,14 @@ _SHOWN_FROM_S: Final = 5.0
 _DOUBTED: Final = (LineState.UNKNOWN, LineState.CONFLICT)
 
 
-class AsksAboutLines(Protocol):
+class SingleLookUps(Protocol):
     """The part of `LineLookUp` that a reconciler uses. See there."""
 
     def begin_pass(self) -> None:
-        """Forget what was read for an earlier pass."""
+        """Drop what was read for an earlier pass."""
         ...
 
-    def asked_at(self, line: LedgerLine) -> float | None:
+    def looked_up_at(self, line: LedgerLine) -> float | None:
         """Return when a line was last looked up since its last send."""
         ...
 
@@ -55,11 +55,11 @@ class Reconciler:
 
     Args:
         ledger: The ledger.
-        recorder: Records what look-ups find out, about other lines' answers too.
-        asks: Looks one line up.
-        looks: Makes look-ups of many lines.
-        rules: When absence is believed, and what follows from it.
-        progress: Shows what is waited for.
+        recorder: Records the facts of look-ups, also about answers of other lines.
+        single: Looks one line up.
+        rounds: Makes look-ups of many lines.
+        rules: When look-ups prove absence, and what happens then.
+        progress: Shows what the run waits for.
         stopped: Set when the run should end.
         wall: The ledger's clock: absence is counted on it.
     """
@@ -68,8 +68,8 @@ class Reconciler:
         self,
         ledger: Ledger,
         recorder: Recorder,
-        asks: AsksAboutLines,
-        looks: LooksUpLines,
+        single: SingleLookUps,
+        rounds: LookUpRounds,
         rules: Rules,
         *,
         progress: Progress,
@@ -78,44 +78,44 @@ class Reconciler:
     ) -> None:
         self._ledger: Final = ledger
         self._recorder: Final = recorder
-        self._asks: Final = asks
-        self._looks: Final = looks
+        self._single: Final = single
+        self._rounds: Final = rounds
         self._rules: Final = rules
         self._progress: Final = progress
         self._stopped: Final = stopped
         self._wall: Final = wall
-        # Of a line and its sends so far: when its look-up last failed, and how often.
+        # By line and attempts: when its look-up last failed, and how often.
         self._failed_at: Final[dict[tuple[int, int], float]] = {}
         self._failures: Final[dict[tuple[int, int], int]] = {}
 
     @property
     def failure(self) -> XoxoError | None:
         """The error of the last look-up that failed."""
-        return self._looks.failure
+        return self._rounds.failure
 
     @property
     def pause(self) -> Pause:
         """Why look-ups were given up, empty when they were not."""
-        return self._looks.pause
+        return self._rounds.pause
 
     @property
     def reason(self) -> str:
         """The same in words."""
-        return self._looks.reason
+        return self._rounds.reason
 
     async def settle(self) -> None:
         """Settle every unknown and conflicting line, waiting for look-ups to fall due.
 
-        A line whose look-up keeps failing holds up no other, and is left to a person in the end. Ends early when the
-        run is stopped, when credentials fail, or when no look-up is answered for as long as the pause limit. What is
-        left stays unknown, and `pause` and `reason` say why.
+        A line whose look-up keeps failing delays no other, and is left to a person in the end. Ends early when the run
+        is stopped, when credentials fail, or when no look-up is answered for the pause limit. Then the other lines stay
+        unknown, and `pause` and `reason` have the cause.
 
         Raises:
             LedgerError: When a result cannot be written.
         """
         self._progress.phase = "settling"
-        self._looks.begin()
-        while not self._looks.is_over:
+        self._rounds.begin()
+        while not self._rounds.is_over:
             next_due = await self._pass()
             if next_due is None:
                 return
@@ -128,7 +128,7 @@ class Reconciler:
             LedgerError: When a result cannot be written.
         """
         self._progress.phase = "checking delivery"
-        self._looks.begin()
+        self._rounds.begin()
         batch: list[LedgerLine] = []
         async for line in self._ledger.lines(states=(LineState.PLACED,)):
             if line.delivery is Delivery.PENDING:
@@ -136,26 +136,26 @@ class Reconciler:
             if len(batch) >= _CHUNK:
                 await self._refresh(batch)
                 batch = []
-            if self._looks.is_over:
+            if self._rounds.is_over:
                 return
         await self._refresh(batch)
 
     async def _refresh(self, lines: Sequence[LedgerLine]) -> None:
-        await self._wait_until(self._looks.quiet_until)
-        found = await self._looks.make(lines, self._asks.refresh)
+        await self._wait_until(self._rounds.quiet_until)
+        found = await self._rounds.make(lines, self._single.refresh)
         if found.changes:
             await self._recorder.record(found.changes, rules=self._rules)
 
     async def _pass(self) -> float | None:
         """Look at every due line once; return when the next is due, None when no line is left."""
         await self._recorder.write_doubts()  # this pass looks those lines up as well
-        self._asks.begin_pass()
+        self._single.begin_pass()
         due: list[float] = []
         batch: list[LedgerLine] = []
         async for line in self._ledger.lines(states=(*_DOUBTED, LineState.MANUAL) if self._rules.restore else _DOUBTED):
             if line.state is LineState.MANUAL:
-                if line.foreign and not self._was_asked_about(line):
-                    batch.append(line)  # a person was asked about its order, and says now that the ledger is a copy
+                if line.foreign and not self._was_looked_up(line):
+                    batch.append(line)  # with `restore` its order may be adopted now
                 continue
             at = self._due_at(line)
             if at > self._wall():
@@ -165,7 +165,7 @@ class Reconciler:
             if len(batch) >= _CHUNK:
                 due += await self._settle_lines(batch)
                 batch = []
-            if self._looks.is_over:
+            if self._rounds.is_over:
                 break
         due += await self._settle_lines(batch)
         return min(due) if due else None
@@ -174,7 +174,7 @@ class Reconciler:
         """Look lines up and record what follows; return when each that is still in doubt is due again."""
         if not lines:
             return []
-        found = await self._looks.make(lines, self._asks.settle)
+        found = await self._rounds.make(lines, self._single.settle)
         changes = found.changes + list(self._given_up(found.failed))
         after = {line.seq: line for line in lines}
         if changes:
@@ -183,9 +183,9 @@ class Reconciler:
         return [self._due_at(line) for line in after.values() if line.state in _DOUBTED]
 
     def _given_up(self, failed: Sequence[tuple[LedgerLine, XoxoError]]) -> Iterable[Change]:
-        """Count the failures that are their lines' own; yield what follows for those with too many.
+        """Count the failures of single lines; yield the fact for lines with too many.
 
-        No failure is counted before absence would be: look-ups may fail for as long as the order is being placed.
+        No failure counts before absence would count: look-ups may fail while the order is being placed.
         """
         now = self._wall()
         for line, error in failed:
@@ -205,8 +205,8 @@ class Reconciler:
                     reason=reason,
                 )
 
-    def _was_asked_about(self, line: LedgerLine) -> bool:
-        return self._asks.asked_at(line) is not None or (line.seq, line.attempts) in self._failed_at
+    def _was_looked_up(self, line: LedgerLine) -> bool:
+        return self._single.looked_up_at(line) is not None or (line.seq, line.attempts) in self._failed_at
 
     def _due_at(self, line: LedgerLine) -> float:
         """Return when the next look-up of a line makes sense.
@@ -214,9 +214,9 @@ class Reconciler:
         The first one after each send is due at once, since it can only find the order; absence counts later, see
         `Rules`. One that failed is made again.
         """
-        due, asked_at = 0.0, self._asks.asked_at(line)
-        if asked_at is not None:
-            least = asked_at + min(self._rules.spacing_s, _LEAST_SPACING_S)
+        due, looked_up_at = 0.0, self._single.looked_up_at(line)
+        if looked_up_at is not None:
+            least = looked_up_at + min(self._rules.spacing_s, _LEAST_SPACING_S)
             due = max(next_look(line, self._rules) or 0.0, least)
         failed_at = self._failed_at.get((line.seq, line.attempts))
         return due if failed_at is None else max(due, failed_at + self._rules.spacing_s)
@@ -224,7 +224,7 @@ class Reconciler:
     async def _wait_until(self, at: float) -> None:
         """Wait until a line is due and the vendor may be asked, or until the run is stopped."""
         now = self._wall()
-        at = max(at, self._looks.quiet_until)
+        at = max(at, self._rounds.quiet_until)
         if at - now > _SHOWN_FROM_S and not self._progress.wait:
             self._progress.wait = f"the next look-up is at {clock_time(at, now)}"
         with anyio.move_on_after(max(at - now, 0.0)):

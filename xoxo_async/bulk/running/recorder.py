@@ -1,4 +1,4 @@
-"""Writes what became of lines to the ledger, many in one transaction, and reports it to the hooks."""
+"""Write the results of lines to the ledger, many in one transaction, and report them to the hooks."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
@@ -23,10 +23,10 @@ _DOUBTED: Final = frozenset({LineState.UNKNOWN, LineState.CONFLICT})
 
 
 class Recorder:
-    """Record the facts of one run, and watch what they say about its budget.
+    """Record the facts of one run, and stop the run if a charge breaks its budget.
 
-    Senders hand in a result with `add` and go on. `write_added` writes all results that are there in one transaction,
-    while the next ones collect: a transaction costs the same for one line as for fifty.
+    Senders pass a result to `add` and go on. `write_added` writes all results so far in one transaction, while the next
+    ones collect: a transaction costs the same for one line as for fifty.
 
     Args:
         ledger: The ledger.
@@ -50,7 +50,7 @@ class Recorder:
         self._closed = False
 
     def add(self, change: Change) -> None:
-        """Hand in the result of a send; it is written soon.
+        """Take the result of a send; it is written soon.
 
         Args:
             change: The result.
@@ -60,10 +60,10 @@ class Recorder:
             self._news.set()
 
     def add_doubt(self, answer: OrderAnswer) -> None:
-        """Hand in an order that was named on a connection whose answers were not in step.
+        """Take an order that was named on a connection whose answers were not in step.
 
         Args:
-            answer: The order. Any caller on the same client may find out, since look-ups share connections with orders.
+            answer: The order. Any call on the same client may find it, since look-ups share connections with orders.
         """
         self._doubts.append(answer)
 
@@ -95,7 +95,7 @@ class Recorder:
             # ledger, instead of 0.95. What ends while one transaction is written shares the next.
             batch, doubts = tuple(self._added), tuple(self._doubts)
             self._watch(batch, await self._ledger.record(batch, doubts=doubts))
-            self._forget(doubts)
+            self._drop(doubts)
             for _ in batch:
                 self._added.popleft()
             written(batch)
@@ -105,7 +105,7 @@ class Recorder:
 
         Args:
             changes: The facts.
-            rules: When absence is believed.
+            rules: When look-ups prove absence.
 
         Returns:
             For every fact, the line as it stands after it.
@@ -131,7 +131,7 @@ class Recorder:
             return 0
         doubted = await self._ledger.record((), doubts=doubts)
         self._watch((), doubted)
-        self._forget(doubts)
+        self._drop(doubts)
         return len(doubted)
 
     async def write_the_rest(self, unsent: Iterable[Change]) -> None:
@@ -148,12 +148,12 @@ class Recorder:
             try:
                 lines = await self._ledger.record(changes, doubts=doubts)
             except LedgerError:
-                # The ledger is what failed: these lines stay `sending` in it, and the next run looks them up.
+                # The ledger failed, so these lines stay `sending` in it, and the next run looks them up.
                 return
-            self._forget(doubts)
+            self._drop(doubts)
             self._watch(changes, lines)
 
-    def _forget(self, written: Sequence[OrderAnswer]) -> None:
+    def _drop(self, written: Sequence[OrderAnswer]) -> None:
         for _ in written:
             self._doubts.popleft()
 
@@ -166,7 +166,7 @@ class Recorder:
     def _watch_charges(self, lines: Iterable[LedgerLine]) -> None:
         """Stop once an order was charged more than was reserved for it, or in another currency.
 
-        The price has moved then, so what is reserved for the other lines is too little as well.
+        Then the price has moved, so the reservations of the other lines are too small as well.
         """
         for line in lines:
             if line.amount_charged is not None and (message := overcharge(line, self.currency)):
@@ -176,7 +176,7 @@ class Recorder:
     def _report(self, changes: Sequence[Change], lines: Sequence[LedgerLine]) -> None:
         """Send an event for every line that moved to a settled or a doubted state."""
         for change, line in zip(changes, lines, strict=False):
-            if line.evidence == change.evidence:  # otherwise the fact moved nothing
+            if line.evidence == change.evidence:  # a fact that moved nothing needs no event
                 self._report_line(line)
         for line in lines[len(changes) :]:  # lines that came into doubt with their connection
             self._report_line(line)

@@ -1,4 +1,4 @@
-"""A round of look-ups: its result, and what a reconciler needs of those who make one."""
+"""A round of look-ups: its result, and the protocol for the object that makes one."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, LedgerLine
 from xoxo_async.errors import XoxoError
 
-__all__ = ["LooksUpLines", "Round"]
+__all__ = ["LookUpRounds", "Round"]
 
 
 class Round(NamedTuple):
@@ -22,7 +22,7 @@ class Round(NamedTuple):
     failed: list[tuple[LedgerLine, XoxoError]]
 
 
-class LooksUpLines(Protocol):
+class LookUpRounds(Protocol):
     """Makes look-ups of many lines; see `LookUps`."""
 
     @property
@@ -51,7 +51,7 @@ class LooksUpLines(Protocol):
         ...
 
     def begin(self) -> None:
-        """Start with the full patience again."""
+        """Restart the pause limit."""
         ...
 
     async def make(self, lines: Sequence[LedgerLine], look: Callable[[LedgerLine], Awaitable[Change | None]]) -> Round:

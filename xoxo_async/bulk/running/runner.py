@@ -21,19 +21,19 @@ from xoxo_async.errors import BudgetError
 __all__ = ["Runner", "Slots"]
 
 _TRIAL_CHECK_S: Final = 0.02
-"""How often to check whether the one line that tries a server has ended."""
+"""Seconds between checks whether the one trial line has ended."""
 
 
 class Slots(Protocol):
-    """Says when orders may be sent; see `OrderSlots`."""
+    """Decides when orders may be sent; see `OrderSlots`."""
 
     @property
     def held_back(self) -> bool:
-        """Whether a penalty holds orders back now."""
+        """Whether a penalty on orders lasts now."""
         ...
 
     async def authorise(self) -> None:
-        """Have a token before slots are taken."""
+        """Get a token before slots are taken."""
         ...
 
     async def take(self, wanted: int) -> int:
@@ -51,12 +51,12 @@ class Runner:
     Args:
         ledger: The ledger.
         recorder: Writes the results.
-        slots: Says when orders may be sent.
-        circuit: Says how many orders the server takes now.
+        slots: Decides when orders may be sent.
+        circuit: Decides how many orders the server gets now.
         stop: Set when no further line should be taken.
-        progress: Shows what is in flight and what is waited for.
-        send: Sends one line, and returns what its answer proves.
-        probe: Asks whether a dead server answers again.
+        progress: Shows how many are in flight and what the run waits for.
+        send: Sends one line, and returns the fact that its answer proves.
+        probe: Checks whether a dead server answers again.
         concurrency: Requests in flight at most.
         budget: What the job may cost, in the account's currency; None for no limit.
         wall: The ledger's clock.
@@ -99,7 +99,7 @@ class Runner:
         stop.call_when_set(lambda _pause: self._room_again.set())
 
     async def send_all(self) -> None:
-        """Send every planned line of the ledger, or as many as go until something stops the run.
+        """Send the planned lines of the ledger, until none is left or the run stops.
 
         Raises:
             LedgerError: When an intent or a result cannot be written; nothing further is sent then.
@@ -154,15 +154,15 @@ class Runner:
             if not lines:
                 return
             self._ready.extend(lines)
-            # One worker more whenever a line is due and no worker is free: so as many are in flight as the allowance
-            # needs at the latency that the server has now, and no more.
+            # Start a worker only when a line is due and no worker is free: then no more requests are in flight than the
+            # allowance needs at the present latency.
             missing = len(lines) - self._wake(len(lines))
             for _ in range(min(missing, self._concurrency - self._workers)):
                 self._workers += 1
                 workers.start_soon(self._work)
 
     async def _claim(self, limit: int) -> list[LedgerLine]:
-        """Claim lines. Where all of the budget is reserved, wait for charges to free some; pause when none can."""
+        """Claim lines. If all of the budget is reserved, wait until charges free some; pause if none can."""
         while not self._stop.pause:
             room_again = self._room_again = anyio.Event()
             try:
@@ -191,7 +191,7 @@ class Runner:
         return 1
 
     async def _server_works(self) -> bool:
-        """Wait while the server is dead; return False when one line, and no more, should try it."""
+        """Wait while the server is dead; return False when exactly one line should try it."""
         while self._circuit.flow is not Flow.FULL and not self._stop.pause:
             if self._circuit.given_up:
                 self._stop.stop(Pause.UNREACHABLE, self._circuit.reason)
@@ -212,8 +212,8 @@ class Runner:
     def _free_places(self) -> int:
         """Return how many lines may be claimed now."""
         ready, limit, in_flight = len(self._ready), self._circuit.limit, self._progress.in_flight
-        # A server in distress has less in flight. The limit is 0 when the server has died meanwhile: then claim as
-        # usual, because a line that is given back costs least.
+        # A server in distress gets fewer lines. The limit is 0 if the server has died meanwhile: then claim as usual,
+        # because giving a line back costs least.
         if 0 < limit < self._concurrency:
             return limit - ready - in_flight
         # Claim many lines in one transaction, or none: a claim costs the same for one line as for fifty.
@@ -237,7 +237,7 @@ class Runner:
                 await woken.wait()
 
     def _wake(self, wanted: int) -> int:
-        """Have idle workers look for lines; return how many there were."""
+        """Wake idle workers for lines; return how many were woken."""
         woken = self._idle[-wanted:] if wanted else []
         del self._idle[len(self._idle) - len(woken) :]
         for worker in woken:
@@ -245,12 +245,12 @@ class Runner:
         return len(woken)
 
     async def _send_line(self, line: LedgerLine) -> None:
-        """Send one claimed line and hand in its result, also when this task is cancelled on the way."""
+        """Send one claimed line and record its result, also if this task is cancelled meanwhile."""
         held_s = self._wall() - (line.last_sent_tick or 0.0)
         held_back = self._circuit.flow is Flow.NONE or self._slots.held_back
         if self._stop.pause or held_back or held_s > MAX_HOLD_S / 2:
-            # Give it back unsent: the run stopped, the server is dead or imposes a penalty, or all workers were busy
-            # for longer than recovery assumes that a sender may take.
+            # Give it back unsent: the run stopped, the server is dead or imposes a penalty, or the line waited for a
+            # worker longer than recovery allows for.
             self._recorder.add(_unsent(line))
             return
         change: Change | None = None

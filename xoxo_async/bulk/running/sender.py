@@ -1,4 +1,4 @@
-"""Sends one claimed line, and learns from its answer for the lines after it."""
+"""Send one claimed line, and apply its answer to the lines after it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -26,7 +26,7 @@ _MAX_PENALTIES: Final = 5
 
 
 class Sender:
-    """Send lines, once each, and watch how that goes.
+    """Send lines, once each, and watch how the sends end.
 
     Args:
         dispatcher: Makes single attempts.
@@ -63,10 +63,10 @@ class Sender:
             line: The line.
 
         Returns:
-            What its answer, or the lack of one, proves.
+            The fact that its answer, or the lack of one, proves.
         """
         attempt = Attempt(line.po_number)
-        wanted = ordered(line.body)  # before money moves: a stored request that cannot be read must not be sent
+        wanted = ordered(line.body)  # decoded before money moves: a stored request that cannot be read must not be sent
         try:
             order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
         except XoxoError as error:
@@ -95,16 +95,17 @@ class Sender:
     def _distrust(self, line: LedgerLine, order: Order, attempt: Attempt) -> None:
         """Close the connection of an answer that cannot be to its request: earlier answers on it may be wrong, too.
 
-        An order id that no order can have is no other order's answer. Then the connection is not suspected.
+        An impossible order id is not the answer to another request, so it does not taint the connection.
         """
         if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
             for answer in self._dispatcher.taint(attempt.connection, line.po_number):
                 self._doubt(answer)
 
     async def probe(self) -> None:
-        """Look up an order that does not exist: any answer proves that the server lives, and costs no line.
+        """Look up an order that does not exist: any answer proves that the server works, and risks no line.
 
-        The probe ends with the patience that is left: a server that keeps a connection open in silence counts as dead.
+        The probe ends with the circuit's patience: a server that keeps a connection open without an answer counts as
+        dead.
         """
         answer = ProbeAnswer.NONE
         with anyio.move_on_after(self._circuit.patience_s):
@@ -134,13 +135,14 @@ class Sender:
                 reached = error.effect == "possible"
                 self._circuit.failed(error.message, reached=reached, in_flight=self._progress.in_flight)
             case NextOrders.TOO_FAST:
+                # A penalty is for the operation, so it holds for every line (wire documentation § 5).
                 self._circuit.throttled(self._progress.in_flight)
                 self._count_penalty(error)
             case NextOrders.UNAFFECTED:
-                self._circuit.succeeded()  # only a server that works refuses with a reason
+                self._circuit.succeeded()  # a refusal with a reason proves that the server works
 
     def _count_penalty(self, error: XoxoError) -> None:
-        """Pause after five penalties in a row without an order between them: going on would bring more of them."""
+        """Pause after five penalties in a row without an order between them: more sends would bring more penalties."""
         now = self._clock()
         if now < self._penalty_until:
             return  # sent before the penalty was known
@@ -148,4 +150,6 @@ class Sender:
         penalty_s = (error.retry_after_s if isinstance(error, RateLimitedError) else None) or 0.0
         self._penalty_until = now + penalty_s * 0.9  # the penalty began before its answer was read
         if self._penalties >= _MAX_PENALTIES:
-            self._stop(Pause.RATE, f"{self._penalties} penalties in a row, and no order between them: {error.message}")
+            self._stop(
+                Pause.RATE, f"{self._penalties} penalties in a row without an order between them: {error.message}"
+            )

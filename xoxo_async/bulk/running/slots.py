@@ -1,4 +1,4 @@
-"""Waits until orders may be sent: for a token, for rate slots, and for the end of a penalty."""
+"""Wait until orders may be sent: for a token, for rate slots, and for the end of a penalty."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,16 +17,16 @@ _ORDER: Final = PLACE_ORDER.name
 
 
 class OrderSlots:
-    """Take the rate slots of orders, and pause a run that is held back for too long.
+    """Take the rate slots of orders, and pause the run if a penalty lasts too long.
 
     Args:
         dispatcher: Its pacer gives the slots, and it renews the token.
         stop: Set when a penalty lasts too long. All waits end when it is set.
-        progress: Shows what is waited for.
-        pause_limit_s: How many seconds a penalty is waited for.
-        penalised: Called with what is held back and for how many seconds, once for each wait.
+        progress: Shows what the run waits for.
+        pause_limit_s: Seconds to wait for the end of a penalty.
+        penalised: Called with the name of the calls and the seconds of the penalty, once for each wait.
         clock: A monotonic clock.
-        wall: The clock whose times people are told.
+        wall: The clock for times that people see.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class OrderSlots:
 
     @property
     def held_back(self) -> bool:
-        """Whether a penalty holds orders back now."""
+        """Whether a penalty on orders lasts now."""
         return self._dispatcher.pacer.is_blocked(_ORDER)
 
     async def authorise(self) -> None:
-        """Have a token before slots are taken.
+        """Get a token before slots are taken.
 
         Slots that fall due while the token is renewed would all be used at once, as a burst. While the token endpoint
-        imposes penalties, the run takes no line at all. Penalties that follow each other count together: many short
-        ones hold a run back as one long one does.
+        imposes penalties, the run takes no line at all. Penalties in a row count together: many short ones delay a run
+        as much as one long one.
         """
         while not self._stop.pause:
             try:
@@ -73,7 +73,7 @@ class OrderSlots:
                 if self._bears(wait_s, now - self._no_token_since, who):
                     await self._serve("tokens", wait_s)
             except XoxoError:
-                return  # The next line's own attempt meets the same error, and its class says what follows.
+                return  # The attempt of the next line meets the same error, and the sender acts on it.
             else:
                 self._no_token_since = None
                 return
@@ -105,11 +105,11 @@ class OrderSlots:
         return 0 if self._stop.pause else slots
 
     async def _wait_for_slot(self, wait_s: float) -> None:
-        """Wait until the slot is due; pause the run where a penalty puts it off for too long."""
+        """Wait until the slot is due; pause the run if a penalty delays it for too long."""
         pacer = self._dispatcher.pacer
         held_s = pacer.blocked_s(_ORDER)
-        # A run holds itself back by one interval, to keep its distance to the last order of an earlier run. That is no
-        # penalty, so a wait of one interval at most never pauses the run.
+        # A run waits one interval after the last order of an earlier run. That is no penalty, so a wait of at most one
+        # interval never pauses the run.
         if held_s <= pacer.interval_s(_ORDER):
             await self._stop.sleep(wait_s)
         elif self._bears(held_s, 0.0, "it takes no orders"):

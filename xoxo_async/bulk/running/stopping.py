@@ -1,4 +1,4 @@
-"""Whether a run still takes lines, and why not: one signal that every part of a run may set."""
+"""The stop signal of a run, with its reason; every part of a run may set it."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,12 +17,12 @@ class StopSignal:
         self.pause: Pause = Pause.NONE
         self.reason: str = ""
         self.interrupted: Final = anyio.Event()
-        """Set when a person wants the end: then look-ups end as well. After any other pause they go on."""
+        """Set when a person stops the run: then look-ups end as well. After any other pause they go on."""
         self._stopped: Final = anyio.Event()
         self._callbacks: Final[list[Callable[[Pause], None]]] = []
 
     def call_when_set(self, callback: Callable[[Pause], None]) -> None:
-        """Have a callable called with the pause when the signal is set.
+        """Call a callable with the pause when the signal is set.
 
         Args:
             callback: The callable.

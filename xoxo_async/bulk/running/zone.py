@@ -1,4 +1,4 @@
-"""The time zone of the vendor's order dates, learned from orders that a ledger surely placed itself.
+"""The time zone of the vendor's order dates, measured on orders that the ledger surely placed itself.
 
 The dates have no zone. An order that was answered at its first send was placed between that send and its answer, so
 its date shows how the vendor's clock differs from this one.
@@ -19,8 +19,10 @@ from xoxo_async.services.orders.replies import Order
 __all__ = ["OrderReader", "VendorZone"]
 
 _SAMPLES: Final = 3
-_MOST_ASKED: Final = 9
-"""How many orders are looked up at most in a run. Where these cannot be read or have no date, more do not help."""
+"""Orders that measure the zone; they must not contradict. The vendor does not document the zone of its dates (wire
+documentation § 4.6)."""
+_MOST_LOOKED_UP: Final = 9
+"""Most orders that are looked up in a run. If these cannot be read or have no date, more do not help."""
 
 _QUARTER_S: Final = 900
 """Zones differ by whole quarters of an hour. The rest of a measured difference is the difference of two clocks."""
@@ -35,7 +37,7 @@ class OrderReader(Protocol):
 
 
 class VendorZone:
-    """Say whether an order's date falls within one send.
+    """Check whether an order's date falls within one send.
 
     Args:
         read_order: Reads an order by its `order_id`, as `orders.get` does; a few getOrderDetails calls, once.
@@ -46,11 +48,11 @@ class VendorZone:
         self._read_order: Final = read_order
         self._ledger: Final = ledger
         self._offset: float | None = None
-        self._left = _MOST_ASKED
+        self._left = _MOST_LOOKED_UP
         self._learning: Final = anyio.Lock()
 
     async def is_of_this_send(self, line: LedgerLine, order: Order) -> bool:
-        """Return whether an order was placed while a line was under way; False where that cannot be known.
+        """Return whether an order was placed during the last send of a line; False if that cannot be decided.
 
         When a proxy repeats a request, the vendor refuses the second one because it knows the poNumber. The order is
         the line's own then, and its date (whole seconds of the vendor's clock) lies between the send and its end.
@@ -68,7 +70,7 @@ class VendorZone:
         return math.floor(line.first_sent_at + offset) <= date <= math.floor(line.last_sent_at + offset)
 
     async def is_since_plan(self, order: Order) -> bool:
-        """Return whether an order is not older than the ledger's job; False where that cannot be known.
+        """Return whether an order is not older than the ledger's job; False if that cannot be decided.
 
         Args:
             order: The order found.
@@ -84,7 +86,7 @@ class VendorZone:
             return self._offset
 
     async def _learned(self) -> float | None:
-        """Return the vendor's clock minus this one, in seconds; None where no order shows it, or two contradict."""
+        """Return the vendor's clock minus this one, in seconds; None if no order shows it, or two orders contradict."""
         low, high, samples = -math.inf, math.inf, 0
         async for line in self._ledger.lines(states=(LineState.PLACED,)):
             if not self._left:

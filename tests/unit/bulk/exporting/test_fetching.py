@@ -1,4 +1,4 @@
-"""`fetching`: codes come from the same order again, or there is a reason why not."""
+"""`fetching`: codes of the same order are fetched again, or there is a reason why not."""
 
 from contextlib import asynccontextmanager
 from typing import Any
@@ -65,7 +65,7 @@ async def test_the_codes_of_an_order_are_fetched(vendor: Any) -> None:
     async with CodeFetcher(vendor, vendor.open).opened() as fetcher:
         first, second = await fetcher.fetch([line(1)]), await fetcher.fetch([line(4)])
     assert [code.code for code in first.codes[1]] == ["CODE-101"]
-    assert (first.asked, second.asked, vendor.asked) == (1, 1, [101, 104])
+    assert (first.calls, second.calls, vendor.asked) == (1, 1, [101, 104])
     assert (vendor.opened, vendor.closed) == (1, 1)
 
 
@@ -97,7 +97,7 @@ async def test_an_order_that_cannot_be_looked_up_raises(vendor: Any) -> None:
 
 
 async def test_another_account_gives_no_codes(vendor: Any) -> None:
-    """Its orders are others; nothing is asked."""
+    """It has other orders, so no order is looked up."""
     vendor.identity = Identity("https://x.example:443/chef", "somebody else")
     async with CodeFetcher(vendor, vendor.open).opened() as fetcher:
         with pytest.raises(errors.ConfigError, match="another account"):

@@ -1,4 +1,4 @@
-"""`files`: an export is private, whole, and takes the place of an older one and of nothing else."""
+"""`files`: an export is private and whole, and replaces only an older export."""
 
 import csv
 import json
@@ -58,7 +58,7 @@ def test_the_ledger_is_never_overwritten(tmp_path: Path) -> None:
         ExportFile(tmp_path / "x" / ".." / "m.csv", ledger=str(tmp_path / "m.csv"))
 
 
-def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_an_unwritable_place_is_an_error(tmp_path: Path) -> None:
     """A folder of that name."""
     (tmp_path / "codes.csv").mkdir()
     with pytest.raises(ConfigError, match="cannot be written"):
@@ -101,7 +101,7 @@ async def test_every_code_is_written_once(tmp_path: Path, keep: bool, name: str)
 
 @pytest.mark.anyio
 async def test_without_a_client_nothing_is_fetched(tmp_path: Path) -> None:
-    """The rows are there, and say why they have no code; masked codes need no client."""
+    """The rows have a reason for each missing code; masked codes need no client."""
     path, out = tmp_path / "m.db", tmp_path / "codes.jsonl"
     async with Sandbox() as sandbox:
         await issued(sandbox, path, keep=False)

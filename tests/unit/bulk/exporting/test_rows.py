@@ -55,8 +55,8 @@ def test_an_order_without_a_code_has_a_row() -> None:
 @pytest.mark.parametrize(
     ("order", "given", "why"),
     [
-        (line(LineState.UNKNOWN, delivery=Delivery.NONE, held=0), {}, "nobody knows yet (unknown)"),
-        (line(LineState.MANUAL, delivery=Delivery.NONE, held=0), {}, "nobody knows yet (manual)"),
+        (line(LineState.UNKNOWN, delivery=Delivery.NONE, held=0), {}, "whether its order exists (unknown)"),
+        (line(LineState.MANUAL, delivery=Delivery.NONE, held=0), {}, "whether its order exists (manual)"),
         (line(delivery=Delivery.PENDING, held=0), {}, "still to be delivered"),
         (line(), {}, "keeps no codes, and --reveal fetches them"),
         (line(), {"reveal": True, "fetches": False}, "no client was given"),
@@ -74,7 +74,7 @@ def test_a_missing_code_has_a_reason(order: LedgerLine, given: dict[str, Any], w
     assert [why in missing.why for missing in maker.exported.missing_rows] == [True] * bool(why)
 
 
-def test_rows_that_wait_or_are_not_sent_are_counted() -> None:
+def test_waiting_and_unsent_rows_are_counted() -> None:
     """An order that waits counts once; a planned row is no order yet."""
     _rows, waiting = made(line(delivery=Delivery.PENDING, held=0))
     _rows, planned = made(line(LineState.PLANNED, delivery=Delivery.NONE, held=0))

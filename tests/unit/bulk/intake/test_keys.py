@@ -33,8 +33,8 @@ UNSEEN = {
 
 @pytest.mark.parametrize("character", UNSEEN.values(), ids=list(UNSEEN))
 def test_an_invisible_character_is_refused(character: str) -> None:
-    """The error shows its code point and its place, because nobody can see it."""
-    with pytest.raises(errors.ConfigError, match=rf"U\+{ord(character):04X} .* as character 6: .*take it out"):
+    """The error shows its code point and its place, because it is invisible."""
+    with pytest.raises(errors.ConfigError, match=rf"U\+{ord(character):04X} .* as character 6: .*remove it"):
         check_key(f"EMP-1{character}x")
 
 

@@ -40,5 +40,5 @@ def test_rows_are_counted_beside_their_problems() -> None:
 def test_a_problem_of_a_row_names_its_key() -> None:
     """A problem without a column shows the row's key instead."""
     problems = Problems()
-    problems.add(7, "stands in row 3 already", key="k7")
-    assert problems.shown() == ("row 7 (key k7): stands in row 3 already",)
+    problems.add(7, "is in row 3 already", key="k7")
+    assert problems.shown() == ("row 7 (key k7): is in row 3 already",)

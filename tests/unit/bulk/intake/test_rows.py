@@ -92,7 +92,7 @@ def test_a_denomination_may_be_any_exact_number(value: object) -> None:
     assert request["denomination"] == 10
 
 
-def test_missing_fields_are_said_to_be_missing() -> None:
+def test_missing_fields_are_reported_as_missing() -> None:
     """A row of a file may lack a required column's value."""
     problems = Problems()
     assert check_fields(3, {"key": "a"}, problems) is None

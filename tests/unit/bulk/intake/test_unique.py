@@ -44,14 +44,14 @@ async def test_a_repeated_key_names_both_rows(pair: tuple[OrderLine, OrderLine],
     assert await numbers(taken) == [1 + head, 2 + head]
     (problem,) = taken.problems.shown()
     assert problem.startswith(f"row {3 + head}, column key: ")
-    assert problem.endswith(f" stands in row {1 + head} already")
+    assert problem.endswith(f" is in row {1 + head} already")
 
 
 async def test_a_repeated_po_number_is_named() -> None:
     """The second row is a problem, although its key is another."""
     taken = rows([line("A", po_number="PO-1"), line("B", po_number="PO-1"), line("C")])
     assert await numbers(taken) == [1, 3]
-    assert taken.problems.shown() == ("row 2, column po_number: PO-1 stands in row 1 already",)
+    assert taken.problems.shown() == ("row 2, column po_number: PO-1 is in row 1 already",)
 
 
 MEMBER = AirmilesDetails(loyalty_member_id="M1")

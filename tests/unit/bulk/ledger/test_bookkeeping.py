@@ -63,7 +63,7 @@ def test_claims_of_one_transaction_share_a_budget() -> None:
     assert claims[1].short == "row 3 (key k3) may cost 100, and 50 is left of the 350 that may be spent"
 
 
-def test_no_budget_holds_what_nobody_knows() -> None:
+def test_an_unknown_price_fits_no_budget() -> None:
     """The line's own price, or that of an order that is on its way."""
     (claim,) = claims = [ClaimRequest(1, 10_000_000)]
     assert decide_claims(claims, [line(1, worth=None)], MOMENT, Funds()) == []
@@ -163,7 +163,7 @@ def test_a_sent_or_doubted_line_may_exist() -> None:
 
 
 def test_an_error_names_three_and_counts_the_rest() -> None:
-    """A list of a million keys would help nobody."""
+    """An error with a million keys would not help."""
     assert first_few(["a", "b", "c"]) == "a; b; c"
     assert first_few(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
 

@@ -27,7 +27,7 @@ def test_amounts_are_whole_and_rounded_up() -> None:
     assert amount(125_000) == Decimal("12.5")
 
 
-def test_a_charge_that_breaks_its_reservation_is_told() -> None:
+def test_a_charge_above_its_reservation_is_reported() -> None:
     """More than was reserved, beyond a cent of rounding, or another currency than the account's."""
     line = LedgerLine(1, "k", "po", "d", "{}", 1, worth=1_000_000, state=LineState.PLACED, order_id=5, currency="INR")
     for charged, currency, word in [

@@ -1,4 +1,4 @@
-"""`clock`: no clock that a person sets makes a send look older than it is, and no wait is without an end."""
+"""`clock`: setting a clock makes no send look older, and every wait ends."""
 
 import time
 
@@ -44,7 +44,7 @@ def test_a_suspended_machine_has_let_time_pass() -> None:
 
 @pytest.mark.parametrize("wall_step", [-31_536_000.0, -3600.0, 0.0, 3600.0, 31_536_000.0])
 def test_after_a_restart_counting_begins_anew(wall_step: float) -> None:
-    """Nobody knows how long the machine was off, whatever the wall clock says: doubt counts from the first opening."""
+    """The time off is not known, so doubt counts from the first opening."""
     machine = Machine()
     first = machine.clock()
     machine.pass_s(100)
@@ -108,7 +108,7 @@ def test_an_anchor_is_read_as_it_was_written(boot: str) -> None:
 
 
 def test_without_a_boot_name_each_process_counts_anew() -> None:
-    """Nobody knows whether the machine was restarted, and the wall clock may have been set; never before a stamp."""
+    """A restart cannot be detected, and the wall clock may have been set; the clock is never before a stamp."""
     kept = continued(None, Boot("", 1000.0), 1000.0, 0.0)
     assert continued(kept, Boot("", 1060.0), 1060.0, 1000.0) == Anchor("", 1060.0, 1060.0)
     assert continued(kept, Boot("", 940.0), 940.0, 1030.0) == Anchor("", 940.0, 1030.0)

@@ -95,7 +95,7 @@ def test_a_line_without_its_code_is_pending() -> None:
 
 
 def test_too_many_codes_are_an_alarm() -> None:
-    """Nobody knows which of them are the order's own."""
+    """It is not known which of them are the order's own."""
     one = line(1)
     dealing = dealing_with((one, told(one, "A", "B")))
     (alarm,) = dealing.alarms({1: one}, {})

@@ -1,4 +1,4 @@
-"""`lines`: what is said about a line never shows its codes, and what is sent of it never changes."""
+"""`lines`: a line's repr never shows its codes, and its request never changes."""
 
 import msgspec
 import pytest

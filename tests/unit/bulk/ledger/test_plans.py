@@ -1,4 +1,4 @@
-"""`plans`: what a plan adds, passes over, refuses and withdraws, with no database."""
+"""`plans`: the lines that a plan adds, skips, refuses and withdraws, with no database."""
 
 from decimal import Decimal
 
@@ -8,9 +8,9 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone, packable, planned
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import (
-    Known,
     Mixed,
     Seen,
+    StoredLine,
     check_identity,
     check_job,
     clash,
@@ -23,12 +23,12 @@ from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
 MISSING = [("k3", 4), ("k9", 10)]
 
 
-def known(place: int, line: PlannedLine, seq: int = 1, first: int | None = None) -> Known:
+def known(place: int, line: PlannedLine, seq: int = 1, first: int | None = None) -> StoredLine:
     """Return the match of a planned line with itself."""
-    return Known(place, line.key, line.po_number, line.digest, line.row, seq, first)
+    return StoredLine(place, line.key, line.po_number, line.digest, line.row, seq, first)
 
 
-def test_seen_lines_are_told_from_the_others() -> None:
+def test_seen_lines_are_separate_from_others() -> None:
     """A line that came after the beginning of a plan cannot be missing from it."""
     seen = Seen(17)
     for seq in (1, 8, 17, 18, 400):
@@ -49,7 +49,7 @@ def test_new_lines_share_orders_or_travel_alone() -> None:
     assert [len(pack.lines) for pack in mixed.rest()] == [2]
 
 
-def test_known_lines_are_passed_over_and_seen() -> None:
+def test_stored_lines_are_skipped_and_seen() -> None:
     """A line that is an order by itself is noted by its number, a packed one by its place in the order."""
     lines = packable(0, 1, 2)
     seen = Seen(9)
@@ -74,11 +74,11 @@ def test_rows_of_one_plan_that_repeat_are_refused() -> None:
     """In one chunk, in a pack that is still open, and in an earlier chunk that is stored already."""
     (line,) = packable(0)
     again = msgspec.structs.replace(line, row=5)
-    with pytest.raises(PlanError, match="k0 stands in row 1 already"):
+    with pytest.raises(PlanError, match="k0 is in row 1 already"):
         Mixed(0, None).add([line, again], [])
     mixed = Mixed(0, None)
     mixed.add([line], [])
-    with pytest.raises(PlanError, match="k0 stands in row 1 already"):
+    with pytest.raises(PlanError, match="k0 is in row 1 already"):
         mixed.add([again], [])
     with pytest.raises(LedgerConflictError, match="other contents"):
         mixed.add([msgspec.structs.replace(again, digest="other")], [])
@@ -127,7 +127,7 @@ def test_the_error_names_twenty_missing_rows() -> None:
     assert (len(caught.value.problems), caught.value.total) == (20, 30)
 
 
-def test_doubted_lines_are_wanted_again_or_gone() -> None:
+def test_doubted_lines_are_wanted_or_unwanted() -> None:
     """A line that the plan names, and that was unwanted, is wanted again."""
     lines = [
         LedgerLine(seq, f"k{seq}", f"po{seq}", "d", "{}", seq, state=LineState.UNKNOWN, unwanted=seq == 2)
@@ -139,7 +139,7 @@ def test_doubted_lines_are_wanted_again_or_gone() -> None:
     assert doubts_of_plan(lines, seen) == ([2], [lines[2]])
 
 
-def test_a_plan_of_somebody_else_is_refused() -> None:
+def test_a_plan_of_another_owner_is_refused() -> None:
     """A ledger has one job, and is of one account at one address."""
     mine, other = Identity("https://a", "1"), Identity("https://a", "2")
     check_job(None, "march")

@@ -1,4 +1,4 @@
-"""`recording`: what facts make of lines, whose an order is, and what is refused, with no database."""
+"""`recording`: facts move lines, an order has one owner, and wrong facts are refused, with no database."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -46,7 +46,7 @@ def found(line: LedgerLine, order_id: int, evidence: Evidence = Evidence.LOOKUP_
 def decided(
     lines: Sequence[LedgerLine], changes: Sequence[Change], owners: dict[int, int] | None = None
 ) -> tuple[Recorded, RecordRequest]:
-    """Return what is to be written of some facts, and what their caller hears."""
+    """Return the moves of some facts, and the request with its result."""
     request = RecordRequest(changes, DEFAULT_RULES)
     read = {line.seq: line for line in lines}
     return decide_records([request], read, MOMENT, Dealing(hash), owners), request
@@ -111,7 +111,7 @@ def test_a_second_order_is_an_alarm() -> None:
 
 
 def test_two_answers_with_one_order_doubt_both_lines() -> None:
-    """One of the two belongs to another request, and nobody knows which."""
+    """One of the two belongs to another request, and it is not known which."""
     first, second = has(1, 7), sending(2)
     recorded, request = decided([first, second], [found(second, 7, Evidence.ANSWERED_PLACED)], {7: 1})
     assert [(move.transition, move.after.seq) for move in recorded.moves] == [("T16", 1), ("T6", 2)]
@@ -129,7 +129,7 @@ def test_both_answers_may_come_in_one_transaction() -> None:
     assert len(request.lines) == 2
 
 
-def test_a_look_up_is_better_proof_than_an_answer() -> None:
+def test_a_look_up_outweighs_an_answer() -> None:
     """The owner is in doubt; the line that was looked up gets the order at its next look-up."""
     owner, line = has(1, 7), sending(2, state=LineState.UNKNOWN, suspect=True)
     recorded, request = decided([owner, line], [found(line, 7)], {7: 1})

@@ -65,7 +65,7 @@ def test_a_sealed_code_opens_for_its_line_only(box: CodeBox) -> None:
 
 
 def test_the_same_codes_are_never_sealed_alike(box: CodeBox) -> None:
-    """Else two rows with one code could be told by looking at the file."""
+    """Otherwise the file would show that two rows have one code."""
     assert box.seal(CODES, 7) != box.seal(CODES, 7)
 
 

@@ -1,4 +1,4 @@
-"""`table`: where each fact leads a line from each state, and what stays known of it; from money.md."""
+"""`table`: the state after each fact in each state, and the facts that a line keeps; from money.md."""
 
 from decimal import Decimal
 
@@ -287,7 +287,7 @@ def test_a_proof_without_an_order_adds_nothing() -> None:
 
 @pytest.mark.parametrize("evidence", PROVEN_AGAIN)
 def test_a_second_order_is_an_alarm(evidence: Evidence) -> None:
-    """The stored order stays, and a person is told (T12)."""
+    """The stored order stays, and an alarm is raised (T12)."""
     line = a_line(S.PLACED)
     outcome = told(line, evidence, order_id=8)
     assert (outcome.transition, outcome.line, outcome.alarm) == (None, line, True)
@@ -335,11 +335,11 @@ def test_a_fact_about_another_epoch_is_refused(evidence: Evidence, epoch: int) -
 
 @pytest.mark.parametrize("evidence", [E.ANSWERED_PLACED, E.LOOKUP_MATCHED, E.ORDER_OF_THIS_SEND, E.LATE_PROOF])
 def test_a_proof_of_an_order_passes_the_fence(evidence: Evidence) -> None:
-    """It is true whoever brings it, and however late."""
+    """It counts from any caller, however late."""
     assert told(a_line(S.PLANNED), evidence, epoch=0).line.state is S.PLACED
 
 
-def test_a_fact_told_twice_is_no_error() -> None:
+def test_a_repeated_fact_is_no_error() -> None:
     """It changes nothing. A claim told twice is refused, or two workers would hold one line."""
     line = told(a_line(S.SENDING), E.OUTCOME_LOST).line
     assert told(line, E.OUTCOME_LOST) == Outcome(None, line)
@@ -377,7 +377,7 @@ def test_look_ups_that_count_are_spaced(after: float, counts: bool) -> None:
 
 
 def test_a_future_look_up_counts_as_now() -> None:
-    """Nobody can look up an order before now has come."""
+    """A look-up cannot have been made later than now."""
     fresh = a_line(S.UNKNOWN, lookups=0, last_lookup_at=None)
     assert absent(fresh, at=NOW + 1000).last_lookup_at == NOW
     assert absent(fresh, at=NOW + 1000, now=SENT + 1).lookups == 0

@@ -34,14 +34,14 @@ def test_without_trouble_only_the_most_is_a_limit() -> None:
 
 
 def test_the_real_number_in_flight_is_halved() -> None:
-    """At 2 in flight of 256 possible, half of 256 would be no limit at all; and never less than one."""
+    """With 2 of 256 in flight, half of 256 would be no limit; the limit is at least 1."""
     assert halved(in_flight=100)[0].limit == 50
     assert halved(in_flight=1)[0].limit == 1
     assert halved(in_flight=9, most=8)[0].limit == 4
 
 
 def test_a_volley_of_refusals_halves_once() -> None:
-    """What was in flight under the old limit says nothing about the new one; a second later it would."""
+    """Requests sent under the old limit do not halve it again; a refusal a second later does."""
     limit, clock = halved()
     for _ in range(99):
         limit.throttled(100)
@@ -53,7 +53,7 @@ def test_a_volley_of_refusals_halves_once() -> None:
 
 @pytest.mark.parametrize("answers_a_second", [2, 100])
 def test_successes_grow_it_back_whatever_the_latency(answers_a_second: int) -> None:
-    """Half is made up within four seconds at a hundred answers a second and at two, then no limit remains."""
+    """The limit is back within four seconds, at a hundred answers a second and at two."""
     limit, clock = halved()
     seen = []
     for n in range(1, 5 * answers_a_second):
@@ -66,7 +66,7 @@ def test_successes_grow_it_back_whatever_the_latency(answers_a_second: int) -> N
 
 
 def test_silence_grows_nothing() -> None:
-    """One answer after a long wait is worth a second, not the wait."""
+    """One answer after a long wait counts as one second of successes."""
     limit, clock = halved()
     clock.now = 100.0
     limit.succeeded()
@@ -74,7 +74,7 @@ def test_silence_grows_nothing() -> None:
 
 
 def test_one_failure_in_a_hundred_is_no_distress() -> None:
-    """A few lines that the server cannot digest slow nobody down."""
+    """A few failing lines do not slow down the others."""
     limit = InFlight(256, Clock())
     for n in range(2000):
         limit.failed(100) if n % 100 == 0 else limit.succeeded()
@@ -112,7 +112,7 @@ def outage(circuit: Circuit, clock: Clock, seconds: float) -> None:
 
 @pytest.mark.parametrize("seconds", [0.3, 30.0])
 def test_after_an_outage_no_limit_remains(seconds: float) -> None:
-    """Its failures are no sign of what a living server can take."""
+    """The failures of an outage do not limit a server that answers again."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
     outage(circuit, clock, seconds)
@@ -120,7 +120,7 @@ def test_after_an_outage_no_limit_remains(seconds: float) -> None:
 
 
 def test_a_chance_opening_keeps_a_distressed_servers_limit() -> None:
-    """Five failures in a row happen at 30 %, too; the server is not well again by that."""
+    """Five failures in a row also happen at 30 % failures, so the earlier limit stays."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
     circuit.throttled(100)
@@ -130,14 +130,14 @@ def test_a_chance_opening_keeps_a_distressed_servers_limit() -> None:
 
 
 def test_a_throttled_run_keeps_the_circuit_closed() -> None:
-    """A refusal for the rate proves the server at work."""
+    """A refusal for the rate limit proves that the server works."""
     circuit = circuit_of(Clock(), most=256)
     circuit.throttled(100)
     assert (circuit.flow, circuit.limit) == (Flow.FULL, 50)
 
 
 def test_an_unreached_server_opens_the_circuit_at_once() -> None:
-    """A refused connection says nothing about load."""
+    """A refused connection is no sign of load, so the first one opens the circuit."""
     clock = Clock()
     circuit = circuit_of(clock, most=256)
     circuit.failed("refused", reached=False, in_flight=100)
@@ -160,13 +160,13 @@ def test_a_server_dead_too_long_is_given_up() -> None:
 
 
 def test_probes_come_within_a_second_of_each_other() -> None:
-    """However long the outage: full rate is back within two seconds of its end."""
+    """After an outage of any length the full rate is back within two seconds."""
     circuit = circuit_of(Clock())
     assert all(0 <= circuit.next_wait() <= 1.0 for _ in range(100))
 
 
 def test_a_server_with_failing_look_ups_is_tried() -> None:
-    """It is alive, and its orders may be well: each line in vain doubles the distance to the next."""
+    """Its orders may work; each failed trial line doubles the wait before the next."""
     clock = Clock()
     circuit = circuit_of(clock)
     tried: list[float] = []
@@ -190,7 +190,7 @@ def test_a_server_with_failing_look_ups_is_tried() -> None:
 
 
 def test_patience_runs_out_with_the_limit() -> None:
-    """What is left of it bounds whatever is still waited for."""
+    """The rest of the limit bounds every further wait."""
     clock = Clock()
     circuit = circuit_of(clock)
     assert circuit.patience_s == 60

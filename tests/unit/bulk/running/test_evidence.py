@@ -160,7 +160,7 @@ def test_what_has_no_codes_is_delivered_without_them() -> None:
     ],
 )
 def test_an_answer_to_another_question_proves_nothing(fields: dict[str, object]) -> None:
-    """Another product, value or quantity, or an id that can be none, is doubt; from a look-up, a mismatch."""
+    """Another product, value or quantity, or an impossible id, is doubt; from a look-up, a mismatch."""
     answer = order(**fields)
     assert proven(LINE, answer, Evidence.ANSWERED_PLACED).evidence is Evidence.OUTCOME_LOST
     if answer.order_id <= 0 or answer.order_id >= 2**63:
@@ -213,7 +213,7 @@ DETAIL = {"productId": 1001, "denomination": 100}
     ],
 )
 def test_only_a_matching_order_is_adopted(fields: dict[str, object], word: str) -> None:
-    """Another product, denomination or quantity, or an order older than the row's first send, is somebody else's."""
+    """An order with another product, value or quantity, or from before the row's first send, is another sender's."""
     found = mismatch(LINE, order(**fields))
     assert bool(found) == bool(word)
     assert word in found
@@ -233,7 +233,7 @@ def test_only_a_matching_order_is_adopted(fields: dict[str, object], word: str) 
 def test_the_total_replaces_an_unknown_charge(
     told: dict[str, Decimal], known: Decimal | None, charged: Decimal | None
 ) -> None:
-    """It is before any discount, so no less than the charge; it never takes the place of a charge that is known."""
+    """It is not less than the charge, because it is before any discount; it never replaces a known charge."""
     row = msgspec.structs.replace(LINE, amount_charged=known)
     change = proven(row, Order(order_id=7, quantity=2, **told), Evidence.LOOKUP_MATCHED)  # type: ignore[arg-type]
     assert change.amount_charged == charged

@@ -1,4 +1,4 @@
-"""`history`: what is read of it is read once, and reading has an end."""
+"""`history`: each page is read once, and the reading is bounded."""
 
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -60,14 +60,14 @@ async def test_each_page_of_a_history_is_read_once() -> None:
 
 
 async def test_what_is_not_in_it_is_none() -> None:
-    """It was read to its end, and nothing of it is missing."""
+    """None after the whole history was read."""
     history = history_of(Vendor(10))
     assert (await history.find("PO-11"), history.cut_short) == (None, "")
     assert (await history.find("PO-10"), await history.find("PO-12")) == (1010, None)
 
 
 async def test_a_history_with_too_many_orders_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What was read by then still counts."""
+    """The orders that were read until then can be found."""
     monkeypatch.setattr("xoxo_async.bulk.running.history._MOST_ORDERS", 50)
     vendor = Vendor(1000)
     history = history_of(vendor)
@@ -77,7 +77,7 @@ async def test_a_history_with_too_many_orders_is_cut(monkeypatch: pytest.MonkeyP
 
 
 async def test_a_history_that_takes_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Together, all that read it have the time of one."""
+    """All readers together have the time limit of one."""
     monkeypatch.setattr("xoxo_async.bulk.running.history._LONGEST_S", 0.05)
     vendor = Vendor(1000)
     history = history_of(vendor)
@@ -90,14 +90,14 @@ async def test_a_history_that_takes_too_long_is_cut(monkeypatch: pytest.MonkeyPa
 
 
 async def test_a_history_without_an_end_is_cut_short() -> None:
-    """The server ignores page numbers: what came is all there is to know."""
+    """A server that ignores page numbers does not keep the reader for ever."""
     history = history_of(Vendor(10, errors.DecodeError("page 2 brings nothing new")))
     assert (await history.find("PO-11"), history.cut_short) == (None, "page 2 brings nothing new")
     assert await history.find("PO-9") == 1009
 
 
-async def test_a_failure_is_told_to_everybody_who_asks() -> None:
-    """It is not read again and again for each."""
+async def test_a_failure_is_raised_to_every_caller() -> None:
+    """The history is not read again for each caller."""
     vendor = Vendor(10, errors.ServerError("500"))
     history = history_of(vendor)
     for _ in range(3):
@@ -107,7 +107,7 @@ async def test_a_failure_is_told_to_everybody_who_asks() -> None:
 
 
 async def test_a_cancelled_reader_is_not_the_end() -> None:
-    """Who asks next hears that not all was read."""
+    """The next caller learns that the history was not read to its end."""
     vendor = Vendor(10)
     vendor.pause = anyio.sleep_forever
     history = history_of(vendor)

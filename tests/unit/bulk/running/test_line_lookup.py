@@ -32,7 +32,7 @@ async def ledger(tmp_path: Path, vendor: Vendor) -> AsyncIterator[SqliteLedger]:
 
 
 async def test_without_resending_the_history_decides(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """With `never` the days around the sends are read; absent there too, the line is a person's, and why is told."""
+    """With `never` the days around the sends are read; a row absent there too is left to a person, with the reason."""
     await sent(ledger)
     await reconciler(vendor, ledger, resend="never").settle()
     line = await line_of(ledger)
@@ -82,7 +82,7 @@ async def test_an_answer_to_another_look_up_is_repeated(vendor: Vendor, ledger: 
 
 
 async def test_a_line_sent_five_times_needs_a_person(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """Another send will not mend what five did not."""
+    """After five sends of an absent line, a person decides."""
     (line,) = await sent(ledger)
     for _ in range(4):
         await reconciler(vendor, ledger).settle()
@@ -107,7 +107,7 @@ async def test_a_line_sent_five_times_needs_a_person(vendor: Vendor, ledger: Sql
 async def test_an_unreadable_history_leaves_it_to_a_person(
     vendor: Vendor, ledger: SqliteLedger, ends: errors.XoxoError, told: str
 ) -> None:
-    """The look-ups have said absent; a history that ends nowhere or fails again and again adds nothing, and says so."""
+    """A history that has no end or keeps failing proves nothing, and the reason names that."""
     await sent(ledger)
     vendor.history_ends = ends
     settling = reconciler(vendor, ledger, resend="never")
@@ -119,7 +119,7 @@ async def test_an_unreadable_history_leaves_it_to_a_person(
 
 
 async def test_the_history_is_read_once_for_all_lines(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """A hundred lines in doubt would else read the same thousand pages each."""
+    """Otherwise each of a hundred lines would read the same thousand pages."""
     lines = await sent(ledger, 30)
     vendor.history = [OrderSummary(order_id=n, po_number=line.po_number) for n, line in enumerate(lines, 1)]
     for n, _ in enumerate(lines, 1):
@@ -129,7 +129,7 @@ async def test_the_history_is_read_once_for_all_lines(vendor: Vendor, ledger: Sq
 
 
 async def test_the_zone_is_asked_of_few_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """Where they cannot be read, a thousand more of them tell nothing either; the lines go to a person."""
+    """If the first orders cannot be read, no more are tried, and the lines go to a person."""
     await ledger.plan("march", each(planned(number, room=0) for number in range(60)))
     lines = await ledger.claim(60)
     facts = [

@@ -1,4 +1,4 @@
-"""`lookups`: a line that cannot be looked up is told from a vendor who answers nobody."""
+"""`lookups`: failures of single lines are separate from a vendor who answers no look-up."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ class Vendor:
         self.now = NOW
         self.stopped = anyio.Event()
         self.progress = Progress()
-        self.looks = LookUps(
+        self.lookups = LookUps(
             self,  # type: ignore[arg-type]
             progress=self.progress,
             stopped=self.stopped,
@@ -64,7 +64,7 @@ class Vendor:
             LedgerLine(seq=n, key=f"k{n}", po_number=f"PO-{n}", digest="", body="{}", row=n, last_sent_at=NOW)
             for n in range(count)
         ]
-        found = await self.looks.make(lines, self.look)
+        found = await self.lookups.make(lines, self.look)
         return {change.seq for change in found.changes}, {line.seq for line, _ in found.failed}
 
 
@@ -78,39 +78,39 @@ def failing(vendor: Vendor, count: int, error: Callable[[], errors.XoxoError]) -
 
 
 async def test_failures_among_answers_are_the_lines_own(vendor: Vendor) -> None:
-    """Whatever they are; no probe is needed to know that the vendor is there."""
+    """An answer in the same round shows that the vendor works, so no probe is made."""
     vendor.ends = {1: errors.ConnectError("x"), 3: errors.ServerError("x"), 4: errors.DecodeError("x")}
     assert await vendor.round(6) == ({0, 2, 5}, {1, 3, 4})
-    assert (vendor.looks.pause, vendor.looks.quiet_until, vendor.probes) == (Pause.NONE, 0.0, 0)
+    assert (vendor.lookups.pause, vendor.lookups.quiet_until, vendor.probes) == (Pause.NONE, 0.0, 0)
 
 
 async def test_failures_with_a_failed_probe_concern_all(vendor: Vendor) -> None:
-    """All wait, longer each time, and no line is counted out for it."""
+    """All lines wait, longer each time, and no line counts a failure."""
     failing(vendor, 3, lambda: errors.ServerError("500"))
     vendor.probe = errors.ServerError("500")
     waits: list[float] = []
-    while not vendor.looks.pause:
+    while not vendor.lookups.pause:
         assert await vendor.round(3) == (set(), set())
-        waits.append(vendor.looks.quiet_until - vendor.now)
-        vendor.now = max(vendor.looks.quiet_until, vendor.now)
+        waits.append(vendor.lookups.quiet_until - vendor.now)
+        vendor.now = max(vendor.lookups.quiet_until, vendor.now)
     assert waits[:-1] == [2, 4, 8, 15, 15, 15, 1]
-    assert (vendor.looks.pause, vendor.looks.reason) == (Pause.UNREACHABLE, "look-ups fail: 500")
+    assert (vendor.lookups.pause, vendor.lookups.reason) == (Pause.UNREACHABLE, "look-ups fail: 500")
 
 
 async def test_no_look_up_is_made_during_quiet(vendor: Vendor) -> None:
-    """Nor while it lasts."""
+    """No look-up starts before `quiet_until`."""
     failing(vendor, 1, lambda: errors.ConnectError("refused"))
     vendor.probe = errors.ConnectError("refused")
     await vendor.round(1)
     vendor.ends.clear()
     assert await vendor.round(3) == (set(), set())
-    vendor.now = vendor.looks.quiet_until
+    vendor.now = vendor.lookups.quiet_until
     assert await vendor.round(3) == ({0, 1, 2}, set())
 
 
 @pytest.mark.parametrize("answer", [None, errors.NotFoundError("of another kind", error_id="PLE10017")])
 async def test_an_answered_probe_makes_failures_the_lines_own(vendor: Vendor, answer: errors.XoxoError | None) -> None:
-    """The vendor answers for an order that nobody has."""
+    """The vendor answers the probe, a look-up of an order that does not exist."""
     vendor.probe = answer
     failing(vendor, 2, lambda: errors.ReplyTimeoutError("silence"))
     assert await vendor.round(2) == (set(), {0, 1})
@@ -122,12 +122,12 @@ async def test_a_refusal_that_everybody_gets_is_nobodys_own(vendor: Vendor) -> N
     failing(vendor, 2, lambda: errors.NotAllowedError("the client is invalid", error_id="PLE10014"))
     vendor.probe = errors.NotAllowedError("the client is invalid", error_id="PLE10014")
     assert await vendor.round(2) == (set(), set())
-    vendor.probe, vendor.now = None, vendor.looks.quiet_until
+    vendor.probe, vendor.now = None, vendor.lookups.quiet_until
     assert await vendor.round(2) == (set(), {0, 1})
 
 
 async def test_a_dead_server_gets_few_look_ups(vendor: Vendor) -> None:
-    """After eight in a row without an answer, the rest of the round is left out."""
+    """After eight look-ups in a row without an answer, the round ends."""
     failing(vendor, 200, lambda: errors.ConnectError("refused"))
     vendor.probe = errors.ConnectError("refused")
     await vendor.round(200)
@@ -135,25 +135,25 @@ async def test_a_dead_server_gets_few_look_ups(vendor: Vendor) -> None:
 
 
 async def test_dead_credentials_end_it_at_once(vendor: Vendor) -> None:
-    """No time mends them."""
+    """Waiting does not repair credentials."""
     failing(vendor, 200, lambda: errors.RefreshTokenDeadError("spent"))
     await vendor.round(200)
-    assert (vendor.looks.pause, vendor.looks.reason) == (Pause.CREDENTIALS, "look-ups fail: spent")
+    assert (vendor.lookups.pause, vendor.lookups.reason) == (Pause.CREDENTIALS, "look-ups fail: spent")
     assert len(vendor.looked) <= 8
 
 
 async def test_a_history_penalty_holds_no_look_ups(vendor: Vendor) -> None:
-    """It is counted by itself at the vendor: the line has to wait, the others have not."""
+    """The vendor counts it separately: this line waits, the others do not."""
     penalty = errors.RateLimitedError("slow down", retry_after_s=3600)
     vendor.ends = {0: penalty}
     penalty.located(operation="getOrderHistory", attempts=1)
     assert await vendor.round(3) == ({1, 2}, {0})
-    assert vendor.looks.pause is Pause.NONE
+    assert vendor.lookups.pause is Pause.NONE
 
 
 @pytest.mark.parametrize("token", [True, False], ids=["token", "look-ups"])
 async def test_a_penalty_met_by_others_is_noticed(vendor: Vendor, token: bool) -> None:
-    """A look-up that waits for its end within the call says nothing: it is broken off, and the end is told."""
+    """A look-up that waits for the end of the penalty is cancelled, and the end is shown."""
     if token:
         vendor.token = errors.RateLimitedError("slow down", retry_after_s=3600)
     else:
@@ -166,30 +166,30 @@ async def test_a_penalty_met_by_others_is_noticed(vendor: Vendor, token: bool) -
     vendor.look = waits  # type: ignore[method-assign]
     with anyio.fail_after(10):
         assert await vendor.round(3) == (set(), set())
-    assert vendor.looks.pause is Pause.RATE
-    assert vendor.looks.reason.startswith("look-ups are held back by the vendor until ")
+    assert vendor.lookups.pause is Pause.RATE
+    assert vendor.lookups.reason.startswith("look-ups are held back by the vendor until ")
 
 
 async def test_a_short_penalty_is_shown_and_kept(vendor: Vendor) -> None:
-    """Nobody else is looked up before its end."""
+    """No other line is looked up before its end."""
     vendor.ends = {0: errors.RateLimitedError("slow down", retry_after_s=30)}
     await vendor.round(1)
-    assert (vendor.looks.pause, vendor.looks.quiet_until) == (Pause.NONE, NOW + 30)
+    assert (vendor.lookups.pause, vendor.lookups.quiet_until) == (Pause.NONE, NOW + 30)
     assert vendor.progress.wait.startswith("held back by the vendor until ")
 
 
 async def test_a_new_stretch_has_patience_again(vendor: Vendor) -> None:
-    """What gave up the one before may have passed."""
+    """The trouble that ended the earlier one may have passed."""
     vendor.ends = {0: errors.RefreshTokenDeadError("spent")}
     await vendor.round(1)
-    assert vendor.looks.is_over
-    vendor.looks.begin()
+    assert vendor.lookups.is_over
+    vendor.lookups.begin()
     vendor.ends.clear()
-    assert (await vendor.round(2), vendor.looks.is_over) == (({0, 1}, set()), False)
+    assert (await vendor.round(2), vendor.lookups.is_over) == (({0, 1}, set()), False)
 
 
 async def test_a_stop_ends_what_is_under_way(vendor: Vendor) -> None:
-    """What was answered by then is not lost."""
+    """The answers until then are kept."""
 
     async def one_answers(line: LedgerLine) -> Change | None:
         if line.seq:

@@ -10,7 +10,7 @@ NOON = time.mktime((2026, 3, 2, 12, 0, 0, 0, 0, -1))
 
 
 def test_a_run_begins_with_planning_and_nothing_done() -> None:
-    """A display that looks before the first line has something to show."""
+    """A display has something to show before the first line."""
     assert Progress() == Progress(placed=0, rejected=0, in_doubt=0, in_flight=0, phase="planning", wait="")
 
 
@@ -22,7 +22,7 @@ def test_each_run_counts_for_itself() -> None:
 
 
 def test_another_run_begins_anew() -> None:
-    """The object stays, so that a display that holds it goes on."""
+    """It stays the same object, so that a display can keep it."""
     progress = Progress(placed=3, rejected=2, in_doubt=1, in_flight=1, phase="settling", wait="held back")
     progress.begin()
     assert progress == Progress()
@@ -39,5 +39,5 @@ def test_a_moment_is_shown_as_clock_time(after_s: float, told: str) -> None:
 
 @pytest.mark.parametrize("after_s", [1e18, float("inf")])
 def test_a_moment_beyond_all_calendars_ends_no_run(after_s: float) -> None:
-    """Whatever a server imposes, it is told in words."""
+    """A penalty of any length has a text."""
     assert clock_time(NOON + after_s, NOON)

@@ -33,7 +33,7 @@ async def ledger(tmp_path: Path, vendor: Vendor) -> AsyncIterator[SqliteLedger]:
 
 
 async def test_a_found_order_is_placed_at_once(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """That look is at once: it can only bring good news, codes and charge included."""
+    """The first look-up is made at once; it can only find the order, with codes and charge."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = order("C-1")
     await reconciler(vendor, ledger).settle()
@@ -44,7 +44,7 @@ async def test_a_found_order_is_placed_at_once(vendor: Vendor, ledger: SqliteLed
 
 
 async def test_an_absence_counts_late_and_twice(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """Not before the vendor has had its time, and spaced; then the line may be sent again, under the same poNumber."""
+    """After two spaced look-ups past the settling time the line may be sent again, under the same poNumber."""
     (line,) = await sent(ledger)
     await reconciler(vendor, ledger).settle()
     free = await line_of(ledger)
@@ -79,7 +79,7 @@ async def test_unanswered_look_ups_end_the_settling(
 
 
 async def test_an_outage_that_passes_is_waited_for(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """The wait is told while it lasts, and no line is given up for it."""
+    """The wait is shown while it lasts, and no line is given up."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = vendor.probe = errors.ConnectError("refused")
 
@@ -129,7 +129,7 @@ async def test_a_failing_line_holds_up_no_other(vendor: Vendor, ledger: SqliteLe
 
 
 async def test_a_probe_tells_one_line_from_an_outage(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """The vendor answers for an order that nobody has, so the failure is this line's own."""
+    """The vendor answers the probe, so the failure is this line's own."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = errors.ReplyTimeoutError("silence")
     await reconciler(vendor, ledger).settle()
@@ -154,7 +154,7 @@ async def test_a_failure_ends_with_the_first_answer(vendor: Vendor, ledger: Sqli
 
 
 async def test_a_day_without_answers_needs_a_person(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """That is no outage any more, and without an end nobody could decide."""
+    """After a day it counts as the line's own failure, so that a person can decide."""
     (line,) = await sent(ledger)
     vendor.by_po_number[line.po_number] = vendor.probe = errors.ServerError("its own", error_id="PLE10020")
     await reconciler(vendor, ledger).settle()
@@ -188,7 +188,7 @@ async def test_each_line_waits_for_its_own_time(vendor: Vendor, ledger: SqliteLe
 
 @pytest.mark.parametrize("many", [1, 40])
 async def test_an_hours_penalty_ends_the_settling_at_once(vendor: Vendor, ledger: SqliteLedger, many: int) -> None:
-    """Its end is told; the lines stay unknown, and hardly any of them is asked for in vain."""
+    """The report names its end; the lines stay unknown, and few look-ups are wasted."""
     for line in await sent(ledger, many):
         vendor.by_po_number[line.po_number] = errors.RateLimitedError("slow down", retry_after_s=3600)
     settling = reconciler(vendor, ledger)
@@ -226,7 +226,7 @@ async def test_penalties_that_follow_each_other_count_together(vendor: Vendor, l
 
 
 async def test_an_hour_without_token_ends_the_settling(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """A look-up that waits for it would say nothing for minutes: it is broken off."""
+    """A look-up that waits for the token is cancelled."""
     await sent(ledger)
     waits = anyio.Event()
 
@@ -248,7 +248,7 @@ async def test_an_hour_without_token_ends_the_settling(vendor: Vendor, ledger: S
 
 
 async def test_a_stop_ends_look_ups_under_way(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """They change nothing, and may take minutes; what others had found by then is written down."""
+    """They may take minutes and change nothing; the results of the others are recorded."""
     slow, quick = await sent(ledger, 2)
     stopped = anyio.Event()
 
@@ -267,7 +267,7 @@ async def test_a_stop_ends_look_ups_under_way(vendor: Vendor, ledger: SqliteLedg
 
 
 async def test_pending_lines_of_a_dead_server_wait(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """Not each of them is tried in vain."""
+    """Only some of them are tried."""
     lines = await sent(ledger, 300)
     facts = [
         Change(seq=one.seq, epoch=one.epoch, evidence=Evidence.LATE_PROOF, order_id=one.seq, delivery=Delivery.PENDING)
@@ -300,7 +300,7 @@ async def test_once_stopped_nothing_is_looked_up(vendor: Vendor, ledger: SqliteL
 
 
 async def test_late_codes_are_collected_by_one_look(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """A line that waits for its codes is looked at by its order id; one that has them is not."""
+    """A line that waits for its codes is looked up by its order id; a line with its codes is not."""
     await sent(ledger, **PENDING)
     vendor.by_id[900] = order("C-1")
     settling = reconciler(vendor, ledger)

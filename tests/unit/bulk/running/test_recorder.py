@@ -58,7 +58,7 @@ async def written(recorder: Recorder, changes: Sequence[Change]) -> list[Change]
 
 
 async def test_results_that_are_there_share_a_transaction(ledger: Counting) -> None:
-    """None of them waits for more; none is lost when no more come."""
+    """No result waits for more, and none is lost at the end."""
     lines = await ledger.claim(10)
     changes = [fact(line, Evidence.ANSWERED_PLACED) for line in lines]
     assert await written(Recorder(ledger, StopSignal()), changes) == changes
@@ -75,7 +75,7 @@ async def test_a_recorder_writes_wave_after_wave(ledger: Counting) -> None:
 
 
 async def test_an_overcharge_stops_a_run_with_a_budget(ledger: Counting) -> None:
-    """The price has moved; without a budget nobody minds."""
+    """The price has changed; without a budget the run goes on."""
     bounded, free = StopSignal(), StopSignal()
     one, two = await ledger.claim(2)
     recorder = Recorder(ledger, bounded, budget=Decimal(10_000))
@@ -123,7 +123,7 @@ async def test_the_rest_is_written_under_a_cancellation(ledger: Counting) -> Non
 
 
 async def test_a_fact_that_moves_nothing_is_no_event(ledger: Counting) -> None:
-    """A look-up without news is none."""
+    """A look-up that changes nothing sends no event."""
     events: list[Event] = []
     recorder = Recorder(ledger, StopSignal(), hooks=[events.append])
     (line,) = await ledger.claim(1)

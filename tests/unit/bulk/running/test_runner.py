@@ -1,4 +1,4 @@
-"""`runner`: an intent before each request, a result after each answer, never more under way than was asked for."""
+"""`runner`: an intent before each request, a result after each answer, bounded requests in flight."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -61,7 +61,7 @@ async def test_every_line_is_sent_and_recorded_once(server: Server, ledger: Sqli
 
 
 async def test_an_intent_is_durable_before_its_request(server: Server, ledger: SqliteLedger, tmp_path: Path) -> None:
-    """Whoever reads the file at that moment finds the line as one that may be under way."""
+    """A reader of the file at that moment finds the line as `sending`."""
     seen: list[LineState] = []
 
     async def look(po_number: str) -> None:
@@ -103,7 +103,7 @@ async def test_tasks_are_as_many_as_requests_in_flight(server: Server, ledger: S
 
 
 async def test_a_stop_lets_sends_end_and_returns_lines(server: Server, ledger: SqliteLedger) -> None:
-    """No line is left in doubt by that; the first reason is the one told."""
+    """No line is in doubt afterwards, and the report has the first reason."""
     runner = Sending(server, ledger)
 
     async def stop(_po_number: str) -> None:
@@ -128,7 +128,7 @@ async def test_an_interruption_counts_after_another_pause(server: Server, ledger
 
 
 async def test_a_cancelled_run_doubts_only_lines_in_flight(server: Server, ledger: SqliteLedger) -> None:
-    """What was armed and not sent goes back; nothing stays as if it were under way."""
+    """Lines that were claimed and not sent are planned again; no line stays `sending`."""
 
     async def cancel(_po_number: str) -> None:
         await until_next_are_armed(server, ledger)
@@ -153,7 +153,7 @@ async def test_a_used_up_budget_pauses_the_run(server: Server, ledger: SqliteLed
 
 
 async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: SqliteLedger) -> None:
-    """With what was wrong last; the line that met it was never sent, and none after it is tried."""
+    """The reason is the last failure; its line was not sent, and no line after it is tried."""
 
     async def refuse(_po_number: str) -> None:
         raise errors.ConnectError("the server was not reached")
@@ -166,7 +166,7 @@ async def test_a_server_that_stays_dead_pauses_the_run(server: Server, ledger: S
 
 
 async def test_a_returned_line_is_sent_again(server: Server, ledger: SqliteLedger) -> None:
-    """It was proven not to have been processed: the same poNumber leaves twice, and no other does."""
+    """Its send was proven unprocessed, so its poNumber leaves twice, and no other does."""
     failures = [errors.RateLimitedError("slow down", retry_after_s=0.0)]
 
     async def refuse_once(_po_number: str) -> None:
@@ -180,7 +180,7 @@ async def test_a_returned_line_is_sent_again(server: Server, ledger: SqliteLedge
 
 
 async def test_a_line_held_too_long_goes_back_unsent(server: Server, ledger: SqliteLedger) -> None:
-    """Whoever finds it after a crash assumes that its last byte left soon after its intent was written."""
+    """Recovery assumes that the last byte leaves soon after the intent."""
 
     async def take_long(_po_number: str) -> None:
         if len(server.sent) == 1:
@@ -210,7 +210,7 @@ async def test_during_a_penalty_nothing_armed_is_sent(server: Server, ledger: Sq
 
 
 async def test_nothing_is_claimed_without_a_token(server: Server, ledger: SqliteLedger) -> None:
-    """The token comes before the slots: a throttled token endpoint is waited for with empty hands."""
+    """The token comes before the slots, so a run that waits for a token holds no line."""
     seen: list[dict[LineState, int]] = []
 
     async def throttled() -> None:
@@ -244,7 +244,7 @@ async def test_token_penalties_add_up_to_a_pause(server: Server, ledger: SqliteL
 
 
 async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: SqliteLedger) -> None:
-    """Then the vendor does let the run work."""
+    """A token shows that the vendor lets the run work."""
     now, asked = [0.0], 0
 
     async def throttled_at_times() -> None:
@@ -262,7 +262,7 @@ async def test_a_token_in_between_begins_a_new_count(server: Server, ledger: Sql
 
 @pytest.mark.parametrize("seconds", [3600.0, float("inf")])
 async def test_a_long_penalty_pauses_the_run_at_once(server: Server, ledger: SqliteLedger, seconds: float) -> None:
-    """Its end is known and told; what was armed goes back."""
+    """The reason names its end, and claimed lines are given back."""
 
     async def impose(_po_number: str) -> None:
         server.pacer.penalise("placeOrder", seconds)
@@ -313,7 +313,7 @@ async def test_waiting_one_interval_pauses_nothing(server: Server, ledger: Sqlit
 
 
 async def test_a_dead_server_is_waited_for_aloud(server: Server, ledger: SqliteLedger) -> None:
-    """With what is wrong, and until when at most."""
+    """The progress shows the failure, and how long the run waits at most."""
     told: list[str] = []
 
     async def refuse(_po_number: str) -> None:
@@ -349,7 +349,7 @@ class Torn(SqliteLedger):
 
 
 async def test_an_unwritable_result_ends_the_run(server: Server, tmp_path: Path) -> None:
-    """With the ledger's error itself, no group around it; what was armed by then is the most that is in doubt."""
+    """With the ledger's error itself, no group around it; at most the lines that were claimed by then are in doubt."""
     async with Torn(tmp_path / "torn.db", clock=lambda: server.now) as ledger:
         await ledger.plan("march", each(alone(*range(20))))
         with pytest.raises(errors.LedgerError, match="the disk is full"):

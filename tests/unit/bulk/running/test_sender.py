@@ -1,4 +1,4 @@
-"""`sender`: a line is sent once, what its end proves is said, and what it means for the next lines is learnt."""
+"""`sender`: a line is sent once, its end becomes a fact, and its error is applied to the next lines."""
 
 from itertools import repeat
 from typing import Any
@@ -55,7 +55,7 @@ class Server:
 
 
 async def test_the_stored_bytes_are_sent_once() -> None:
-    """Byte for byte, so that it is the same order however often it leaves."""
+    """Each attempt sends the same bytes, so it is the same order."""
     server = Server()
     change = await server.sender.send(LINE)
     assert (change.evidence, change.order_id, change.epoch) == (Evidence.ANSWERED_PLACED, 900, 4)
@@ -100,7 +100,7 @@ async def test_what_an_end_proves_is_what_is_counted(
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
 async def test_errors_that_meet_every_line_stop_the_run(end: errors.XoxoError, pause: Pause | None) -> None:
-    """An empty purse or dead credentials, in the error's words; not what passes, nor what was this line's own fault."""
+    """Missing funds and dead credentials stop it; passing errors and a line's own errors do not."""
     server = Server(end)
     await server.sender.send(LINE)
     assert [told for told, _ in server.pauses] == ([] if pause is None else [pause])
@@ -109,7 +109,7 @@ async def test_errors_that_meet_every_line_stop_the_run(end: errors.XoxoError, p
 
 @pytest.mark.parametrize("end", [errors.ConnectError("x"), errors.TokenRejectedError("x", retryable=True)])
 async def test_one_send_that_never_arrived_shuts_the_way(end: errors.XoxoError) -> None:
-    """Nobody else would be heard either."""
+    """No other line would reach the server either."""
     server = Server(end)
     await server.sender.send(LINE)
     assert server.circuit.flow is Flow.NONE
@@ -119,7 +119,7 @@ async def test_one_send_that_never_arrived_shuts_the_way(end: errors.XoxoError) 
 async def test_five_doubts_in_a_row_open_the_circuit(
     between: Order | errors.XoxoError,
 ) -> None:
-    """A refusal with a reason is a sign of life, too."""
+    """A refusal with a reason proves that the server works, so it resets the count."""
     server = Server()
     for end in [*[errors.ReplyLostError("x")] * 4, between, *[errors.ServerError("x")] * 4]:
         server.end = end
@@ -130,7 +130,7 @@ async def test_five_doubts_in_a_row_open_the_circuit(
 
 
 async def test_a_rate_refusal_halves_the_limit() -> None:
-    """The server is well, and wants less."""
+    """The server works, and takes fewer orders."""
     server = Server(errors.RateLimitedError("slow down", retry_after_s=60))
     await server.sender.send(LINE)
     assert (server.circuit.flow, server.circuit.limit) == (Flow.FULL, 50)
@@ -143,7 +143,7 @@ async def penalties(server: Server, *at: float) -> None:
 
 
 async def test_five_penalties_in_a_row_pause_the_run() -> None:
-    """Nothing comes of going on."""
+    """More sends would bring more penalties."""
     server = Server()
     await penalties(server, 0, 60, 120, 180)
     assert server.pauses == []
@@ -152,14 +152,14 @@ async def test_five_penalties_in_a_row_pause_the_run() -> None:
 
 
 async def test_refusals_within_a_penalty_are_one_penalty() -> None:
-    """What was in flight when it began was sent before anybody knew."""
+    """Requests in flight at its beginning were sent before it was known."""
     server = Server()
     await penalties(server, *range(50))
     assert server.pauses == []
 
 
 async def test_an_order_between_penalties_begins_a_new_count() -> None:
-    """Then something does come of it."""
+    """An order shows that the vendor lets the run work."""
     server = Server()
     await penalties(server, 0, 60, 120, 180)
     server.end = FINE
@@ -183,7 +183,7 @@ async def test_an_order_between_penalties_begins_a_new_count() -> None:
     ],
 )
 async def test_any_answer_to_a_probe_proves_life(end: Order | errors.XoxoError, flow: Flow) -> None:
-    """It asks for an order that nobody has; a living server is then tried with one line, whatever its answer was."""
+    """The probe looks up an order that does not exist; after any answer one line is tried."""
     server = Server(errors.ConnectError("refused"))
     await server.sender.send(LINE)
     server.end = end
@@ -194,7 +194,7 @@ async def test_any_answer_to_a_probe_proves_life(end: Order | errors.XoxoError, 
 
 
 async def test_a_failure_as_probe_answer_proves_less() -> None:
-    """Right after a line was tried in vain on its word, it lets no other one through; a good answer does."""
+    """Right after a failed trial line it allows no other one; a good answer does."""
     server = Server(errors.ServerError("500"))
     for _ in range(5):
         await server.sender.send(LINE)
@@ -218,7 +218,7 @@ async def test_a_probe_with_dead_credentials_stops_the_run() -> None:
 
 
 async def test_a_probe_ends_with_the_patience() -> None:
-    """A server that keeps the connection open and says nothing is a dead one."""
+    """A server that keeps the connection open without an answer counts as dead."""
     server = Server(errors.ConnectError("refused"))
     await server.sender.send(LINE)
     server.now = 60.0

@@ -49,7 +49,7 @@ async def test_with_a_limit_due_slots_are_taken() -> None:
 
 
 async def test_a_stopped_run_takes_no_slot() -> None:
-    """Nor does it ask for a token."""
+    """It gets no token either."""
     server, asked = Server(), list[bool]()
 
     async def authorise() -> None:
@@ -92,7 +92,7 @@ async def test_a_penalty_of_tokens_is_served_and_reported() -> None:
 
 
 async def test_other_token_errors_are_left_to_sends() -> None:
-    """Its own attempt meets the error, and says what follows."""
+    """The line's own attempt meets the error, and the sender acts on it."""
     server = Server()
 
     async def authorise() -> None:

@@ -9,8 +9,8 @@ from xoxo_async.bulk.running.stopping import StopSignal
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_first_reason_stays_and_is_told_once() -> None:
-    """A later reason changes nothing, and calls nobody."""
+async def test_the_first_reason_stays_and_is_reported_once() -> None:
+    """A later reason changes nothing, and calls no callback."""
     signal, told = StopSignal(), list[Pause]()
     signal.call_when_set(told.append)
     signal.stop(Pause.FUNDS, "first")

@@ -101,7 +101,7 @@ async def test_an_order_of_this_send_fits_any_zone(vendor: Vendor, ledger: Sqlit
 
 
 async def test_an_order_in_another_zone_is_foreign(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """A whole day of zones would fit, if the zone was not known."""
+    """Without a known zone, any date within a day would fit."""
     await placed(vendor, ledger, INDIA)
     line = await refused(vendor, ledger)
     assert line.first_sent_at is not None
@@ -109,7 +109,7 @@ async def test_an_order_in_another_zone_is_foreign(vendor: Vendor, ledger: Sqlit
 
 
 async def test_no_zone_is_known_without_an_order(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """Not even that a date of this second is of this send."""
+    """Even a date of the present second is no proof then."""
     line = await refused(vendor, ledger)
     assert line.first_sent_at is not None
     assert not await zone(vendor, ledger).is_of_this_send(line, dated(at(line.first_sent_at + 1)))
@@ -117,7 +117,7 @@ async def test_no_zone_is_known_without_an_order(vendor: Vendor, ledger: SqliteL
 
 
 async def test_an_order_without_a_date_costs_no_look(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """It tells nothing, and neither does a line that was never sent."""
+    """An order without a date and a line that was never sent need no look-up."""
     one = await placed(vendor, ledger, 0)
     line = await refused(vendor, ledger)
     look = zone(vendor, ledger).is_of_this_send
@@ -129,7 +129,7 @@ async def test_an_order_without_a_date_costs_no_look(vendor: Vendor, ledger: Sql
 
 @pytest.mark.parametrize("how", ["looked up", "doubted before", "said by a person"])
 async def test_only_first_sends_tell_the_zone(vendor: Vendor, ledger: SqliteLedger, how: str) -> None:
-    """When another one was placed, nobody knows: its date would teach a wrong zone."""
+    """The time of a later send is not known, so its date would give a wrong zone."""
     (line,) = await ledger.claim(1)
     vendor.dates[line.seq] = at(vendor.now + 1)
     vendor.now += 2
@@ -152,7 +152,7 @@ async def test_orders_that_contradict_each_other_tell_nothing(vendor: Vendor, le
 
 
 async def test_the_zone_is_learned_once_from_three_orders(vendor: Vendor, ledger: SqliteLedger) -> None:
-    """However many rows ask, and also where they ask at once."""
+    """Also for many rows, and for rows at the same time."""
     for _ in range(5):
         await placed(vendor, ledger, INDIA)
     lines = [await refused(vendor, ledger) for _ in range(4)]
@@ -194,7 +194,7 @@ async def test_a_date_without_time_fits_no_send(vendor: Vendor, ledger: SqliteLe
 
 @pytest.mark.parametrize("zone", [0.0, INDIA])
 async def test_an_order_older_than_its_job_is_foreign(vendor: Vendor, ledger: SqliteLedger, zone: float) -> None:
-    """By the vendor's clock, as an order of this ledger tells it; without one, nobody knows."""
+    """By the vendor's clock, as an order of this ledger tells it; without one, it is not known."""
     older, younger = (Order(order_id=9, quantity=1, order_date_=at(NOW + zone + more)) for more in (-2, 1))
     assert not await VendorZone(vendor.orders.get, ledger).is_since_plan(younger)  # type: ignore[arg-type]
     vendor.now += 60

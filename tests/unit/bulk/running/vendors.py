@@ -100,12 +100,12 @@ def reconciler(
     """Return one that believes two absences, ten seconds apart, from 150 s after the send."""
     wall, settling = lambda: vendor.now, Rules(**{"spacing_s": 10.0, **rules})
     end = stopped or anyio.Event()
-    looks = LookUps(vendor, progress=vendor.progress, stopped=end, pause_limit_s=60.0, wall=wall)  # type: ignore[arg-type]
+    rounds = LookUps(vendor, progress=vendor.progress, stopped=end, pause_limit_s=60.0, wall=wall)  # type: ignore[arg-type]
     return Reconciler(
         ledger,
         Recorder(ledger, StopSignal()),
         LineLookUp(vendor, ledger, settling, vendor.progress, wall),  # type: ignore[arg-type]
-        looks,
+        rounds,
         settling,
         progress=vendor.progress,
         stopped=end,

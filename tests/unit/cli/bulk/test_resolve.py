@@ -61,7 +61,7 @@ def test_a_row_in_doubt_is_refused(command: Command, sandbox: Sandbox) -> None:
     assert command(*run, "--rate", "none").code in {4, 5}
     ended = command(*RESOLVE, "--resend")
     assert ended.code == 2
-    assert "not a person's to decide yet: run `xoxo bulk reconcile --ledger march.db` first" in ended.err
+    assert "no person can decide about it yet: run `xoxo bulk reconcile --ledger march.db` first" in ended.err
 
 
 def test_rows_that_share_an_order_are_counted(command: Command, sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of what a ledger still has to send: what it adds up to, and what it may cost today."""
+"""The SQL of the orders that a ledger still has to send: their sums, and what they may cost today."""
 
 import sqlite3
 from decimal import Decimal
@@ -35,11 +35,11 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> list[Share]:
-    """Return what is planned and not sent, summed by product, denomination and quantity.
+    """Return the planned orders, summed by product, denomination and quantity.
 
     Args:
         connection: To read with.
-        doubted: Whether to count in what may have been sent, and may be sent again.
+        doubted: Whether to include orders in doubt, which may be sent again.
     """
     connection.create_function("piece", 1, lambda body: "{} {} {}".format(*piece_of(body)), deterministic=True)
     kinds: list[OrderKind] = []
@@ -50,7 +50,7 @@ def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> li
 
 
 def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:
-    """Set anew what orders that are not placed may cost at most: rates and fees move between a plan and its sending.
+    """Update what orders that are not placed may cost at most: rates and fees change between a plan and its sending.
 
     Args:
         connection: In a transaction.

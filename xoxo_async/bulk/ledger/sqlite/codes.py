@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.dealing import Claim
 __all__ = ["MARKS_KEY", "drop_codes", "owners_of_marks", "read_codes", "take_marks", "write_codes"]
 
 MARKS_KEY: Final = "marks_key"
-"""The name of the meta fact that is the key of the marks, see `CodeMarks`."""
+"""The name of the meta fact with the key of the marks, see `CodeMarks`."""
 
 _KEEP: Final = (
     "INSERT INTO codes (seq, body) SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(?)"
@@ -33,20 +33,20 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def write_codes(connection: sqlite3.Connection, sealed: Sequence[tuple[int, str]]) -> None:
-    """Keep voucher codes, each line's in place of what it had."""
+    """Keep voucher codes; each line's replace its earlier ones."""
     connection.execute(_KEEP, (_encode(sealed),))
 
 
 def read_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> dict[int, str]:
-    """Return what is stored for the codes of some lines."""
+    """Return the stored codes of some lines."""
     return dict(_CODES.decode(connection.execute(_READ, (_encode(list(seqs)),)).fetchone()[0]))
 
 
 def drop_codes(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
-    """Forget the voucher codes, and their marks, of lines whose order turned out to be another's."""
-    asked = _encode(list(seqs))
+    """Delete the voucher codes, and their marks, of lines whose order turned out to be another line's."""
+    encoded = _encode(list(seqs))
     for statement in _DROP:
-        connection.execute(statement, (asked,))
+        connection.execute(statement, (encoded,))
 
 
 def take_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[Claim, int]:
@@ -57,7 +57,7 @@ def take_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[
         claims: The marks, and their lines.
 
     Returns:
-        The claims that are refused, and the line that has the mark.
+        The refused claims, each with the line that has the mark.
     """
     wanted = dict(reversed(claims))  # the first claim of a mark counts
     if connection.execute(_TAKE, (_encode(wanted),)).rowcount == len(claims):
@@ -66,11 +66,11 @@ def take_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[
 
 
 def owners_of_marks(connection: sqlite3.Connection, claims: Sequence[Claim]) -> dict[Claim, int]:
-    """Return the claims to marks of other lines, and the line that has the mark.
+    """Return the claims to marks of other lines, each with the line that has the mark.
 
     Args:
         connection: To read with.
-        claims: The marks, and the lines that ask.
+        claims: The marks, and the lines that claim them.
     """
     owners: dict[int, int] = dict(connection.execute(_OWNERS, (_encode([mark for mark, _ in claims]),)).fetchall())
     return {claim: owners[claim[0]] for claim in claims if owners.get(claim[0], claim[1]) != claim[1]}

@@ -1,4 +1,4 @@
-"""The error for a database that failed, with the system's reason: SQLite seldom says why a file cannot be opened."""
+"""The error for a database that failed, with the system's reason: SQLite's errors seldom have it."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ __all__ = ["failure"]
 _FILES: Final = 10
 """Descriptors that an opening ledger needs: two locks, two connections with `-wal` and `-shm`, the folder.
 
-When the system is asked, the ones that it had are closed again.
+When the reason is looked for, the descriptors of the failed opening are closed again.
 """
 
 _PRIMARY: Final = 0xFF
@@ -23,7 +23,7 @@ _FILE_TROUBLE: Final = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READON
 
 
 def failure(path: Path, error: Exception) -> BulkError:
-    """Return the error that says which ledger failed, how, and why where the system tells.
+    """Return the error with the ledger, the failure, and the system's reason if there is one.
 
     Args:
         path: The ledger.
@@ -36,7 +36,7 @@ def failure(path: Path, error: Exception) -> BulkError:
 
 
 def _why(path: Path, error: sqlite3.Error) -> str:
-    """Return the system's reason, as it is now, a moment after the failure; empty where it has none."""
+    """Return the system's reason, a moment after the failure; empty if it has none."""
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
     if code in _BUSY:
         return "another program keeps writing to it (or it is on a network file system, where locks do not work)"
@@ -54,12 +54,12 @@ def _why(path: Path, error: sqlite3.Error) -> str:
 
 
 def _open_some(path: Path) -> None:
-    """Open as many files as a ledger needs, and see whether its folder and its files can be written.
+    """Open as many files as a ledger needs, and check that its folder and its file can be written.
 
     The ledger's own files are not opened here: closing them would give up the locks that SQLite has on them.
 
     Raises:
-        OSError: What is in the way.
+        OSError: The reason of the failure.
     """
     opened: list[int] = []
     try:

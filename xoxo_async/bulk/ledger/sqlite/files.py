@@ -1,4 +1,4 @@
-"""The files of a ledger: their names, and how they are made, named and removed. Nobody else can read them."""
+"""Make, name and remove the files of a ledger. Other users cannot read them."""
 
 import os
 from contextlib import suppress
@@ -16,7 +16,7 @@ def sidecar(path: Path, suffix: str) -> Path:
 
 
 def remove(path: Path) -> None:
-    """Remove a ledger's file and what SQLite keeps beside it. The lock is held.
+    """Remove a ledger's file and SQLite's files beside it. The caller holds the lock.
 
     Args:
         path: The ledger.
@@ -27,10 +27,10 @@ def remove(path: Path) -> None:
 
 
 def create_private(path: Path) -> None:
-    """Make an empty file that is 0600 before anything is in it, whatever the umask.
+    """Make an empty file with mode 0600 from the start, with any umask.
 
     Args:
-        path: The file; one left over there is replaced.
+        path: The file; a file that was left over there is replaced.
 
     Raises:
         LedgerError: When that cannot be done.
@@ -43,7 +43,7 @@ def create_private(path: Path) -> None:
 
 
 def publish(built: Path, path: Path) -> None:
-    """Give a finished new ledger its name, durably. The lock is held, so nothing else takes the name meanwhile.
+    """Give a finished new ledger its name, durably. The caller holds the lock, so no other process takes the name.
 
     Args:
         built: The finished file.

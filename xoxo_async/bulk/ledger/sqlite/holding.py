@@ -1,4 +1,4 @@
-"""What a new holder finds out about its ledger, and writes into it before anything else."""
+"""The checks of a new holder, and their results, which it writes into the ledger before anything else."""
 
 import sqlite3
 from collections.abc import Callable
@@ -19,7 +19,7 @@ __all__ = ["Holding", "is_copy", "is_older"]
 _SEALED: Final = "sealed"
 _SEAL_CHUNK: Final = 500
 
-# An index has the states, so only lines in doubt are read.
+# The index on states limits this to lines in doubt.
 _LATEST: Final = (
     "SELECT max(max(coalesce(last_sent_tick, 0), coalesce(last_lookup_at, 0))) FROM lines WHERE state IN (?, ?, ?)"
 )
@@ -31,13 +31,13 @@ _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB 
 def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
     """Return whether a file may be an older or another copy of the ledger that its holders wrote to.
 
-    That is so where it is another file than before (a copy, a restored backup); where the notes beside it are about
-    another ledger, are missing, or tell of later entries; and where that was found before and nobody has settled it. A
-    snapshot of the whole disk that is brought back cannot be recognised.
+    That is so if it is another file than before (a copy, a restored backup); if the notes beside it are about another
+    ledger, are missing, or name later journal entries; or if that was found before and is not settled yet. A restored
+    snapshot of the whole disk cannot be recognised.
 
     Args:
         connection: To read with.
-        place: Where it lies, see `place_of`.
+        place: The file's place, see `place_of`.
         notes: The notes beside it.
     """
     kept = get_meta(connection, "place")
@@ -50,9 +50,9 @@ def is_copy(connection: sqlite3.Connection, place: str, notes: Notes) -> bool:
 
 
 def is_older(connection: sqlite3.Connection, notes: Notes) -> bool:
-    """Return whether a file surely is an older state of this very ledger: the notes beside it tell of later entries.
+    """Return whether a file surely is an older state of this very ledger: the notes beside it name later entries.
 
-    Then every order of its planned rows that the vendor knows may be its own, because this ledger sent them since.
+    Then this ledger may have sent its planned rows since, so the vendor's orders for them may be its own.
 
     Args:
         connection: To read with.
@@ -63,7 +63,7 @@ def is_older(connection: sqlite3.Connection, notes: Notes) -> bool:
 
 
 class Holding:
-    """What one opening of a ledger has found out, to be written with the mark of its holder.
+    """The results of one opening of a ledger, to be written with the mark of its holder.
 
     Args:
         connection: To read with.
@@ -74,7 +74,7 @@ class Holding:
         boot: The clock of the machine.
 
     Attributes:
-        clock: The ledger's clock, going on from where it was.
+        clock: The ledger's clock, continued from its last value.
         copied: Whether the file may be a copy, see `is_copy`.
         older: Whether it surely is an older state of this ledger, see `is_older`.
         ledger: The ledger's own name.
@@ -100,7 +100,7 @@ class Holding:
         self._sealed_up_to = 0
 
     def write(self, connection: sqlite3.Connection) -> None:
-        """Write what was found out, in the transaction that writes the holder's mark.
+        """Write the results, in the transaction that writes the holder's mark.
 
         Args:
             connection: In that transaction.
@@ -108,7 +108,7 @@ class Holding:
         facts = {"place": self._place, "clock": self.clock.anchor.text()}
         set_metas(connection, facts | ({COPIED: OLDER if self.older else "yes"} if self.copied else {}))
         if self.clock.is_new:
-            # Nobody knows how long ago these were sent, so their absence is counted from now on.
+            # It is not known how long ago these were sent, so their absence is counted from now on.
             connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *MAY_EXIST))
 
     def seal_some(self, connection: sqlite3.Connection) -> bool:
@@ -118,7 +118,7 @@ class Holding:
             connection: In a transaction of its own.
 
         Returns:
-            Whether it is to be called again.
+            Whether there is more to seal.
         """
         box = self._box
         if box is None or not box.sealed or get_meta(connection, _SEALED):
@@ -130,7 +130,7 @@ class Holding:
             self._sealed_up_to = rows[-1][0]
             return True
         if self._sealed_up_to:
-            self._sealed_up_to = 0  # once more from the beginning: a chunk whose commit failed is still in clear
+            self._sealed_up_to = 0  # start again: a chunk whose commit failed is still in clear
             return True
         set_meta(connection, _SEALED, "yes")
         return False

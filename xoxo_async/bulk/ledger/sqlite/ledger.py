@@ -57,16 +57,16 @@ class SqliteLedger:
     """A ledger in one SQLite file (and its `-wal`, `-shm` and `.lock` beside it), all 0600, for one process at a time.
 
     Use it with `async with`; it belongs to the event loop it was opened in. Every method raises `LedgerError` when the
-    file cannot be read or written. A claim that cannot be written fails, so nothing is sent without a durable intent.
-    A result that cannot be written fails as well, and is kept in memory for the next transaction; recording it again
-    does no harm. Keep the file on a local disk: SQLite's WAL does not work over network file systems.
+    file cannot be read or written. A claim that cannot be written fails, so nothing is sent without a durable intent. A
+    result that cannot be written fails as well, and stays in memory for the next transaction; recording it again is
+    safe. Keep the file on a local disk: SQLite's WAL does not work over network file systems.
 
     Args:
         path: The file; made when it is not there, unless `must_exist`.
         clock: The wall clock, in epoch seconds.
-        boot: The clock of this machine, which nobody sets: absence is counted on it. By default the system's, or
-            `clock` where one is given.
-        codes_key: What voucher codes are encrypted with: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
+        boot: The clock of this machine, which nobody can set; absence is counted on it. Default: the system's, or
+            `clock` if that is given.
+        codes_key: The key that encrypts voucher codes: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
             empty, or unset there, keeps them in clear. With a key, codes that are in clear already are sealed before
             anything else is written, and from then on the ledger opens only with that key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
@@ -120,7 +120,7 @@ class SqliteLedger:
 
     @property
     def name(self) -> str:
-        """The path as it was given: what the ledger is called in reports and messages."""
+        """The path as the caller wrote it: the ledger's name in reports and messages."""
         return str(self.path)
 
     @property
@@ -132,8 +132,8 @@ class SqliteLedger:
     def copied(self) -> bool:
         """Whether this file may be an older or another copy of the ledger that earlier runs wrote to.
 
-        Then lines that it holds as planned may have been sent. It stays so, also for later openings, until
-        `restored`. It cannot be told where a snapshot of the whole disk or folder was brought back.
+        Then its planned lines may have been sent. It stays True, also for later openings, until `restored`. A restored
+        snapshot of the whole disk or folder cannot be recognised.
         """
         return self._copied
 
@@ -141,19 +141,19 @@ class SqliteLedger:
     def older(self) -> bool:
         """Whether a `copied` ledger, opened to write, surely is an older state of this very ledger.
 
-        The lock file beside it says so: a backup was put back. Then the orders of its planned lines are its own, and
-        are adopted. Any other copy may be a second ledger, and a person decides.
+        The lock file beside it names later entries: a backup was put back. Then the orders of its planned lines are its
+        own, and are adopted. Any other copy may be a second ledger, and a person decides.
         """
         return self._older
 
     @property
     def identity(self) -> Identity | None:
-        """Whose orders this ledger holds, None before that was said."""
+        """The account and address of this ledger, None before they are set."""
         return self._identity
 
     @property
     def holder(self) -> int | None:
-        """The process that holds this ledger, None when none does; this one where it is open to write."""
+        """The process that holds this ledger, None when none does; this process if it is open to write."""
         return holder_of(self._file)
 
     @property
@@ -175,7 +175,7 @@ class SqliteLedger:
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
-            LedgerError: When the file cannot be used; the message says what it is.
+            LedgerError: When the file cannot be used; the message has the reason.
         """
         if self._open is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
@@ -189,13 +189,13 @@ class SqliteLedger:
         try:
             opened = await outlast(opening)
         except asyncio.CancelledError:
-            # A ledger that is left half open would keep its lock until the process ends.
+            # Close a half-opened ledger, or it keeps its lock until the process ends.
             if opening.exception() is None:
                 await self._let_go(opening.result())
             raise
-        self._open, found = opened, opened.found
-        self._job, self._identity = found.job, found.identity
-        self._copied, self._older = found.holding.copied, found.holding.older
+        self._open, parts = opened, opened.parts
+        self._job, self._identity = parts.job, parts.identity
+        self._copied, self._older = parts.holding.copied, parts.holding.older
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> "_Open":
         """Open the file, and start its writer; blocks."""
@@ -205,18 +205,18 @@ class SqliteLedger:
             self.path, self._file, box, marks, must_exist=self._must_exist, wall=self._wall, boot=self._boot
         )
 
-        def start(found: Opened) -> LedgerWriter:
-            return LedgerWriter(self._file, found.session, found.lock, found.holding, found.watch, loop)
+        def start(parts: Opened) -> LedgerWriter:
+            return LedgerWriter(self._file, parts.session, parts.lock, parts.holding, parts.watch, loop)
 
         return _Open(file, *file.open(start))
 
     async def aclose(self) -> None:
-        """Finish what was asked, write what is left, and let the next holder in. Safe to call twice."""
+        """Finish the calls under way, write what is left, and release the lock. Safe to call twice."""
         opened, self._open, self._view = self._open, None, None
         if opened is None:
             return
         try:
-            # Lines of a claim whose caller was cancelled go back before the end.
+            # Lines of a claim whose caller was cancelled are given back before the end.
             await outlast(asyncio.gather(*self._given_up, return_exceptions=True))
         finally:
             await self._let_go(opened)
@@ -225,7 +225,7 @@ class SqliteLedger:
         def end() -> None:
             opened.writer.stop()
             opened.file.close(
-                opened.found,
+                opened.parts,
                 clean=opened.writer.ended_cleanly,
                 has_written=opened.writer.has_written,
                 keep_unused=self._keep_unused,
@@ -241,7 +241,7 @@ class SqliteLedger:
         """
         if self._open is None:
             raise self._not_open()
-        return self._open.found.holding.clock.now()
+        return self._open.parts.holding.clock.now()
 
     async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
         """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
@@ -250,7 +250,7 @@ class SqliteLedger:
 
         Args:
             job: The job's name; a ledger holds one job.
-            lines: The lines. One that is there already, with the same contents, is left as it is.
+            lines: The lines. A line that is there already, with the same contents, stays as it is.
             terms: What else the plan has to keep to.
 
         Returns:
@@ -283,10 +283,10 @@ class SqliteLedger:
             return await run_plan(writer.plan, job, lines, asking, planned)
 
     async def rebind(self, identity: Identity, *, reason: str) -> None:
-        """Let the ledger belong to another account or address, on a person's word; journalled.
+        """Bind the ledger to another account or address, on a person's word; journalled.
 
         Args:
-            identity: Whose orders it holds from now on.
+            identity: The new account and address.
             reason: Why.
 
         Raises:
@@ -301,8 +301,8 @@ class SqliteLedger:
         Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
 
         Args:
-            reason: How that is known; journalled.
-            copied: Whether it may be a copy beside another ledger, and no person says otherwise.
+            reason: The reason for that; journalled.
+            copied: Whether it may be a copy beside another ledger, and no person denies it.
 
         Returns:
             How many lines there were.
@@ -327,7 +327,7 @@ class SqliteLedger:
         return int(await self._writer().step(lambda session: session.withdraw(keys, reason)))
 
     async def reprice(self, pricing: Pricing) -> None:
-        """Set anew what orders that are not placed may cost at most; reads each of them.
+        """Update what orders that are not placed may cost at most; reads each of them.
 
         Args:
             pricing: What a piece may cost today.
@@ -345,7 +345,7 @@ class SqliteLedger:
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
 
-        When the caller is cancelled meanwhile, the lines go back by themselves.
+        If the caller is cancelled meanwhile, the lines are given back.
 
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
@@ -378,7 +378,7 @@ class SqliteLedger:
         Args:
             changes: The facts, in order; several may be about one line.
             rules: The settling rules, for facts about absence.
-            doubts: poNumber and order id of what was answered on a connection that was not in step: those lines are in
+            doubts: poNumber and order id of each answer on a connection that was not in step: those lines are put in
                 doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
@@ -391,14 +391,14 @@ class SqliteLedger:
         return await self._writer().record(tuple(changes), rules, tuple(doubts))
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
-        """Return which codes placed lines may be given, where the ledger does not keep them.
+        """Return the codes that placed lines may get, for a ledger that does not keep codes.
 
         Args:
             found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
 
         Returns:
-            Distinct codes by line, without those that another line has. Each of these is an alarm from then on, and
-            so is an order that lists more codes than it has pieces.
+            Distinct codes by line, without those that another line has. Each code of another line becomes an alarm, and
+            so does an order that lists more codes than it has pieces.
 
         Raises:
             LedgerError: When the alarms cannot be written, or the ledger's key is missing.
@@ -471,7 +471,7 @@ class SqliteLedger:
         return await self._read(count)
 
     async def committed(self) -> Decimal:
-        """Return what the job has cost, and may yet cost by what is on its way, in the account's currency."""
+        """Return what the job has cost, and what its orders under way may cost, in the account's currency."""
         return amount(
             await self._read(lambda connection: read_committed(connection, get_meta(connection, fact(CURRENCY)) or ""))
         )
@@ -526,7 +526,7 @@ class SqliteLedger:
 
     def _not_open(self) -> LedgerError:
         if self._view is not None:
-            return LedgerError(f"{self.path} is open to be read only")
+            return LedgerError(f"{self.path} is open to read only")
         return LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
 
     def _box(self) -> CodeBox:
@@ -538,14 +538,14 @@ class SqliteLedger:
             return await anyio.to_thread.run_sync(self._view.read, run)
         if self._open is None:
             raise self._not_open()
-        return await self._open.found.reader.read(run)
+        return await self._open.parts.reader.read(run)
 
 
 class _Open(NamedTuple):
-    """What belongs to a ledger that is open to write."""
+    """The parts of a ledger that is open to write."""
 
     file: LedgerFile
-    found: Opened
+    parts: Opened
     writer: LedgerWriter
 
 

@@ -1,7 +1,7 @@
 """The locks of a ledger: one on its file, and one on a file beside it that names the holder and keeps its notes.
 
-The lock on the file itself keeps out whoever comes by another name of the same file. The file beside it can be locked
-before there is a ledger, and names the holder.
+The lock on the file itself keeps out a process that opens the same file by another name. The file beside it can be
+locked before there is a ledger, and names the holder.
 """
 
 import fcntl
@@ -24,24 +24,25 @@ T = TypeVar("T")
 _FIELD: Final = 32
 _PID, _ENDED, _JOURNAL, _BASE, _LEDGER = range(0, 5 * _FIELD, _FIELD)
 _CLEAN: Final = "clean"
-# On Linux, flock and the byte locks of SQLite never meet. Elsewhere they are one kind of lock and shut each other out.
+# On Linux, flock is independent of SQLite's byte locks. On other systems they are one kind of lock and exclude each
+# other.
 _CAN_LOCK_FILE: Final = sys.platform == "linux"
 
 _held_here: Final[set[tuple[int, int]]] = set()
 """Device and inode of every ledger that this process has open to write.
 
-Closing any descriptor of a file gives up all byte locks that the process has on it (POSIX), so nobody opens such a file
-a second time only to look at it: SQLite would lose its locks.
+Closing any descriptor of a file releases all byte locks of the process on it (POSIX). So such a file is never opened a
+second time to read it: SQLite would lose its locks.
 """
 
 
 class Notes(NamedTuple):
-    """What the last holders wrote beside a ledger, to be compared with the ledger itself.
+    """The notes of the last holders beside a ledger, to be compared with the ledger itself.
 
     Attributes:
-        clean: Whether the last holder ended in order.
-        journal: The last journal row that was committed; the ledger has at least this one, or it is not whole.
-        base: A name that the file itself has had since the last checkpoint; empty where that is not known.
+        clean: Whether the last holder ended cleanly.
+        journal: The last journal row that was committed; a ledger without it is torn.
+        base: A name that the file itself has had since the last checkpoint; empty if it is not known.
         ledger: The ledger's own name, made once and at random.
     """
 
@@ -52,20 +53,20 @@ class Notes(NamedTuple):
 
 
 BLANK: Final = Notes(clean=True, journal=0, base="", ledger="")
-"""Nothing is known."""
+"""No notes."""
 
 
 class FileLock:
-    """The locks of a ledger's one holder. The kernel releases them when the process ends, however it ends.
+    """The locks of a ledger's one holder. The kernel releases them when the process ends, in any way.
 
-    The lock file stays with its ledger. Where it is removed, a process that waits at the old one notices, and takes the
-    new one: two processes must never hold two files of one name.
+    The lock file stays beside its ledger. If it is removed, a process with the old file notices that and locks the new
+    one: two processes must never hold two files of one name.
 
     Args:
-        path: The ledger, as it really is.
+        path: The ledger, with links resolved.
 
     Attributes:
-        notes: What was noted before, once the lock is taken.
+        notes: The notes of earlier holders, once the lock is taken.
         file: The ledger's descriptor, once `hold_file` was called.
     """
 
@@ -77,17 +78,17 @@ class FileLock:
         self.notes: Notes = BLANK
 
     def take(self) -> None:
-        """Take the lock of the ledger's name, and write down who has it.
+        """Take the lock of the ledger's name, and note this process in it.
 
         Raises:
             LedgerLockedError: When another process has it, or this one has it already.
             LedgerError: When the lock file cannot be made.
         """
-        while not self._took(sidecar(self._path, ".lock")):
+        while not self._try_take(sidecar(self._path, ".lock")):
             pass
 
-    def _took(self, lock: Path) -> bool:
-        """Take the lock; return whether the file still is the one of that name."""
+    def _try_take(self, lock: Path) -> bool:
+        """Take the lock; return whether the file still has that name."""
         try:
             fd = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
         except FileNotFoundError as error:
@@ -113,13 +114,13 @@ class FileLock:
         return True
 
     def hold_file(self) -> int | None:
-        """Open the ledger's file and lock it, whatever name others know it by; its descriptor stays open.
+        """Open the ledger's file and lock it against other names of the file; its descriptor stays open.
 
         Returns:
             The descriptor; None when there is no file.
 
         Raises:
-            LedgerLockedError: When somebody holds the file under another name.
+            LedgerLockedError: When another process holds the file under another name.
             LedgerError: When the file has several names, or cannot be opened.
         """
         try:
@@ -164,9 +165,9 @@ class FileLock:
         self._write(_ENDED, "")
 
     def note_journal(self, row: int) -> None:
-        """Write down which journal row was committed last; a ledger without it has lost orders.
+        """Note the last committed journal row; a ledger without it has lost orders.
 
-        A write that fails, or is lost in a power cut, leaves a smaller number, and a smaller number refuses no ledger.
+        A write that fails, or is lost in a power cut, leaves a smaller number. A smaller number refuses no ledger.
 
         Args:
             row: Its number.
@@ -174,14 +175,14 @@ class FileLock:
         self._write(_JOURNAL, row)
 
     def note_base(self, base: str) -> None:
-        """Write down which name the file itself has, once it surely has it.
+        """Note the name in the file itself, once the file surely has it.
 
         Args:
             base: The name.
         """
         self._write(_BASE, base)
 
-    def forget_base(self) -> None:
+    def remove_base(self) -> None:
         """Remove the name, durably, before the file gets another one: a stale name would make a good ledger look mixed.
 
         Raises:
@@ -200,7 +201,7 @@ class FileLock:
         """Release the locks.
 
         Args:
-            clean: Whether the holder wrote to the ledger and ended in order; otherwise what was noted before stands.
+            clean: Whether the holder wrote to the ledger and ended in order; otherwise the earlier notes stay.
             remove: Whether to remove the lock file as well, since the ledger is gone.
         """
         if self._place is not None:
@@ -225,25 +226,25 @@ class FileLock:
 
 
 def holder_of(path: Path) -> int | None:
-    """Return which process holds a ledger, None when none does; holds nothing and makes no file.
+    """Return the process that holds a ledger, None when none does; takes no lock and makes no file.
 
     Args:
-        path: The ledger, as it really is.
+        path: The ledger, with links resolved.
     """
 
     def holder(fd: int) -> int | None:
         pid = _number_in(fd, _PID)
-        # A number alone proves little: whoever had it may be dead, and another process have it now.
+        # The number alone is no proof: its process may be dead, and another one may have the number now.
         return pid if pid is not None and _is_alive(pid) and _is_locked(fd) else None
 
     return _in_lock_file(path, holder, None)
 
 
 def read_notes(path: Path) -> Notes:
-    """Return what is noted beside a ledger, `BLANK` where nothing is.
+    """Return the notes beside a ledger, `BLANK` if there are none.
 
     Args:
-        path: The ledger, as it really is.
+        path: The ledger, with links resolved.
     """
     return _in_lock_file(path, _notes_in, BLANK)
 
@@ -260,7 +261,7 @@ def _in_lock_file(path: Path, read: Callable[[int], T], default: T) -> T:
 
 
 def held_here(path: Path) -> bool:
-    """Return whether this process has a file open as its ledger, under whatever name.
+    """Return whether this process has a file open as its ledger, under any name.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""The SQL of facts about a ledger as a whole: its job, its holder, whose orders it has, what a run keeps beside it."""
+"""The SQL of facts about a ledger as a whole: its job, its holder, its account and address, and facts of runs."""
 
 import sqlite3
 from collections.abc import Mapping
@@ -11,10 +11,10 @@ from xoxo_async.bulk.ledger.protocol import Identity
 __all__ = ["COPIED", "OLDER", "fact", "get_meta", "read_identity", "set_identity", "set_meta", "set_metas"]
 
 COPIED: Final = "copied"
-"""Says that the file may be an older or another copy, and that nobody has taken care of it yet."""
+"""The name of the meta fact that the file may be an older or another copy, until `restored` settles it."""
 
 OLDER: Final = "older"
-"""What `COPIED` says where the file surely is an older state of this very ledger."""
+"""The value of `COPIED` for a file that surely is an older state of this very ledger."""
 
 _GET: Final = "SELECT value FROM meta WHERE name = ?"
 _SET: Final = (
@@ -34,7 +34,7 @@ def fact(name: str) -> str:
 
 
 def get_meta(connection: sqlite3.Connection, name: str) -> str | None:
-    """Return a fact about the ledger, None where there is none."""
+    """Return a fact about the ledger, None if there is none."""
     row: tuple[str] | None = connection.execute(_GET, (name,)).fetchone()
     return row[0] if row else None
 
@@ -50,11 +50,11 @@ def set_metas(connection: sqlite3.Connection, facts: Mapping[str, str]) -> None:
 
 
 def read_identity(connection: sqlite3.Connection) -> Identity | None:
-    """Return whose orders a ledger holds, None before that was said."""
+    """Return the account and address of a ledger, None before they are set."""
     address = get_meta(connection, "address")
     return None if address is None else Identity(address, get_meta(connection, "account") or "")
 
 
 def set_identity(connection: sqlite3.Connection, identity: Identity) -> None:
-    """Keep whose orders a ledger holds."""
+    """Keep the account and address of a ledger."""
     set_metas(connection, {"address": identity.address, "account": identity.account})

@@ -1,4 +1,4 @@
-"""How a ledger's file is opened and closed: its locks, and its contents, checked or made."""
+"""Open and close a ledger's file: take its locks, and check its contents or make them."""
 
 import sqlite3
 from collections.abc import Callable
@@ -35,16 +35,16 @@ _CHECK_BELOW: Final = 16 * 1024 * 1024
 
 
 class Opened(msgspec.Struct):
-    """What an open ledger has.
+    """The parts of an open ledger.
 
     Attributes:
-        session: What a transaction does, on the connection that writes.
+        session: Does the work of a transaction, on the connection that writes.
         reader: Reads, while the session writes.
         lock: Keeps other processes out.
-        watch: Tells when the file is no longer the one that was opened.
-        holding: What is written first.
+        watch: Detects that the file is no longer the one that was opened.
+        holding: Writes the first transaction.
         job: The job it holds, None before its first plan.
-        identity: Whose orders it holds, None before that was said.
+        identity: Its account and address, None before they are set.
         made: Whether the file was made by this opening.
     """
 
@@ -63,7 +63,7 @@ class LedgerFile:
 
     Args:
         path: As the caller named it, for messages.
-        file: As it really is.
+        file: With links resolved.
         box: Seals voucher codes; None keeps none.
         marks: Recognises voucher codes.
         must_exist: Whether a missing file is an error.
@@ -94,7 +94,7 @@ class LedgerFile:
         """Take the locks, check the file (or make it), and start its writer; blocks, so call it in a thread.
 
         Args:
-            start: Starts the writer. An error that it raises gives everything up that was opened.
+            start: Starts the writer. If it raises an error, everything that was opened is closed.
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
@@ -113,8 +113,8 @@ class LedgerFile:
         except BaseException as error:
             for connection in connections:
                 connection.close()
-            lock.release(remove=not had_lock)  # a lock file beside a file that is no ledger is of no use
-            if isinstance(error, sqlite3.OperationalError):  # the disk, not the contents
+            lock.release(remove=not had_lock)  # leave no new lock file beside a file that is no ledger
+            if isinstance(error, sqlite3.OperationalError):  # from the disk, not from the contents
                 raise failure(self._path, error) from error
             if isinstance(error, sqlite3.Error | ValueError):
                 raise LedgerError(f"{self._path} is damaged: {error}") from error
@@ -125,7 +125,7 @@ class LedgerFile:
         had_wal = self._make_or_check(lock, held)
         descriptor = lock.hold_file() if held is None else held
         if descriptor is None:
-            raise LedgerError(f"{self._path} was removed in the moment it was opened")
+            raise LedgerError(f"{self._path} was removed while it was opened")
         connections.append(connect(self._file))
         self._check_contents(connections[0], lock, had_wal=had_wal)
         connections.append(connect(self._file, query_only=True))
@@ -147,19 +147,20 @@ class LedgerFile:
         )
 
     def close(self, opened: Opened, *, clean: bool, has_written: bool, keep_unused: bool) -> None:
-        """Let the next holder in, once the writer has ended; blocks, so call it in a thread.
+        """Close the files and release the lock, after the writer has ended; blocks, so call it in a thread.
 
         Args:
-            opened: What `open` gave.
+            opened: The result of `open`.
             clean: Whether everything is in the file, see `LedgerWriter.ended_cleanly`.
             has_written: Whether this holder has left its mark in the file.
-            keep_unused: Whether a ledger that it made stays where nothing was ever planned in it.
+            keep_unused: Whether a ledger that it made stays if nothing was ever planned in it.
         """
-        # The last connection to close takes the `-wal` away: it must not be gone before the writer has ended.
+        # SQLite removes the `-wal` when the last connection closes. So close the reader only after the writer has
+        # ended.
         opened.reader.close()
         if not clean and opened.watch.is_named:
             leave_wal(self._file)
-        # What has the ledger's name now may be another file, which is not ours to remove.
+        # Another file may have the ledger's name now; it must not be removed.
         removable = clean and opened.made and not keep_unused and opened.watch.is_named
         unused = removable and self._is_unused()
         if unused:
@@ -180,13 +181,13 @@ class LedgerFile:
             return False
 
     def _make_or_check(self, lock: FileLock, descriptor: int | None) -> bool:
-        """Make the file, or refuse what it is; return whether a `-wal` was there."""
+        """Make the file, or check the one that is there; return whether a `-wal` was there."""
         wal = sidecar(self._file, "-wal")
         had_wal = wal.exists()
         header = None if descriptor is None else read_header(self._file, fd=descriptor)
         if header is not None:
             if not header.complete and not had_wal:
-                raise LedgerError(f"{self._path} is cut off: it is shorter than its own header says")
+                raise LedgerError(f"{self._path} is cut off: it is shorter than its header states")
             base = base_of(self._file) if had_wal and wal.stat().st_size else None
             if base is not None:
                 refuse_mixed(self._path, self._file, base, lock.notes.base)

@@ -1,4 +1,4 @@
-"""The SQL of packed lines: which of them travel in which order, and how a refused order gives them back."""
+"""The SQL of packed lines: the order of each line, and how a refused order gives its lines back."""
 
 # ruff: noqa: S608 - the only names put into SQL are this module's own
 
@@ -58,7 +58,7 @@ def insert_packs(connection: sqlite3.Connection, packs: Sequence[Pack], last: in
 
     Args:
         connection: In a transaction.
-        packs: The orders, none of which, nor of whose lines, is known.
+        packs: The orders; neither they nor their lines are in the ledger yet.
         last: The greatest `seq` there is.
     """
     orders: list[tuple[object, ...]] = []
@@ -76,15 +76,15 @@ def _fixed(line: PlannedLine) -> tuple[str, str, str, str, int]:
 
 
 def unpack(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
-    """Plan the lines of refused orders each by itself: no order of theirs exists.
+    """Plan each line of refused orders as an order by itself: no order of theirs exists.
 
     Args:
         connection: In a transaction.
         seqs: The refused orders.
     """
-    asked = _encode(list(seqs))
-    connection.execute(_UNPACK, (asked,))
-    connection.execute(_UNPACKED, (asked,))
+    refused = _encode(list(seqs))
+    connection.execute(_UNPACK, (refused,))
+    connection.execute(_UNPACKED, (refused,))
 
 
 def read_packed(connection: sqlite3.Connection, seqs: Collection[int]) -> list[PackedLine]:
@@ -99,5 +99,5 @@ def pack_of(connection: sqlite3.Connection, key: str) -> int | None:
 
 
 def keys_of(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, tuple[int, bool]]:
-    """Return where the lines of some keys are: the order's `seq`, and whether the line is an order by itself."""
+    """Return the place of the lines of some keys: the order's `seq`, and whether the line is an order by itself."""
     return {key: (seq, bool(alone)) for key, seq, alone in connection.execute(_KEYS, (_encode(list(keys)),))}

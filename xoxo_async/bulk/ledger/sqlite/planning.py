@@ -1,4 +1,4 @@
-"""What one plan reads and writes, chunk by chunk, all in one transaction; `plans` decides."""
+"""Read and write one plan, chunk by chunk, in one transaction; `plans` decides."""
 
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
 
@@ -14,9 +14,9 @@ from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Evidence, Pack, PlannedLine
 from xoxo_async.bulk.ledger.plans import (
-    Known,
     Mixed,
     Seen,
+    StoredLine,
     check_identity,
     check_job,
     clash,
@@ -46,13 +46,13 @@ _CLASH: Final = (
     " JOIN lines AS old ON old.po_number = new.po_number OR old.key = new.key"
     " WHERE old.digest <> new.digest OR old.key <> new.key OR old.po_number <> new.po_number LIMIT 1"
 )
-# A line of this plan has the row number it came with: the same key under another number is a second row.
+# A line of this plan has its row number: the same key with another number is a second row.
 _REPEATED: Final = (
     f"SELECT new.key, new.row, old.row FROM {_NEW} AS new"
     " JOIN lines AS old ON old.key = new.key WHERE old.seq > ? AND old.row <> new.row ORDER BY new.row LIMIT 20"
 )
 _FOUND: Final = "SELECT seq FROM lines WHERE key IN (SELECT value FROM json_each(?))"
-_KNOWN: Final = " UNION ALL ".join(
+_STORED: Final = " UNION ALL ".join(
     f"SELECT new.key AS place, old.key, old.po_number, old.digest, old.row, {seq}, {first}"
     " FROM (SELECT key, json_extract(value, '$[0]') AS line, json_extract(value, '$[1]') AS po FROM json_each(?1))"
     f" AS new JOIN {table} AS old ON old.key = new.line OR old.po_number = new.po"
@@ -70,10 +70,10 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class PlanStep(Protocol):
-    """How a piece of a plan reaches the writer, see `LedgerWriter.plan`."""
+    """Passes a piece of a plan to the writer, see `LedgerWriter.plan`."""
 
     def __call__(self, run: Callable[[LedgerSession], object] | None, *, last: bool = False) -> "asyncio.Future[Any]":
-        """Ask for a step; None gives the plan up, `last` commits it."""
+        """Queue a step; None gives the plan up, `last` commits it."""
         ...
 
 
@@ -83,11 +83,11 @@ async def run_plan(
     """Plan lines, all or none; runs on the event loop, its steps in the writer's thread.
 
     Args:
-        ask: Asks the writer for a step.
+        ask: Queues a step for the writer.
         job: The job's name.
         lines: The lines.
         terms: What else the plan has to keep to.
-        then: Called once the plan is durable, also where the caller is cancelled meanwhile.
+        then: Called once the plan is durable, also if the caller is cancelled meanwhile.
     """
     plan = _Plan(job, terms)
     done = False
@@ -103,9 +103,9 @@ async def run_plan(
         await ask(plan.close)
         if terms.approve is not None:
             await terms.approve(plan.outcome(), plan.shares)
-        done = True  # the writer commits the last step, or rolls it back, whether or not anyone waits
+        done = True  # the writer commits the last step, or rolls it back, also if the caller is gone
         committing = ask(lambda _session: None, last=True)
-        # Also where the caller is cancelled in this moment: the plan stands.
+        # Also if the caller is cancelled now: the plan is committed.
         committing.add_done_callback(lambda ended: None if ended.exception() else then())
         await asyncio.shield(committing)
     finally:
@@ -115,14 +115,14 @@ async def run_plan(
 
 
 class _Plan:
-    """One plan, step by step; each step is given the session of the one transaction.
+    """One plan, step by step; each step gets the session of the one transaction.
 
     Args:
         job: The job's name.
         terms: What else the plan has to keep to.
 
     Attributes:
-        shares: What is to be sent now, once the plan is closed; None where its new lines are all of it.
+        shares: The planned orders as shares, once the plan is closed; None if only its new lines are planned.
     """
 
     def __init__(self, job: str, terms: PlanTerms) -> None:
@@ -137,7 +137,7 @@ class _Plan:
         self._mixed: Mixed | None = None
 
     def outcome(self) -> Planned:
-        """Return what the plan did so far."""
+        """Return the result of the plan so far."""
         return Planned(
             added=self._added,
             known=self._lines - self._added,
@@ -147,7 +147,7 @@ class _Plan:
         )
 
     def begin(self, session: LedgerSession) -> None:
-        """Keep the job's name and whose orders these are, or refuse others; look at what is there before the plan."""
+        """Keep the job's name, account and address, or refuse others; read the state before the plan."""
         connection, identity = session.connection, self._terms.identity
         self._now = session.date()
         known = get_meta(connection, "job")
@@ -162,7 +162,7 @@ class _Plan:
             set_metas(connection, {fact(name): value for name, value in self._terms.facts.items()})
         self._before = last_seq(connection)
         self._had_planned = _has(connection, _HAS_PLANNED)
-        # Only where lines may yet be sent can one of them be missing from the plan.
+        # Lines matter as missing from the plan only if they may yet be sent.
         if self._had_planned or _has(connection, _HAS_DOUBTED):
             self._seen = Seen(self._before)
         if has_packs(connection):
@@ -186,7 +186,7 @@ class _Plan:
                 for (seq,) in connection.execute(_FOUND, (_encode([line.key for line in lines]),)):
                     self._seen.add(seq)
         else:
-            additions = self._mixed.add(lines, _find_known(connection, lines))
+            additions = self._mixed.add(lines, _find_stored(connection, lines))
             added = additions.lines
             if additions.alone:
                 self._insert_alone(connection, additions.alone)
@@ -198,9 +198,9 @@ class _Plan:
         self._orders = last_seq(connection) - self._before
 
     def _insert_alone(self, connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> int:
-        """Add lines that are new, and refuse those that contradict what is there, or repeat a row of the same plan.
+        """Add new lines; refuse lines that contradict stored ones or repeat a row of the same plan.
 
-        A row planned before is the same row, said again. Twice in one plan, it may be two gifts for one person.
+        A row of an earlier plan may be planned again. Twice in one plan, it may be two gifts for one person.
         """
         rows = _encode(
             [
@@ -233,24 +233,25 @@ class _Plan:
             note_planned(connection, self._now, last)
 
     def close(self, session: LedgerSession) -> None:
-        """Settle what the plan means for the lines that were there before it; the last step but the commit."""
+        """Apply the plan to the lines that were there before it; the last step before the commit."""
         connection, terms = session.connection, self._terms
         missing: list[tuple[str, int]] = []
         if self._seen is not None and terms.missing != "keep":
             missing = list(_missing_rows(connection, self._seen, self._before))
         if keys := keys_to_withdraw(missing, terms):
-            self._withdrawn = session.withdraw(keys, "the input has it no longer")
+            self._withdrawn = session.withdraw(keys, "the input no longer has it")
         self._settle_doubted(session)
         if self._had_planned or self._added < self._lines:
             if terms.pricing is not None:
                 session.reprice(terms.pricing)
             self.shares = read_backlog(connection) if terms.approve is not None else None
         if terms.restored:
-            # Not after the plan: a process that dies in between would leave rows that are sent without a look-up.
+            # In the plan's transaction: a process that dies after the plan would leave rows that are sent without a
+            # look-up.
             session.restored(terms.restored, copied=terms.copied)
 
     def _settle_doubted(self, session: LedgerSession) -> None:
-        """Keep in mind which lines in doubt the input has no longer, and which it has again."""
+        """Mark the lines in doubt that the input lacks, and unmark those that it has again."""
         if self._seen is None:
             return
         again, gone = doubts_of_plan(read_doubted(session.connection, self._before), self._seen)
@@ -258,8 +259,8 @@ class _Plan:
             _want_again(session.connection, again)
         if gone and self._terms.missing != "keep":
             moment = session.moment()
-            news = [line for line in gone if not line.unwanted]
-            moves = state_for_all(Evidence.UNWANTED, news, moment, reason="the input lacks it")
+            newly_missing = [line for line in gone if not line.unwanted]
+            moves = state_for_all(Evidence.UNWANTED, newly_missing, moment, reason="the input lacks it")
             session.write(moves, moment.now)
             self._unwanted = len(gone)
 
@@ -268,10 +269,10 @@ def _has(connection: sqlite3.Connection, question: str) -> bool:
     return connection.execute(question).fetchone() is not None
 
 
-def _find_known(connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> list[Known]:
-    """Return what the ledger has under the keys and poNumbers of some lines, packed or not."""
-    asked = _encode([(line.key, line.po_number) for line in lines])
-    return [Known(*row) for row in connection.execute(_KNOWN, (asked,))]
+def _find_stored(connection: sqlite3.Connection, lines: Sequence[PlannedLine]) -> list[StoredLine]:
+    """Return the stored lines, packed or not, with the keys and poNumbers of some lines."""
+    wanted = _encode([(line.key, line.po_number) for line in lines])
+    return [StoredLine(*row) for row in connection.execute(_STORED, (wanted,))]
 
 
 def _missing_rows(connection: sqlite3.Connection, seen: Seen, last: int) -> Iterator[tuple[str, int]]:
@@ -288,5 +289,5 @@ def _missing_rows(connection: sqlite3.Connection, seen: Seen, last: int) -> Iter
 
 
 def _want_again(connection: sqlite3.Connection, seqs: Collection[int]) -> None:
-    """Have lines sent again after all, once they are proven absent: the input has them again."""
+    """Unmark lines that the input has again, so that they are sent again once they are proven absent."""
     connection.execute(_WANT_AGAIN, (_encode(list(seqs)),))

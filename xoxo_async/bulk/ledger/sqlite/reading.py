@@ -29,7 +29,7 @@ class LedgerReader:
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path: Final = path
         self._connection: Final = connection
-        # Readers wait for each other on the event loop. The thread has a lock of its own as well: a read goes on for a
+        # Readers wait for each other on the event loop. The thread needs its own lock as well: a read goes on for a
         # moment after its caller was cancelled.
         self._turn: Final = anyio.Lock()
         self._in_use: Final = threading.Lock()
@@ -55,6 +55,6 @@ class LedgerReader:
                 raise failure(self._path, error) from error
 
     def close(self) -> None:
-        """Close the connection once nobody reads; blocks, so call it in a thread."""
+        """Close the connection once no read is under way; blocks, so call it in a thread."""
         with self._in_use, suppress(sqlite3.Error):
             self._connection.close()

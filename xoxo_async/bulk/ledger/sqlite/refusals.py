@@ -1,4 +1,4 @@
-"""Which files are refused as ledgers, before a byte of them is changed, and why."""
+"""Refuse files that are no good ledgers, with the reason, before a byte of them is changed."""
 
 import os
 import stat
@@ -34,7 +34,7 @@ class Header:
 
     Attributes:
         size: Of the file, in bytes.
-        complete: Whether the file is as long as it says.
+        complete: Whether the file is as long as its header states.
     """
 
     def __init__(self, raw: bytes, size: int) -> None:
@@ -52,14 +52,14 @@ def read_header(path: Path, *, fd: int | None = None, mend: bool = True) -> Head
 
     Args:
         path: The file.
-        fd: Its descriptor, where it is open; otherwise it is opened and closed.
+        fd: Its descriptor, if it is open; otherwise it is opened and closed.
         mend: Whether to make a file private that others can read.
 
     Returns:
         Its header; None when there is no file.
 
     Raises:
-        LedgerError: When it is anything but a ledger this version can use; says what it is.
+        LedgerError: When it is no ledger that this version can use; the message has the reason.
     """
     if fd is not None:
         return _header_of(path, fd, mend=mend)
@@ -84,7 +84,7 @@ def _header_of(path: Path, fd: int, *, mend: bool) -> Header:
         header = Header(os.pread(fd, _HEADER_BYTES, 0), info.st_size)
         _refuse_foreign(path, header)
         if mend and stat.S_IMODE(info.st_mode) & 0o077:
-            # Restored from a backup or copied: it holds codes, so nobody else reads it from here on.
+            # A restored or copied file may be readable by others. It holds codes, so make it private.
             os.fchmod(fd, MODE)
     except OSError as error:
         raise LedgerError(f"{path} cannot be used: {error.strerror}") from error
@@ -93,7 +93,7 @@ def _header_of(path: Path, fd: int, *, mend: bool) -> Header:
 
 def _refuse_foreign(path: Path, header: Header) -> None:
     if header.size == 0:
-        raise LedgerError(f"{path} is empty: a ledger never is, so this one was cut off or is another file")
+        raise LedgerError(f"{path} is empty, and a ledger never is: it was cut off, or is another file")
     if not header.is_sqlite:
         raise LedgerError(f"{path} is not a ledger, and no SQLite file either")
     if header.size < _HEADER_BYTES:
@@ -109,15 +109,15 @@ def _refuse_foreign(path: Path, header: Header) -> None:
 
 
 def refuse_incomplete(path: Path, file: Path, wal_needed: str | None) -> None:
-    """Refuse a ledger that says its latest orders are in a `-wal`, where there is none.
+    """Refuse a ledger whose mark says that its latest orders are in a `-wal`, if there is none.
 
     Args:
         path: The ledger, for the message.
-        file: As it really is.
-        wal_needed: What it says.
+        file: With links resolved.
+        wal_needed: The ledger's mark.
 
     Raises:
-        LedgerError: When it says so.
+        LedgerError: When the mark is set.
     """
     if wal_needed:
         raise LedgerError(
@@ -131,12 +131,12 @@ def refuse_torn(path: Path, file: Path, row: int, noted: int) -> None:
 
     Args:
         path: The ledger, for the message.
-        file: As it really is.
+        file: With links resolved.
         row: The last journal row it has.
         noted: The last journal row that it surely had.
 
     Raises:
-        LedgerError: When it has less than it had.
+        LedgerError: When entries are missing.
     """
     if row < noted:
         lock = sidecar(file, ".lock").name
@@ -153,9 +153,9 @@ def refuse_mixed(path: Path, file: Path, base: str, noted: str) -> None:
 
     Args:
         path: The ledger, for the message.
-        file: As it really is.
+        file: With links resolved.
         base: The name that the file itself has.
-        noted: The name of the file that the `-wal` goes on from; empty where that is not known.
+        noted: The name of the file that the `-wal` goes on from; empty if that is not known.
 
     Raises:
         LedgerError: When they differ.
@@ -169,11 +169,11 @@ def refuse_mixed(path: Path, file: Path, base: str, noted: str) -> None:
 
 
 def refuse_links(path: Path, info: os.stat_result) -> None:
-    """Refuse a file that has a second name: its `-wal` lies beside one name only, so the other name shows old books.
+    """Refuse a file that has a second name: its `-wal` is beside one name only, so the other name shows an old state.
 
     Args:
         path: The ledger.
-        info: What the system says of it.
+        info: Its status.
 
     Raises:
         LedgerError: When it has several names.
@@ -183,7 +183,7 @@ def refuse_links(path: Path, info: os.stat_result) -> None:
 
 
 def several_names(path: Path, links: int) -> str:
-    """Return the words for a file that has several names.
+    """Return the message for a file that has several names.
 
     Args:
         path: The ledger.

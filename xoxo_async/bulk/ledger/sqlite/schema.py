@@ -1,4 +1,4 @@
-"""The ledger's tables, and how its database is opened, made and copied."""
+"""The ledger's tables; open, make and copy its database."""
 
 import os
 import secrets
@@ -97,23 +97,22 @@ def connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
     """Open a ledger's database for one thread at a time.
 
     Args:
-        path: The file, which exists; it is never made, so that nothing new takes the place of what was opened.
+        path: The file, which exists; it is never made, so that no new file replaces the one that was opened.
         query_only: Whether this connection only reads.
     """
     address = f"file:{quote(os.fsencode(path))}?mode=rw"
     connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
-        # A file system that is read-only but for the ledger's folder (usual in containers) has no place for SQLite's
-        # temporary files.
+        # In a container, often only the ledger's folder is writable: then SQLite has no place for temporary files.
         connection.execute("PRAGMA temp_store = MEMORY")
-        # What is overwritten is not left in freed space: codes in clear that are sealed later would still be there.
+        # Overwrite freed space with zeros: otherwise codes in clear would stay in the file after they are sealed.
         connection.execute("PRAGMA secure_delete = ON").fetchone()
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
-        # FULL: with NORMAL a power cut may forget an intent whose request has left already.
+        # With NORMAL, a power cut may lose an intent whose request has left already.
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchone()
-        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()  # the writer does it, with a note
+        connection.execute("PRAGMA wal_autocheckpoint = 0").fetchone()  # the writer checkpoints, with a note
         connection.execute(f"PRAGMA query_only = {int(query_only)}")
     except BaseException:
         connection.close()
@@ -125,7 +124,7 @@ def build(path: Path) -> None:
     """Make the schema in an empty file, durably, and give the ledger a name of its own.
 
     Args:
-        path: The file; complete on its own, without side files, when this returns.
+        path: The file; when this returns, it is complete without side files.
     """
     connection = connect(path)
     try:
@@ -137,7 +136,7 @@ def build(path: Path) -> None:
 
 
 def copy_to(connection: sqlite3.Connection, path: Path) -> None:
-    """Write everything that a connection sees into a new file.
+    """Write the whole state of a connection into a new file.
 
     Args:
         connection: Of the ledger.

@@ -1,4 +1,4 @@
-"""What one transaction of a ledger's holder reads and writes; the shared modules of `ledger/` decide.
+"""Read and write one transaction of a ledger's holder; the shared modules of `ledger/` decide.
 
 Planning has its own module, `planning`.
 """
@@ -83,9 +83,9 @@ class LedgerSession:
         clock: The ledger's.
 
     Attributes:
-        since: The holder's first epoch, 0 before its mark is durable. What has an earlier epoch, a dead holder wrote:
+        since: The holder's first epoch, 0 before its mark is durable. A dead holder wrote the lines of earlier epochs:
             only one process at a time has the file's lock.
-        noted: The last journal row of the transaction at hand, 0 where it moved no line.
+        noted: The last journal row of the present transaction, 0 if it moved no line.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class LedgerSession:
     # Time.
 
     def now(self) -> float:
-        """Return the ledger's time, in milliseconds: what comes back from the database compares equal."""
+        """Return the ledger's time, rounded to milliseconds, so that a stored time compares equal."""
         return round(self._clock.now(), 3)
 
     def date(self) -> float:
@@ -116,13 +116,13 @@ class LedgerSession:
         return Moment(now=now, epoch=self._epoch, rules=DEFAULT_RULES, ahead=self.date() - now)
 
     def _dated(self, now: float) -> float:
-        """Return what the wall clock said at a moment of the ledger's clock."""
+        """Return the wall clock's time at a moment of the ledger's clock."""
         return round(now + self._clock.wall() - self._clock.now(), 3)
 
     # The holder.
 
     def take_hold(self, pid: int) -> None:
-        """Begin a new epoch, and leave a mark that a clean end takes away again."""
+        """Begin a new epoch, and leave a mark that a clean end removes again."""
         self._epoch = int(get_meta(self.connection, "epoch") or 0) + 1
         set_metas(self.connection, {"epoch": str(self._epoch), "holder": str(pid)})
         if self._box is not None and self._box.sealed and not get_meta(self.connection, "key_check"):
@@ -132,15 +132,15 @@ class LedgerSession:
             set_meta(self.connection, MARKS_KEY, key)
 
     def held(self) -> None:
-        """From here on this holder writes; called once its mark is durable."""
+        """Note that this holder's mark is durable: from here on it writes."""
         self.since = self._epoch
 
     def let_go(self) -> None:
-        """Take the mark away."""
+        """Remove the mark."""
         set_metas(self.connection, {"wal_needed": "", "holder": ""})
 
-    def forget(self) -> None:
-        """Drop what was read before and a failed transaction may have changed."""
+    def drop_funds(self) -> None:
+        """Drop the funds that were read: a failed transaction may have changed them."""
         self._funds = None
 
     # The hot path.
@@ -149,14 +149,14 @@ class LedgerSession:
         """Record facts, then claim lines, for any number of callers.
 
         Args:
-            records: Filled with the lines as they stand, and with what was refused.
+            records: Filled with the lines as they stand, and with the refusals.
             claims: Filled with the lines taken, in order of asking.
         """
         if any(request.changes for request in records):
             self._record(records)
         for request in records:
             if request.doubts:
-                # In the same transaction: a process that dies must not keep the answers and forget the doubt.
+                # In the same transaction: a process that dies must not keep the answers without the doubt.
                 request.lines = [*request.lines, *self._doubt(request.doubts)]
         if claims:
             self._claim(claims)
@@ -168,7 +168,7 @@ class LedgerSession:
             recorded = self._decide(records, moment, dealing, None)
             self.write(recorded.moves, moment.now)
         except sqlite3.IntegrityError:
-            # Two lines claim one order. Who has it is only asked then: each statement costs the busy loop a turn.
+            # Two lines claim one order. Its owner is read only then: each statement waits for the interpreter lock.
             dealing = Dealing(self._marks.mark)
             owners = read_owners(self.connection, orders_named(records))
             recorded = self._decide(records, moment, dealing, owners)
@@ -226,7 +226,7 @@ class LedgerSession:
         return [move.after for move in moves]
 
     def _claim(self, claims: Sequence[ClaimRequest]) -> None:
-        self._open_marks()  # nothing is sent whose codes could not be recognised
+        self._open_marks()  # send nothing whose codes could not be recognised later
         wanted = sum(request.limit for request in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
         if planned and any(request.budget is not None for request in claims):
@@ -237,7 +237,7 @@ class LedgerSession:
         self.write(decide_claims(claims, planned, moment, self._funds or Funds()), moment.now)
 
     def _read_funds(self) -> None:
-        """Read what the job has committed; from then on each move adds to it."""
+        """Read what the job has committed; later moves add to it."""
         if self._funds is None or self._funds.unpriced is not None:
             self._funds = read_funds(self.connection, get_meta(self.connection, fact(CURRENCY)) or "")
 
@@ -249,7 +249,7 @@ class LedgerSession:
             now: The ledger's time.
 
         Raises:
-            LedgerConflictError: When a line is no longer what was decided on.
+            LedgerConflictError: When a line has changed since it was read.
         """
         if not moves:
             return
@@ -264,7 +264,7 @@ class LedgerSession:
     def recover(self) -> int:
         """Put every line that a dead holder was sending in doubt.
 
-        This holder has the file's lock, so whoever wrote an earlier epoch is gone and sends nothing from now on.
+        This holder has the file's lock, so the holders of earlier epochs are gone and send nothing from now on.
         """
         return self._state_for_all(LineState.SENDING, Evidence.SENDER_DIED, before=self.since)
 
@@ -281,34 +281,34 @@ class LedgerSession:
         return moved
 
     def restored(self, reason: str, *, copied: bool = False) -> int:
-        """Put every planned line in doubt, and count the absence of unknown ones anew; see `Ledger.restored`."""
+        """Put every planned line in doubt, and restart the count of absences of unknown ones; see `Ledger.restored`."""
         evidence = Evidence.LEDGER_COPIED if copied else Evidence.LEDGER_RESTORED
         generation = int(get_meta(self.connection, "generation") or 1) + 1
         self._epoch += 1
         set_metas(self.connection, {"generation": str(generation), COPIED: "", "epoch": str(self._epoch)})
         note_ledger(self.connection, self.date(), "restored", storable_text(f"generation {generation}: {reason}"))
-        # Unknown lines first, or those that were planned would be among them.
+        # Unknown lines first: afterwards the planned lines are unknown, too.
         counted_anew = self._state_for_all(LineState.UNKNOWN, evidence)
         return counted_anew + self._state_for_all(LineState.PLANNED, evidence)
 
     def rebind(self, identity: Identity, reason: str) -> None:
-        """Let the ledger belong to another account or address."""
+        """Bind the ledger to another account or address."""
         known = read_identity(self.connection)
-        was = "nobody" if known is None else f"{known.address} (account {known.account or 'not told'})"
-        told = f"from {was} to {identity.address} (account {identity.account or 'not told'}): {reason}"
+        was = "none" if known is None else f"{known.address} (account {known.account or 'unknown'})"
+        entry = f"from {was} to {identity.address} (account {identity.account or 'unknown'}): {reason}"
         set_identity(self.connection, identity)
-        note_ledger(self.connection, self.date(), "rebound", storable_text(told))
+        note_ledger(self.connection, self.date(), "rebound", storable_text(entry))
 
     def reprice(self, pricing: Pricing) -> None:
-        """Set anew what orders that are not placed may cost at most."""
+        """Update what orders that are not placed may cost at most."""
         reprice(self.connection, pricing)
         self._funds = None
 
     def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
-        """Return the codes that some placed lines may be given; what another line has is an alarm.
+        """Return the codes that some placed lines may get; a code of another line is an alarm.
 
         Args:
-            found: Codes as the vendor lists them, by line; nothing of them is kept but their marks.
+            found: Codes as the vendor lists them, by line; only their marks are kept.
         """
         lines = {line.seq: line for line in read_lines(self.connection, found)}
         dealing = Dealing(self._marks.mark)
@@ -321,14 +321,14 @@ class LedgerSession:
         if get_meta(self.connection, COPIED):
             raise maybe_sent()
         if keys is None:
-            # All of an order's lines go, so an order that lines share is cancelled as it is, with its lines.
+            # All lines of an order are cancelled, so a shared order is cancelled with its lines.
             return sum(line.lines for line in self._withdraw(self._never_sent(), reason))
         where = keys_of(self.connection, keys)
-        if strangers := [key for key in keys if key not in where]:
+        if missing := [key for key in keys if key not in where]:
             raise LedgerConflictError(
-                f"the ledger holds no line with the key {first_few(strangers)}; nothing was changed"
+                f"the ledger holds no line with the key {first_few(missing)}; nothing was changed"
             )
-        # A line that shares an order: the order is given up, and its lines are orders by themselves from then on.
+        # For a line that shares an order, cancel the order, and make each of its lines an order by itself.
         shared = {seq for seq, alone in where.values() if not alone}
         if shared:
             given_up = self._withdraw(read_lines(self.connection, shared), reason)
@@ -349,7 +349,7 @@ class LedgerSession:
         return [move.after for move in moves]
 
     def _unpack(self, packs: Sequence[int], now: float) -> None:
-        """Make the lines of orders that do not exist orders by themselves."""
+        """Make each line of orders that do not exist an order by itself."""
         if packs:
             last = last_seq(self.connection)
             unpack(self.connection, packs)

@@ -1,8 +1,8 @@
-"""The SQL of lines and journal: functions of one connection. More lines never mean more statements.
+"""The SQL of lines and journal: functions of one connection. The number of statements is independent of the lines.
 
-Rows go in as one JSON text, and come out as one. Every sqlite3 call gives up the interpreter lock and waits for it
-again, up to a switch interval (5 ms) when the event loop is busy, so a call per row would stall a commit of a hundred
-lines for half a second. SQLite reads and writes the JSON while the lock is released.
+Rows are passed as one JSON text, and read as one. Every sqlite3 call releases the interpreter lock and waits for it
+again, up to a switch interval (5 ms) when the event loop is busy. So with a call per row a commit of a hundred lines
+would take half a second. SQLite reads and writes the JSON while the lock is released.
 """
 
 # ruff: noqa: S608 - the only names put into SQL are this module's own column names
@@ -93,8 +93,8 @@ def read_lines(connection: sqlite3.Connection, seqs: Collection[int]) -> list[Le
 
 def read_po_numbers(connection: sqlite3.Connection, po_numbers: Collection[str]) -> list[LedgerLine]:
     """Return the orders of some poNumbers, in no order; unknown poNumbers are left out."""
-    asked = _encode(list(po_numbers))
-    seqs = connection.execute("SELECT seq FROM lines WHERE po_number IN (SELECT value FROM json_each(?))", (asked,))
+    encoded = _encode(list(po_numbers))
+    seqs = connection.execute("SELECT seq FROM lines WHERE po_number IN (SELECT value FROM json_each(?))", (encoded,))
     return read_lines(connection, [seq for (seq,) in seqs])
 
 
@@ -107,7 +107,7 @@ def read_doubted(connection: sqlite3.Connection, last: int) -> Iterator[LedgerLi
 
 
 def read_key(connection: sqlite3.Connection, key: str, pack: int | None) -> LedgerLine | None:
-    """Return the order of a key, or the pack its line travels in; None when there is neither."""
+    """Return the order of a key, or the pack of its line; None when there is neither."""
     row: tuple[int] | None = connection.execute("SELECT seq FROM lines WHERE key = ?", (key,)).fetchone()
     seq = pack if pack is not None else row[0] if row else None
     return read_lines(connection, [seq])[0] if seq is not None else None
@@ -124,7 +124,7 @@ def read_state(connection: sqlite3.Connection, states: Sequence[LineState], afte
     """
     if not states:
         return _LINES.decode(connection.execute(_READ_ALL, (after, limit)).fetchone()[0])
-    # One index walk a state, merged: `state IN (...) ORDER BY seq` would sort the whole rest for every chunk.
+    # One index scan a state, merged: `state IN (...) ORDER BY seq` would sort the whole rest for every chunk.
     each = " UNION ALL ".join([f"SELECT * FROM ({_READ_STATE})"] * len(states))
     query = f"{_GATHER} (SELECT line FROM ({each}) ORDER BY seq LIMIT ?)"
     values = [value for state in states for value in (state.value, after, limit)]
@@ -140,7 +140,7 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
         now: For the journal.
 
     Returns:
-        The last journal row's number; 0 when a line no longer was what was decided on. Then nothing of this may be
+        The last journal row's number; 0 when a line had changed since the decision. Then the transaction must not be
         committed.
     """
     first: dict[int, LedgerLine] = {}
@@ -151,7 +151,7 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
     rows = [(seq, first[seq].state, first[seq].epoch, *_moving(line)) for seq, line in last.items()]
     freed = [seq for seq, line in last.items() if first[seq].order_id not in {None, line.order_id}]
     if freed:
-        # An order may go from one line to another, and no two lines may have it even for the length of a statement.
+        # An order may move from one line to another, and the unique index holds within a statement, too: free it first.
         connection.execute("SAVEPOINT freed")
         connection.execute(_FREE_ORDERS, (_encode(freed),))
     try:
@@ -159,7 +159,7 @@ def write_moves(connection: sqlite3.Connection, moves: Sequence[Move], now: floa
             return 0
     except sqlite3.IntegrityError:
         if freed:
-            # Only the statement that failed is undone by itself: the lines would stay placed, without their orders.
+            # SQLite undoes only the failed statement: without this, the lines would stay placed, without their orders.
             connection.execute("ROLLBACK TO freed")
         raise
     if freed:
@@ -183,7 +183,7 @@ def _moving(line: LedgerLine) -> tuple[object, ...]:
 
 
 def read_owners(connection: sqlite3.Connection, order_ids: Collection[int]) -> dict[int, int]:
-    """Return whose some orders are: the line's `seq` by order id."""
+    """Return the lines that have some orders: `seq` by order id."""
     return dict(connection.execute(_OWNERS, (_encode(list(order_ids)),)).fetchall())
 
 

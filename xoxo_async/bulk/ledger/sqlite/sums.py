@@ -1,4 +1,4 @@
-"""The SQL of what a ledger's lines add up to: its numbers, its alarms, and what the job has committed."""
+"""The SQL of a ledger's sums: its numbers, its alarms, and what the job has committed."""
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
@@ -12,7 +12,7 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 
 __all__ = ["count", "read_committed", "read_funds"]
 
-# A pack of lines is none of them: its lines are counted by themselves.
+# The lines of a pack are counted separately.
 _ORDERS: Final = (
     "SELECT state, delivery, currency, amount_charged, lines = 1, count(*) FROM lines"
     " GROUP BY state, delivery, currency, amount_charged, lines = 1"
@@ -21,7 +21,7 @@ _PACKED: Final = (
     "SELECT o.state, o.delivery, o.state = 'placed' AND o.held >= p.first + p.pieces, count(*)"
     " FROM packed_lines AS p JOIN lines AS o ON o.seq = p.pack WHERE p.unpacked = 0 GROUP BY 1, 2, 3"
 )
-# An order that was refused, and gave its lines back, is no pack any more.
+# A refused order that gave its lines back is no longer a pack.
 _PACKS: Final = "SELECT count(DISTINCT pack) FROM packed_lines WHERE unpacked = 0"
 _QUOTED: Final = ", ".join(f"'{fact.value}'" for fact in TOLD_AT_ONCE)
 # What `counting.alarms_of` says, in SQL: the index of alarms makes it fast, and a test compares the two.
@@ -58,7 +58,7 @@ def count(connection: sqlite3.Connection) -> Counts:
 
 
 def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:
-    """Return the first alarms, each told once however often it was noticed, and how many there are."""
+    """Return the first alarms, each once, and how many there are."""
     rows = connection.execute(f"{_ALARMS} LIMIT {ALARMS_SHOWN + 1}").fetchall()
     alarms = [Alarm(key=key, row=row, order_id=order_id, at=at, text=text) for key, row, order_id, at, text in rows]
     total = len(rows)
@@ -68,7 +68,7 @@ def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int
 
 
 def read_committed(connection: sqlite3.Connection, currency: str) -> int:
-    """Return what the job has cost and may yet cost by what is on its way, in ten-thousandths.
+    """Return what the job has cost, and what its orders under way may cost, in ten-thousandths.
 
     Args:
         connection: To read with.
@@ -78,7 +78,7 @@ def read_committed(connection: sqlite3.Connection, currency: str) -> int:
 
 
 def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
-    """Return what is known of the job's budget.
+    """Return the state of the job's budget.
 
     Args:
         connection: To read with.

@@ -67,7 +67,7 @@ class Stop(Task):
 
 
 def resolve(tasks: Sequence[Task]) -> None:
-    """Resolve the futures of tasks that somebody still waits for; runs on the event loop.
+    """Resolve the futures of tasks that still have a waiting caller; runs on the event loop.
 
     Args:
         tasks: With their results.

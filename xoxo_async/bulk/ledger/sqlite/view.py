@@ -40,7 +40,7 @@ class LedgerView:
 
     Args:
         path: As the caller named it, for messages.
-        file: As it really is.
+        file: With links resolved.
 
     Attributes:
         copied: Whether the file may be an older or another copy of the ledger, once `job` was called.
@@ -60,7 +60,7 @@ class LedgerView:
         """
         with suppress(OSError):  # read_header gives the better error
             refuse_links(self._path, self._file.stat())
-        # Closing a file gives up all locks this process has on it, those of an open ledger of its own as well.
+        # Closing a file releases all locks of this process on it (POSIX), also those of its own open ledger.
         if held_here(self._file):
             place = place_of(self._file)
         elif read_header(self._file, mend=False) is None:
@@ -68,7 +68,8 @@ class LedgerView:
         else:
             with self._file.open("rb") as file:
                 place = place_of(file.fileno())
-        notes, holder = read_notes(self._file), holder_of(self._file)  # before the ledger, which only grows
+        # Read these before the ledger, which only grows.
+        notes, holder = read_notes(self._file), holder_of(self._file)
         if holder is None and not notes.clean and self._wal.exists() and self._wal.stat().st_size:
             base = base_of(self._file)
             if base is not None:
@@ -92,7 +93,7 @@ class LedgerView:
             LedgerError: When the file cannot be read.
         """
         for turn in range(_TURNS):
-            # Without a `-wal` the file is complete by itself, and SQLite must not make one to read it.
+            # Without a `-wal` the file is complete, and SQLite must not make one to read it.
             at_rest = not self._wal.exists()
             try:
                 found = self._once(run, at_rest=at_rest)
@@ -102,7 +103,7 @@ class LedgerView:
                 raise failure(self._path, error) from error
             if not at_rest or not self._wal.exists():
                 return found
-        raise LedgerError(f"{self._path} failed: it is opened and closed all the time")
+        raise LedgerError(f"{self._path} failed: it is opened and closed too often to be read")
 
     def _once(self, run: Callable[[sqlite3.Connection], T], *, at_rest: bool) -> T:
         address = f"file:{quote(os.fsencode(self._file))}?mode=ro{'&immutable=1' if at_rest else ''}"

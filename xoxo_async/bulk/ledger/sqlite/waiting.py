@@ -1,4 +1,4 @@
-"""Wait for work to its end although the waiting task is cancelled: an opening that is left half-way keeps its lock."""
+"""Wait until work has ended, also if the waiting task is cancelled: an abandoned opening would keep its lock."""
 
 import asyncio
 from typing import TypeVar
@@ -11,16 +11,16 @@ T = TypeVar("T")
 
 
 async def outlast(work: "asyncio.Future[T]") -> T:
-    """Wait until some work has ended, however often the waiting task is cancelled; then the cancellation goes on.
+    """Wait until some work has ended, also if the waiting task is cancelled; then the cancellation goes on.
 
-    A shield of anyio holds against anyio's cancellation only: `task.cancel()` and `asyncio.timeout` of asyncio itself
-    pass through it. So this one place names asyncio, as the token renewal does.
+    A shield of anyio stops only anyio's cancellation: asyncio's own `task.cancel()` and `asyncio.timeout` pass through
+    it. So this module uses asyncio, as the token renewal does.
 
     Args:
-        work: What runs by itself: a task, or a future that a thread resolves.
+        work: A task, or a future that a thread resolves.
 
     Raises:
-        asyncio.CancelledError: When the task was cancelled meanwhile; the work has ended all the same.
+        asyncio.CancelledError: When the task was cancelled meanwhile; the work has ended before.
     """
     cancelled: asyncio.CancelledError | None = None
     with anyio.CancelScope(shield=True):
@@ -31,6 +31,6 @@ async def outlast(work: "asyncio.Future[T]") -> T:
                 cancelled = error
     if cancelled is not None:
         if not work.cancelled():
-            work.exception()  # looked at here, so that asyncio does not report it as forgotten
+            work.exception()  # read here, so that asyncio does not report it as never retrieved
         raise cancelled
     return work.result()

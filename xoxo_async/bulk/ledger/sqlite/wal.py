@@ -1,4 +1,4 @@
-"""The `-wal` beside a ledger: keep it short, and leave marks that tell when it is missing."""
+"""The `-wal` beside a ledger: keep it short, and leave marks that show when it is missing."""
 
 import os
 import secrets
@@ -20,10 +20,10 @@ _BASE_BYTES: Final = 15
 
 
 def base_of(file: Path) -> str | None:
-    """Return the name that a ledger's file has by itself, without its `-wal`; None where it cannot be read.
+    """Return the name in a ledger's file itself, without its `-wal`; None if it cannot be read.
 
     Args:
-        file: The ledger, as it really is.
+        file: The ledger, with links resolved.
     """
     try:
         connection = sqlite3.connect(f"{file.as_uri()}?mode=ro&immutable=1", uri=True)
@@ -32,15 +32,15 @@ def base_of(file: Path) -> str | None:
         finally:
             connection.close()
     except sqlite3.Error:
-        return None  # a checkpoint was cut off half-way; the `-wal` still has what is missing
+        return None  # a checkpoint was cut off; the `-wal` still has the missing pages
 
 
 class Wal:
-    """Moves the `-wal` into the file where it has become long, and keeps marks that tell when it is missing.
+    """Moves a long `-wal` into the file, and keeps marks that show when the `-wal` is missing.
 
     Args:
         path: The ledger.
-        lock: Where it is noted which file the `-wal` goes on from.
+        lock: Keeps the note of the file that the `-wal` goes on from.
     """
 
     def __init__(self, path: Path, lock: FileLock) -> None:
@@ -49,15 +49,15 @@ class Wal:
         self._try_at = 0
 
     def committed(self, connection: sqlite3.Connection, row: int) -> None:
-        """Note how far the journal goes, and shorten the `-wal` where that is due.
+        """Note how far the journal goes, and shorten the `-wal` if that is due.
 
         Args:
             connection: The writer's, in no transaction.
-            row: The last journal row of what was committed; 0 where it moved no line.
+            row: The last journal row of the transaction; 0 if it moved no line.
 
         Raises:
             sqlite3.Error: When the file cannot be written.
-            OSError: When the `-wal` cannot be looked at.
+            OSError: When the status of the `-wal` cannot be read.
         """
         if row:
             self._lock.note_journal(row)
@@ -65,11 +65,11 @@ class Wal:
             self.check_point(connection)
 
     def check_point(self, connection: sqlite3.Connection) -> None:
-        """Bring everything into the file, with a mark there that what follows is in the `-wal`.
+        """Bring everything into the file, with a mark that later transactions are in the `-wal`.
 
-        The mark is taken back by the first transaction of the new `-wal`. So a file that has the mark, and no `-wal`
-        beside it, was copied without its latest transactions; whoever else checkpoints it, copies the taking back too.
-        Another program that reads just now is no error: it is tried again when the `-wal` has grown.
+        The first transaction of the new `-wal` removes the mark. So a file with the mark and without a `-wal` was
+        copied without its latest transactions. A checkpoint by another program copies the removal into the file, too.
+        It is no error if another program is reading: the next try is made when the `-wal` has grown.
 
         Args:
             connection: The writer's, in no transaction.
@@ -79,7 +79,7 @@ class Wal:
         """
         base = secrets.token_hex(_BASE_BYTES)
         try:
-            self._lock.forget_base()
+            self._lock.remove_base()
         except OSError as error:
             raise sqlite3.OperationalError(f"its lock file cannot be written: {error.strerror}") from error
         _mark(connection, {"wal_needed": "yes", "base": base})
@@ -90,7 +90,7 @@ class Wal:
         self._try_at = _LONG if whole else self._wal.stat().st_size + _SOON
 
     def unmark(self, connection: sqlite3.Connection) -> None:
-        """Write that the file needs no `-wal`; into the `-wal`, so that only a reader that has it finds this.
+        """Remove the mark that a `-wal` is needed; in the `-wal`, so that a file without its `-wal` keeps the mark.
 
         Args:
             connection: The writer's, in no transaction.
@@ -98,16 +98,15 @@ class Wal:
         _mark(connection, {"wal_needed": ""})
 
     def flush(self, connection: sqlite3.Connection) -> bool:
-        """Bring everything to the file, and the file to disk; waits for nobody.
+        """Bring everything to the file, and the file to disk; does not wait for readers.
 
-        After a failed fsync the kernel forgets that pages were not written; only writing them again helps, and this
-        does.
+        After a failed fsync Linux takes the pages for written although they are not. Only writing them again helps.
 
         Args:
             connection: The writer's, in no transaction.
 
         Returns:
-            Whether that was possible: not while another program reads an earlier state.
+            Whether that was possible: it is not while another program reads an earlier state.
         """
         waits: int = connection.execute("PRAGMA busy_timeout").fetchone()[0]
         connection.execute("PRAGMA busy_timeout = 0").fetchone()
@@ -119,12 +118,12 @@ class Wal:
 
 
 def leave_wal(file: Path) -> None:
-    """Leave an empty `-wal` beside a ledger that could not be ended in order.
+    """Leave an empty `-wal` beside a ledger that did not end cleanly.
 
-    The file may have its mark still, and the empty `-wal` says that it is complete.
+    The file may still have its mark; the empty `-wal` shows that the file is complete.
 
     Args:
-        file: The ledger, as it really is, closed.
+        file: The ledger, with links resolved, closed.
     """
     with suppress(OSError):
         os.close(os.open(sidecar(file, "-wal"), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))

@@ -1,4 +1,4 @@
-"""Which file a ledger's name stands for: whether it is a copy, and whether it stays the file that was opened."""
+"""Detect whether a ledger's file is a copy, and whether its name still stands for the file that was opened."""
 
 import fcntl
 import os
@@ -17,24 +17,24 @@ _GET_GENERATION: Final = 0x80000000 | struct.calcsize("l") << 16 | ord("v") << 8
 
 
 def place_of(file: int | Path) -> str:
-    """Return which file this is, as a ledger keeps it: a copy or a restored backup has another place.
+    """Return the place of a file, as a ledger keeps it: a copy or a restored backup has another place.
 
     Args:
-        file: Its descriptor. A path tells less, see `is_same_place`.
+        file: Its descriptor. Its path is not enough, see `is_same_place`.
     """
     info = os.fstat(file) if isinstance(file, int) else file.stat()
     place = f"{info.st_dev}:{info.st_ino}"
     if isinstance(file, int):
-        # ext4 gives the number of a deleted file to the next one: after `rm` and `cp`, only the generation differs.
+        # ext4 reuses the inode number of a deleted file: after `rm` and `cp`, only the generation differs.
         generation = bytearray(struct.calcsize("l"))
-        with suppress(OSError):  # not every file system has them
+        with suppress(OSError):  # not every file system has generations
             fcntl.ioctl(file, _GET_GENERATION, generation)
             place += f":{struct.unpack_from('=I', generation)[0]}"
     return place
 
 
 def is_same_place(one: str, other: str) -> bool:
-    """Return whether two places are the same, as far as both tell.
+    """Return whether two places are the same, by the parts that both have.
 
     Args:
         one: See `place_of`.
@@ -44,9 +44,9 @@ def is_same_place(one: str, other: str) -> bool:
 
 
 class FileWatch:
-    """Tells when a ledger's name no longer stands for the file that was opened.
+    """Detects that a ledger's name no longer stands for the file that was opened.
 
-    SQLite goes on writing to the file that it has open, and to the `-wal` beside it, whatever becomes of their names.
+    SQLite goes on writing to its open file and to the `-wal` beside it, also after they were renamed or deleted.
 
     Args:
         path: The ledger.
@@ -63,7 +63,7 @@ class FileWatch:
 
     @property
     def gone(self) -> bool:
-        """Whether the file has no name any more: it is lost when it is closed."""
+        """Whether the file was deleted: its contents are lost when it is closed."""
         return os.fstat(self._fd).st_nlink == 0
 
     @property
@@ -75,13 +75,13 @@ class FileWatch:
             return False
 
     def trouble(self) -> str:
-        """Return what happened to the file, in words; empty when nothing did."""
+        """Return what happened to the file, in words; empty if it is in place."""
         try:
             named = self._path.stat(follow_symlinks=False)
         except (FileNotFoundError, NotADirectoryError):
             return self._lost("deleted" if self.gone else "renamed")
         except OSError as error:
-            return f"{self._path} cannot be looked at: {error.strerror}; nothing more is sent"
+            return f"{self._path} cannot be checked: {error.strerror}; nothing more is sent"
         if _pair(named) != self._place:
             return self._lost("replaced by another file")
         if named.st_nlink > 1:
@@ -93,22 +93,22 @@ class FileWatch:
                 same = False
             if not same:
                 return (
-                    f"{side} was deleted or replaced while the ledger was open; nothing more is sent. What it held is"
+                    f"{side} was deleted or replaced while the ledger was open; nothing more is sent. Its contents are"
                     f" written into {self._path.name} when the ledger is closed"
                 )
         return ""
 
     def _lost(self, how: str) -> str:
-        told = f"{self._path} was {how} while it was open; nothing more is sent"
+        event = f"{self._path} was {how} while it was open; nothing more is sent"
         if self.gone:
-            return f"{told}. When the ledger is closed, what it holds is written to {self.rescue.name} beside it"
+            return f"{event}. When the ledger is closed, what it holds is written to {self.rescue.name} beside it"
         if how == "renamed":
-            return f"{told}. Give the file its name back, and go on"
-        return f"{told}. Bring the file back that was opened here, and go on with that one"
+            return f"{event}. Give the file its name back, and go on"
+        return f"{event}. Bring the file back that was opened here, and go on with that one"
 
     @property
     def rescue(self) -> Path:
-        """Where the contents of a deleted ledger are written to."""
+        """The file that gets the contents of a deleted ledger."""
         return sidecar(self._path, f".rescued-{os.getpid()}")
 
 

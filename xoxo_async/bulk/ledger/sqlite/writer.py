@@ -1,9 +1,8 @@
-"""The one thread that writes to a ledger, with group commit: all tasks that wait share one transaction and one fsync.
+"""The one thread that writes to a ledger, with group commit: all waiting tasks share one transaction and one fsync.
 
-After a transaction that failed nobody knows what is on disk. So the writer drops the connection, opens the database
-anew, and brings it to disk in full before the next transaction. Claims of a failed transaction fail, so nothing is sent
-for them. Results are tried once more. Those that still cannot be written fail too, but stay in memory, and come first
-in the next transaction.
+After a failed transaction the state on disk is not known. So the writer drops the connection, opens the database again,
+and brings it to disk in full before the next transaction. Claims of a failed transaction fail, so nothing is sent for
+them. Results are written a second time. Those that fail again stay in memory, and come first in the next transaction.
 """
 
 import asyncio
@@ -41,8 +40,8 @@ class LedgerWriter:
         path: The ledger.
         session: Does the work of a transaction; its connection belongs to the writer from here on.
         lock: Keeps the note of how far the journal goes.
-        holding: What a new holder writes first.
-        watch: Tells when the file is no longer the one that was opened.
+        holding: Writes the first transaction of a new holder.
+        watch: Detects that the file is no longer the one that was opened.
         loop: The event loop on which callers wait.
     """
 
@@ -69,14 +68,14 @@ class LedgerWriter:
         self._trusted = True
         self._sealing = True
         self._released = False
-        # A daemon: a program that forgets to close its ledger still ends, and the next holder recovers.
+        # A daemon: a program that does not close its ledger still ends, and the next holder recovers.
         self._thread: Final = threading.Thread(target=self._run, name=f"ledger {path.name}", daemon=True)
         self._thread.start()
 
     # On the event loop.
 
     def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
-        """Ask for lines to send."""
+        """Queue a claim of lines to send."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
         self._queue.put(Claim(future, ClaimRequest(limit, budget)))
         return future
@@ -84,22 +83,22 @@ class LedgerWriter:
     def record(
         self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
     ) -> "asyncio.Future[list[LedgerLine]]":
-        """Ask for facts to be recorded; this happens also when the caller no longer waits."""
+        """Queue facts to record; they are recorded also if the caller no longer waits."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
         self._queue.put(Record(future, RecordRequest(changes, rules, doubts)))
         return future
 
     def give_back(self, lines: Sequence[LedgerLine]) -> None:
-        """Return claimed lines whose claimer is gone; nothing was sent for them."""
+        """Queue the return of claimed lines whose caller is gone; nothing was sent for them."""
         if lines:
             self._queue.put(Record(None, given_back(lines)))
 
     def step(self, run: Callable[[LedgerSession], object]) -> "asyncio.Future[Any]":
-        """Ask for a transaction of its own."""
+        """Queue a transaction of its own."""
         return self._ask(run, last=True, plan=False)
 
     def plan(self, run: Callable[[LedgerSession], object] | None, *, last: bool = False) -> "asyncio.Future[Any]":
-        """Ask for a piece of a plan, all of which is one transaction; one plan at a time.
+        """Queue a piece of a plan. All pieces are one transaction; one plan at a time.
 
         Args:
             run: The piece; None rolls back the pieces before it.
@@ -114,7 +113,7 @@ class LedgerWriter:
         return future
 
     def stop(self) -> None:
-        """End after everything asked before, with a last try for what could not be written; blocks until then."""
+        """End after all queued tasks, with a last try for results that could not be written; blocks until then."""
         self._queue.put(Stop(None))
         self._thread.join()
 
@@ -175,7 +174,7 @@ class LedgerWriter:
                 return
         error = self._try([task.request for task in records], [task.request for task in claims])
         if error is not None:
-            # A commit that failed may still be there when the file is read again: such lines were never handed out.
+            # A failed commit may still be on disk when the file is read again. Give its lines back: no caller got them.
             self._kept += [given_back(task.request.lines) for task in claims if task.request.lines]
             for claim in claims:
                 claim.error = failure(self._path, error)
@@ -205,7 +204,7 @@ class LedgerWriter:
         self._answer(claims)
 
     def _try(self, records: list[RecordRequest], claims: list[ClaimRequest]) -> Exception | None:
-        """Write what was kept, records and claims in one transaction; return what went wrong."""
+        """Write kept results, records and claims in one transaction; return the error."""
         if not (self._kept or records or claims):
             return None
         try:
@@ -243,7 +242,7 @@ class LedgerWriter:
         self._answer([task])
 
     def _begin(self) -> None:
-        """Begin a transaction on a connection that can be trusted, as the holder the database knows of."""
+        """Begin a transaction on a trusted connection, with this holder's mark in the database."""
         if not self._trusted:
             self._connect_anew()
         if not self._session.since:
@@ -263,7 +262,7 @@ class LedgerWriter:
         if not self._wal.flush(session.connection):
             raise LedgerError(f"{self._path} cannot be brought to disk: another program keeps reading it")
         if session.since:
-            self._wal.unmark(session.connection)  # the failure may have come between giving the mark and taking it back
+            self._wal.unmark(session.connection)  # the failure may have come between setting the mark and removing it
         self._trusted = True
 
     def _refuse_moved(self) -> None:
@@ -282,7 +281,7 @@ class LedgerWriter:
         self._wal.check_point(connection)
 
     def _seal(self) -> None:
-        """Seal codes that are in clear, where there is a key now; afterwards the `-wal` has none in clear either."""
+        """Seal codes that are in clear, if there is a key now; afterwards the `-wal` has none in clear either."""
         connection, sealed = self._session.connection, False
         while self._sealing:
             connection.execute("BEGIN IMMEDIATE")
@@ -308,12 +307,12 @@ class LedgerWriter:
             self._trusted = False
 
     def _distrust(self) -> None:
-        self._session.forget()
+        self._session.drop_funds()
         self._roll_back()
         self._trusted = False
 
     def _end(self) -> None:
-        self._roll_back()  # a plan that was never finished
+        self._roll_back()  # an unfinished plan
         waited, self._put_off = self._put_off, []
         self._serve(waited)
         self._serve_group([])
@@ -332,12 +331,12 @@ class LedgerWriter:
             session.connection.close()
 
     def _save_all(self) -> None:
-        """Bring everything into the file that is open, whatever its name is now; where it has none, into a new one."""
+        """Bring everything into the open file; if it has no name any more, into a new one."""
         self._wal.flush(self._session.connection)
         if self._watch.gone:
             copy_to(self._session.connection, self._watch.rescue)
 
     def _answer(self, tasks: Sequence[Task]) -> None:
         """Resolve all futures with one call_soon_threadsafe."""
-        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        with suppress(RuntimeError):  # the loop is closed, so no caller waits
             self._loop.call_soon_threadsafe(resolve, tasks)

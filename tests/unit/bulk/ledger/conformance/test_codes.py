@@ -91,7 +91,7 @@ async def test_a_doubted_order_leaves_no_codes(subject: Subject) -> None:
         assert (await ledger.counts()).alarms_total == 0
 
 
-async def test_an_alarm_is_told_once(subject: Subject) -> None:
+async def test_an_alarm_is_recorded_once(subject: Subject) -> None:
     """Every resume reads a pending line again, and no alarm is repeated."""
     async with subject.open() as ledger:
         one, two = await sending(ledger, 1, 1)

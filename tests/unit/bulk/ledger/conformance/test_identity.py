@@ -37,8 +37,8 @@ async def test_rebinding_is_journalled(subject: Subject) -> None:
         assert ledger.identity == OTHERS
         told = [row.reason async for row in ledger.journal(seq=0)]
     assert told == [
-        "from nobody to https://one.example/chef (account abc): first",
-        "from https://one.example/chef (account abc) to https://two.example/chef (account not told): moved",
+        "from none to https://one.example/chef (account abc): first",
+        "from https://one.example/chef (account abc) to https://two.example/chef (account unknown): moved",
     ]
     async with subject.open() as ledger:
         assert ledger.identity == OTHERS

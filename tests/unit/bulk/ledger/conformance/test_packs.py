@@ -66,7 +66,7 @@ async def test_contradictions_and_repeats_are_refused(subject: Subject, chunks: 
     many = [planned(number) for number in range(10, 10 + chunks)]
     async with subject.open() as ledger:
         again = msgspec.structs.replace(planned(1), row=99)
-        with pytest.raises(PlanError, match="row 99, column key: k1 stands in row 2 already"):
+        with pytest.raises(PlanError, match="row 99, column key: k1 is in row 2 already"):
             await ledger.plan("march", each([planned(1), planned(2), *many, again]))
         with pytest.raises(LedgerConflictError, match="key k1"):
             await ledger.plan("march", each([planned(1), *many, planned(1, value=250)]))

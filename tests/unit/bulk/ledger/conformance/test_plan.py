@@ -73,7 +73,7 @@ async def test_a_repeated_row_of_one_plan_is_refused(subject: Subject, apart: in
     lines = [line(n) for n in range(1, apart + 1)]
     again = msgspec.structs.replace(lines[0], row=apart + 7)
     async with subject.open() as ledger:
-        with pytest.raises(PlanError, match=rf"row {apart + 7}, column key: .* stands in row {lines[0].row} already"):
+        with pytest.raises(PlanError, match=rf"row {apart + 7}, column key: .* is in row {lines[0].row} already"):
             await ledger.plan("job", each([*lines, again]))
         assert (await ledger.counts()).rows == 0
         await ledger.plan("job", each(lines))

@@ -43,7 +43,7 @@ async def test_the_result_of_a_cancelled_caller_is_written(subject: Subject) -> 
         assert (await ledger.counts()).issued == 1
 
 
-async def test_closing_waits_for_results_told_before(subject: Subject) -> None:
+async def test_closing_waits_for_earlier_results(subject: Subject) -> None:
     """A result that was told before `aclose` is written before the ledger closes."""
     ledger = subject.open()
     await ledger.open()
@@ -74,7 +74,7 @@ async def test_no_caller_states_a_ledgers_fact(subject: Subject, evidence: Evide
         await ledger.claim(1)
         before = [one async for one in ledger.lines()]
         for one in before:
-            with pytest.raises(LedgerConflictError, match=f"{evidence.value} is for the ledger"):
+            with pytest.raises(LedgerConflictError, match=f"{evidence.value} is stated by the ledger itself only"):
                 await ledger.record([Change(seq=one.seq, evidence=evidence, epoch=one.epoch, reason="r")])
         assert [one async for one in ledger.lines()] == before
 
@@ -134,7 +134,7 @@ async def test_a_stale_fact_is_fenced_off(subject: Subject) -> None:
         assert (after.state, after.order_id) == (LineState.PLACED, 7)
 
 
-async def test_a_result_told_twice_is_written_once(subject: Subject) -> None:
+async def test_a_repeated_result_is_written_once(subject: Subject) -> None:
     """A repeated result is no error and adds no journal row."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1)]))

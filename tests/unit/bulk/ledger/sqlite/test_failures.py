@@ -1,4 +1,4 @@
-"""`sqlite.failures`: a database that failed says why, in words a person can act on."""
+"""`sqlite.failures`: the error of a failed database has a reason that a person can act on."""
 
 import os
 import resource
@@ -21,7 +21,7 @@ def failed(code: int, message: str = "it failed") -> sqlite3.OperationalError:
 
 
 def test_a_failure_names_the_ledger_once() -> None:
-    """What is an error of ours already says all there is to say."""
+    """An error of this package passes unchanged."""
     ours = BudgetError("too much")
     assert failure(Path("march.db"), ours) is ours
     theirs = failure(Path("march.db"), sqlite3.OperationalError("disk I/O error"))
@@ -72,7 +72,7 @@ def test_what_may_not_be_written_is_named(tmp_path: Path, what: str, monkeypatch
 
 
 def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
-    """It was there when the ledger was opened."""
+    """The file was there when the ledger was opened."""
     told = str(failure(tmp_path / "l.db", failed(sqlite3.SQLITE_CANTOPEN)))
     assert told.endswith(f"it failed: No such file or directory ({tmp_path}/l.db)")
 
@@ -89,7 +89,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_another_writer_is_named(tmp_path: Path) -> None:
-    """A lock that does not come free is somebody else's, or no lock at all on a network."""
+    """A lock that stays taken belongs to another program, or locks do not work on a network."""
     told = str(failure(tmp_path / "l.db", failed(sqlite3.SQLITE_BUSY_RECOVERY, "database is locked")))
     assert "database is locked: another program keeps writing" in told
 
@@ -123,7 +123,7 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("left", range(8))
 def test_missing_descriptors_are_named(tmp_path: Path, left: int) -> None:
-    """Wherever in the opening they run out."""
+    """The descriptors may run out at any step of the opening."""
     command = [sys.executable, "-c", EMFILE, str(tmp_path / "l.db"), str(left)]
     told = subprocess.run(command, capture_output=True, text=True, check=False)
     assert told.returncode == 0, told.stderr

@@ -1,4 +1,4 @@
-"""`sqlite.holding`: a new holder finds out whether its file is a copy, what time it is, and what is still in clear."""
+"""`sqlite.holding`: a new holder detects a copy, continues the clock, and seals codes that are in clear."""
 
 import shutil
 import sqlite3
@@ -84,8 +84,8 @@ async def test_a_copy_says_so_until_that_is_settled(tmp_path: Path, how: str) ->
     assert not await copied(path)
 
 
-async def test_an_older_state_in_the_same_file_is_known(tmp_path: Path) -> None:
-    """The place is the same, and only the notes beside it know of later entries."""
+async def test_an_older_state_in_place_is_recognised(tmp_path: Path) -> None:
+    """The place is the same, and only the notes beside it have later entries."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with SqliteLedger(path) as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
@@ -106,7 +106,7 @@ async def test_an_older_state_in_the_same_file_is_known(tmp_path: Path) -> None:
 
 
 async def test_a_restored_folder_is_known(tmp_path: Path) -> None:
-    """With its old notes beside it, and often with the old inode number: file systems give a free number out again."""
+    """It has its old notes beside it, and often its old inode number, which file systems reuse."""
     folder, backup = tmp_path / "job", tmp_path / "backup"
     folder.mkdir()
     path = folder / "l.db"
@@ -147,7 +147,7 @@ async def test_an_older_states_absences_are_not_believed(tmp_path: Path) -> None
 
 
 async def test_a_killed_run_leaves_no_copy(tmp_path: Path) -> None:
-    """The next run goes on; nothing is to be looked up because of it."""
+    """The next run goes on without look-ups of planned rows."""
     path = tmp_path / "l.db"
     killed(path)
     assert not await copied(path)
@@ -156,7 +156,7 @@ async def test_a_killed_run_leaves_no_copy(tmp_path: Path) -> None:
 async def test_an_older_state_after_a_kill_is_refused(
     tmp_path: Path,
 ) -> None:
-    """It cannot be told from a torn one. The error says what lets it in, and then it is a copy."""
+    """It looks like a torn ledger. The error names how to open it, and then it is a copy."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with SqliteLedger(path) as ledger:
         await ledger.plan("march", each([line(1)]))
@@ -172,7 +172,7 @@ async def test_an_older_state_after_a_kill_is_refused(
 
 @pytest.mark.parametrize("in_place", [True, False])
 async def test_a_backup_is_not_mixed_with_another_wal(tmp_path: Path, in_place: bool) -> None:
-    """SQLite would lay the newer pages over the older file, and call the result whole."""
+    """SQLite would write the newer pages over the older file without an error."""
     path, backup = tmp_path / "l.db", tmp_path / "backup"
     async with SqliteLedger(path) as ledger:
         await ledger.plan("march", each([line(1)]))
@@ -261,7 +261,7 @@ async def test_a_new_clock_follows_the_pure_rule(tmp_path: Path) -> None:
 
 
 async def test_a_restart_begins_the_wait_anew_once(tmp_path: Path) -> None:
-    """Nobody knows when the row was sent by the clock of this start, so it counts from the first opening."""
+    """The time since the send is not known, so it counts from the first opening."""
     machine, path = Machine(), tmp_path / "l.db"
     await lost(machine, path)
     machine.restart(off_s=31_536_000)  # or so the wall clock says
@@ -274,7 +274,7 @@ async def test_a_restart_begins_the_wait_anew_once(tmp_path: Path) -> None:
 
 
 async def test_dates_are_the_wall_clocks(tmp_path: Path) -> None:
-    """What a person reads, and what is compared with the vendor's dates, follows the clock on the wall."""
+    """Dates for people, and dates that are compared with the vendor's, follow the wall clock."""
     machine, path = Machine(), tmp_path / "l.db"
     async with ledger_on(machine, path) as ledger:
         await ledger.plan("march", each([line(1)]))

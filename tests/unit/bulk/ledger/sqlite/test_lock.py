@@ -17,7 +17,7 @@ from xoxo_async.errors import LedgerError, LedgerLockedError
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_second_process_is_refused_until_the_holder_dies(tmp_path: Path) -> None:
+async def test_a_second_process_waits_for_the_holders_death(tmp_path: Path) -> None:
     """The lock names who has it, and a killed holder leaves it free."""
     path = tmp_path / "march.db"
     with subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE) as holder:  # noqa: ASYNC220
@@ -42,7 +42,7 @@ async def test_the_same_process_cannot_open_a_ledger_twice(tmp_path: Path) -> No
 
 
 def test_the_file_itself_is_locked_not_its_name(tmp_path: Path) -> None:
-    """Another process that comes by a name with a lock file of its own, as through a bind mount, is refused."""
+    """A process that uses another name with its own lock file, as through a bind mount, is refused."""
     path = tmp_path / "march.db"
     path.write_bytes(b"x")
     lock = FileLock(path)
@@ -70,7 +70,7 @@ except Exception as error:
 
 
 async def test_a_process_opens_its_own_ledger_once(tmp_path: Path) -> None:
-    """Closing the second descriptor would give up the locks that SQLite has through the first one."""
+    """Closing a second descriptor would release SQLite's locks on the first one."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
         await ledger.set_fact("a", "b")
@@ -108,7 +108,7 @@ async def test_a_file_with_two_names_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_removed_lock_file_is_locked_anew(tmp_path: Path) -> None:
-    """Who opened the lock file before it was removed with its ledger never holds the removed one."""
+    """A process with a removed lock file locks the new one instead."""
     path = tmp_path / "march.db"
     first, second = FileLock(path), FileLock(path)
     first.take()
@@ -168,7 +168,7 @@ async def test_every_file_is_private_whatever_the_umask(tmp_path: Path, umask: i
 
 
 async def test_looking_who_holds_a_ledger_makes_no_file(tmp_path: Path) -> None:
-    """Neither where there is none, nor where nobody has it any more."""
+    """No file is made if there is none, and none if the holder is gone."""
     path = tmp_path / "march.db"
     assert (holder_of(path), read_notes(path)) == (None, BLANK)
     assert not list(tmp_path.iterdir())  # noqa: ASYNC240
@@ -181,7 +181,7 @@ async def test_looking_who_holds_a_ledger_makes_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ended", ["cleanly", "in a failure", "killed", "without a write"])
 def test_the_next_holder_reads_what_was_noted(tmp_path: Path, ended: str) -> None:
-    """How far the journal went, which ledger it was, and whether its holder ended in order."""
+    """The notes have the last journal row, the ledger's name, and whether its holder ended cleanly."""
     path = tmp_path / "march.db"
     lock = FileLock(path)
     lock.take()
@@ -207,7 +207,7 @@ def test_the_next_holder_reads_what_was_noted(tmp_path: Path, ended: str) -> Non
 
 
 def test_notes_about_another_ledger_are_removed(tmp_path: Path) -> None:
-    """A new ledger beside the lock file of an old one is not measured by it."""
+    """A new ledger beside an old lock file is not compared with the old notes."""
     path = tmp_path / "march.db"
     lock = FileLock(path)
     lock.take()
@@ -221,7 +221,7 @@ def test_notes_about_another_ledger_are_removed(tmp_path: Path) -> None:
 
 
 def test_a_lock_file_link_is_not_followed(tmp_path: Path) -> None:
-    """Whoever may write beside the ledger must not have another file written to."""
+    """A link beside the ledger must not cause a write to another file."""
     (tmp_path / "victim").write_bytes(b"untouched")
     (tmp_path / "march.db.lock").symlink_to(tmp_path / "victim")
     with pytest.raises(LedgerError, match="cannot be opened"):

@@ -32,7 +32,7 @@ def test_a_runs_fact_is_none_of_the_ledgers(connection: sqlite3.Connection) -> N
 
 
 def test_an_identity_is_read_as_it_was_set(connection: sqlite3.Connection) -> None:
-    """None before that; an account that is not told is empty."""
+    """It is None before that, and an unknown account is empty."""
     assert read_identity(connection) is None
     for one in (Identity("https://a", "1"), Identity("https://a", "")):
         set_identity(connection, one)

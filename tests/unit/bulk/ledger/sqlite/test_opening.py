@@ -1,4 +1,4 @@
-"""`sqlite.opening`: what is no sound ledger is refused with words, and left as it was."""
+"""`sqlite.opening`: a file that is no good ledger is refused with a reason, and stays as it was."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
     ],
 )
 async def test_a_damaged_ledger_is_refused_and_left_alone(tmp_path: Path, how: str, says: str) -> None:
-    """The error says what the file is; the file is not touched, and its lock is let go."""
+    """The error has the reason; the file is unchanged, and its lock is released."""
     path = tmp_path / "march.db"
     await one_placed(path)
     spoil(path, how)
@@ -65,7 +65,7 @@ async def test_a_copy_needs_its_wal(tmp_path: Path) -> None:
         assert await ledger.recover() == 1
 
 
-async def test_a_wal_without_its_ledger_stops_a_new_one(tmp_path: Path) -> None:
+async def test_a_wal_without_its_ledger_is_refused(tmp_path: Path) -> None:
     """SQLite would replay the old WAL into the new file."""
     (tmp_path / "march.db-wal").write_bytes(b"x" * 5000)
     with pytest.raises(LedgerError, match="is gone"):
@@ -74,7 +74,7 @@ async def test_a_wal_without_its_ledger_stops_a_new_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("left", ["half", "nothing", "gone"])
 async def test_a_wal_that_lost_its_end_is_refused(tmp_path: Path, left: str) -> None:
-    """SQLite takes what is left of it for all there was, and those orders would be placed again."""
+    """SQLite accepts a shortened WAL, and the lost orders would be placed again."""
     path, wal = tmp_path / "l.db", tmp_path / "l.db-wal"
     killed(path)
     size = wal.stat().st_size
@@ -93,7 +93,7 @@ async def test_a_wal_that_lost_its_end_is_refused(tmp_path: Path, left: str) -> 
 
 
 async def test_a_wal_left_by_kill_9_is_whole(tmp_path: Path) -> None:
-    """What was committed is there, and the next clean end leaves nothing that a later opening trips over."""
+    """All commits are there, and a later opening after the next clean end succeeds."""
     path = tmp_path / "l.db"
     killed(path)
     for _ in range(2):
@@ -129,7 +129,7 @@ async def test_an_unused_ledger_is_removed_on_demand(tmp_path: Path) -> None:
 
 
 async def test_a_writer_that_cannot_start_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that is out of threads gives everything up that it has opened."""
+    """A process without free threads closes everything that it has opened."""
     path = tmp_path / "l.db"
 
     def refuse(*_args: object) -> None:

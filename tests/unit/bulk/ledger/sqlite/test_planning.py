@@ -51,7 +51,7 @@ def steps(tmp_path: Path) -> Iterator[Steps]:
 
 
 async def planned(steps: Steps, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> tuple[Planned, int]:
-    """Plan lines; return what that did, and how often the end was told."""
+    """Plan lines; return the result, and how often `then` was called."""
     told: list[bool] = []
     outcome = await run_plan(steps, "march", lines, terms, lambda: told.append(True))
     await asyncio.sleep(0)
@@ -76,7 +76,7 @@ async def test_known_lines_are_counted_apart(steps: Steps) -> None:
 
 @pytest.mark.parametrize("where", ["lines", "approve"])
 async def test_an_error_gives_the_plan_up(steps: Steps, where: str) -> None:
-    """The caller's own error comes through, and nobody is told of a plan."""
+    """The caller's own error is raised, and `then` is not called."""
 
     async def lines() -> AsyncIterator[PlannedLine]:
         yield line(1)

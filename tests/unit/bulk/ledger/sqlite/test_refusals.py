@@ -1,4 +1,4 @@
-"""`sqlite.refusals`: what is no sound ledger is refused, and the error says what to do."""
+"""`sqlite.refusals`: a file that is no good ledger is refused, and the error says what to do."""
 
 import os
 import stat
@@ -39,7 +39,7 @@ async def test_a_header_is_read_from_an_open_file(tmp_path: Path) -> None:
 
 
 def test_a_ledger_with_too_few_entries_is_torn(tmp_path: Path) -> None:
-    """More is no harm: what came after the note was committed, too. The error says what to do."""
+    """A ledger with more entries is good, since commits follow the note. The error says what to do."""
     path = tmp_path / "march.db"
     for noted in (0, 99, 100):
         refuse_torn(path, path, 100, noted)
@@ -50,7 +50,7 @@ def test_a_ledger_with_too_few_entries_is_torn(tmp_path: Path) -> None:
 
 
 def test_a_wal_of_another_file_is_refused(tmp_path: Path) -> None:
-    """Where nothing is noted, nothing is refused."""
+    """Without notes no file is refused."""
     path = tmp_path / "march.db"
     refuse_mixed(path, path, "one", "one")
     refuse_mixed(path, path, "one", "")

@@ -1,4 +1,4 @@
-"""`sqlite.session`: what only the holder of the file can prove, and what it reads no more than once."""
+"""`sqlite.session`: facts that only the holder of the file can prove."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`sqlite.statements`: what is read and written in one statement, whatever it is asked about."""
+"""`sqlite.statements`: lines and journal are read and written in a fixed number of statements."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def moved(line: LedgerLine, state: LineState, **facts: object) -> Move:
 
 
 def test_lines_that_are_not_there_are_left_out(connection: sqlite3.Connection) -> None:
-    """Asked for none, there are none."""
+    """No numbers give no lines."""
     assert last_seq(connection) == 0
     add(connection, LineState.PLANNED, LineState.SENDING)
     assert last_seq(connection) == 2
@@ -65,8 +65,8 @@ def test_a_move_is_written_with_its_journal_row(connection: sqlite3.Connection) 
 
 
 @pytest.mark.parametrize("other", [{"state": LineState.PLANNED}, {"epoch": 1}])
-def test_a_stale_move_is_told(connection: sqlite3.Connection, other: dict[str, object]) -> None:
-    """Nothing of that transaction may be committed: somebody else holds the ledger now."""
+def test_a_stale_move_is_reported(connection: sqlite3.Connection, other: dict[str, object]) -> None:
+    """The transaction must not be committed, because another process holds the ledger now."""
     add(connection, LineState.SENDING)
     (line,) = read_lines(connection, [1])
     stale = msgspec.structs.replace(line, **other)

@@ -1,4 +1,4 @@
-"""`sqlite.tasks`: an answer reaches whoever still waits for it, and disturbs nobody else."""
+"""`sqlite.tasks`: a result reaches each caller that still waits for it."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_every_caller_gets_its_own_result() -> None:
-    """A result, an error, or nothing where it waits no more; one that nobody asked for is no trouble."""
+    """It gets a result or an error; a caller that is gone and a task without a caller get nothing."""
     loop = asyncio.get_running_loop()
     good, bad, gone = (Task(loop.create_future()) for _ in range(3))
     good.result, bad.error = 7, LedgerError("no")

@@ -1,4 +1,4 @@
-"""`sqlite.view`: a look at a ledger takes no lock, sees what is committed, and changes not a byte."""
+"""`sqlite.view`: a view of a ledger takes no lock, sees every commit, and changes no byte."""
 
 import os
 import signal

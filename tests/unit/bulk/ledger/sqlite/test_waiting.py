@@ -1,4 +1,4 @@
-"""`sqlite.waiting`: work that was begun ends before its caller goes on, however often that one is cancelled."""
+"""`sqlite.waiting`: work ends before its caller goes on, also if the caller is cancelled."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_the_result_is_the_works() -> None:
-    """Where nobody is cancelled, also when it is an error, and when it is there already."""
+    """Without a cancellation, the caller gets the result or the error, also if it is there already."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     waiting = asyncio.create_task(outlast(work))
     await asyncio.sleep(0)
@@ -42,7 +42,7 @@ async def test_a_cancellation_waits_for_the_work(fails: bool) -> None:
     assert waiting.cancelled()
 
 
-async def test_a_timeout_of_asyncio_is_told_as_one() -> None:
+async def test_a_timeout_of_asyncio_stays_a_timeout() -> None:
     """It comes after the work, and is still a timeout."""
     work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     asyncio.get_running_loop().call_later(0.05, work.set_result, 7)

@@ -1,4 +1,4 @@
-"""`sqlite.wal`: other programs may look at a ledger, and what is missing of it is still found out."""
+"""`sqlite.wal`: other programs may read a ledger, and a missing `-wal` is still detected."""
 
 import shutil
 import sqlite3
@@ -39,7 +39,7 @@ async def test_another_program_may_read_after_a_kill(tmp_path: Path, script: str
         assert (await ledger.counts()).issued == 8
 
 
-async def test_a_reader_that_stays_holds_nobody_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_long_reader_delays_no_writer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It began to read before the run did and goes on: claims and results are written all the same, without a wait."""
     monkeypatch.setattr(wal, "_SOON", 0)  # every commit tries to shorten the -wal
     path = tmp_path / "l.db"
@@ -79,7 +79,7 @@ async def test_the_wal_is_shortened_after_a_reader_ended(tmp_path: Path, monkeyp
 
 
 async def test_a_reader_hides_no_missing_wal(tmp_path: Path) -> None:
-    """The mark is made up for as soon as the reader is gone."""
+    """The mark is written as soon as the reader is gone."""
     path = tmp_path / "l.db"
     await one_placed(path)
     reader = sqlite3.connect(path, isolation_level=None)

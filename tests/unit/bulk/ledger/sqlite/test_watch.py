@@ -1,4 +1,4 @@
-"""`sqlite.watch`: a copy is told from a file that was renamed, and what happens to an open file is noticed."""
+"""`sqlite.watch`: a copy and a renamed file differ, and changes of an open file are detected."""
 
 import os
 import re
@@ -58,8 +58,8 @@ SAID = {
 
 
 @pytest.mark.parametrize("what", TROUBLES)
-def test_what_happens_to_an_open_file_is_told(tmp_path: Path, what: str) -> None:
-    """In words that say what to do, and it is known whether the file is lost when it is closed."""
+def test_a_change_of_an_open_file_is_reported(tmp_path: Path, what: str) -> None:
+    """The text says what to do, and `gone` whether the file is lost when it is closed."""
     (tmp_path / "ledgers").mkdir()
     watched = Watched(tmp_path / "ledgers")
     TROUBLES[what](watched.path)

@@ -1,4 +1,4 @@
-"""`sqlite.writer`: one thread writes; who waits for it may go, and a disk that is full loses no result."""
+"""`sqlite.writer`: one thread writes for all callers, and a full disk loses no result."""
 
 import asyncio
 import shutil
@@ -45,10 +45,8 @@ async def test_a_full_disk_stops_claims_and_keeps_results(tmp_path: Path, monkey
         assert [line.seq for line in await ledger.claim(5)] == [3]
 
 
-async def test_whoever_waits_for_the_writer_shares_one_transaction(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """One fsync for ten claims and a result, asked for by eleven callers while a plan held it up."""
+async def test_waiting_callers_share_one_transaction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten claims and a result that waited for a plan share one fsync."""
     commits = 0
     real = sqlite3.connect
 
@@ -82,7 +80,7 @@ async def test_whoever_waits_for_the_writer_shares_one_transaction(
         assert commits == 2  # the plan's, and theirs
 
 
-async def test_a_bug_in_a_transaction_reaches_its_caller_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_reaches_only_its_own_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It ends as an error that names the ledger; the next one asks a connection opened anew."""
     path = tmp_path / "march.db"
     async with SqliteLedger(path) as ledger:
@@ -188,7 +186,7 @@ async def test_a_connection_is_never_renewed_to_another_file(
 
 
 async def test_a_replaced_ledger_is_not_removed_as_unused(tmp_path: Path) -> None:
-    """What has its name at the end may be somebody's books."""
+    """Another ledger may have its name at the end."""
     path = tmp_path / "march.db"
     await one_placed(tmp_path / "books.db")
     async with SqliteLedger(path, keep_unused=False):
