@@ -1,7 +1,34 @@
 """Decide what a ledger does by itself: claims, doubts, withdrawals. Uses no database; no I/O.
 
-A store reads lines, calls a function of this module, and writes the moves that it returns: each line by compare-and-set
-(see `Move`), with its journal row. `recording` decides about facts that callers state.
+A store reads lines, calls a function of this module, and writes the moves that it returns, each move with its journal
+row and by compare-and-set (see `Move`). Facts that callers state are decided in `recording`. The steps of a store, each
+list in one transaction:
+
+Claim:
+
+1. Open the key of the marks, or fail: nothing is sent whose codes could not be told from those of other lines.
+2. Read as many planned lines as all requests want, in the order in which they are to be sent.
+3. If a request has a budget, read `Funds` in the currency that is kept as `CURRENCY`; see `Funds.after`.
+4. Begin a new epoch, and keep `LAST_SLOT`: the moment of this claim by the ledger's clock.
+5. Call `decide_claims`, write, commit. Only then answer: with `ClaimRequest.refusal` where it is an error, else with
+   `lines`. If the caller is gone, record `recording.given_back`.
+
+Recover: `state_for_all` with `SENDER_DIED`, for the lines that are `sending` in an epoch whose holder is proven dead.
+`at` is a moment after which it surely sent nothing; None where no such moment is known.
+
+Restore: raise the generation, begin a new epoch, forget that the ledger is `copied`, and write a journal row about the
+ledger (`seq` 0). Then `state_for_all` with `LEDGER_RESTORED`, or with `LEDGER_COPIED`, and with `at` now: first for the
+`unknown` lines, then for the `planned` ones. In the other order those that were planned would be counted twice.
+
+Withdraw:
+
+1. Fail with `maybe_sent` while the ledger is `copied`.
+2. Without keys, call `withdraw` for the planned lines that were `never_sent`, shared orders as a whole, and count the
+   lines that travel in them.
+3. With keys, fail if one of them is not there. Call `withdraw` for the shared orders that some of them travel in, and
+   plan the lines of these orders each by itself. Find the keys again, and call `withdraw` for their lines.
+
+A holder whose clock is new (see `LedgerClock.is_new`) writes `counted_anew` for all lines, with its mark.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +41,7 @@ from xoxo_async.bulk.ledger.budget import Funds, commitment, shortage
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.table import Moment, decide
-from xoxo_async.errors import LedgerConflictError
+from xoxo_async.errors import BudgetError, LedgerConflictError
 
 __all__ = [
     "MAY_EXIST",
@@ -54,6 +81,11 @@ class ClaimRequest:
         self.budget: Final = budget
         self.lines: list[LedgerLine] = []
         self.short: str = ""
+
+    @property
+    def refusal(self) -> BudgetError | None:
+        """The error of a request that the budget left without a line; None where it got one, or none is left."""
+        return BudgetError(self.short) if self.short and not self.lines else None
 
 
 def decide_claims(

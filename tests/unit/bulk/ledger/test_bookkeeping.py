@@ -61,6 +61,7 @@ def test_claims_of_one_transaction_share_a_budget() -> None:
     assert taken(decide_claims(claims, [line(n) for n in (1, 2, 3, 4)], MOMENT, funds)) == [1, 2]
     assert claims[0].short == ""
     assert claims[1].short == "row 3 (key k3) may cost 100, and 50 is left of the 350 that may be spent"
+    assert claims[1].refusal is None  # it got a line
 
 
 def test_an_unknown_price_fits_no_budget() -> None:
@@ -68,6 +69,7 @@ def test_an_unknown_price_fits_no_budget() -> None:
     (claim,) = claims = [ClaimRequest(1, 10_000_000)]
     assert decide_claims(claims, [line(1, worth=None)], MOMENT, Funds()) == []
     assert claim.short.startswith("row 1 (key k1): what it may cost is not known")
+    assert str(claim.refusal) == claim.short
     assert decide_claims(claims, [line(1)], MOMENT, Funds(unpriced=("k8", 8))) == []
     assert claim.short.startswith("row 8 (key k8): what it has cost, or may cost, is not known")
 

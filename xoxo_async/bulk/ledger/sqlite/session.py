@@ -30,6 +30,7 @@ from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
     decide_records,
     orders_named,
+    put_alarms,
     seqs_with_codes,
     storable_text,
 )
@@ -177,9 +178,7 @@ class LedgerSession:
             drop_codes(self.connection, lost)
         if alarms := self._settle_codes(dealing, recorded.lines):
             self.write(alarms, moment.now)
-            after = {move.after.seq: move.after for move in alarms}
-            for request in records:
-                request.lines = [after.get(line.seq, line) for line in request.lines]
+            put_alarms(records, alarms)
         self._unpack(recorded.refused_packs, moment.now)
 
     def _decide(
