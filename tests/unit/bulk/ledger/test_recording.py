@@ -9,6 +9,7 @@ import pytest
 from tests.unit.bulk.ledger.ledgers import placed
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
@@ -21,7 +22,6 @@ from xoxo_async.bulk.ledger.recording import (
     storable,
     storable_text,
 )
-from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.table import Moment
 
 MOMENT = Moment(now=1000.0, epoch=9, rules=DEFAULT_RULES)
