@@ -5,7 +5,6 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
-from xoxo_async.bulk.ledger.moves import Move
 
 __all__ = [
     "Funds",
@@ -156,17 +155,17 @@ class Funds(NamedTuple):
     currency: str = ""
     unpriced: tuple[str, int] | None = None
 
-    def after(self, moves: Sequence[Move]) -> "Funds":
-        """Return what is known once some moves are written, so that a store reads its lines only once.
+    def after(self, changed: Sequence[tuple[LedgerLine, LedgerLine]]) -> "Funds":
+        """Return what is known once some changes are written, so that a store reads its lines only once.
 
         A claim without a budget may send an order whose cost nobody can bound. Where one was unpriced before, only a
         look at all lines can tell whether it still is: such funds are read again.
 
         Args:
-            moves: All moves of a transaction.
+            changed: The line before and after each move of a transaction.
         """
-        spent = sum(commitment(move.after, self.currency) - commitment(move.before, self.currency) for move in moves)
-        unpriced = (move.after for move in moves if is_unpriced(move.after, self.currency))
+        spent = sum(commitment(after, self.currency) - commitment(before, self.currency) for before, after in changed)
+        unpriced = (line for _, line in changed if is_unpriced(line, self.currency))
         first = next(((line.key, line.row) for line in unpriced), self.unpriced)
         return self._replace(committed=self.committed + spent, unpriced=first)
 

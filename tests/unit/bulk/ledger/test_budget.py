@@ -16,7 +16,6 @@ from xoxo_async.bulk.ledger.budget import (
     units,
 )
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
-from xoxo_async.bulk.ledger.moves import Move
 
 
 def test_amounts_are_whole_and_rounded_up() -> None:
@@ -89,12 +88,9 @@ def test_funds_follow_what_is_written() -> None:
         sending, state=LineState.PLACED, amount_charged=Decimal("0.0090"), currency="INR", order_id=5
     )
 
-    def moved(before: LedgerLine, after: LedgerLine) -> Move:
-        return Move(before, after, "T", "e", None, "", "")
-
     funds = Funds(1000, "INR")
-    assert funds.after([moved(line, sending)]) == Funds(1100, "INR")
-    assert funds.after([moved(line, sending), moved(sending, placed)]) == Funds(1090, "INR")
+    assert funds.after([(line, sending)]) == Funds(1100, "INR")
+    assert funds.after([(line, sending), (sending, placed)]) == Funds(1090, "INR")
     unpriced = [msgspec.structs.replace(one, worth=None) for one in (line, sending)]
-    assert funds.after([moved(*unpriced)]) == Funds(1000, "INR", ("k", 7))
+    assert funds.after([(unpriced[0], unpriced[1])]) == Funds(1000, "INR", ("k", 7))
     assert Funds(0, "INR", ("old", 1)).after([]) == Funds(0, "INR", ("old", 1))

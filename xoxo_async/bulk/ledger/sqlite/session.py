@@ -256,7 +256,7 @@ class LedgerSession:
         if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._funds is not None:
-            self._funds = self._funds.after(moves)
+            self._funds = self._funds.after([(move.before, move.after) for move in moves])
 
     # Rare work.
 
