@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from enum import Enum
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, Generic, Literal, Protocol, TypeVar, cast, get_args, get_origin
 
@@ -121,6 +120,8 @@ class Operation(Generic[Request, Reply]):
         self._prefix, self._suffix = _envelope(query, tag, root)
         if layout is Layout.FLAT and flag is not SuccessFlag.NONE and flag.value not in _fields(reply):
             raise ConfigError(f"operation {name}: a flat reply declares its flag, {reply!r} has no {flag.value!r}")
+        # Built by the first answer. A `cached_property` would slow down all attributes of the operation.
+        self._decoder: ReplyDecoder[Any] | None = None
         # What `read` asks of every answer, asked once.
         self._keeps_raw: Final = "raw" in _fields(reply)
         self.names_order: Final = "order_id" in _fields(reply)
@@ -165,7 +166,8 @@ class Operation(Generic[Request, Reply]):
         """
         if self._wary:
             return self._read_warily(body)
-        reply: Any = self._decoder.decode(body)
+        decoder = self._decoder or self._build_decoder()
+        reply: Any = decoder.decode(body)
         if self._enveloped:
             data = reply.data
             inner = None if data is None else (data.reply if data.reply is not None else data.also)
@@ -243,11 +245,15 @@ class Operation(Generic[Request, Reply]):
         found = [row.get(name) for row in (inner, *rows) for name in self._proof]
         return any(value or (value == 0 and self.effect is EffectClass.READ) for value in found)
 
-    @cached_property
-    def _decoder(self) -> ReplyDecoder[Any]:
-        """One decoder for the whole envelope, built at first use and then kept."""
+    def _build_decoder(self) -> ReplyDecoder[Any]:
+        """Build one decoder for the whole envelope, at first use, and keep it."""
+        decoder = self._decoder = ReplyDecoder(self._enveloped_reply())
+        return decoder
+
+    def _enveloped_reply(self) -> Any:
+        """Return the type of the whole answer: the reply within the structs that the vendor puts around it."""
         if self.layout is Layout.PLAIN:
-            return ReplyDecoder(self.reply)
+            return self.reply
         inner: Any = self.reply
         if self.layout is Layout.NESTED:
             # A list may be absent, null or blank where the vendor has nothing: all of that is the empty one.
@@ -262,7 +268,7 @@ class Operation(Generic[Request, Reply]):
             for attribute, key in zip(("reply", "also"), self.reply_keys, strict=False)
         ]
         data = msgspec.defstruct("Data", keys, namespace={} if len(keys) > 1 else {"also": None})
-        return ReplyDecoder(msgspec.defstruct("Envelope", [("data", data | None, None)]))
+        return msgspec.defstruct("Envelope", [("data", data | None, None)])
 
     def __repr__(self) -> str:
         return f"Operation({self.name!r}, effect={self.effect.value!r})"

@@ -3,10 +3,10 @@
 import types
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from operator import attrgetter
 from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
+from msgspec.structs import astuple
 
 __all__ = ["Check", "ImplausibleError", "is_list", "money_check", "read_amount"]
 
@@ -100,25 +100,62 @@ def _check_amount(amount: Decimal | None) -> None:
 
 
 def _struct_check(kind: type[msgspec.Struct], known: dict[Any, Check]) -> Check:
-    fields = [field for field in msgspec.structs.fields(kind) if _holds_money(field.type, ())]
-    names = [field.name for field in fields if _is_amount(field.type)]
-    # Of one name alone, an attrgetter returns the value itself and no tuple: so the first name is there twice.
-    amounts_of = attrgetter(*names, names[0]) if names else None
-    others: list[tuple[Callable[[Any], Any], Check]] = []
+    holders = _holders(kind)
+    if len(holders) == 1 and _struct_in(holders[0][1]) is not None:
+        return _wrapper_check(kind, known)
+    amounts = [index for index, one in holders if _is_amount(one)]
+    others: list[tuple[int, Check]] = []
 
     def check(value: Any) -> None:
         if value is None:
             return
-        for get, check_other in others:
-            check_other(get(value))
-        if amounts_of is not None:
-            for amount in amounts_of(value):  # as `_check_amount`, whose call would take longer than the check
-                if amount is not None and not (-31 < amount.adjusted() < 31 and amount.is_finite()):
-                    raise ImplausibleError
+        # One call for all fields, and no call of `_check_amount` for a usual amount: 1 % of an order's instructions.
+        values = astuple(value)
+        for index in amounts:
+            amount = values[index]
+            # The exponent of NaN and of an infinity reads as 0, as that of 1 to 9 does.
+            if amount is not None and not (
+                -31 < (exponent := amount.adjusted()) < 31 and (exponent or amount.is_finite())
+            ):
+                raise ImplausibleError
+        for index, check_other in others:
+            check_other(values[index])
 
     known[kind] = check  # before the checks of its fields are made: one of them may be this
-    others += [(attrgetter(field.name), _check_of(field.type, known)) for field in fields if field.name not in names]
+    others += [(index, _check_of(one, known)) for index, one in holders if index not in amounts]
     return check
+
+
+def _wrapper_check(kind: type[msgspec.Struct], known: dict[Any, Check]) -> Check:
+    """Return the check of structs around one struct, as an envelope is: one loop goes to the innermost of them."""
+    path: list[int] = []
+    holders, innermost = _holders(kind), kind
+    while len(holders) == 1 and (inner := _struct_in(holders[0][1])) is not None:
+        path.append(holders[0][0])
+        innermost, holders = inner, _holders(inner)
+    check_innermost = _check_of(innermost, known)
+
+    def check(value: Any) -> None:
+        for index in path:
+            if value is None:
+                return
+            value = astuple(value)[index]
+        check_innermost(value)
+
+    return check
+
+
+def _holders(kind: type[msgspec.Struct]) -> list[tuple[int, Any]]:
+    """Return the fields of a struct that hold money: the place and the type of each."""
+    fields = enumerate(msgspec.structs.fields(kind))
+    return [(index, field.type) for index, field in fields if _holds_money(field.type, ())]
+
+
+def _struct_in(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the struct that a field holds, or may hold; None for a field of another type."""
+    parts = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    kinds = [one for one in parts if one is not type(None)]
+    return kinds[0] if len(kinds) == 1 and _is_struct(kinds[0]) else None
 
 
 def _tuple_check(kind: Any, known: dict[Any, Check]) -> Check:

@@ -92,3 +92,13 @@ def test_what_was_seen_is_forgotten_after_a_while_and_in_number() -> None:
     seen.note(20_000, "X", of, 4000.0)
     assert seen.record_of(2_000) is None
     assert seen.record_of(20_000) is of
+
+
+def test_orders_seen_are_no_work_for_the_collector() -> None:
+    """An order remembered adds no object that the garbage collector walks."""
+    seen, of = SeenOrders(), record()
+    gc.collect()
+    before = len(gc.get_objects())
+    for order_id in range(1000):
+        seen.note(order_id, f"PO-{order_id}", of, 0.0)
+    assert len(gc.get_objects()) - before < 100

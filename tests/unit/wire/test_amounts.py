@@ -108,12 +108,23 @@ def test_a_struct_that_holds_itself_is_checked_to_the_bottom() -> None:
 
 
 def test_structs_deep_within_structs_are_checked_as_well() -> None:
-    """One function does not check more levels than a person would write; the next one does."""
+    """Structs around one struct are followed to the innermost one, and the check ends where one of them is absent."""
+    assert not holds_bad(Deep6, Deep6())
+    assert not holds_bad(Deep6, Deep6(Deep5(Deep4(Deep3()))))
     for price, expected in ((GOOD, False), (BAD[0], True)):
         value: Any = Basket((Price(price),))
         for kind in (Deep1, Deep2, Deep3, Deep4, Deep5, Deep6):
             value = kind(value)
         assert holds_bad(Deep6, value) is expected
+
+
+@pytest.mark.parametrize("kind", [Price, tuple[Price], tuple[Price, ...], Price | None])
+def test_a_struct_may_hold_money_in_one_field(kind: Any) -> None:
+    """A struct, an optional one, and tuples of structs are each checked in their own way."""
+    around = msgspec.defstruct("Around", [("name", str), ("one", kind)])
+    for amount, expected in ((GOOD, False), (BAD[0], True)):
+        one = Price(amount) if kind in (Price, Price | None) else (Price(amount),)
+        assert holds_bad(around, around("x", one)) is expected
 
 
 def test_each_kind_of_a_union_is_checked_as_itself() -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "OrderLookup",
     "PlaceOrder",
     "place_order",
+    "place_order_of",
     "request_fields",
 ]
 
@@ -120,6 +121,19 @@ def place_order(**order: Unpack[OrderFields]) -> PlaceOrder:
 
     Args:
         **order: The fields of the order, see `OrderFields`.
+
+    Raises:
+        ConfigError: A field is wrong; the message begins with its name.
+        TypeError: A required field is missing, or there is no such field.
+    """
+    return place_order_of(order)
+
+
+def place_order_of(order: OrderFields) -> PlaceOrder:
+    """Do as `place_order` does, for fields that are in one mapping already.
+
+    Args:
+        order: The fields of the order.
 
     Raises:
         ConfigError: A field is wrong; the message begins with its name.

@@ -13,7 +13,7 @@ from xoxo_async.services import checks
 from xoxo_async.services.orders.matching import contradictions, require_order_id, with_po_number
 from xoxo_async.services.orders.operations import GET_ORDER, GET_ORDER_HISTORY, PLACE_ORDER
 from xoxo_async.services.orders.replies import Order, OrderSummary
-from xoxo_async.services.orders.requests import HistoryRequest, OrderFields, OrderLookup, PlaceOrder, place_order
+from xoxo_async.services.orders.requests import HistoryRequest, OrderFields, OrderLookup, PlaceOrder, place_order_of
 from xoxo_async.services.orders.settling import Settling
 
 __all__ = ["OrderService"]
@@ -80,7 +80,7 @@ class OrderService:
             codes = [voucher.code.reveal() for voucher in order.vouchers]
             ```
         """
-        request = place_order(**order)
+        request = place_order_of(order)
         deadline = self._clock() + self._call_s
         try:
             answer = with_po_number(await self._dispatch(PLACE_ORDER, request), request.po_number)

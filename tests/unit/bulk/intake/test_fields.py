@@ -56,7 +56,7 @@ def test_a_po_number_replaces_a_missing_key() -> None:
         ({"denomination": "-5"}, "row 2, column denomination: must be a number above 0, not -5"),
         ({"quantity": True}, "row 2, column quantity: must be a whole number from 1 to 9999, not True"),
         ({"quantity": "1.5"}, "row 2, column quantity: must be a whole number from 1 to 9999, not '1.5'"),
-        ({"notify_receiver": "perhaps"}, "row 2, column notify_receiver: must be true or false, not 'perhaps'"),
+        ({"notify_receiver": "perhaps"}, "row 2, column notify_receiver: must be true or false (yes or no), not 'perh"),
         ({"email": ["a"]}, "row 2, column email: must be a text, not list"),
         ({"details": {"colour": "red"}}, "row 2, column details: must hold the fields of LoungeDetails, "),
         ({"details": {"first_name": "A", "last_name": "B"}}, "row 2, column details: Object missing required field "),
