@@ -1,6 +1,6 @@
 """What a ledger still has to send: how orders add up to shares, and what they may cost at today's price; no I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Final, NamedTuple
 
@@ -8,7 +8,6 @@ import msgspec
 
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.protocol import Pricing, Share
 
 __all__ = ["DOUBTED", "OrderKind", "Piece", "piece_of", "price_of", "repriced", "shares_of", "states_to_send"]
 
@@ -65,12 +64,12 @@ def piece_of(body: str) -> Piece:
     return Piece(request.productId, request.denomination, request.quantity)
 
 
-def price_of(body: str, pricing: Pricing) -> int | None:
+def price_of(body: str, pricing: Callable[[int, Decimal, int], Decimal | None]) -> int | None:
     """Return what an order may cost today, in ten-thousandths; None where nobody knows.
 
     Args:
         body: See `LedgerLine.body`.
-        pricing: What a piece may cost today.
+        pricing: What a piece may cost today, see `protocol.Pricing`.
     """
     return units(pricing(*piece_of(body)))
 
@@ -104,21 +103,21 @@ def states_to_send(*, doubted: bool) -> tuple[LineState, ...]:
     return (LineState.PLANNED, *DOUBTED) if doubted else (LineState.PLANNED,)
 
 
-def shares_of(kinds: Iterable[OrderKind]) -> list[Share]:
-    """Return a backlog, summed by what is bought.
+def shares_of(kinds: Iterable[OrderKind]) -> list[OrderKind]:
+    """Return a backlog with all orders that buy the same as one: the store makes a `Share` of each.
 
-    One unknown amount makes the worth of its share unknown: a sum without it is too low.
+    `worth` is the sum of all of them then. One unknown amount makes the sum unknown: without it, it would be too low.
 
     Args:
         kinds: All orders of the backlog.
     """
-    shares: dict[Piece, Share] = {}
-    for piece, worth, orders, rows in kinds:
-        before = shares.get(piece)
-        total = None if worth is None else worth * orders
+    shares: dict[Piece, OrderKind] = {}
+    for kind in kinds:
+        worth = None if kind.worth is None else kind.worth * kind.orders
+        before = shares.get(kind.piece)
         if before is None:
-            shares[piece] = Share(*piece, orders, rows, total)
+            shares[kind.piece] = kind._replace(worth=worth)
         else:
-            added = None if total is None or before.worth is None else before.worth + total
-            shares[piece] = Share(*piece, before.orders + orders, before.rows + rows, added)
+            total = None if worth is None or before.worth is None else before.worth + worth
+            shares[kind.piece] = OrderKind(kind.piece, total, before.orders + kind.orders, before.rows + kind.rows)
     return list(shares.values())

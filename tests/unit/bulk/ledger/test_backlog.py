@@ -15,7 +15,6 @@ from xoxo_async.bulk.ledger.backlog import (
     states_to_send,
 )
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.protocol import Share
 
 BODY = '{"productId":7,"denomination":0.1,"quantity":3}'
 PIECE = Piece(7, Decimal("0.1"), 3)
@@ -46,11 +45,11 @@ def test_one_unknown_worth_makes_a_share_unknown() -> None:
     other = Piece(8, Decimal(1), 1)
     known, unknown = OrderKind(PIECE, 50, 2, 4), OrderKind(PIECE, None, 1, 1)
     assert shares_of([known, OrderKind(PIECE, 10, 1, 1), OrderKind(other, 7, 1, 1)]) == [
-        Share(*PIECE, 3, 5, 110),
-        Share(*other, 1, 1, 7),
+        OrderKind(PIECE, 110, 3, 5),
+        OrderKind(other, 7, 1, 1),
     ]
     for kinds in ([known, unknown], [unknown, known]):
-        assert shares_of(kinds) == [Share(*PIECE, 3, 5, None)]
+        assert shares_of(kinds) == [OrderKind(PIECE, None, 3, 5)]
 
 
 def test_a_backlog_may_count_doubted_orders() -> None:

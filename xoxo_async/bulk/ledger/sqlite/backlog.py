@@ -46,7 +46,7 @@ def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> li
     for piece, worth, orders, rows in connection.execute(_BACKLOG, (_encode(states_to_send(doubted=doubted)),)):
         product_id, denomination, quantity = piece.split()
         kinds.append(OrderKind(Piece(int(product_id), Decimal(denomination), int(quantity)), worth, orders, rows))
-    return shares_of(kinds)
+    return [Share(*share.piece, share.orders, share.rows, share.worth) for share in shares_of(kinds)]
 
 
 def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:
