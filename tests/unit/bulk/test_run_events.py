@@ -99,7 +99,7 @@ async def test_a_pause_is_reported_once(client: Client, ledger: SqliteLedger, ev
 
 
 async def test_a_pause_repeats_no_words(client: Client, ledger: SqliteLedger, events: list[Event]) -> None:
-    """The reason may name a row's key, or repeat the vendor's words; both may hold an e-mail address."""
+    """The reason may name a row's key, which may be an e-mail address; no event has it, because logs keep events."""
 
     async def refuse(_po_number: str) -> None:
         raise errors.InsufficientFundsError("no funds for anna@example.com")

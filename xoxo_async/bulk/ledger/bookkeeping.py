@@ -1,20 +1,52 @@
 """Decide what a ledger does by itself: claims, doubts, withdrawals. Uses no database; no I/O.
 
-A store reads lines, calls a function of this module, and writes the moves that it returns: each line by compare-and-set
-(see `Move`), with its journal row. `recording` decides about facts that callers state.
+A store reads lines, calls a function of this module, and writes the moves that it returns, each move with its journal
+row and by compare-and-set (see `Move`). Facts that callers state are decided in `recording`. The steps of a store, each
+list in one transaction:
+
+Claim:
+
+1. Open the key of the marks, or fail: nothing is sent whose codes could not be told from those of other lines.
+2. Read as many planned lines as all requests want, in the order in which they are to be sent.
+3. If a request has a budget, read `Funds` in the currency that is kept as `CURRENCY`; see `Funds.after`.
+4. Begin a new epoch, and keep `LAST_SLOT`: the moment of this claim by the ledger's clock.
+5. Call `decide_claims`, write, commit. Only then answer: with `ClaimRequest.refusal` where it is an error, else with
+   `lines`. If the caller is gone, record `recording.given_back`.
+
+Recover: `state_for_all` with `SENDER_DIED`, for the lines that are `sending` in an epoch whose holder is proven dead.
+`at` is a moment after which it surely sent nothing; None where no such moment is known.
+
+Restore: raise the generation, begin a new epoch, forget that the ledger is `copied`, and write a journal row about the
+ledger (`seq` 0). Then `state_for_all` with `LEDGER_RESTORED`, or with `LEDGER_COPIED`, and with `at` now: first for the
+`unknown` lines, then for the `planned` ones. In the other order those that were planned would be counted twice.
+
+Withdraw:
+
+1. Fail with `maybe_sent` while the ledger is `copied`.
+2. Without keys, call `withdraw` for the planned lines that were `never_sent`, shared orders as a whole, and count the
+   lines that travel in them.
+3. With keys, fail if one of them is not there. Call `withdraw` for the shared orders that some of them travel in, and
+   plan the lines of these orders each by itself. Find the keys again, and call `withdraw` for their lines.
+
+A holder whose clock is new (see `LedgerClock.is_new`) writes `counted_anew` for all lines, with its mark.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.ledger.budget import Funds, commitment, shortage
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.table import Moment, decide
-from xoxo_async.errors import LedgerConflictError
+from xoxo_async.errors import BudgetError, LedgerConflictError
 
 __all__ = [
+    "MAY_EXIST",
     "ClaimRequest",
+    "counted_anew",
     "decide_claims",
     "doubt_answers",
     "first_few",
@@ -23,6 +55,9 @@ __all__ = [
     "state_for_all",
     "withdraw",
 ]
+
+MAY_EXIST: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+"""The states in which look-ups go on: an order may exist, and its absence is still counted."""
 
 _SHOWN: Final = 3
 
@@ -46,6 +81,11 @@ class ClaimRequest:
         self.budget: Final = budget
         self.lines: list[LedgerLine] = []
         self.short: str = ""
+
+    @property
+    def refusal(self) -> BudgetError | None:
+        """The error of a request that the budget left without a line; None where it got one, or none is left."""
+        return BudgetError(self.short) if self.short and not self.lines else None
 
 
 def decide_claims(
@@ -88,17 +128,17 @@ def doubt_answers(answers: Iterable[tuple[str, int]], lines: Iterable[LedgerLine
 
     Args:
         answers: poNumber and order id of each answer on that connection.
-        lines: The orders of those poNumbers, as read.
+        lines: The orders of those poNumbers, as read, in any order.
         moment: Who writes, and when.
 
     Returns:
-        What is to be written; the codes of these lines are to be dropped.
+        What is to be written, in order of `seq`; the codes of these lines and their marks are to be dropped.
     """
     named: dict[str, set[int]] = {}
     for po_number, order_id in answers:
         named.setdefault(po_number, set()).add(order_id)
     moves: list[Move] = []
-    for line in lines:
+    for line in sorted(lines, key=attrgetter("seq")):
         if line.order_id not in named.get(line.po_number, ()):
             continue
         change = Change(
@@ -132,6 +172,19 @@ def state_for_all(
     for line in lines:
         moves += _moved(line, Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, at=at), moment)
     return moves
+
+
+def counted_anew(line: LedgerLine, now: float) -> LedgerLine:
+    """Return a line as a ledger keeps it whose clock is new: nobody knows how long the ledger was not used.
+
+    The absence of an order that may exist counts from now on. An older stamp would make it look settled, and it would
+    be bought again.
+
+    Args:
+        line: The line as read.
+        now: Where the new clock begins.
+    """
+    return msgspec.structs.replace(line, last_sent_tick=now) if line.state in MAY_EXIST else line
 
 
 def never_sent(line: LedgerLine) -> bool:

@@ -1,12 +1,23 @@
 """What a job has committed: a claim reserves, an answer settles to what was charged, a certain refusal frees."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 
-__all__ = ["Funds", "Spending", "amount", "commitment", "overcharge", "shortage", "total_committed", "units"]
+__all__ = [
+    "Funds",
+    "Spending",
+    "amount",
+    "commitment",
+    "first_unpriced",
+    "is_unpriced",
+    "overcharge",
+    "shortage",
+    "total_committed",
+    "units",
+]
 
 _UNITS: Final = 10_000
 _ROUNDING: Final = 100
@@ -41,11 +52,24 @@ def commitment(line: LedgerLine, currency: str) -> int:
     """
     if line.state in _FREE:
         return 0
-    if line.state is LineState.PLACED and line.amount_charged is not None and line.currency == currency:
-        charged = units(line.amount_charged)
-        if charged is not None and charged > 0:
-            return charged
-    return line.worth or 0
+    return _charged(line, currency) or line.worth or 0
+
+
+def is_unpriced(line: LedgerLine, currency: str) -> bool:
+    """Return whether nobody can bound what a line has cost, or may cost: then no budget can hold its job.
+
+    Args:
+        line: The line as it stands.
+        currency: The account's.
+    """
+    return line.worth is None and line.state not in _FREE and not _charged(line, currency)
+
+
+def _charged(line: LedgerLine, currency: str) -> int:
+    """Return what a line surely was charged, in ten-thousandths; 0 where nothing says so."""
+    if line.state is not LineState.PLACED or line.amount_charged is None or line.currency != currency:
+        return 0
+    return max(0, units(line.amount_charged) or 0)
 
 
 def overcharge(line: LedgerLine, currency: str) -> str:
@@ -80,6 +104,7 @@ class Spending(NamedTuple):
         charged: What each was charged; None where the vendor did not say.
         currency: Of that charge.
         orders: How many there are.
+        first: The `seq` of the first of them.
     """
 
     state: LineState
@@ -87,6 +112,14 @@ class Spending(NamedTuple):
     charged: Decimal | None
     currency: str
     orders: int
+    first: int
+
+    def line(self) -> LedgerLine:
+        """Return a line that counts as each of them does."""
+        return LedgerLine(
+            self.first, "", "", "", "", 0,
+            state=self.state, worth=self.worth, amount_charged=self.charged, currency=self.currency,
+        )  # fmt: skip
 
 
 def total_committed(groups: Iterable[Spending], currency: str) -> int:
@@ -96,13 +129,17 @@ def total_committed(groups: Iterable[Spending], currency: str) -> int:
         groups: All orders of the job; planned, rejected and cancelled ones may be left out.
         currency: The account's.
     """
-    total = 0
-    for state, worth, charged, charged_in, orders in groups:
-        line = LedgerLine(
-            0, "", "", "", "", 0, state=state, worth=worth, amount_charged=charged, currency=charged_in
-        )  # fmt: skip
-        total += commitment(line, currency) * orders
-    return total
+    return sum(commitment(group.line(), currency) * group.orders for group in groups)
+
+
+def first_unpriced(groups: Iterable[Spending], currency: str) -> int | None:
+    """Return the `seq` of the first order whose cost nobody can bound (see `is_unpriced`); None where there is none.
+
+    Args:
+        groups: All orders of the job; planned, rejected and cancelled ones may be left out.
+        currency: The account's.
+    """
+    return min((group.first for group in groups if is_unpriced(group.line(), currency)), default=None)
 
 
 class Funds(NamedTuple):
@@ -117,6 +154,20 @@ class Funds(NamedTuple):
     committed: int = 0
     currency: str = ""
     unpriced: tuple[str, int] | None = None
+
+    def after(self, changed: Sequence[tuple[LedgerLine, LedgerLine]]) -> "Funds":
+        """Return what is known once some changes are written, so that a store reads its lines only once.
+
+        A claim without a budget may send an order whose cost nobody can bound. Where one was unpriced before, only a
+        look at all lines can tell whether it still is: such funds are read again.
+
+        Args:
+            changed: The line before and after each move of a transaction.
+        """
+        spent = sum(commitment(after, self.currency) - commitment(before, self.currency) for before, after in changed)
+        unpriced = (line for _, line in changed if is_unpriced(line, self.currency))
+        first = next(((line.key, line.row) for line in unpriced), self.unpriced)
+        return self._replace(committed=self.committed + spent, unpriced=first)
 
 
 def shortage(line: LedgerLine, budget: int, funds: Funds, reserved: int) -> str:

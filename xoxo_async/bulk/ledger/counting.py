@@ -1,13 +1,29 @@
 """Add up a store's groups of lines to `Counts`; no I/O."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.lines import (
+    Alarm,
+    Counts,
+    Delivery,
+    Evidence,
+    JournalRow,
+    LedgerLine,
+    LineState,
+    PackedLine,
+)
+from xoxo_async.bulk.ledger.moves import ALARM
 from xoxo_async.bulk.ledger.table import REPORTED_AS
 
-__all__ = ["OrderGroup", "PackedGroup", "add_up"]
+__all__ = ["ALARMS_SHOWN", "TOLD_AT_ONCE", "OrderGroup", "PackedGroup", "add_up", "alarms_of", "is_dealt"]
+
+ALARMS_SHOWN: Final = 100
+"""How many alarms `Counts` has; it counts them all."""
+
+TOLD_AT_ONCE: Final = (Evidence.PERSON_PLACED, Evidence.LATE_PROOF)
+"""A person who names a wrong order reads so at once: that is no alarm, although the journal has it."""
 
 
 class OrderGroup(NamedTuple):
@@ -44,6 +60,36 @@ class PackedGroup(NamedTuple):
     delivery: Delivery
     dealt: bool
     lines: int
+
+
+def is_dealt(order: LedgerLine, line: PackedLine) -> bool:
+    """Return whether a line that shares an order has all its codes: an order's codes are dealt in order of place.
+
+    Args:
+        order: The order.
+        line: A line that travels in it.
+    """
+    return order.state is LineState.PLACED and order.held >= line.end
+
+
+def alarms_of(journal: Iterable[JournalRow], lines: Mapping[int, LedgerLine]) -> tuple[tuple[Alarm, ...], int]:
+    """Return the first alarms, each once however often it was noticed, and how many there are.
+
+    Two entries are the same alarm where they say the same about one line. SQL that says this is much faster, since an
+    alarm may be noticed by every resume; this function is what such SQL has to agree with.
+
+    Args:
+        journal: The journal, oldest first.
+        lines: The lines that it is about, as they stand.
+    """
+    alarms: dict[tuple[int, str], Alarm] = {}
+    for entry in journal:
+        if entry.transition != ALARM or entry.evidence in TOLD_AT_ONCE:
+            continue
+        line = lines[entry.seq]
+        alarm = Alarm(key=line.key, row=line.row, order_id=line.order_id, at=entry.at, text=entry.reason)
+        alarms.setdefault((entry.seq, entry.reason), alarm)
+    return tuple(alarms.values())[:ALARMS_SHOWN], len(alarms)
 
 
 def add_up(

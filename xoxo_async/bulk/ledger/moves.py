@@ -13,8 +13,10 @@ ALARM: Final = "!"
 class Move(NamedTuple):
     """A line before and after a decision, with the facts for its journal row.
 
-    A store writes `after` only where the stored line still has the state and the epoch of `before`; otherwise it
-    writes nothing of the transaction.
+    A store writes `after` only where the stored line is unchanged since `before` was read; otherwise it writes nothing
+    of the transaction. Where several may write at once, state and epoch do not tell that: a look-up, and a row that
+    becomes unwanted, change neither, and one written over the other would have the row sent again. Such a store keeps a
+    revision with each line, raises it with each write, and compares that.
 
     Attributes:
         before: The line as it was.

@@ -1,7 +1,7 @@
 """Which lines share an order, and in which order its codes are dealt to them."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Final
 
@@ -9,17 +9,23 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
 
-__all__ = ["Packer"]
+__all__ = ["Packer", "with_places"]
 
 _PO_READABLE: Final = 74
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 
 class Packer:
-    """Gather lines with the same request, except for poNumber and quantity, into orders."""
+    """Gather lines with the same request, except for poNumber and quantity, into orders.
+
+    Attributes:
+        open: The lines of orders that are not full yet, by key.
+        po_numbers: The same lines, by poNumber.
+    """
 
     def __init__(self) -> None:
         self.open: Final[dict[str, PlannedLine]] = {}
+        self.po_numbers: Final[dict[str, PlannedLine]] = {}
         self._kinds: Final[dict[bytes, list[PlannedLine]]] = {}
 
     def add(self, line: PlannedLine) -> Pack | None:
@@ -35,7 +41,7 @@ class Packer:
         if full > line.room and lines:
             done, lines, full = self._closed(kind), self._kinds.setdefault(kind, []), line.pieces
         lines.append(line)
-        self.open[line.key] = line
+        self.open[line.key] = self.po_numbers[line.po_number] = line
         if done is None and full >= line.room:
             return self._closed(kind)
         return done
@@ -48,8 +54,20 @@ class Packer:
     def _closed(self, kind: bytes) -> Pack:
         lines = tuple(self._kinds.pop(kind))
         for line in lines:
-            del self.open[line.key]
+            del self.open[line.key], self.po_numbers[line.po_number]
         return Pack(lines[0] if len(lines) == 1 else _order(lines), lines)
+
+
+def with_places(lines: Iterable[PlannedLine]) -> Iterator[tuple[int, PlannedLine]]:
+    """Yield the lines of an order, each with the place of its first voucher among the order's; see `PackedLine.first`.
+
+    Args:
+        lines: In the order in which the codes are dealt to them.
+    """
+    first = 0
+    for line in lines:
+        yield first, line
+        first += line.pieces
 
 
 def _kind(line: PlannedLine) -> bytes:

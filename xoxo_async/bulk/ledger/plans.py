@@ -1,7 +1,26 @@
 """Decide which lines of a plan are new, stored or repeated in a ledger. Uses no database; no I/O.
 
-A plan comes in chunks, all in one transaction. A store reads the lines that it has under the keys and poNumbers of a
-chunk (`StoredLine`) and adds the new ones. At the end it reads which of its lines the plan did not name.
+The steps of a store, all in one transaction; no line of it can be claimed, or seen, before it is committed:
+
+1. `check_job` and `check_identity`. The first plan keeps the job, and `PLANNED_AT`: the wall clock, in epoch seconds.
+   The first plan that says so keeps the identity. Each plan keeps its `facts`.
+2. Note the greatest `seq`. If a line is planned or in doubt, follow in `Seen` which lines the plan names: only
+   these can be missing from it.
+3. For each chunk: read the lines that the ledger has under its keys and poNumbers, also of earlier chunks and also
+   those that share an order, and call `Mixed.add`. Add what it returns: orders, lines of packs with their places (see
+   `packing.with_places`), and a journal row (T0) for each order. Where nothing can be packed, a store may insert the
+   chunk at once, and look for contradictions only where a key or poNumber was there (`clash`, `repeated`). After the
+   last chunk, add `Mixed.rest`.
+4. Unless missing lines are kept, find the planned ones that the plan did not name, with those of shared orders one by
+   one, and withdraw `keys_to_withdraw`.
+5. `doubts_of_plan` for the lines in doubt that are no packs. Those that the plan names again are no longer unwanted.
+   Unless missing lines are kept, state `UNWANTED` about the others that are not unwanted yet; count them all.
+6. If a line was planned before, or the plan names a line that the ledger had: reprice with `pricing`, and then read the
+   backlog as shares for `approve`. Otherwise `approve` gets None: the new lines are all of it, at the plan's prices.
+7. If the plan is `restored`, do so now, and not after the plan: a process that dies in between would leave lines that
+   are sent without a look-up.
+8. Await `approve`; it must not write to the ledger. Commit, also where the caller is cancelled from here on. An error
+   anywhere undoes all of this.
 """
 
 from collections.abc import Iterable, Sequence
@@ -59,12 +78,13 @@ class Seen:
     """
 
     def __init__(self, last: int) -> None:
+        self._last: Final = last
         self._bits: Final = bytearray(last // 8 + 1)
         self._packed: Final[dict[int, int]] = {}
 
     def add(self, seq: int) -> None:
         """Note a line that is an order by itself."""
-        if seq // 8 < len(self._bits):
+        if seq <= self._last:
             self._bits[seq // 8] |= 1 << seq % 8
 
     def add_packed(self, pack: int, first: int) -> None:
@@ -72,7 +92,7 @@ class Seen:
         self._packed[pack] = self._packed.get(pack, 0) | 1 << first
 
     def __contains__(self, seq: int) -> bool:
-        return bool(self._bits[seq // 8] & 1 << seq % 8)
+        return seq <= self._last and bool(self._bits[seq // 8] & 1 << seq % 8)
 
     def has_packed(self, pack: int, first: int) -> bool:
         """Return whether a line that shares an order was noted."""
@@ -119,18 +139,22 @@ class Mixed:
         """
         places = self._skip_stored(lines, stored)
         fresh: dict[str, PlannedLine] = {}
+        po_numbers: dict[str, PlannedLine] = {}
         added = Additions(0, [], [])
         twins: list[tuple[str, int, int]] = []
         for place, line in enumerate(lines):
-            twin = self._packer.open.get(line.key) or fresh.get(line.key)
             if place in places:
                 continue
+            twin = self._packer.open.get(line.key) or fresh.get(line.key)
             if twin is not None:
                 if twin.digest != line.digest:
                     raise clash(line.key, line.row, twin.key, twin.row, same_po=False)
                 twins.append((line.key, line.row, twin.row))
                 continue
-            fresh[line.key] = line
+            other = self._packer.po_numbers.get(line.po_number) or po_numbers.get(line.po_number)
+            if other is not None:
+                raise clash(line.key, line.row, other.key, other.row, same_po=True)
+            fresh[line.key] = po_numbers[line.po_number] = line
             if not line.room:
                 added.alone.append(line)
             elif (pack := self._packer.add(line)) is not None:

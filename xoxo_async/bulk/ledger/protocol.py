@@ -82,6 +82,9 @@ if that is not known."""
 Approve = Callable[[Planned, list[Share] | None], Awaitable[None]]
 """Is awaited before a plan becomes durable; an error that it raises undoes the plan.
 
+It may read the ledger, which it sees as it was before the plan. It must not write to it: the write would wait for the
+plan, and the plan for `approve`. So a ledger raises `LedgerError` instead.
+
 It gets the result of the plan, and all planned lines as shares; None means that only the plan's new lines are planned.
 """
 
@@ -119,6 +122,11 @@ class Ledger(Protocol):
     """The store of a run's order lines, and the only record of the run.
 
     Open it with `async with`, or with `open` and `aclose`. Every method raises `LedgerError` when the storage fails.
+
+    A store only reads and writes rows. All stores share what is decided, and in which order: the steps are listed in
+    `recording` (record), `bookkeeping` (claim, recover, restore, withdraw) and `plans` (plan), and the rules are in
+    `backlog`, `budget`, `counting` and `clock`. A store's constructor takes the clock, so that tests can set it. The
+    conformance suite in `tests/unit/bulk/ledger/conformance` runs against every store.
     """
 
     @property
@@ -195,11 +203,13 @@ class Ledger(Protocol):
         Args:
             job: The job's name; a ledger holds one job.
             lines: The lines. A line that is there already, with the same digest, stays as it is.
-            terms: What else the plan has to keep to.
+            terms: What else the plan has to keep to. The first plan also keeps the fact `PLANNED_AT`.
 
         Raises:
             LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
-            PlanError: When planned lines are missing from the plan and may not be; names them.
+            PlanError: When planned lines are missing from the plan and may not be, or when rows of the plan repeat each
+                other; names them.
+            LedgerError: When the ledger holds another job, or another account's orders; or when `approve` writes to it.
         """
         ...
 
@@ -242,7 +252,7 @@ class Ledger(Protocol):
         ...
 
     async def reprice(self, pricing: Pricing) -> None:
-        """Update what orders that are not placed may cost at most.
+        """Update what orders that are not placed may cost at most; `backlog.repriced` is the rule.
 
         Args:
             pricing: What a piece may cost today.
@@ -250,23 +260,27 @@ class Ledger(Protocol):
         ...
 
     async def backlog(self, *, doubted: bool = False) -> list[Share]:
-        """Return what is planned and not sent.
+        """Return what is planned and not sent; `backlog.shares_of` is the rule.
 
         Args:
-            doubted: Whether to count in what may have been sent, and may be sent again.
+            doubted: Whether to count in what may have been sent, and may be sent again, also by a person's word.
         """
         ...
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
         """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable when it returns.
 
+        It keeps the fact `LAST_SLOT` with each claim. If its caller is cancelled, the lines go back.
+
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
-            budget: What the job may cost. A claim reserves what its lines may cost at most; an answer settles that to
-                what was charged, and a certain refusal frees it.
+            budget: What the job may cost, in the currency of the fact `CURRENCY`. A claim reserves what its lines may
+                cost at most; an answer settles that to what was charged, and a certain refusal frees it.
 
         Raises:
             BudgetError: When the next line may cost more than is left of the budget; nothing was taken.
+            LedgerError: When the intent cannot be written, or the key of the code marks cannot be opened: nothing may
+                be sent.
         """
         ...
 
@@ -284,7 +298,7 @@ class Ledger(Protocol):
                 doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
-            For every change, the line as it stands after it; then the lines that came into doubt.
+            For every change, the line as it stands after it; then the lines that came into doubt, in order of `seq`.
 
         Raises:
             LedgerConflictError: When some changes were refused; it names them.
@@ -351,7 +365,10 @@ class Ledger(Protocol):
         ...
 
     async def committed(self) -> Decimal:
-        """Return what the job has cost, and what its orders under way may cost, in the account's currency."""
+        """Return what the job has cost, and what its orders under way may cost, in the account's currency.
+
+        The fact `CURRENCY` names it: a charge in another currency does not count, and the order's worth counts instead.
+        """
         ...
 
     async def get_fact(self, name: str) -> str | None:
@@ -363,5 +380,5 @@ class Ledger(Protocol):
         ...
 
     async def counts(self) -> Counts:
-        """Return the ledger in numbers."""
+        """Return the ledger in numbers; `counting` has the rules."""
         ...

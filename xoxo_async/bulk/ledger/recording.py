@@ -1,8 +1,22 @@
 """Decide about the facts that callers state, in one transaction of a ledger. Uses no database; no I/O.
 
-A store reads the lines that the facts are about, calls `decide_records`, and writes what it returns: each move by
-compare-and-set (see `Move`), its journal row, and what `Recorded` names. If a line has changed meanwhile, the store
-writes nothing, reads again and calls again, which starts from the beginning.
+The steps of a store, all in one transaction:
+
+1. Read the lines that the facts are about. Read what it keeps of the codes of `seqs_with_codes`, open it, and give it
+   to a new `Dealing`.
+2. Call `decide_records`, and write the moves with their journal rows, each move by compare-and-set (see `Move`). If a
+   line has changed meanwhile, write nothing, and start again at 1.
+3. If the unique index on order ids refuses a move, undo 2. Read which lines own `orders_named`, and start again at 1
+   with these lines and with `owners`.
+4. Drop the codes and the marks of `lost_orders`.
+5. Unless the `Dealing` is empty: open the key of the marks. Take the marks of `claims`, and `refuse` those that other
+   lines have, until none is refused. Write `codes_to_keep`, sealed. Read the lines of `Dealing.owners`, write the moves
+   of `alarms`, and call `put_alarms`.
+6. Plan the lines of `refused_packs`, each as an order by itself at the price it has now, with a journal row (T0).
+7. For the `doubts` of each request: read the orders of their poNumbers, call `bookkeeping.doubt_answers`, write the
+   moves, drop the codes and marks of these lines, and append the lines to `lines` of the request. This is in the same
+   transaction: a process that dies must not keep the answers and forget the doubt.
+8. Commit. Only then answer the callers: with `refusal_of` where it is an error, else with `lines`.
 
 An order belongs to one line. The lines as read show the owners of their orders. Two lines that claim one order are
 rare. So a store reads further owners only after its unique index has refused a write, and then calls again with them.
@@ -26,6 +40,7 @@ __all__ = [
     "decide_records",
     "given_back",
     "orders_named",
+    "put_alarms",
     "refusal_of",
     "seqs_with_codes",
     "storable",
@@ -268,6 +283,18 @@ def refusal_of(request: RecordRequest) -> LedgerConflictError | None:
     return LedgerConflictError(
         f"the ledger refused {len(request.refused)} of {len(request.changes)} changes: {first_few(request.refused)}"
     )
+
+
+def put_alarms(requests: Sequence[RecordRequest], alarms: Sequence[Move]) -> None:
+    """Put the lines that alarms have changed into the answers: a code of another line may leave an order pending.
+
+    Args:
+        requests: After `decide_records`.
+        alarms: The moves of `Dealing.alarms`.
+    """
+    after = {move.after.seq: move.after for move in alarms}
+    for request in requests:
+        request.lines = [after.get(line.seq, line) for line in request.lines]
 
 
 def given_back(lines: Sequence[LedgerLine]) -> RecordRequest:

@@ -7,6 +7,7 @@ import pytest
 
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
+    counted_anew,
     decide_claims,
     doubt_answers,
     first_few,
@@ -60,6 +61,7 @@ def test_claims_of_one_transaction_share_a_budget() -> None:
     assert taken(decide_claims(claims, [line(n) for n in (1, 2, 3, 4)], MOMENT, funds)) == [1, 2]
     assert claims[0].short == ""
     assert claims[1].short == "row 3 (key k3) may cost 100, and 50 is left of the 350 that may be spent"
+    assert claims[1].refusal is None  # it got a line
 
 
 def test_an_unknown_price_fits_no_budget() -> None:
@@ -67,6 +69,7 @@ def test_an_unknown_price_fits_no_budget() -> None:
     (claim,) = claims = [ClaimRequest(1, 10_000_000)]
     assert decide_claims(claims, [line(1, worth=None)], MOMENT, Funds()) == []
     assert claim.short.startswith("row 1 (key k1): what it may cost is not known")
+    assert str(claim.refusal) == claim.short
     assert decide_claims(claims, [line(1)], MOMENT, Funds(unpriced=("k8", 8))) == []
     assert claim.short.startswith("row 8 (key k8): what it has cost, or may cost, is not known")
 
@@ -134,6 +137,8 @@ def test_answers_of_a_doubted_connection_are_doubted() -> None:
     assert moves[0].loses_order
     assert "whose answers were not in step" in moves[0].after.error
     assert doubt_answers([], lines, MOMENT) == []
+    both = [line(5, **{**placed, "order_id": 9}), lines[0]]
+    assert [move.after.seq for move in doubt_answers([("po1", 7), ("po5", 9)], both, MOMENT)] == [1, 5]
 
 
 # Withdrawals.
@@ -163,3 +168,11 @@ def test_an_error_names_three_and_counts_the_rest() -> None:
     """An error with a million keys would not help."""
     assert first_few(["a", "b", "c"]) == "a; b; c"
     assert first_few(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
+
+
+@pytest.mark.parametrize("state", LineState)
+def test_a_new_clock_counts_doubt_anew(state: LineState) -> None:
+    """Where an order may exist, and only look-ups can tell: a line that nothing is asked about keeps its stamp."""
+    one = line(1, state=state, last_sent_tick=5.0)
+    anew = state in {LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT}
+    assert counted_anew(one, 70.0) == (msgspec.structs.replace(one, last_sent_tick=70.0) if anew else one)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.unit.bulk.ledger.facts import planned
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
-from xoxo_async.bulk.ledger.packing import Packer
+from xoxo_async.bulk.ledger.packing import Packer, with_places
 
 
 def packed(lines: list[PlannedLine]) -> list[Pack]:
@@ -53,3 +53,9 @@ def test_a_line_alone_stays_itself() -> None:
     """A kind of a single line is ordered under the line's own poNumber."""
     (pack,) = packed([planned(1)])
     assert pack.order == pack.lines[0] == planned(1)
+
+
+def test_codes_are_dealt_from_place_to_place() -> None:
+    """A line begins where the pieces of the one before it end."""
+    lines = [planned(number, pieces) for number, pieces in enumerate((3, 1, 2))]
+    assert [first for first, _ in with_places(lines)] == [0, 3, 4]

@@ -33,7 +33,7 @@ def test_seen_lines_are_separate_from_others() -> None:
     seen = Seen(17)
     for seq in (1, 8, 17, 18, 400):
         seen.add(seq)
-    assert [seq for seq in range(1, 18) if seq in seen] == [1, 8, 17]
+    assert [seq for seq in range(1, 1000) if seq in seen] == [1, 8, 17]
     seen.add_packed(3, 0)
     seen.add_packed(3, 70)
     assert [seen.has_packed(3, first) for first in (0, 1, 70)] == [True, False, True]
@@ -84,6 +84,21 @@ def test_rows_of_one_plan_that_repeat_are_refused() -> None:
         mixed.add([msgspec.structs.replace(again, digest="other")], [])
     with pytest.raises(PlanError, match="row 5, column key"):
         Mixed(0, None).add([again], [known(0, line, seq=1)])
+
+
+def test_two_rows_with_one_po_number_are_refused() -> None:
+    """In one chunk, in a pack that is still open, and where one of the two rows travels alone."""
+    one, other = packable(0, 1)
+    other = msgspec.structs.replace(other, po_number=one.po_number)
+    solo = msgspec.structs.replace(other, room=0)
+    refusal = r"row 2 \(key k1\) has the poNumber of row 1 \(key k0\)"
+    for chunk in ([one, other], [one, solo]):
+        with pytest.raises(LedgerConflictError, match=refusal):
+            Mixed(0, None).add(chunk, [])
+        mixed = Mixed(0, None)
+        mixed.add([one], [])
+        with pytest.raises(LedgerConflictError, match=refusal):
+            mixed.add(chunk[1:], [])
 
 
 def test_a_row_planned_before_is_the_same_row() -> None:

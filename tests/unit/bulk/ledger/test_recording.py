@@ -9,12 +9,14 @@ import pytest
 from tests.unit.bulk.ledger.ledgers import placed
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.moves import ALARM, Move
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
     decide_records,
     given_back,
     orders_named,
+    put_alarms,
     refusal_of,
     seqs_with_codes,
     storable,
@@ -199,3 +201,14 @@ def test_texts_are_cut_to_what_databases_store() -> None:
     assert storable_text("für") == "für"
     assert odd.amount_charged is None
     assert storable(msgspec.structs.replace(odd, amount_charged=Decimal(1))).amount_charged == 1
+
+
+def test_answers_have_the_lines_that_alarms_changed() -> None:
+    """Each caller gets its lines as they stand at the end of the transaction."""
+    line, other = sending(1), sending(2)
+    requests = [decided([one], [placed(one, one.seq)])[1] for one in (line, other)]
+    (after,) = requests[0].lines
+    marked = msgspec.structs.replace(after, error="a code of another line")
+    put_alarms(requests, [Move.of(after, marked, ALARM, found(line, 1))])
+    assert requests[0].lines == [marked]
+    assert [one.seq for one in requests[1].lines] == [2]

@@ -4,9 +4,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import Final
 
+from xoxo_async.bulk.ledger.bookkeeping import MAY_EXIST
 from xoxo_async.bulk.ledger.clock import Boot, LedgerClock
 from xoxo_async.bulk.ledger.facts import LAST_SLOT
-from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.sealing import SEALED_FORM, CodeBox
 from xoxo_async.bulk.ledger.sqlite.codes import write_codes
 from xoxo_async.bulk.ledger.sqlite.lock import Notes
@@ -18,12 +18,12 @@ __all__ = ["Holding", "is_copy", "is_older"]
 
 _SEALED: Final = "sealed"
 _SEAL_CHUNK: Final = 500
-_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
 # The index on states limits this to lines in doubt.
 _LATEST: Final = (
     "SELECT max(max(coalesce(last_sent_tick, 0), coalesce(last_lookup_at, 0))) FROM lines WHERE state IN (?, ?, ?)"
 )
+# What `bookkeeping.counted_anew` says; a test compares the two.
 _DOUBT_FROM: Final = "UPDATE lines SET last_sent_tick = ? WHERE state IN (?, ?, ?)"
 _IN_CLEAR: Final = "SELECT seq, body FROM codes WHERE seq > ? AND body NOT GLOB ? ORDER BY seq LIMIT ?"
 
@@ -94,7 +94,7 @@ class Holding:
         self.ledger: Final = get_meta(connection, "ledger") or ""
         self.copied: Final = is_copy(connection, self._place, notes)
         self.older: Final = is_older(connection, notes)
-        latest: float = connection.execute(_LATEST, _IN_DOUBT).fetchone()[0] or 0.0
+        latest: float = connection.execute(_LATEST, MAY_EXIST).fetchone()[0] or 0.0
         last_slot = float(get_meta(connection, fact(LAST_SLOT)) or 0.0)
         self.clock: Final = LedgerClock(wall, boot, get_meta(connection, "clock") or "", max(latest, last_slot))
         self._sealed_up_to = 0
@@ -109,7 +109,7 @@ class Holding:
         set_metas(connection, facts | ({COPIED: OLDER if self.older else "yes"} if self.copied else {}))
         if self.clock.is_new:
             # It is not known how long ago these were sent, so their absence is counted from now on.
-            connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *_IN_DOUBT))
+            connection.execute(_DOUBT_FROM, (round(self.clock.anchor.now, 3), *MAY_EXIST))
 
     def seal_some(self, connection: sqlite3.Connection) -> bool:
         """Seal voucher codes that a holder without a key kept in clear; a chunk at a time, and only once.

@@ -116,6 +116,7 @@ class SqliteLedger:
         self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
+        self._approving: asyncio.Task[object] | None = None
 
     @property
     def name(self) -> str:
@@ -258,7 +259,8 @@ class SqliteLedger:
         Raises:
             LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
             PlanError: When planned lines are missing from the plan and may not be; names them.
-            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written; or when
+                `approve` writes to it.
         """
         writer = self._writer()
 
@@ -268,8 +270,17 @@ class SqliteLedger:
             if terms.restored:
                 self._copied = False
 
+        async def ask(outcome: Planned, shares: list[Share] | None) -> None:
+            if terms.approve is not None:
+                self._approving = asyncio.current_task()
+                try:
+                    await terms.approve(outcome, shares)
+                finally:
+                    self._approving = None
+
+        asking = msgspec.structs.replace(terms, approve=ask if terms.approve else None)
         async with self._planning:
-            return await run_plan(writer.plan, job, lines, terms, planned)
+            return await run_plan(writer.plan, job, lines, asking, planned)
 
     async def rebind(self, identity: Identity, *, reason: str) -> None:
         """Bind the ledger to another account or address, on a person's word; journalled.
@@ -507,6 +518,10 @@ class SqliteLedger:
     def _writer(self) -> LedgerWriter:
         if self._open is None:
             raise self._not_open()
+        if self._approving is not None and self._approving is asyncio.current_task():
+            # It would wait for the plan's transaction, which waits for `approve`. Other tasks may wait: they go on
+            # once the plan has ended.
+            raise LedgerError("`approve` of a plan wrote to the ledger that is being planned; it may only read")
         return self._open.writer
 
     def _not_open(self) -> LedgerError:

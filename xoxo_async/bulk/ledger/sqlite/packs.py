@@ -10,6 +10,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.lines import Pack, PackedLine, PlannedLine
+from xoxo_async.bulk.ledger.packing import with_places
 
 __all__ = [
     "has_packs",
@@ -64,10 +65,8 @@ def insert_packs(connection: sqlite3.Connection, packs: Sequence[Pack], last: in
     lines: list[tuple[object, ...]] = []
     for seq, (order, packed) in enumerate(packs, last + 1):
         orders.append((seq, *_fixed(order), len(packed), units(order.worth)))
-        first = 0
-        for line in packed:
+        for first, line in with_places(packed):
             lines.append((seq, first, line.pieces, *_fixed(line), units(line.worth)))
-            first += line.pieces
     connection.execute(_ORDER, (_encode(orders),))
     connection.execute(_PACK, (_encode(lines),))
 

@@ -17,7 +17,7 @@ from xoxo_async.bulk.ledger.bookkeeping import (
     state_for_all,
     withdraw,
 )
-from xoxo_async.bulk.ledger.budget import Funds, commitment
+from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
 from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
@@ -30,6 +30,7 @@ from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
     decide_records,
     orders_named,
+    put_alarms,
     seqs_with_codes,
     storable_text,
 )
@@ -177,9 +178,7 @@ class LedgerSession:
             drop_codes(self.connection, lost)
         if alarms := self._settle_codes(dealing, recorded.lines):
             self.write(alarms, moment.now)
-            after = {move.after.seq: move.after for move in alarms}
-            for request in records:
-                request.lines = [after.get(line.seq, line) for line in request.lines]
+            put_alarms(records, alarms)
         self._unpack(recorded.refused_packs, moment.now)
 
     def _decide(
@@ -257,9 +256,7 @@ class LedgerSession:
         if not self.noted:
             raise LedgerConflictError("a line changed while it was being written: something else writes to this ledger")
         if self._funds is not None:
-            currency = self._funds.currency
-            spent = sum(commitment(move.after, currency) - commitment(move.before, currency) for move in moves)
-            self._funds = self._funds._replace(committed=self._funds.committed + spent)
+            self._funds = self._funds.after([(move.before, move.after) for move in moves])
 
     # Rare work.
 

@@ -57,7 +57,9 @@ def fields(names: Iterable[str], first: int = 0) -> str:
 _READ_SEQS: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq IN (SELECT value FROM json_each(?)))"
 _READ_STATE: Final = f"SELECT {_AS_JSON}, seq FROM lines WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?"
 _READ_ALL: Final = f"{_GATHER} (SELECT {_AS_JSON} FROM lines WHERE seq > ? ORDER BY seq LIMIT ?)"
-# A compare-and-set: the line must not have changed since the decision.
+# A compare-and-set: the line must still be what the decision was made on. State and epoch suffice here, where `Move`
+# asks for a revision: each line is read in the transaction that writes it, and BEGIN IMMEDIATE lets no other connection
+# write meanwhile. So this finds a mistake in this package, and never a second writer's look-up.
 _MOVE: Final = (
     f"UPDATE lines SET {', '.join(f'{name} = new.{name}' for name in _MOVING)} FROM"
     f" (SELECT {fields(('seq', 'was_state', 'was_epoch', *_MOVING))} FROM json_each(?)) AS new"

@@ -1,11 +1,13 @@
 """The SQL of a ledger's sums: its numbers, its alarms, and what the job has committed."""
 
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
 import sqlite3
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.bulk.ledger.budget import Funds, Spending, total_committed
-from xoxo_async.bulk.ledger.counting import OrderGroup, PackedGroup, add_up
+from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total_committed
+from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 
 __all__ = ["count", "read_committed", "read_funds"]
@@ -21,21 +23,18 @@ _PACKED: Final = (
 )
 # A refused order that gave its lines back is no longer a pack.
 _PACKS: Final = "SELECT count(DISTINCT pack) FROM packed_lines WHERE unpacked = 0"
-# A wrong order id of a person raises an error at once, so it is no alarm.
+_QUOTED: Final = ", ".join(f"'{fact.value}'" for fact in TOLD_AT_ONCE)
+# What `counting.alarms_of` says, in SQL: the index of alarms makes it fast, and a test compares the two.
 _ALARMS: Final = (
     "SELECT key, row, lines.order_id, min(at), reason FROM journal JOIN lines USING (seq)"
-    " WHERE transition = '!' AND journal.evidence NOT IN ('person_placed', 'late_proof')"
+    f" WHERE transition = '!' AND journal.evidence NOT IN ({_QUOTED})"
     " GROUP BY seq, reason ORDER BY min(id)"
 )
-_SHOWN: Final = 100
 _COMMITTED: Final = (
-    "SELECT state, worth, amount_charged, currency, count(*) FROM lines"
+    "SELECT state, worth, amount_charged, currency, count(*), min(seq) FROM lines"
     " WHERE state NOT IN ('planned', 'rejected', 'cancelled') GROUP BY state, worth, amount_charged, currency"
 )
-_UNPRICED: Final = (
-    "SELECT key, row FROM lines WHERE worth IS NULL AND state NOT IN ('planned', 'rejected', 'cancelled')"
-    " AND NOT (state = 'placed' AND currency = ? AND CAST(amount_charged AS REAL) > 0) LIMIT 1"
-)
+_KEY: Final = "SELECT key, row FROM lines WHERE seq = ?"
 
 
 def count(connection: sqlite3.Connection) -> Counts:
@@ -60,12 +59,12 @@ def count(connection: sqlite3.Connection) -> Counts:
 
 def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:
     """Return the first alarms, each once, and how many there are."""
-    rows = connection.execute(f"{_ALARMS} LIMIT {_SHOWN + 1}").fetchall()
+    rows = connection.execute(f"{_ALARMS} LIMIT {ALARMS_SHOWN + 1}").fetchall()
     alarms = [Alarm(key=key, row=row, order_id=order_id, at=at, text=text) for key, row, order_id, at, text in rows]
     total = len(rows)
-    if total > _SHOWN:
-        total = connection.execute(f"SELECT count(*) FROM ({_ALARMS})").fetchone()[0]  # noqa: S608 - of this module
-    return tuple(alarms[:_SHOWN]), total
+    if total > ALARMS_SHOWN:
+        total = connection.execute(f"SELECT count(*) FROM ({_ALARMS})").fetchone()[0]
+    return tuple(alarms[:ALARMS_SHOWN]), total
 
 
 def read_committed(connection: sqlite3.Connection, currency: str) -> int:
@@ -75,11 +74,7 @@ def read_committed(connection: sqlite3.Connection, currency: str) -> int:
         connection: To read with.
         currency: The account's.
     """
-    groups = (
-        Spending(LineState(state), worth, _decimal(charged), charged_in, orders)
-        for state, worth, charged, charged_in, orders in connection.execute(_COMMITTED)
-    )
-    return total_committed(groups, currency)
+    return total_committed(_read_spending(connection), currency)
 
 
 def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
@@ -89,8 +84,19 @@ def read_funds(connection: sqlite3.Connection, currency: str) -> Funds:
         connection: To read with.
         currency: The account's.
     """
-    unpriced: tuple[str, int] | None = connection.execute(_UNPRICED, (currency,)).fetchone()
-    return Funds(0 if unpriced else read_committed(connection, currency), currency, unpriced)
+    groups = _read_spending(connection)
+    unpriced = first_unpriced(groups, currency)
+    if unpriced is None:
+        return Funds(total_committed(groups, currency), currency)
+    key, row = connection.execute(_KEY, (unpriced,)).fetchone()
+    return Funds(0, currency, (key, row))
+
+
+def _read_spending(connection: sqlite3.Connection) -> list[Spending]:
+    return [
+        Spending(LineState(state), worth, _decimal(charged), charged_in, orders, first)
+        for state, worth, charged, charged_in, orders, first in connection.execute(_COMMITTED)
+    ]
 
 
 def _decimal(text: str | None) -> Decimal | None:

@@ -28,7 +28,7 @@ from xoxo_async.bulk.ledger.sqlite.statements import last_row
 from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
-from xoxo_async.errors import BudgetError, BulkError, LedgerError
+from xoxo_async.errors import BulkError, LedgerError
 
 __all__ = ["LedgerWriter"]
 
@@ -191,8 +191,7 @@ class LedgerWriter:
             else:
                 record.error = refusal_of(record.request)
         for claim in claims:
-            if claim.request.short and not claim.request.lines:
-                claim.error = BudgetError(claim.request.short)
+            claim.error = claim.error or claim.request.refusal
         for task in group:
             task.result = task.request.lines
         self._answer(group)

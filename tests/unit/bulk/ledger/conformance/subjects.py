@@ -39,6 +39,10 @@ class Subject(Protocol):
         """
         ...
 
+    def beside(self) -> AbstractAsyncContextManager[Ledger] | None:
+        """Return a second opening to write, at work while the first one is; None where only one holder is let in."""
+        ...
+
     def look(self) -> AbstractAsyncContextManager[Ledger] | None:
         """Return an opening that only reads, also while somebody writes; None where the store has none."""
         ...
@@ -68,6 +72,9 @@ class SqliteSubject:
     def open(self, *, codes_key: str = "", store_codes: bool = True) -> SqliteLedger:
         """Open the file."""
         return SqliteLedger(self._file, clock=lambda: self.now, codes_key=codes_key, store_codes=store_codes)
+
+    def beside(self) -> None:
+        """The lock of the file lets one holder in."""
 
     def look(self) -> SqliteLedger:
         """Open the file without its lock."""

@@ -8,7 +8,7 @@ import pytest
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.facts import alone, fact, packable, planned
 from tests.unit.bulk.ledger.ledgers import each
-from xoxo_async.bulk.ledger.lines import Evidence
+from xoxo_async.bulk.ledger.lines import Evidence, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger, Share
 from xoxo_async.errors import BudgetError
 
@@ -49,6 +49,20 @@ async def test_the_backlog_includes_doubted_lines_when_asked(subject: Subject) -
         await ledger.record([fact(lost, Evidence.OUTCOME_LOST), fact(placed, Evidence.ANSWERED_PLACED, charged=100)])
         assert [share.orders for share in await ledger.backlog()] == [1]
         assert [share.orders for share in await ledger.backlog(doubted=True)] == [2]
+
+
+async def test_a_line_left_to_a_person_may_cost(subject: Subject) -> None:
+    """A person may have it sent again: it is in the backlog of doubted lines, and takes the higher price of both."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(alone(0)))
+        (one,) = await ledger.claim(1)
+        for evidence in (Evidence.REFUSED_UNCLEAR, Evidence.LOOKUPS_EXHAUSTED):
+            (one,) = await ledger.record([fact(one, evidence)])
+        assert one.state is LineState.MANUAL
+        await ledger.reprice(lambda _product, value, count: value * count * 2)
+        assert await worths(ledger) == {"k0": 2_000_000}
+        assert await ledger.backlog() == []
+        assert await ledger.backlog(doubted=True) == [Share(1001, Decimal(100), 1, 1, 1, 2_000_000)]
 
 
 async def test_new_prices_bind_lines_not_placed(subject: Subject) -> None:

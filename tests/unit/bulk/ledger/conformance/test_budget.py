@@ -122,3 +122,15 @@ async def test_the_running_sum_is_the_lines_sum(subject: Subject, seed: int) -> 
         with pytest.raises(BudgetError, match="is left of the 1000"):
             await drained(ledger, budget)
         assert sum([commitment(one, "INR") async for one in ledger.lines()]) <= 1000 * 10_000
+
+
+async def test_an_unpriced_claim_ends_all_budgets(subject: Subject) -> None:
+    """A claim without a budget sends an order that nobody can bound, between two claims under one."""
+    unpriced = msgspec.structs.replace(planned(1, room=0), worth=None)
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([planned(0, room=0), unpriced, planned(2, room=0)]))
+        await ledger.set_fact("currency", "INR")
+        assert len(await ledger.claim(1, budget=Decimal(1000))) == 1
+        assert len(await ledger.claim(1)) == 1
+        with pytest.raises(BudgetError, match=r"row 2 \(key k1\): what it has cost"):
+            await ledger.claim(1, budget=Decimal(1000))

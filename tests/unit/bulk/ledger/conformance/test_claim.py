@@ -7,6 +7,7 @@ import pytest
 
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.ledgers import each, line
+from xoxo_async.bulk.ledger.facts import LAST_SLOT
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 
 pytestmark = pytest.mark.anyio
@@ -74,3 +75,17 @@ async def test_a_line_given_back_is_claimed_again(subject: Subject) -> None:
         (again,) = await ledger.claim(1)
         assert (again.attempts, again.suspect) == (2, False)
         assert again.epoch > one.epoch
+
+
+async def test_the_last_slot_is_kept(subject: Subject) -> None:
+    """Each claim keeps when it was, by the ledger's clock, so that the next run keeps its distance."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1), line(2)]))
+        assert await ledger.get_fact(LAST_SLOT) is None
+        for _ in range(2):
+            subject.now += 10
+            await ledger.claim(1)
+            assert float(await ledger.get_fact(LAST_SLOT) or 0) == pytest.approx(ledger.now(), abs=0.001)
+        last = await ledger.get_fact(LAST_SLOT)
+    async with subject.open() as ledger:
+        assert await ledger.get_fact(LAST_SLOT) == last

@@ -77,6 +77,20 @@ async def test_a_code_stays_with_its_first_line(subject: Subject, together: bool
             assert (counts.issued, counts.pending, counts.alarms_total) == (1, 1, 1)
 
 
+async def test_a_doubted_order_leaves_no_codes(subject: Subject) -> None:
+    """The codes of an answer out of step (T16) may be another line's: they are dropped, and free for it."""
+    async with subject.open() as ledger:
+        one, two = await sending(ledger, 1, 1)
+        await ledger.record([told(one, FIRST, "AAAA")])
+        (doubted,) = await ledger.record([], doubts=[(one.po_number, 501)])
+        found = Change(seq=one.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=doubted.epoch, order_id=501)
+        await ledger.record([found])
+        assert await kept(ledger) == {"k0": [], "k1": []}
+        (after,) = await ledger.record([told(two, FIRST, "AAAA")])
+        assert after.delivery is Delivery.DELIVERED
+        assert (await ledger.counts()).alarms_total == 0
+
+
 async def test_an_alarm_is_recorded_once(subject: Subject) -> None:
     """Every resume reads a pending line again, and no alarm is repeated."""
     async with subject.open() as ledger:

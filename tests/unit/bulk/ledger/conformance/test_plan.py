@@ -5,12 +5,14 @@ from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Literal
 
+import anyio
 import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each, line
+from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
 from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
@@ -52,6 +54,17 @@ async def test_a_failed_plan_leaves_nothing(subject: Subject) -> None:
         with pytest.raises(LedgerError, match="holds the job 'april'"):
             await ledger.plan("march", each([line(1)]))
         assert ledger.job == "april"
+
+
+@pytest.mark.parametrize("room", [0, 10])
+async def test_two_rows_of_a_plan_share_no_po_number(subject: Subject, room: int) -> None:
+    """Where the first row may share an order as well: the error names both rows, and nothing is planned."""
+    one = planned(0, room=room)
+    other = msgspec.structs.replace(planned(1), po_number=one.po_number)
+    async with subject.open() as ledger:
+        with pytest.raises(LedgerConflictError, match=r"row 2 \(key k1\) has the poNumber of row 1"):
+            await ledger.plan("march", each([one, other]))
+        assert (await ledger.counts()).rows == 0
 
 
 @pytest.mark.parametrize("apart", [1, 1500])
@@ -172,3 +185,42 @@ async def test_facts_are_kept_with_their_plan(subject: Subject) -> None:
         assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("1", "2")
         await ledger.plan("march", each([planned(1, room=0)]), PlanTerms(facts={"a": "3"}))
         assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("3", "2")
+
+
+async def test_the_first_plan_keeps_its_date(subject: Subject) -> None:
+    """An order that is older than the job is not the job's, whatever is planned later."""
+    began = subject.now
+    async with subject.open() as ledger:
+        for number in range(2):
+            await ledger.plan("march", each([planned(number, room=0)]))
+            assert float(await ledger.get_fact(PLANNED_AT) or 0) == pytest.approx(began, abs=0.001)
+            subject.now += 1000
+
+
+async def test_a_plan_prices_what_was_there(subject: Subject) -> None:
+    """Rates move between two plans: `approve` is asked about today's price of earlier lines."""
+    asked: list[int | None] = []
+
+    async def look(_planned: Planned, shares: list[Share] | None) -> None:
+        asked.extend(share.worth for share in shares or ())
+
+    terms = PlanTerms(pricing=lambda _product, value, count: value * count * 2, approve=look)
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([planned(0, room=0)]))
+        await ledger.plan("march", each([planned(0, room=0)]), terms)
+        assert asked == [2_000_000]
+        assert [one.worth async for one in ledger.lines()] == [2_000_000]
+
+
+async def test_approve_writes_nothing(subject: Subject) -> None:
+    """What `approve` would write waits for the plan, and the plan for `approve`: that is an error and no deadlock."""
+
+    async def write(_planned: Planned, _shares: list[Share] | None) -> None:
+        await ledger.set_fact("a", "b")
+
+    async with subject.open() as ledger:
+        with anyio.fail_after(30), pytest.raises(LedgerError, match="approve"):
+            await ledger.plan("march", each([planned(0, room=0)]), PlanTerms(approve=write))
+        assert (await ledger.counts()).rows == 0
+        await ledger.set_fact("a", "c")
+        assert await ledger.get_fact("a") == "c"

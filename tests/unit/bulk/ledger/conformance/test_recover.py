@@ -6,6 +6,7 @@ from tests.unit.bulk.ledger.conformance.subjects import Subject, killed_while_se
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio
@@ -44,6 +45,20 @@ async def test_restoring_doubts_planned_and_unknown_lines(subject: Subject) -> N
         assert told == ["generation 2: the disk died", "generation 3: and again"]
 
 
+async def test_restoring_refuses_what_was_sent_before(subject: Subject) -> None:
+    """It begins a new epoch, so that a fact about an earlier send says nothing of the line any more."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1)]))
+        (sent,) = await ledger.claim(1)
+        lost = Change(seq=sent.seq, evidence=Evidence.OUTCOME_LOST, epoch=sent.epoch)
+        await ledger.record([lost])
+        await ledger.restored(reason="the disk died")
+        (after,) = [one async for one in ledger.lines()]
+        assert after.epoch > sent.epoch
+        with pytest.raises(LedgerConflictError, match=f"in epoch {after.epoch}"):
+            await ledger.record([lost])
+
+
 async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
     """The lost ledger may have sent the line a moment ago, so the settling time begins now."""
     began = subject.now
@@ -72,10 +87,11 @@ async def test_a_persons_word_leaves_no_foreign_rows(subject: Subject) -> None:
 
 
 async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
-    """The next holder counts absence from the last moment at which the dead one may have sent a byte."""
+    """Absence counts from the death, or from the end of the hold where that is not known; never from the claim."""
     async with subject.open() as ledger:
         await ledger.plan("march", each([line(1), line(2)]))
     killed_while_sending(subject)
+    subject.now += 30
     subject.prove_death()
     async with subject.open() as ledger:
         (claimed,) = [one async for one in ledger.lines(states=(LineState.SENDING,))]
@@ -83,7 +99,7 @@ async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
         lines = [one async for one in ledger.lines()]
         assert [(one.state, one.suspect) for one in lines] == [(LineState.UNKNOWN, True), (LineState.PLANNED, False)]
         assert lines[0].epoch > claimed.epoch
-        assert (lines[0].last_sent_tick or 0.0) >= (claimed.last_sent_tick or 0.0)
+        assert ledger.now() <= (lines[0].last_sent_tick or 0.0) <= subject.now - 30 + MAX_HOLD_S
         stale = Change(seq=claimed.seq, evidence=Evidence.NOT_PROCESSED, epoch=claimed.epoch)
         with pytest.raises(LedgerConflictError):
             await ledger.record([stale])

@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.bulk.ledger.ledgers import codes_of_order, each, killed, line, one_placed, placed
 from tests.unit.bulk.ledger.machines import Machine
+from xoxo_async.bulk.ledger.bookkeeping import counted_anew
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import LedgerError
@@ -238,6 +239,25 @@ async def test_a_run_in_the_future_ends_its_wait(tmp_path: Path, restart: bool) 
             one = await absent(ledger)
             machine.pass_s(10)
     assert one.state is LineState.PLANNED
+
+
+async def test_a_new_clock_follows_the_pure_rule(tmp_path: Path) -> None:
+    """`counted_anew` says which lines get another stamp; the others keep theirs."""
+    machine, path = Machine(), tmp_path / "l.db"
+    async with ledger_on(machine, path) as ledger:
+        await ledger.plan("march", each([line(number) for number, _ in enumerate(LineState, 1)]))
+    with sqlite3.connect(path) as connection:
+        for number, state in enumerate(LineState, 1):
+            values = (state.value, machine.wall - 500 - number, number)
+            connection.execute("UPDATE lines SET state = ?, last_sent_tick = ? WHERE seq = ?", values)
+    connection.close()
+    async with ledger_on(machine, path) as ledger:
+        before = [one async for one in ledger.lines()]
+        machine.restart(off_s=3600)
+    async with ledger_on(machine, path) as ledger:
+        began = round(ledger.now(), 3)
+        await ledger.set_fact("a", "b")
+        assert [one async for one in ledger.lines()] == [counted_anew(one, began) for one in before]
 
 
 async def test_a_restart_begins_the_wait_anew_once(tmp_path: Path) -> None:
