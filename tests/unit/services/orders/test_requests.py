@@ -126,7 +126,7 @@ def test_a_missing_line_of_an_address_is_named(missing: str) -> None:
         ({"po_number": "1.23457E+14"}, "po_number is .*: a spreadsheet"),
         ({"tag": "a\x00"}, "tag"),
         ({"notify_receiver": True}, "notify_receiver needs an email"),
-        ({"notify_admin": 2}, "notify_admin must be true or false (yes or no), not 2"),
+        ({"notify_admin": 2}, "notify_admin must be true or false .yes or no., not 2"),
         ({"notify_receiver": "no"}, "notify_receiver must be true or false"),
         ({"details": {"loungeData": {}}}, "details"),
         ({"details": AirmilesDetails(loyalty_member_id=" ")}, "loyalty_member_id"),
