@@ -41,12 +41,16 @@ def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> li
         connection: To read with.
         doubted: Whether to include orders in doubt, which may be sent again.
     """
-    connection.create_function("piece", 1, lambda body: "{} {} {}".format(*piece_of(body)), deterministic=True)
+    connection.create_function("piece", 1, _piece_text, deterministic=True)
     kinds: list[OrderKind] = []
     for piece, worth, orders, rows in connection.execute(_BACKLOG, (_encode(states_to_send(doubted=doubted)),)):
         product_id, denomination, quantity = piece.split()
         kinds.append(OrderKind(Piece(int(product_id), Decimal(denomination), int(quantity)), worth, orders, rows))
     return [Share(*share.piece, share.orders, share.rows, share.worth) for share in shares_of(kinds)]
+
+
+def _piece_text(body: str) -> str:
+    return "{} {} {}".format(*piece_of(body))
 
 
 def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:
