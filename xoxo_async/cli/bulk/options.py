@@ -75,13 +75,23 @@ spend_options: Final[Decorator] = with_options(
 )  # fmt: skip
 """The flags of commands that place orders."""
 
+
+def _or_refuse(_ctx: click.Context, _param: click.Parameter, value: str | None) -> str:
+    """Return `refuse` where neither flag is given.
+
+    This is no `default=`: click 8.1 takes any default of a flag with a value as that value, so `--withdraw-missing`
+    would hold for every command without flags.
+    """
+    return value or "refuse"
+
+
 row_options: Final[Decorator] = with_options(
     click.option("--pack", is_flag=True,
                  help="Put rows with one product and value that need only codes into shared orders."),
     click.option("--skip-invalid", is_flag=True, help="Leave out bad rows (exit 3) instead of sending nothing."),
-    click.option("--withdraw-missing", "missing", flag_value="withdraw", default="refuse",
+    click.option("--withdraw-missing", "missing", flag_value="withdraw", callback=_or_refuse,
                  help="Withdraw planned rows of the ledger that ORDERS lacks."),
-    click.option("--keep-missing", "missing", flag_value="keep",
+    click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,
                  help="Send planned rows of the ledger that ORDERS lacks."),
 )  # fmt: skip
 """The flags that decide how rows become orders."""

@@ -40,6 +40,20 @@ def test_a_plan_may_be_kept_in_a_ledger(command: Command) -> None:
     assert command("bulk", "status", "--ledger", "march.db", "--json").facts["not_sent"] == 1
 
 
+def test_missing_rows_are_refused_without_a_flag(command: Command) -> None:
+    """This holds with each release of click: some take the default of a flag for its value."""
+    Path("orders.csv").write_text(f"{HEADER}A,1001,500\nB,1001,500\n")
+    plan = ("bulk", "plan", "orders.csv", "--ledger", "march.db", "--sandbox")
+    assert command(*plan).code == 0
+    Path("orders.csv").write_text(f"{HEADER}A,1001,500\n")
+    refused = command(*plan)
+    assert (refused.code, "lacks 1 planned row" in refused.err) == (2, True)
+    assert command("bulk", "status", "--ledger", "march.db", "--json").facts["states"] == {"planned": 2}
+    assert command(*plan, "--withdraw-missing").code == 0
+    states = command("bulk", "status", "--ledger", "march.db", "--json").facts["states"]
+    assert states == {"planned": 1, "cancelled": 1}
+
+
 @pytest.mark.parametrize("pack", [False, True])
 def test_rows_may_share_orders(command: Command, pack: bool) -> None:
     """It plans as many orders as a run would send."""
