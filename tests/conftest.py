@@ -5,9 +5,8 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.accounts import forget_accounts
 from tests.crash.sampling import EXHAUSTIVE
-from xoxo_async import pacing
-from xoxo_async.auth import memory, troubles
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -28,8 +27,6 @@ def anyio_backend() -> str:
 
 @pytest.fixture(autouse=True)
 def _nothing_kept() -> Iterator[None]:
-    """Tests share a process: a port that comes up twice must not bring the tokens and penalties of another test."""
+    """Tests share a process, and a port may come up twice."""
     yield
-    pacing._ACCOUNTS.clear()
-    memory._SHARED.clear()
-    troubles.TROUBLES.clear()
+    forget_accounts()

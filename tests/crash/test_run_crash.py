@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accounts import forget_accounts
 from tests.crash import fifty_orders
 from tests.crash.sampling import Sample
 from xoxo_async.bulk import LineState, SqliteLedger
@@ -47,6 +48,7 @@ def test_a_run_survives_a_fault_at_any_call(tmp_path: Path, sample: Sample, call
     points = sample.of(range(1, count + 2), POINTS)
     ends = Counter[int]()
     for point in points:
+        forget_accounts()  # among a hundred servers two may have had one port
         with Sandbox(latency_ms=1, unique_po_numbers=False).run_in_thread() as sandbox:
             path = tmp_path / f"{point}.db"
             inject = f"inject={call}:{fault}:when={point}"
