@@ -39,7 +39,7 @@ test: $(STAMP)  ## the whole suite, with a sample of the kill points; under six 
 exhaustive: $(STAMP)  ## the crash tests with all kill points: every single write and sync of a ledger; some ten minutes
 	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) tests/crash
 
-mutants: $(STAMP)  ## break the ledger's transition table in every small way: a test notices each; some three minutes
+mutants: $(STAMP)  ## break the ledger's transition table in every small way: a test notices each; some seven minutes
 	$(BIN)/python .ci/mutants.py
 
 coverage: $(STAMP)  ## the branches that unit, contract and integration tests take, room by room, against the floor
@@ -64,7 +64,7 @@ types: $(STAMP)  ## mypy and pyright, and that every public name has a type
 	if PATH="$(abspath $(BIN)):$$PATH" PYTHONPATH="$$copy" pyright --ignoreexternal --verifytypes xoxo_async > report; \
 	then grep "completeness" report; else cat report; exit 1; fi
 
-lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; some three minutes
+lowest:  ## run the command and a bulk run under the lowest versions that pyproject.toml admits; some seven minutes
 	$(PYTHON) .ci/lowest.py
 
 newest:  ## run the tests of the network under the newest aiohttp

@@ -42,7 +42,7 @@ EQUIVALENT: Final[dict[str, str]] = {
     "decide: if table is TRANSITIONS => False": "the rows of the table are found anew each time: slower, and the same",
     "T5 REFUSED_NO_ORDER CONFLICT: True => False": "the row above takes every line that is not suspect",
     "T5 REFUSED_UNCLEAR CONFLICT: True => False": "the row above takes every line that is not suspect",
-    "T8 LOOKUP_MATCHED MANUAL if (order_known,): foreign => True": "the row above takes every line that is not foreign",
+    "T8 LOOKUP_MATCHED MANUAL if (names_order,): foreign => True": "the row above takes every line that is not foreign",
 }
 """Changes that make no difference, as they are printed, and why they make none."""
 
