@@ -80,6 +80,7 @@ def test_one_ledger_holds_one_job(command: Command, sandbox: Sandbox) -> None:
     assert missing.code == 2
 
 
+@pytest.mark.slow  # the client tries the server again, with waits, before it gives up
 def test_a_vendor_that_is_down_pauses_the_run(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """That is exit 5. The same command continues, and no ledger is left."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "T" * 20)
@@ -98,6 +99,7 @@ def test_real_money_needs_a_person_or_yes(command: Command, monkeypatch: pytest.
     assert not Path("march.db").exists()
 
 
+@pytest.mark.slow  # the client tries the server again, with waits, before it gives up
 def test_debug_shows_where_an_error_came_from(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     """It prints a traceback, and without the flag one line. Neither has a secret."""
     monkeypatch.setenv("XOXO_ACCESS_TOKEN", "hush-hush-hush-hush")
