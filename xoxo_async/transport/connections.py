@@ -105,32 +105,15 @@ class ConnectionRecord:
         A request that is under way on it ends as `ReplyLostError`.
 
         Returns:
-            The orders it has named, the earliest first, without the proven ones (see `proven`). The caller's own order
-            is among them if the connection named it. Its first answer is among them too, although nothing was asked
-            before it: a proxy may have mixed up the connections behind it, and a look-up costs little. A second call
-            returns nothing.
+            The orders it has named, the earliest first. The caller's own order is among them if the connection named
+            it. Its first answer is among them too, although nothing was asked before it: a proxy may have mixed up the
+            connections behind it, and a look-up costs little. A second call returns nothing.
         """
         self.tainted = True
         self._shut(at_once=True)
         answered = tuple(OrderAnswer(po_number, order_id) for order_id, po_number in self._orders.items())
         self._orders.clear()
         return answered
-
-    def proven(self, po_number: str) -> None:
-        """Note that an answer was right: a look-up over another connection names the same order for this poNumber.
-
-        That answer and all answers before it are proven. An extra answer shifts every answer after it, so if one answer
-        belongs to its request, those before it did as well.
-
-        Args:
-            po_number: The poNumber.
-        """
-        orders = list(self._orders.items())
-        for place, (_, asked) in enumerate(orders):
-            if asked == po_number:
-                for order_id, _ in orders[: place + 1]:
-                    del self._orders[order_id]
-                return
 
     def _shut(self, *, at_once: bool) -> None:
         self.ready = False
@@ -153,8 +136,7 @@ class Attempt:
 
     Attributes:
         connection: The connection the answer came on, None where none came. Call its `taint` when the ledger shows that
-            the answer cannot be to its request; call its `proven` when a look-up over another connection has found an
-            order that it named.
+            the answer cannot be to its request.
         doubted: Set when the answer named an order of another poNumber: the orders that the connections concerned have
             named before. They are in doubt now, and the connections are closed already.
     """
