@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.accounts import forget_accounts
 from tests.crash.sampling import EXHAUSTIVE
+from tests.postgres import PostgresServer, running_postgres
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,3 +31,16 @@ def _nothing_kept() -> Iterator[None]:
     """Tests share a process, and a port may come up twice."""
     yield
     forget_accounts()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Run one PostgreSQL for the tests of this process that ask for it."""
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> str:
+    """Give the URL of a new database with the schema `xoxo`."""
+    return postgres.database()

@@ -35,6 +35,7 @@ TESTED_ELSEWHERE = {
     "bulk/ledger/facts": "constants",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
+    "postgres/driver": "a protocol: mypy",
     "services/account/operations": "declarations: tests/contract",
     "services/account/replies": "declarations: tests/contract",
     "services/account/requests": "declarations: tests/contract",

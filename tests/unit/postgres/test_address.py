@@ -1,0 +1,53 @@
+"""The URL of a database: what is read from it, and what a message shows of it."""
+
+import pytest
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.address import DatabaseAddress, is_database
+
+
+def test_the_job_is_apart() -> None:
+    """The part after # is the job's name, percent-decoded; the driver does not see it."""
+    address = DatabaseAddress.read("postgresql://me:secret@db:5433/money?sslmode=require#march%202026")
+    assert address.job == "march 2026"
+    assert address.dsn == "postgresql://me:secret@db:5433/money?sslmode=require"
+
+
+def test_no_password_is_shown() -> None:
+    """Neither the name, nor the label, nor the repr has the password."""
+    address = DatabaseAddress.read("postgres://me:s3cr%40et@db/money?password=other#march")
+    assert address.name == "postgresql://me@db/money"
+    assert address.label == "postgresql://me@db/money#march"
+    assert "s3cr" not in repr(address)
+    assert "other" not in repr(address)
+
+
+def test_the_statement_cache_is_an_option_of_ours() -> None:
+    """The driver takes unknown options for settings of the server, which refuses them."""
+    address = DatabaseAddress.read("postgresql://db/money?statement_cache_size=0&sslmode=disable")
+    assert address.statement_cache_size == 0
+    assert address.dsn == "postgresql://db/money?sslmode=disable"
+
+
+def test_everything_may_be_left_out() -> None:
+    """The driver takes the rest from the environment."""
+    assert DatabaseAddress.read("postgresql:///#march").job == "march"
+    assert DatabaseAddress.read("postgresql://db1:1,db2:2/x").name == "postgresql://db1:1,db2:2/x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "march.db", "mysql://db/x", "postgresql:db", "postgresql://me:p:w@d@b:x/y", "postgresql://[::1/x",
+     "postgresql://db/x?statement_cache_size=many"],
+)  # fmt: skip
+def test_other_texts_are_refused(text: str) -> None:
+    """The message does not repeat the text, because it may hold a password."""
+    with pytest.raises(ConfigError) as caught:
+        DatabaseAddress.read(text)
+    assert "p:w" not in caught.value.message
+
+
+@pytest.mark.parametrize(("text", "expected"), [("postgresql://db/x", True), ("POSTGRES://x", True), ("a.db", False)])
+def test_a_database_is_told_from_a_file(text: str, expected: bool) -> None:
+    """By the beginning alone, so that a wrong URL is not taken for a file's name."""
+    assert is_database(text) is expected

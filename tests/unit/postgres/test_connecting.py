@@ -1,0 +1,103 @@
+"""A connection is refused where the database would lose what it has confirmed, or is not ours."""
+
+import logging
+
+import asyncpg
+import pytest
+
+from tests.postgres import PostgresServer
+from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.connecting import connect
+from xoxo_async.postgres.failures import DatabaseError
+
+pytestmark = pytest.mark.anyio
+
+
+async def refusal(url: str, **options: bool) -> DatabaseError:
+    with pytest.raises(DatabaseError) as caught:
+        await connect(DatabaseAddress.read(url), purpose="tests", **options)
+    assert "s3cret" not in caught.value.message
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+async def alter(database: str, statement: str) -> None:
+    connection = await asyncpg.connect(database)
+    await connection.execute(statement)
+    await connection.close()
+
+
+async def test_a_good_database_is_opened(database: str) -> None:
+    """The operator sees in pg_stat_activity what the connection is for."""
+    connection = await connect(DatabaseAddress.read(database), purpose="ledger")
+    assert await connection.fetchval("SHOW application_name") == "xoxo ledger"
+    await connection.close()
+
+
+async def test_a_database_without_the_schema_names_the_command(postgres: PostgresServer) -> None:
+    """Who forgot the first step reads which one."""
+    error = await refusal(await postgres.new_empty_database())
+    assert error.final
+    assert "xoxo ledger migrate" in error.message
+
+
+@pytest.mark.parametrize(("version", "advice"), [("0099", "install the version"), ("0", "xoxo ledger migrate")])
+async def test_another_version_is_refused(database: str, version: str, advice: str) -> None:
+    """A worker of another version must not write."""
+    await alter(database, f"UPDATE xoxo.meta SET value = '{version}' WHERE name = 'schema_version'")  # noqa: S608
+    error = await refusal(database)
+    assert error.final
+    assert advice in error.message
+
+
+async def test_commits_that_are_lost_are_refused(database: str) -> None:
+    """With synchronous_commit = off, a crash forgets an intent whose order was sent."""
+    name = database.rpartition("/")[2]
+    await alter(database, f"ALTER DATABASE {name} SET synchronous_commit = off")
+    error = await refusal(database)
+    assert error.final
+    assert "synchronous_commit" in error.message
+
+
+async def test_a_read_only_database_is_refused_for_writing(database: str) -> None:
+    """It is final: an operator has to act. Reading goes on."""
+    name = database.rpartition("/")[2]
+    await alter(database, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    error = await refusal(database)
+    assert error.final
+    assert "read-only" in error.message
+    await (await connect(DatabaseAddress.read(database), purpose="tests", read_only=True)).close()
+
+
+async def test_a_wrong_name_is_final_and_a_closed_port_is_not(postgres: PostgresServer, database: str) -> None:
+    """A worker waits for a server that restarts, and ends where a person must act."""
+    wrong = await refusal(postgres.dsn("no_such").replace("xoxo@", "xoxo:s3cret@"))
+    assert wrong.final
+    assert "does not have this database" in wrong.message
+    down = await refusal("postgresql://xoxo:s3cret@127.0.0.1:1/x")
+    assert not down.final
+    assert "cannot be reached" in down.message
+
+
+async def test_a_user_without_rights_is_named(postgres: PostgresServer, database: str) -> None:
+    """The refusal says what to do."""
+    await alter(database, "DROP ROLE IF EXISTS poor")
+    await alter(database, "CREATE ROLE poor LOGIN")
+    error = await refusal(database.replace("xoxo@", "poor:s3cret@"))
+    assert error.final
+    assert "rights" in error.message
+
+
+async def test_a_bad_option_is_a_config_error() -> None:
+    """The driver's own text may repeat a part of the password."""
+    with pytest.raises(ConfigError) as caught:
+        await connect(DatabaseAddress.read("postgresql://me:s3cret@127.0.0.1:1/x?sslmode=what"), purpose="tests")
+    assert "s3cret" not in caught.value.message
+
+
+async def test_loopback_needs_no_tls(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """The warning is for connections that leave the machine."""
+    with caplog.at_level(logging.WARNING):
+        await (await connect(DatabaseAddress.read(database), purpose="tests")).close()
+    assert not caplog.records

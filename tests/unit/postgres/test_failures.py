@@ -1,0 +1,45 @@
+"""What a driver's error says to an operator, and whether to try again."""
+
+import socket
+
+import asyncpg
+import pytest
+
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.failures import explain
+
+ADDRESS = DatabaseAddress.read("postgresql://me:s3cret@db/money")
+
+
+def state(sqlstate: str) -> asyncpg.PostgresError:
+    error = asyncpg.PostgresError("value 's3cret' of a row")
+    error.sqlstate = sqlstate  # type: ignore[misc]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "final", "text"),
+    [
+        (state("28P01"), True, "password"),
+        (state("42501"), True, "rights"),
+        (state("23514"), True, "23514"),
+        (state("40P01"), False, "40P01"),
+        (state("53300"), False, "no connection left"),
+        (state("57P01"), False, "shut down"),
+        (state("08006"), False, "08006"),
+        (ConnectionRefusedError(111, "Connection refused"), False, "Connection refused"),
+        (ConnectionResetError(), False, "connection ended"),
+        (socket.gaierror(-2, "Name or service not known"), False, "no address"),
+        (TimeoutError(), False, "does not answer"),
+        (asyncpg.InterfaceError("connection is closed"), False, "ended the connection"),
+        (asyncpg.InterfaceError("cannot perform operation"), True, "InterfaceError"),
+    ],
+)
+def test_each_failure_is_one_line_without_secrets(error: BaseException, final: bool, text: str) -> None:
+    """The database is named, the password and the row's values are not."""
+    said = explain(error, ADDRESS)
+    assert said.final is final
+    assert text in said.message
+    assert "postgresql://me@db/money" in said.message
+    assert "s3cret" not in said.message
+    assert "\n" not in said.message

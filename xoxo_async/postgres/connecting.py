@@ -1,0 +1,101 @@
+"""Open one connection to a database, and refuse a database that would forget what it has confirmed."""
+
+import ipaddress
+import logging
+from typing import Any, Final
+
+import asyncpg
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
+from xoxo_async.postgres.migrating import check_version
+
+__all__ = ["connect"]
+
+_LOG: Final = logging.getLogger("xoxo_async")
+_CONNECT_S: Final = 10.0
+_STATEMENT_S: Final = 60.0
+
+
+async def connect(
+    address: DatabaseAddress,
+    *,
+    purpose: str,
+    read_only: bool = False,
+    check: bool = True,
+    timeout_s: float = _CONNECT_S,
+    statement_s: float = _STATEMENT_S,
+) -> DatabaseConnection:
+    """Open a connection of one's own. The caller closes it.
+
+    It is no pool's: a pool may fail to take a connection back after the work is done, and the work's result is lost.
+
+    Args:
+        address: The database's.
+        purpose: What the connection is for; `pg_stat_activity` shows it to operators.
+        read_only: Whether a standby will do.
+        check: Whether to refuse another schema version, and settings that lose confirmed commits.
+        timeout_s: Seconds to connect.
+        statement_s: Seconds for a statement.
+
+    Raises:
+        DatabaseError: The database cannot be used.
+        ConfigError: The URL is wrong.
+    """
+    options: dict[str, Any] = {"timeout": timeout_s, "command_timeout": statement_s}
+    if address.statement_cache_size is not None:
+        options["statement_cache_size"] = address.statement_cache_size
+    if not read_only and "target_session_attrs" not in address.dsn:
+        options["target_session_attrs"] = "read-write"
+    try:
+        connection: DatabaseConnection = await asyncpg.connect(
+            address.dsn,
+            server_settings={"application_name": f"xoxo {purpose}"},
+            **options,
+        )
+    except (ValueError, asyncpg.InterfaceError) as error:
+        if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+            raise explain(error, address) from None
+        # The driver's text is not shown, because it may repeat a part of the password.
+        raise ConfigError(f"the database's URL ({address.name}) has a part that cannot be read") from None
+    except FOREIGN as error:
+        raise explain(error, address) from None
+    try:
+        if check:
+            await check_version(connection, address)
+            if not read_only:
+                await _check_settings(connection, address)
+    except FOREIGN as error:
+        connection.terminate()
+        raise explain(error, address) from None
+    except BaseException:
+        connection.terminate()
+        raise
+    return connection
+
+
+async def _check_settings(connection: DatabaseConnection, address: DatabaseAddress) -> None:
+    """Refuse a database that confirms a commit before it is on disk; warn where others can read what is sent."""
+    row = await connection.fetchrow(
+        "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,"
+        " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS tls,"
+        " host(inet_server_addr()) AS host"
+    )
+    if row is None:
+        raise DatabaseError(f"the database {address.name} gave no answer", final=False)
+    for name, value, advice in (
+        ("fsync", row["fsync"], "in postgresql.conf"),
+        ("synchronous_commit", row["commits"], "for this user at least: ALTER ROLE … SET synchronous_commit = on"),
+    ):
+        if value == "off":
+            raise DatabaseError(
+                f"the database {address.name} has {name} = off: a crash would lose intents whose orders were sent. Set"
+                f" it to on ({advice})",
+                final=True,
+            )
+    if row["host"] is not None and not row["tls"] and not ipaddress.ip_address(row["host"]).is_loopback:
+        _LOG.warning(
+            "the connection to %s is not encrypted, and leaves this machine: add ?sslmode=require", address.name
+        )

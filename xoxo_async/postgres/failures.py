@@ -1,0 +1,97 @@
+"""What a database's errors mean: one clear line, and whether the same work may succeed later."""
+
+import socket
+import ssl
+from typing import Final
+
+import asyncpg
+
+from xoxo_async.postgres.address import DatabaseAddress
+
+__all__ = ["FOREIGN", "DatabaseError", "explain"]
+
+FOREIGN: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+    TimeoutError,
+)
+"""Everything that a call of the driver raises when a database or the way to it fails."""
+
+_PASSING: Final = ("08", "40", "53", "57")
+"""Classes of SQLSTATE that pass: the connection, a conflict of transactions, a full server, an operator's stop."""
+
+_SAID: Final = {
+    "28P01": "refuses the user or the password",
+    "28000": "refuses the user: its pg_hba.conf does not let it in",
+    "3D000": "does not have this database",
+    "3F000": "does not have the schema `xoxo`: run `xoxo ledger migrate` once",
+    "42P01": "does not have the tables of this version: run `xoxo ledger migrate` once",
+    "42703": "does not have the tables of this version: run `xoxo ledger migrate`",
+    "42501": "does not give this user the rights that are needed: see the roles of `xoxo ledger migrate`",
+    "25006": "is read-only: it is a standby, or an operator has set it so",
+    "53100": "has no room left on its disk",
+    "53300": "has no connection left",
+    "57P01": "was shut down by its operator",
+    "57P02": "has crashed and starts again",
+    "57P03": "is starting or stopping",
+    "57014": "took too long",
+}
+
+
+class DatabaseError(Exception):
+    """A database cannot be used, or a statement failed. It keeps no password, and no value of a row.
+
+    Attributes:
+        message: What is wrong, in one line that names the database.
+        final: Whether the same work fails again until a person changes something.
+        sqlstate: The database's own code; empty without one.
+    """
+
+    def __init__(self, message: str, *, final: bool, sqlstate: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.final = final
+        self.sqlstate = sqlstate
+
+
+def explain(error: BaseException, address: DatabaseAddress) -> DatabaseError:
+    """Return a driver's error as ours.
+
+    Args:
+        error: One of `FOREIGN`, or any other error of the driver.
+        address: The database's.
+    """
+    where = f"the database {address.name}"
+    if isinstance(error, DatabaseError):
+        return error
+    if isinstance(error, asyncpg.PostgresError):
+        state = str(getattr(error, "sqlstate", None) or "")
+        final = not state.startswith(_PASSING)
+        said = _SAID.get(state)
+        # Not the server's detail: it may repeat the values of a row, such as a voucher code.
+        text = f"{where} {said}" if said else f"{where} refused a statement: {type(error).__name__} ({state})"
+        return DatabaseError(text, final=final, sqlstate=state)
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return DatabaseError(f"{where} {_SAID['25006']}", final=True, sqlstate="25006")
+    text, final = _of_the_way(error)
+    return DatabaseError(f"{where} {text}", final=final)
+
+
+def _of_the_way(error: BaseException) -> tuple[str, bool]:
+    """Return what failed on the way to a database, and whether it goes on failing."""
+    match error:
+        case socket.gaierror():
+            return "cannot be reached: its host has no address", False
+        case ssl.SSLError():
+            return f"cannot be reached over TLS: {error.reason or 'no reason was given'}", True
+        case TimeoutError():
+            return "does not answer", False
+        case OSError() | EOFError():
+            return f"cannot be reached: {getattr(error, 'strerror', None) or 'the connection ended'}", False
+        case asyncpg.InterfaceError() if "clos" in str(error):
+            return "ended the connection", False
+        case _:
+            return f"cannot be used: {type(error).__name__}", True
