@@ -1,5 +1,6 @@
 """`run_shift`: work on the job of a ledger for a while. Any number of shifts may run at once, on any machine."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Final, Literal
@@ -15,7 +16,6 @@ from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.bulk.session import BulkSession
 from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.bulk.trust import Trust
@@ -127,26 +127,18 @@ async def run_shift(
         clock=clock,
         wall=ledger.now,
     )
+    # A plain task, and no task group: an error of the work reaches the caller as itself.
+    ending = asyncio.create_task(_end(session, seconds - min(seconds * _LAST_PART, _LAST_PART_S), stopping))
     try:
-        report = await _work(ledger, session, seconds, stopping, started=clock())
-    except BaseExceptionGroup as errors:
-        raise single_error(errors) from None
-    return await _shift_of(ledger, session, report)
-
-
-async def _work(
-    ledger: Ledger, session: BulkSession, seconds: float, stopping: anyio.Event | None, *, started: float
-) -> Report:
-    async with anyio.create_task_group() as group:
-        group.start_soon(_end, session, seconds - min(seconds * _LAST_PART, _LAST_PART_S), stopping)
         report = await session.work(
             send=True,
             pending=await _refresh_is_due(ledger),
             currency=await ledger.get_fact(CURRENCY) or "",
-            started=started,
+            started=clock(),
         )
-        group.cancel_scope.cancel()
-        return report
+    finally:
+        ending.cancel()
+    return await _shift_of(ledger, session, report)
 
 
 async def _end(session: BulkSession, seconds: float, stopping: anyio.Event | None) -> None:
