@@ -196,7 +196,7 @@ class LedgerSession:
         """Mark and keep the codes of this transaction, once its moves are written; return the alarms to write."""
         if dealing.is_empty:
             return []
-        self._open_marks()
+        self.open_marks()
         while refused := self._take_marks(dealing):
             dealing.refuse(refused)
         changed = dealing.codes_to_keep()
@@ -210,7 +210,8 @@ class LedgerSession:
         refused = take_marks(self.connection, claims.dealt) if claims.dealt else {}
         return refused | (owners_of_marks(self.connection, claims.listed) if claims.listed else {})
 
-    def _open_marks(self) -> None:
+    def open_marks(self) -> None:
+        """Open the key of the code marks, or fail: a claim hands out nothing whose codes could not be recognised."""
         if not self._marks.has_key:
             self._marks.open_key(get_meta(self.connection, MARKS_KEY))
 
@@ -225,20 +226,26 @@ class LedgerSession:
         return [move.after for move in moves]
 
     def _claim(self, claims: Sequence[ClaimRequest]) -> None:
-        self._open_marks()  # send nothing whose codes could not be recognised later
+        self.open_marks()
         wanted = sum(request.limit for request in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
-        if planned and any(request.budget is not None for request in claims):
-            self._read_funds()
+        budgeted = planned and any(request.budget is not None for request in claims)
+        funds = self.funds() if budgeted else Funds()
+        moment = self.begin_epoch()
+        self.write(decide_claims(claims, planned, moment, funds), moment.now)
+
+    def begin_epoch(self) -> Moment:
+        """Begin a new epoch for lines that are to be sent, and keep the time of their slots; return the moment."""
         self._epoch += 1
         moment = self.moment()
         set_metas(self.connection, {"epoch": str(self._epoch), fact(LAST_SLOT): f"{moment.now}"})
-        self.write(decide_claims(claims, planned, moment, self._funds or Funds()), moment.now)
+        return moment
 
-    def _read_funds(self) -> None:
-        """Read what the job has committed; later moves add to it."""
+    def funds(self) -> Funds:
+        """Return what the job has committed; it is read once, and later moves add to it."""
         if self._funds is None or self._funds.unpriced is not None:
             self._funds = read_funds(self.connection, get_meta(self.connection, fact(CURRENCY)) or "")
+        return self._funds
 
     def write(self, moves: Sequence[Move], now: float) -> None:
         """Write decided changes.
