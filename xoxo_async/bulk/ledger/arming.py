@@ -20,16 +20,20 @@ If the commit fails, no caller gets a line; those that may be armed on disk are 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest, decide_claims, state_for_all
+from xoxo_async.bulk.ledger.bookkeeping import (
+    ClaimRequest,
+    StoredLine,
+    decide_claims,
+    state_for_all,
+)
 from xoxo_async.bulk.ledger.budget import Funds, units
 from xoxo_async.bulk.ledger.lines import Armed, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.plans import StoredLine, check_identity, check_job
-from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.owners import Identity, Owner, check_identity, check_job
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import BulkError, LedgerConflictError
 
-__all__ = ["ArmRequest", "Arms", "Owner", "decide_arms"]
+__all__ = ["ArmRequest", "Arms", "decide_arms"]
 
 
 class ArmRequest:
@@ -60,20 +64,6 @@ class ArmRequest:
     def mine(self) -> list[LedgerLine]:
         """The line if the caller has armed it; empty otherwise."""
         return [self.armed.line] if self.armed is not None and self.armed.mine else []
-
-
-class Owner(NamedTuple):
-    """What a ledger is of.
-
-    Attributes:
-        job: Its job; None before its first plan.
-        identity: Its account and address; None before they are set.
-        copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
-    """
-
-    job: str | None
-    identity: Identity | None
-    copied: bool
 
 
 class Arms(NamedTuple):

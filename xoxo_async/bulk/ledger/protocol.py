@@ -19,23 +19,10 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 __all__ = ["NO_TERMS", "Approve", "Identity", "Ledger", "PlanTerms", "Planned", "Pricing", "Share"]
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """The account and address that a ledger belongs to.
-
-    Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
-
-    Attributes:
-        address: The API's base URL with its path.
-        account: A fingerprint of the account; never a secret. Empty if the token provider does not know it.
-    """
-
-    address: str
-    account: str
 
 
 class Share(NamedTuple):
@@ -126,8 +113,8 @@ class Ledger(Protocol):
 
     A store only reads and writes rows. All stores share what is decided, and in which order: the steps are listed in
     `recording` (record), `bookkeeping` (claim, recover, restore, withdraw), `plans` (plan) and `arming` (arm), and the
-    rules are in `backlog`, `budget`, `counting` and `clock`. A store's constructor takes the clock, so that tests can set it. The
-    conformance suite in `tests/unit/bulk/ledger/conformance` runs against every store.
+    rules are in `backlog`, `budget`, `counting` and `clock`. A store's constructor takes the clock, so that tests can
+    set it. The conformance suite in `tests/unit/bulk/ledger/conformance` runs against every store.
     """
 
     @property

@@ -20,7 +20,6 @@ from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
 from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
-from xoxo_async.bulk.ledger.sqlite.arming import arm_lines
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
 from xoxo_async.bulk.ledger.sqlite.lock import FileLock
@@ -180,15 +179,15 @@ class LedgerWriter:
         if takers and (trouble := self._watch.trouble()):
             # The file has lost its name, so the next run may not find an intent that is written now.
             self._refuse(takers, LedgerError(trouble))
-            group, takers = list(records), []
-            if not group:
+            if not records:
                 return
+            takers = []
         error = self._try([task.request for task in records], takers)
         if error is not None:
             # A failed commit may still be on disk when the file is read again. Give its lines back: no caller got them.
             self._kept += [given_back(lines) for task in takers if (lines := _taken(task))]
             self._refuse(takers, failure(self._path, error))
-            group, takers = list(records), []
+            takers = []
             error = self._try([task.request for task in records], [])
         for record in records:
             if error is not None:
@@ -202,9 +201,9 @@ class LedgerWriter:
                 record.error = refusal_of(record.request)
         for taker in takers:
             taker.error = taker.request.error if isinstance(taker, Arm) else taker.request.refusal
-        for task in group:
+        for task in [*records, *takers]:
             task.result = task.request.armed if isinstance(task, Arm) else task.request.lines
-        self._answer(group)
+        self._answer([*records, *takers])
 
     def _refuse(self, takers: "Sequence[Claim | Arm]", error: BulkError) -> None:
         """Fail those who want lines to send."""
@@ -216,13 +215,13 @@ class LedgerWriter:
         """Write kept results, records, and lines that are taken in one transaction; return the error."""
         if not (self._kept or records or takers):
             return None
-        arms = [task.request for task in takers if isinstance(task, Arm)]
         try:
             self._begin()
-            self._session.work([*self._kept, *records], [])
-            if arms:
-                arm_lines(self._session, arms)
-            self._session.work([], [task.request for task in takers if isinstance(task, Claim)])
+            self._session.work(
+                [*self._kept, *records],
+                [task.request for task in takers if isinstance(task, Claim)],
+                [task.request for task in takers if isinstance(task, Arm)],
+            )
             self._session.connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - every error must reach the callers
             self._distrust()
