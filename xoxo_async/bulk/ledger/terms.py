@@ -6,21 +6,9 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from xoxo_async.bulk.ledger.owners import Identity
+
 __all__ = ["NO_TERMS", "Approve", "Holder", "Identity", "PlanTerms", "Planned", "Pricing", "Share"]
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """The account and address that a ledger belongs to.
-
-    Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
-
-    Attributes:
-        address: The API's base URL with its path.
-        account: A fingerprint of the account; never a secret. Empty if the token provider does not know it.
-    """
-
-    address: str
-    account: str
 
 
 class Share(NamedTuple):

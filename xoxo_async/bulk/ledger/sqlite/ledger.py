@@ -9,17 +9,19 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
+    Armed,
     Change,
     Counts,
     JournalRow,
@@ -115,7 +117,7 @@ class SqliteLedger:
         self._job: str | None = None
         self._copied = False
         self._older = False
-        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._given_up: Final[set[asyncio.Future[Any]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
         self._approving: asyncio.Task[object] | None = None
@@ -361,12 +363,46 @@ class SqliteLedger:
         writer = self._writer()
         if limit < 1:
             return []
-        future = writer.claim(limit, units(budget))
+        return await self._taken(writer, writer.claim(limit, units(budget)), lambda lines: lines)
+
+    async def arm(
+        self, job: str, line: PlannedLine, *, identity: Identity | None = None, budget: Decimal | None = None
+    ) -> Armed:
+        """Add one line and take it for sending in one transaction (T0, T1). Durable on return.
+
+        A line that is there with the same contents is taken if it is planned, and otherwise returned as it stands. Many
+        callers share one transaction. If the caller is cancelled meanwhile, an armed line is given back.
+
+        Args:
+            job: The job's name; a new ledger keeps it.
+            line: The line. With row 0, it gets its own number in the ledger as its row.
+            identity: The account and address of its order; a ledger without any keeps it.
+            budget: As for `claim`.
+
+        Raises:
+            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
+                other lines, or when the ledger is `copied`.
+            BudgetError: When it may cost more than is left of the budget; it was not added.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        writer = self._writer()
+        armed = await self._taken(
+            writer,
+            writer.arm(ArmRequest(job, line, identity, units(budget))),
+            lambda armed: [armed.line] if armed.mine else [],
+        )
+        self._job, self._identity = self._job or job, self._identity or identity
+        return armed
+
+    async def _taken(
+        self, writer: LedgerWriter, future: "asyncio.Future[T]", lines_of: Callable[[T], Sequence[LedgerLine]]
+    ) -> T:
+        """Wait for lines to send; if the caller is cancelled meanwhile, give them back."""
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
-            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else lines_of(done.result())))
             future.add_done_callback(self._given_up.discard)
             raise
 
@@ -482,15 +518,21 @@ class SqliteLedger:
                 return
             after = chunk[-1].seq
 
-    async def find(self, key: str) -> LedgerLine | None:
+    async def find(self, key: str, *, with_codes: bool = False) -> LedgerLine | None:
         """Return the order that the line of a key is, or travels in; None when there is no such line.
 
         Args:
             key: The caller's row key.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
         """
+        box = self._box() if with_codes else None
 
         def read(connection: sqlite3.Connection) -> LedgerLine | None:
-            return read_key(connection, key, pack_of(connection, key))
+            line = read_key(connection, key, pack_of(connection, key))
+            return None if line is None else _with_codes(connection, [line], box)[0]
 
         return await self._read(read)
 
