@@ -124,7 +124,7 @@ class Ledger(Protocol):
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
+        """The job this ledger holds; before its first plan the one that was asked for on opening, None without one."""
         ...
 
     @property

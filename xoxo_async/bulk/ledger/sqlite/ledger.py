@@ -65,6 +65,7 @@ class SqliteLedger:
 
     Args:
         path: The file; made when it is not there, unless `must_exist`.
+        job: The job that it must hold, or that its first plan begins; None takes the file's own.
         clock: The wall clock, in epoch seconds.
         boot: The clock of this machine, which nobody can set; absence is counted on it. Default: the system's, or
             `clock` if that is given.
@@ -93,6 +94,7 @@ class SqliteLedger:
         self,
         path: str | os.PathLike[str],
         *,
+        job: str | None = None,
         clock: Callable[[], float] | None = None,
         boot: Callable[[], Boot] | None = None,
         codes_key: str | None = None,
@@ -112,6 +114,7 @@ class SqliteLedger:
         self._only_read: Final = LedgerView(self.path, self._file) if read_only else None
         self._view: LedgerView | None = None
         self._open: _Open | None = None
+        self._asked: Final = job
         self._job: str | None = None
         self._copied = False
         self._older = False
@@ -127,8 +130,8 @@ class SqliteLedger:
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
-        return self._job
+        """The job this ledger holds; before its first plan the one that was asked for, None without one."""
+        return self._job or self._asked
 
     @property
     def copied(self) -> bool:
@@ -177,12 +180,14 @@ class SqliteLedger:
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
-            LedgerError: When the file cannot be used; the message has the reason.
+            LedgerError: When the file cannot be used, or holds another job; the message has the reason.
         """
         if self._open is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
         if self._only_read is not None:
-            self._job = await anyio.to_thread.run_sync(self._only_read.job)
+            job = await anyio.to_thread.run_sync(self._only_read.job)
+            self._refuse_other_job(job)
+            self._job = job
             self._view, self._copied = self._only_read, self._only_read.copied
             self._identity = await self._read(read_identity)
             return
@@ -208,9 +213,14 @@ class SqliteLedger:
         )
 
         def start(parts: Opened) -> LedgerWriter:
+            self._refuse_other_job(parts.job)
             return LedgerWriter(self._file, parts.session, parts.lock, parts.holding, parts.watch, loop)
 
         return _Open(file, *file.open(start))
+
+    def _refuse_other_job(self, job: str | None) -> None:
+        if job and self._asked and job != self._asked:
+            raise LedgerError(f"{self.path} holds the job {job!r}, not {self._asked!r}: a file holds one job")
 
     async def aclose(self) -> None:
         """Finish the calls under way, write what is left, and release the lock. Safe to call twice."""
