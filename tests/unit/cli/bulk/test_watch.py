@@ -106,9 +106,11 @@ def test_a_watch_prints_no_json(command: Command) -> None:
 
 def test_a_paused_job_is_shown(command: Command, sandbox: Sandbox) -> None:
     """By `status` too, with the command that goes on."""
-    planned(command, 1)
+    planned(command, 3)
     sandbox.state.balance = Decimal(50)
-    ended = command("worker", *LEDGER, "--rate", "none", "--until-done", "--json")
+    ended = command(
+        "worker", *LEDGER, "--rate", "none", "--settle", "0", "--concurrency", "1", "--until-done", "--json"
+    )
     assert ended.code == 5, ended.err
     assert "job march is paused" in ended.err
     shown = command("bulk", "status", *LEDGER)
