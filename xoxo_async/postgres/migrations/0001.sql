@@ -30,6 +30,7 @@ CREATE TABLE xoxo.job (
     frontier bigint NOT NULL DEFAULT 0,
     lines bigint NOT NULL DEFAULT 0,
     committed bigint NOT NULL DEFAULT 0,
+    unpriced bigint NOT NULL DEFAULT 0,
     settler bigint,
     settler_until timestamptz NOT NULL DEFAULT 'epoch',
     facts jsonb NOT NULL DEFAULT '{}'
@@ -156,7 +157,8 @@ CREATE TABLE xoxo.tally (
     delivery text NOT NULL,
     currency text NOT NULL,
     single boolean NOT NULL,
-    lines bigint NOT NULL,
+    orders bigint NOT NULL,
+    priced bigint NOT NULL,
     charged numeric NOT NULL,
     PRIMARY KEY (job, worker, state, delivery, currency, single)
 ) WITH (fillfactor = 10);
