@@ -1,1 +1,1 @@
-"""The ledger in a PostgreSQL database, for any number of processes at once; needs the extra `postgres`."""
+"""The shared ledger: jobs in a PostgreSQL database, worked by any number of processes at once."""
