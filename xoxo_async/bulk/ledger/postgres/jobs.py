@@ -111,7 +111,7 @@ class JobRow(NamedTuple):
 
 
 def _job(row: Row | None) -> JobRow | None:
-    return None if row is None else JobRow(*list(row.values())[:-1], _facts(row["facts"]))
+    return None if row is None else JobRow(**(dict(row) | {"facts": _facts(row["facts"])}))
 
 
 async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:

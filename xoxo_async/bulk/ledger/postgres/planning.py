@@ -8,6 +8,7 @@ undoing it.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import msgspec
@@ -268,11 +269,9 @@ class _Plan:
     async def _settled(self) -> Outcome:
         """Apply the plan to the lines that were there before it."""
         for _ in range(_TURNS):
-            try:
+            with suppress(LedgerConflictError):  # perhaps another worker has just sent a line that the plan lacks
                 return await undisturbed(self._connection, self._settle)
-            except LedgerConflictError as error:
-                conflict = error  # perhaps another worker has sent a line that the plan does not name
-        raise conflict
+        return await undisturbed(self._connection, self._settle)
 
     async def _settle(self) -> Outcome:
         terms = self._terms
