@@ -274,9 +274,7 @@ class _Transaction:
     async def _take_marks(self, dealing: Dealing) -> dict[Claim, int]:
         claims, account = dealing.claims(), self._job.account
         refused = await take_marks(self._connection, account, claims.dealt) if claims.dealt else {}
-        return refused | (
-            await owners_of_marks(self._connection, account, claims.listed) if claims.listed else {}
-        )
+        return refused | (await owners_of_marks(self._connection, account, claims.listed) if claims.listed else {})
 
     async def doubt(self, answers: Sequence[tuple[str, int]]) -> list[LedgerLine]:
         """Put lines in doubt whose answers came on a connection that was not in step; return them as they stand."""

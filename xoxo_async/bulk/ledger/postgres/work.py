@@ -19,11 +19,11 @@ from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = ["Holding", "Work", "new_epoch", "read_stored"]
 
-_READ: Final = f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+_READ: Final = (
+    f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+)
 _READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE"
 _EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
-
-
 
 
 class Found:
