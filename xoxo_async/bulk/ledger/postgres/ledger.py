@@ -5,13 +5,14 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
+    Armed,
     Change,
     Counts,
     JournalRow,
@@ -22,6 +23,8 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.arming import ArmRequest
+from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
@@ -112,7 +115,7 @@ class PostgresLedger:
         self._claiming: Claiming | None = None
         self._planning: Final = asyncio.Lock()
         self._approving: asyncio.Task[object] | None = None
-        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._given_up: Final[set[asyncio.Future[Any]]] = set()
 
     @property
     def name(self) -> str:
@@ -177,7 +180,7 @@ class PostgresLedger:
         writer = Link(self._address, "ledger writer")
         keeper = Link(self._address, "ledger lease")
         lease = None if self._read_only else Lease(keeper, clock)
-        work = Work(self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease)
+        work = Work(self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease, wanted=self._wanted)
         try:
             await reader.open()
             work.job = await reader.run(self._find)
@@ -206,7 +209,7 @@ class PostgresLedger:
         await lease.begin(None if work.job is None else work.job.id)
         self._records = Records(work)
         self._claiming = Claiming(work, self._records)
-        self._writer = LedgerWriter(self._records, self._claiming)
+        self._writer = LedgerWriter(self._records, self._claiming, Arming(work, self._claiming))
 
     async def aclose(self) -> None:
         """Finish the calls under way, write what is left, and end the lease. Safe to call twice."""
@@ -367,12 +370,43 @@ class PostgresLedger:
         writer = self._open_writer()
         if limit < 1:
             return []
-        future = writer.claim(limit, units(budget))
+        lines: list[LedgerLine] = await self._taken(writer.claim(limit, units(budget)), lambda lines: lines)
+        return lines
+
+    async def arm(
+        self, job: str, line: PlannedLine, *, identity: Identity | None = None, budget: Decimal | None = None
+    ) -> Armed:
+        """Add one line and take it for sending in one transaction (T0, T1); callers at once share it.
+
+        If the caller is cancelled meanwhile, an armed line is given back.
+
+        Args:
+            job: The job's name; it is made if there is none of that name.
+            line: The line. With row 0, it gets its own number in the ledger as its row.
+            identity: The account and address of its order; a job without any keeps it.
+            budget: What the job may cost, in the account's currency, whoever sends.
+
+        Raises:
+            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
+                other lines, or when the ledger is `copied`.
+            BudgetError: When it may cost more than is left of the budget; it was not added.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        self._writing()
+        request = ArmRequest(job, line, identity, units(budget))
+        armed: Armed = await self._taken(
+            self._open_writer().arm(request), lambda armed: [armed.line] if armed.mine else []
+        )
+        return armed
+
+    async def _taken(self, future: "asyncio.Future[T]", taken: Callable[[T], list[LedgerLine]]) -> T:
+        """Wait for lines; they go back if the caller is cancelled meanwhile."""
+        writer = self._open_writer()
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
-            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else taken(done.result())))
             future.add_done_callback(self._given_up.discard)
             raise
 
