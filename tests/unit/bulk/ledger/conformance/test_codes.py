@@ -226,7 +226,7 @@ def test_no_code_is_given_to_two_lines(
     store: str,
     answers: list[tuple[int, list[StoredCode], bool]],
     key: bool,
-    database_of: Callable[[str], str],
+    database_of: Callable[[str, str], str],
 ) -> None:
     """With any answers in any order, no code moves to another line, and the counts add up."""
 
@@ -246,7 +246,7 @@ def test_no_code_is_given_to_two_lines(
             await ledger.record(batch)
             await _checked(ledger, before)
 
-    with fresh(store, database_of(store)) as subject:
+    with fresh(store, database_of(store, "A" if key else "")) as subject:
         anyio.run(play, subject)
         anyio.run(subject.check)
 
