@@ -115,7 +115,15 @@ class Claiming:
             await self._release(reserved.epoch, reserved.lines)
             return True
         try:
-            await self._arm(reserved, moves, Guard(moment.now, most_committed([(request.budget, request.lines) for request in requests], funds), running=True))
+            await self._arm(
+                reserved,
+                moves,
+                Guard(
+                    moment.now,
+                    most_committed([(request.budget, request.lines) for request in requests], funds),
+                    running=True,
+                ),
+            )
         except RefusedWriteError as refused:
             await self._release(reserved.epoch, reserved.lines)
             if refused.why is Why.LEASE:

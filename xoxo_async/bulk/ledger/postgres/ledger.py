@@ -9,6 +9,7 @@ from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
@@ -23,14 +24,13 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
-from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, reread, set_facts
-from xoxo_async.bulk.ledger.postgres.leases import Lease
+from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
 from xoxo_async.bulk.ledger.postgres.records import Records
@@ -38,7 +38,8 @@ from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
 from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
 from xoxo_async.bulk.ledger.postgres.work import Work
 from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
-from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
@@ -51,9 +52,6 @@ __all__ = ["PostgresLedger"]
 T = TypeVar("T")
 
 _READ_CHUNK: Final = 500
-_PAUSE: Final = "UPDATE xoxo.job SET state = 'paused', reason = $2 WHERE id = $1"
-_UNPAUSE: Final = "UPDATE xoxo.job SET state = 'running', reason = '' WHERE id = $1 AND state = 'paused'"
-_PAUSED: Final = "SELECT reason FROM xoxo.job WHERE id = $1 AND state = 'paused'"
 
 
 class PostgresLedger:
@@ -181,7 +179,9 @@ class PostgresLedger:
         writer = Link(self._address, "ledger writer")
         keeper = Link(self._address, "ledger lease")
         lease = None if self._read_only else Lease(keeper, clock)
-        work = Work(self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease, wanted=self._wanted)
+        work = Work(
+            self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease, wanted=self._wanted
+        )
         try:
             await reader.open()
             work.job = await reader.run(self._find)
@@ -270,9 +270,7 @@ class PostgresLedger:
         link = Link(self._address, "ledger plan")
         async with self._planning:
             try:
-                planned = await run_plan(
-                    link, work.clock.now, job, lines, asking, known=known, committed=committed
-                )
+                planned = await run_plan(link, work.clock.now, job, lines, asking, known=known, committed=committed)
                 if work.lease is not None and work.job is not None:
                     await work.lease.work_on(work.job.id)
             except DatabaseError as error:
@@ -493,14 +491,21 @@ class PostgresLedger:
             for line in lines
         ]
 
-    async def find(self, key: str) -> LedgerLine | None:
+    async def find(self, key: str, *, with_codes: bool = False) -> LedgerLine | None:
         """Return the order that the line of a key is, or travels in; None when there is no such line.
 
         Args:
             key: The caller's row key.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
         """
-        job = await self._found()
-        return None if job is None else await self._read(lambda c: read_key(c, job.id, key))
+        job = self._opened().job
+        found = None if job is None else await self._read(lambda c: read_key(c, job.id, key))
+        if found is None or not with_codes:
+            return found
+        return (await self._with_codes([found], self._box()))[0]
 
     async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
         """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
@@ -573,28 +578,28 @@ class PostgresLedger:
         work.job = job._replace(facts=job.facts | {name: value})
 
     async def pause(self, reason: str) -> None:
-        """Pause the job: the next claim of any worker gives nothing. What is under way ends.
+        """Pause the job: the next claim of any worker gives nothing. What is under way ends. Journalled.
 
         Args:
-            reason: Why; `paused` returns it.
+            reason: Why; a later reason replaces it.
         """
-        work = self._writing()
-        job = (await self._made()).id
-        await self._run(work.writer, lambda c: c.execute(_PAUSE, job, reason))
+        await self._set_pause(storable_text(reason) or "no reason was given")
 
     async def unpause(self) -> None:
-        """Let claims give lines again."""
+        """Let claims give lines again; does nothing to a job that is not paused."""
+        await self._set_pause("")
+
+    async def _set_pause(self, reason: str) -> None:
         work = self._writing()
-        job = (await self._made()).id
-        await self._run(work.writer, lambda c: c.execute(_UNPAUSE, job))
+        job = (await self._some_job()).id
+        await self._run(work.writer, lambda c: set_pause(c, job, reason, work.clock.now()))
 
     async def paused(self) -> str | None:
         """Return why the job is paused, None when it is not."""
         job = await self._found()
         if job is None:
             return None
-        reason: str | None = await self._read(lambda c: c.fetchval(_PAUSED, job.id))
-        return reason
+        return await self._read(lambda c: read_pause(c, job.id))
 
     async def settles(self) -> bool:
         """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""
@@ -603,6 +608,11 @@ class PostgresLedger:
         if job is None or work.lease is None:
             return False
         return await self._failing(work.lease.settles(job.id))
+
+    async def holders(self) -> list[Holder]:
+        """Return the workers of the job whose lease lasts, with the orders that each is sending."""
+        job = self._opened().job
+        return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
 
     # Private.
 
