@@ -267,9 +267,7 @@ class PostgresLedger:
         link = Link(self._address, "ledger plan")
         async with self._planning:
             try:
-                planned = await run_plan(
-                    link, work.clock.now, job, lines, asking, known=known, committed=committed
-                )
+                planned = await run_plan(link, work.clock.now, job, lines, asking, known=known, committed=committed)
                 if work.lease is not None and work.job is not None:
                     await work.lease.work_on(work.job.id)
             except DatabaseError as error:
