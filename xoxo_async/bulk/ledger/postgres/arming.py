@@ -1,5 +1,7 @@
 """Add single lines that are to be sent at once, already armed; see the steps in `bulk.ledger.arming`."""
 
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
 from collections.abc import Sequence
 from typing import Final
 

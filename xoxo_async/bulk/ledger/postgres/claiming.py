@@ -1,6 +1,9 @@
 """Claim lines: reserve them in one trip, decide, and write the intent in another one. Recover those of dead workers."""
 
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest, decide_claims, state_for_all
@@ -129,8 +132,8 @@ class Claiming:
             if refused.why is Why.LEASE:
                 await self.register_anew()
             return False
-        taken = [line for request in requests for line in request.lines]
-        return not await self.given_back_late(taken, moment.now)
+        lines = [line for request in requests for line in request.lines]
+        return not await self.given_back_late(lines, moment.now)
 
     async def given_back_late(self, lines: Sequence[LedgerLine], since: float) -> bool:
         """Give lines back whose hold began long ago: this process was stopped. Return whether it did.
@@ -192,7 +195,7 @@ class Claiming:
         work = self._work
         rows = await work.writer.run(lambda c: c.fetch(_OWN, work.worker, work.holding.epochs))
         for claim in (DeadClaim(*row.values()) for row in rows):
-            found = await work.writer.run(lambda c, seqs=claim.seqs: read_stored(c, seqs))
+            found = await work.writer.run(partial(read_stored, seqs=claim.seqs))
             armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
             if armed:
                 await self._records.write([given_back(armed)])
@@ -215,7 +218,7 @@ class Claiming:
             if not dead:
                 return moved
             try:
-                moved += await work.writer.run(lambda c, dead=dead: self._doubt(c, dead))
+                moved += await work.writer.run(partial(self._doubt, dead=dead))
             except RefusedWriteError:
                 continue  # a late result, or another worker that recovers: read again
         return moved

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -31,6 +32,7 @@ from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_cl
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, reread, set_facts
 from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
+from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
 from xoxo_async.bulk.ledger.postgres.records import Records
@@ -185,9 +187,7 @@ class PostgresLedger:
         try:
             await reader.open()
             work.job = await reader.run(self._find)
-            if self._must_exist and work.job is None:
-                named = "any job" if self._wanted is None else f"the job {self._wanted!r}"
-                raise LedgerError(f"the database {self._address.name} does not have {named}")
+            self._require(work.job)
             if lease is not None:
                 await self._begin(work, lease)
         except BaseException as error:
@@ -197,6 +197,11 @@ class PostgresLedger:
                 raise ledger_error(error) from error
             raise
         self._work, self._links = work, (reader, writer, keeper)
+
+    def _require(self, job: JobRow | None) -> None:
+        if self._must_exist and job is None:
+            named = "any job" if self._wanted is None else f"the job {self._wanted!r}"
+            raise LedgerError(f"the database {self._address.name} does not have {named}")
 
     async def _find(self, connection: DatabaseConnection) -> JobRow | None:
         return await (only_job(connection) if self._wanted is None else find_job(connection, self._wanted))
@@ -475,7 +480,9 @@ class PostgresLedger:
         box = self._box() if with_codes else None
         place = await self._read(lambda c: place_after(c, job.id, after))
         while True:
-            chunk, place = await self._read(lambda c, at=place: read_next(c, job.id, wanted, at, _READ_CHUNK))
+            chunk, place = await self._read(
+                partial(read_next, job=job.id, states=wanted, place=place, limit=_READ_CHUNK)
+            )
             for line in await self._with_codes(chunk, box):
                 yield line
             if len(chunk) < _READ_CHUNK:
@@ -541,7 +548,7 @@ class PostgresLedger:
         if job is None:
             return
         while True:
-            chunk = await self._read(lambda c, at=after: read_journal(c, job.id, seq, at, _READ_CHUNK))
+            chunk = await self._read(partial(read_journal, job=job.id, seq=seq, after=after, limit=_READ_CHUNK))
             for row in chunk:
                 yield row
             if len(chunk) < _READ_CHUNK:
@@ -591,7 +598,7 @@ class PostgresLedger:
 
     async def _set_pause(self, reason: str) -> None:
         work = self._writing()
-        job = (await self._some_job()).id
+        job = (await self._made()).id
         await self._run(work.writer, lambda c: set_pause(c, job, reason, work.clock.now()))
 
     async def paused(self) -> str | None:

@@ -1,4 +1,6 @@
-"""What the parts of an open shared ledger have in common: connections, clock, lease, job, and the lines that it holds."""
+"""What the parts of an open shared ledger have in common: connections, clock, lease, job, and lines in flight."""
+
+# ruff: noqa: S608 - the only names put into SQL are this package's own
 
 from collections.abc import Collection, Iterable
 from typing import Final

@@ -31,7 +31,7 @@ class _Task(Generic[R]):
     __slots__ = ("future", "request")
 
     def __init__(self, request: R, future: "asyncio.Future[Any] | None") -> None:
-        self.request: Final = request
+        self.request: Final[R] = request
         self.future: Final = future
 
     def answer(self, result: object, error: Exception | None) -> None:

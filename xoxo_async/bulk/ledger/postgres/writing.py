@@ -7,7 +7,7 @@ any moment stops nobody else.
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from functools import cache
@@ -243,77 +243,114 @@ _MARKED: Final = (("mark", "bigint"), ("line", "bigint"))
 _BACK: Final = (("id", "bigint"), ("was", "integer"))
 
 
-def _sql_of(part: str, first: int) -> str:
-    """Return the SQL of a part; its arguments begin at a place."""
-    match part:
-        case "moved":
-            names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
-            return (
-                f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
-                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-            )
-        case "noted":
-            names = ", ".join(name for name, _ in NOTED)
-            return (
-                f"INSERT INTO xoxo.journal (job, worker, at, {names})"
-                f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
-            )
-        case "told":
-            names = ", ".join(name for name, _ in _TOLD)
-            return (
-                f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
-                f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
-                " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
-                " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
-                " charged = t.charged + excluded.charged"
-            )
-        case "ordered":
-            return (
-                "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
-                f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
-                " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
-                " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
-                " ELSE excluded.codes END"
-            )
-        case "marked":
-            return (
-                "INSERT INTO xoxo.code_mark (mark, account, line)"
-                f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
-                " ON CONFLICT DO NOTHING RETURNING line"
-            )
-        case "spent":
-            return (
-                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint"
-                " WHERE id = $1::integer"
-            )
-        case "claimed":
-            return (
-                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
-                f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text))"
-                f" WHERE id = $1::integer AND (state = 'running' OR NOT ${first + 4}::boolean) AND (${first + 3}::bigint IS NULL OR"
-                f" (unpriced = 0 AND committed <= ${first + 3}::bigint)) RETURNING id"
-            )
-        case "back":
-            return (
-                f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
-                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-            )
-        case "added":
-            # Its number is its ordinal, too, but negative: only plans count ordinals upwards.
-            names = ", ".join(name for name, _ in _ADDED)
-            return (
-                f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
-                f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
-            )
-        case "begun":
-            return (
-                "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE"
-                f" VALUES (${first}::bigint, $1::integer, $3::bigint, ${first + 1}::bigint[])"
-            )
-        case "narrowed":
-            return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
-        case _:
-            return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
+def _update_line(first: int) -> str:
+    names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
+    return (
+        f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
+        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+    )
+
+
+def _insert_line(first: int) -> str:
+    # Its number is its ordinal, too, but negative: only plans count ordinals upwards.
+    names = ", ".join(name for name, _ in _ADDED)
+    return (
+        f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
+        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
+    )
+
+
+def _insert_journal(first: int) -> str:
+    names = ", ".join(name for name, _ in NOTED)
+    return (
+        f"INSERT INTO xoxo.journal (job, worker, at, {names})"
+        f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
+    )
+
+
+def _add_to_tally(first: int) -> str:
+    names = ", ".join(name for name, _ in _TOLD)
+    return (
+        f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
+        f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
+        " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
+        " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
+        " charged = t.charged + excluded.charged"
+    )
+
+
+def _keep_orders(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
+        f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
+        " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
+        " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
+        " ELSE excluded.codes END"
+    )
+
+
+def _take_marks(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.code_mark (mark, account, line)"
+        f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
+        " ON CONFLICT DO NOTHING RETURNING line"
+    )
+
+
+def _spend(first: int) -> str:
+    return (
+        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint,"
+        f" unpriced = unpriced + ${first + 1}::bigint WHERE id = $1::integer"
+    )
+
+
+def _spend_as_claim(first: int) -> str:
+    most = f"${first + 3}::bigint"
+    return (
+        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
+        f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
+        f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
+        f" AND ({most} IS NULL OR (unpriced = 0 AND committed <= {most})) RETURNING id"
+    )
+
+
+def _give_back(first: int) -> str:
+    return (
+        f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
+        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+    )
+
+
+def _begin_claim(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE"
+        f" VALUES (${first}::bigint, $1::integer, $3::bigint, ${first + 1}::bigint[])"
+    )
+
+
+def _narrow_claim(first: int) -> str:
+    return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
+
+
+def _close_claims(first: int) -> str:
+    return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
+
+
+_PARTS: Final[dict[str, Callable[[int], str]]] = {
+    "moved": _update_line,
+    "added": _insert_line,
+    "noted": _insert_journal,
+    "told": _add_to_tally,
+    "ordered": _keep_orders,
+    "marked": _take_marks,
+    "spent": _spend,
+    "claimed": _spend_as_claim,
+    "back": _give_back,
+    "begun": _begin_claim,
+    "narrowed": _narrow_claim,
+    "closed": _close_claims,
+}
+"""The SQL of each part, from the place of its first argument."""
 
 
 _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
@@ -329,7 +366,7 @@ def _statement(parts: tuple[tuple[str, int], ...]) -> str:
     checks: list[str] = []
     first = 5
     for part, width in parts:
-        queries.append(f"{part} AS ({_sql_of(part, first)})")
+        queries.append(f"{part} AS ({_PARTS[part](first)})")
         if part in {"moved", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
