@@ -1,0 +1,167 @@
+"""The one task that writes for an open ledger: all waiting callers share a statement, and so a commit.
+
+Results that cannot be written stay in memory, and come first once the database answers again; until then nothing is
+claimed.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from typing import Any, Final, Generic, TypeVar
+
+from xoxo_async.bulk.ledger.arming import ArmRequest
+from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
+from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.postgres.arming import Arming
+from xoxo_async.bulk.ledger.postgres.claiming import Claiming
+from xoxo_async.bulk.ledger.postgres.records import Records
+from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
+from xoxo_async.errors import LedgerError
+from xoxo_async.postgres.failures import DatabaseError
+
+__all__ = ["LedgerWriter"]
+
+
+R = TypeVar("R", RecordRequest, ArmRequest, ClaimRequest)
+
+
+class _Task(Generic[R]):
+    """A request, and the future on which its caller waits; None if nobody does."""
+
+    __slots__ = ("future", "request")
+
+    def __init__(self, request: R, future: "asyncio.Future[Any] | None") -> None:
+        self.request: Final[R] = request
+        self.future: Final = future
+
+    def answer(self, result: object, error: Exception | None) -> None:
+        if self.future is None or self.future.done():
+            return
+        if error is not None:
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)
+
+
+class LedgerWriter:
+    """The writing task of one open ledger.
+
+    Args:
+        records: Writes facts.
+        claiming: Claims lines.
+        arming: Adds single lines.
+    """
+
+    def __init__(self, records: Records, claiming: Claiming, arming: Arming) -> None:
+        self._records: Final = records
+        self._claiming: Final = claiming
+        self._arming: Final = arming
+        self._record_tasks: list[_Task[RecordRequest]] = []
+        self._arm_tasks: list[_Task[ArmRequest]] = []
+        self._claim_tasks: list[_Task[ClaimRequest]] = []
+        self._kept: list[RecordRequest] = []
+        self._woken: Final = asyncio.Event()
+        self._ending = False
+        self._running: Final = asyncio.create_task(self._run(), name="xoxo ledger writer")
+
+    def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
+        """Queue a claim of lines to send."""
+        return self._put(self._claim_tasks, ClaimRequest(limit, budget))
+
+    def arm(self, request: ArmRequest) -> "asyncio.Future[Armed]":
+        """Queue a line that is to be sent at once."""
+        return self._put(self._arm_tasks, request)
+
+    def record(
+        self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
+    ) -> "asyncio.Future[list[LedgerLine]]":
+        """Queue facts to record; they are recorded also if the caller no longer waits."""
+        return self._put(self._record_tasks, RecordRequest(changes, rules, doubts, shared=True))
+
+    def give_back(self, lines: Sequence[LedgerLine]) -> None:
+        """Queue the return of claimed lines whose caller is gone; nothing was sent for them."""
+        if lines:
+            self._record_tasks.append(_Task(given_back(lines), None))
+            self._woken.set()
+
+    def _put(self, tasks: list[_Task[R]], request: R) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        tasks.append(_Task(request, future))
+        self._woken.set()
+        return future
+
+    async def stop(self) -> None:
+        """End after all queued requests, with a last try for results that could not be written."""
+        self._ending = True
+        self._woken.set()
+        await self._running
+
+    async def _run(self) -> None:
+        while True:
+            records, self._record_tasks = self._record_tasks, []
+            arms, self._arm_tasks = self._arm_tasks, []
+            claims, self._claim_tasks = self._claim_tasks, []
+            if records or arms or claims:
+                failed = await self._serve_records(records) if records or self._kept else None
+                await self._serve_arms(arms, failed)
+                await self._serve_claims(claims, failed)
+            elif self._ending:
+                break
+            else:
+                self._woken.clear()
+                await self._woken.wait()
+        if self._kept:
+            with suppress(DatabaseError, LedgerError):
+                await self._write([])
+
+    async def _serve_records(self, tasks: Sequence[_Task[RecordRequest]]) -> Exception | None:
+        """Write facts; return why it failed."""
+        requests = [task.request for task in tasks]
+        error: Exception | None = None
+        try:
+            await self._write(requests)
+        except (DatabaseError, LedgerError) as failed:
+            error = _kept_error(failed.message, requests)
+            self._kept += requests
+        except Exception as failed:  # noqa: BLE001 - every error must reach the callers
+            error = failed
+            self._kept += requests
+        for task in tasks:
+            task.answer(task.request.lines, error or refusal_of(task.request))
+        return error
+
+    async def _write(self, requests: Sequence[RecordRequest]) -> None:
+        await self._records.write([*self._kept, *requests])
+        self._kept.clear()
+
+    async def _serve_arms(self, tasks: Sequence[_Task[ArmRequest]], failed: Exception | None) -> None:
+        if not tasks:
+            return
+        error = failed or await _error_of(self._arming.arm([task.request for task in tasks]))
+        for task in tasks:
+            task.answer(task.request.armed, error or task.request.error)
+
+    async def _serve_claims(self, tasks: Sequence[_Task[ClaimRequest]], failed: Exception | None) -> None:
+        if not tasks:
+            return
+        error = failed or await _error_of(self._claiming.claim([task.request for task in tasks]))
+        for task in tasks:
+            task.answer(task.request.lines, error or task.request.refusal)
+
+
+async def _error_of(work: Awaitable[None]) -> Exception | None:
+    """Do some work; return its error, which every caller gets."""
+    try:
+        await work
+    except DatabaseError as error:
+        return LedgerError(error.message)
+    except Exception as error:  # noqa: BLE001 - every error must reach the callers
+        return error
+    return None
+
+
+def _kept_error(message: str, requests: Sequence[RecordRequest]) -> LedgerError:
+    results = sum(len(request.changes) for request in requests)
+    return LedgerError(
+        f"{message}; {results} results are kept in memory, and written before anything else once the database answers"
+    )
