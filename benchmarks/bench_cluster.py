@@ -1,4 +1,4 @@
-"""A job in PostgreSQL beside the same job in SQLite: one worker, two and four, what the database spends, a million lines.
+"""A job in PostgreSQL beside the same job in SQLite: one worker, two, four; the database's cost; a million lines.
 
 Every worker is a process of its own. The stub answers after 20 ms. Both ledgers are on the same disk, and both sync.
 """
