@@ -12,7 +12,7 @@ from xoxo_async.config import STAGING
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
 
-__all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "token_file_if_any"]
+__all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "state_folder", "token_file_if_any"]
 
 TokenFamily = Literal["user", "company"]
 """One of an account's two credential sets: `user` for rewards and links, `company` for points and the storefront."""
@@ -117,18 +117,29 @@ def token_file_if_any(environment: Environment, variables: Mapping[str, str] | N
         environment: The settings. Each account and address has a file of its own.
         variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
     """
-    source = os.environ if variables is None else variables
     if environment.token_file:
         return Path(environment.token_file)
-    try:
-        state = Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
-    except RuntimeError:  # `Path.home()` raises it for a user without a home folder, as in many containers
+    state = state_folder(variables)
+    if state is None:
         return None
     account = f"{environment.base_url}\n{environment.client_id}\n{environment.refresh_token}"
     if environment.family == "company":
         # The user family adds nothing, so that files of earlier versions keep their names.
         account += "\ncompany"
     return state / f"token-{hashlib.sha256(account.encode()).hexdigest()[:16]}.json"
+
+
+def state_folder(variables: Mapping[str, str] | None = None) -> Path | None:
+    """Return this user's folder for what programs keep, or None without a home folder.
+
+    Args:
+        variables: The variables that may hold `XDG_STATE_HOME`; the process environment by default.
+    """
+    source = os.environ if variables is None else variables
+    try:
+        return Path(source.get("XDG_STATE_HOME", "").strip() or Path.home() / ".local" / "state") / "xoxo"
+    except RuntimeError:  # `Path.home()` raises it for a user without a home folder, as in many containers
+        return None
 
 
 def make_folder(path: Path) -> Path:

@@ -1,21 +1,39 @@
 """Build a `xoxo` command line that a person can paste into the shell."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
+from typing import Final
+
+from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.errors import ConfigError
 
 __all__ = ["command_line"]
+
+_DATABASE: Final = re.compile(r"postgres(?:ql)?://.*", re.DOTALL | re.IGNORECASE)
 
 
 def command_line(*arguments: str | os.PathLike[str]) -> str:
     """Return a command line that calls the same `xoxo` as this process, quoted for a shell.
 
     Args:
-        arguments: What follows the program's name.
+        arguments: What follows the program's name. The URL of a database loses its password.
     """
-    return shlex.join([*_program(), *(os.fspath(argument) for argument in arguments)])
+    return shlex.join([*_program(), *(_without_password(os.fspath(argument)) for argument in arguments)])
+
+
+def _without_password(argument: str) -> str:
+    """Return an argument such as `--ledger=postgresql://…` without a password."""
+    url = _DATABASE.search(argument)
+    if url is None:
+        return argument
+    try:
+        return argument[: url.start()] + LedgerAddress.read(url[0]).argument
+    except ConfigError:
+        return argument[: url.start()] + "postgresql://…"
 
 
 def _program() -> list[str]:

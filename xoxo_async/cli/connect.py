@@ -15,7 +15,7 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.output import say
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import RateLimits
-from xoxo_async.environment import Environment
+from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
@@ -68,6 +68,8 @@ async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
 
     made = _is_missing(books)
     try:
+        if books is not None and books.parent == state_folder():
+            books.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         sandbox = Sandbox(path=books)
         await sandbox.start()
     except OSError as error:

@@ -10,7 +10,11 @@ from xoxo_async.errors import PlanError, XoxoError
 
 __all__ = ["error_to_json", "one_error", "say_error", "scrub", "show_origin"]
 
-_SECRETS: Final = ("XOXO_CLIENT_SECRET", "XOXO_REFRESH_TOKEN", "XOXO_ACCESS_TOKEN", "XOXO_LEDGER_KEY")
+_SECRETS: Final = ("XOXO_CLIENT_SECRET", "XOXO_REFRESH_TOKEN", "XOXO_ACCESS_TOKEN", "XOXO_LEDGER_KEY", "PGPASSWORD")
+_IN_URL: Final = re.compile(
+    r"((?:postgres(?:ql)?|rediss?)://[^\s:/@]*):\S*@|((?:ssl)?password=)[^\s&#]*", re.IGNORECASE
+)
+"""The password in the URL of a database. It ends at the last @, because one that is not escaped may have others."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -71,4 +75,5 @@ def scrub(text: str) -> str:
         secret = os.environ.get(name, "").strip()
         if len(secret) > 3:
             text = text.replace(secret, "***")
+    text = _IN_URL.sub(lambda found: f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***", text)
     return _CONTROL.sub("", text)

@@ -132,6 +132,12 @@ class Invocation:
         return "" if value is None else str(value)
 
     @property
+    def job(self) -> str:
+        """The job that `--job` or the ledger's URL names; empty if none does."""
+        ledger = None if self.context is None else self.context.params.get("ledger")
+        return self.option("job") or getattr(ledger, "job", None) or ""
+
+    @property
     def _command(self) -> Command | None:
         command = None if self.context is None else self.context.command
         return command if isinstance(command, Command) else None

@@ -135,7 +135,7 @@ def _counts(invocation: Invocation, elapsed_s: float) -> Facts:
     """Return the keys that the JSON of a command on a ledger always has; counts of 0, as the ledger was not read."""
     if not invocation.counts_rows:
         return {}
-    return empty_counts(job=invocation.option("job"), ledger=invocation.option("ledger"), elapsed_s=elapsed_s)
+    return empty_counts(job=invocation.job, ledger=invocation.option("ledger"), elapsed_s=elapsed_s)
 
 
 def _ended_by(error: BaseException, invocation: Invocation) -> tuple[int, Facts]:

@@ -23,3 +23,14 @@ def test_an_error_is_one_clean_line(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush-hush" not in said
     assert said.isprintable()
     assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://me:hun@ter2@db/x", "postgres://me:hun/ter2@db", "rediss://:hunter2@h", "?password=hunter2&a=1"],
+)
+def test_no_text_has_the_password_of_a_database(url: str) -> None:
+    """A wrong argument is repeated by the parser of the command line."""
+    said = failures.scrub(f"Got unexpected extra argument ({url})")
+    assert "ter2" not in said
+    assert said.startswith("Got unexpected extra argument (")

@@ -33,7 +33,7 @@ A holder whose clock is new (see `LedgerClock.is_new`) writes `counted_anew` for
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -46,6 +46,7 @@ from xoxo_async.errors import BudgetError, LedgerConflictError
 __all__ = [
     "MAY_EXIST",
     "ClaimRequest",
+    "StoredLine",
     "counted_anew",
     "decide_claims",
     "doubt_answers",
@@ -86,6 +87,28 @@ class ClaimRequest:
     def refusal(self) -> BudgetError | None:
         """The error of a request that the budget left without a line; None where it got one, or none is left."""
         return BudgetError(self.short) if self.short and not self.lines else None
+
+
+class StoredLine(NamedTuple):
+    """The stored line that has the key or poNumber of a line that is planned or armed.
+
+    Attributes:
+        place: The planned line's place in its chunk; the number of the request that arms it, from 0.
+        key: The key of the stored line.
+        po_number: Its poNumber.
+        digest: Its digest.
+        row: Its row.
+        seq: Its order's number.
+        first: Its first voucher's place there; None where it is an order by itself.
+    """
+
+    place: int
+    key: str
+    po_number: str
+    digest: str
+    row: int
+    seq: int
+    first: int | None
 
 
 def decide_claims(

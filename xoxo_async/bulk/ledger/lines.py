@@ -9,6 +9,7 @@ import msgspec
 __all__ = [
     "DEFAULT_RULES",
     "Alarm",
+    "Armed",
     "Change",
     "Counts",
     "Delivery",
@@ -233,6 +234,18 @@ class LedgerLine(msgspec.Struct, frozen=True, array_like=True, gc=False):
             f"LedgerLine(seq={self.seq}, key={self.key!r}, po_number={self.po_number!r}, state={self.state.value!r}, "
             f"attempts={self.attempts}, suspect={self.suspect}, order_id={self.order_id})"
         )
+
+
+class Armed(NamedTuple):
+    """The result of `Ledger.arm`.
+
+    Attributes:
+        line: The line as it stands.
+        mine: Whether the caller has armed it: only then does it send the line, at once. Otherwise it sends nothing.
+    """
+
+    line: LedgerLine
+    mine: bool
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

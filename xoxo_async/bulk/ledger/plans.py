@@ -26,11 +26,12 @@ The steps of a store, all in one transaction; no line of it can be claimed, or s
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from xoxo_async.bulk.ledger.bookkeeping import maybe_sent
+from xoxo_async.bulk.ledger.bookkeeping import StoredLine, maybe_sent
 from xoxo_async.bulk.ledger.lines import LedgerLine, Pack, PlannedLine
+from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.packing import Packer
-from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
-from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = [
     "Additions",
@@ -46,28 +47,6 @@ __all__ = [
 ]
 
 _NAMED: Final = 20
-
-
-class StoredLine(NamedTuple):
-    """The stored line that has the key or poNumber of a planned line.
-
-    Attributes:
-        place: The planned line's place in its chunk.
-        key: The key of the stored line.
-        po_number: Its poNumber.
-        digest: Its digest.
-        row: Its row.
-        seq: Its order's number.
-        first: Its first voucher's place there; None where it is an order by itself.
-    """
-
-    place: int
-    key: str
-    po_number: str
-    digest: str
-    row: int
-    seq: int
-    first: int | None
 
 
 class Seen:
@@ -186,34 +165,6 @@ class Mixed:
         if twins:
             raise repeated(twins)
         return places
-
-
-def check_job(ledger_job: str | None, job: str) -> None:
-    """Refuse a plan of another job.
-
-    Args:
-        ledger_job: The ledger's job; None before its first plan.
-        job: The plan's.
-
-    Raises:
-        LedgerError: When they are not the same.
-    """
-    if ledger_job is not None and ledger_job != job:
-        raise LedgerError(f"this ledger holds the job {ledger_job!r}, not {job!r}: one ledger, one job")
-
-
-def check_identity(owner: Identity | None, identity: Identity | None) -> None:
-    """Refuse a plan of another account or address.
-
-    Args:
-        owner: The ledger's account and address; None before they are set.
-        identity: The plan's; None if it has none.
-
-    Raises:
-        LedgerError: When they are not the same.
-    """
-    if owner is not None and identity is not None and owner != identity:
-        raise LedgerError(f"this ledger belongs to another account or address: {owner.address}")
 
 
 def keys_to_withdraw(missing: Sequence[tuple[str, int]], terms: PlanTerms) -> list[str]:

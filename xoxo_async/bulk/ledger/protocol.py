@@ -9,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
+    Armed,
     Change,
     Counts,
     JournalRow,
@@ -18,23 +19,10 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
 __all__ = ["NO_TERMS", "Approve", "Identity", "Ledger", "PlanTerms", "Planned", "Pricing", "Share"]
-
-
-class Identity(msgspec.Struct, frozen=True):
-    """The account and address that a ledger belongs to.
-
-    Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
-
-    Attributes:
-        address: The API's base URL with its path.
-        account: A fingerprint of the account; never a secret. Empty if the token provider does not know it.
-    """
-
-    address: str
-    account: str
 
 
 class Share(NamedTuple):
@@ -124,9 +112,9 @@ class Ledger(Protocol):
     Open it with `async with`, or with `open` and `aclose`. Every method raises `LedgerError` when the storage fails.
 
     A store only reads and writes rows. All stores share what is decided, and in which order: the steps are listed in
-    `recording` (record), `bookkeeping` (claim, recover, restore, withdraw) and `plans` (plan), and the rules are in
-    `backlog`, `budget`, `counting` and `clock`. A store's constructor takes the clock, so that tests can set it. The
-    conformance suite in `tests/unit/bulk/ledger/conformance` runs against every store.
+    `recording` (record), `bookkeeping` (claim, recover, restore, withdraw), `plans` (plan) and `arming` (arm), and the
+    rules are in `backlog`, `budget`, `counting` and `clock`. A store's constructor takes the clock, so that tests can
+    set it. The conformance suite in `tests/unit/bulk/ledger/conformance` runs against every store.
     """
 
     @property
@@ -136,7 +124,7 @@ class Ledger(Protocol):
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
+        """The job this ledger holds; before its first plan the one that was asked for on opening, None without one."""
         ...
 
     @property
@@ -284,6 +272,28 @@ class Ledger(Protocol):
         """
         ...
 
+    async def arm(
+        self, job: str, line: PlannedLine, *, identity: Identity | None = None, budget: Decimal | None = None
+    ) -> Armed:
+        """Add one line and take it for sending in one transaction (T0, T1); `arming` has the rules.
+
+        A line that is there with the same contents is taken if it is planned, and otherwise returned as it stands. If
+        its sender is proven dead, it is put in doubt first (T7). If the caller is cancelled, an armed line goes back.
+
+        Args:
+            job: The job's name; a new ledger keeps it.
+            line: The line. With row 0, it gets its own number in the ledger as its row.
+            identity: The account and address of its order; a ledger without any keeps it.
+            budget: As for `claim`.
+
+        Raises:
+            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
+                other lines, or when the ledger is `copied`.
+            BudgetError: When it may cost more than is left of the budget; it was not added.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        ...
+
     async def record(
         self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
     ) -> list[LedgerLine]:
@@ -327,11 +337,12 @@ class Ledger(Protocol):
         """
         ...
 
-    async def find(self, key: str) -> LedgerLine | None:
+    async def find(self, key: str, *, with_codes: bool = False) -> LedgerLine | None:
         """Return the order that the line of a key is, or travels in; None when there is no such line.
 
         Args:
             key: The caller's row key.
+            with_codes: Whether to fill in `codes`.
         """
         ...
 

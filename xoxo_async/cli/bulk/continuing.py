@@ -9,6 +9,7 @@ from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.json_output import json_text
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.ledger.protocol import Ledger
 
@@ -27,25 +28,27 @@ async def keep_settings(ledger: "Ledger", flags: dict[str, list[str]]) -> None:
     await ledger.set_fact(SETTINGS, json_text(flags))
 
 
-async def continue_ledger(ledger: "Ledger", action: str) -> str:
+async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str) -> str:
     """Return the command that continues a ledger.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger, open.
+        where: Its place.
         action: `resume` or `reconcile`.
     """
     from xoxo_async.bulk.identity import is_of_own_sandbox
 
     kept = await ledger.get_fact(SETTINGS)
     flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
-    return command_line("bulk", action, "--ledger", ledger.name, *flags)
+    return command_line("bulk", action, "--ledger", where.argument, *flags)
 
 
-async def next_command(ledger: "Ledger", counts: "Counts", holder: int | None) -> str:
+async def next_command(ledger: "Ledger", where: "LedgerAddress", counts: "Counts", holder: int | None) -> str:
     """Return the command that finishes more lines; empty if no command does, or if a process works on the ledger.
 
     Args:
-        ledger: The ledger.
+        ledger: The ledger, open.
+        where: Its place.
         counts: Its counts.
         holder: The id of the process that works on it; None if no process does.
     """
@@ -56,5 +59,5 @@ async def next_command(ledger: "Ledger", counts: "Counts", holder: int | None) -
     to_send = counts.not_sent - counts.states.get(LineState.CANCELLED, 0)
     to_look_up = counts.unknown - counts.states.get(LineState.MANUAL, 0)
     if to_send > 0 or to_look_up > 0:
-        return await continue_ledger(ledger, "resume")
-    return await continue_ledger(ledger, "reconcile") if counts.pending > counts.delivery_cancelled else ""
+        return await continue_ledger(ledger, where, "resume")
+    return await continue_ledger(ledger, where, "reconcile") if counts.pending > counts.delivery_cancelled else ""

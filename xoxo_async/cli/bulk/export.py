@@ -24,6 +24,7 @@ from xoxo_async.cli.wording import count
 if TYPE_CHECKING:
     from xoxo_async.bulk.exporting.files import ExportFile
     from xoxo_async.bulk.exporting.rows import Exported
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["export", "run_export"]
@@ -42,7 +43,7 @@ Examples:
 @click.option("--reveal", is_flag=True, help="Write the codes themselves. They are cash.")
 @json_option
 @connection_options
-def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) -> int:
+def export(ledger: "LedgerAddress", path: Path, reveal: bool, as_json: bool, **where: Any) -> int:
     """Write a row for every voucher, and one for every order without vouchers. Codes are masked without --reveal.
 
     Exit code 3: some rows lack codes, and standard error names them.
@@ -54,11 +55,11 @@ def export(ledger: Path, path: Path, reveal: bool, as_json: bool, **where: Any) 
     return run_export(ledger, path, Connection(books=books_of(ledger), **where), reveal=reveal, as_json=as_json)
 
 
-def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, as_json: bool) -> int:
+def run_export(where: "LedgerAddress", out: Path, connection: Connection, *, reveal: bool, as_json: bool) -> int:
     """Write the rows and codes of a ledger to a file, and print a summary.
 
     Args:
-        path: The ledger.
+        where: The ledger.
         out: The file, `.csv` or `.jsonl`. It replaces an older export with that name.
         connection: The server that has the codes, if the ledger does not keep them.
         reveal: Whether to write codes in clear.
@@ -74,15 +75,15 @@ def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, a
     from xoxo_async.bulk.exporting.fetching import CodeFetcher
     from xoxo_async.bulk.exporting.files import ExportFile, export_rows
 
-    file = ExportFile(out, ledger=str(path))
+    file = ExportFile(out, ledger=where.name)
 
     async def write(ledger: "Ledger") -> "tuple[Exported, str]":
         # The fetcher opens a client only when it needs one, so an export of codes in the ledger needs no credentials.
         fetcher = CodeFetcher(ledger, lambda: open_client(connection), address=address_of(connection))
         done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
-        return done, await _next_command(ledger, done)
+        return done, await _next_command(ledger, where, done)
 
-    done, follow = with_ledger(path, write)
+    done, follow = with_ledger(where, write)
     code = exits.of_export(done)
     _print(done, file, follow, reveal=reveal)
     if as_json:
@@ -91,14 +92,14 @@ def run_export(path: Path, out: Path, connection: Connection, *, reveal: bool, a
     return code
 
 
-async def _next_command(ledger: "Ledger", done: "Exported") -> str:
+async def _next_command(ledger: "Ledger", where: "LedgerAddress", done: "Exported") -> str:
     """Return the command after which an export has more codes; empty if no command helps."""
     from xoxo_async.bulk.ledger.lines import LineState
 
     counts = await ledger.counts()
     if done.not_sent or counts.unknown > counts.states.get(LineState.MANUAL, 0):
-        return await continue_ledger(ledger, "resume")
-    return await continue_ledger(ledger, "reconcile") if done.waiting else ""
+        return await continue_ledger(ledger, where, "resume")
+    return await continue_ledger(ledger, where, "reconcile") if done.waiting else ""
 
 
 def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -> None:

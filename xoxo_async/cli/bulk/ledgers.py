@@ -1,12 +1,12 @@
-"""Open the ledger at a path."""
+"""Open the ledger of a command."""
 
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from xoxo_async.cli.event_loop import run_async
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["with_ledger"]
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def with_ledger(
-    path: Path,
+    where: "LedgerAddress",
     work: Callable[["Ledger"], Awaitable[T]],
     *,
     read_only: bool = False,
@@ -24,7 +24,7 @@ def with_ledger(
     """Open an existing ledger, call a function with it, and close it.
 
     Args:
-        path: The ledger.
+        where: The ledger.
         work: The function.
         read_only: Whether only to read, which is possible while another process works on the ledger.
         store_codes: Whether the function uses voucher codes. If not, no key is needed.
@@ -32,7 +32,7 @@ def with_ledger(
     from xoxo_async.bulk.ledger.opening import open_ledger
 
     async def opened() -> T:
-        async with open_ledger(path, must_exist=True, read_only=read_only, store_codes=store_codes) as ledger:
+        async with open_ledger(where, must_exist=True, read_only=read_only, store_codes=store_codes) as ledger:
             return await work(ledger)
 
     return run_async(opened)

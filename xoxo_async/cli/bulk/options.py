@@ -1,12 +1,16 @@
 """Flags that the commands of `xoxo bulk` share."""
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, Final
 
 import click
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS
 from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
+from xoxo_async.cli.output import say
+from xoxo_async.errors import ConfigError
 
 __all__ = [
     "LedgerPath",
@@ -19,31 +23,49 @@ __all__ = [
 
 
 class LedgerPath(click.Path):
-    """The path of a ledger: a file, not a folder and not a URL."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
+    """The place of a ledger: the path of a file, or a postgresql:// URL."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or fail with a usage error."""
-        if "://" in str(value):
-            # The message does not show the URL, because that may contain a password.
-            self.fail("a ledger is a file: give its path, not a URL", param, ctx)
-        if not str(value).strip() or not Path(value).name:
-            self.fail(f"{str(value)!r} is not a file's name", param, ctx)
-        return super().convert(value, param, ctx)
+        """Return the place, or fail with a usage error. No message shows a URL, because that may hold a password."""
+        try:
+            address = LedgerAddress.read(value)
+        except ConfigError as error:
+            self.fail(error.message, param, ctx)
+        if address.has_password and not (ctx is not None and ctx.resilient_parsing):
+            say(
+                "other users of this machine can read the password in the ledger's URL: put it into PGPASSWORD or"
+                " ~/.pgpass. Printed commands are without it"
+            )
+        return address
 
 
-ledger_option: Final[Decorator] = click.option(
-    "--ledger", type=LedgerPath(), required=True, metavar="FILE", help="The ledger of the job."
-)
+def _of_one_job(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a command that gets `ledger` and `job` as the place of one job."""
+
+    @wraps(command)
+    def with_one_job(*args: Any, ledger: LedgerAddress, job: str, **flags: Any) -> Any:
+        return command(*args, ledger=ledger.with_job(job), **flags)
+
+    return with_one_job
+
+
+_LEDGER: Final[Decorator] = click.option(
+    "--ledger", type=LedgerPath(), required=True, metavar="PATH|URL",
+    help="The ledger of the job: a file, or postgresql://USER@HOST/DATABASE#JOB.",
+)  # fmt: skip
+_JOB: Final[Decorator] = click.option(
+    "--job", default="", metavar="NAME",
+    help="The name of the job [default: the one after # in the URL, or the file's own].",
+)  # fmt: skip
+
+ledger_option: Final[Decorator] = with_options(_of_one_job, _LEDGER, _JOB)
+"""The ledger of a command that works on one job; the command gets it as `ledger`."""
 reason_option: Final[Decorator] = click.option(
     "--reason", required=True, metavar="TEXT", help="The reason, which the journal keeps."
 )
 
 work_options: Final[Decorator] = with_options(
     ledger_option,
-    click.option("--job", default="", metavar="NAME", help="The name of the job [default: the ledger's own]."),
     click.option("--concurrency", type=CONCURRENCY, metavar="N|auto",
                  help="The most orders in flight; auto: as many as the rate limit needs [default: what the ledger"
                  " keeps, or auto]."),

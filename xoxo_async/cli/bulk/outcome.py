@@ -105,9 +105,9 @@ def _summary(report: Report) -> list[str]:
 
 
 def _say_how_to_export(request: RunRequest) -> None:
-    elsewhere = request.connection.flags if request.no_codes else []
-    target = f"{request.ledger.stem}-codes.csv"
-    command = command_line("bulk", "export", "--ledger", request.ledger, *elsewhere, "--out", target, "--reveal")
+    ledger = request.ledger
+    flags = [*(request.connection.flags if request.no_codes else []), "--out", f"{ledger.stem}-codes.csv", "--reveal"]
+    command = command_line("bulk", "export", "--ledger", ledger.argument, *flags)
     say(f"the codes: {command}")
 
 
@@ -141,7 +141,7 @@ def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: i
     if code == exits.REJECTED and not report.rejected:
         return request.continued_by("run")  # the only rows left are those that were left out
     if code == exits.REJECTED or _is_for_a_person(report, outcome):
-        return command_line("bulk", "status", "--ledger", request.ledger)
+        return command_line("bulk", "status", "--ledger", request.ledger.argument)
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")

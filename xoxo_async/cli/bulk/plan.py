@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import msgspec
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import LedgerPath, row_options
 from xoxo_async.cli.bulk.servers import address_of, books_of
@@ -39,8 +40,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
         connection: The server and account whose catalog and balance count.
         pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
-        ledger: The ledger for the plan; None only checks the rows.
-        job: The name of the job in that ledger.
+        ledger: The ledger for the plan, and the job that was asked for; None only checks the rows.
         missing: What to do with planned rows of the ledger that the file lacks.
     """
 
@@ -48,18 +48,17 @@ class PlanRequest(msgspec.Struct, frozen=True):
     connection: Connection
     pack: bool = False
     skip_invalid: bool = False
-    ledger: Path | None = None
-    job: str = ""
+    ledger: LedgerAddress | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
 @click.argument("orders")
 @row_options
-@click.option("--ledger", type=LedgerPath(), metavar="FILE",
+@click.option("--ledger", type=LedgerPath(), metavar="PATH|URL",
               help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
 @click.option(
-    "--job", default="", metavar="NAME", help="The name of the job in that ledger [default: the file's name]."
+    "--job", default="", metavar="NAME", help="The name of the job in that ledger [default: the ledger file's name]."
 )
 @click.option("--rate", type=RATE, metavar="N|none", help="Orders a minute [default: the vendor's 100].")
 @json_option
@@ -69,7 +68,7 @@ def plan(
     pack: bool,
     skip_invalid: bool,
     missing: Literal["refuse", "withdraw", "keep"],
-    ledger: Path | None,
+    ledger: LedgerAddress | None,
     job: str,
     as_json: bool,
     **where: Any,
@@ -80,10 +79,11 @@ def plan(
     email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are compared with
     the product and not sent.
     """
+    if ledger is None and job:
+        raise click.UsageError("--job names the job in a ledger: give --ledger too")
+    ledger = ledger.with_job(job) if ledger is not None else None
     connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
-    request = PlanRequest(
-        orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, job=job, missing=missing
-    )
+    request = PlanRequest(orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, missing=missing)
     return run_plan(request, as_json=as_json)
 
 
@@ -110,7 +110,7 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
     if follow:
         say(f"continue with: {follow}")
     if as_json:
-        job = request.job or (request.ledger.stem if request.ledger is not None else _job_of(request.orders))
+        job = request.ledger.first_job if request.ledger is not None else _job_of(request.orders)
         facts = empty_counts(job=job, ledger=str(request.ledger or ""), elapsed_s=time.monotonic() - started)
         facts |= {"not_sent": totals.lines, **totals_to_json(totals)}
         print_json({**facts, "exit_code": code, "continue_with": follow})
@@ -121,8 +121,9 @@ def _again(request: PlanRequest, *, as_json: bool) -> str:
     """Return the same command, to run once rows are corrected or funds are added."""
     flags = [flag for flag, on in (("--pack", request.pack), ("--skip-invalid", request.skip_invalid)) if on]
     rate = request.connection.rate
-    flags += ["--ledger", str(request.ledger)] if request.ledger is not None else []
-    flags += ["--job", request.job] if request.job else []
+    if (ledger := request.ledger) is not None:
+        flags += ["--ledger", ledger.argument]
+        flags += ["--job", ledger.job] if ledger.job and ledger.is_file else []
     flags += [f"--{request.missing}-missing"] if request.missing != "refuse" else []
     flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
     return command_line("bulk", "plan", request.orders, *flags, *request.connection.flags, *["--json"] * as_json)
@@ -140,7 +141,7 @@ def totals_of(request: PlanRequest) -> "PlanTotals":
         async with open_client(request.connection) as client:
             if request.ledger is not None:
                 async with open_ledger(request.ledger, keep_unused=False) as ledger:
-                    return await _plan_into(ledger, client, request, ledger.job or request.job or request.ledger.stem)
+                    return await _plan_into(ledger, client, request, ledger.job or request.ledger.first_job)
             with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
                 async with open_ledger(Path(folder) / "plan.db", codes_key="") as ledger:
                     return await _plan_into(ledger, client, request, _job_of(request.orders))

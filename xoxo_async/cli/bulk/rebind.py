@@ -1,6 +1,5 @@
 """`xoxo bulk rebind`: record a person's decision that a ledger belongs to another client id or address."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["rebind"]
@@ -29,7 +29,7 @@ __all__ = ["rebind"]
 @reason_option
 @json_option
 @connection_options
-def rebind(ledger: Path, reason: str, as_json: bool, **where: Any) -> None:
+def rebind(ledger: "LedgerAddress", reason: str, as_json: bool, **where: Any) -> None:
     """Bind a ledger to the account and address of this command. Moves no money.
 
     Use it if the client id was replaced in the vendor's dashboard, or if the server has another address. Never bind a

@@ -2,11 +2,11 @@
 
 import math
 from decimal import Decimal
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connection import Connection, is_real_money
 
@@ -25,9 +25,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         action: `run`, `resume` or `reconcile`.
         orders: The orders file of a run.
-        ledger: The ledger.
+        ledger: The ledger, and the job that was asked for.
         connection: Where orders go.
-        job: The name of the job; empty takes the name in the ledger.
         concurrency: The most requests in flight; None takes what the ledger keeps.
         settle: Seconds after a lost answer before a missing order counts as absent; None takes what the ledger keeps.
         resend: Whether to place a proven absent order again, or to leave it to a person; None takes what
@@ -46,9 +45,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     action: str
     orders: str
-    ledger: Path
+    ledger: LedgerAddress
     connection: Connection
-    job: str = ""
     concurrency: int | Literal["auto"] | None = None
     settle: float | None = None
     resend: Literal["settled", "never"] | None = None
@@ -62,6 +60,11 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
     yes: bool = False
     as_json: bool = False
+
+    @property
+    def job(self) -> str:
+        """The name of the job that was asked for; empty takes the name in the ledger."""
+        return self.ledger.job or ""
 
     @property
     def asks(self) -> bool:
@@ -102,7 +105,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         orders = [self.orders] if action == "run" else []
         flags = self.flags(action) + (["--restore"] if self.restore and anew else [])
         flags += ["--json"] if self.as_json else []
-        return command_line("bulk", action, *orders, "--ledger", str(self.ledger), *flags)
+        return command_line("bulk", action, *orders, "--ledger", self.ledger.argument, *flags)
 
     def flags(self, action: str, *, bounds: bool = True) -> list[str]:
         """Return the flags with the same settings, so that the next command has the same bounds.
@@ -116,7 +119,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
-        command += ["--job", self.job] if self.job else []
+        command += ["--job", self.job] if self.job and self.ledger.is_file else []
         if bounds:
             command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
             command += ["--rate", _number(self.connection.rate)] if self.connection.rate is not None else []

@@ -1,6 +1,5 @@
 """`xoxo bulk resolve`: record a person's decision about a line that no automatic step can settle safely."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,6 +19,7 @@ from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["resolve"]
@@ -46,7 +46,7 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
 @connection_options
 def resolve(
     key: str,
-    ledger: Path,
+    ledger: "LedgerAddress",
     placed: int | None,
     unchecked: bool,
     resend: bool,
@@ -72,16 +72,16 @@ def resolve(
     _decide(ledger, key, decision, Connection(books=books_of(ledger), **where), as_json=as_json)
 
 
-def _decide(path: Path, key: str, decision: "Decision", connection: Connection, *, as_json: bool) -> None:
+def _decide(where: "LedgerAddress", key: str, decision: "Decision", connection: Connection, *, as_json: bool) -> None:
     """Record a decision, and print the new state of the line."""
     from xoxo_async.bulk.ledger.lines import LineState
 
     async def work(ledger: "Ledger") -> "tuple[Resolved, str]":
         resolved = await _record(ledger, key, decision, connection)
         rejected = resolved.line.state is LineState.REJECTED
-        return resolved, "" if rejected else await continue_ledger(ledger, "resume")
+        return resolved, "" if rejected else await continue_ledger(ledger, where, "resume")
 
-    resolved, follow = with_ledger(path, work, store_codes=False)
+    resolved, follow = with_ledger(where, work, store_codes=False)
     line = resolved.line
     if line.lines > 1:
         say(f"{key} shares an order with {count(line.lines - 1, 'other row')}: the decision holds for all of them")

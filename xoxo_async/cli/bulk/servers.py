@@ -1,25 +1,34 @@
 """Find the server that a ledger belongs to: the account's, or a sandbox of its own."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from xoxo_async.cli.connection import Connection
+from xoxo_async.environment import state_folder
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
 __all__ = ["address_of", "at_its_server", "books_of"]
 
 
-def books_of(ledger: Path) -> Path:
+def books_of(ledger: "LedgerAddress") -> Path:
     """Return the file in which the sandbox of a ledger keeps its books.
+
+    It stands beside a ledger's file. A database has no folder, so its sandbox is a file of this user's on this machine,
+    whose name is made from the database and the job.
 
     Args:
         ledger: The ledger.
     """
-    return ledger.with_name(f"{ledger.name}.sandbox")
+    if ledger.path is not None:
+        return ledger.path.with_name(f"{ledger.path.name}.sandbox")
+    digest = hashlib.sha256(ledger.name.encode()).hexdigest()[:12]
+    return (state_folder() or Path()) / f"{ledger.stem[:40]}-{digest}.sandbox"
 
 
 def address_of(connection: Connection) -> str:

@@ -14,6 +14,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.intake.orders_file import read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -111,7 +112,7 @@ class CommandRun:
                 await self._issue(client, ledger, kept)
 
     async def _issue(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> None:
-        issuer = self._issuer_of(client, ledger, kept)
+        issuer = self._issuer_of(client, ledger, kept, await self._job(ledger))
         before = await ledger.counts()
         self._say_why_distrusted(ledger, kept)
         self._issuer = issuer
@@ -133,12 +134,12 @@ class CommandRun:
             keep_unused=False,
         )
 
-    def _issuer_of(self, client: BulkClient, ledger: Ledger, kept: Bounds) -> BulkIssuer:
+    def _issuer_of(self, client: BulkClient, ledger: Ledger, kept: Bounds, job: str) -> BulkIssuer:
         request = self._request
         return BulkIssuer(
             client,
             ledger,
-            job=self._job(ledger),
+            job=job,
             concurrency=request.concurrency,
             settle_s=request.settle_within(kept),
             resend=request.resend,
@@ -151,13 +152,10 @@ class CommandRun:
             address=address_of(request.connection),
         )
 
-    def _job(self, ledger: Ledger) -> str:
-        known, asked = ledger.job, self._request.job
-        if known and asked and known != asked:
-            raise ConfigError(f"{ledger.name} holds the job {known!r}, not {asked!r}: a ledger has one job")
-        if self._request.action != "run" and not known:
+    async def _job(self, ledger: Ledger) -> str:
+        if self._request.action != "run" and await ledger.get_fact(PLANNED_AT) is None:
             raise ConfigError(f"{ledger.name} holds no job yet: start one with `xoxo bulk run ORDERS --ledger …`")
-        return known or asked or self._request.ledger.stem
+        return ledger.job or self._request.ledger.first_job
 
     def _say_why_distrusted(self, ledger: Ledger, kept: Bounds) -> None:
         request = self._request

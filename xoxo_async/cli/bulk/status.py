@@ -1,6 +1,5 @@
 """`xoxo bulk status`: print the counts of a ledger and its troubled lines, without a network or credentials."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -21,6 +20,7 @@ from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import amounts, count
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
     from xoxo_async.bulk.ledger.protocol import Ledger
 
@@ -34,7 +34,7 @@ _SHOWN: Final = 10
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk status --ledger march.db")
 @ledger_option
 @json_option
-def status(ledger: Path, as_json: bool) -> int:
+def status(ledger: "LedgerAddress", as_json: bool) -> int:
     """Show the counts of a job and its troubled rows, also while it runs. Needs no network and no credentials."""
     return show_status(ledger, as_json=as_json)
 
@@ -44,7 +44,7 @@ class Status(msgspec.Struct, frozen=True):
 
     Attributes:
         job: The name of the job.
-        path: The path of its ledger.
+        where: The place of its ledger.
         counts: The counts of its ledger.
         holder: The id of the process that works on it; None if no process does.
         follow: The command that continues it; empty if nothing is left to do, or if a process works on it.
@@ -52,7 +52,7 @@ class Status(msgspec.Struct, frozen=True):
     """
 
     job: str
-    path: Path
+    where: "LedgerAddress"
     counts: "Counts"
     holder: int | None
     follow: str
@@ -60,7 +60,7 @@ class Status(msgspec.Struct, frozen=True):
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
-        facts = empty_counts(job=self.job, ledger=str(self.path), elapsed_s=0.0)
+        facts = empty_counts(job=self.job, ledger=self.where.name, elapsed_s=0.0)
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
         problems = [_line_to_json(line) for line in self.lines]
@@ -79,11 +79,11 @@ def _line_to_json(line: "LedgerLine") -> dict[str, object]:
     }
 
 
-def show_status(path: Path, *, as_json: bool) -> int:
+def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
     """Print the counts of a job and its first troubled lines, also while a process works on it.
 
     Args:
-        path: The ledger.
+        where: The ledger.
         as_json: Whether to print JSON.
 
     Returns:
@@ -94,14 +94,14 @@ def show_status(path: Path, *, as_json: bool) -> int:
         holder, counts = ledger.holder, await ledger.counts()
         return Status(
             job=ledger.job or "",
-            path=path,
+            where=where,
             counts=counts,
             holder=holder,
-            follow=await next_command(ledger, counts, holder),
+            follow=await next_command(ledger, where, counts, holder),
             lines=await _troubled(ledger, at_work=holder is not None),
         )
 
-    found = with_ledger(path, read, read_only=True)
+    found = with_ledger(where, read, read_only=True)
     code = exits.of_status(found.counts)
     if as_json:
         print_json({**found.to_json(), "exit_code": code})
@@ -136,7 +136,7 @@ async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
 
 def _print(found: Status) -> None:
     counts = found.counts
-    out(f"job {found.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {found.path}")
+    out(f"job {found.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {found.where}")
     for name in COUNTS[1:]:
         out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
     if withdrawn := _lines_in(counts, "cancelled"):
@@ -168,7 +168,7 @@ def _print_troubled(found: Status) -> None:
     if more > 0:
         out(f"… and {more:,} more")
     if found.lines[0].state.value == "manual":
-        resolve = command_line("bulk", "resolve", "--ledger", found.path)
+        resolve = command_line("bulk", "resolve", "--ledger", found.where.argument)
         say(
             f"a person must decide {count(_lines_in(counts, 'manual'), 'row')}. Look for the poNumber in the vendor's"
             f" dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"

@@ -1,6 +1,5 @@
 """`xoxo bulk withdraw`: cancel rows that were never sent, so that no later run sends them."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ from xoxo_async.cli.output import out
 from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.ledger.protocol import Ledger
 
@@ -32,7 +32,7 @@ Examples:
 @ledger_option
 @reason_option
 @json_option
-def withdraw(keys: tuple[str, ...], planned: bool, ledger: Path, reason: str, as_json: bool) -> None:
+def withdraw(keys: tuple[str, ...], planned: bool, ledger: "LedgerAddress", reason: str, as_json: bool) -> None:
     """Withdraw rows that were never sent, so that no later run sends them. KEY is a row's key. Moves no money."""
     if bool(keys) == planned:
         raise click.UsageError("give the KEY of each row, or --planned for all of them")

@@ -1,12 +1,16 @@
-"""Where a ledger is opened: at a path, and at no URL."""
+"""Where a ledger is opened: at a path, or at the URL of a database."""
 
+import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from xoxo_async.bulk import SqliteLedger, open_ledger
+from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.errors import ConfigError, LedgerError
 
+PARTS = ("xoxo_async.bulk.ledger.postgres", "xoxo_async.postgres.")
 pytestmark = pytest.mark.anyio
 
 
@@ -20,12 +24,40 @@ async def test_a_path_opens_a_file(tmp_path: Path, of: type[str] | type[Path]) -
     assert (tmp_path / "l.db").exists()
 
 
-@pytest.mark.parametrize("url", ["postgresql://u:hunter2@h/db", "POSTGRES://u:hunter2@h/db", "sqlite:///l.db"])
-def test_a_url_is_refused_without_its_password(url: str) -> None:
+@pytest.mark.parametrize("url", ["mysql://u:hunter2@h/db", "sqlite:///hunter2.db"])
+def test_another_url_is_refused_without_its_password(url: str) -> None:
     """A URL is no name of a file, and may hold a password."""
-    with pytest.raises(ConfigError, match="embedded ledger only") as caught:
+    with pytest.raises(ConfigError, match="or a postgresql:// URL") as caught:
         open_ledger(url)
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_database_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names what to install."""
+    pytest.importorskip("xoxo_async.bulk.ledger.postgres")
+    for name in [name for name in sys.modules if name.startswith(PARTS)]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(ConfigError, match=r"pip install 'xoxo-async\[postgres\]'"):
+        open_ledger("postgresql://h/db#march")
+
+
+async def test_a_file_holds_the_job_that_was_asked_for(tmp_path: Path) -> None:
+    """Before the first plan it is that name; a file of another job is refused, also to read, and stays free."""
+    path = tmp_path / "l.db"
+    async with open_ledger(path, job="march") as ledger:
+        assert ledger.job == "march"
+        await ledger.plan("march", no_lines())
+    for read_only in (False, True):
+        with pytest.raises(LedgerError, match="holds the job 'march', not 'april'"):
+            await open_ledger(path, job="april", read_only=read_only).open()
+    async with open_ledger(path) as ledger:
+        assert ledger.job == "march"
+
+
+async def no_lines() -> AsyncIterator[PlannedLine]:
+    for line in ():
+        yield line
 
 
 async def test_every_option_reaches_the_ledger(tmp_path: Path) -> None:

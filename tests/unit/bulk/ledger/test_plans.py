@@ -6,19 +6,17 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.facts import alone, packable, planned
+from xoxo_async.bulk.ledger.bookkeeping import StoredLine
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import (
     Mixed,
     Seen,
-    StoredLine,
-    check_identity,
-    check_job,
     clash,
     doubts_of_plan,
     keys_to_withdraw,
 )
-from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
-from xoxo_async.errors import LedgerConflictError, LedgerError, PlanError
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.errors import LedgerConflictError, PlanError
 
 MISSING = [("k3", 4), ("k9", 10)]
 
@@ -137,20 +135,6 @@ def test_doubted_lines_are_wanted_or_unwanted() -> None:
     seen.add(1)
     seen.add(2)
     assert doubts_of_plan(lines, seen) == ([2], [lines[2]])
-
-
-def test_a_plan_of_another_owner_is_refused() -> None:
-    """A ledger has one job, and is of one account at one address."""
-    mine, other = Identity("https://a", "1"), Identity("https://a", "2")
-    check_job(None, "march")
-    check_job("march", "march")
-    with pytest.raises(LedgerError, match="holds the job 'march', not 'april'"):
-        check_job("march", "april")
-    check_identity(None, mine)
-    check_identity(mine, None)
-    check_identity(mine, mine)
-    with pytest.raises(LedgerError, match="belongs to another account or address: https://a"):
-        check_identity(mine, other)
 
 
 def test_a_pack_of_one_line_is_that_line() -> None:

@@ -5,16 +5,18 @@ from typing import Any
 import pytest
 
 from xoxo_async.bulk import Counts, Identity, LineState
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.continuing import continue_ledger, keep_settings, next_command
 
 pytestmark = pytest.mark.anyio
+
+WHERE = LedgerAddress.read("my march.db")
 
 
 class Kept:
     """A ledger that only keeps facts."""
 
     def __init__(self, address: str = "https://x.example:443/chef") -> None:
-        self.name = "my march.db"
         self.identity = Identity(address, "")
         self.facts: dict[str, str] = {}
 
@@ -33,14 +35,14 @@ async def test_flags_of_the_last_run_are_kept() -> None:
     """`resume` and `reconcile` each have flags of their own."""
     ledger: Any = Kept()
     await keep_settings(ledger, {"resume": ["--max-spend", "5"], "reconcile": []})
-    assert (await continue_ledger(ledger, "resume")).endswith("bulk resume --ledger 'my march.db' --max-spend 5")
-    assert (await continue_ledger(ledger, "reconcile")).endswith("bulk reconcile --ledger 'my march.db'")
+    assert (await continue_ledger(ledger, WHERE, "resume")).endswith("bulk resume --ledger 'my march.db' --max-spend 5")
+    assert (await continue_ledger(ledger, WHERE, "reconcile")).endswith("bulk reconcile --ledger 'my march.db'")
 
 
 async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
     """The command has --sandbox, although the ledger keeps no flags of a run."""
     ledger: Any = Kept("sandbox")
-    assert (await continue_ledger(ledger, "resume")).endswith("--sandbox")
+    assert (await continue_ledger(ledger, WHERE, "resume")).endswith("--sandbox")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +60,19 @@ async def test_a_ledger_of_a_sandbox_goes_on_there() -> None:
 async def test_the_next_command_finishes_rows(given: dict[str, Any], action: str) -> None:
     """No command helps rows that are withdrawn, left to a person, or cancelled by the vendor."""
     ledger: Any = Kept()
-    follow = await next_command(ledger, counts(**given), None)
+    follow = await next_command(ledger, WHERE, counts(**given), None)
     assert (f"bulk {action} " in follow) if action else follow == ""
 
 
 async def test_a_process_at_work_needs_no_command() -> None:
     """Whatever rows are left, no command is printed."""
     ledger: Any = Kept()
-    assert await next_command(ledger, counts(not_sent=5), 4711) == ""
+    assert await next_command(ledger, WHERE, counts(not_sent=5), 4711) == ""
+
+
+async def test_a_database_keeps_its_options_and_its_job() -> None:
+    """Without them the next command would reach another server, or no job. The password stays out."""
+    ledger: Any = Kept()
+    where = LedgerAddress.read("postgresql://me:hunter2@/x?host=/run/pg&password=hunter3#march")
+    follow = await continue_ledger(ledger, where, "resume")
+    assert follow.endswith("--ledger 'postgresql://me@/x?host=/run/pg#march'")

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk import open_ledger
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.export import run_export
 from xoxo_async.cli.connection import Connection
 from xoxo_async.errors import ConfigError
@@ -33,7 +34,7 @@ def ledger(tmp_path: Path) -> Path:
 
 
 def export(ledger: Path, path: Path) -> None:
-    run_export(ledger, path, Connection(), reveal=False, as_json=True)
+    run_export(LedgerAddress.read(ledger), path, Connection(), reveal=False, as_json=True)
 
 
 def test_a_csv_without_rows_has_its_columns(ledger: Path, tmp_path: Path) -> None:

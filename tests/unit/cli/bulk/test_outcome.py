@@ -3,13 +3,13 @@
 import json
 import shlex
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 
 from xoxo_async import errors
 from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.lines import Alarm
 from xoxo_async.bulk.report import Report
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
@@ -38,7 +38,7 @@ class Output(NamedTuple):
 
 
 def work(action: str = "run", **given: Any) -> RunRequest:
-    plain: dict[str, Any] = {"orders": "orders.csv", "ledger": Path("m.db"), "connection": Connection()}
+    plain: dict[str, Any] = {"orders": "orders.csv", "ledger": LedgerAddress.read("m.db"), "connection": Connection()}
     return RunRequest(action=action, **{**plain, **given})
 
 
@@ -216,7 +216,10 @@ def test_a_failure_continues_only_if_that_helps(
 
 def test_a_failure_without_a_report_has_counts(printer: Printer) -> None:
     """A script finds every key in JSON."""
-    facts = printer.failure(work(as_json=True, job="march"), Outcome(error=errors.ConnectError("not reached"))).facts
+    facts = printer.failure(
+        work(as_json=True, ledger=LedgerAddress.read("m.db", job="march")),
+        Outcome(error=errors.ConnectError("not reached")),
+    ).facts
     assert {name: facts[name] for name in ("rows", *COUNTS)} == dict.fromkeys(("rows", *COUNTS), 0)
     assert (facts["job"], facts["ledger"], facts["elapsed_s"]) == ("march", "m.db", 1.5)
     assert (facts["error"], facts["kind"], facts["exit_code"]) == ("not reached", "ConnectError", 5)

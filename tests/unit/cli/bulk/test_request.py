@@ -3,11 +3,11 @@
 import math
 import shlex
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.connection import Connection
@@ -15,7 +15,12 @@ from xoxo_async.cli.connection import Connection
 
 def work(*, rate: float | None = None, sandbox: bool = False, **given: Any) -> RunRequest:
     connection = Connection(rate=rate, sandbox=sandbox)
-    plain: dict[str, Any] = {"action": "run", "orders": "orders.csv", "ledger": Path("m.db"), "connection": connection}
+    plain: dict[str, Any] = {
+        "action": "run",
+        "orders": "orders.csv",
+        "ledger": LedgerAddress.read("m.db"),
+        "connection": connection,
+    }
     return RunRequest(**{**plain, **given})
 
 
@@ -27,7 +32,7 @@ def test_default_settings_need_no_flag() -> None:
 @pytest.mark.parametrize(
     ("given", "flags"),
     [
-        ({"job": "march"}, "--job march"),
+        ({"ledger": LedgerAddress.read("m.db", job="march")}, "--job march"),
         ({"concurrency": 8}, "--concurrency 8"),
         ({"rate": 300.0}, "--rate 300"),
         ({"rate": math.inf}, "--rate none"),
@@ -61,7 +66,7 @@ def test_only_a_run_has_row_flags() -> None:
 
 def test_a_command_has_its_files() -> None:
     """It names the ledger and, for a run, the orders. It is quoted for a shell, and keeps --json."""
-    given = work(ledger=Path("my march.db"), as_json=True)
+    given = work(ledger=LedgerAddress.read("my march.db"), as_json=True)
     assert shlex.split(given.continued_by("run"))[-6:] == [
         "bulk",
         "run",
@@ -89,3 +94,10 @@ def test_the_kept_rate_and_concurrency_shape_the_connection() -> None:
     assert asked.connection_within(Bounds(rate="none")).rate == math.inf
     assert asked.connection_within(Bounds()) == asked.connection
     assert "--rate" not in asked.flags("resume")
+
+
+def test_a_database_is_named_without_its_password() -> None:
+    """The next command has the URL with its options and its job, and no --job besides."""
+    ledger = LedgerAddress.read("postgresql://me:hunter2@db/x?sslmode=require", job="march")
+    words = shlex.split(work(ledger=ledger).continued_by("resume"))
+    assert words[-2:] == ["--ledger", "postgresql://me@db/x?sslmode=require#march"]

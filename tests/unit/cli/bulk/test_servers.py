@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from xoxo_async.bulk import Identity
+from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.connection import Connection
 
@@ -19,7 +20,18 @@ class OfServer:
 
 def test_books_stand_beside_their_ledger() -> None:
     """A later command with --sandbox uses the same server."""
-    assert books_of(Path("x/march.db")) == Path("x/march.db.sandbox")
+    assert books_of(LedgerAddress.read("x/march.db")) == Path("x/march.db.sandbox")
+
+
+def test_books_of_a_database_are_this_users(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each job of each database has a file of its own, from whatever folder the command runs."""
+    monkeypatch.setenv("XDG_STATE_HOME", "/state")
+    urls = ["postgresql://h/a#march", "postgresql://h/a#april", "postgresql://h/b#march"]
+    books = [books_of(LedgerAddress.read(url)) for url in urls]
+    assert len(set(books)) == 3
+    assert {path.parent for path in books} == {Path("/state/xoxo")}
+    assert books[0].name.startswith("march-")
+    assert books_of(LedgerAddress.read("postgresql://h/a?sslmode=require", job="march")) == books[0]
 
 
 @pytest.mark.parametrize(("sandbox", "address"), [(True, "sandbox"), (False, "")])

@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from decimal import Decimal
 from pathlib import Path
 from types import TracebackType
-from typing import Final, NamedTuple, Self, TypeVar
+from typing import Any, Final, NamedTuple, Self, TypeVar
 
 import anyio
 import anyio.to_thread
 import msgspec
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
+    Armed,
     Change,
     Counts,
     JournalRow,
@@ -63,6 +65,7 @@ class SqliteLedger:
 
     Args:
         path: The file; made when it is not there, unless `must_exist`.
+        job: The job that it must hold, or that its first plan begins; None takes the file's own.
         clock: The wall clock, in epoch seconds.
         boot: The clock of this machine, which nobody can set; absence is counted on it. Default: the system's, or
             `clock` if that is given.
@@ -91,6 +94,7 @@ class SqliteLedger:
         self,
         path: str | os.PathLike[str],
         *,
+        job: str | None = None,
         clock: Callable[[], float] | None = None,
         boot: Callable[[], Boot] | None = None,
         codes_key: str | None = None,
@@ -110,10 +114,11 @@ class SqliteLedger:
         self._only_read: Final = LedgerView(self.path, self._file) if read_only else None
         self._view: LedgerView | None = None
         self._open: _Open | None = None
+        self._asked: Final = job
         self._job: str | None = None
         self._copied = False
         self._older = False
-        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._given_up: Final[set[asyncio.Future[Any]]] = set()
         self._identity: Identity | None = None
         self._planning: Final = anyio.Lock()
         self._approving: asyncio.Task[object] | None = None
@@ -125,8 +130,8 @@ class SqliteLedger:
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
-        return self._job
+        """The job this ledger holds; before its first plan the one that was asked for, None without one."""
+        return self._job or self._asked
 
     @property
     def copied(self) -> bool:
@@ -175,12 +180,14 @@ class SqliteLedger:
 
         Raises:
             LedgerLockedError: When another process holds the ledger, or this one has it open already.
-            LedgerError: When the file cannot be used; the message has the reason.
+            LedgerError: When the file cannot be used, or holds another job; the message has the reason.
         """
         if self._open is not None or self._view is not None:
             raise LedgerError(f"{self.path} is open already")
         if self._only_read is not None:
-            self._job = await anyio.to_thread.run_sync(self._only_read.job)
+            job = await anyio.to_thread.run_sync(self._only_read.job)
+            self._refuse_other_job(job)
+            self._job = job
             self._view, self._copied = self._only_read, self._only_read.copied
             self._identity = await self._read(read_identity)
             return
@@ -206,9 +213,14 @@ class SqliteLedger:
         )
 
         def start(parts: Opened) -> LedgerWriter:
+            self._refuse_other_job(parts.job)
             return LedgerWriter(self._file, parts.session, parts.lock, parts.holding, parts.watch, loop)
 
         return _Open(file, *file.open(start))
+
+    def _refuse_other_job(self, job: str | None) -> None:
+        if job and self._asked and job != self._asked:
+            raise LedgerError(f"{self.path} holds the job {job!r}, not {self._asked!r}: a file holds one job")
 
     async def aclose(self) -> None:
         """Finish the calls under way, write what is left, and release the lock. Safe to call twice."""
@@ -358,12 +370,46 @@ class SqliteLedger:
         writer = self._writer()
         if limit < 1:
             return []
-        future = writer.claim(limit, units(budget))
+        return await self._taken(writer, writer.claim(limit, units(budget)), lambda lines: lines)
+
+    async def arm(
+        self, job: str, line: PlannedLine, *, identity: Identity | None = None, budget: Decimal | None = None
+    ) -> Armed:
+        """Add one line and take it for sending in one transaction (T0, T1). Durable on return.
+
+        A line that is there with the same contents is taken if it is planned, and otherwise returned as it stands. Many
+        callers share one transaction. If the caller is cancelled meanwhile, an armed line is given back.
+
+        Args:
+            job: The job's name; a new ledger keeps it.
+            line: The line. With row 0, it gets its own number in the ledger as its row.
+            identity: The account and address of its order; a ledger without any keeps it.
+            budget: As for `claim`.
+
+        Raises:
+            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
+                other lines, or when the ledger is `copied`.
+            BudgetError: When it may cost more than is left of the budget; it was not added.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        writer = self._writer()
+        armed = await self._taken(
+            writer,
+            writer.arm(ArmRequest(job, line, identity, units(budget))),
+            lambda armed: [armed.line] if armed.mine else [],
+        )
+        self._job, self._identity = self._job or job, self._identity or identity
+        return armed
+
+    async def _taken(
+        self, writer: LedgerWriter, future: "asyncio.Future[T]", lines_of: Callable[[T], Sequence[LedgerLine]]
+    ) -> T:
+        """Wait for lines to send; if the caller is cancelled meanwhile, give them back."""
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
-            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else lines_of(done.result())))
             future.add_done_callback(self._given_up.discard)
             raise
 
@@ -442,15 +488,21 @@ class SqliteLedger:
                 return
             after = chunk[-1].seq
 
-    async def find(self, key: str) -> LedgerLine | None:
+    async def find(self, key: str, *, with_codes: bool = False) -> LedgerLine | None:
         """Return the order that the line of a key is, or travels in; None when there is no such line.
 
         Args:
             key: The caller's row key.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
         """
+        box = self._box() if with_codes else None
 
         def read(connection: sqlite3.Connection) -> LedgerLine | None:
-            return read_key(connection, key, pack_of(connection, key))
+            line = read_key(connection, key, pack_of(connection, key))
+            return None if line is None else _with_codes(connection, [line], box)[0]
 
         return await self._read(read)
 

@@ -9,16 +9,14 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from xoxo_async.bulk.ledger.bookkeeping import state_for_all
+from xoxo_async.bulk.ledger.bookkeeping import StoredLine, state_for_all
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Evidence, Pack, PlannedLine
+from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.plans import (
     Mixed,
     Seen,
-    StoredLine,
-    check_identity,
-    check_job,
     clash,
     doubts_of_plan,
     keys_to_withdraw,

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
+from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
     decide_claims,
@@ -20,11 +21,12 @@ from xoxo_async.bulk.ledger.bookkeeping import (
 from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
-from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT
+from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT, PLANNED_AT
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.protocol import Identity, Pricing
+from xoxo_async.bulk.ledger.owners import Identity, Owner
+from xoxo_async.bulk.ledger.protocol import Pricing
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
@@ -35,6 +37,7 @@ from xoxo_async.bulk.ledger.recording import (
     storable_text,
 )
 from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.sqlite.arming import find_stored, insert_lines
 from xoxo_async.bulk.ledger.sqlite.backlog import reprice
 from xoxo_async.bulk.ledger.sqlite.codes import (
     MARKS_KEY,
@@ -146,12 +149,18 @@ class LedgerSession:
 
     # The hot path.
 
-    def work(self, records: Sequence[RecordRequest], claims: Sequence[ClaimRequest]) -> None:
-        """Record facts, then claim lines, for any number of callers.
+    def work(
+        self,
+        records: Sequence[RecordRequest],
+        claims: Sequence[ClaimRequest],
+        arms: Sequence[ArmRequest] = (),
+    ) -> None:
+        """Record facts, then arm lines, then claim lines, for any number of callers.
 
         Args:
             records: Filled with the lines as they stand, and with the refusals.
             claims: Filled with the lines taken, in order of asking.
+            arms: Filled with the lines as they stand, or with an error.
         """
         if any(request.changes for request in records):
             self._record(records)
@@ -159,6 +168,8 @@ class LedgerSession:
             if request.doubts:
                 # In the same transaction: a process that dies must not keep the answers without the doubt.
                 request.lines = [*request.lines, *self._doubt(request.doubts)]
+        if arms:
+            self._arm(arms)
         if claims:
             self._claim(claims)
 
@@ -228,17 +239,50 @@ class LedgerSession:
         self._open_marks()  # send nothing whose codes could not be recognised later
         wanted = sum(request.limit for request in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
-        if planned and any(request.budget is not None for request in claims):
-            self._read_funds()
+        budgeted = planned and any(request.budget is not None for request in claims)
+        funds = self._read_funds() if budgeted else Funds()
+        moment = self._begin_epoch()
+        self.write(decide_claims(claims, planned, moment, funds), moment.now)
+
+    def _arm(self, arms: Sequence[ArmRequest]) -> None:
+        self._open_marks()
+        stored = find_stored(self.connection, [(request.line.key, request.line.po_number) for request in arms])
+        lines = {line.seq: line for line in read_lines(self.connection, {match.seq for match in stored})}
+        are_new = len({match.place for match in stored}) < len(arms)
+        begins = are_new or any(line.state is LineState.PLANNED or self._is_dead(line) for line in lines.values())
+        moment = self._begin_epoch() if begins else self.moment()
+        budgeted = begins and any(request.budget is not None for request in arms)
+        meta = get_meta(self.connection, "job"), read_identity(self.connection), bool(get_meta(self.connection, COPIED))
+        owner, last = Owner(*meta), last_seq(self.connection)
+        funds = self._read_funds() if budgeted else Funds()
+        decided = decide_arms(
+            arms, stored, lines, owner, moment, funds, after=last, dead=self._is_dead, died_at=moment.now
+        )
+        if owner.job is None and decided.owner.job is not None:
+            set_metas(self.connection, {"job": decided.owner.job, fact(PLANNED_AT): f"{self.date()}"})
+        if owner.identity is None and decided.owner.identity is not None:
+            set_identity(self.connection, decided.owner.identity)
+        if decided.new:
+            insert_lines(self.connection, decided.new)
+            note_planned(self.connection, self.date(), last)
+        self.write(decided.moves, moment.now)
+
+    def _is_dead(self, line: LedgerLine) -> bool:
+        """Return whether the sender of a line is gone: this holder has the file's lock, so earlier ones are."""
+        return line.epoch < self.since
+
+    def _begin_epoch(self) -> Moment:
+        """Begin a new epoch for lines that are to be sent, and keep the time of their slots; return the moment."""
         self._epoch += 1
         moment = self.moment()
         set_metas(self.connection, {"epoch": str(self._epoch), fact(LAST_SLOT): f"{moment.now}"})
-        self.write(decide_claims(claims, planned, moment, self._funds or Funds()), moment.now)
+        return moment
 
-    def _read_funds(self) -> None:
-        """Read what the job has committed; later moves add to it."""
+    def _read_funds(self) -> Funds:
+        """Return what the job has committed; it is read once, and later moves add to it."""
         if self._funds is None or self._funds.unpriced is not None:
             self._funds = read_funds(self.connection, get_meta(self.connection, fact(CURRENCY)) or "")
+        return self._funds
 
     def write(self, moves: Sequence[Move], now: float) -> None:
         """Write decided changes.

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
 from xoxo_async.bulk.ledger.recording import RecordRequest
 
-__all__ = ["Claim", "Record", "Step", "Stop", "Task", "resolve"]
+__all__ = ["Arm", "Claim", "Record", "Step", "Stop", "Task", "resolve"]
 
 
 class Task:
@@ -37,6 +38,16 @@ class Claim(Task):
     __slots__ = ("request",)
 
     def __init__(self, future: "asyncio.Future[Any] | None", request: ClaimRequest) -> None:
+        super().__init__(future)
+        self.request: Final = request
+
+
+class Arm(Task):
+    """A line to be sent at once."""
+
+    __slots__ = ("request",)
+
+    def __init__(self, future: "asyncio.Future[Any] | None", request: ArmRequest) -> None:
         super().__init__(future)
         self.request: Final = request
 

@@ -16,8 +16,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Final
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
-from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.holding import Holding
@@ -25,12 +26,15 @@ from xoxo_async.bulk.ledger.sqlite.lock import FileLock
 from xoxo_async.bulk.ledger.sqlite.schema import connect, copy_to
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row
-from xoxo_async.bulk.ledger.sqlite.tasks import Claim, Record, Step, Stop, Task, resolve
+from xoxo_async.bulk.ledger.sqlite.tasks import Arm, Claim, Record, Step, Stop, Task, resolve
 from xoxo_async.bulk.ledger.sqlite.wal import Wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
 from xoxo_async.errors import BulkError, LedgerError
 
 __all__ = ["LedgerWriter"]
+
+_Shared = Record | Claim | Arm
+"""Tasks that share a transaction."""
 
 
 class LedgerWriter:
@@ -78,6 +82,12 @@ class LedgerWriter:
         """Queue a claim of lines to send."""
         future: asyncio.Future[list[LedgerLine]] = self._loop.create_future()
         self._queue.put(Claim(future, ClaimRequest(limit, budget)))
+        return future
+
+    def arm(self, request: ArmRequest) -> "asyncio.Future[Armed]":
+        """Queue a line to be sent at once."""
+        future: asyncio.Future[Armed] = self._loop.create_future()
+        self._queue.put(Arm(future, request))
         return future
 
     def record(
@@ -139,8 +149,8 @@ class LedgerWriter:
             running = self._serve(batch)
 
     def _serve(self, batch: list[Task]) -> bool:
-        """Serve tasks in order, neighbouring claims and records in one transaction; return whether to go on."""
-        group: list[Record | Claim] = []
+        """Serve tasks in order, neighbours that may share a transaction in one; return whether to go on."""
+        group: list[_Shared] = []
         for task in batch:
             if isinstance(task, Stop):
                 self._serve_group(group)
@@ -148,7 +158,7 @@ class LedgerWriter:
                 return False
             if self._open_plan and not (isinstance(task, Step) and task.plan):
                 self._put_off.append(task)
-            elif isinstance(task, Record | Claim):
+            elif isinstance(task, _Shared):
                 group.append(task)
             else:
                 self._serve_group(group)
@@ -161,24 +171,23 @@ class LedgerWriter:
             return self._serve(waited)
         return True
 
-    def _serve_group(self, group: list[Record | Claim]) -> None:
+    def _serve_group(self, group: list[_Shared]) -> None:
         if not group and not self._kept:
             return
         records = [task for task in group if isinstance(task, Record)]
-        claims = [task for task in group if isinstance(task, Claim)]
-        if claims and (trouble := self._watch.trouble()):
-            self._refuse(claims, trouble)
-            group = [task for task in group if isinstance(task, Record)]
-            claims = []
-            if not group:
+        takers = [task for task in group if not isinstance(task, Record)]
+        if takers and (trouble := self._watch.trouble()):
+            # The file has lost its name, so the next run may not find an intent that is written now.
+            self._refuse(takers, LedgerError(trouble))
+            if not records:
                 return
-        error = self._try([task.request for task in records], [task.request for task in claims])
+            takers = []
+        error = self._try([task.request for task in records], takers)
         if error is not None:
             # A failed commit may still be on disk when the file is read again. Give its lines back: no caller got them.
-            self._kept += [given_back(task.request.lines) for task in claims if task.request.lines]
-            for claim in claims:
-                claim.error = failure(self._path, error)
-                claim.request.lines, claim.request.short = [], ""
+            self._kept += [given_back(lines) for task in takers if (lines := _taken(task))]
+            self._refuse(takers, failure(self._path, error))
+            takers = []
             error = self._try([task.request for task in records], [])
         for record in records:
             if error is not None:
@@ -190,25 +199,29 @@ class LedgerWriter:
                 )
             else:
                 record.error = refusal_of(record.request)
-        for claim in claims:
-            claim.error = claim.error or claim.request.refusal
-        for task in group:
-            task.result = task.request.lines
-        self._answer(group)
+        for taker in takers:
+            taker.error = taker.request.error if isinstance(taker, Arm) else taker.request.refusal
+        for task in [*records, *takers]:
+            task.result = task.request.armed if isinstance(task, Arm) else task.request.lines
+        self._answer([*records, *takers])
 
-    def _refuse(self, claims: list[Claim], trouble: str) -> None:
-        """Fail claims: the file has lost its name, so the next run may not find an intent that is written now."""
-        for claim in claims:
-            claim.request.lines, claim.error = [], LedgerError(trouble)
-        self._answer(claims)
+    def _refuse(self, takers: "Sequence[Claim | Arm]", error: BulkError) -> None:
+        """Fail those who want lines to send."""
+        for task in takers:
+            task.error = error
+        self._answer(takers)
 
-    def _try(self, records: list[RecordRequest], claims: list[ClaimRequest]) -> Exception | None:
-        """Write kept results, records and claims in one transaction; return the error."""
-        if not (self._kept or records or claims):
+    def _try(self, records: list[RecordRequest], takers: "Sequence[Claim | Arm]") -> Exception | None:
+        """Write kept results, records, and lines that are taken in one transaction; return the error."""
+        if not (self._kept or records or takers):
             return None
         try:
             self._begin()
-            self._session.work([*self._kept, *records], claims)
+            self._session.work(
+                [*self._kept, *records],
+                [task.request for task in takers if isinstance(task, Claim)],
+                [task.request for task in takers if isinstance(task, Arm)],
+            )
             self._session.connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - every error must reach the callers
             self._distrust()
@@ -339,3 +352,8 @@ class LedgerWriter:
         """Resolve all futures with one call_soon_threadsafe."""
         with suppress(RuntimeError):  # the loop is closed, so no caller waits
             self._loop.call_soon_threadsafe(resolve, tasks)
+
+
+def _taken(task: Claim | Arm) -> Sequence[LedgerLine]:
+    """Return the lines that a caller was to get."""
+    return task.request.mine if isinstance(task, Arm) else task.request.lines

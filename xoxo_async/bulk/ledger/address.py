@@ -1,0 +1,151 @@
+"""Where a ledger is: the path of a file, or the URL of a database and a job in it."""
+
+import os
+import re
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+import msgspec
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.address import DatabaseAddress, is_database
+
+__all__ = ["LedgerAddress"]
+
+_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
+_SECRET_OPTIONS: Final = frozenset({"password", "sslpassword"})
+_NOT_IN_NAMES: Final = re.compile(r"[^\w.-]+")
+
+
+class LedgerAddress(msgspec.Struct, frozen=True):
+    """The place of a ledger. Its text, also in messages, has no password.
+
+    Attributes:
+        path: The file; None for a database.
+        database: The database, without a job; None for a file.
+        job: The job that was asked for; None if none was named.
+    """
+
+    path: Path | None = None
+    database: DatabaseAddress | None = None
+    job: str | None = None
+
+    @classmethod
+    def read(cls, where: "str | os.PathLike[str] | LedgerAddress", *, job: str | None = None) -> Self:
+        """Read the place of a ledger. Moves no money, and opens nothing.
+
+        Args:
+            where: The path of a file, or `postgresql://[user[:password]@][host][/database][?options][#job]`.
+            job: The job's name; None or empty names none. A URL may name it as well, after `#`.
+
+        Raises:
+            ConfigError: It is no file's name, another kind of URL, or names two jobs. The message does not repeat a
+                URL, because it may hold a password.
+        """
+        if isinstance(where, LedgerAddress):
+            return cls(where.path, where.database, _one_job(where.job, job))
+        text = os.fspath(where)
+        if is_database(text):
+            database = DatabaseAddress.read(text)
+            return cls(None, database._replace(job=None), _one_job(database.job, job))
+        if "://" in text:
+            scheme = _SCHEME.match(text.strip())
+            kind = f"a {scheme[1].lower()}:// URL" if scheme else "another URL"
+            raise ConfigError(f"a ledger is a file's path or a postgresql:// URL, not {kind}")
+        if "\0" in text or not text.strip() or not Path(text).name:
+            raise ConfigError(f"the ledger {text!r} is not a file's name")
+        return cls(Path(text), None, job or None)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def name(self) -> str:
+        """The ledger's name in messages: the path as it was given, or the URL without password and options."""
+        if self.database is None:
+            return str(self.path)
+        return f"{self.database.name}#{self.job}" if self.job else self.database.name
+
+    @property
+    def argument(self) -> str:
+        """What a command line names to reach the same ledger: the path, or the URL with its options and job.
+
+        It has no password. The next command gets that from `PGPASSWORD` or `~/.pgpass`.
+        """
+        # In the job, only a percent sign would be read as something else.
+        job = "#" + self.job.replace("%", "%25") if self.job and self.database is not None else ""
+        return str(self.path) if self.database is None else self._url(self.database, secrets=False) + job
+
+    @property
+    def url(self) -> str:
+        """The database's URL with its password and without the job, for whatever connects to it; empty for a file."""
+        return "" if self.database is None else self._url(self.database, secrets=True)
+
+    def _url(self, database: DatabaseAddress, *, secrets: bool) -> str:
+        parts = urlsplit(database.dsn)
+        user, at, hosts = parts.netloc.rpartition("@")
+        netloc = parts.netloc if secrets else user.partition(":")[0] + at + hosts
+        options = [(name, value) for name, value in _options(parts.query) if secrets or name not in _SECRET_OPTIONS]
+        cache = database.statement_cache_size
+        options += [("statement_cache_size", str(cache))] if cache is not None else []
+        query = f"?{urlencode(options, safe='/')}" if options else ""
+        return f"postgresql://{netloc}{parts.path}{query}"
+
+    @property
+    def has_password(self) -> bool:
+        """Whether the URL has a password, which other users of the machine can read in a command line."""
+        if self.database is None:
+            return False
+        parts = urlsplit(self.database.dsn)
+        named = _SECRET_OPTIONS.intersection(name for name, _value in _options(parts.query))
+        return ":" in parts.netloc.rpartition("@")[0] or bool(named)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the ledger is a file, which one process works on at a time."""
+        return self.database is None
+
+    @property
+    def stem(self) -> str:
+        """The beginning of the names of files that are about this ledger, without a folder and an ending."""
+        if self.path is not None:
+            return self.path.stem
+        return _NOT_IN_NAMES.sub("-", self.job or "").strip("-.") or "ledger"
+
+    @property
+    def first_job(self) -> str:
+        """The name of the job that a plan begins here: the one asked for, or the file's name without its ending.
+
+        Raises:
+            ConfigError: A URL names no job.
+        """
+        job = self.with_job().job
+        return self.stem if job is None else job
+
+    def with_job(self, job: str | None = None) -> "LedgerAddress":
+        """Return the place of one job: a file holds one, and in a database it must be named.
+
+        Args:
+            job: The job's name; None or empty takes the one that is named already.
+
+        Raises:
+            ConfigError: No job of the database is named, or two are.
+        """
+        address = LedgerAddress.read(self, job=job)
+        if address.database is not None and address.job is None:
+            raise ConfigError(
+                f"{address.name} holds any number of jobs: name one at the end of the URL, as in …#march, or with"
+                " job (--job)"
+            )
+        return address
+
+
+def _one_job(named: str | None, asked: str | None) -> str | None:
+    if named and asked and named != asked:
+        raise ConfigError(f"the ledger's address names the job {named!r}, and {asked!r} is asked for: give one of them")
+    return named or asked or None
+
+
+def _options(query: str) -> list[tuple[str, str]]:
+    return parse_qsl(query, keep_blank_values=True)
