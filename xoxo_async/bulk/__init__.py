@@ -18,7 +18,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger.opening import open_ledger
+from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.once import Once
@@ -26,6 +26,7 @@ from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.settled import SettledLine
 from xoxo_async.errors import LineBusyError
+from xoxo_async.bulk.shift import Shift, run_shift
 
 __all__ = [
     "Alarm",
@@ -55,9 +56,12 @@ __all__ = [
     "RunPaused",
     "RunStarted",
     "SettledLine",
+    "Shift",
     "SqliteLedger",
     "derive_po_number",
     "export_codes",
+    "open_jobs",
     "open_ledger",
     "read_orders",
+    "run_shift",
 ]
