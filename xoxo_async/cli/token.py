@@ -67,7 +67,7 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
     path = default_token_file(environment)
     pair = _read_pair()
     if environment.client_id:
-        from xoxo_async.auth.providers import client_digest
+        from xoxo_async.auth.naming import client_digest
 
         pair = pair._replace(client=client_digest(environment.family, environment.client_id))
     run_async(lambda: _store(make_folder(path), pair))

@@ -1,4 +1,4 @@
-"""`auth.providers`: whose pair a store holds, lost answers, dead tokens, and stores that fail."""
+"""`auth.rotating`: whose pair a store holds, lost answers, dead tokens, and stores that fail."""
 
 import errno
 import os
@@ -142,7 +142,7 @@ async def test_a_dead_token_is_remembered_a_minute(store: FileTokenStore, monkey
     assert vendor.sent == ["first"]
     assert len({id(error) for error in caught}) == 3  # each with a traceback of its own
     later = time.monotonic() + 61
-    monkeypatch.setattr("xoxo_async.auth.providers.time", SimpleNamespace(monotonic=lambda: later))
+    monkeypatch.setattr("xoxo_async.auth.rotating.time", SimpleNamespace(monotonic=lambda: later))
     with pytest.raises(errors.RefreshTokenDeadError):
         await renewing.obtain(vendor, None)
     assert vendor.sent == ["first", "first"]
