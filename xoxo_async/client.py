@@ -302,4 +302,6 @@ def credentials_from(environment: Environment) -> TokenProvider:
             store=FileTokenStore(make_folder(default_token_file(environment))),
             family=family,
         )
-    return ClientCredentials(environment.client_id, environment.client_secret)
+    return ClientCredentials(
+        environment.client_id, environment.client_secret, no_pair_in=str(path) if path is not None else ""
+    )

@@ -106,7 +106,10 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
     """
     path = token_file_if_any(environment, variables)
     if path is None:
-        raise ConfigError("no place for the token file (there is no home folder): set XOXO_TOKEN_FILE")
+        raise ConfigError(
+            "no place for the token file (there is no home folder): set XOXO_TOKEN_FILE to a file on a volume, or use a "
+            "shared store (XOXO_SHARED)"
+        )
     return path
 
 
@@ -146,6 +149,6 @@ def make_folder(path: Path) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the folder of the token file {path} cannot be made ({reason}): set XOXO_TOKEN_FILE to a file that can be "
-            "written"
+            "written, in a container one on a volume"
         ) from None
     return path

@@ -74,12 +74,24 @@ class ClientCredentials:
         client_secret: The client secret.
         store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. It overwrites
             another client's token, which costs that client a token request. It never overwrites a rotating pair.
+        no_pair_in: Where a rotating pair was looked for and not found. The error of refused credentials names it,
+            because an account without this grant needs that pair.
 
     Raises:
         ConfigError: The client id or the secret is empty.
     """
 
-    __slots__ = ("_body", "_client_id", "_clock", "_shared", "_store", "account", "credential", "secrets")
+    __slots__ = (
+        "_body",
+        "_client_id",
+        "_clock",
+        "_no_pair_in",
+        "_shared",
+        "_store",
+        "account",
+        "credential",
+        "secrets",
+    )
 
     rotates: ClassVar[bool] = False
 
@@ -89,6 +101,7 @@ class ClientCredentials:
         client_secret: str,
         *,
         store: TokenStore | None = None,
+        no_pair_in: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         fields = {
@@ -102,6 +115,7 @@ class ClientCredentials:
         self.secrets: Final = (Secret(client_secret),)
         self._body: Final = Secret(urlencode(fields))
         self._clock: Final = clock
+        self._no_pair_in: Final = no_pair_in
         self._store: Final = store
         self._shared: Final[dict[str, MemoryTokenStore]] = {}
 
@@ -151,9 +165,22 @@ class ClientCredentials:
 
     async def _request_token(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
-        token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
+        try:
+            token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
+        except CredentialsRejectedError as error:
+            raise self._explained(error) from None
         # This grant needs no refresh token. With one, the stored token would look like a rotating pair.
         return token._replace(refresh=None, refresh_expires_at=None)
+
+    def _explained(self, error: CredentialsRejectedError) -> CredentialsRejectedError:
+        if not self._no_pair_in:
+            return error
+        # A container that has lost the file of an imported pair comes here: it has no refresh token to be told about.
+        message = (
+            f"{error.message}; client credentials were used because {self._no_pair_in} holds no pair: store one with "
+            "xoxo token import (in a container: in an XOXO_TOKEN_FILE on a volume, or in the store of XOXO_SHARED)"
+        )
+        return CredentialsRejectedError(message, status=error.status, error_id=error.error_id)
 
     def _shared_at(self, address: str) -> MemoryTokenStore:
         store = self._shared.get(address)

@@ -146,7 +146,7 @@ class RefreshToken:
                     # An earlier save failed. The vendor would refuse the old token, so store that pair now.
                     token = self._unsaved.token
                 else:
-                    token = await self._renew_with_fallback(exchange, refresh)
+                    token = await self._renew_with_fallback(exchange, refresh, known=stored is not None)
                     before = stored.origins if stored is not None else ()
                     known = not self._origin or self._origin in before
                     origins = before if known else (*before, self._origin)
@@ -173,19 +173,19 @@ class RefreshToken:
         if isinstance(self._store, MemoryTokenStore):
             self._store.forget_access(token)
 
-    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret) -> Token:
+    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret, *, known: bool) -> Token:
         """Renew with the stored token. Where it is dead, try the configured token once before a person has to act.
 
         The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
         the configured token alone.
         """
         try:
-            return await self._renew(exchange, refresh)
+            return await self._renew(exchange, refresh, known=known)
         except RefreshTokenDeadError as error:
             if self._configured is None or refresh == self._configured:
                 raise
             try:
-                return await self._renew(exchange, self._configured)
+                return await self._renew(exchange, self._configured, known=known)
             except RefreshTokenDeadError:
                 raise error from None
 
@@ -205,8 +205,8 @@ class RefreshToken:
             )
         return not stored.origins or not self._origin or self._origin in stored.origins
 
-    async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Exchange a refresh token for the next pair. This spends the old token."""
+    async def _renew(self, exchange: Exchange, refresh: Secret, *, known: bool) -> Token:
+        """Exchange a refresh token for the next pair. This spends the old token. `known`: the store held a pair."""
         refused = self._refused.get(refresh)
         if refused is not None and time.monotonic() < refused.until:
             # A dead token stays dead, and the vendor throttles frequent token requests (wire documentation § 3.4).
@@ -223,6 +223,8 @@ class RefreshToken:
         except RefreshTokenDeadError as error:
             if doubted:
                 error = _after_a_lost_answer(error)
+            elif not known:
+                error = _without_a_pair(error, self._store)
             self._unanswered = None
             self._refused[refresh] = _Refused(error, time.monotonic() + _DEAD_REMEMBERED_S)
             raise error from None
@@ -240,6 +242,26 @@ class RefreshToken:
                 "client_secret": self._client_secret.reveal(),
             }
         )
+
+
+def _without_a_pair(error: RefreshTokenDeadError, store: TokenStore) -> RefreshTokenDeadError:
+    """Add the likely cause to the error of a configured token that is dead, while the store held no pair.
+
+    A container without a volume loses the file at its end. Its next start has the configured token alone, which the
+    first start has spent.
+    """
+    if isinstance(store, MemoryTokenStore):
+        cause = (
+            "if an earlier process renewed it, the new pair ended with that process, because no store kept it: give "
+            "RefreshToken a FileTokenStore on a volume, or a shared store (PostgresTokenStore)"
+        )
+    else:
+        cause = (
+            f"{store!r} held no pair: if an earlier start renewed the token, its pair was not kept, so put "
+            "XOXO_TOKEN_FILE on a volume that outlives the container, or use a shared store (XOXO_SHARED or "
+            "PostgresTokenStore)"
+        )
+    return RefreshTokenDeadError(f"{error.message}; {cause}", status=error.status, error_id=error.error_id)
 
 
 def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:

@@ -131,6 +131,35 @@ async def test_a_server_never_reached_lost_nothing() -> None:
     assert "lost" not in str(caught.value)
 
 
+async def test_a_dead_first_token_names_the_empty_store(tmp_path: Path) -> None:
+    """A container without a volume loses its pair: its second start names the place that held none, and what helps."""
+    vendor, path = Vendor("first"), tmp_path / "pair.json"
+    await provider("first", FileTokenStore(path)).obtain(vendor, None)
+    path.unlink()  # the container's file system ends with it
+    for _ in range(2):  # the error that is remembered says it, too
+        with pytest.raises(
+            errors.RefreshTokenDeadError, match=r"dashboard.*pair\.json.*held no pair.*volume"
+        ) as caught:
+            await provider("first", FileTokenStore(path)).obtain(vendor, None)
+        assert "XOXO_TOKEN_FILE" in str(caught.value)
+        assert "XOXO_SHARED" in str(caught.value)
+        assert "PostgresTokenStore" in str(caught.value)
+
+
+async def test_a_dead_first_token_without_a_store_says_so() -> None:
+    """The pair in memory ended with its process: the error says that a store would have kept it."""
+    with pytest.raises(errors.RefreshTokenDeadError, match=r"dashboard.*no store kept it.*FileTokenStore on a volume"):
+        await provider("first").obtain(Vendor(), None)
+
+
+async def test_a_dead_stored_token_blames_no_volume(store: FileTokenStore) -> None:
+    """Where the store held a pair, its file was not lost."""
+    await store.save(Token(Secret("a"), NOW - 1, Secret("stored")))
+    with pytest.raises(errors.RefreshTokenDeadError) as caught:
+        await provider("first", store).obtain(Vendor(), None)
+    assert "volume" not in str(caught.value)
+
+
 async def test_a_dead_token_is_remembered_a_minute(store: FileTokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a minute no request is made with a dead token; a new pair in the store is used at once."""
     vendor, renewing = Vendor(), provider("first", store)
