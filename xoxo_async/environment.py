@@ -107,8 +107,8 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
     path = token_file_if_any(environment, variables)
     if path is None:
         raise ConfigError(
-            "no place for the token file (there is no home folder): set XOXO_TOKEN_FILE to a file on a volume, or use a "
-            "shared store (XOXO_SHARED)"
+            "no place for the token file (there is no home folder): set XOXO_TOKEN_FILE (in a container, to a file "
+            "on a volume), or use a shared store (XOXO_SHARED)"
         )
     return path
 

@@ -187,8 +187,8 @@ class FileTokenStore:
             if error.errno in _NOT_REPLACEABLE and self._path.exists():
                 return None
             raise ConfigError(
-                f"token store {self._path}: its lock file cannot be made: {error.strerror}; the folder must exist and be "
-                "writable (in a container: a volume that its user may write)"
+                f"token store {self._path}: its lock file cannot be made: {error.strerror}; its folder must "
+                "exist and be writable (in a container: a volume that its user may write)"
             ) from None
 
     def _open_file(self) -> int | None:
