@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.auth.providers import ClientCredentials, StaticToken
+from xoxo_async.auth.rotating import RefreshToken
+from xoxo_async.auth.stores import FileTokenStore
+from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any

@@ -1,6 +1,7 @@
 """The providers of access tokens (client credentials, refresh token, fixed token), and the stores that keep them."""
 
 from xoxo_async.auth.memory import MemoryTokenStore
+from xoxo_async.auth.postgres import PostgresTokenStore
 from xoxo_async.auth.providers import ClientCredentials, StaticToken
 from xoxo_async.auth.rotating import RefreshToken
 from xoxo_async.auth.stores import FileTokenStore
@@ -12,6 +13,7 @@ __all__ = [
     "ExchangeAnswer",
     "FileTokenStore",
     "MemoryTokenStore",
+    "PostgresTokenStore",
     "RefreshToken",
     "StaticToken",
     "Token",

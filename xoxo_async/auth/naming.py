@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-__all__ = ["client_digest", "digest", "masked"]
+__all__ = ["client_digest", "digest", "masked", "pair_account"]
 
 
 def digest(*parts: str) -> str:
@@ -24,6 +24,18 @@ def client_digest(family: str, client_id: str) -> str:
         client_id: The client id.
     """
     return digest(family, client_id)
+
+
+def pair_account(address: str, client: str) -> str:
+    """Return the key under which a store for many accounts keeps a rotating pair.
+
+    The first refresh token is no part of it, because a person may generate another one for the same account.
+
+    Args:
+        address: The address that the pair is valid at.
+        client: The hash of the family and the client id.
+    """
+    return digest("pair", address, client)
 
 
 def masked(client_id: str) -> str:

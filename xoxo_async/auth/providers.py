@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeGuard
 from urllib.parse import urlencode
 
 from xoxo_async.auth.memory import MemoryTokenStore
 from xoxo_async.auth.naming import digest, masked
+from xoxo_async.auth.sharing import bound_to, glance, with_retakes
 from xoxo_async.auth.tokens import (
     Exchange,
     Token,
@@ -72,8 +73,9 @@ class ClientCredentials:
     Args:
         client_id: The client id.
         client_secret: The client secret.
-        store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. It overwrites
-            another client's token, which costs that client a token request. It never overwrites a rotating pair.
+        store: Keeps the token for other processes and the next start: a `FileTokenStore`, or a `PostgresTokenStore` for
+            other machines too. A file overwrites another client's token, which costs that client a token request. No
+            store overwrites a rotating pair.
         no_pair_in: Where a rotating pair was looked for and not found. The error of refused credentials names it,
             because an account without this grant needs that pair.
 
@@ -83,6 +85,7 @@ class ClientCredentials:
 
     __slots__ = (
         "_body",
+        "_bound",
         "_client_id",
         "_clock",
         "_no_pair_in",
@@ -118,6 +121,7 @@ class ClientCredentials:
         self._no_pair_in: Final = no_pair_in
         self._store: Final = store
         self._shared: Final[dict[str, MemoryTokenStore]] = {}
+        self._bound: Final[dict[str, TokenStore]] = {}
 
     def __repr__(self) -> str:
         return f"ClientCredentials(client_id={masked(self._client_id)!r}, client_secret=***)"
@@ -139,19 +143,29 @@ class ClientCredentials:
             # Without an address, a stored token could belong to another server.
             return await self._request_token(exchange)
         owner = digest(address, self.credential)
-        store = self._shared_at(address) if self._store is None else self._store
+        store = self._shared_at(address) if self._store is None else self._bound_to(owner, self._store)
+        return await with_retakes(lambda: self._obtain_by(store, owner, exchange, rejected))
+
+    async def _obtain_by(self, store: TokenStore, owner: str, exchange: Exchange, rejected: Token | None) -> Token:
+        stored = await glance(store)
+        if self._may_use(stored, owner, rejected):
+            return stored
         async with store.lock():
             stored = await store.load()
             if stored is not None and stored.refresh is not None:
                 raise ConfigError(
                     f"{store!r} holds a rotating pair, which would be lost: give this client its own store"
                 )
-            if stored is not None and stored.client == owner and still_good(stored, rejected, self._clock()):
+            if self._may_use(stored, owner, rejected):
                 return stored
             async with reserve_room(store):
                 token = (await self._request_token(exchange))._replace(client=owner)
                 await store.save(token)
                 return token
+
+    def _may_use(self, stored: Token | None, owner: str, rejected: Token | None) -> TypeGuard[Token]:
+        """Return whether a stored token is this client's and good."""
+        return stored is not None and stored.client == owner and still_good(stored, rejected, self._clock())
 
     def forget(self, token: Token) -> None:
         """Forget an access token that the API refused, so that no later client gets it.
@@ -181,6 +195,12 @@ class ClientCredentials:
             "xoxo token import (in a container: in an XOXO_TOKEN_FILE on a volume, or in the store of XOXO_SHARED)"
         )
         return CredentialsRejectedError(message, status=error.status, error_id=error.error_id)
+
+    def _bound_to(self, owner: str, store: TokenStore) -> TokenStore:
+        bound = self._bound.get(owner)
+        if bound is None:
+            bound = self._bound[owner] = bound_to(owner, store)
+        return bound
 
     def _shared_at(self, address: str) -> MemoryTokenStore:
         store = self._shared.get(address)

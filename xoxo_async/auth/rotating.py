@@ -3,13 +3,15 @@
 import copy
 import time
 from collections.abc import Callable
-from typing import ClassVar, Final, Literal, NamedTuple
+from contextlib import suppress
+from typing import ClassVar, Final, Literal, NamedTuple, TypeGuard
 
 import anyio
 import msgspec
 
 from xoxo_async.auth.memory import MemoryTokenStore
-from xoxo_async.auth.naming import client_digest, digest, masked
+from xoxo_async.auth.naming import client_digest, digest, masked, pair_account
+from xoxo_async.auth.sharing import SharedTokenStore, SupersededError, bound_to, glance, with_retakes
 from xoxo_async.auth.tokens import Exchange, Token, TokenStore, read_token, required, reserve_room, still_good
 from xoxo_async.errors import (
     ConfigError,
@@ -57,7 +59,8 @@ class RefreshToken:
             Where the store holds a pair of other tokens, this one is used, because a person has generated it since.
             None uses the store alone, in which `xoxo token import` has put a pair.
         store: Keeps the pairs. Without one they are kept in memory, and all providers of this process with the same
-            values share them. At exit they are lost, and with them the access to the account, so use `FileTokenStore`.
+            values share them. At exit they are lost, and with them the access to the account, so use `FileTokenStore`,
+            or `PostgresTokenStore` for several machines.
         family: `user` for the rewards and links API, `company` for points and the storefront.
 
     Raises:
@@ -74,6 +77,7 @@ class RefreshToken:
         "_path",
         "_refused",
         "_store",
+        "_stores",
         "_unanswered",
         "_unsaved",
         "account",
@@ -105,6 +109,7 @@ class RefreshToken:
         if store is None and refresh_token is None:
             raise ConfigError("refresh_token is missing, and there is no store that could hold one")
         self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
+        self._stores: Final[dict[str, TokenStore]] = {}
         # `user` is for rewards and links, `company` for points and the storefront (wire documentation § 2).
         self._path: Final = f"/v1/oauth/token/{family}"
         self._clock: Final = clock
@@ -131,32 +136,53 @@ class RefreshToken:
             AuthError: The store has no room, so no pair was requested; or the new pair could not be stored and was not
                 used (the next call stores it); or another client held the store's lock for too long.
         """
-        async with self._store.lock():
-            stored = await self._store.load()
-            use_stored = self._uses_stored(stored)
-            if use_stored and stored is not None and still_good(stored, rejected, self._clock()):
+        store = self._store_at(getattr(exchange, "base_url", ""))
+        return await with_retakes(lambda: self._obtain_by(store, exchange, rejected))
+
+    async def _obtain_by(self, store: TokenStore, exchange: Exchange, rejected: Token | None) -> Token:
+        stored = await glance(store)
+        if self._may_use(stored, rejected):
+            return stored
+        async with store.lock():
+            stored = await store.load()
+            if self._may_use(stored, rejected):
                 return stored  # another client or process has renewed the pair meanwhile
-            refresh = stored.refresh if use_stored and stored is not None and stored.refresh else self._configured
+            refresh = stored.refresh if stored is not None and self._uses_stored(stored) else None
+            refresh = refresh or self._configured
             if refresh is None:
                 raise ConfigError(
-                    f"{self._store!r} holds no refresh token and none is configured: store one with xoxo token import"
+                    f"{store!r} holds no refresh token and none is configured: store one with xoxo token import"
                 )
-            async with reserve_room(self._store):
+            async with reserve_room(store):
                 if self._unsaved is not None and self._unsaved.spent == refresh:
                     # An earlier save failed. The vendor would refuse the old token, so store that pair now.
                     token = self._unsaved.token
                 else:
-                    token = await self._renew_with_fallback(exchange, refresh, known=stored is not None)
-                    before = stored.origins if stored is not None else ()
-                    known = not self._origin or self._origin in before
-                    origins = before if known else (*before, self._origin)
-                    token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+                    token = await self._next_pair(store, exchange, refresh, stored)
                 self._unsaved = _Unsaved(refresh, token)
                 # The old refresh token is spent, so a cancellation must not lose the new one.
                 with anyio.CancelScope(shield=True):
-                    await self._store.save(token)
+                    await store.save(token)
                 self._unsaved = None
                 return token
+
+    async def _next_pair(self, store: TokenStore, exchange: Exchange, refresh: Secret, stored: Token | None) -> Token:
+        """Renew, and return the new pair with its descent."""
+        try:
+            token = await self._renew_with_fallback(exchange, refresh, known=stored is not None)
+        except RefreshTokenDeadError as error:
+            raise await _after_a_look(store, stored, error) from None
+        before = stored.origins if stored is not None else ()
+        known = not self._origin or self._origin in before
+        origins = before if known else (*before, self._origin)
+        return token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
+
+    def _store_at(self, address: str) -> TokenStore:
+        """Return the store of this account at an address: one row of a table, or all of a file."""
+        store = self._stores.get(address)
+        if store is None:
+            store = self._stores[address] = bound_to(pair_account(address, self._client), self._store)
+        return store
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -174,30 +200,33 @@ class RefreshToken:
             self._store.forget_access(token)
 
     async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret, *, known: bool) -> Token:
-        """Renew with the stored token. Where it is dead, try the configured token once before a person has to act.
+        """Renew with the stored token. Where it is dead, try the others once before a person has to act.
 
         The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
-        the configured token alone.
+        the configured token alone. A pair that this process got and could not store, because another process had taken
+        over, may be the one that the vendor issued last.
         """
+        unsaved = self._unsaved.token.refresh if self._unsaved is not None else None
         try:
             return await self._renew(exchange, refresh, known=known)
         except RefreshTokenDeadError as error:
-            if self._configured is None or refresh == self._configured:
-                raise
-            try:
-                return await self._renew(exchange, self._configured, known=known)
-            except RefreshTokenDeadError:
-                raise error from None
+            for other in (unsaved, self._configured):
+                if other is not None and other != refresh:
+                    with suppress(RefreshTokenDeadError):
+                        return await self._renew(exchange, other, known=known)
+            raise error from None
 
-    def _uses_stored(self, stored: Token | None) -> bool:
+    def _may_use(self, stored: Token | None, rejected: Token | None) -> TypeGuard[Token]:
+        """Return whether a stored pair is this client's, descends from the configured token, and is good."""
+        return stored is not None and self._uses_stored(stored) and still_good(stored, rejected, self._clock())
+
+    def _uses_stored(self, stored: Token) -> bool:
         """Return whether the stored pair is used, and not the configured refresh token.
 
         A pair that descends from other first tokens alone is not used: a person has generated a new pair in the
         dashboard since, and the stored one is dead or will be soon. A process with an older configured token finds that
         token among the pair's origins, and uses the newer pair.
         """
-        if stored is None:
-            return False
         if stored.client and stored.client != self._client:
             raise ConfigError(
                 f"{self._store!r} holds the pair of another client id or family, which would be lost: give each its "
@@ -242,6 +271,27 @@ class RefreshToken:
                 "client_secret": self._client_secret.reveal(),
             }
         )
+
+
+async def _after_a_look(
+    store: TokenStore, stored: Token | None, error: RefreshTokenDeadError
+) -> RefreshTokenDeadError | SupersededError:
+    """Return the error of a dead refresh token, after another look at a store that other processes write.
+
+    A process that was stopped during its renewal may have stored the pair meanwhile, although its lease has ended.
+    """
+    if not isinstance(store, SharedTokenStore):
+        return error
+    if await store.load() != stored:
+        return SupersededError(f"{store!r}: another process has stored a pair meanwhile")
+    holder = store.unfinished()
+    if not holder:
+        return error
+    message = (
+        f"{error.message}; the process {holder} began a renewal and did not end it: if it was stopped, its pair is "
+        "stored when it goes on, and if it was killed, the pair went with it"
+    )
+    return RefreshTokenDeadError(message, status=error.status, error_id=error.error_id)
 
 
 def _without_a_pair(error: RefreshTokenDeadError, store: TokenStore) -> RefreshTokenDeadError:
