@@ -125,7 +125,7 @@ def test_an_imported_pair_needs_no_configured_token(tmp_path: Path) -> None:
 def test_a_shared_database_keeps_the_tokens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refresh_token: str, kind: str
 ) -> None:
-    """With `XOXO_SHARED=postgresql://…` no file is used unless `XOXO_TOKEN_FILE` names one; no repr has the password."""
+    """With `XOXO_SHARED=postgresql://…` no file is used but `XOXO_TOKEN_FILE`; no repr has the password."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     shared = {"XOXO_SHARED": "postgresql://me:s3cret@host/db", "XOXO_REFRESH_TOKEN": refresh_token}
     provider = credentials_from(environment(**shared))
