@@ -164,15 +164,18 @@ def _all_ended(workers: list[Worker]) -> Iterator[None]:
             worker.kill()
 
 
-def run_fleet(database: str, *, processes: int, seconds: float, ttl_s: float = 3, kind: str = "pair") -> Fleet:
+def run_fleet(
+    database: str, *, processes: int, seconds: float, ttl_s: float = 3, kind: str = "pair", chaos: bool = True
+) -> Fleet:
     """Run processes on one token; kill one, stop one for longer than a token lives, and restart one.
 
     Args:
         database: The database's URL; the schema is there.
-        processes: How many, at least 3.
+        processes: How many; at least 4 with chaos.
         seconds: How long, at least three lifetimes.
         ttl_s: How long a token lives.
         kind: `pair` or `grant`.
+        chaos: Whether to kill, stop and restart.
     """
     with Sandbox(token_ttl_s=ttl_s, latency_ms=20).run_in_thread() as sandbox:
         requests = watched(sandbox)
@@ -183,22 +186,31 @@ def run_fleet(database: str, *, processes: int, seconds: float, ttl_s: float = 3
             started = time.monotonic()
             for worker in workers:
                 worker.go()
-            killed, stopped, restarted = workers[:3]
-            _sleep_until(started + seconds * 0.2)
-            killed.process.kill()
-            stopped.process.send_signal(signal.SIGSTOP)
-            lines = restarted.end()
-            again = Worker(sandbox.base_url, database, kind=kind, lease_s=2)
-            workers.append(again)
-            again.ready()
-            again.go()
-            _sleep_until(started + seconds * 0.2 + ttl_s * 1.3)
-            stopped.process.send_signal(signal.SIGCONT)
+            lines = _through_chaos(workers, sandbox.base_url, database, kind, started, seconds, ttl_s) if chaos else []
             _sleep_until(started + seconds)
-            for worker in workers[1:2] + workers[3:]:
+            for worker in workers[1:] if chaos else workers:
                 lines += worker.end()
     bad = [line for line in lines if line != "good"]
     return Fleet(requests, requests.a_lifetime(ttl_s), len(lines) - len(bad), bad)
+
+
+def _through_chaos(
+    workers: list[Worker], base_url: str, database: str, kind: str, started: float, seconds: float, ttl_s: float
+) -> list[str]:
+    """Kill a worker, stop one for a while, and restart one; return what the calls of that one gave until then."""
+    killed, stopped, restarted = workers[:3]
+    _sleep_until(started + seconds * 0.2)
+    killed.process.kill()
+    stopped.process.send_signal(signal.SIGSTOP)
+    lines = restarted.end()
+    workers.remove(restarted)
+    again = Worker(base_url, database, kind=kind, lease_s=2)
+    workers.append(again)
+    again.ready()
+    again.go()
+    _sleep_until(started + seconds * 0.2 + ttl_s * 1.3)
+    stopped.process.send_signal(signal.SIGCONT)
+    return lines
 
 
 def _sleep_until(at: float) -> None:
