@@ -1,7 +1,14 @@
 """Asyncio client for the Xoxoday Plum Rewards API; the bulk issuer is in `xoxo_async.bulk`."""
 
 from xoxo_async import errors
-from xoxo_async.auth import ClientCredentials, FileTokenStore, MemoryTokenStore, RefreshToken, StaticToken
+from xoxo_async.auth import (
+    ClientCredentials,
+    FileTokenStore,
+    MemoryTokenStore,
+    PostgresTokenStore,
+    RefreshToken,
+    StaticToken,
+)
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import PRODUCTION, STAGING, RateLimits, Timeouts
 from xoxo_async.errors import XoxoError
@@ -31,6 +38,7 @@ __all__ = [
     "Order",
     "Page",
     "PointsRecipient",
+    "PostgresTokenStore",
     "RateLimits",
     "RefreshToken",
     "RetryPolicy",

@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.auth.postgres import PostgresTokenStore
+from xoxo_async.auth.providers import ClientCredentials, StaticToken
+from xoxo_async.auth.rotating import RefreshToken
+from xoxo_async.auth.stored import StoredCredentials
+from xoxo_async.auth.stores import FileTokenStore
+from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
@@ -158,6 +163,7 @@ class XoxoClient:
         The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
         `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
         its pairs are kept in `XOXO_TOKEN_FILE`, or in the account's file under `$XDG_STATE_HOME/xoxo`.
+        With `XOXO_SHARED=postgresql://…`, and without `XOXO_TOKEN_FILE`, pairs and tokens are kept in that database.
         `XOXO_TOKEN_FAMILY=company` says that the credentials are those for points and the storefront.
 
         `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
@@ -292,14 +298,36 @@ def credentials_from(environment: Environment) -> TokenProvider:
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
     family, path = environment.family, token_file_if_any(environment)
+    client_id, secret, refresh_token = environment.client_id, environment.client_secret, environment.refresh_token
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    if environment.token_database:
+        if stored:
+            raise ConfigError(
+                f"XOXO_SHARED keeps the token in a database, and {path} holds a pair that would not be used: move it "
+                "with xoxo token import, and delete the file then; or set XOXO_TOKEN_FILE to go on with the file"
+            )
+        store = shared_token_store(environment)
+        if not refresh_token:
+            return StoredCredentials(client_id, secret, store=store, family=family)
+        return RefreshToken(client_id, secret, refresh_token, store=store, family=family)
     # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
-    if environment.refresh_token or stored:
-        return RefreshToken(
-            environment.client_id,
-            environment.client_secret,
-            environment.refresh_token or None,
-            store=FileTokenStore(make_folder(default_token_file(environment))),
-            family=family,
-        )
-    return ClientCredentials(environment.client_id, environment.client_secret)
+    if refresh_token or stored:
+        file_store = FileTokenStore(make_folder(default_token_file(environment)))
+        return RefreshToken(client_id, secret, refresh_token or None, store=file_store, family=family)
+    return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")
+
+
+def shared_token_store(environment: Environment) -> PostgresTokenStore:
+    """Return the store of tokens that `XOXO_SHARED` names.
+
+    Args:
+        environment: The `XOXO_*` settings, in which it names a database.
+
+    Raises:
+        ConfigError: The URL is wrong, or an extra is missing. The message names the variable.
+    """
+    try:
+        return PostgresTokenStore(environment.token_database)
+    except ConfigError as error:
+        named = "" if error.message.startswith("XOXO_") else "XOXO_SHARED: "
+        raise ConfigError(f"{named}{error.message}") from None
