@@ -23,9 +23,9 @@ ROOT: Final = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
 import asyncpg  # noqa: E402
+import cluster_allowance  # noqa: E402
+import cluster_token  # noqa: E402
 import report  # noqa: E402
-from cluster_allowance import allowance_rows  # noqa: E402
-from cluster_tokens import token_rows  # noqa: E402
 from placers import TOKEN  # noqa: E402
 from report import Goal  # noqa: E402
 from rounds import AGAIN, Series, Spread, band, ratio  # noqa: E402
@@ -38,6 +38,7 @@ from xoxo_async.bulk.ledger.lines import PlannedLine  # noqa: E402
 
 LATENCY_S: Final = 0.02
 SQLITE: Final = "SqliteLedger"
+SHARE: Final = "of the allowance"
 COLUMNS: Final = ("run", "orders/s", "of SQLite", "CPU us/order", "of SQLite's", "server CPU us/order", "commits/order")
 
 
@@ -192,6 +193,20 @@ async def hot_share(dsn: str) -> float:
         return float(row["hot"]) / max(float(row["all"]), 1.0)
 
 
+def shared(server: PostgresServer, folder: Path, *, quick: bool) -> list[Goal]:
+    """Measure what processes use of one allowance, and how often they renew one token."""
+    stores = {"postgresql": server.database(), "file": f"file:{folder}/allowance"}
+    goals = cluster_token.measure(server, seconds=9 if quick else 20).goals
+    cases = ("casualties-6000",) if quick else cluster_allowance.CASES[1:]
+    for row in cluster_allowance.measure(stores, quick=quick, cases=cases):
+        if SHARE in row.measures:
+            goals.append(Goal(f"allowance used, {row.case}", row.measures[SHARE], 0.98, ">=", unit="of it"))
+            goals.append(Goal(f"refusals, {row.case}", row.measures["refused"], 0, "<=", unit="calls"))
+        if "largest part / smallest" in row.measures:
+            goals.append(Goal(f"shares, {row.case}", row.measures["largest part / smallest"], 1.1, "<="))
+    return goals
+
+
 def main() -> None:
     """Measure and print."""
     asked = report.options(
@@ -199,6 +214,7 @@ def main() -> None:
         ("--rounds", {"type": int, "default": 5, "help": "rounds counted"}),
         ("--orders", {"type": int, "default": 6400, "help": "order lines a run"}),
         ("--lines", {"type": int, "default": 1_000_000, "help": "lines of the large plan"}),
+        ("--ledger", {"action": "store_true", "help": "measure the ledger only, not allowance and token"}),
         ("--folder", {"help": "where the ledgers are made; their disk is part of what is measured"}),
     )
     orders, rounds, lines = (256, 1, 2000) if asked.quick else (asked.orders, asked.rounds, asked.lines)
@@ -210,6 +226,8 @@ def main() -> None:
         with running_postgres(folder, shared_buffers="256MB", max_wal_size="4GB") as server:
             runs = throughput(server, folder, orders, rounds)
             many = asyncio.run(a_million(server, lines))
+            if not asked.ledger:
+                goals += shared(server, folder, quick=asked.quick)
     base = runs[SQLITE].series
     noise = band(ratio(runs[SQLITE + AGAIN].series, base, "wall"))
     for name, run in runs.items():
@@ -231,10 +249,8 @@ def main() -> None:
         Goal(f"plan of {lines} lines", many["plan"], 60_000, ">=", unit="lines/s"),
         Goal(f"status at {lines} lines", many["status"], 10, "<=", unit="ms"),
     ]
-    more_rows, more_goals = allowance_rows(quick=asked.quick)
     control = rows.pop(next(at for at, row in enumerate(rows) if row[0] == SQLITE + AGAIN))
-    goals += more_goals + token_rows(quick=asked.quick)
-    notes = [f"{orders} orders, 64 in flight a worker, answers in {LATENCY_S * 1000:g} ms", *more_rows]
+    notes = [f"{orders} orders, 64 in flight a worker, answers in {LATENCY_S * 1000:g} ms"]
     report.show("bench_cluster", COLUMNS, rows, goals, control=control, asked=asked, notes=notes)
 
 
