@@ -13,7 +13,6 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -212,12 +211,14 @@ async def place(ledger: Ledger, orders: int) -> None:
 async def hot_share(dsn: str) -> float:
     """Return the share of the lines' updates that were HOT: written beside the row, without touching an index."""
     connection = await asyncpg.connect(dsn)
-    with closing(connection):
+    try:
         row = await connection.fetchrow(
             "SELECT n_tup_hot_upd AS hot, n_tup_upd AS all FROM pg_stat_user_tables WHERE schemaname = 'xoxo'"
             " AND relname = 'line'"
         )
-        return float(row["hot"]) / max(float(row["all"]), 1.0)
+    finally:
+        await connection.close()
+    return float(row["hot"]) / max(float(row["all"]), 1.0)
 
 
 def shared(server: PostgresServer, folder: Path, *, quick: bool) -> list[Goal]:
