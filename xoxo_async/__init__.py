@@ -11,6 +11,7 @@ from xoxo_async.paging import Page
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, Order, ShippingDetails, TopUpDetails, VoucherCode
 from xoxo_async.services.points import PointsRecipient
+from xoxo_async.verdicts import Verdict, verdict_of
 from xoxo_async.wire import Secret
 
 __version__ = "0.1.0"
@@ -39,8 +40,10 @@ __all__ = [
     "SuccessFlag",
     "Timeouts",
     "TopUpDetails",
+    "Verdict",
     "VoucherCode",
     "XoxoClient",
     "XoxoError",
     "errors",
+    "verdict_of",
 ]

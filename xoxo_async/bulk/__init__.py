@@ -21,8 +21,11 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, Li
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.settled import SettledLine
+from xoxo_async.errors import LineBusyError
 
 __all__ = [
     "Alarm",
@@ -33,10 +36,12 @@ __all__ = [
     "Exported",
     "Identity",
     "LedgerLine",
+    "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
     "MissingCodes",
+    "Once",
     "OrderLine",
     "OrdersFile",
     "Pause",
@@ -49,6 +54,7 @@ __all__ = [
     "RunFinished",
     "RunPaused",
     "RunStarted",
+    "SettledLine",
     "SqliteLedger",
     "derive_po_number",
     "export_codes",
