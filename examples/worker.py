@@ -1,54 +1,61 @@
-"""A queue worker: one message makes one order, also if the queue delivers the message twice.
+"""A queue worker: one message makes one order, however often the queue delivers it.
 
-The poNumber is made from the message's id, so a message that comes again finds its own order. The worker acknowledges a
-message only when the outcome of its order is certain.
+The ledger remembers each message, and the library decides what becomes of it: its verdict.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from decimal import Decimal
+from typing import NamedTuple, Protocol
 
-from xoxo_async import Order, XoxoClient, errors
+from xoxo_async import Verdict, XoxoClient
+from xoxo_async.bulk import Once, OrderLine, SettledLine, open_ledger
 
 
 class Message(NamedTuple):
-    """A message of your queue."""
+    """A message of your queue. `deliveries` counts how often it has come."""
 
     id: str
     product_id: int
-    denomination: str
-    email: str
+    denomination: Decimal
+    deliveries: int = 1
 
 
-async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message, Order], Awaitable[None]]) -> bool:
-    """Handle one message. Return whether to acknowledge it."""
+class Queue(Protocol):
+    """Your queue. `settle` acknowledges a message, has it delivered again later, or makes it a dead letter."""
+
+    async def receive(self) -> Message: ...
+    async def settle(self, message: Message, verdict: Verdict) -> None: ...
+
+
+Deliver = Callable[[SettledLine], Awaitable[None]]
+
+
+async def handle(once: Once, queue: Queue, message: Message, deliver: Deliver) -> Verdict:
+    """Issue the order of one message, and settle the message also if this task fails or is cancelled."""
+    line = OrderLine(key=message.id, product_id=message.product_id, denomination=message.denomination)
+    verdict = Verdict.again(60.0, "the worker failed or was stopped")
     try:
-        order = await xoxo.orders.place(
-            product_id=message.product_id,
-            denomination=message.denomination,
-            po_number=f"msg-{message.id}",
-            email=message.email,
-        )
-    except (errors.AuthError, errors.ConfigError):
-        raise  # every message fails in the same way until a person has fixed the settings or the credentials
-    except errors.XoxoError as error:
-        if error.effect == "possible" or error.retryable:
-            return False  # the queue delivers it again, and the same poNumber then finds or places the order
-        print(f"message {message.id} refused: {error}")
-        return True
-    await deliver(message, order)
-    return True
+        verdict = await once.handle(line, deliver, attempts=message.deliveries)
+    except Exception:
+        logging.exception("the order of message %s was not handed over", message.id)
+    finally:
+        await queue.settle(message, verdict)
+    return verdict
 
 
-async def work(queue: "asyncio.Queue[Message]", deliver: Callable[[Message, Order], Awaitable[None]]) -> None:
-    """Take messages until the task is cancelled. A message that is not acknowledged goes back into the queue."""
-    async with XoxoClient.from_env() as xoxo:
+async def work(queue: Queue, deliver: Deliver, ledger_at: str = "messages.db", at_once: int = 64) -> None:
+    """Work on many messages at once until the task is cancelled."""
+
+    async def consume(once: Once) -> None:
         while True:
-            message = await queue.get()
-            acknowledged = False
-            try:
-                acknowledged = await handle(xoxo, message, deliver)
-            finally:
-                if not acknowledged:
-                    queue.put_nowait(message)
-                queue.task_done()
+            verdict = await handle(once, queue, await queue.receive(), deliver)
+            if verdict.pause:  # no other message can do better: a person has to act
+                logging.error("paused for %.0f s: %s", verdict.after_s, verdict.why)
+                await asyncio.sleep(verdict.after_s)
+
+    async with XoxoClient.from_env() as xoxo, open_ledger(ledger_at) as ledger, asyncio.TaskGroup() as tasks:
+        once = Once(xoxo, ledger, job="messages")
+        for _ in range(at_once):
+            tasks.create_task(consume(once))
