@@ -17,7 +17,7 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from tests.queues import MemoryQueue
 from xoxo_async import XoxoClient
-from xoxo_async.bulk import Once, SettledLine, SqliteLedger
+from xoxo_async.bulk import Once, SettledLine, SqliteLedger, derive_po_number
 from xoxo_async.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -109,7 +109,7 @@ async def test_the_worker_goes_on_behind_bad_messages(xoxo_sandbox: Sandbox, tmp
 
     good = [worker.Message(f"m-{number}", 1001, Decimal(500)) for number in range(3)]
     bad = [worker.Message("bad-field", 1001, Decimal(-1)), worker.Message("not-sold", 1001, Decimal(333))]
-    xoxo_sandbox.script("commit_then_reset", first=1)
+    xoxo_sandbox.script("commit_then_reset", po_number=derive_po_number("messages", "m-0"))
     queue = MemoryQueue(*bad, *good, *good)
     task = asyncio.ensure_future(worker.work(queue, deliver, str(tmp_path / "messages.db")))
     await asyncio.wait_for(queue.ended.wait(), 60)
@@ -181,6 +181,7 @@ app = fastapi_app.app
 """
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("environment")
 @pytest.mark.anyio
 async def test_four_web_workers_answer_or_refuse_in_time(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -191,7 +192,7 @@ async def test_four_web_workers_answer_or_refuse_in_time(xoxo_sandbox: Sandbox, 
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "quick_app:app", "--workers", "4", "--port", str(port)]
     paths = os.pathsep.join([str(tmp_path), str(EXAMPLES)])
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
         command, env=os.environ | {"PYTHONPATH": paths}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
