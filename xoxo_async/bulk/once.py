@@ -85,6 +85,8 @@ class Once:
 
     Example:
         ```python
+        from decimal import Decimal
+
         async with SqliteLedger("messages.db") as ledger:
             once = Once(xoxo, ledger, job="messages")
             settled = await once.issue(OrderLine(key="m-1", product_id=1001, denomination=Decimal(500)))
