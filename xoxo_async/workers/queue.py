@@ -25,7 +25,7 @@ ENTRYPOINT: Final = "xoxo_shift"
 """The name of the messages; the payload is the job's name."""
 
 _TICK_S: Final = 60.0
-_BUSY_S: Final = 2.0
+_BUSY_S: Final = 0.5
 """Seconds until a shift is delivered again that came while its worker was busy: another one may be free."""
 
 _TROUBLE_S: Final = 5.0
