@@ -73,8 +73,32 @@ def test_public_names_are_there_and_sorted(name: str) -> None:
 def test_importing_the_client_imports_no_extras() -> None:
     """The sandbox, the command, drivers and extras stay out until asked for."""
     loaded = run("import sys, xoxo_async; print('\\n'.join(sys.modules))").split()
-    heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
+    heavy = {
+        "xoxo_async.sandbox",
+        "xoxo_async.cli",
+        "xoxo_async.bulk",
+        "sqlite3",
+        "click",
+        "rich",
+        "cryptography",
+        "asyncpg",
+    }
     assert heavy & set(loaded) == set()
+
+
+def test_a_store_in_a_database_is_importable_without_its_driver() -> None:
+    """The name is there; to make a store says which extra is missing."""
+    code = """
+import importlib.util, sys
+sys.modules["asyncpg"] = None
+importlib.util.find_spec = lambda name: None
+from xoxo_async import PostgresTokenStore, errors
+try:
+    PostgresTokenStore("postgresql://host/db")
+except errors.ConfigError as error:
+    print(error)
+"""
+    assert "xoxo-async[postgres]" in run(code)
 
 
 def test_importing_costs_a_fraction_of_its_libraries(tmp_path: Path) -> None:

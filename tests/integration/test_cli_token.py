@@ -230,6 +230,22 @@ def test_a_pair_is_imported_into_a_shared_database(tmp_path: Path, sandbox: Sand
     assert list(tmp_path.rglob("*.json")) == []
 
 
+def test_a_files_pair_moves_to_a_database(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    """The token file is what the import reads; until it is deleted, the pair in the default file is not left behind."""
+    alone = {"XOXO_BASE_URL": sandbox.base_url, "XOXO_REFRESH_TOKEN": REFRESH_TOKEN}
+    assert xoxo("balance", folder=tmp_path, **alone).returncode == 0
+    path = the_file(tmp_path)
+    shared = alone | {"XOXO_SHARED": database}
+    done = xoxo("balance", folder=tmp_path, **shared)
+    assert done.returncode == 2
+    assert f"{path} holds a pair that would not be used" in done.stderr
+    done = xoxo("token", "import", folder=tmp_path, stdin=path.read_text(), **shared)
+    assert done.returncode == 0, done.stderr
+    path.unlink()
+    assert xoxo("balance", folder=tmp_path, **shared).returncode == 0
+    assert sandbox.books().requests["token"] == 1
+
+
 def test_a_shared_database_that_is_down_is_named(tmp_path: Path, sandbox: Sandbox, free_tcp_port: int) -> None:
     """The command ends with a retryable failure, names the database without its password, and sends nothing."""
     where = {"XOXO_BASE_URL": sandbox.base_url, "XOXO_SHARED": f"postgresql://me:s3cret@127.0.0.1:{free_tcp_port}/db"}

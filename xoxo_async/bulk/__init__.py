@@ -25,8 +25,8 @@ from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.settled import SettledLine
-from xoxo_async.errors import LineBusyError
 from xoxo_async.bulk.shift import Shift, run_shift
+from xoxo_async.errors import LineBusyError
 
 __all__ = [
     "Alarm",
