@@ -28,7 +28,9 @@ def database_of(request: pytest.FixtureRequest) -> Callable[[str, str], str]:
 
 
 @pytest.fixture(params=SUBJECTS)
-def subject(request: pytest.FixtureRequest, tmp_path: Path, database_of: Callable[[str, str], str]) -> Iterator[Subject]:
+def subject(
+    request: pytest.FixtureRequest, tmp_path: Path, database_of: Callable[[str, str], str]
+) -> Iterator[Subject]:
     """Give an empty ledger of each store; what it keeps must still agree when the test has ended."""
     if database := database_of(request.param, ""):
         (tmp_path / URL).write_text(database)

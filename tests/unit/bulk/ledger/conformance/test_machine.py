@@ -287,6 +287,8 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def told(self, change: Change, *, fresh: bool) -> bool:
         """Tell a row a fact; one that names another row's order is worth less, or nothing, and may doubt that row."""
+        if not fresh and change.evidence not in PROOFS:
+            return self.subject.supersedes
         row = next(self.rows[number] for number, seq in self.seqs.items() if seq == change.seq)
         owners = [number for number, other in self.rows.items() if other.order_id == change.order_id is not None]
         taker = copy.deepcopy(row)
