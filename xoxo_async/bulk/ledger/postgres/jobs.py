@@ -21,6 +21,7 @@ __all__ = [
     "bind",
     "find_job",
     "get_fact",
+    "job_name",
     "list_jobs",
     "make_job",
     "only_job",
@@ -162,6 +163,16 @@ async def only_job(connection: DatabaseConnection) -> JobRow | None:
         more = " and others" if len(jobs) > _NAMED else ""
         raise LedgerError(f"the database holds several jobs ({names}{more}): name one, as in postgresql://…#JOB")
     return _job(jobs[0]) if jobs else None
+
+
+async def job_name(connection: DatabaseConnection, job: int) -> str:
+    """Return the name of a job, by its number; for messages.
+
+    Args:
+        connection: To read with.
+        job: Its number.
+    """
+    return str(await connection.fetchval("SELECT name FROM xoxo.job WHERE id = $1", job))
 
 
 async def list_jobs(connection: DatabaseConnection) -> list[JobRow]:

@@ -434,6 +434,7 @@ class PostgresLedger:
             LedgerError: When nothing could be written; the changes are kept, and written later.
         """
         self._writing()
+        await self._found()
         return await asyncio.shield(self._open_writer().record(tuple(changes), rules, tuple(doubts)))
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
@@ -443,6 +444,7 @@ class PostgresLedger:
             found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
         """
         self._writing()
+        await self._found()
         records = self._records
         if records is None:
             raise self._not_open()
@@ -455,6 +457,7 @@ class PostgresLedger:
             How many there were.
         """
         self._writing()
+        await self._found()
         claiming = self._claiming
         if claiming is None:
             raise self._not_open()
