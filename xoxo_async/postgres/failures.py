@@ -8,7 +8,7 @@ import asyncpg
 
 from xoxo_async.postgres.address import DatabaseAddress
 
-__all__ = ["FOREIGN", "DatabaseError", "explain"]
+__all__ = ["FOREIGN", "DatabaseError", "explain", "is_passing", "is_repeated"]
 
 FOREIGN: Final = (
     asyncpg.PostgresError,
@@ -78,6 +78,25 @@ def explain(error: BaseException, address: DatabaseAddress) -> DatabaseError:
         return DatabaseError(f"{where} {_SAID['25006']}", final=True, sqlstate="25006")
     text, final = _of_the_way(error)
     return DatabaseError(f"{where} {text}", final=final)
+
+
+def is_repeated(error: BaseException) -> bool:
+    """Return whether a statement was refused because a unique value was there already.
+
+    Args:
+        error: One of `FOREIGN`.
+    """
+    return getattr(error, "sqlstate", None) == "23505"
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether the same statement may succeed when it is repeated at once: two transactions were in each other's
+    way.
+
+    Args:
+        error: One of `FOREIGN`.
+    """
+    return str(getattr(error, "sqlstate", None) or "").startswith("40")
 
 
 def _of_the_way(error: BaseException) -> tuple[str, bool]:

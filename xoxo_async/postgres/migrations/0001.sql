@@ -30,6 +30,7 @@ CREATE TABLE xoxo.job (
     frontier bigint NOT NULL DEFAULT 0,
     lines bigint NOT NULL DEFAULT 0,
     committed bigint NOT NULL DEFAULT 0,
+    unpriced bigint NOT NULL DEFAULT 0,
     settler bigint,
     settler_until timestamptz NOT NULL DEFAULT 'epoch',
     facts jsonb NOT NULL DEFAULT '{}'
@@ -54,12 +55,14 @@ CREATE TABLE xoxo.claim (
 ) WITH (fillfactor = 50);
 CREATE INDEX claim_by_worker ON xoxo.claim (worker);
 
--- `id` is what the code calls `seq`; `ordinal` counts from 1 within a job. No index on what moves: updates stay HOT.
+-- `id` is what the code calls `seq`. `ordinal` counts from 1 within a job for the lines of plans; one that was added
+-- outside a plan has `-id`. No index on what moves: updates stay HOT. No foreign keys: a check a line would take most of
+-- the time of a large plan, and jobs and accounts are not deleted before their lines.
 CREATE TABLE xoxo.line (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    job integer NOT NULL REFERENCES xoxo.job (id),
+    job integer NOT NULL,
     ordinal bigint NOT NULL,
-    account integer NOT NULL REFERENCES xoxo.account (id),
+    account integer NOT NULL,
     key text NOT NULL,
     po_number text NOT NULL,
     digest text NOT NULL,
@@ -95,7 +98,7 @@ CREATE TABLE xoxo.line (
 CREATE INDEX line_look ON xoxo.line (look, job, id) WHERE look IS NOT NULL;
 
 CREATE TABLE xoxo.packed_line (
-    pack bigint NOT NULL REFERENCES xoxo.line (id),
+    pack bigint NOT NULL,
     first integer NOT NULL,
     job integer NOT NULL,
     account integer NOT NULL,
@@ -111,6 +114,7 @@ CREATE TABLE xoxo.packed_line (
     UNIQUE (key, job),
     UNIQUE (po_number, account)
 );
+CREATE INDEX packed_line_by_job ON xoxo.packed_line (job);
 
 -- The orders of lines, and their codes. A table of its own, because an index on the line would end its HOT updates.
 CREATE TABLE xoxo.placed (
@@ -156,7 +160,8 @@ CREATE TABLE xoxo.tally (
     delivery text NOT NULL,
     currency text NOT NULL,
     single boolean NOT NULL,
-    lines bigint NOT NULL,
+    orders bigint NOT NULL,
+    priced bigint NOT NULL,
     charged numeric NOT NULL,
     PRIMARY KEY (job, worker, state, delivery, currency, single)
 ) WITH (fillfactor = 10);
@@ -176,3 +181,65 @@ CREATE TABLE xoxo.token (
     owner text NOT NULL DEFAULT '',
     owned_until timestamptz NOT NULL DEFAULT 'epoch'
 ) WITH (fillfactor = 10);
+
+-- Ends a statement, so that nothing of it is written: a statement of several parts has no other way to say no.
+CREATE FUNCTION xoxo.refuse(code text, why text) RETURNS integer LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', why USING ERRCODE = code;
+END
+$$;
+
+-- Reserves the next lines of a job for a worker, in one trip and without a lock that outlives it. Each statement of the
+-- function sees what was committed before it: after the job's row is locked, no plan adds lines below its `lines`.
+-- The first row always has the job's state; `epoch` is null where nothing was reserved.
+CREATE FUNCTION xoxo.reserve(p_job integer, p_worker bigint, p_wanted integer) RETURNS TABLE (
+    claimed_epoch bigint, job_state text, alive boolean, committed bigint, unpriced bigint, job_currency text,
+    id bigint, key text, po_number text, digest text, body text, "row" bigint, lines integer, worth bigint, state text,
+    attempts integer, suspect boolean, epoch bigint, lookups integer, delivery text, first_sent_at double precision,
+    last_sent_at double precision, last_lookup_at double precision, order_id bigint, amount_charged numeric,
+    currency text, error_id text, error text, evidence text, held integer, foreign_sender boolean,
+    last_sent_tick double precision, unwanted boolean, rev integer
+) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+DECLARE
+    v_job xoxo.job%ROWTYPE;
+    v_alive boolean;
+    v_back bigint[];
+    v_ahead bigint[] := '{}';
+    v_last bigint;
+    v_epoch bigint;
+BEGIN
+    SELECT EXISTS (SELECT FROM xoxo.worker AS w WHERE w.id = p_worker AND w.lease_until > clock_timestamp()) INTO v_alive;
+    SELECT j.* INTO v_job FROM xoxo.job AS j WHERE j.id = p_job FOR NO KEY UPDATE;
+    IF v_alive AND v_job.state = 'running' THEN
+        WITH back AS (
+            SELECT l.id FROM xoxo.line AS l WHERE l.look = 'send' AND l.job = p_job ORDER BY l.id LIMIT p_wanted
+            FOR NO KEY UPDATE SKIP LOCKED
+        ), taken AS (
+            UPDATE xoxo.line AS l SET look = NULL, rev = l.rev + 1 FROM back
+            WHERE l.id = back.id AND l.look = 'send' RETURNING l.id
+        )
+        SELECT coalesce(array_agg(taken.id), '{}') INTO v_back FROM taken;
+        IF cardinality(v_back) < p_wanted AND v_job.frontier < v_job.lines THEN
+            SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_ahead, v_last FROM (
+                SELECT l.id, l.ordinal FROM xoxo.line AS l
+                WHERE l.job = p_job AND l.ordinal > v_job.frontier AND l.state = 'planned' AND l.look IS NULL
+                ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back)
+            ) AS next;
+            IF cardinality(v_ahead) < p_wanted - cardinality(v_back) THEN
+                v_last := v_job.lines;
+            END IF;
+            UPDATE xoxo.job AS j SET frontier = v_last WHERE j.id = p_job;
+        END IF;
+        IF cardinality(v_back || v_ahead) > 0 THEN
+            INSERT INTO xoxo.claim (job, worker, seqs) VALUES (p_job, p_worker, v_back || v_ahead)
+            RETURNING claim.epoch INTO v_epoch;
+        END IF;
+    END IF;
+    RETURN QUERY SELECT v_epoch, v_job.state, v_alive, v_job.committed, v_job.unpriced, v_job.facts ->> 'currency',
+        l.id, l.key, l.po_number, l.digest, l.body, l.row, l.lines, l.worth, l.state, l.attempts, l.suspect, l.epoch,
+        l.lookups, l.delivery, l.first_sent_at, l.last_sent_at, l.last_lookup_at, l.order_id, l.amount_charged,
+        l.currency, l.error_id, l.error, l.evidence, l.held, l.foreign_sender, l.last_sent_tick, l.unwanted, l.rev
+        FROM (SELECT 1) AS one LEFT JOIN xoxo.line AS l ON l.id = ANY (v_back || v_ahead) ORDER BY l.id;
+END
+$$;

@@ -43,9 +43,9 @@ from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
-from xoxo_async.bulk.ledger.sqlite.waiting import outlast
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.vouchers import StoredCode
+from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerError
 
 __all__ = ["SqliteLedger"]

@@ -5,7 +5,7 @@ import asyncio
 import anyio
 import pytest
 
-from xoxo_async.bulk.ledger.sqlite.waiting import outlast
+from xoxo_async.bulk.ledger.waiting import outlast
 
 pytestmark = pytest.mark.anyio
 

@@ -1,0 +1,252 @@
+"""Claim lines: reserve them in one trip, decide, and write the intent in another one. Recover those of dead workers."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest, decide_claims, state_for_all
+from xoxo_async.bulk.ledger.budget import Funds, commitment
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.lines import Evidence, LineState
+from xoxo_async.bulk.ledger.moves import Move
+from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
+from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
+from xoxo_async.bulk.ledger.postgres.records import Records
+from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
+from xoxo_async.bulk.ledger.recording import given_back
+from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.errors import LedgerError
+from xoxo_async.postgres.driver import DatabaseConnection, Row
+from xoxo_async.postgres.failures import DatabaseError
+
+__all__ = ["Claiming"]
+
+_TRIES: Final = 20
+_DEAD_AT_ONCE: Final = 100
+_FRESH_S: Final = MAX_HOLD_S / 4
+
+_RESERVE: Final = (
+    f"SELECT {prefixed(LINE_COLUMNS, 'r')}, r.rev, r.claimed_epoch, r.job_state, r.alive, r.committed, r.unpriced,"
+    " r.job_currency FROM xoxo.reserve($1, $2, $3) AS r"
+)
+_OWN: Final = "SELECT epoch, worker, seqs FROM xoxo.claim WHERE worker = $1 AND NOT epoch = ANY ($2::bigint[])"
+_RELEASE: Final = (
+    "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 RETURNING epoch)"
+    " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone,"
+    " unnest($2::bigint[], $3::integer[]) AS new (id, was)"
+    " WHERE l.id = new.id AND l.rev = new.was AND l.state = 'planned' AND l.look IS NULL"
+)
+
+
+class _Reserved:
+    """What `xoxo.reserve` has answered."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        first = rows[0]
+        self.epoch: Final[int | None] = first["claimed_epoch"]
+        self.alive: Final = bool(first["alive"])
+        self.running: Final = first["job_state"] == "running"
+        self.committed: Final = int(first["committed"] or 0)
+        self.unpriced: Final = int(first["unpriced"] or 0)
+        self.currency: Final = str(first["job_currency"] or "")
+        self.lines: Final = {int(row["id"]): stored_of(row) for row in rows if row["id"] is not None}
+
+
+class Claiming:
+    """The claims of an open ledger, and the recovery of those of dead workers.
+
+    Args:
+        work: Of the ledger.
+        records: Writes that lines go back.
+    """
+
+    def __init__(self, work: Work, records: Records) -> None:
+        self._work: Final = work
+        self._records: Final = records
+        self._in_doubt = False
+
+    async def claim(self, requests: Sequence[ClaimRequest]) -> None:
+        """Hand out planned lines (T1), for any number of callers; the requests are filled with them.
+
+        Args:
+            requests: What is wanted.
+
+        Raises:
+            DatabaseError: When the database cannot be used: nobody gets a line.
+            LedgerError: When the key of the code marks cannot be opened, or other workers take each line first.
+        """
+        if self._work.job is None:
+            return
+        await self._work.writer.run(self._work.open_marks, again=True)  # send nothing whose codes could not be told
+        try:
+            for _ in range(_TRIES):
+                if await self._try(requests):
+                    return
+        except DatabaseError:
+            # What was reserved, and perhaps armed, is not known: the next claim gives it back first.
+            self._in_doubt = True
+            for request in requests:
+                request.lines, request.short = [], ""
+            raise
+        raise LedgerError(f"other workers keep changing the lines that {self._work.name} claims")
+
+    async def _try(self, requests: Sequence[ClaimRequest]) -> bool:
+        """Claim once; return whether that is the answer."""
+        work, job = self._work, self._work.known_job()
+        if self._in_doubt:
+            await self._give_back_unknown()
+        for request in requests:
+            request.lines, request.short = [], ""
+        wanted = sum(request.limit for request in requests)
+        reserved = _Reserved(await work.writer.run(lambda c: c.fetch(_RESERVE, job.id, work.worker, wanted)))
+        if not reserved.alive:
+            await self._register_anew()
+            return False
+        self._note_currency(reserved.currency)
+        if reserved.epoch is None:
+            return True
+        funds = Funds(reserved.committed, reserved.currency)
+        if reserved.unpriced and any(request.budget is not None for request in requests):
+            unpriced = await work.writer.run(lambda c: first_unpriced(c, job.id, reserved.currency))
+            funds = funds._replace(unpriced=unpriced)
+        moment = work.moment(reserved.epoch)
+        moves = decide_claims(requests, [one.line for one in reserved.lines.values()], moment, funds)
+        if not moves:
+            await self._release(reserved.epoch, reserved.lines)
+            return True
+        try:
+            await self._arm(reserved, moves, Guard(moment.now, _most(requests, funds)))
+        except RefusedWriteError as refused:
+            await self._release(reserved.epoch, reserved.lines)
+            if refused.why is Why.LEASE:
+                await self._register_anew()
+            return False
+        if work.clock.now() > moment.now + _FRESH_S:
+            # This process was stopped for so long that a hold which begins now would end too late.
+            taken = [line for request in requests for line in request.lines]
+            await self._records.write([given_back(taken)])
+            return False
+        return True
+
+    async def _arm(self, reserved: _Reserved, moves: Sequence[Move], guard: Guard) -> None:
+        """Write the intent to send lines; the reserved ones that were not taken go back."""
+        work, job = self._work, self._work.known_job()
+        taken = {move.after.seq: move.after for move in moves}
+        back = [seq for seq in reserved.lines if seq not in taken]
+        epoch = reserved.epoch or 0
+        what = Write(
+            job=job.id,
+            account=job.account,
+            worker=work.worker,
+            at=guard.slot,
+            currency=reserved.currency,
+            moves=moves,
+            revs={seq: stored.rev for seq, stored in reserved.lines.items()},
+            back=back,
+            narrowed=(epoch, list(taken)) if back else None,
+            guard=guard,
+        )
+        revs = await work.writer.run(lambda connection: write(connection, what))
+        work.holding.take(epoch, [Stored(line, revs[seq]) for seq, line in taken.items()])
+
+    async def _release(self, epoch: int, lines: Mapping[int, Stored]) -> None:
+        """Give back what was reserved and not armed."""
+        revs = [stored.rev for stored in lines.values()]
+        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(lines), revs))
+
+    async def _register_anew(self) -> None:
+        """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
+        self._work.holding.clear()
+        if self._work.lease is not None:
+            await self._work.lease.register()
+
+    def _note_currency(self, currency: str) -> None:
+        job = self._work.job
+        if job is not None and currency and job.facts.get(CURRENCY) != currency:
+            self._work.job = job._replace(facts=job.facts | {CURRENCY: currency})
+
+    async def _give_back_unknown(self) -> None:
+        """Give back lines of claims whose answer was lost: nobody has sent them."""
+        work = self._work
+        rows = await work.writer.run(lambda c: c.fetch(_OWN, work.worker, work.holding.epochs))
+        for claim in (DeadClaim(*row.values()) for row in rows):
+            found = await work.writer.run(lambda c, seqs=claim.seqs: read_stored(c, seqs))
+            armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
+            if armed:
+                await self._records.write([given_back(armed)])
+            await self._release(claim.epoch, _reserved_only(found, claim.epoch))
+        self._in_doubt = False
+
+    async def recover(self) -> int:
+        """Put lines in doubt (T7) that workers were sending whose lease has ended; give back what they only reserved.
+
+        Returns:
+            How many lines are in doubt now.
+        """
+        work, moved = self._work, 0
+        if work.job is None:
+            return 0
+        job = work.job.id
+        await work.writer.run(fence, again=True)
+        for _ in range(_TRIES):
+            dead = await work.writer.run(lambda c: dead_claims(c, job, _DEAD_AT_ONCE), again=True)
+            if not dead:
+                return moved
+            try:
+                moved += await work.writer.run(lambda c, dead=dead: self._doubt(c, dead))
+            except RefusedWriteError:
+                continue  # a late result, or another worker that recovers: read again
+        return moved
+
+    async def _doubt(self, connection: DatabaseConnection, dead: Sequence[DeadClaim]) -> int:
+        work, job = self._work, self._work.known_job()
+        found = await read_stored(connection, [seq for claim in dead for seq in claim.seqs])
+        armed: list[Stored] = []
+        back: list[int] = []
+        for claim in dead:
+            ours = [found.lines[seq] for seq in claim.seqs if seq in found.lines]
+            armed += [stored for stored in ours if _is_armed(stored, claim.epoch)]
+            back += [seq for seq in _reserved_only(found, claim.epoch) if seq in claim.seqs]
+        moment = work.moment(await new_epoch(connection))
+        # A lease that has ended stops nobody: the last byte may leave until the end of the hold, which begins with the
+        # claim. So no earlier moment is known after which the sender surely sent nothing.
+        moves = state_for_all(Evidence.SENDER_DIED, [stored.line for stored in armed], moment, at=None)
+        what = Write(
+            job=job.id,
+            account=job.account,
+            worker=work.worker,
+            at=moment.now,
+            currency=work.currency,
+            moves=moves,
+            revs={seq: stored.rev for seq, stored in found.lines.items()},
+            back=sorted(set(back)),
+            closed=[claim.epoch for claim in dead],
+        )
+        await write(connection, what)
+        return len(moves)
+
+
+def _is_armed(stored: Stored, epoch: int) -> bool:
+    """Return whether a line is being sent by a claim."""
+    return stored.line.state is LineState.SENDING and stored.line.epoch == epoch
+
+
+def _reserved_only(found: Found, epoch: int) -> dict[int, Stored]:
+    """Return the lines that a claim has reserved and never armed."""
+    return {
+        seq: stored
+        for seq, stored in found.lines.items()
+        if stored.line.state is LineState.PLANNED and found.looks[seq] is None and stored.line.epoch < epoch
+    }
+
+
+def _most(requests: Sequence[ClaimRequest], funds: Funds) -> int | None:
+    """Return the most that may be committed before these claims, so that each of them still fits into its budget."""
+    reserved, most = 0, None
+    for request in requests:
+        reserved += sum(commitment(line, funds.currency) for line in request.lines)
+        if request.budget is not None and request.lines:
+            left = request.budget - reserved
+            most = left if most is None else min(most, left)
+    return most

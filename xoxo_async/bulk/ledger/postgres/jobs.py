@@ -1,0 +1,276 @@
+"""The SQL of jobs: their names, accounts, facts and generations."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.postgres.sums import read_spent
+from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.errors import LedgerError
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.connecting import connect
+from xoxo_async.postgres.driver import DatabaseConnection, Row
+from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_repeated
+
+__all__ = [
+    "UNKNOWN_ACCOUNT",
+    "JobRow",
+    "bind",
+    "find_job",
+    "get_fact",
+    "list_jobs",
+    "make_job",
+    "only_job",
+    "open_jobs",
+    "raise_generation",
+    "set_facts",
+]
+
+UNKNOWN_ACCOUNT: Final = 0
+"""The account of a job that was planned without one."""
+
+_NAMED: Final = 5
+
+_JOBS: Final = (
+    "SELECT j.id, j.name, j.account, a.address, a.account AS account_name, j.state, j.reason, j.generation,"
+    " (SELECT m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation') AS current, j.lines, j.facts"
+    " FROM xoxo.job AS j JOIN xoxo.account AS a ON a.id = j.account"
+)
+_MAKE: Final = (
+    "INSERT INTO xoxo.job (name, account, generation)"
+    " SELECT $1, $2, m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation'"
+)
+_ACCOUNT: Final = "SELECT id FROM xoxo.account WHERE address = $1 AND account = $2"
+_ADD_ACCOUNT: Final = "INSERT INTO xoxo.account (address, account) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+# The job comes last: every claim waits for its row.
+_BIND: Final = (
+    "UPDATE xoxo.line SET account = $2 WHERE job = $1",
+    "UPDATE xoxo.packed_line SET account = $2 WHERE job = $1",
+    "UPDATE xoxo.placed AS p SET account = $2 FROM xoxo.line AS l WHERE l.job = $1 AND l.id = p.id",
+    "UPDATE xoxo.code_mark AS m SET account = $2 FROM xoxo.line AS l WHERE l.job = $1 AND l.id = m.line",
+    "UPDATE xoxo.job SET account = $2 WHERE id = $1",
+)
+_LOCK: Final = "SELECT facts ->> $2 FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
+_KEEP: Final = "UPDATE xoxo.job SET facts = facts || $2::jsonb WHERE id = $1"
+_SPENT: Final = "UPDATE xoxo.job SET committed = $2, unpriced = $3 WHERE id = $1"
+_FACT: Final = "SELECT facts ->> $2 FROM xoxo.job WHERE id = $1"
+_OPEN: Final = (
+    "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
+    " WHERE j.state = 'running' AND t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
+)
+_RAISE: Final = (
+    "UPDATE xoxo.meta SET value = 1 + greatest(value::integer, (SELECT max(generation) FROM xoxo.job))"
+    " WHERE name = 'generation' RETURNING value::integer"
+)
+
+_encode: Final = msgspec.json.Encoder().encode
+_facts: Final = msgspec.json.Decoder(dict[str, str]).decode
+
+
+class JobRow(NamedTuple):
+    """A job as the database has it.
+
+    Attributes:
+        id: Its number.
+        name: Its name, unique in the database.
+        account: The number of its account; `UNKNOWN_ACCOUNT` if it was planned without one.
+        address: The API's address of that account.
+        account_name: Its fingerprint, see `Identity`.
+        state: `running`, `paused` or `done`.
+        reason: Why it is paused.
+        generation: The state of the database that its records go back to.
+        current: The state that the database is in: a restored backup has a new one.
+        lines: The greatest `ordinal` of its orders.
+        facts: The facts about its runs.
+    """
+
+    id: int
+    name: str
+    account: int
+    address: str
+    account_name: str
+    state: str
+    reason: str
+    generation: int
+    current: int
+    lines: int
+    facts: dict[str, str]
+
+    @property
+    def identity(self) -> Identity | None:
+        """Its account and address; None if it was planned without them."""
+        return None if self.account == UNKNOWN_ACCOUNT else Identity(self.address, self.account_name)
+
+    @property
+    def copied(self) -> bool:
+        """Whether the database is an older state of itself, so that this job's planned lines may have been sent."""
+        return self.generation < self.current
+
+
+def _job(row: Row | None) -> JobRow | None:
+    return None if row is None else JobRow(**(dict(row) | {"facts": _facts(row["facts"])}))
+
+
+async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:
+    """Return a job, None when there is none of that name.
+
+    Args:
+        connection: To read with.
+        name: The job's.
+    """
+    return _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+
+
+async def only_job(connection: DatabaseConnection) -> JobRow | None:
+    """Return the one job of a database, for a ledger that names none; None when there is no job.
+
+    Args:
+        connection: To read with.
+
+    Raises:
+        LedgerError: When there are several; it names some.
+    """
+    jobs = await connection.fetch(f"{_JOBS} ORDER BY j.id LIMIT {_NAMED + 1}")
+    if len(jobs) > 1:
+        names = ", ".join(str(job["name"]) for job in jobs[:_NAMED])
+        more = " and others" if len(jobs) > _NAMED else ""
+        raise LedgerError(f"the database holds several jobs ({names}{more}): name one, as in postgresql://…#JOB")
+    return _job(jobs[0]) if jobs else None
+
+
+async def list_jobs(connection: DatabaseConnection) -> list[JobRow]:
+    """Return every job, in the order in which they were made.
+
+    Args:
+        connection: To read with.
+    """
+    return [job for row in await connection.fetch(f"{_JOBS} ORDER BY j.id") if (job := _job(row)) is not None]
+
+
+async def make_job(connection: DatabaseConnection, name: str, identity: Identity | None) -> JobRow:
+    """Make a job.
+
+    Args:
+        connection: In a transaction.
+        name: Its name, which no job has.
+        identity: Its account and address; None where they are not known yet.
+    """
+    await connection.execute(_MAKE, name, await _account_of(connection, identity))
+    job = await find_job(connection, name)
+    if job is None:
+        raise LedgerError(f"the job {name!r} cannot be read by the user that made it")
+    return job
+
+
+async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) -> JobRow:
+    """Bind a job, with all its orders and codes, to an account and address.
+
+    Args:
+        connection: In a transaction.
+        job: The job.
+        identity: The account and address.
+
+    Raises:
+        LedgerError: When another job of that account has one of its poNumbers, orders or codes.
+    """
+    account = await _account_of(connection, identity)
+    if account != job.account:
+        for statement in _BIND:
+            try:
+                async with connection.transaction():
+                    await connection.execute(statement, job.id, account)
+            except FOREIGN as error:
+                if not is_repeated(error):
+                    raise
+                raise LedgerError(
+                    f"the job {job.name!r} cannot belong to {identity.address}: another job of that account has one of"
+                    " its poNumbers, orders or voucher codes"
+                ) from None
+    return job._replace(account=account, address=identity.address, account_name=identity.account)
+
+
+async def _account_of(connection: DatabaseConnection, identity: Identity | None) -> int:
+    """Return the number of an account, which is made if it is new."""
+    if identity is None:
+        return UNKNOWN_ACCOUNT
+    values = (identity.address, identity.account)
+    found = await connection.fetchval(_ACCOUNT, *values)
+    if found is None:
+        await connection.execute(_ADD_ACCOUNT, *values)
+        found = await connection.fetchval(_ACCOUNT, *values)
+    return int(found)
+
+
+async def get_fact(connection: DatabaseConnection, job: int, name: str) -> str | None:
+    """Return a fact about a job's runs, None when there is none.
+
+    Args:
+        connection: To read with.
+        job: The job's number.
+        name: The fact's name.
+    """
+    value: str | None = await connection.fetchval(_FACT, job, name)
+    return value
+
+
+async def set_facts(connection: DatabaseConnection, job: int, facts: Mapping[str, str]) -> None:
+    """Keep facts about a job's runs. A new `CURRENCY` counts anew what the job has committed.
+
+    Claims wait for the job's row from here to the end of the transaction.
+
+    Args:
+        connection: In a transaction.
+        job: The job's number.
+        facts: By name.
+    """
+    if not facts:
+        return
+    before = await connection.fetchval(_LOCK, job, CURRENCY)
+    await connection.execute(_KEEP, job, _encode(dict(facts)).decode())
+    currency = facts.get(CURRENCY)
+    if currency is not None and currency != before:
+        await connection.execute(_SPENT, job, *await read_spent(connection, job, currency))
+
+
+async def raise_generation(connection: DatabaseConnection) -> int:
+    """Note that the database is an older state of itself: a backup, or a standby that lost commits.
+
+    From here on every job is `copied`, and its planned lines are looked up before they are sent.
+
+    Args:
+        connection: To write with.
+
+    Returns:
+        The new generation.
+    """
+    return int(await connection.fetchval(_RAISE))
+
+
+async def open_jobs(where: str) -> list[str]:
+    """Return the jobs of a database that are running, and have lines that are planned, under way or in doubt.
+
+    It reads only, also from a standby, and moves no money.
+
+    Args:
+        where: The database's URL.
+
+    Returns:
+        Their names, oldest first.
+
+    Raises:
+        LedgerError: The database cannot be read.
+    """
+    address = DatabaseAddress.read(where)
+    try:
+        connection = await connect(address, purpose="jobs", read_only=True)
+        try:
+            return [str(row["name"]) for row in await connection.fetch(_OPEN)]
+        except FOREIGN as error:
+            raise explain(error, address) from None
+        finally:
+            await connection.close()
+    except DatabaseError as error:
+        raise LedgerError(error.message) from None

@@ -1,0 +1,167 @@
+"""Who works on a job: a row for each opening with a lease by the database's clock. A lease proves only who is dead.
+
+A worker whose lease has ended is first fenced: its lease never lasts again, so its next claim is refused, whatever its
+clock says. Only then are its lines taken from it. It may still be sending; the rules of doubt allow for that.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from xoxo_async.bulk.ledger.postgres.clock import SharedClock
+from xoxo_async.bulk.ledger.postgres.connections import Link
+from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.failures import DatabaseError
+
+__all__ = ["LEASE_S", "DeadClaim", "Lease", "dead_claims", "fence"]
+
+_LOG: Final = logging.getLogger("xoxo_async")
+
+LEASE_S: Final = 15.0
+"""How long a worker's lease lasts without a renewal."""
+
+_RENEW_S: Final = LEASE_S / 3
+_SERVER: Final = "extract(epoch FROM clock_timestamp())::double precision"
+_REGISTER: Final = (
+    "INSERT INTO xoxo.worker (host, pid, job, lease_until)"
+    " VALUES ($1, $2, $3, clock_timestamp() + make_interval(secs => $4)) RETURNING id"
+)
+_RENEW: Final = (
+    "UPDATE xoxo.worker SET lease_until = clock_timestamp() + make_interval(secs => $2)"
+    " WHERE id = $1 AND lease_until > clock_timestamp() RETURNING id"
+)
+_TIME: Final = f"SELECT {_SERVER}"
+_OF_JOB: Final = "UPDATE xoxo.worker SET job = $2 WHERE id = $1"
+_END: Final = (
+    "WITH gone AS (DELETE FROM xoxo.worker AS w WHERE w.id = $1"
+    " AND NOT EXISTS (SELECT FROM xoxo.claim AS c WHERE c.worker = w.id) RETURNING w.id)"
+    " UPDATE xoxo.worker SET lease_until = 'epoch' WHERE id = $1 AND NOT EXISTS (SELECT FROM gone)"
+)
+_FENCE: Final = (
+    "UPDATE xoxo.worker AS w SET lease_until = 'epoch' WHERE w.lease_until <> 'epoch'"
+    " AND w.lease_until <= clock_timestamp()"
+)
+_DEAD: Final = (
+    "SELECT c.epoch, c.worker, c.seqs FROM xoxo.claim AS c JOIN xoxo.worker AS w ON w.id = c.worker"
+    " WHERE c.job = $1 AND w.lease_until = 'epoch' ORDER BY c.epoch LIMIT $2"
+)
+_SETTLE: Final = (
+    "UPDATE xoxo.job SET settler = $2, settler_until = clock_timestamp() + make_interval(secs => $3)"
+    " WHERE id = $1 AND (settler = $2 OR settler_until <= clock_timestamp()) RETURNING id"
+)
+_UNSETTLE: Final = "UPDATE xoxo.job SET settler = NULL, settler_until = 'epoch' WHERE settler = $1"
+
+
+class DeadClaim(NamedTuple):
+    """A claim of a worker that is fenced.
+
+    Attributes:
+        epoch: The claim's.
+        worker: Who claimed.
+        seqs: The lines that were reserved.
+    """
+
+    epoch: int
+    worker: int
+    seqs: list[int]
+
+
+async def fence(connection: DatabaseConnection) -> None:
+    """End for ever each lease that is over by the database's clock.
+
+    Args:
+        connection: To write with.
+    """
+    await connection.execute(_FENCE)
+
+
+async def dead_claims(connection: DatabaseConnection, job: int, limit: int) -> list[DeadClaim]:
+    """Return claims of fenced workers, oldest first.
+
+    Args:
+        connection: To read with.
+        job: The job.
+        limit: How many at most.
+    """
+    return [DeadClaim(*row.values()) for row in await connection.fetch(_DEAD, job, limit)]
+
+
+class Lease:
+    """This opening's lease, renewed on a connection of its own.
+
+    Args:
+        link: The connection.
+        clock: Takes the database's time with each renewal.
+
+    Attributes:
+        worker: The number of this worker. A new one after the lease was lost: then nothing is held any more.
+    """
+
+    def __init__(self, link: Link, clock: SharedClock) -> None:
+        self._link: Final = link
+        self._clock: Final = clock
+        self._renewing: asyncio.Task[None] | None = None
+        self._job: int | None = None
+        self.worker = 0
+
+    async def begin(self, job: int | None) -> None:
+        """Register as a worker, and keep the lease from here on.
+
+        Args:
+            job: The job; None before it exists.
+        """
+        self._job = job
+        await self.register()
+        self._renewing = asyncio.create_task(self._keep(), name="xoxo ledger lease")
+
+    async def register(self) -> None:
+        """Register as a new worker."""
+        host, pid = socket.gethostname(), os.getpid()
+        self.worker = int(await self._link.run(lambda c: c.fetchval(_REGISTER, host, pid, self._job, LEASE_S)))
+        await self._measure()
+
+    async def work_on(self, job: int) -> None:
+        """Note which job this worker works on."""
+        self._job = job
+        await self._link.run(lambda c: c.execute(_OF_JOB, self.worker, job))
+
+    async def renew(self) -> bool:
+        """Renew the lease; return whether it still lasted."""
+        alive = await self._link.run(lambda c: c.fetchval(_RENEW, self.worker, LEASE_S)) is not None
+        await self._measure()
+        return alive
+
+    async def settles(self, job: int) -> bool:
+        """Take or renew the lease of the one that settles doubts; return whether this worker has it.
+
+        Args:
+            job: The job.
+        """
+        return await self._link.run(lambda c: c.fetchval(_SETTLE, job, self.worker, LEASE_S)) is not None
+
+    async def _measure(self) -> None:
+        if self._clock.measured(float(await self._link.run(lambda c: c.fetchval(_TIME)))):
+            _LOG.warning("the clock of the ledger's database was set by more than two seconds")
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(_RENEW_S)
+            try:
+                await self.renew()  # a lost lease is noticed by the next claim, which registers anew
+            except DatabaseError as error:
+                _LOG.warning("the lease of a worker cannot be renewed: %s", error.message)
+
+    async def end(self) -> None:
+        """Stop renewing, and end the lease: what this worker still holds can be taken over at once."""
+        renewing, self._renewing = self._renewing, None
+        if renewing is None:
+            return
+        renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await renewing
+        with suppress(DatabaseError):
+            await self._link.run(lambda c: c.execute(_UNSETTLE, self.worker))
+            await self._link.run(lambda c: c.execute(_END, self.worker))

@@ -1,0 +1,188 @@
+"""What the parts of an open shared ledger have in common: connections, clock, lease, job, and the lines that it holds."""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LineState
+from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.postgres.clock import SharedClock
+from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
+from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
+from xoxo_async.bulk.ledger.postgres.connections import Link
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow
+from xoxo_async.bulk.ledger.postgres.leases import Lease
+from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.table import Moment
+from xoxo_async.errors import LedgerError
+from xoxo_async.postgres.driver import DatabaseConnection
+
+__all__ = ["Holding", "Work", "new_epoch", "read_stored"]
+
+_READ: Final = (
+    f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+)
+_READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE"
+_EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
+
+
+class Found:
+    """Lines as they were read.
+
+    Attributes:
+        lines: By `seq`, each with its revision.
+        jobs: The job of each.
+        looks: What each waits for.
+    """
+
+    def __init__(self) -> None:
+        self.lines: Final[dict[int, Stored]] = {}
+        self.jobs: Final[dict[int, int]] = {}
+        self.looks: Final[dict[int, str | None]] = {}
+
+
+async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, lock: bool = False) -> Found:
+    """Return lines by number; unknown numbers are left out.
+
+    Args:
+        connection: To read with.
+        seqs: The numbers.
+        lock: Whether nobody else may write them before the end of the transaction.
+    """
+    found = Found()
+    for row in await connection.fetch(_READ_LOCKED if lock else _READ, list(seqs)):
+        seq = int(row["id"])
+        found.lines[seq], found.jobs[seq], found.looks[seq] = stored_of(row), row["job"], row["look"]
+    return found
+
+
+async def new_epoch(connection: DatabaseConnection) -> int:
+    """Return an epoch that no claim has."""
+    return int(await connection.fetchval(_EPOCH))
+
+
+class Holding:
+    """The lines that this opening is sending, as it wrote them last.
+
+    A line from here may support a fact, since a write that rests on it fails where it is stale. It never refuses one.
+    """
+
+    def __init__(self) -> None:
+        self._lines: Final[dict[int, Stored]] = {}
+        self._claims: Final[dict[int, set[int]]] = {}
+
+    def take(self, epoch: int, lines: Iterable[Stored]) -> None:
+        """Note the lines of a claim."""
+        taken = {stored.line.seq: stored for stored in lines}
+        self._lines.update(taken)
+        self._claims[epoch] = set(taken)
+
+    def get(self, seqs: Iterable[int]) -> dict[int, Stored]:
+        """Return those lines of some numbers that are held."""
+        return {seq: self._lines[seq] for seq in seqs if seq in self._lines}
+
+    @property
+    def epochs(self) -> list[int]:
+        """The claims of which a line is held."""
+        return list(self._claims)
+
+    def closed_by(self, seqs: Collection[int]) -> list[int]:
+        """Return the claims of which nothing is held once some lines are not."""
+        epochs: dict[int, set[int]] = {}
+        for seq in seqs:
+            if seq in self._lines:
+                epochs.setdefault(self._lines[seq].line.epoch, set()).add(seq)
+        return [epoch for epoch, gone in epochs.items() if self._claims.get(epoch, set()) <= gone]
+
+    def update(self, lines: Iterable[Stored]) -> None:
+        """Note lines as they are now: one that is no longer sent, or that another claim sends, is not held."""
+        for stored in lines:
+            seq = stored.line.seq
+            held = self._lines.get(seq)
+            if held is None:
+                continue
+            if stored.line.state is LineState.SENDING and stored.line.epoch == held.line.epoch:
+                self._lines[seq] = stored
+            else:
+                self._drop(seq)
+
+    def _drop(self, seq: int) -> None:
+        held = self._lines.pop(seq)
+        left = self._claims.get(held.line.epoch)
+        if left is not None:
+            left.discard(seq)
+            if not left:
+                del self._claims[held.line.epoch]
+
+    def clear(self) -> None:
+        """Hold nothing: the lease was lost."""
+        self._lines.clear()
+        self._claims.clear()
+
+
+class Work:
+    """What the parts of an open ledger share.
+
+    Args:
+        name: The ledger's name, for messages.
+        clock: The ledger's.
+        box: Seals voucher codes; None drops them.
+        marks: Recognises voucher codes.
+        writer: The connection for claims and results.
+        reader: The connection for everything that only reads.
+        lease: This worker's; None for an opening that only reads.
+
+    Attributes:
+        job: The job as it was read last; None before it exists.
+        holding: The lines that this opening sends.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        clock: SharedClock,
+        box: CodeBox | None,
+        marks: CodeMarks,
+        *,
+        writer: Link,
+        reader: Link,
+        lease: Lease | None,
+    ) -> None:
+        self.name: Final = name
+        self.clock: Final = clock
+        self.box: Final = box
+        self.marks: Final = marks
+        self.writer: Final = writer
+        self.reader: Final = reader
+        self.lease: Final = lease
+        self.holding: Final = Holding()
+        self.job: JobRow | None = None
+
+    @property
+    def worker(self) -> int:
+        """This worker's number; 0 for an opening that only reads."""
+        return 0 if self.lease is None else self.lease.worker
+
+    @property
+    def currency(self) -> str:
+        """The account's currency, as far as this opening knows."""
+        return "" if self.job is None else self.job.facts.get(CURRENCY, "")
+
+    def known_job(self) -> JobRow:
+        """Return the job.
+
+        Raises:
+            LedgerError: When there is none yet.
+        """
+        if self.job is None:
+            raise LedgerError(f"{self.name} has no job yet: nothing was planned")
+        return self.job
+
+    def moment(self, epoch: int = 0) -> Moment:
+        """Return who writes, and when."""
+        return Moment(now=self.clock.now(), epoch=epoch, rules=DEFAULT_RULES)
+
+    async def open_marks(self, connection: DatabaseConnection) -> None:
+        """Open the key of the marks, if it is not open yet."""
+        if not self.marks.has_key:
+            self.marks.open_key((await read_keys(connection)).get(MARKS_KEY))

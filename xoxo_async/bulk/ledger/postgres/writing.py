@@ -1,0 +1,276 @@
+"""Write decided moves in one statement: lines, journal, orders and codes, marks, counts, budget, finished claims.
+
+The statement is one trip and one commit. It writes everything or nothing: a line that is no longer as it was read ends
+it, and so does a mark or an order that another line has. It holds no lock beyond itself, so a worker that is stopped at
+any moment stops nobody else.
+"""
+
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from functools import cache
+from typing import Final, NamedTuple
+
+from xoxo_async.bulk.ledger.dealing import Claim
+from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.bulk.ledger.moves import Move
+from xoxo_async.bulk.ledger.postgres.columns import MOVING, NOTED, look_of, moving_arrays, noted_arrays
+from xoxo_async.bulk.ledger.postgres.tallying import ends_of, spent_by, tally_of
+from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.failures import FOREIGN
+
+__all__ = ["Guard", "RefusedWriteError", "Why", "Write", "write"]
+
+
+class Why(StrEnum):
+    """Why a write was refused, as the SQLSTATE of its error."""
+
+    LINE = "XO001"
+    MARK = "XO002"
+    JOB = "XO003"
+    LEASE = "XO004"
+    ORDER = "23505"
+
+
+class RefusedWriteError(Exception):
+    """Nothing was written: what was decided rests on what is no longer so. Read again, and decide again.
+
+    Attributes:
+        why: What has changed.
+    """
+
+    def __init__(self, why: Why) -> None:
+        super().__init__(why.name)
+        self.why = why
+
+
+class Guard(NamedTuple):
+    """What must hold in a claim's write: the job runs, the worker's lease lasts, and the budget holds the lines.
+
+    Attributes:
+        slot: When the claim is, by the ledger's clock; kept as `LAST_SLOT`.
+        most: The most that the job may have committed before this claim, in ten-thousandths; None is no bound. Another
+            worker may have claimed since this one has read what is committed: together they never overspend.
+    """
+
+    slot: float
+    most: int | None
+
+
+class Write(NamedTuple):
+    """What a statement writes.
+
+    Attributes:
+        job: The job of the lines.
+        account: The job's account.
+        worker: Who writes; it adds to its own rows of the counts.
+        at: For the journal, in epoch seconds.
+        currency: The account's; None leaves the job's budget as it is.
+        moves: In order; a line may occur more than once.
+        revs: The revision of each line as it was read.
+        codes: The codes that lines get, as they are kept.
+        marks: The marks that they take.
+        back: Lines that are reserved, and go back as they are.
+        closed: Claims of which nothing is left to send.
+        narrowed: A claim, and the lines of it that were taken; the others go back.
+        guard: Of a claim; None for everything else.
+    """
+
+    job: int
+    account: int
+    worker: int
+    at: float
+    currency: str | None
+    moves: Sequence[Move] = ()
+    revs: Mapping[int, int] = {}
+    codes: Sequence[tuple[int, str]] = ()
+    marks: Sequence[Claim] = ()
+    back: Sequence[int] = ()
+    closed: Sequence[int] = ()
+    narrowed: tuple[int, Sequence[int]] | None = None
+    guard: Guard | None = None
+
+
+async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
+    """Write moves, in a transaction of the caller's or by themselves.
+
+    Args:
+        connection: To write with.
+        what: What to write.
+
+    Returns:
+        The new revision of each line that was written.
+
+    Raises:
+        RefusedWriteError: When nothing was written, since something has changed.
+    """
+    ends = ends_of(what.moves)
+    parts = _parts(what, ends)
+    if not parts:
+        return {}
+    text = _statement(tuple((name, len(values)) for name, values in parts))
+    arguments = [value for _, values in parts for value in values]
+    try:
+        await connection.execute(text, what.job, what.account, what.worker, what.at, *arguments)
+    except FOREIGN as error:
+        state = str(getattr(error, "sqlstate", "") or "")
+        if state[:2] == "40":
+            raise RefusedWriteError(Why.LINE) from error  # a deadlock: the other one goes on, and this one again
+        if state in _REFUSALS:
+            raise RefusedWriteError(Why(state)) from error
+        raise
+    return {before.seq: what.revs[before.seq] + 1 for before, _ in ends}
+
+
+_REFUSALS: Final = frozenset(why.value for why in Why)
+
+
+def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[tuple[str, list[object]]]:
+    """Return the parts that the statement has, each with its arguments."""
+    parts: list[tuple[str, list[object]]] = []
+    if ends:
+        seqs = [before.seq for before, _ in ends]
+        after = [line for _, line in ends]
+        looks = [look_of(line) for line in after]
+        parts.append(("moved", [seqs, [what.revs[seq] for seq in seqs], looks, *moving_arrays(after)]))
+        parts.append(("noted", noted_arrays(what.moves)))
+        if tally := tally_of(ends):
+            columns = [list(column) for column in zip(*tally, strict=True)]
+            columns[0], columns[1] = [row.state.value for row in tally], [row.delivery.value for row in tally]
+            parts.append(("told", columns))
+    codes = dict(what.codes)
+    orders = [
+        (line.seq, line.order_id, codes.get(line.seq))
+        for before, line in ends
+        if line.order_id is not None and (line.order_id != before.order_id or line.seq in codes)
+    ]
+    if orders:
+        parts.append(("ordered", [list(column) for column in zip(*orders, strict=True)]))
+    if what.marks:
+        parts.append(("marked", [list(column) for column in zip(*what.marks, strict=True)]))
+    spent = (0, 0) if what.currency is None else spent_by(ends, what.currency)
+    if what.guard is not None:
+        parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most]))
+    elif any(spent):
+        parts.append(("spent", list(spent)))
+    if what.back:
+        parts.append(("back", [list(what.back), [what.revs[seq] for seq in what.back]]))
+    if what.narrowed:
+        parts.append(("narrowed", [what.narrowed[0], list(what.narrowed[1])]))
+    if what.closed:
+        parts.append(("closed", [list(what.closed)]))
+    return parts
+
+
+def _table(columns: Sequence[tuple[str, str]], first: int) -> str:
+    """Return the SQL of arrays as a table."""
+    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, first))
+    return f"unnest({arrays}) AS new ({', '.join(name for name, _ in columns)})"
+
+
+_MOVED: Final = (("id", "bigint"), ("was", "integer"), ("look", "text"), *MOVING)
+_TOLD: Final = (
+    ("state", "text"),
+    ("delivery", "text"),
+    ("currency", "text"),
+    ("single", "boolean"),
+    ("orders", "bigint"),
+    ("priced", "bigint"),
+    ("charged", "numeric"),
+)
+_ORDERED: Final = (("id", "bigint"), ("order_id", "bigint"), ("codes", "text"))
+_MARKED: Final = (("mark", "bigint"), ("line", "bigint"))
+_BACK: Final = (("id", "bigint"), ("was", "integer"))
+
+
+def _sql_of(part: str, first: int) -> str:
+    """Return the SQL of a part; its arguments begin at a place."""
+    match part:
+        case "moved":
+            names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
+            return (
+                f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
+                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+            )
+        case "noted":
+            names = ", ".join(name for name, _ in NOTED)
+            return (
+                f"INSERT INTO xoxo.journal (job, worker, at, {names})"
+                f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
+            )
+        case "told":
+            names = ", ".join(name for name, _ in _TOLD)
+            return (
+                f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
+                f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
+                " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
+                " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
+                " charged = t.charged + excluded.charged"
+            )
+        case "ordered":
+            return (
+                "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
+                f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
+                " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
+                " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
+                " ELSE excluded.codes END"
+            )
+        case "marked":
+            return (
+                "INSERT INTO xoxo.code_mark (mark, account, line)"
+                f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
+                " ON CONFLICT DO NOTHING RETURNING line"
+            )
+        case "spent":
+            return (
+                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint"
+                " WHERE id = $1::integer"
+            )
+        case "claimed":
+            return (
+                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
+                f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text))"
+                f" WHERE id = $1::integer AND state = 'running' AND (${first + 3}::bigint IS NULL OR"
+                f" (unpriced = 0 AND committed <= ${first + 3}::bigint)) RETURNING id"
+            )
+        case "back":
+            return (
+                f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
+                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+            )
+        case "narrowed":
+            return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
+        case _:
+            return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
+
+
+_ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
+
+
+@cache
+def _statement(parts: tuple[tuple[str, int], ...]) -> str:
+    """Return the statement of some parts, each with the number of its arguments.
+
+    `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
+    """
+    queries: list[str] = []
+    checks: list[str] = []
+    first = 5
+    for part, width in parts:
+        queries.append(f"{part} AS ({_sql_of(part, first)})")
+        if part in {"moved", "back"}:
+            checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
+        elif part == "marked":
+            checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")
+        elif part == "claimed":
+            checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
+            checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
+        first += width
+    cases = f"CASE {' '.join(checks)} ELSE 0 END, " if checks else ""
+    types = "$1::integer, $2::integer, $3::bigint, $4::double precision"
+    return f"WITH {', '.join(queries)} SELECT {cases}{types}"
+
+
+def _no(why: Why) -> str:
+    return f"xoxo.refuse('{why.value}', '{why.name}')"
