@@ -1,0 +1,624 @@
+"""The shared ledger: a job in a PostgreSQL database, worked by any number of processes on any number of machines."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from decimal import Decimal
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import msgspec
+
+from xoxo_async.bulk.ledger.budget import amount, units
+from xoxo_async.bulk.ledger.lines import (
+    DEFAULT_RULES,
+    Change,
+    Counts,
+    JournalRow,
+    LedgerLine,
+    LineState,
+    PackedLine,
+    PlannedLine,
+    Rules,
+)
+from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.postgres.claiming import Claiming
+from xoxo_async.bulk.ledger.postgres.clock import SharedClock
+from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
+from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, only_job, set_facts
+from xoxo_async.bulk.ledger.postgres.leases import Lease
+from xoxo_async.bulk.ledger.postgres.planning import run_plan
+from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
+from xoxo_async.bulk.ledger.postgres.records import Records
+from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
+from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
+from xoxo_async.bulk.ledger.postgres.work import Work
+from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.bulk.ledger.vouchers import StoredCode
+from xoxo_async.errors import LedgerError
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.failures import DatabaseError
+
+__all__ = ["PostgresLedger"]
+
+T = TypeVar("T")
+
+_READ_CHUNK: Final = 500
+_PAUSE: Final = "UPDATE xoxo.job SET state = 'paused', reason = $2 WHERE id = $1"
+_UNPAUSE: Final = "UPDATE xoxo.job SET state = 'running', reason = '' WHERE id = $1 AND state = 'paused'"
+_PAUSED: Final = "SELECT reason FROM xoxo.job WHERE id = $1 AND state = 'paused'"
+
+
+class PostgresLedger:
+    """A job's ledger in a PostgreSQL database; any number of processes may have it open at once.
+
+    Use it with `async with`; it belongs to the event loop it was opened in. Every method raises `LedgerError` when the
+    database has not answered for a minute, or refuses a statement. A claim that cannot be written fails, so nothing is
+    sent without a durable intent. A result that cannot be written stays in memory, and is written before anything else
+    once the database answers again.
+
+    Each opening is a worker with a lease of fifteen seconds, by the database's clock. If its lease ends, `recover` of
+    another worker puts its lines in doubt. Safety does not rest on the lease: each write checks that the line is as it
+    was read, and a line in doubt is looked up before it is sent again.
+
+    Args:
+        url: The database: `postgresql://user@host/database`, with `#job` to name the job.
+        job: The job's name, if the URL does not name it. Without any, it is the one job of the database, or the one
+            that is planned first.
+        codes_key: The key that encrypts voucher codes: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
+            empty, or unset there, keeps them in clear. One key for all jobs of a database.
+        store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
+        must_exist: Whether a missing job is an error.
+        read_only: Whether to read only: this changes nothing, and a standby will do. Methods that write raise.
+        clock: The clock of a test, in epoch seconds; None is the database's.
+
+    Raises:
+        LedgerError: On opening: the database cannot be used, has another version of the schema, or would lose
+            confirmed commits; or the key is wrong.
+        ConfigError: The URL is wrong.
+
+    Example:
+        ```python
+        async with PostgresLedger("postgresql://localhost/rewards#march") as ledger:
+            print(await ledger.counts())
+        ```
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        job: str | None = None,
+        codes_key: str | None = None,
+        store_codes: bool = True,
+        must_exist: bool = False,
+        read_only: bool = False,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._address: Final = DatabaseAddress.read(url)
+        self._wanted: Final = job if job is not None else self._address.job
+        self._key: Final = codes_key
+        self._store_codes: Final = store_codes
+        self._must_exist: Final = must_exist
+        self._read_only: Final = read_only
+        self._clock: Final = clock
+        self._work: Work | None = None
+        self._writer: LedgerWriter | None = None
+        self._records: Records | None = None
+        self._claiming: Claiming | None = None
+        self._planning: Final = asyncio.Lock()
+        self._approving: asyncio.Task[object] | None = None
+        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+
+    @property
+    def name(self) -> str:
+        """The URL without its password, with the job."""
+        job = self.job or self._wanted
+        return self._address.name if job is None else f"{self._address.name}#{job}"
+
+    @property
+    def job(self) -> str | None:
+        """The job this ledger holds, None before its first plan."""
+        return None if self._work is None or self._work.job is None else self._work.job.name
+
+    @property
+    def identity(self) -> Identity | None:
+        """The account and address of the job, None before they are set."""
+        return None if self._work is None or self._work.job is None else self._work.job.identity
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether voucher codes are kept."""
+        return self._store_codes
+
+    @property
+    def copied(self) -> bool:
+        """Whether the database is an older state of itself, so that planned lines may have been sent.
+
+        A person says so with `xoxo ledger check --restored`; a database cannot know it. It stays True until `restored`.
+        """
+        return self._work is not None and self._work.job is not None and self._work.job.copied
+
+    @property
+    def older(self) -> bool:
+        """Whether a `copied` ledger surely is an older state of this very ledger: it always is."""
+        return self.copied
+
+    @property
+    def holder(self) -> int | None:
+        """None: many processes may work at once."""
+        return None
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Connect, find the job, and register as a worker.
+
+        Raises:
+            LedgerError: When the database cannot be used, or has no such job and one must exist.
+        """
+        if self._work is not None:
+            raise LedgerError(f"{self.name} is open already")
+        box = self._box() if self._store_codes else None
+        marks = CodeMarks(self._box)
+        clock = SharedClock(self._clock)
+        reader = Link(self._address, "ledger reader", read_only=self._read_only)
+        writer = Link(self._address, "ledger writer")
+        keeper = Link(self._address, "ledger lease")
+        lease = None if self._read_only else Lease(keeper, clock)
+        work = Work(self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease)
+        try:
+            await reader.open()
+            work.job = await reader.run(self._find)
+            if self._must_exist and work.job is None:
+                named = "any job" if self._wanted is None else f"the job {self._wanted!r}"
+                raise LedgerError(f"the database {self._address.name} does not have {named}")
+            if lease is not None:
+                await self._begin(work, lease)
+        except BaseException as error:
+            for link in (reader, writer, keeper):
+                await link.close()
+            if isinstance(error, DatabaseError):
+                raise ledger_error(error) from error
+            raise
+        self._work, self._links = work, (reader, writer, keeper)
+
+    async def _find(self, connection: DatabaseConnection) -> JobRow | None:
+        return await (only_job(connection) if self._wanted is None else find_job(connection, self._wanted))
+
+    async def _begin(self, work: Work, lease: Lease) -> None:
+        """Take the keys and the lease, and start the writer."""
+        await work.writer.open()
+        if await work.writer.run(lambda c: keep_keys(c, work.box, work.marks)) and work.box is not None:
+            box = work.box
+            await work.writer.run(lambda c: seal_clear(c, box))
+        await lease.begin(None if work.job is None else work.job.id)
+        self._records = Records(work)
+        self._claiming = Claiming(work, self._records)
+        self._writer = LedgerWriter(self._records, self._claiming)
+
+    async def aclose(self) -> None:
+        """Finish the calls under way, write what is left, and end the lease. Safe to call twice."""
+        work, writer, self._writer = self._work, self._writer, None
+        self._work = None
+        if work is None:
+            return
+        try:
+            await asyncio.gather(*self._given_up, return_exceptions=True)
+            if writer is not None:
+                await writer.stop()
+            if work.lease is not None:
+                await work.lease.end()
+        finally:
+            for link in self._links:
+                await link.close()
+
+    def now(self) -> float:
+        """Return the ledger's clock: the database's, which nobody sets while lines are in doubt.
+
+        Raises:
+            LedgerError: When the ledger is not open.
+        """
+        return self._opened().clock.now()
+
+    async def plan(self, job: str, lines: AsyncIterator[PlannedLine], terms: PlanTerms = NO_TERMS) -> Planned:
+        """Add lines, all or none: an error anywhere, also in `lines` or in `approve`, leaves the ledger as it was.
+
+        Other workers go on meanwhile, also while `approve` asks a person; they see no new line before the end.
+
+        Args:
+            job: The job's name.
+            lines: The lines. A line that is there already, with the same contents, stays as it is.
+            terms: What else the plan has to keep to.
+
+        Raises:
+            LedgerConflictError: When a key or poNumber is there with other contents; names key and row.
+            PlanError: When planned lines are missing from the plan and may not be; names them.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written; or when
+                `approve` writes to it.
+        """
+        work = self._writing()
+
+        async def ask(outcome: Planned, shares: list[Share] | None) -> None:
+            if terms.approve is not None:
+                self._approving = asyncio.current_task()
+                try:
+                    await terms.approve(outcome, shares)
+                finally:
+                    self._approving = None
+
+        def committed(row: JobRow) -> None:
+            work.job = row
+
+        asking = msgspec.structs.replace(terms, approve=ask if terms.approve else None)
+        known = self.job or self._wanted
+        link = Link(self._address, "ledger plan")
+        async with self._planning:
+            try:
+                planned = await run_plan(
+                    link, work.clock.now, job, lines, asking, known=known, committed=committed
+                )
+                if work.lease is not None and work.job is not None:
+                    await work.lease.work_on(work.job.id)
+            except DatabaseError as error:
+                raise ledger_error(error) from error
+            finally:
+                await link.close()
+        return planned
+
+    async def rebind(self, identity: Identity, *, reason: str) -> None:
+        """Bind the job to another account or address, on a person's word; journalled.
+
+        Args:
+            identity: The new account and address.
+            reason: Why.
+
+        Raises:
+            LedgerError: When another job of that account has one of its orders, or it cannot be written.
+        """
+        work = self._writing()
+        job = work.known_job()
+
+        async def run(connection: DatabaseConnection) -> JobRow:
+            async with connection.transaction():
+                was = "none" if job.identity is None else f"{job.address} (account {job.account_name or 'unknown'})"
+                entry = f"from {was} to {identity.address} (account {identity.account or 'unknown'}): {reason}"
+                bound = await bind(connection, job, identity)
+                await note_job(connection, job.id, work.clock.now(), "rebound", entry)
+                return bound
+
+        work.job = await self._run(work.writer, run)
+
+    async def restored(self, *, reason: str, copied: bool = False) -> int:
+        """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
+
+        Unknown lines may have been sent again, so their absence is counted from now on. Call `recover` first.
+
+        Args:
+            reason: The reason for that; journalled.
+            copied: Whether it may be a copy beside another ledger, and no person denies it.
+
+        Returns:
+            How many lines there were.
+        """
+        moved = await self._whole(lambda whole: whole.restored(reason, copied=copied))
+        await self._refresh()
+        return moved
+
+    async def withdraw(self, keys: Collection[str] | None, *, reason: str) -> int:
+        """Cancel lines that were never sent (T14), all or none. One that shares an order leaves the others planned.
+
+        Args:
+            keys: Whose; None is every planned line that was never sent.
+            reason: Why; journalled.
+
+        Returns:
+            How many lines were cancelled.
+
+        Raises:
+            LedgerConflictError: When one of them is not there, or was sent; names it.
+        """
+        return await self._whole(lambda whole: whole.withdraw(keys, reason))
+
+    async def reprice(self, pricing: Pricing) -> None:
+        """Update what orders that are not placed may cost at most.
+
+        Args:
+            pricing: What a piece may cost today.
+        """
+        await self._whole(lambda whole: whole.reprice(pricing))
+
+    async def backlog(self, *, doubted: bool = False) -> list[Share]:
+        """Return what is planned and not sent; reads each such line.
+
+        Args:
+            doubted: Whether to count in what may have been sent, and may be sent again.
+        """
+        job = self._opened().job
+        return [] if job is None else await self._read(lambda c: read_backlog(c, job.id, doubted=doubted))
+
+    async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
+        """Take up to `limit` planned lines for sending (T1); durable on return.
+
+        It gives none while the job is paused, and while other workers have reserved what is left. If the caller is
+        cancelled meanwhile, the lines are given back.
+
+        Args:
+            limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
+            budget: What the job may cost, in the account's currency, whoever claims. A claim reserves what its lines
+                may cost at most.
+
+        Raises:
+            BudgetError: When the next line may cost more than is left of the budget; nothing was taken.
+            LedgerError: When the intent cannot be written: nothing may be sent.
+        """
+        self._writing()
+        writer = self._open_writer()
+        if limit < 1:
+            return []
+        future = writer.claim(limit, units(budget))
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            self._given_up.add(future)
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(self._given_up.discard)
+            raise
+
+    async def record(
+        self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES, doubts: Sequence[tuple[str, int]] = ()
+    ) -> list[LedgerLine]:
+        """Record facts about lines, each with its journal row. Durable on return; done also if the caller is cancelled.
+
+        Args:
+            changes: The facts, in order; several may be about one line.
+            rules: The settling rules, for facts about absence.
+            doubts: poNumber and order id of each answer on a connection that was not in step: those lines are put in
+                doubt (T16) in the same transaction, unless a person named their order.
+
+        Returns:
+            For every change, the line as it stands after it; then the lines that came into doubt.
+
+        Raises:
+            LedgerConflictError: When some changes were refused; it names them.
+            LedgerError: When nothing could be written; the changes are kept, and written later.
+        """
+        self._writing()
+        return await asyncio.shield(self._open_writer().record(tuple(changes), rules, tuple(doubts)))
+
+    async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
+        """Return the codes that placed lines may get, for a ledger that does not keep codes.
+
+        Args:
+            found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
+        """
+        self._writing()
+        records = self._records
+        if records is None:
+            raise self._not_open()
+        return await self._failing(records.vet(found))
+
+    async def recover(self) -> int:
+        """Put lines in doubt (T7) whose worker's lease has ended; those of workers that are alive stay.
+
+        Returns:
+            How many there were.
+        """
+        self._writing()
+        claiming = self._claiming
+        if claiming is None:
+            raise self._not_open()
+        return await self._failing(claiming.recover())
+
+    async def lines(
+        self, *, states: Collection[LineState] = (), after: int = 0, with_codes: bool = False
+    ) -> AsyncIterator[LedgerLine]:
+        """Stream lines in order of `seq`; bounded memory, each chunk as it stands when it is read.
+
+        Args:
+            states: Only these; empty is all.
+            after: Only lines with a greater `seq`.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
+        """
+        job = self._opened().job
+        if job is None:
+            return
+        wanted = tuple(dict.fromkeys(states))
+        box = self._box() if with_codes else None
+        place = await self._read(lambda c: place_after(c, job.id, after))
+        while True:
+            chunk, place = await self._read(lambda c, at=place: read_next(c, job.id, wanted, at, _READ_CHUNK))
+            for line in await self._with_codes(chunk, box):
+                yield line
+            if len(chunk) < _READ_CHUNK:
+                return
+
+    async def _with_codes(self, lines: list[LedgerLine], box: CodeBox | None) -> list[LedgerLine]:
+        seqs = [line.seq for line in lines if line.state is LineState.PLACED]
+        if box is None or not seqs:
+            return lines
+        stored = await self._read(lambda c: read_codes(c, seqs))
+        return [
+            msgspec.structs.replace(line, codes=box.open(stored[line.seq], line.seq)) if line.seq in stored else line
+            for line in lines
+        ]
+
+    async def find(self, key: str) -> LedgerLine | None:
+        """Return the order that the line of a key is, or travels in; None when there is no such line.
+
+        Args:
+            key: The caller's row key.
+        """
+        job = self._opened().job
+        return None if job is None else await self._read(lambda c: read_key(c, job.id, key))
+
+    async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
+        """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
+
+        Args:
+            orders: The orders; those of a single line have no entry.
+        """
+        self._opened()
+        seqs = [order.seq for order in orders if order.lines > 1]
+        found: dict[int, list[PackedLine]] = {}
+        for line in await self._read(lambda c: read_packed(c, seqs)) if seqs else ():
+            found.setdefault(line.pack, []).append(line)
+        return found
+
+    async def counts(self) -> Counts:
+        """Return the ledger in numbers, from one snapshot."""
+        job = self._opened().job
+        return await self._read(lambda c: count(c, 0 if job is None else job.id))
+
+    async def committed(self) -> Decimal:
+        """Return what the job has cost, and what its orders under way may cost, in the account's currency."""
+        job = self._opened().job
+        return Decimal(0) if job is None else amount(await self._read(lambda c: read_committed(c, job.id)))
+
+    async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
+        """Stream the append-only journal, oldest first.
+
+        Args:
+            seq: Only this line's entries; None is all.
+            after: Only entries with a greater id.
+        """
+        job = self._opened().job
+        if job is None:
+            return
+        while True:
+            chunk = await self._read(lambda c, at=after: read_journal(c, job.id, seq, at, _READ_CHUNK))
+            for row in chunk:
+                yield row
+            if len(chunk) < _READ_CHUNK:
+                return
+            after = chunk[-1].id
+
+    async def get_fact(self, name: str) -> str | None:
+        """Return a fact kept with `set_fact`, None when there is none.
+
+        Args:
+            name: The fact's name.
+        """
+        job = self._opened().job
+        return None if job is None else await self._read(lambda c: get_fact(c, job.id, name))
+
+    async def set_fact(self, name: str, value: str) -> None:
+        """Keep a small fact about the run beside it, durably.
+
+        Args:
+            name: The fact's name.
+            value: The fact.
+
+        Raises:
+            LedgerError: Also when nothing was planned yet: the job has no facts before.
+        """
+        work = self._writing()
+        job = work.known_job()
+
+        async def run(connection: DatabaseConnection) -> None:
+            async with connection.transaction():
+                await set_facts(connection, job.id, {name: value})
+
+        await self._run(work.writer, run)
+        work.job = job._replace(facts=job.facts | {name: value})
+
+    async def pause(self, reason: str) -> None:
+        """Pause the job: the next claim of any worker gives nothing. What is under way ends.
+
+        Args:
+            reason: Why; `paused` returns it.
+        """
+        work = self._writing()
+        job = work.known_job().id
+        await self._run(work.writer, lambda c: c.execute(_PAUSE, job, reason))
+
+    async def unpause(self) -> None:
+        """Let claims give lines again."""
+        work = self._writing()
+        job = work.known_job().id
+        await self._run(work.writer, lambda c: c.execute(_UNPAUSE, job))
+
+    async def paused(self) -> str | None:
+        """Return why the job is paused, None when it is not."""
+        job = self._opened().job
+        if job is None:
+            return None
+        reason: str | None = await self._read(lambda c: c.fetchval(_PAUSED, job.id))
+        return reason
+
+    async def settles(self) -> bool:
+        """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""
+        work = self._writing()
+        if work.job is None or work.lease is None:
+            return False
+        return await self._failing(work.lease.settles(work.job.id))
+
+    # Private.
+
+    def _box(self) -> CodeBox:
+        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        return CodeBox(key)
+
+    def _opened(self) -> Work:
+        if self._work is None:
+            raise self._not_open()
+        return self._work
+
+    def _writing(self) -> Work:
+        work = self._opened()
+        if self._writer is None:
+            raise LedgerError(f"{self.name} is open to read only")
+        if self._approving is not None and self._approving is asyncio.current_task():
+            raise LedgerError("`approve` of a plan wrote to the ledger that is being planned; it may only read")
+        return work
+
+    def _open_writer(self) -> LedgerWriter:
+        if self._writer is None:
+            raise self._not_open()
+        return self._writer
+
+    def _not_open(self) -> LedgerError:
+        return LedgerError(f"{self.name} is not open: use `async with PostgresLedger(...)`")
+
+    async def _failing(self, work: Awaitable[T]) -> T:
+        try:
+            return await work
+        except DatabaseError as error:
+            raise ledger_error(error) from error
+
+    async def _run(self, link: Link, work: Callable[[DatabaseConnection], Awaitable[T]], *, again: bool = False) -> T:
+        return await self._failing(link.run(work, again=again))
+
+    async def _read(self, work: Callable[[DatabaseConnection], Awaitable[T]]) -> T:
+        return await self._run(self._opened().reader, work, again=True)
+
+    async def _whole(self, run: Callable[[Whole], Awaitable[T]]) -> T:
+        """Do something with the job's lines as a whole, in one transaction."""
+        work = self._writing()
+        job = work.known_job()
+
+        async def whole(connection: DatabaseConnection) -> T:
+            return await undisturbed(connection, lambda: run(Whole(connection, job, work.clock.now())))
+
+        return await self._run(work.writer, whole)
+
+    async def _refresh(self) -> None:
+        """Read the job again: what is cached of it has changed."""
+        work = self._opened()
+        if work.job is not None:
+            name = work.job.name
+            work.job = await self._read(lambda c: find_job(c, name))
