@@ -33,6 +33,7 @@ TESTED_ELSEWHERE = {
     "bulk/client": "protocols: mypy",
     "bulk/events": "tests/unit/bulk/test_run_events.py",
     "bulk/ledger/facts": "constants",
+    "bulk/ledger/terms": "declarations: mypy; tests/unit/bulk/ledger/conformance",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "postgres/driver": "a protocol: mypy",

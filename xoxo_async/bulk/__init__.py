@@ -23,6 +23,7 @@ from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.shift import Shift, run_shift
 
 __all__ = [
     "Alarm",
@@ -49,9 +50,11 @@ __all__ = [
     "RunFinished",
     "RunPaused",
     "RunStarted",
+    "Shift",
     "SqliteLedger",
     "derive_po_number",
     "export_codes",
     "open_ledger",
     "read_orders",
+    "run_shift",
 ]

@@ -23,7 +23,10 @@ __all__ = [
 
 
 class Pause(StrEnum):
-    """Why a run stopped with rows it could still work on."""
+    """Why a run stopped with rows it could still work on.
+
+    `job`: the job is paused in its ledger, by another worker or by a person.
+    """
 
     NONE = ""
     FUNDS = "funds"
@@ -32,6 +35,7 @@ class Pause(StrEnum):
     UNREACHABLE = "unreachable"
     BUDGET = "budget"
     LEDGER = "ledger"
+    JOB = "job"
     INTERRUPTED = "interrupted"
 
 

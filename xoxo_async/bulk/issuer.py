@@ -179,7 +179,7 @@ class BulkIssuer:
     async def issue(self) -> Report:
         """Issue the planned rows, and look up the rows that wait for codes: `run` without planning.
 
-        Moves money.
+        Moves money. It ends a pause of the job, as `run` and `resume` do.
 
         Returns:
             The report, also when the run paused.
@@ -334,13 +334,15 @@ class BulkIssuer:
     def _preparer(self, bounds: Bounds) -> Preparer:
         return Preparer(self._client, self._ledger, self._settings, bounds, self._identity, self._trust)
 
-    async def _work(self, started: float, *, send: bool, pending: bool = False) -> Report:
+    async def _work(self, started: float, *, send: bool, pending: bool | None = None) -> Report:
         """Do one run: compare the identity, put lines of a dead holder or a lost ledger in doubt, work, report."""
         bounds = await self._bounds()
         session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()
         await self._trust.doubt_planned_rows()
+        if send and await self._ledger.paused() is not None:
+            await self._ledger.unpause()  # whoever calls this goes on, on a person's word; workers have shifts
         currency = await self._keep(bounds) if send else ""
         report = await session.work(send=send, pending=pending, currency=currency, started=started)
         return msgspec.structs.replace(report, warnings=self._warnings)

@@ -29,6 +29,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         charged: What placed orders cost, by currency.
         orders: The orders that the rows travel in; fewer than rows where lines share an order.
         placed_now: Order lines this run placed, or found placed.
+        superseded: Results of this run that came after another worker had taken their lines over, because this one
+            slept or was cut off. What became of these lines is settled by look-ups; none is an error.
         elapsed_s: Seconds that this run took.
         pause: Why the run stopped early, empty when it did not.
         reason: The same in words.
@@ -50,6 +52,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     withdrawn: int = 0
     orders: int = 0
     placed_now: int = 0
+    superseded: int = 0
     elapsed_s: float = 0.0
     pause: Pause = Pause.NONE
     reason: str = ""

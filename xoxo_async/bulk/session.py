@@ -18,10 +18,11 @@ from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.bulk.running.circuit import Circuit
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.lookups import LookUps
+from xoxo_async.bulk.running.others import OtherWorkers
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.reconcile import Reconciler
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.runner import Runner
+from xoxo_async.bulk.running.runner import Runner, single_error
 from xoxo_async.bulk.running.sender import Sender
 from xoxo_async.bulk.running.slots import OrderSlots
 from xoxo_async.bulk.running.stopping import StopSignal
@@ -34,6 +35,9 @@ __all__ = ["PROBING", "BulkSession"]
 
 PROBING: Final = RetryPolicy(base_s=0.2, max_s=1.0)
 """The waits between probes of a dead server: at most a second, so that a server that answers again is used soon."""
+
+_LOOK_AGAIN_S: Final = 1.0
+"""Seconds until a run looks again at a ledger in which other workers hold everything that is left."""
 
 _WITHOUT_A_LIMIT: Final = 64
 """In flight without a rate limit: enough to keep a processor busy. More requests only queue at the server."""
@@ -51,6 +55,8 @@ class BulkSession:
         progress: Where the run shows what it does.
         restore: Whether the ledger replaces a lost one.
         pause_limit_s: How many seconds the run waits for the vendor before it pauses.
+        shift: Whether the run is a shift of a worker. It does not wait for look-ups to fall due, nor for other workers:
+            the next shift goes on. If it pauses for funds or credentials, the job pauses, until a person goes on.
         clock: A monotonic clock.
         wall: The ledger's clock.
     """
@@ -64,9 +70,13 @@ class BulkSession:
         *,
         restore: bool,
         pause_limit_s: float,
+        shift: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float],
     ) -> None:
+        self.next_due: float | None = None
+        """When the next look-up of a line in doubt is due, by the ledger's clock, as far as this run knows."""
+        self._shift: Final = shift
         self._client: Final = client
         self._ledger: Final = ledger
         self._bounds: Final = bounds
@@ -76,6 +86,8 @@ class BulkSession:
         self._stop: Final = StopSignal()
         self._events: Final = RunEvents(client.hooks, ledger)
         self._stop.call_when_set(self._events.paused)
+        self._shared: Final = ledger.holder is None  # many may work on it at once
+        self._others: Final = OtherWorkers(ledger, self._stop, pauses_job=self._shared or shift)
         budget = None if bounds.max_spend is None else Decimal(bounds.max_spend)
         self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks)
         self._runner: Final = self._new_runner(budget, pause_limit_s)
@@ -133,13 +145,13 @@ class BulkSession:
         """
         self._stop.stop(Pause.INTERRUPTED, reason)
 
-    async def work(self, *, send: bool, pending: bool, currency: str, started: float) -> Report:
+    async def work(self, *, send: bool, pending: bool | None, currency: str, started: float) -> Report:
         """Do the run.
 
         Args:
             send: Whether orders may be placed.
-            pending: Whether to look up lines that wait for their codes in any case; otherwise only if there were such
-                lines when the run began.
+            pending: Whether to look up lines that wait for their codes; None: if there were such lines when the run
+                began.
             currency: The account's currency, where the job has a budget.
             started: When the run began, by the clock.
 
@@ -154,21 +166,29 @@ class BulkSession:
         counts = await self._ledger.counts()
         if counts.orders < counts.rows and not self._ledger.keeps_codes:
             raise ConfigError("lines of this ledger share orders, so it has to keep their codes; nothing was sent")
-        if send:
+        if send and not self._shared:  # the workers of a shared ledger share slots in another way, or not at all
             await self._keep_distance()
         self._events.started(counts, sends=send)
+        refresh = bool(counts.pending) if pending is None else pending
         try:
-            await self._send_settle_and_refresh(send=send, pending=pending or bool(counts.pending))
+            if self._shared:
+                async with self._others.watching():
+                    await self._send_settle_and_refresh(send=send, pending=refresh)
+            else:
+                await self._send_settle_and_refresh(send=send, pending=refresh)
             return await self._finish(started)
-        except BaseException as error:
+        except BaseException as errors:
+            error = single_error(errors)
             self._events.failed(error, placed_now=self._progress.placed, elapsed_s=self._clock() - started)
-            raise
+            if error is errors:
+                raise
+            raise error from None
 
     async def _send_settle_and_refresh(self, *, send: bool, pending: bool) -> None:
         with self._client.dispatcher.telling_doubts(self._recorder.add_doubt):
             try:
                 await self._send_and_settle(send=send)
-                if pending and not self._stop.pause and not self._reconciler.pause:
+                if pending and not self._stop.pause and await self._settles():
                     await self._reconciler.refresh_pending()
                     if await self._recorder.write_doubts():  # a look-up found a connection that was not in step
                         await self._send_and_settle(send=send)
@@ -176,8 +196,15 @@ class BulkSession:
                 with anyio.CancelScope(shield=True):
                     await self._recorder.write_doubts()
 
+    async def _settles(self) -> bool:
+        """Return whether this run may look lines up: the vendor answers, and no other worker does it."""
+        return not self._reconciler.pause and await self._ledger.settles()
+
     async def _send_and_settle(self, *, send: bool) -> None:
         """Send and settle in turn, until no line is planned and none is in doubt that a look-up could settle."""
+        if self._shared or self._shift:
+            await self._send_and_settle_beside_others(send=send)
+            return
         stop = self._stop
         while True:
             # Lines that an earlier run left unknown are settled after the sending: their look-ups must not delay it.
@@ -189,6 +216,44 @@ class BulkSession:
                 continue  # a look-up found a connection that was not in step
             if not send or stop.pause or not (await self._ledger.counts()).states.get(LineState.PLANNED):
                 return
+
+    async def _send_and_settle_beside_others(self, *, send: bool) -> None:
+        """Do the same where other workers may hold lines.
+
+        It never waits long in one place: other workers give lines back, die, and settle what becomes planned again. A
+        run stays until they hold nothing any more: if the last of them dies, nobody else sends and settles its lines.
+        """
+        stop = self._stop
+        self._reconciler.begin()
+        while True:
+            if send:
+                await self._runner.send_all()
+            settles = not stop.interrupted.is_set() and await self._settles()
+            self.next_due = await self._reconciler.settle_due() if settles else None
+            await self._recorder.write_doubts()
+            states = (await self._ledger.counts()).states
+            if send and not stop.pause and states.get(LineState.PLANNED):
+                continue  # a look-up proved their absence, or another worker gave them back
+            if self._shift or stop.interrupted.is_set() or not self._has_to_stay(states, send=send, settles=settles):
+                return
+            self._progress.wait = "" if settles else "waiting for other workers"
+            await self._wait_for_others()
+            self._progress.wait = ""
+
+    def _has_to_stay(self, states: dict[LineState, int], *, send: bool, settles: bool) -> bool:
+        """Return whether a run that may not send now still has something to wait for."""
+        if self._reconciler.pause:
+            return False
+        # Lines may have come into doubt since the look-ups: another worker died.
+        doubted = states.get(LineState.UNKNOWN, 0) + states.get(LineState.CONFLICT, 0)
+        if self._stop.pause:
+            return bool(settles and doubted)
+        return bool(doubted or (send and states.get(LineState.SENDING)))
+
+    async def _wait_for_others(self) -> None:
+        left_s = _LOOK_AGAIN_S if self.next_due is None else self.next_due - self._wall()
+        with anyio.move_on_after(min(max(left_s, 0.05), _LOOK_AGAIN_S)):
+            await self._stop.interrupted.wait()
 
     async def _keep_distance(self) -> None:
         """Wait one interval after the last slot of an earlier run: two runs in a row must not send a burst."""
@@ -206,9 +271,11 @@ class BulkSession:
             pause, reason = self._reconciler.pause, self._reconciler.reason
             if pause:
                 self._events.paused(pause)
+        await self._others.pause_job(pause, reason)
         report = msgspec.structs.replace(
             Report.of(self._ledger, counts, pause=pause, reason=reason),
             placed_now=self._progress.placed,
+            superseded=self._recorder.superseded,
             elapsed_s=self._clock() - started,
         )
         self._events.finished(report)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PLANNED_AT", "SETTINGS"]
+__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PAUSED", "PLANNED_AT", "REFRESHED_AT", "SETTINGS"]
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
@@ -13,8 +13,14 @@ CURRENCY: Final = "currency"
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""
 
+PAUSED: Final = "paused"
+"""Why the job is paused; empty when it is not. For stores that have no place of their own for it."""
+
 PLANNED_AT: Final = "planned_at"
 """When the job was planned first, in epoch seconds: an order that is older is not the job's."""
+
+REFRESHED_AT: Final = "refreshed_at"
+"""When a shift last looked up the lines that wait for their codes, by the ledger's clock."""
 
 SETTINGS: Final = "settings"
 """The flags of the command's last run that are no bounds, as JSON: `status` prints them in the command that goes on."""

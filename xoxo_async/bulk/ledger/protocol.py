@@ -1,11 +1,9 @@
 """The protocol of a ledger: the methods that runs, reports and commands call on a store of order lines."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
-from typing import Final, Literal, NamedTuple, Protocol, Self
-
-import msgspec
+from typing import Protocol, Self
 
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
@@ -19,91 +17,10 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
-from xoxo_async.bulk.ledger.owners import Identity
+from xoxo_async.bulk.ledger.terms import NO_TERMS, Approve, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
-__all__ = ["NO_TERMS", "Approve", "Identity", "Ledger", "PlanTerms", "Planned", "Pricing", "Share"]
-
-
-class Share(NamedTuple):
-    """A part of what a ledger still has to send: all planned orders of one product, denomination and quantity.
-
-    Attributes:
-        product_id: The product.
-        denomination: The value of one piece, in the product's currency.
-        quantity: Pieces in each order.
-        orders: Orders.
-        rows: Order lines that travel in them.
-        worth: What they may cost at most, in ten-thousandths of the account's currency; None if that is not known.
-    """
-
-    product_id: int
-    denomination: Decimal
-    quantity: int
-    orders: int
-    rows: int
-    worth: int | None
-
-
-class Planned(NamedTuple):
-    """The result of planning.
-
-    Attributes:
-        added: Lines new to the ledger.
-        known: Lines that the ledger had already.
-        orders: Orders the new lines travel in.
-        withdrawn: Lines that were withdrawn, because the input no longer has them.
-        unwanted: Lines in doubt that the input no longer has: they are looked up, and not sent again.
-    """
-
-    added: int
-    known: int
-    orders: int
-    withdrawn: int = 0
-    unwanted: int = 0
-
-
-Pricing = Callable[[int, Decimal, int], Decimal | None]
-"""Takes a product, a denomination and a quantity. Returns what they may cost at most, in the account's currency; None
-if that is not known."""
-
-Approve = Callable[[Planned, list[Share] | None], Awaitable[None]]
-"""Is awaited before a plan becomes durable; an error that it raises undoes the plan.
-
-It may read the ledger, which it sees as it was before the plan. It must not write to it: the write would wait for the
-plan, and the plan for `approve`. So a ledger raises `LedgerError` instead.
-
-It gets the result of the plan, and all planned lines as shares; None means that only the plan's new lines are planned.
-"""
-
-
-class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
-    """The terms of a plan: what it does besides adding its lines.
-
-    Attributes:
-        identity: The account and address of the orders; the ledger keeps them with its first plan.
-        missing: What happens to planned lines that the plan does not name: `keep` leaves them planned, `withdraw`
-            cancels those that were never sent, `refuse` makes them an error.
-        pricing: Updates what planned orders may cost; None leaves it unchanged.
-        approve: Called before the plan becomes durable; None calls nothing.
-        restored: Why this ledger may lack sends of its planned lines: they are put in doubt (T15) in the same
-            transaction. Empty if it lacks none.
-        copied: Whether it may be a copy beside another ledger, and no person denies it: then an order older than the
-            job is not adopted.
-        facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does.
-    """
-
-    identity: Identity | None = None
-    missing: Literal["refuse", "withdraw", "keep"] = "keep"
-    pricing: Pricing | None = None
-    approve: Approve | None = None
-    restored: str = ""
-    copied: bool = False
-    facts: dict[str, str] = {}
-
-
-NO_TERMS: Final = PlanTerms()
-"""The terms of a plan that calls no `approve`, and leaves missing lines and prices unchanged."""
+__all__ = ["NO_TERMS", "Approve", "Holder", "Identity", "Ledger", "PlanTerms", "Planned", "Pricing", "Share"]
 
 
 class Ledger(Protocol):
@@ -256,9 +173,10 @@ class Ledger(Protocol):
         ...
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
-        """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable when it returns.
+        """Take up to `limit` planned lines for sending (T1), in order. Durable when it returns.
 
-        It keeps the fact `LAST_SLOT` with each claim. If its caller is cancelled, the lines go back.
+        It gives none when none is left, when the job is paused, or when other workers have just reserved the rest. It
+        keeps the fact `LAST_SLOT` with each claim. If its caller is cancelled, the lines go back.
 
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
@@ -308,7 +226,9 @@ class Ledger(Protocol):
                 doubt (T16) in the same transaction, unless a person named their order.
 
         Returns:
-            For every change, the line as it stands after it; then the lines that came into doubt, in order of `seq`.
+            For every change, the line as it stands after it; then the lines that came into doubt, in order of `seq`. A
+            ledger that many work on also returns the line of a superseded change: its sender was taken for dead, and
+            the line has a newer epoch. Such a change moves nothing, and is no error.
 
         Raises:
             LedgerConflictError: When some changes were refused; it names them.
@@ -318,11 +238,42 @@ class Ledger(Protocol):
     async def recover(self) -> int:
         """Put lines in doubt (T7) whose sender is proven to send no more: its lock is free, or its lease has ended.
 
-        Call it before the first claim. A line whose sender may still be alive stays as it is.
+        Call it before the first claim, and again and again while other workers hold lines. A line whose sender may
+        still be alive stays as it is.
 
         Returns:
             How many there were.
         """
+        ...
+
+    async def pause(self, reason: str) -> None:
+        """Pause the job for everyone who works on it: until `unpause`, a claim gives nothing. Durable when it returns.
+
+        Lines that are claimed already are still sent and recorded, and lines in doubt are still settled.
+
+        Args:
+            reason: Why; a later reason replaces it.
+        """
+        ...
+
+    async def unpause(self) -> None:
+        """Let claims give lines again; does nothing to a job that is not paused."""
+        ...
+
+    async def paused(self) -> str | None:
+        """Return why the job is paused, None when it is not."""
+        ...
+
+    async def settles(self) -> bool:
+        """Return whether this opening of the ledger is the one that settles lines in doubt now.
+
+        Two that look the same lines up would only use up the allowance. A shared ledger gives one of its workers a
+        lease, which each call renews. A ledger for one process at a time always returns True.
+        """
+        ...
+
+    async def holders(self) -> list[Holder]:
+        """Return the processes that work on the ledger now, as far as the store knows; also when it only reads."""
         ...
 
     def lines(

@@ -63,18 +63,28 @@ class RecordRequest:
         changes: The facts.
         rules: The settling rules.
         doubts: poNumber and order id of each answer on a connection that was not in step.
+        shared: Whether many workers write to the ledger. Then a fact of an epoch that is over is no error: its worker
+            slept, and another one took the line over.
 
     Attributes:
-        lines: For every fact that applied, the line after it.
+        lines: For every fact that applied, the line after it; for one that is superseded, the line as it stands.
         refused: Why the others did not apply.
     """
 
-    __slots__ = ("changes", "doubts", "lines", "refused", "rules")
+    __slots__ = ("changes", "doubts", "lines", "refused", "rules", "shared")
 
-    def __init__(self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]] = ()) -> None:
+    def __init__(
+        self,
+        changes: Sequence[Change],
+        rules: Rules,
+        doubts: Sequence[tuple[str, int]] = (),
+        *,
+        shared: bool = False,
+    ) -> None:
         self.changes: Final = changes
         self.rules: Final = rules
         self.doubts: Final = doubts
+        self.shared: Final = shared
         self.lines: list[LedgerLine] = []
         self.refused: list[str] = []
 
@@ -226,6 +236,9 @@ class _Records:
         if change.codes is not None:
             change = self._dealing.merge(change, line, anew=change.evidence is Evidence.PERSON_CORRECTED)
         outcome = decide(line, change, moment)
+        if outcome.superseded and request.shared:
+            request.lines.append(line)
+            return
         if outcome.refusal:
             request.refused.append(f"line {line.seq} (key {line.key}): {outcome.refusal}")
             if outcome.alarm:

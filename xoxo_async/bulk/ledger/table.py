@@ -262,12 +262,14 @@ class Outcome(NamedTuple):
         line: The line as it stands after it.
         refusal: Why the change is refused, empty when it is not.
         alarm: Whether a person must see the refusal: two orders claim one line.
+        superseded: Whether the change is refused because the line has a newer epoch: its sender was taken for dead.
     """
 
     transition: Transition | None
     line: LedgerLine
     refusal: str = ""
     alarm: bool = False
+    superseded: bool = False
 
 
 def _rows_for(table: tuple[Transition, ...]) -> dict[tuple[LineState, Evidence], tuple[Transition, ...]]:
@@ -294,7 +296,9 @@ def decide(line: LedgerLine, change: Change, moment: Moment, table: tuple[Transi
         The row taken and the line after it, or the refusal.
     """
     if change.evidence not in PROOFS and change.epoch != line.epoch:
-        return Outcome(None, line, f"it is about epoch {change.epoch}, and the line is in epoch {line.epoch}")
+        late = change.epoch < line.epoch
+        refusal = f"it is about epoch {change.epoch}, and the line is in epoch {line.epoch}"
+        return Outcome(None, line, refusal, superseded=late)
     rows = _ROWS if table is TRANSITIONS else _rows_for(table)
     for row in rows.get((line.state, change.evidence), ()):
         if all(guard(line, change, moment) for guard in row.guards):

@@ -113,13 +113,32 @@ class Reconciler:
         Raises:
             LedgerError: When a result cannot be written.
         """
-        self._progress.phase = "settling"
-        self._rounds.begin()
+        self.begin()
         while not self._rounds.is_over:
             next_due = await self._pass()
             if next_due is None:
                 return
             await self._wait_until(next_due)
+
+    def begin(self) -> None:
+        """Restart the pause limit, before the first `settle_due`: what ended earlier look-ups may have passed."""
+        self._rounds.begin()
+        self._progress.phase = "settling"
+
+    async def settle_due(self) -> float | None:
+        """Look up every line once that is due now, without waiting for the others.
+
+        Returns:
+            When the next look-up is due, by the ledger's clock; None when no line is in doubt, or look-ups are over.
+
+        Raises:
+            LedgerError: When a result cannot be written.
+        """
+        if self._rounds.is_over:
+            return None
+        self._progress.phase = "settling"
+        due = await self._pass()
+        return None if due is None else max(due, self._rounds.quiet_until)
 
     async def refresh_pending(self) -> None:
         """Look once at every placed line whose codes are still to come. Never sends an e-mail again.

@@ -11,6 +11,7 @@ from xoxo_async.bulk.events import LineDoubted, LineSettled, Pause
 from xoxo_async.bulk.ledger.budget import overcharge
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.ledger.table import PROOFS
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import LedgerError
 from xoxo_async.hooks import Hook, notify
@@ -40,6 +41,8 @@ class Recorder:
     ) -> None:
         self.currency: str = ""
         """The account's currency; a budget is in it."""
+        self.superseded: int = 0
+        """Results that came too late: another worker had taken their lines over, because this one slept."""
         self._ledger: Final = ledger
         self._stop: Final = stop
         self._budget: Final = budget
@@ -158,6 +161,7 @@ class Recorder:
             self._doubts.popleft()
 
     def _watch(self, changes: Sequence[Change], lines: Sequence[LedgerLine]) -> None:
+        self.superseded += sum(_is_superseded(change, line) for change, line in zip(changes, lines, strict=False))
         if self._budget is not None and not self._stop.pause:
             self._watch_charges(lines)
         if self._hooks:
@@ -176,7 +180,8 @@ class Recorder:
     def _report(self, changes: Sequence[Change], lines: Sequence[LedgerLine]) -> None:
         """Send an event for every line that moved to a settled or a doubted state."""
         for change, line in zip(changes, lines, strict=False):
-            if line.evidence == change.evidence:  # a fact that moved nothing needs no event
+            # A fact that moved nothing needs no event.
+            if line.evidence == change.evidence and not _is_superseded(change, line):
                 self._report_line(line)
         for line in lines[len(changes) :]:  # lines that came into doubt with their connection
             self._report_line(line)
@@ -209,3 +214,8 @@ class Recorder:
         else:
             return
         notify(self._hooks, event)
+
+
+def _is_superseded(change: Change, line: LedgerLine) -> bool:
+    """Return whether the ledger passed over a fact because its line has a newer epoch; see `Ledger.record`."""
+    return change.epoch < line.epoch and change.evidence not in PROOFS

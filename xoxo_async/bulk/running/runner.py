@@ -18,10 +18,14 @@ from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import BudgetError
 
-__all__ = ["Runner", "Slots"]
+__all__ = ["Runner", "Slots", "single_error"]
 
 _TRIAL_CHECK_S: Final = 0.02
 """Seconds between checks whether the one trial line has ended."""
+
+_FIRST_WAIT_S: Final = 0.05
+_LONGEST_WAIT_S: Final = 1.0
+"""Seconds between two claims that give nothing although lines are planned; the wait doubles each time."""
 
 
 class Slots(Protocol):
@@ -95,22 +99,34 @@ class Runner:
         self._workers = 0
         self._idle: Final[list[anyio.Event]] = []
         self._room_again = anyio.Event()  # the feeder waits for it
+        self._lines_again = anyio.Event()  # and for this one while other workers hold what is left
+        self._wait_s = _FIRST_WAIT_S
         self._fed = False
-        stop.call_when_set(lambda _pause: self._room_again.set())
+        stop.call_when_set(lambda _pause: self._wake_feeder())
 
     async def send_all(self) -> None:
-        """Send the planned lines of the ledger, until none is left or the run stops.
+        """Send the planned lines of the ledger, until none is left, the job is paused, or the run stops.
 
         Raises:
             LedgerError: When an intent or a result cannot be written; nothing further is sent then.
         """
         self._progress.phase = "sending"
         # A wave ends when the ledger has no planned line; lines given back during it make another.
-        while not self._stop.pause:
-            self._planned = (await self._ledger.counts()).states.get(LineState.PLANNED, 0)
+        while not self._stop.pause and not await self._job_is_paused():
+            self._planned = await self._count_planned()
             if not self._planned:
                 return
             await self._wave()
+
+    async def _count_planned(self) -> int:
+        return (await self._ledger.counts()).states.get(LineState.PLANNED, 0)
+
+    async def _job_is_paused(self) -> bool:
+        """Stop the run if the job is paused in its ledger; return whether it is."""
+        reason = await self._ledger.paused()
+        if reason is not None:
+            self._stop.stop(Pause.JOB, reason)
+        return reason is not None
 
     async def _wave(self) -> None:
         """Claim, send and record until no line is planned."""
@@ -127,7 +143,7 @@ class Runner:
                 finally:
                     self._recorder.close()
         except BaseExceptionGroup as error:
-            raise _single(error) from None
+            raise single_error(error) from None
         finally:
             # After a cancellation, lines that were never sent go back, and every doubt goes into the ledger.
             unsent = [_unsent(line) for line in self._ready]
@@ -139,8 +155,15 @@ class Runner:
     def _recorded(self, batch: Sequence[Change]) -> None:
         """Count results that are durable now."""
         self._claimed -= len(batch)
-        self._planned += sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
+        given_back = sum(change.evidence is Evidence.NOT_PROCESSED for change in batch)
+        self._planned += given_back
         self._room_again.set()
+        if given_back:
+            self._lines_again.set()
+
+    def _wake_feeder(self) -> None:
+        self._room_again.set()
+        self._lines_again.set()
 
     # Claiming.
 
@@ -152,7 +175,10 @@ class Runner:
             slots = await self._slots.take(await self._room())
             lines = await self._claim(slots) if slots else []
             if not lines:
-                return
+                if not await self._more_to_come():
+                    return
+                continue
+            self._wait_s = _FIRST_WAIT_S
             self._ready.extend(lines)
             # Start a worker only when a line is due and no worker is free: then no more requests are in flight than the
             # allowance needs at the present latency.
@@ -177,6 +203,21 @@ class Runner:
                 self._planned -= sum(line.lines for line in lines)
                 return lines
         return []
+
+    async def _more_to_come(self) -> bool:
+        """Wait for planned lines that the ledger does not give out now; return whether to claim again.
+
+        Other workers have reserved them, and may give them back. If the job is paused, the run stops.
+        """
+        again = self._lines_again = anyio.Event()
+        if self._stop.pause or await self._job_is_paused():
+            return False
+        self._planned = await self._count_planned()
+        if self._planned:
+            with anyio.move_on_after(self._wait_s):
+                await again.wait()
+            self._wait_s = min(2 * self._wait_s, _LONGEST_WAIT_S)
+        return self._planned > 0
 
     async def _room(self) -> int:
         """Return how many lines may be claimed now, from 1. Waits while there is no room."""
@@ -270,6 +311,10 @@ def _cut_off(line: LedgerLine) -> Change:
     return Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="cancelled in flight")
 
 
-def _single(error: BaseException) -> BaseException:
-    """Return the one error of a group, so that callers need no `except*`."""
-    return _single(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+def single_error(error: BaseException) -> BaseException:
+    """Return the one error of a group, so that callers need no `except*`.
+
+    Args:
+        error: An error, or a group of them.
+    """
+    return single_error(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

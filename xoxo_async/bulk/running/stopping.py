@@ -44,6 +44,10 @@ class StopSignal:
         if pause is Pause.INTERRUPTED:
             self.interrupted.set()
 
+    async def wait(self) -> None:
+        """Wait until the signal is set."""
+        await self._stopped.wait()
+
     async def sleep(self, seconds: float) -> None:
         """Sleep, and wake up early when the signal is set.
 

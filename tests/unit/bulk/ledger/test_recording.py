@@ -212,3 +212,35 @@ def test_answers_have_the_lines_that_alarms_changed() -> None:
     put_alarms(requests, [Move.of(after, marked, ALARM, found(line, 1))])
     assert requests[0].lines == [marked]
     assert [one.seq for one in requests[1].lines] == [2]
+
+
+def test_a_superseded_fact_is_no_error_where_many_write() -> None:
+    """Its worker slept, and another one took the line over; the facts beside it apply."""
+    taken_over = sending(1, state=LineState.UNKNOWN, epoch=8, suspect=True)
+    changes = [
+        Change(seq=1, evidence=Evidence.REFUSED_NO_ORDER, epoch=3, error_id="PLE10012"),
+        Change(seq=2, evidence=Evidence.NOT_PROCESSED, epoch=3),
+    ]
+    request = RecordRequest(changes, DEFAULT_RULES, shared=True)
+    lines = {1: taken_over, 2: sending(2)}
+    recorded = decide_records([request], lines, MOMENT, Dealing(hash))
+    assert refusal_of(request) is None
+    assert request.lines[0] == taken_over
+    assert request.lines[1].state is LineState.PLANNED
+    assert [move.after.seq for move in recorded.moves] == [2]
+
+
+def test_an_epoch_to_come_is_refused_everywhere() -> None:
+    """No worker can know it, so the fact is a fault of its caller."""
+    request = RecordRequest([Change(seq=1, evidence=Evidence.OUTCOME_LOST, epoch=4)], DEFAULT_RULES, shared=True)
+    decide_records([request], {1: sending(1)}, MOMENT, Dealing(hash))
+    assert refusal_of(request) is not None
+
+
+def test_a_late_proof_is_taken_from_a_sleeper() -> None:
+    """An order that exists is a fact in any epoch."""
+    taken_over = sending(1, state=LineState.UNKNOWN, epoch=8, suspect=True)
+    proof = Change(seq=1, evidence=Evidence.ANSWERED_PLACED, epoch=3, order_id=77)
+    request = RecordRequest([proof], DEFAULT_RULES, shared=True)
+    decide_records([request], {1: taken_over}, MOMENT, Dealing(hash))
+    assert (request.lines[0].state, request.lines[0].order_id) == (LineState.PLACED, 77)

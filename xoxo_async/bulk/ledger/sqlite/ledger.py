@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import platform
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
@@ -17,7 +18,7 @@ import msgspec
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
-from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -31,7 +32,8 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
-from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.codes import read_codes
@@ -41,7 +43,7 @@ from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
 from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
-from xoxo_async.bulk.ledger.sqlite.sums import count, read_committed
+from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.vouchers import StoredCode
@@ -355,9 +357,10 @@ class SqliteLedger:
         return await self._read(lambda connection: read_backlog(connection, doubted=doubted))
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
-        """Take up to `limit` planned lines for sending (T1), in order; none when none is left. Durable on return.
+        """Take up to `limit` planned lines for sending (T1), in order. Durable on return.
 
-        If the caller is cancelled meanwhile, the lines are given back.
+        It gives none when none is left, or when the job is paused. If the caller is cancelled meanwhile, the lines are
+        given back.
 
         Args:
             limit: How many; no more than can be sent at once (see `MAX_HOLD_S`).
@@ -459,6 +462,43 @@ class SqliteLedger:
             How many there were.
         """
         return int(await self._writer().step(lambda session: session.recover()))
+
+    async def pause(self, reason: str) -> None:
+        """Pause the job: until `unpause`, a claim gives nothing, also after the ledger was closed. Journalled.
+
+        Args:
+            reason: Why; a later reason replaces it.
+
+        Raises:
+            LedgerError: When it cannot be written.
+        """
+        why = storable_text(reason) or "no reason was given"
+        await self._writer().step(lambda session: session.pause(why))
+
+    async def unpause(self) -> None:
+        """Let claims give lines again; does nothing to a job that is not paused.
+
+        Raises:
+            LedgerError: When it cannot be written.
+        """
+        await self._writer().step(lambda session: session.pause(""))
+
+    async def paused(self) -> str | None:
+        """Return why the job is paused, None when it is not."""
+        return await self.get_fact(PAUSED) or None
+
+    async def settles(self) -> bool:
+        """Return True: the one process that holds the file settles what is in doubt."""
+        return True
+
+    async def holders(self) -> list[Holder]:
+        """Return the process that holds the file, if one does; it is on this machine."""
+        pid = self.holder
+        if pid is None:
+            return []
+        # Count orders, not lines: lines that share an order are claimed together.
+        claimed = await self._read(lambda connection: count_orders(connection, LineState.SENDING))
+        return [Holder(platform.node(), pid, claimed)]
 
     async def lines(
         self, *, states: Collection[LineState] = (), after: int = 0, with_codes: bool = False

@@ -21,7 +21,7 @@ from xoxo_async.bulk.ledger.bookkeeping import (
 from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
-from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT, PLANNED_AT
+from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT, PAUSED, PLANNED_AT
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
@@ -236,6 +236,10 @@ class LedgerSession:
         return [move.after for move in moves]
 
     def _claim(self, claims: Sequence[ClaimRequest]) -> None:
+        if get_meta(self.connection, fact(PAUSED)):
+            for request in claims:
+                request.lines, request.short = [], ""
+            return
         self._open_marks()  # send nothing whose codes could not be recognised later
         wanted = sum(request.limit for request in claims)
         planned = read_state(self.connection, (LineState.PLANNED,), 0, wanted)
@@ -333,6 +337,12 @@ class LedgerSession:
         # Unknown lines first: afterwards the planned lines are unknown, too.
         counted_anew = self._state_for_all(LineState.UNKNOWN, evidence)
         return counted_anew + self._state_for_all(LineState.PLANNED, evidence)
+
+    def pause(self, reason: str) -> None:
+        """Pause the job, or end its pause with an empty reason; journalled when it changes something."""
+        if (get_meta(self.connection, fact(PAUSED)) or "") != reason:
+            set_meta(self.connection, fact(PAUSED), reason)
+            note_ledger(self.connection, self.date(), "paused" if reason else "unpaused", storable_text(reason))
 
     def rebind(self, identity: Identity, reason: str) -> None:
         """Bind the ledger to another account or address."""

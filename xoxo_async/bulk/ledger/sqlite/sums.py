@@ -10,7 +10,7 @@ from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 
-__all__ = ["count", "read_committed", "read_funds"]
+__all__ = ["count", "count_orders", "read_committed", "read_funds"]
 
 # The lines of a pack are counted separately.
 _ORDERS: Final = (
@@ -55,6 +55,16 @@ def count(connection: sqlite3.Connection) -> Counts:
     finally:
         connection.execute("ROLLBACK")
     return add_up(orders, packed, packs=packs, alarms=alarms, alarms_total=alarms_total)
+
+
+def count_orders(connection: sqlite3.Connection, state: LineState) -> int:
+    """Return how many orders are in a state; an order of many lines counts once.
+
+    Args:
+        connection: To read with.
+        state: The state.
+    """
+    return int(connection.execute("SELECT count(*) FROM lines WHERE state = ?", (state.value,)).fetchone()[0])
 
 
 def _read_alarms(connection: sqlite3.Connection) -> tuple[tuple[Alarm, ...], int]:

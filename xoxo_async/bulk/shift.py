@@ -1,0 +1,191 @@
+"""`run_shift`: work on the job of a ledger for a while. Any number of shifts may run at once, on any machine."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Final, Literal
+
+import anyio
+import msgspec
+
+from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.events import Pause
+from xoxo_async.bulk.identity import check_identity, identity_of
+from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
+from xoxo_async.bulk.ledger.lines import Counts, LineState
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.session import BulkSession
+from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.bulk.trust import Trust
+from xoxo_async.config import check_number
+from xoxo_async.errors import ConfigError
+
+__all__ = ["Shift", "run_shift"]
+
+_LAST_PART: Final = 0.25
+_LAST_PART_S: Final = 15.0
+"""The last part of a shift takes no more lines, so that what is in flight may end within its time."""
+
+_REFRESH_EVERY_S: Final = 600.0
+"""Seconds between two look-ups of the lines that wait for their codes: each line costs a call of the allowance."""
+
+_OTHERS_S: Final = 5.0
+_PERSON_S: Final = 60.0
+_SHORTEST_S: Final = 1.0
+_LONGEST_S: Final = 15.0
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shift did, and what it left.
+
+    Attributes:
+        job: The job's name.
+        issued: Order lines that this shift placed, or found placed.
+        left: Order lines that are planned, in flight at other workers, or in doubt. Lines that a person has to decide,
+            or whose codes are still to come, are not among them.
+        again_in_s: Seconds until another shift makes sense; 0 if its time was over. None if nothing is left that a
+            worker can do.
+        paused: Why the job is paused for everybody; None if it is not. A person ends it: `xoxo bulk resume`.
+        report: The state of the job after the shift.
+    """
+
+    job: str
+    issued: int
+    left: int
+    again_in_s: float | None
+    paused: str | None
+    report: Report
+
+
+async def run_shift(
+    client: BulkClient,
+    ledger: Ledger,
+    *,
+    seconds: float = 60.0,
+    concurrency: int | Literal["auto"] | None = None,
+    settle_s: float | None = None,
+    resend: Literal["settled", "never"] | None = None,
+    pause_limit_s: float = 30.0,
+    address: str = "",
+    progress: Progress | None = None,
+    stopping: anyio.Event | None = None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Shift:
+    """Work on the job of an open ledger for a while: send planned lines, settle what is in doubt. Moves money.
+
+    A queue may deliver a shift twice, or two at once: the ledger gives each line to one of them. A shift plans nothing
+    and changes no bound of the job. Where `BulkIssuer.resume` goes on with a paused job, a shift sends nothing.
+
+    A shift takes no more lines in the last quarter of its time (at most 15 s), and gives back what it has not sent. It
+    returns when its requests in flight have ended: if the vendor is slow, up to `Timeouts.order_s` after its time. Let
+    a queue wait that long before it delivers the message again. If it is cancelled, what was in flight is in doubt, and
+    the next shift looks it up.
+
+    Args:
+        client: An `XoxoClient`: sends and looks up.
+        ledger: The job's ledger, open.
+        seconds: How long.
+        concurrency: Requests in flight at most; None takes what the ledger keeps.
+        settle_s: Seconds after a lost answer before "no such order" counts; None takes what the ledger keeps.
+        resend: Whether a row is sent again once its order is proven absent; None takes what the ledger keeps.
+        pause_limit_s: How many seconds the shift waits for a dead server or the end of a penalty.
+        address: The address that the ledger stores, see `BulkIssuer`.
+        progress: Where the shift shows what it does.
+        stopping: Set it to end the shift early and in order.
+        clock: A monotonic clock, in seconds.
+
+    Returns:
+        What is left, and when another shift makes sense.
+
+    Raises:
+        ConfigError: The ledger has no job, or is of another account or address; nothing was sent.
+        LedgerError: The ledger fails.
+
+    Example:
+        ```python
+        async with open_ledger("postgresql://db/xoxo", job="march") as ledger:
+            shift = await run_shift(xoxo, ledger, seconds=60)
+        ```
+    """
+    check_number("seconds", seconds)
+    if ledger.job is None:
+        raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+    bounds = Bounds(settle_s=settle_s, resend=resend, concurrency=concurrency).over(await kept_bounds(ledger))
+    await check_identity(client, ledger, identity_of(client, address))
+    await ledger.recover()
+    await Trust(ledger, restore=False).doubt_planned_rows()
+    session = BulkSession(
+        client,
+        ledger,
+        bounds,
+        Progress() if progress is None else progress,
+        restore=False,
+        pause_limit_s=pause_limit_s,
+        shift=True,
+        clock=clock,
+        wall=ledger.now,
+    )
+    # A plain task, and no task group: an error of the work reaches the caller as itself.
+    ending = asyncio.create_task(_end(session, seconds - min(seconds * _LAST_PART, _LAST_PART_S), stopping))
+    try:
+        report = await session.work(
+            send=True,
+            pending=await _refresh_is_due(ledger),
+            currency=await ledger.get_fact(CURRENCY) or "",
+            started=clock(),
+        )
+    finally:
+        ending.cancel()
+    return await _shift_of(ledger, session, report)
+
+
+async def _end(session: BulkSession, seconds: float, stopping: anyio.Event | None) -> None:
+    with anyio.move_on_after(seconds):
+        await (anyio.Event() if stopping is None else stopping).wait()
+    session.stop("the shift is over")
+
+
+async def _refresh_is_due(ledger: Ledger) -> bool:
+    """Return whether this shift looks up the lines that wait for their codes, and note that it does."""
+    if not (await ledger.counts()).pending:
+        return False
+    now, last = ledger.now(), float(await ledger.get_fact(REFRESHED_AT) or "-inf")
+    if now < last + _REFRESH_EVERY_S or not await ledger.settles():
+        return False
+    await ledger.set_fact(REFRESHED_AT, f"{now:.3f}")
+    return True
+
+
+async def _shift_of(ledger: Ledger, session: BulkSession, report: Report) -> Shift:
+    counts, paused = await ledger.counts(), await ledger.paused()
+    states = counts.states
+    working = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+    left = sum(states.get(state, 0) for state in working)
+    return Shift(
+        job=report.job,
+        issued=report.placed_now,
+        left=left,
+        again_in_s=_again_in_s(ledger, session, report.pause, counts, left=left, paused=paused is not None),
+        paused=paused,
+        report=report,
+    )
+
+
+def _again_in_s(
+    ledger: Ledger, session: BulkSession, pause: Pause, counts: Counts, *, left: int, paused: bool
+) -> float | None:
+    """Return when another shift makes sense; None if there is nothing left for it."""
+    if not left:
+        return _REFRESH_EVERY_S if counts.pending > counts.delivery_cancelled else None
+    in_doubt = left - counts.states.get(LineState.PLANNED, 0)
+    if paused and not in_doubt:
+        return _PERSON_S
+    if pause is Pause.INTERRUPTED:
+        return 0.0
+    if pause and not in_doubt:
+        return _PERSON_S
+    if session.next_due is not None:
+        return min(max(session.next_due - ledger.now(), _SHORTEST_S), _LONGEST_S)
+    return _OTHERS_S

@@ -1,0 +1,271 @@
+"""`Worker`: shift after shift on every job that has open lines, until it is stopped. It needs no queue."""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Literal, Protocol
+
+import anyio
+import msgspec
+
+from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.running.progress import Progress
+from xoxo_async.bulk.running.runner import single_error
+from xoxo_async.bulk.shift import Shift, run_shift
+from xoxo_async.errors import ConfigError, LedgerError, LedgerLockedError, XoxoError
+from xoxo_async.workers.state import WorkerState
+
+__all__ = ["Engine", "ShiftSettings", "Worker"]
+
+_LOOK_EVERY_S: Final = 5.0
+"""Seconds between two looks for jobs with open lines, and between two checks of the open ledger."""
+
+_TOKEN_EVERY_S: Final = 15.0
+_SHORTEST_SHIFT_S: Final = 5.0
+_LONGEST_WAIT_S: Final = 30.0
+_CHECK_S: Final = 5.0
+
+
+class ShiftSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the shifts of a worker work; see `run_shift`.
+
+    Attributes:
+        seconds: The length of a shift. Several jobs share it.
+        concurrency: Requests in flight at most; None takes what the ledger keeps.
+        settle_s: Seconds after a lost answer before "no such order" counts; None takes what the ledger keeps.
+        resend: Whether a row is sent again once its order is proven absent; None takes what the ledger keeps.
+        pause_limit_s: How many seconds a shift waits for a dead server or the end of a penalty.
+        address: The address that the ledger stores.
+    """
+
+    seconds: float = 60.0
+    concurrency: int | Literal["auto"] | None = None
+    settle_s: float | None = None
+    resend: Literal["settled", "never"] | None = None
+    pause_limit_s: float = 30.0
+    address: str = ""
+
+
+class Engine(Protocol):
+    """Delivers shifts to a worker until the worker is stopped."""
+
+    async def __call__(self, worker: "Worker") -> None:
+        """Call `worker.shift` for every job that has open lines; return once `worker.stopping` is set."""
+        ...
+
+
+class Worker:
+    """Work on jobs until stopped. Moves money.
+
+    Any number of workers may work on the same jobs, on any machine, if the ledger is one that many may share.
+
+    Args:
+        client: An `XoxoClient`: sends and looks up.
+        jobs: Returns the names of the jobs that have open lines.
+        open_ledger: Returns the ledger of a job, not opened yet.
+        settings: How the shifts work.
+        told: Called with each shift that ended.
+        troubled: Called with a line about a trouble that the worker outlives, once until it changes.
+    """
+
+    def __init__(
+        self,
+        client: BulkClient,
+        jobs: Callable[[], Awaitable[Sequence[str]]],
+        open_ledger: Callable[[str], Ledger],
+        *,
+        settings: ShiftSettings | None = None,
+        told: Callable[[Shift], None] = lambda _shift: None,
+        troubled: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self.state: Final = WorkerState()
+        self.progress: Final = Progress()
+        self.stopping: Final = anyio.Event()
+        """Set once the worker was told to stop."""
+        self.reports: Final[dict[str, Report]] = {}
+        """The report of the last shift of each job."""
+        self._client: Final = client
+        self._jobs: Final = jobs
+        self._open_ledger: Final = open_ledger
+        self._settings: Final = settings or ShiftSettings()
+        self._told: Final = told
+        self._troubled: Final = troubled
+        self._trouble = ""
+        self._ledger: Ledger | None = None  # the open one
+        self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
+
+    def stop(self) -> None:
+        """Take no more lines: what is in flight ends, the rest is given back, then `run` returns."""
+        self.state.stopping = True
+        self.stopping.set()
+
+    async def run(self, *, until_done: bool = False, engine: Engine | None = None) -> None:
+        """Work until stopped.
+
+        Args:
+            until_done: Whether to return once no job has lines that a worker may work on.
+            engine: Delivers the shifts; None asks for jobs again and again, which needs no queue.
+
+        Raises:
+            LedgerError: The ledger has not answered once. Later failures are waited out.
+            ConfigError: The ledger is of another account or address, or cannot be opened with these settings.
+        """
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch)
+                if engine is None:
+                    await self._work(until_done=until_done)
+                else:
+                    await engine(self)
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise single_error(errors) from None
+
+    async def shift(self, job: str, *, seconds: float | None = None) -> Shift:
+        """Do one shift on a job.
+
+        Args:
+            job: The job's name.
+            seconds: How long; None takes the settings'.
+
+        Raises:
+            LedgerError: The ledger fails.
+            ConfigError: The ledger is of another account or address.
+            XoxoError: The vendor could not be asked whether an order of the ledger is at this server.
+        """
+        settings = self._settings
+        self.progress.begin()
+        async with self._open_ledger(job) as ledger:
+            self._ledger = ledger
+            self.state.ledger_answered()
+            try:
+                shift = await run_shift(
+                    self._client,
+                    ledger,
+                    seconds=settings.seconds if seconds is None else seconds,
+                    concurrency=settings.concurrency,
+                    settle_s=settings.settle_s,
+                    resend=settings.resend,
+                    pause_limit_s=settings.pause_limit_s,
+                    address=settings.address,
+                    progress=self.progress,
+                    stopping=self.stopping,
+                )
+            finally:
+                self._ledger = None
+        self.state.ledger_answered()
+        self.state.shift_ended(shift)
+        self.reports[job] = shift.report
+        self._told(shift)
+        return shift
+
+    async def open_jobs(self) -> list[str]:
+        """Return the jobs that have open lines.
+
+        Raises:
+            LedgerError: They cannot be read.
+        """
+        jobs = list(await self._jobs())
+        self.state.ledger_answered()
+        self.state.found_jobs(frozenset(jobs))
+        return jobs
+
+    # Without a queue.
+
+    async def _work(self, *, until_done: bool) -> None:
+        wait_s = 1.0
+        while not self.stopping.is_set():
+            try:
+                jobs = await self.open_jobs()
+                if until_done and not jobs:
+                    return
+                await self._shifts(jobs)
+                if until_done and self._all_wait(jobs):
+                    return
+            except XoxoError as error:
+                if not self._outlives(error):
+                    raise
+                await self._sleep(wait_s)
+                wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
+            else:
+                wait_s = 1.0
+                self._trouble = ""
+                await self._sleep(min([_LOOK_EVERY_S, *(self._left_s(job) for job in jobs)]))
+
+    async def _shifts(self, jobs: Sequence[str]) -> None:
+        """Do one shift on every job whose time has come."""
+        due = [job for job in jobs if self._left_s(job) <= 0]
+        seconds = max(self._settings.seconds / max(len(due), 1), min(_SHORTEST_SHIFT_S, self._settings.seconds))
+        for job in due:
+            if self.stopping.is_set():
+                return
+            shift = await self.shift(job, seconds=seconds)
+            again_s = _LOOK_EVERY_S if shift.again_in_s is None else shift.again_in_s
+            self._due[job] = time.monotonic() + again_s
+
+    def _left_s(self, job: str) -> float:
+        return max(self._due.get(job, 0.0) - time.monotonic(), 0.0)
+
+    def _all_wait(self, jobs: Sequence[str]) -> bool:
+        """Return whether the open jobs wait for a person, or for codes that are still to come."""
+        reports = [self.reports[job] for job in jobs if job in self.reports]
+        return (
+            len(reports) == len(jobs)
+            and all(report.pause and not report.unknown for report in reports if report.not_sent - report.withdrawn)
+            and not any(report.unknown for report in reports)
+        )
+
+    def _outlives(self, error: XoxoError) -> bool:
+        """Return whether a worker goes on after an error, and tell it once."""
+        if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
+            return False
+        if isinstance(error, LedgerError) and not isinstance(error, LedgerLockedError):
+            self.state.ledger_failed(error.message)
+        if error.message != self._trouble:
+            self._trouble = error.message
+            self._troubled(error.message)
+        return True
+
+    async def _sleep(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds):
+            await self.stopping.wait()
+
+    # Health.
+
+    async def _watch(self) -> None:
+        """Ask the ledger and for a token now and then, for the health checks."""
+        token_at = 0.0
+        while True:
+            if self._ledger is not None:
+                await self._ask_ledger(self._ledger)
+            if time.monotonic() >= token_at:
+                await self._ask_for_token()
+                token_at = time.monotonic() + _TOKEN_EVERY_S
+            await anyio.sleep(_LOOK_EVERY_S)
+
+    async def _ask_ledger(self, ledger: Ledger) -> None:
+        try:
+            with anyio.fail_after(_CHECK_S):
+                paused = await ledger.paused()
+        except TimeoutError:
+            self.state.ledger_failed(f"it has not answered for {_CHECK_S:g} s")
+        except LedgerError as error:
+            if self._ledger is ledger:  # otherwise the shift has ended and closed it
+                self.state.ledger_failed(error.message)
+        else:
+            self.state.ledger_answered()
+            if ledger.job is not None:
+                self.state.job_is(ledger.job, paused)
+
+    async def _ask_for_token(self) -> None:
+        """Get a token unless there is one: no call while it lives."""
+        try:
+            with anyio.fail_after(_TOKEN_EVERY_S):
+                await self._client.dispatcher.authorise()
+        except TimeoutError:
+            self.state.token = "the token endpoint does not answer"  # noqa: S105 - no token
+        except XoxoError as error:
+            self.state.token = error.message
+        else:
+            self.state.token = ""
