@@ -22,7 +22,8 @@ _DAY_S: Final = 86_400.0
 _SKIPPED: Final = 1_000_000
 
 _RAISE: Final = (
-    "UPDATE xoxo.meta SET value = (value::bigint + 1)::text WHERE name = 'generation' RETURNING value::bigint"
+    "UPDATE xoxo.meta SET value = 1 + greatest(value::integer, (SELECT max(generation) FROM xoxo.job))"
+    " WHERE name = 'generation' RETURNING value::integer"
 )
 _END_LEASES: Final = "UPDATE xoxo.worker SET lease_until = 'epoch' WHERE lease_until > 'epoch'"
 # Numbers that were given out after the backup must not be given out again: a worker may still know them.
