@@ -26,7 +26,7 @@ from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, only_job, set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, set_facts
 from xoxo_async.bulk.ledger.postgres.leases import Lease
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
@@ -288,7 +288,7 @@ class PostgresLedger:
             LedgerError: When another job of that account has one of its orders, or it cannot be written.
         """
         work = self._writing()
-        job = work.known_job()
+        job = await self._some_job()
 
         async def run(connection: DatabaseConnection) -> JobRow:
             async with connection.transaction():
@@ -524,10 +524,10 @@ class PostgresLedger:
             value: The fact.
 
         Raises:
-            LedgerError: Also when nothing was planned yet: the job has no facts before.
+            LedgerError: Also when nothing was planned yet, and the ledger was opened without a job's name.
         """
         work = self._writing()
-        job = work.known_job()
+        job = await self._some_job()
 
         async def run(connection: DatabaseConnection) -> None:
             async with connection.transaction():
@@ -593,6 +593,20 @@ class PostgresLedger:
 
     def _not_open(self) -> LedgerError:
         return LedgerError(f"{self.name} is not open: use `async with PostgresLedger(...)`")
+
+    async def _some_job(self) -> JobRow:
+        """Return the job; it is made if it has a name, and nothing was planned in it yet."""
+        work, name = self._writing(), self._wanted
+        if work.job is None and name is not None:
+
+            async def run(connection: DatabaseConnection) -> JobRow:
+                async with connection.transaction():
+                    return await find_job(connection, name) or await make_job(connection, name, None)
+
+            work.job = await self._run(work.writer, run)
+            if work.lease is not None:
+                await self._failing(work.lease.work_on(work.job.id))
+        return work.known_job()
 
     async def _failing(self, work: Awaitable[T]) -> T:
         try:

@@ -1,6 +1,7 @@
 """Write the facts that callers state: nearly always in one statement, rarely in a transaction that locks the lines."""
 
 from collections.abc import Mapping, Sequence
+from enum import Enum
 from typing import Final
 
 from xoxo_async.bulk.ledger.bookkeeping import doubt_answers
@@ -19,7 +20,7 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, read_stored
-from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Write, write
+from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
     decide_records,
@@ -36,6 +37,19 @@ __all__ = ["Records"]
 
 _TRIES: Final = 50
 _OF_POS: Final = "SELECT id FROM xoxo.line WHERE account = $1 AND po_number = ANY ($2::text[])"
+
+
+class _Road(Enum):
+    """How facts are written: on lines as they are held, on lines as they are read, or on lines that are locked."""
+
+    CACHED = 0
+    READ = 1
+    LOCKED = 2
+
+    @property
+    def next(self) -> "_Road":
+        """The road to take after this one has led nowhere."""
+        return _Road.READ if self is _Road.CACHED else _Road.LOCKED
 
 
 class _Doubt:
@@ -65,32 +79,34 @@ class Records:
             DatabaseError: When the database cannot be used; nothing of it may be written.
             LedgerError: When the key of the code marks cannot be opened, or the lines change all the time.
         """
-        cached = True
+        road = _Road.CACHED
         doubt: _Doubt | None = None
         for _ in range(_TRIES):
             try:
-                if cached and await self._at_once(requests):
-                    return
-                cached = False
                 if doubt is not None and await self._is_written(doubt):
                     return
                 doubt = None
-                if await self._at_once(requests, cached=False):
+                if await self._go(road, requests):
                     return
-                await self._work.writer.run(lambda connection: self._locked(connection, requests))
-            except RefusedWriteError:
-                cached = False
+                road = road.next
+            except RefusedWriteError as refused:
+                road = _Road.LOCKED if refused.why in {Why.ORDER, Why.MARK} else road.next
             except _LostError as lost:
-                doubt, cached = lost.doubt, False
+                doubt, road = lost.doubt, _Road.READ
                 if not self._work.writer.patient:
                     raise lost.error from lost
             except DatabaseError as error:
-                cached = False
+                road = _Road.READ
                 if error.final or not self._work.writer.patient:
                     raise
-            else:
-                return
         raise LedgerError(f"the lines of {self._work.name} change faster than results can be written")
+
+    async def _go(self, road: "_Road", requests: Sequence[RecordRequest]) -> bool:
+        """Take one of the roads; return whether it led to the end."""
+        if road is not _Road.LOCKED:
+            return await self._at_once(requests, cached=road is _Road.CACHED)
+        await self._work.writer.run(lambda connection: self._locked(connection, requests))
+        return True
 
     async def _is_written(self, doubt: _Doubt) -> bool:
         """Return whether a write is in the database: its lines are as it wrote them."""

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, Subject
+from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, URL, Subject
 
 
 @pytest.fixture(params=SUBJECTS)
 def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
     """Give an empty ledger of each store."""
+    if request.param == "postgres":
+        (tmp_path / URL).write_text(request.getfixturevalue("database"))
     with SUBJECTS[request.param](tmp_path) as one:
         yield one

@@ -1,20 +1,32 @@
 """The ledgers that the conformance suite runs against. A new store adds its subject to `SUBJECTS`, and nothing else."""
 
+import asyncio
+import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
+from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.connecting import connect
+from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["SUBJECTS", "SqliteSubject", "Subject", "killed_while_sending"]
+__all__ = ["SUBJECTS", "URL", "PostgresSubject", "SqliteSubject", "Subject", "killed_while_sending"]
+
+T = TypeVar("T")
 
 START: Final = 1_800_000_000.0
 """Where the clock of a test begins."""
+
+URL: Final = "url"
+"""The file in a test's folder with the URL of its database, for stores that need one; the fixture writes it."""
 
 
 class Subject(Protocol):
@@ -24,11 +36,15 @@ class Subject(Protocol):
         name: Its kind: its key in `SUBJECTS`.
         address: Where it is; `SUBJECTS[name]` finds it there again, also in another process.
         now: The clock of everyone who has it open, wall clock and ledger clock in one. A test sets it.
+        job: The name of the job that it is for.
+        ends_at_death: Whether the store's proof that a holder is dead also proves that nothing leaves after now.
     """
 
     name: str
     address: Path
     now: float
+    job: str
+    ends_at_death: bool
 
     def open(self, *, codes_key: str = "", store_codes: bool = True) -> AbstractAsyncContextManager[Ledger]:
         """Return an opening to write.
@@ -64,6 +80,8 @@ class SqliteSubject:
     """The embedded ledger: one file in a folder of the test."""
 
     name: Final = "sqlite"
+    job: Final = "march"
+    ends_at_death: Final = True
 
     def __init__(self, address: Path) -> None:
         self.address = address
@@ -106,7 +124,88 @@ def sqlite(address: Path) -> Iterator[SqliteSubject]:
     yield SqliteSubject(address)
 
 
-SUBJECTS: Final[dict[str, Callable[[Path], AbstractContextManager[Subject]]]] = {"sqlite": sqlite}
+class PostgresSubject:
+    """A job in a database of the test."""
+
+    name: Final = "postgres"
+    ends_at_death: Final = False
+
+    def __init__(self, address: Path) -> None:
+        self.address = address
+        self.now = START
+        self._database: Final = DatabaseAddress.read((address / URL).read_text())
+        self.job: Final = self._database.job or "march"
+
+    def open(self, *, codes_key: str = "", store_codes: bool = True) -> PostgresLedger:
+        """Open the job as a worker."""
+        return PostgresLedger(
+            self._database.dsn, job=self.job, clock=lambda: self.now, codes_key=codes_key, store_codes=store_codes
+        )
+
+    def beside(self) -> PostgresLedger:
+        """Open the job as another worker."""
+        return self.open()
+
+    def look(self) -> PostgresLedger:
+        """Open the job to read."""
+        return PostgresLedger(
+            self._database.dsn, job=self.job, clock=lambda: self.now, codes_key="", read_only=True
+        )
+
+    def stored(self) -> bytes:
+        """Read all rows of all tables."""
+        return _apart(self._rows())
+
+    async def _rows(self) -> bytes:
+        connection = await self._connected()
+        try:
+            tables = await connection.fetch("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'xoxo'")
+            rows = [
+                str(row["text"])
+                for table in tables
+                for row in await connection.fetch(f"SELECT t::text AS text FROM xoxo.{table['name']} AS t")  # noqa: S608
+            ]
+        finally:
+            await connection.close()
+        return "\n".join(rows).encode()
+
+    def prove_death(self) -> None:
+        """Let the leases of other processes end."""
+        _apart(self._end_leases())
+
+    async def _end_leases(self) -> None:
+        connection = await self._connected()
+        try:
+            await connection.execute(
+                "UPDATE xoxo.worker SET lease_until = clock_timestamp() - interval '1 second' WHERE pid <> $1",
+                os.getpid(),
+            )
+        finally:
+            await connection.close()
+
+    async def _connected(self) -> DatabaseConnection:
+        return await connect(self._database, purpose="test")
+
+    def copy(self) -> None:
+        """A database cannot tell that it is a copy: a person says so."""
+
+
+def _apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run something on a loop of its own: the test's may be running."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@contextmanager
+def postgres(address: Path) -> Iterator[PostgresSubject]:
+    """Give the job of the database whose URL is in a folder."""
+    yield PostgresSubject(address)
+
+
+SUBJECTS: Final[dict[str, Callable[[Path], AbstractContextManager[Subject]]]] = {
+    "sqlite": sqlite,
+    "postgres": postgres,
+}
 """By name: what makes a subject in an empty folder of the test, or finds the one that another process made there."""
 
 
