@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
 from xoxo_async.bulk.ledger.postgres.sums import read_spent
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.errors import LedgerError
@@ -25,6 +25,7 @@ __all__ = [
     "only_job",
     "open_jobs",
     "raise_generation",
+    "reread",
     "set_facts",
 ]
 
@@ -40,7 +41,7 @@ _JOBS: Final = (
 )
 _MAKE: Final = (
     "INSERT INTO xoxo.job (name, account, generation)"
-    " SELECT $1, $2, m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation'"
+    " SELECT $1, $2, m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation' ON CONFLICT DO NOTHING"
 )
 _ACCOUNT: Final = "SELECT id FROM xoxo.account WHERE address = $1 AND account = $2"
 _ADD_ACCOUNT: Final = "INSERT INTO xoxo.account (address, account) VALUES ($1, $2) ON CONFLICT DO NOTHING"
@@ -105,6 +106,11 @@ class JobRow(NamedTuple):
         return None if self.account == UNKNOWN_ACCOUNT else Identity(self.address, self.account_name)
 
     @property
+    def is_planned(self) -> bool:
+        """Whether it had a plan; a fact may have been set, or an account bound, before."""
+        return PLANNED_AT in self.facts
+
+    @property
     def copied(self) -> bool:
         """Whether the database is an older state of itself, so that this job's planned lines may have been sent."""
         return self.generation < self.current
@@ -122,6 +128,22 @@ async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:
         name: The job's.
     """
     return _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+
+
+async def reread(connection: DatabaseConnection, job: JobRow) -> JobRow:
+    """Return a job as it is now: another worker may have set a fact, or a person may have raised the generation.
+
+    Args:
+        connection: To read with.
+        job: The job as it was.
+
+    Raises:
+        LedgerError: When it is no longer there.
+    """
+    found = await find_job(connection, job.name)
+    if found is None:
+        raise LedgerError(f"the job {job.name!r} is no longer in the database")
+    return found
 
 
 async def only_job(connection: DatabaseConnection) -> JobRow | None:
@@ -150,12 +172,12 @@ async def list_jobs(connection: DatabaseConnection) -> list[JobRow]:
     return [job for row in await connection.fetch(f"{_JOBS} ORDER BY j.id") if (job := _job(row)) is not None]
 
 
-async def make_job(connection: DatabaseConnection, name: str, identity: Identity | None) -> JobRow:
-    """Make a job.
+async def make_job(connection: DatabaseConnection, name: str, identity: Identity | None = None) -> JobRow:
+    """Make a job, and return it; return the one of that name if another program has just made it.
 
     Args:
-        connection: In a transaction.
-        name: Its name, which no job has.
+        connection: To write with. Another program that makes the same job waits for the end of its transaction.
+        name: Its name.
         identity: Its account and address; None where they are not known yet.
     """
     await connection.execute(_MAKE, name, await _account_of(connection, identity))

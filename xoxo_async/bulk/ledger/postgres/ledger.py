@@ -26,7 +26,7 @@ from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, reread, set_facts
 from xoxo_async.bulk.ledger.postgres.leases import Lease
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
@@ -123,7 +123,8 @@ class PostgresLedger:
     @property
     def job(self) -> str | None:
         """The job this ledger holds, None before its first plan."""
-        return None if self._work is None or self._work.job is None else self._work.job.name
+        job = None if self._work is None else self._work.job
+        return job.name if job is not None and job.is_planned else None
 
     @property
     def identity(self) -> Identity | None:
@@ -288,10 +289,11 @@ class PostgresLedger:
             LedgerError: When another job of that account has one of its orders, or it cannot be written.
         """
         work = self._writing()
-        job = await self._some_job()
+        known = await self._made()
 
         async def run(connection: DatabaseConnection) -> JobRow:
             async with connection.transaction():
+                job = await reread(connection, known)
                 was = "none" if job.identity is None else f"{job.address} (account {job.account_name or 'unknown'})"
                 entry = f"from {was} to {identity.address} (account {identity.account or 'unknown'}): {reason}"
                 bound = await bind(connection, job, identity)
@@ -345,7 +347,7 @@ class PostgresLedger:
         Args:
             doubted: Whether to count in what may have been sent, and may be sent again.
         """
-        job = self._opened().job
+        job = await self._found()
         return [] if job is None else await self._read(lambda c: read_backlog(c, job.id, doubted=doubted))
 
     async def claim(self, limit: int, *, budget: Decimal | None = None) -> list[LedgerLine]:
@@ -365,7 +367,7 @@ class PostgresLedger:
         """
         self._writing()
         writer = self._open_writer()
-        if limit < 1:
+        if limit < 1 or await self._found() is None:
             return []
         future = writer.claim(limit, units(budget))
         try:
@@ -434,7 +436,7 @@ class PostgresLedger:
         Raises:
             LedgerError: Also when codes do not open with this key.
         """
-        job = self._opened().job
+        job = await self._found()
         if job is None:
             return
         wanted = tuple(dict.fromkeys(states))
@@ -463,7 +465,7 @@ class PostgresLedger:
         Args:
             key: The caller's row key.
         """
-        job = self._opened().job
+        job = await self._found()
         return None if job is None else await self._read(lambda c: read_key(c, job.id, key))
 
     async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
@@ -481,12 +483,12 @@ class PostgresLedger:
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot."""
-        job = self._opened().job
+        job = await self._found()
         return await self._read(lambda c: count(c, 0 if job is None else job.id))
 
     async def committed(self) -> Decimal:
         """Return what the job has cost, and what its orders under way may cost, in the account's currency."""
-        job = self._opened().job
+        job = await self._found()
         return Decimal(0) if job is None else amount(await self._read(lambda c: read_committed(c, job.id)))
 
     async def journal(self, *, seq: int | None = None, after: int = 0) -> AsyncIterator[JournalRow]:
@@ -496,7 +498,7 @@ class PostgresLedger:
             seq: Only this line's entries; None is all.
             after: Only entries with a greater id.
         """
-        job = self._opened().job
+        job = await self._found()
         if job is None:
             return
         while True:
@@ -513,7 +515,7 @@ class PostgresLedger:
         Args:
             name: The fact's name.
         """
-        job = self._opened().job
+        job = await self._found()
         return None if job is None else await self._read(lambda c: get_fact(c, job.id, name))
 
     async def set_fact(self, name: str, value: str) -> None:
@@ -524,10 +526,10 @@ class PostgresLedger:
             value: The fact.
 
         Raises:
-            LedgerError: Also when nothing was planned yet, and the ledger was opened without a job's name.
+            LedgerError: Also when nothing was planned yet, and the ledger names no job.
         """
         work = self._writing()
-        job = await self._some_job()
+        job = await self._made()
 
         async def run(connection: DatabaseConnection) -> None:
             async with connection.transaction():
@@ -543,18 +545,18 @@ class PostgresLedger:
             reason: Why; `paused` returns it.
         """
         work = self._writing()
-        job = work.known_job().id
+        job = (await self._made()).id
         await self._run(work.writer, lambda c: c.execute(_PAUSE, job, reason))
 
     async def unpause(self) -> None:
         """Let claims give lines again."""
         work = self._writing()
-        job = work.known_job().id
+        job = (await self._made()).id
         await self._run(work.writer, lambda c: c.execute(_UNPAUSE, job))
 
     async def paused(self) -> str | None:
         """Return why the job is paused, None when it is not."""
-        job = self._opened().job
+        job = await self._found()
         if job is None:
             return None
         reason: str | None = await self._read(lambda c: c.fetchval(_PAUSED, job.id))
@@ -563,9 +565,10 @@ class PostgresLedger:
     async def settles(self) -> bool:
         """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""
         work = self._writing()
-        if work.job is None or work.lease is None:
+        job = await self._found()
+        if job is None or work.lease is None:
             return False
-        return await self._failing(work.lease.settles(work.job.id))
+        return await self._failing(work.lease.settles(job.id))
 
     # Private.
 
@@ -594,20 +597,6 @@ class PostgresLedger:
     def _not_open(self) -> LedgerError:
         return LedgerError(f"{self.name} is not open: use `async with PostgresLedger(...)`")
 
-    async def _some_job(self) -> JobRow:
-        """Return the job; it is made if it has a name, and nothing was planned in it yet."""
-        work, name = self._writing(), self._wanted
-        if work.job is None and name is not None:
-
-            async def run(connection: DatabaseConnection) -> JobRow:
-                async with connection.transaction():
-                    return await find_job(connection, name) or await make_job(connection, name, None)
-
-            work.job = await self._run(work.writer, run)
-            if work.lease is not None:
-                await self._failing(work.lease.work_on(work.job.id))
-        return work.known_job()
-
     async def _failing(self, work: Awaitable[T]) -> T:
         try:
             return await work
@@ -623,12 +612,31 @@ class PostgresLedger:
     async def _whole(self, run: Callable[[Whole], Awaitable[T]]) -> T:
         """Do something with the job's lines as a whole, in one transaction."""
         work = self._writing()
-        job = work.known_job()
+        job = await self._made()
 
         async def whole(connection: DatabaseConnection) -> T:
-            return await undisturbed(connection, lambda: run(Whole(connection, job, work.clock.now())))
+            async def once() -> T:
+                return await run(Whole(connection, await reread(connection, job), work.clock.now()))
+
+            return await undisturbed(connection, once)
 
         return await self._run(work.writer, whole)
+
+    async def _found(self) -> JobRow | None:
+        """Return the job, also where another program has planned it since this ledger was opened."""
+        work = self._opened()
+        if work.job is None:
+            work.job = await self._read(self._find)
+            if work.job is not None and work.lease is not None:
+                await self._failing(work.lease.work_on(work.job.id))
+        return work.job
+
+    async def _made(self) -> JobRow:
+        """Return the job, which is made if the ledger names one that is not there yet."""
+        work, job, name = self._writing(), await self._found(), self._wanted
+        if job is None and name is not None:
+            job = work.job = await self._run(work.writer, lambda c: make_job(c, name))
+        return work.known_job() if job is None else job
 
     async def _refresh(self) -> None:
         """Read the job again: what is cached of it has changed."""

@@ -19,7 +19,7 @@ from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import check_identity, check_job, doubts_of_plan, keys_to_withdraw
 from xoxo_async.bulk.ledger.postgres.adding import Adding, SeenOrdinals
 from xoxo_async.bulk.ledger.postgres.connections import Link
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread, set_facts
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
@@ -27,7 +27,7 @@ from xoxo_async.bulk.ledger.postgres.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.postgres.whole import Whole, read_backlog, undisturbed
 from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
 from xoxo_async.bulk.ledger.waiting import outlast
-from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
@@ -248,15 +248,8 @@ class _Plan:
             await self._connection.execute(_GROWN, job.id, adding.last)
         first = {} if PLANNED_AT in job.facts else {PLANNED_AT: f"{self._now()}"}
         await set_facts(self._connection, job.id, first | self._terms.facts)
-        self.job = await self._found()
+        self.job = await reread(self._connection, self.job)
         return self._result(outcome)
-
-    async def _found(self) -> JobRow:
-        """Return the job as it is now: another worker may have set a fact, or raised the generation."""
-        job = await find_job(self._connection, self.job.name)
-        if job is None:
-            raise LedgerError(f"the job {self.job.name!r} was deleted while it was being planned")
-        return job
 
     async def analyze(self) -> None:
         """Tell the database how many lines there are: with the statistics of an empty table it would read them all."""
@@ -275,7 +268,7 @@ class _Plan:
 
     async def _settle(self) -> Outcome:
         terms = self._terms
-        whole = Whole(self._connection, await self._found(), self._now())
+        whole = Whole(self._connection, await reread(self._connection, self.job), self._now())
         withdrawn = unwanted = 0
         if self._seen is not None and terms.missing != "keep":
             missing = [row async for row in self._missing_rows(self._seen)]

@@ -1,6 +1,7 @@
 """Every test of this folder runs against each store that keeps a ledger."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,17 @@ import pytest
 from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, URL, Subject
 
 
+@pytest.fixture
+def database_of(request: pytest.FixtureRequest) -> Callable[[str], str]:
+    """Give a function that returns the URL of a new database for a store; empty where the store needs none."""
+    return lambda store: request.getfixturevalue("database") if store == "postgres" else ""
+
+
 @pytest.fixture(params=SUBJECTS)
-def subject(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Subject]:
-    """Give an empty ledger of each store."""
-    if request.param == "postgres":
-        (tmp_path / URL).write_text(request.getfixturevalue("database"))
+def subject(request: pytest.FixtureRequest, tmp_path: Path, database_of: Callable[[str], str]) -> Iterator[Subject]:
+    """Give an empty ledger of each store; what it keeps must still agree when the test has ended."""
+    if database := database_of(request.param):
+        (tmp_path / URL).write_text(database)
     with SUBJECTS[request.param](tmp_path) as one:
         yield one
+        asyncio.run(one.check())

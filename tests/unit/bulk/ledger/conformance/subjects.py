@@ -5,20 +5,25 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
+from uuid import uuid4
 
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.postgres.jobs import find_job
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
-from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.ledger.postgres.sums import read_spent
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Ledger, PlanTerms
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["SUBJECTS", "URL", "PostgresSubject", "SqliteSubject", "Subject", "killed_while_sending"]
+__all__ = ["SUBJECTS", "URL", "PostgresSubject", "SqliteSubject", "Subject", "fresh", "killed_while_sending"]
 
 T = TypeVar("T")
 
@@ -37,6 +42,8 @@ class Subject(Protocol):
         address: Where it is; `SUBJECTS[name]` finds it there again, also in another process.
         now: The clock of everyone who has it open, wall clock and ledger clock in one. A test sets it.
         job: The name of the job that it is for.
+        terms: The terms of its plans: they name its account, where the store has room for several jobs.
+        in_order: Whether claims take lines in order of `seq`; otherwise those that were sent before may come first.
         ends_at_death: Whether the store's proof that a holder is dead also proves that nothing leaves after now.
     """
 
@@ -44,6 +51,8 @@ class Subject(Protocol):
     address: Path
     now: float
     job: str
+    terms: PlanTerms
+    in_order: bool
     ends_at_death: bool
 
     def open(self, *, codes_key: str = "", store_codes: bool = True) -> AbstractAsyncContextManager[Ledger]:
@@ -71,6 +80,10 @@ class Subject(Protocol):
         """Let the store's proof hold that every holder which was killed is dead, such as a lease that has ended."""
         ...
 
+    async def check(self) -> None:
+        """Fail where the store contradicts itself, such as counts that are kept beside the lines they count."""
+        ...
+
     def copy(self) -> "Subject | None":
         """Return a copy of the ledger that nobody has open; None where the store cannot tell a copy."""
         ...
@@ -81,6 +94,8 @@ class SqliteSubject:
 
     name: Final = "sqlite"
     job: Final = "march"
+    terms: Final = NO_TERMS
+    in_order: Final = True
     ends_at_death: Final = True
 
     def __init__(self, address: Path) -> None:
@@ -105,6 +120,9 @@ class SqliteSubject:
     def prove_death(self) -> None:
         """The system has released the lock of a process that is gone: the next holder's lock is the proof."""
 
+    async def check(self) -> None:
+        """Everything that is counted is counted from the lines."""
+
     def copy(self) -> Self:
         """Copy the file; a copy has no lock file beside it."""
         other = type(self)(self.address / "copy")
@@ -124,10 +142,24 @@ def sqlite(address: Path) -> Iterator[SqliteSubject]:
     yield SqliteSubject(address)
 
 
+_KEPT: Final = """
+    SELECT state, delivery, currency, single, sum(orders)::bigint, sum(priced)::bigint, sum(charged) FROM xoxo.tally
+    WHERE job = $1 GROUP BY 1, 2, 3, 4 HAVING sum(orders) <> 0 OR sum(priced) <> 0 OR sum(charged) <> 0
+    ORDER BY 1, 2, 3, 4
+"""
+_COUNTED: Final = """
+    SELECT state, delivery, CASE state WHEN 'placed' THEN currency ELSE '' END, lines = 1, count(*),
+    count(amount_charged) FILTER (WHERE state = 'placed'),
+    coalesce(sum(amount_charged) FILTER (WHERE state = 'placed'), 0) FROM xoxo.line
+    WHERE job = $1 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4
+"""
+
+
 class PostgresSubject:
     """A job in a database of the test."""
 
     name: Final = "postgres"
+    in_order: Final = False
     ends_at_death: Final = False
 
     def __init__(self, address: Path) -> None:
@@ -135,6 +167,9 @@ class PostgresSubject:
         self.now = START
         self._database: Final = DatabaseAddress.read((address / URL).read_text())
         self.job: Final = self._database.job or "march"
+        # A job beside others has an account of its own: it must not meet their poNumbers, orders and codes.
+        named = self._database.job is not None
+        self.terms: Final = PlanTerms(identity=Identity("https://one.example", self.job)) if named else NO_TERMS
 
     def open(self, *, codes_key: str = "", store_codes: bool = True) -> PostgresLedger:
         """Open the job as a worker."""
@@ -148,9 +183,7 @@ class PostgresSubject:
 
     def look(self) -> PostgresLedger:
         """Open the job to read."""
-        return PostgresLedger(
-            self._database.dsn, job=self.job, clock=lambda: self.now, codes_key="", read_only=True
-        )
+        return PostgresLedger(self._database.dsn, job=self.job, clock=lambda: self.now, codes_key="", read_only=True)
 
     def stored(self) -> bytes:
         """Read all rows of all tables."""
@@ -186,6 +219,22 @@ class PostgresSubject:
     async def _connected(self) -> DatabaseConnection:
         return await connect(self._database, purpose="test")
 
+    async def check(self) -> None:
+        """Compare the job's counts and budget with its lines."""
+        connection = await self._connected()
+        try:
+            job = await find_job(connection, self.job)
+            if job is None:
+                return
+            kept = await connection.fetch(_KEPT, job.id)
+            counted = await connection.fetch(_COUNTED, job.id)
+            assert [tuple(row.values()) for row in kept] == [tuple(row.values()) for row in counted]
+            spent = await connection.fetchrow("SELECT committed, unpriced FROM xoxo.job WHERE id = $1", job.id)
+            assert spent is not None
+            assert tuple(spent.values()) == await read_spent(connection, job.id, job.facts.get(CURRENCY, ""))
+        finally:
+            await connection.close()
+
     def copy(self) -> None:
         """A database cannot tell that it is a copy: a person says so."""
 
@@ -207,6 +256,21 @@ SUBJECTS: Final[dict[str, Callable[[Path], AbstractContextManager[Subject]]]] = 
     "postgres": postgres,
 }
 """By name: what makes a subject in an empty folder of the test, or finds the one that another process made there."""
+
+
+@contextmanager
+def fresh(store: str, database: str) -> Iterator[Subject]:
+    """Give an empty ledger, for tests that want many: a new folder, or a new job in a database.
+
+    Args:
+        store: Its kind.
+        database: The database's URL; empty for stores that need none.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        if database:
+            (Path(folder) / URL).write_text(f"{database}#{uuid4().hex}")
+        with SUBJECTS[store](Path(folder)) as subject:
+            yield subject
 
 
 _HOLDER: Final = """

@@ -1,17 +1,15 @@
 """Voucher codes: each belongs to the line that listed it first, and what contradicts that is an alarm."""
 
 import json
-import tempfile
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, Subject
+from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, Subject, fresh
 from tests.unit.bulk.ledger.facts import FORMS, planned
 from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
@@ -45,7 +43,7 @@ def listed(line: LedgerLine, evidence: Evidence, codes: Sequence[StoredCode]) ->
 
 async def sending(ledger: Ledger, *pieces: int) -> list[LedgerLine]:
     """Plan and claim lines of so many pieces."""
-    await ledger.plan("j", each([planned(n, pieces=count, room=0) for n, count in enumerate(pieces)]))
+    await ledger.plan("march", each([planned(n, pieces=count, room=0) for n, count in enumerate(pieces)]))
     return await ledger.claim(len(pieces))
 
 
@@ -222,17 +220,20 @@ async def test_vetted_codes_are_marked_too(subject: Subject) -> None:
 
 
 @pytest.mark.parametrize("store", SUBJECTS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(answers=ANSWERS, key=st.booleans())
 def test_no_code_is_given_to_two_lines(
-    store: str, answers: list[tuple[int, list[StoredCode], bool]], key: bool
+    store: str,
+    answers: list[tuple[int, list[StoredCode], bool]],
+    key: bool,
+    database_of: Callable[[str], str],
 ) -> None:
     """With any answers in any order, no code moves to another line, and the counts add up."""
 
     async def play(subject: Subject) -> None:
         async with subject.open(codes_key="A" * 43 + "=" if key else "") as ledger:
             lines = [planned(0, room=0), planned(1, pieces=2, room=0), *(planned(n, value=250) for n in range(2, 5))]
-            await ledger.plan("j", each(lines))
+            await ledger.plan(subject.job, each(lines), subject.terms)
             orders = await ledger.claim(9)
             assert len(orders) == 3
             batch: list[Change] = []
@@ -245,8 +246,9 @@ def test_no_code_is_given_to_two_lines(
             await ledger.record(batch)
             await _checked(ledger, before)
 
-    with tempfile.TemporaryDirectory() as folder, SUBJECTS[store](Path(folder)) as subject:
+    with fresh(store, database_of(store)) as subject:
         anyio.run(play, subject)
+        anyio.run(subject.check)
 
 
 async def _checked(ledger: Ledger, before: dict[int, tuple[StoredCode, ...]]) -> dict[int, tuple[StoredCode, ...]]:

@@ -23,7 +23,7 @@ async def test_a_second_order_overwrites_nothing(subject: Subject) -> None:
         with pytest.raises(LedgerConflictError, match="order 7 is stored, and order 8"):
             await ledger.record([placed(one, 8)])
         assert [line.order_id async for line in ledger.lines()] == [7]
-        alarms = [(row.transition, row.order_id) async for row in ledger.journal(seq=1)]
+        alarms = [(row.transition, row.order_id) async for row in ledger.journal(seq=one.seq)]
         assert alarms[-1] == ("!", 8)
 
 
@@ -78,7 +78,7 @@ async def test_a_look_up_takes_an_answered_order(subject: Subject) -> None:
         await ledger.record([found])
         assert [one.state async for one in ledger.lines()] == [LineState.UNKNOWN, LineState.UNKNOWN]
         (one,) = await ledger.record([found])
-        assert (one.seq, one.state, one.order_id) == (2, LineState.PLACED, 7)
+        assert (one.seq, one.state, one.order_id) == (second.seq, LineState.PLACED, 7)
 
 
 async def test_doubts_are_recorded_with_their_result(subject: Subject) -> None:
@@ -132,8 +132,8 @@ async def test_a_correction_takes_no_lines_order(subject: Subject) -> None:
         await ledger.record([word(one, 5, Evidence.PERSON_PLACED), word(two, 6, Evidence.PERSON_PLACED)])
         late = Change(seq=three.seq, evidence=Evidence.ANSWERED_PLACED, epoch=three.epoch, order_id=9)
         await ledger.record([late])
-        for taken, owner in ((6, 2), (9, 3)):
-            with pytest.raises(LedgerConflictError, match=f"order {taken} is line {owner}'s, not line 1's"):
+        for taken, owner in ((6, two.seq), (9, three.seq)):
+            with pytest.raises(LedgerConflictError, match=f"order {taken} is line {owner}'s, not line {one.seq}'s"):
                 await ledger.record([word(one, taken)])
             assert await orders(ledger) == {"k1": 5, "k2": 6, "k3": 9}
         await ledger.record([word(one, 7)])
@@ -153,7 +153,7 @@ async def test_a_correction_drops_the_wrong_orders_codes(subject: Subject) -> No
         await ledger.record([word(one, 7)])
         (after,) = [line async for line in ledger.lines(with_codes=True)]
         assert (after.order_id, after.codes, after.amount_charged, after.held) == (7, None, None, 0)
-        told = [(row.transition, row.order_id, row.reason) async for row in ledger.journal(seq=1)][-2:]
+        told = [(row.transition, row.order_id, row.reason) async for row in ledger.journal(seq=one.seq)][-2:]
         assert told == [("T13", 5, "a typo"), ("T13", 7, "looked it up")]
 
 
