@@ -154,6 +154,35 @@ def test_a_run_outlasts_a_restart(tmp_path: Path, postgres: PostgresServer) -> N
         assert last_json(checked)["wrong"] == []
 
 
+async def test_a_restored_backup_buys_nothing_again(site: Site) -> None:
+    """The backup is older than the orders: after `check --restored` they are looked up, found and adopted."""
+    write_orders(site.folder, 20)
+    assert site("bulk", "plan", "orders.csv", "--ledger", site.url()).returncode == 0
+    backup = f"b{uuid4().hex[:10]}"
+    before, _, name = site.database.rpartition("/")
+    await sql(f"{before}/postgres", f"CREATE DATABASE {backup} TEMPLATE {name}")
+    assert site("bulk", "resume", "--ledger", site.url(), "--rate", "none").returncode == 0
+    restored = Site(site.folder, f"{before}/{backup}", site.vendor)
+    done = restored("ledger", "check", "--ledger", restored.database, "--restored", "--json")
+    assert (done.returncode, last_json(done)["jobs"][0]["behind"]) == (0, True)
+    again = restored("bulk", "resume", "--ledger", restored.url(), "--rate", "none", "--settle", "1", "--json")
+    assert (again.returncode, last_json(again)["issued"]) == (0, 20), again.stderr
+    assert site.sent == 20
+    checked = last_json(restored("ledger", "check", "--ledger", restored.database, "--json"))
+    assert (checked["jobs"][0]["behind"], checked["wrong"], checked["warnings"]) == (False, [], [])
+
+
+def test_a_purged_job_cannot_be_bought_again(site: Site) -> None:
+    """Neither under its name, nor by whoever looks at it."""
+    write_values(site.folder, ("A", 500), ("B", 250))
+    ran = ("bulk", "run", "orders.csv", "--ledger", site.url(), "--rate", "none")
+    assert site(*ran).returncode == 0
+    assert site("ledger", "purge", "--ledger", site.url(), "--yes").returncode == 0
+    assert site(*ran).returncode == 2
+    assert site.sent == 2
+    refused(site("bulk", "status", "--ledger", site.url()), "was purged")
+
+
 def test_another_accounts_job_is_refused(site: Site) -> None:
     """Its orders are not there, so every one would be bought again."""
     write_values(site.folder, ("A", 500), ("B", 250))
