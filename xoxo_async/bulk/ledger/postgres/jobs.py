@@ -13,6 +13,7 @@ from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_repeated
+from xoxo_async.postgres.purging import PURGED_AT
 
 __all__ = [
     "UNKNOWN_ACCOUNT",
@@ -128,8 +129,17 @@ async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:
     Args:
         connection: To read with.
         name: The job's.
+
+    Raises:
+        LedgerError: When it was purged: its lines are no orders any more.
     """
-    return _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+    job = _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+    if job is not None and PURGED_AT in job.facts:
+        raise LedgerError(
+            f"the job {name!r} was purged ({job.facts[PURGED_AT][:10]}): its poNumbers stay taken, so a new job needs"
+            " another name"
+        )
+    return job
 
 
 async def reread(connection: DatabaseConnection, job: JobRow) -> JobRow:
@@ -157,7 +167,7 @@ async def only_job(connection: DatabaseConnection) -> JobRow | None:
     Raises:
         LedgerError: When there are several; it names some.
     """
-    jobs = await connection.fetch(f"{_JOBS} ORDER BY j.id LIMIT {_NAMED + 1}")
+    jobs = await connection.fetch(f"{_JOBS} WHERE NOT j.facts ? '{PURGED_AT}' ORDER BY j.id LIMIT {_NAMED + 1}")
     if len(jobs) > 1:
         names = ", ".join(str(job["name"]) for job in jobs[:_NAMED])
         more = " and others" if len(jobs) > _NAMED else ""

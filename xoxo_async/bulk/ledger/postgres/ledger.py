@@ -125,9 +125,9 @@ class PostgresLedger:
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
+        """The job this ledger holds; before its first plan the one that was asked for, None without one."""
         job = None if self._work is None else self._work.job
-        return job.name if job is not None and job.is_planned else None
+        return job.name if job is not None and job.is_planned else self._wanted
 
     @property
     def identity(self) -> Identity | None:
