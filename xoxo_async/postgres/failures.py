@@ -90,8 +90,7 @@ def is_repeated(error: BaseException) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the same statement may succeed when it is repeated at once: two transactions were in each other's
-    way.
+    """Return whether a statement failed since two transactions were in each other's way: it may be repeated at once.
 
     Args:
         error: One of `FOREIGN`.

@@ -1,8 +1,10 @@
 """Write the facts that callers state: nearly always in one statement, rarely in a transaction that locks the lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.ledger.bookkeeping import doubt_answers
 from xoxo_async.bulk.ledger.dealing import Claim, Dealing

@@ -64,32 +64,6 @@ async def test_what_is_kept_is_what_is_there(database: str) -> None:
         job = (await job_of(database)).id
         counts = await count(connection, job)
         alone_now = sum(group.orders for group in await count_orders(connection, job) if group.single)
-        assert counts.charged == {"INR": Decimal("21.0")}
-
-
-async def test_what_is_kept_is_what_is_there(database: str) -> None:
-    """Counts, charges and budget of a job with orders of every kind."""
-    async with opened(database) as ledger, opened(database) as other, connected(database) as connection:
-        await ledger.plan(
-            "march", each([*alone(*range(6)), *packable(10, 11, 12), line(40)]), PlanTerms(facts={CURRENCY: "INR"})
-        )
-        first, second, third, *rest = await ledger.claim(5)
-        await other.record(
-            [
-                fact(first, Evidence.ANSWERED_PLACED, charged=90),
-                fact(second, Evidence.ANSWERED_PLACED, charged=70, currency="USD"),
-                fact(third, Evidence.REFUSED_NO_ORDER),
-            ]
-        )
-        await ledger.record([fact(one, Evidence.OUTCOME_LOST) for one in rest])
-        await lost(other, 5)
-        job = (await job_of(database)).id
-        counts = await count(connection, job)
-        kept = {
-            (group.state, group.delivery, group.single): group.orders
-            for group in await count_orders(connection, job)
-            if group.single
-        }
         assert counts.charged == {"INR": 90, "USD": 70}
         assert counts.rows == alone_now + 3
         assert counts.orders == counts.rows - 2
