@@ -154,6 +154,11 @@ class PostgresLedger:
         return self.copied
 
     @property
+    def worker(self) -> int | None:
+        """The number of this opening among the workers; another one after its lease was lost. None if it only reads."""
+        return None if self._work is None or self._work.lease is None else self._work.worker
+
+    @property
     def holder(self) -> int | None:
         """None: many processes may work at once."""
         return None
