@@ -12,6 +12,7 @@ import xoxo_async
 from xoxo_async.cli import exits
 from xoxo_async.cli.account import balance
 from xoxo_async.cli.bulk.export import export
+from xoxo_async.cli.bulk.pause import pause
 from xoxo_async.cli.bulk.plan import plan
 from xoxo_async.cli.bulk.rebind import rebind
 from xoxo_async.cli.bulk.resolve import resolve
@@ -80,7 +81,7 @@ def bulk() -> None:
     """
 
 
-for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, rebind):
+for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, pause, rebind):
     bulk.add_command(_bulk_command)
 for _group in (bulk, ledger, token, catalog, order, points, links):
     xoxo.add_command(_group)

@@ -4,7 +4,10 @@ from typing import Final, NamedTuple
 
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["FinishedJob", "Found", "find_finished", "purge_job"]
+__all__ = ["PURGED_AT", "FinishedJob", "Found", "find_finished", "purge_job"]
+
+PURGED_AT: Final = "purged_at"
+"""The fact of a purged job: when it was purged."""
 
 _FIND: Final = """
 SELECT job.id, job.name, job.lines,
