@@ -3,7 +3,7 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
@@ -18,7 +18,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacer, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.account.service import AccountService
 from xoxo_async.services.catalog.service import CatalogService
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from aiohttp import ClientSession
+
+    from xoxo_async.allowance import Allowance
 
 __all__ = ["XoxoClient"]
 
@@ -69,6 +71,8 @@ class XoxoClient:
         trust_env: Use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given. Calls to this machine use
             no proxy.
         app: Your application's name for the user agent, for example `my-shop/1.2`.
+        allowance: A store from `xoxo_async.allowance`. All processes with this store, the same address and the same
+            account then share one allowance and its penalties. Give them all the account's whole `rate_limits`.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -96,6 +100,7 @@ class XoxoClient:
         ssl: "SSLContext | None" = None,
         trust_env: bool = False,
         app: str = "",
+        allowance: "Allowance | None" = None,
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
@@ -109,7 +114,16 @@ class XoxoClient:
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
         # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
         # for each account is safe for the first two.
-        pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
+        limits = rate_limits or RateLimits()
+        pacer: Pacing = Pacer.shared(self._base_url, credentials, limits)
+        self._leave: Callable[[], Awaitable[None]] | None = None
+        if allowance is not None:
+            from xoxo_async.allowance.pacer import SharedPacer  # noqa: PLC0415 - only for those who share
+
+            pacer = SharedPacer(
+                allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=tuple(hooks)
+            )
+            self._leave = pacer.aclose
         self._max_connections: Final = max_connections
         self._hooks: Final = tuple(hooks)
         http = Http(
@@ -152,6 +166,7 @@ class XoxoClient:
         max_connections: int = 256,
         hooks: Sequence[Hook] = (),
         app: str = "",
+        allowance: "Allowance | None" = None,
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
@@ -163,6 +178,9 @@ class XoxoClient:
         `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
         the system's. With `XOXO_TRUST_ENV=1` the client uses `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
 
+        `XOXO_SHARED` is the address of a store in which all processes of the account share one allowance:
+        `postgresql://…`, `redis://…` or `file:/path`.
+
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
             timeouts: As for the client.
@@ -171,6 +189,7 @@ class XoxoClient:
             max_connections: As for the client.
             hooks: As for the client.
             app: As for the client.
+            allowance: The store, instead of `XOXO_SHARED`.
 
         Returns:
             The client.
@@ -193,6 +212,7 @@ class XoxoClient:
             ssl=network.ssl,
             trust_env=network.trust_env,
             app=app,
+            allowance=allowance if allowance is not None else allowance_from(environment),
         )
 
     @property
@@ -244,7 +264,11 @@ class XoxoClient:
         Where a renewal of a rotating pair is under way, `aclose()` first waits for it, for as long as a token request
         may take, because the pair would be lost.
         """
-        await self._session.aclose()
+        try:
+            await self._session.aclose()
+        finally:
+            if self._leave is not None:
+                await self._leave()
 
     async def __aenter__(self) -> Self:
         return self
@@ -274,6 +298,25 @@ def _report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
         # Without a hook that logs, this is the only trace of an order that may have spent money.
         _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
+
+
+def allowance_from(environment: Environment) -> "Allowance | None":
+    """Return the store that `XOXO_SHARED` names, None where it names none.
+
+    Args:
+        environment: The `XOXO_*` settings.
+
+    Raises:
+        ConfigError: The address is wrong, or an extra is missing. The message names the variable.
+    """
+    if not environment.shared:
+        return None
+    from xoxo_async.allowance.opening import open_allowance  # noqa: PLC0415 - only for those who share
+
+    try:
+        return open_allowance(environment.shared)
+    except ConfigError as error:
+        raise ConfigError(f"XOXO_SHARED: {error.message}") from None
 
 
 def credentials_from(environment: Environment) -> TokenProvider:

@@ -31,6 +31,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""
     ca_file: str = ""
     trust_env: str = ""
+    shared: str = ""
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
@@ -77,7 +78,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         """Read the `XOXO_*` variables.
 
         They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE`,
-        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE` and `_TRUST_ENV`.
+        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE`, `_TRUST_ENV` and `_SHARED`.
 
         Args:
             variables: The variables; the process environment by default.
