@@ -6,8 +6,9 @@ import msgspec
 
 __all__ = ["LATE_S", "MEMBER_S", "SPAN_S", "Allowance", "AwayError", "Grant"]
 
-SPAN_S: Final = 0.25
-"""The time that the slots of one grant cover at most. A process that dies takes so much of the allowance with it."""
+SPAN_S: Final = 0.1
+"""The time that the slots of one grant cover at most. A process that dies takes so much of the allowance with it, and a
+caller of another process waits so long at most for it. There are ten grants a second, however many processes share."""
 
 LATE_S: Final = 0.25
 """A slot that is later than this is not used any more, and a lane that is further behind than this starts again now.

@@ -1,6 +1,7 @@
 """`allowance.share`: four processes at one store, in a loop whose time is virtual."""
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import AsyncIterator, Callable
@@ -486,7 +487,7 @@ def test_the_answer_of_a_process_that_stood_still_is_not_used() -> None:
             slots = await asyncio.gather(*(one.share.slot(one.lane, None) for _ in range(25)))
             assert min(slots) >= woke
             assert not one.share.away
-            gaps = [later - earlier for earlier, later in zip(slots, slots[1:], strict=False)]
+            gaps = [later - earlier for earlier, later in itertools.pairwise(slots)]
             assert min(gaps) > 0.009
 
     run_virtually(work)
