@@ -172,7 +172,8 @@ class FileAllowance:
             # All room is taken now: a disk that is full later must not stop what works.
             os.pwrite(descriptor, _HEAD.pack(_MAGIC, 0, 0, 0).ljust(_AREA, b"\0") * 2, 0)
             return _State(), 0
-        if len(content) > _SIZE or not any(content.startswith(mark) for mark in (_MAGIC, bytes(len(_MAGIC)))):
+        # A crash of the machine may leave zeros.
+        if len(content) > _SIZE or not (content.startswith(_MAGIC) or not content.strip(b"\0")):
             raise ConfigError(f"the file {self._path} is not an allowance: give another path")
         found = [area for start in (0, _AREA) if (area := _area(content[start : start + _AREA])) is not None]
         number, state = max(found, key=lambda area: area[0], default=(0, _State()))
@@ -186,7 +187,7 @@ class FileAllowance:
             body = _encode(state)
         if len(body) > _AREA - _HEAD.size:
             raise ConfigError(f"the allowance {self._path} is full: too many accounts or processes share it")
-        head = _HEAD.pack(_MAGIC, number + 1, len(body), zlib.crc32(body))
+        head = _HEAD.pack(_MAGIC, number + 1, len(body), _checksum(number + 1, body))
         os.pwrite(descriptor, head + body, _AREA * ((number + 1) % 2))
 
     def _failure(self, error: OSError | ValueError) -> Exception:
@@ -202,12 +203,17 @@ def _area(content: bytes) -> tuple[int, _State] | None:
         return None
     magic, number, length, checksum = _HEAD.unpack_from(content)
     body = content[_HEAD.size : _HEAD.size + length]
-    if magic != _MAGIC or not length or len(body) != length or zlib.crc32(body) != checksum:
+    if magic != _MAGIC or not length or len(body) != length or _checksum(number, body) != checksum:
         return None
     try:
         return number, _decode(body)
     except msgspec.MsgspecError:
         return None
+
+
+def _checksum(number: int, body: bytes) -> int:
+    """Return a checksum of the number too: a new one before old contents would make them the newest."""
+    return zlib.crc32(body, number & 0xFFFFFFFF)
 
 
 def _forget_old(state: _State, now: float) -> None:

@@ -48,6 +48,10 @@ return 1
 """
 _PASSING: Final = ("LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "OOM", "NOREPLICAS")
 """How the answers of a server begin that is starting, in a fail-over, or full."""
+_PASSING_ERRORS: Final = frozenset(
+    {"ReadOnlyError", "MasterDownError", "ClusterDownError", "TryAgainError", "OutOfMemoryError"}
+)
+"""The classes that redis-py makes of some of these answers, without their first word."""
 
 
 class RedisAllowance:
@@ -139,7 +143,7 @@ class RedisAllowance:
             raise ConfigError(f"{self._name} refuses the user or the password ({type(error).__name__})") from None
         except exceptions.ResponseError as error:
             said = str(error)
-            if said.startswith(_PASSING) or isinstance(error, exceptions.ReadOnlyError):
+            if said.startswith(_PASSING) or type(error).__name__ in _PASSING_ERRORS:
                 raise AwayError(f"{self._name} refused: {said[:80]}") from None
             raise ConfigError(f"{self._name} refuses the allowance's script: {said[:80]}") from None
         except exceptions.InvalidResponse:
@@ -153,8 +157,17 @@ def _name_of(url: str) -> str:
     try:
         parts = urlsplit(url)
         host = parts.netloc.rpartition("@")[2]
+        number = parts.port  # raises where it is none
     except ValueError:
-        parts, host = urlsplit(""), ""
-    if parts.scheme not in ("redis", "rediss") or not host:
-        raise ConfigError("the address of the allowance must be a URL such as redis://host:6379/0")
+        raise ConfigError(_WRONG) from None
+    database = parts.path.strip("/")
+    if parts.scheme not in ("redis", "rediss") or not parts.hostname or number == 0 or not _is_database(database):
+        raise ConfigError(_WRONG)
     return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _is_database(text: str) -> bool:
+    return not text or (text.isascii() and text.isdigit())
+
+
+_WRONG: Final = "the address of the allowance must be a URL such as redis://user:password@host:6379/0"
