@@ -208,24 +208,32 @@ def unshared(server: LimitedServer, per_minute: float, *, seconds: float) -> Row
     return Row(f"no store: 4 web, {per_minute}/min, penalties of 3 s", {"refused": refused})
 
 
-def measure(stores: dict[str, str], *, quick: bool = False) -> list[Row]:
-    """Run all cases.
+CASES: Final = ("unshared", "casualties-600", "casualties-6000", "web", "mixed")
+
+
+def measure(stores: dict[str, str], *, quick: bool = False, cases: Sequence[str] = CASES) -> list[Row]:
+    """Run the cases, one after the other.
 
     Args:
         stores: The addresses of the stores, by their labels.
         quick: A few seconds for each case, so no full window.
+        cases: Which of `CASES`.
     """
     long_s, stopped_s, short_s = (12.0, 3.0, 6.0) if quick else (65.0, 12.0, 62.0)
     rows: list[Row] = []
     with limited_server() as server:
-        rows.append(unshared(server, 6000, seconds=short_s / 3))
+        if "unshared" in cases:
+            rows.append(unshared(server, 6000, seconds=short_s / 3))
         for label, address in stores.items():
             rows += [
                 with_casualties(server, address, per_minute, seconds=long_s, stopped_s=stopped_s, label=label)
                 for per_minute in (600, 6000)
+                if f"casualties-{per_minute}" in cases
             ]
-            rows.append(sharing(server, address, 6000, ("web",) * 4, seconds=short_s, label=label))
-            rows.append(sharing(server, address, 600, ("web", "web", "bulk", "bulk"), seconds=short_s, label=label))
+            if "web" in cases:
+                rows.append(sharing(server, address, 6000, ("web",) * 4, seconds=short_s, label=label))
+            if "mixed" in cases:
+                rows.append(sharing(server, address, 600, ("web", "web", "bulk", "bulk"), seconds=short_s, label=label))
     return rows
 
 
@@ -246,10 +254,12 @@ def main() -> int:
     parser.add_argument("--store", action="append", default=[], help="an address, as XOXO_SHARED; a file by default")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--quick", action="store_true", help="a few seconds for each case, so no full window")
+    parser.add_argument("--case", action="append", choices=CASES, help="run this case; all by default")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-allowance-") as folder:
         addresses = arguments.store or [f"file:{folder}/allowance"]
-        rows = measure({address.partition(":")[0]: address for address in addresses}, quick=arguments.quick)
+        stores = {address.partition(":")[0]: address for address in addresses}
+        rows = measure(stores, quick=arguments.quick, cases=arguments.case or CASES)
     whole = {"bench": "cluster_allowance", "rows": [{"case": row.case, **row.measures} for row in rows]}
     print(json.dumps(whole) if arguments.json else shown(rows))
     return 0
