@@ -61,7 +61,9 @@ def run(code: str, *flags: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["xoxo_async", "xoxo_async.bulk", "xoxo_async.sandbox", "xoxo_async.errors"])
+@pytest.mark.parametrize(
+    "name", ["xoxo_async", "xoxo_async.allowance", "xoxo_async.bulk", "xoxo_async.sandbox", "xoxo_async.errors"]
+)
 def test_public_names_are_there_and_sorted(name: str) -> None:
     """`__all__` is what there is, in order."""
     module = importlib.import_module(name)
@@ -73,6 +75,7 @@ def test_importing_the_client_imports_no_extras() -> None:
     """The sandbox, the command, drivers and extras stay out until asked for."""
     loaded = run("import sys, xoxo_async; print('\\n'.join(sys.modules))").split()
     heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
+    heavy |= {"xoxo_async.allowance", "asyncpg", "redis"}
     assert heavy & set(loaded) == set()
 
 

@@ -47,7 +47,7 @@ def pacer_on(
     )
 
 
-def test_an_account_has_one_key_and_no_secret_in_it() -> None:
+def test_an_accounts_key_holds_no_secret() -> None:
     """The address and the account make the key; the token cannot be read from it."""
     key = account_key(BASE, StaticToken("very-secret"))
     assert key == account_key(BASE, StaticToken("very-secret"))
@@ -91,7 +91,7 @@ def test_a_closed_client_has_no_slots() -> None:
     virtually(work)
 
 
-def test_an_operation_without_a_limit_asks_now_and_then() -> None:
+def test_without_a_limit_it_asks_at_times() -> None:
     """A hundred calls within a quarter of a second ask once. A penalty of another process is waited for."""
 
     async def work() -> None:
@@ -116,7 +116,7 @@ def test_an_operation_without_a_limit_asks_now_and_then() -> None:
     virtually(work)
 
 
-def test_a_penalty_is_kept_here_and_told_to_the_others() -> None:
+def test_a_penalty_is_kept_and_told() -> None:
     """What `Pacer` says of a penalty, this pacer says too; the store has it."""
 
     async def work() -> None:
