@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from tests.integration.test_pacing import Reply, Server, serving
+from tests.integration.raw_server import Reply, Server, serving
 from tests.redis_server import RedisServer
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, Timeouts, XoxoClient, errors
 from xoxo_async.allowance import FileAllowance, PostgresAllowance

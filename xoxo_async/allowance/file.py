@@ -78,7 +78,7 @@ class FileAllowance:
         ```python
         from xoxo_async.allowance import FileAllowance
 
-        xoxo = XoxoClient.from_env(allowance=FileAllowance("/tmp/shop-allowance"))
+        xoxo = XoxoClient.from_env(allowance=FileAllowance("/run/shop/allowance"))
         ```
     """
 

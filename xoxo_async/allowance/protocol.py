@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-__all__ = ["LATE_S", "MEMBER_S", "SPAN_S", "Allowance", "AwayError", "Grant"]
+__all__ = ["LATE_S", "MEMBER_S", "SPAN_S", "Allowance", "AwayError", "Grant", "checked"]
 
 SPAN_S: Final = 0.1
 """The time that the slots of one grant cover at most. A process that dies takes so much of the allowance with it, and a
@@ -16,6 +16,9 @@ Both together stay below the 0.6 s that the pacer leaves free in each minute, so
 
 MEMBER_S: Final = 60.0
 """A process counts as a member for so long after its last call. It is the vendor's window."""
+
+
+_LONGEST_S: Final = 30 * 24 * 3600.0
 
 
 class Grant(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,3 +91,24 @@ class Allowance(Protocol):
             ConfigError: A person has to act.
         """
         ...
+
+
+def checked(grant: Grant, count: int) -> Grant:
+    """Return a grant, or raise `AwayError` for one that no store can mean: it would be a burst, or never come.
+
+    Args:
+        grant: What the store answered.
+        count: How many slots were asked for.
+
+    Raises:
+        AwayError: The answer is impossible.
+    """
+    right = (
+        0 <= grant.count <= count
+        and -2 * LATE_S <= grant.first_s <= _LONGEST_S
+        and 0 <= grant.held_s <= _LONGEST_S
+        and grant.members >= 0
+    )
+    if not right:
+        raise AwayError("it gave an impossible answer")
+    return grant

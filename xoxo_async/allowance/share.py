@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from xoxo_async.allowance.lane import FRESH_S, Caller, Lane
-from xoxo_async.allowance.protocol import LATE_S, Allowance, AwayError, Grant
+from xoxo_async.allowance.protocol import Allowance, AwayError, Grant, checked
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AllowanceAway, AllowanceBack, Event, Hook, LoggingHook, notify
 from xoxo_async.pacing import Pacer, too_late
@@ -32,7 +32,6 @@ _RETURN_S: Final = 4.0
 """After it has found the store again, a process takes no more than its own part for so long: longer than the others may
 need to find it, `_FIRST_S` and `_PROBE_S`."""
 _FAILURES: Final = 2
-_LONGEST_S: Final = 30 * 24 * 3600.0
 
 
 class Share:
@@ -144,7 +143,9 @@ class Share:
 
     async def close(self) -> None:
         """Tell the store of the last penalties, and close it."""
-        if self._passing_on is not None and not self._passing_on.done():
+        if self._owed:
+            self._pass_on()
+        if self._passing_on is not None:
             await asyncio.wait([self._passing_on], timeout=2 * _SLOW_S)
         for lane in self._lanes.values():
             if lane.timer is not None:
@@ -242,7 +243,7 @@ class Share:
                     count=count,
                     within_s=within_s,
                 )
-            return _checked(grant, count)
+            return checked(grant, count)
         except ConfigError:
             raise
         except TimeoutError:
@@ -302,8 +303,12 @@ class Share:
     # Penalties for the others.
 
     def _pass_on(self) -> None:
-        if not self.away and (self._passing_on is None or self._passing_on.done()):
+        if not self.away and self._passing_on is None:
             self._passing_on = asyncio.get_running_loop().create_task(self._send_owed())
+            self._passing_on.add_done_callback(self._passed_on)
+
+    def _passed_on(self, _task: "asyncio.Task[None]") -> None:
+        self._passing_on = None  # a finished task keeps its loop, and shares are kept by their loop
 
     async def _send_owed(self) -> None:
         """Tell the store of the penalties that it does not know. What fails is sent again with the next answer."""
@@ -375,19 +380,6 @@ class Share:
         for lane in self._lanes.values():
             lane.come_back(until)
             self._serve(lane)
-
-
-def _checked(grant: Grant, count: int) -> Grant:
-    """Return a grant, or raise `AwayError` for one that no store can mean: it would be a burst, or never come."""
-    right = (
-        0 <= grant.count <= count
-        and -2 * LATE_S <= grant.first_s <= _LONGEST_S
-        and 0 <= grant.held_s <= _LONGEST_S
-        and grant.members >= 0
-    )
-    if not right:
-        raise AwayError("it gave an impossible answer")
-    return grant
 
 
 def _say(hooks: Sequence[Hook], event: Event, words: str) -> None:

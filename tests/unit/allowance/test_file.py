@@ -109,7 +109,7 @@ def spoil_newest_head(content: bytearray) -> None:
     content[newest + 16 : newest + 24] = b"\xff" * 8
 
 
-async def test_a_write_that_was_cut_off_loses_only_itself(path: Path) -> None:
+async def test_a_write_cut_off_loses_only_itself(path: Path) -> None:
     """What was written before it stands: the next slot is the one of the grant that nobody received."""
     store = FileAllowance(path)
     for spoil in (spoil_newest, spoil_newest_head):
@@ -137,7 +137,7 @@ async def test_a_write_that_ends_at_any_byte(path: Path, at: int) -> None:
     assert min(abs(first_s - 20), abs(first_s - 30)) < 1
 
 
-async def test_after_a_restart_of_the_machine_it_begins_anew(path: Path) -> None:
+async def test_a_restarted_machine_begins_anew(path: Path) -> None:
     """The clock counts from the start of the machine. A file that is ahead of it is of an earlier start."""
     now = [50_000.0]
     store = FileAllowance(path, clock=lambda: now[0])
@@ -148,7 +148,7 @@ async def test_after_a_restart_of_the_machine_it_begins_anew(path: Path) -> None
     assert (grant.first_s, grant.held_s, grant.members) == (0, 0, 1)
 
 
-async def test_who_has_not_asked_for_a_minute_is_no_member(path: Path) -> None:
+async def test_who_is_gone_is_no_member(path: Path) -> None:
     """Processes that are gone are not counted, and at last not kept."""
     now = [1000.0]
     store = FileAllowance(path, clock=lambda: now[0])
@@ -191,7 +191,7 @@ async def test_a_lock_that_is_held_ends_the_wait(path: Path) -> None:
     assert (await take(store)).count == 1
 
 
-async def test_a_short_lock_is_waited_for_without_blocking_the_loop(path: Path) -> None:
+async def test_a_short_lock_blocks_no_loop(path: Path) -> None:
     """The loop serves others while a file is locked."""
     store = FileAllowance(path)
     await take(store)
@@ -202,7 +202,7 @@ async def test_a_short_lock_is_waited_for_without_blocking_the_loop(path: Path) 
 
 
 @pytest.mark.parametrize("when", ["first", "later"])
-async def test_a_full_disk_is_no_fault_of_the_setting(path: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_no_wrong_setting(path: Path, when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without room the store is away, and the processes go on alone; with room again it works."""
     store = FileAllowance(path)
     if when == "later":
@@ -269,7 +269,7 @@ async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="root can become another user")
-async def test_another_users_file_is_an_error_that_names_it(tmp_path: Path) -> None:
+async def test_another_users_file_is_named(tmp_path: Path) -> None:
     """The nightly run of root made the file; the web server's user cannot use it, and is told so."""
     tmp_path.chmod(0o777)
     for parent in tmp_path.parents:

@@ -92,7 +92,7 @@ def test_a_bulk_run_has_slots_granted_ahead(loop: asyncio.AbstractEventLoop) -> 
     assert lane.wanted(lane.last + LATE_S + 1) == 0
 
 
-def test_late_slots_and_those_within_a_penalty_are_dropped(loop: asyncio.AbstractEventLoop) -> None:
+def test_late_and_penalised_slots_are_dropped(loop: asyncio.AbstractEventLoop) -> None:
     """A slot is used up to a quarter of a second late. A penalty ends all that lie within it."""
     lane = lane_with(loop, 3)
     lane.granted(100.0, 3)
@@ -120,7 +120,7 @@ def test_deadlines_are_judged_by_what_is_known(loop: asyncio.AbstractEventLoop) 
     assert lane.within(100.0) == math.inf
 
 
-def test_the_bound_of_a_grant_is_the_latest_deadline(loop: asyncio.AbstractEventLoop) -> None:
+def test_the_latest_deadline_bounds_a_grant(loop: asyncio.AbstractEventLoop) -> None:
     """The store need not grant what no caller can use."""
     lane = Lane("placeOrder", 1.0)
     lane.enter(caller(loop, 104.0))
@@ -130,7 +130,7 @@ def test_the_bound_of_a_grant_is_the_latest_deadline(loop: asyncio.AbstractEvent
     assert lane.within(500.0) == math.inf
 
 
-def test_a_slot_that_was_granted_long_ago_needs_a_look(loop: asyncio.AbstractEventLoop) -> None:
+def test_an_old_slot_needs_a_look(loop: asyncio.AbstractEventLoop) -> None:
     """Shortly before a slot is used, the store is asked for penalties, unless it has just answered."""
     lane = lane_with(loop, 1, 6.0)
     lane.granted(105.0, 1)
@@ -144,7 +144,7 @@ def test_a_slot_that_was_granted_long_ago_needs_a_look(loop: asyncio.AbstractEve
     assert lane.must_look(late, 0), "an answer that was new when the slot was due is old by now"
 
 
-def test_a_part_of_the_rate_is_whole_calls_a_minute(loop: asyncio.AbstractEventLoop) -> None:
+def test_a_part_is_whole_calls_a_minute(loop: asyncio.AbstractEventLoop) -> None:
     """Without the store, the parts of all processes add up to no more than the limit in any minute."""
     for per_minute, members in ((100, 8), (600, 4), (6000, 7), (10, 3)):
         lane = Lane("placeOrder", 60.6 / per_minute)
@@ -157,7 +157,7 @@ def test_a_part_of_the_rate_is_whole_calls_a_minute(loop: asyncio.AbstractEventL
     assert lane.spacing == pytest.approx(4 * 60.6)
 
 
-def test_going_alone_begins_after_the_grants_of_the_others(loop: asyncio.AbstractEventLoop) -> None:
+def test_going_alone_begins_after_others_grants(loop: asyncio.AbstractEventLoop) -> None:
     """The last grants of the other processes follow this one's, so its own slots begin after them."""
     lane = lane_with(loop, 40)
     lane.granted(100.0, 10)
@@ -172,7 +172,7 @@ def test_going_alone_begins_after_the_grants_of_the_others(loop: asyncio.Abstrac
     assert lane.last - first == pytest.approx(lane.spacing)
 
 
-def test_coming_back_keeps_to_the_own_part_at_first(loop: asyncio.AbstractEventLoop) -> None:
+def test_coming_back_keeps_to_the_own_part(loop: asyncio.AbstractEventLoop) -> None:
     """Others may not have found the store again, so a process takes no more than its part for a while."""
     lane = lane_with(loop, 1000)
     lane.go_alone(4, 100.0)

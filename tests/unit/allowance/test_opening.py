@@ -33,7 +33,7 @@ def test_each_scheme_opens_its_store(address: str, shown: str) -> None:
         "postgresql://shop:se/cret:x@db/shop", "mysql://root:secret@db/x", "redis://[secret",
     ],
 )  # fmt: skip
-def test_a_wrong_address_is_an_error_without_its_password(address: str) -> None:
+def test_a_wrong_address_shows_no_password(address: str) -> None:
     """The message says what is wrong, and repeats nothing that may be a password."""
     with pytest.raises(ConfigError) as caught:
         open_allowance(address)

@@ -78,7 +78,7 @@ async def test_a_connection_that_breaks_is_opened_again(database: str) -> None:
     await store.aclose()
 
 
-async def test_grants_do_not_wait_for_the_disk_and_penalties_do(database: str) -> None:
+async def test_only_penalties_wait_for_the_disk(database: str) -> None:
     """A grant is written with `synchronous_commit` off, a penalty with the user's own setting."""
     store = PostgresAllowance(database)
     await take(store)

@@ -109,7 +109,7 @@ async def test_a_slot_just_missed_is_still_given(make: MakeStore, account: str) 
     assert -LATE_S <= late.first_s < -0.02
 
 
-async def test_a_slot_that_comes_too_late_is_not_taken(make: MakeStore, account: str) -> None:
+async def test_a_slot_too_late_is_not_taken(make: MakeStore, account: str) -> None:
     """Where the first slot would come after the bound, none is taken, and the answer says when it would come."""
     store = make()
     await take(store, account, 5)

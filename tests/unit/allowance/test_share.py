@@ -181,7 +181,7 @@ def test_a_penalty_reaches_all_processes() -> None:
     run_virtually(work)
 
 
-def test_a_distant_slot_is_checked_before_it_is_used() -> None:
+def test_a_distant_slot_is_checked_before_use() -> None:
     """A slot was granted seconds ago, and another process has met a penalty since: the call is not sent."""
 
     async def work() -> None:
@@ -201,7 +201,7 @@ def test_a_distant_slot_is_checked_before_it_is_used() -> None:
     run_virtually(work)
 
 
-def test_a_cancelled_caller_gives_its_slot_to_the_next() -> None:
+def test_a_cancelled_callers_slot_is_the_nexts() -> None:
     """Of two callers the first gives up; the second one gets its slot, and none is lost."""
 
     async def work() -> None:
@@ -220,7 +220,7 @@ def test_a_cancelled_caller_gives_its_slot_to_the_next() -> None:
     run_virtually(work)
 
 
-def test_a_caller_that_is_cancelled_with_its_slot_in_hand_gives_it_back() -> None:
+def test_a_slot_in_hand_is_given_back() -> None:
     """The cancellation comes in the moment between the grant and the caller's next step."""
 
     async def work() -> None:
@@ -250,7 +250,7 @@ def test_a_caller_that_is_cancelled_with_its_slot_in_hand_gives_it_back() -> Non
     run_virtually(work)
 
 
-def test_too_late_a_slot_is_refused_and_not_taken() -> None:
+def test_too_late_a_slot_is_not_taken() -> None:
     """Calls whose slots come after their deadlines fail as soon as that is known, and take nothing from the others."""
 
     async def work() -> None:
@@ -346,15 +346,13 @@ def breaks(store: MemoryAllowance) -> None:
 
 @pytest.mark.parametrize("hit", [fails, lies])
 @pytest.mark.parametrize("per_minute", [600, 6000])
-def test_without_the_store_each_goes_on_with_its_part(
-    per_minute: float, hit: Callable[[MemoryAllowance], None]
-) -> None:
+def test_an_outage_leaves_each_its_part(per_minute: float, hit: Callable[[MemoryAllowance], None]) -> None:
     """The store fails: each process says so once, uses its part of the rate, and comes back without a burst."""
     outage(per_minute, 60, hit)
 
 
 @pytest.mark.parametrize("hit", [hangs, breaks])
-def test_without_an_answer_each_goes_on_with_its_part(hit: Callable[[MemoryAllowance], None]) -> None:
+def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None]) -> None:
     """A store that hangs, or raises what it should not, is as one that is down."""
     outage(600, 60, hit)
 
@@ -378,7 +376,7 @@ def test_a_store_that_was_never_reached(caplog: pytest.LogCaptureFixture) -> Non
     assert "nobody knows how many" in said[0]
 
 
-def test_a_wrong_setting_is_raised_to_the_first_callers() -> None:
+def test_a_wrong_setting_is_raised_to_callers() -> None:
     """A store that a person has to put right raises its error to each caller, and sends nobody on alone."""
 
     async def work() -> None:
@@ -415,7 +413,7 @@ def test_one_failure_is_asked_again() -> None:
     run_virtually(work)
 
 
-def test_a_penalty_of_an_outage_is_passed_on_after_it() -> None:
+def test_a_penalty_is_passed_on_after_an_outage() -> None:
     """A process meets a penalty while the store is away: the others learn of it when the store is back."""
 
     async def work() -> None:
@@ -466,7 +464,7 @@ def test_one_penalty_is_told_once() -> None:
     run_virtually(work)
 
 
-def test_the_answer_of_a_process_that_stood_still_is_not_used() -> None:
+def test_an_answer_read_too_late_is_dropped() -> None:
     """A process is stopped while it asks. When it wakes up, the slots that it was given have passed."""
 
     async def work() -> None:
