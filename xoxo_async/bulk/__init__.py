@@ -1,5 +1,7 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
+from typing import TYPE_CHECKING
+
 from xoxo_async.bulk.deciding import Decision, Resolved
 from xoxo_async.bulk.events import (
     LineDoubted,
@@ -21,9 +23,15 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, Li
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.ledger.terms import Identity
+from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report, Shift
+from xoxo_async.bulk.settled import SettledLine
 from xoxo_async.bulk.shift import run_shift
+from xoxo_async.errors import LineBusyError
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 
 __all__ = [
     "Alarm",
@@ -34,15 +42,18 @@ __all__ = [
     "Exported",
     "Identity",
     "LedgerLine",
+    "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
     "MissingCodes",
+    "Once",
     "OrderLine",
     "OrdersFile",
     "Pause",
     "PenaltyMet",
     "PlanTotals",
+    "PostgresLedger",
     "ProductTotals",
     "Report",
     "Resolved",
@@ -50,6 +61,7 @@ __all__ = [
     "RunFinished",
     "RunPaused",
     "RunStarted",
+    "SettledLine",
     "Shift",
     "SqliteLedger",
     "derive_po_number",
@@ -59,3 +71,16 @@ __all__ = [
     "read_orders",
     "run_shift",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the ledger in PostgreSQL when it is asked for: its driver is an extra, and takes a while."""
+    if name != "PostgresLedger":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger  # noqa: PLC0415 - see above
+    except ImportError as error:
+        if error.name != "asyncpg":
+            raise
+        raise ImportError("PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'", name="asyncpg") from None
+    return PostgresLedger

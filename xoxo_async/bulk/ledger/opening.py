@@ -106,6 +106,6 @@ def _postgres(module: str) -> Any:
     try:
         return import_module(f"xoxo_async.bulk.ledger.postgres.{module}")
     except ImportError as error:
-        if not (error.name or "").startswith("asyncpg"):
+        if error.name != "asyncpg":
             raise
         raise ConfigError("a ledger in PostgreSQL needs asyncpg: pip install 'xoxo-async[postgres]'") from None
