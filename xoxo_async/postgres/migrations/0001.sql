@@ -211,6 +211,10 @@ DECLARE
 BEGIN
     SELECT EXISTS (SELECT FROM xoxo.worker AS w WHERE w.id = p_worker AND w.lease_until > clock_timestamp()) INTO v_alive;
     SELECT j.* INTO v_job FROM xoxo.job AS j WHERE j.id = p_job FOR NO KEY UPDATE;
+    -- After a restored backup, lines may have been sent that are planned here: they are looked up first.
+    IF v_job.generation < (SELECT m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation') THEN
+        v_job.state := 'copied';
+    END IF;
     IF v_alive AND v_job.state = 'running' THEN
         WITH back AS (
             SELECT l.id FROM xoxo.line AS l WHERE l.look = 'send' AND l.job = p_job ORDER BY l.id LIMIT p_wanted

@@ -1,12 +1,15 @@
 """Claim lines: reserve them in one trip, decide, and write the intent in another one. Recover those of dead workers."""
 
+# ruff: noqa: S608 - the only names put into SQL are this package's own
+
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest, decide_claims, state_for_all
 from xoxo_async.bulk.ledger.budget import Funds, commitment
 from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.lines import Evidence, LineState
+from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
@@ -20,7 +23,7 @@ from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import DatabaseError
 
-__all__ = ["Claiming"]
+__all__ = ["Claiming", "most_committed"]
 
 _TRIES: Final = 20
 _DEAD_AT_ONCE: Final = 100
@@ -85,7 +88,7 @@ class Claiming:
                     return
         except DatabaseError:
             # What was reserved, and perhaps armed, is not known: the next claim gives it back first.
-            self._in_doubt = True
+            self.doubt_claims()
             for request in requests:
                 request.lines, request.short = [], ""
             raise
@@ -94,14 +97,13 @@ class Claiming:
     async def _try(self, requests: Sequence[ClaimRequest]) -> bool:
         """Claim once; return whether that is the answer."""
         work, job = self._work, self._work.known_job()
-        if self._in_doubt:
-            await self._give_back_unknown()
+        await self.settle_doubt()
         for request in requests:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
         reserved = _Reserved(await work.writer.run(lambda c: c.fetch(_RESERVE, job.id, work.worker, wanted)))
         if not reserved.alive:
-            await self._register_anew()
+            await self.register_anew()
             return False
         self._note_currency(reserved.currency)
         if reserved.epoch is None:
@@ -116,17 +118,33 @@ class Claiming:
             await self._release(reserved.epoch, reserved.lines)
             return True
         try:
-            await self._arm(reserved, moves, Guard(moment.now, _most(requests, funds)))
+            await self._arm(
+                reserved,
+                moves,
+                Guard(
+                    moment.now,
+                    most_committed([(request.budget, request.lines) for request in requests], funds),
+                    running=True,
+                ),
+            )
         except RefusedWriteError as refused:
             await self._release(reserved.epoch, reserved.lines)
             if refused.why is Why.LEASE:
-                await self._register_anew()
+                await self.register_anew()
             return False
-        if work.clock.now() > moment.now + _FRESH_S:
-            # This process was stopped for so long that a hold which begins now would end too late.
-            taken = [line for request in requests for line in request.lines]
-            await self._records.write([given_back(taken)])
+        lines = [line for request in requests for line in request.lines]
+        return not await self.given_back_late(lines, moment.now)
+
+    async def given_back_late(self, lines: Sequence[LedgerLine], since: float) -> bool:
+        """Give lines back whose hold began long ago: this process was stopped. Return whether it did.
+
+        Args:
+            lines: Lines that were armed, and that no caller has yet.
+            since: When, by the ledger's clock.
+        """
+        if not lines or self._work.clock.now() <= since + _FRESH_S:
             return False
+        await self._records.write([given_back(lines)])
         return True
 
     async def _arm(self, reserved: _Reserved, moves: Sequence[Move], guard: Guard) -> None:
@@ -155,7 +173,7 @@ class Claiming:
         revs = [stored.rev for stored in lines.values()]
         await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(lines), revs))
 
-    async def _register_anew(self) -> None:
+    async def register_anew(self) -> None:
         """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
         self._work.holding.clear()
         if self._work.lease is not None:
@@ -166,12 +184,18 @@ class Claiming:
         if job is not None and currency and job.facts.get(CURRENCY) != currency:
             self._work.job = job._replace(facts=job.facts | {CURRENCY: currency})
 
-    async def _give_back_unknown(self) -> None:
+    def doubt_claims(self) -> None:
+        """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known."""
+        self._in_doubt = True
+
+    async def settle_doubt(self) -> None:
         """Give back lines of claims whose answer was lost: nobody has sent them."""
+        if not self._in_doubt:
+            return
         work = self._work
         rows = await work.writer.run(lambda c: c.fetch(_OWN, work.worker, work.holding.epochs))
         for claim in (DeadClaim(*row.values()) for row in rows):
-            found = await work.writer.run(lambda c, seqs=claim.seqs: read_stored(c, seqs))
+            found = await work.writer.run(partial(read_stored, seqs=claim.seqs))
             armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
             if armed:
                 await self._records.write([given_back(armed)])
@@ -194,7 +218,7 @@ class Claiming:
             if not dead:
                 return moved
             try:
-                moved += await work.writer.run(lambda c, dead=dead: self._doubt(c, dead))
+                moved += await work.writer.run(partial(self._doubt, dead=dead))
             except RefusedWriteError:
                 continue  # a late result, or another worker that recovers: read again
         return moved
@@ -241,12 +265,17 @@ def _reserved_only(found: Found, epoch: int) -> dict[int, Stored]:
     }
 
 
-def _most(requests: Sequence[ClaimRequest], funds: Funds) -> int | None:
-    """Return the most that may be committed before these claims, so that each of them still fits into its budget."""
+def most_committed(taken: Sequence[tuple[int | None, Sequence[LedgerLine]]], funds: Funds) -> int | None:
+    """Return the most that may be committed before lines are taken, so that each still fits; None if nothing bounds it.
+
+    Args:
+        taken: Budget and lines of each request, in order of asking.
+        funds: What was committed when they were taken.
+    """
     reserved, most = 0, None
-    for request in requests:
-        reserved += sum(commitment(line, funds.currency) for line in request.lines)
-        if request.budget is not None and request.lines:
-            left = request.budget - reserved
+    for budget, lines in taken:
+        reserved += sum(commitment(line, funds.currency) for line in lines)
+        if budget is not None and lines:
+            left = budget - reserved
             most = left if most is None else min(most, left)
     return most

@@ -13,10 +13,11 @@ from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.connections import Link
+from xoxo_async.bulk.ledger.terms import Holder
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import DatabaseError
 
-__all__ = ["LEASE_S", "DeadClaim", "Lease", "dead_claims", "fence"]
+__all__ = ["LEASE_S", "DeadClaim", "Lease", "dead_claims", "fence", "read_holders"]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -47,6 +48,12 @@ _FENCE: Final = (
 _DEAD: Final = (
     "SELECT c.epoch, c.worker, c.seqs FROM xoxo.claim AS c JOIN xoxo.worker AS w ON w.id = c.worker"
     " WHERE c.job = $1 AND w.lease_until = 'epoch' ORDER BY c.epoch LIMIT $2"
+)
+_HOLDERS: Final = (
+    "SELECT w.host, w.pid, (SELECT count(*) FROM xoxo.claim AS c, xoxo.line AS l WHERE c.worker = w.id"
+    " AND c.job = $1 AND l.id = ANY (c.seqs) AND l.state = 'sending' AND l.epoch = c.epoch)::integer AS lines,"
+    " greatest(0, extract(epoch FROM clock_timestamp() - w.lease_until) + $2)::double precision AS seen_s"
+    " FROM xoxo.worker AS w WHERE w.job = $1 AND w.lease_until > clock_timestamp() ORDER BY w.id"
 )
 _SETTLE: Final = (
     "UPDATE xoxo.job SET settler = $2, settler_until = clock_timestamp() + make_interval(secs => $3)"
@@ -87,6 +94,16 @@ async def dead_claims(connection: DatabaseConnection, job: int, limit: int) -> l
         limit: How many at most.
     """
     return [DeadClaim(*row.values()) for row in await connection.fetch(_DEAD, job, limit)]
+
+
+async def read_holders(connection: DatabaseConnection, job: int) -> list[Holder]:
+    """Return the workers of a job whose lease lasts.
+
+    Args:
+        connection: To read with.
+        job: The job.
+    """
+    return [Holder(*row.values()) for row in await connection.fetch(_HOLDERS, job, LEASE_S)]
 
 
 class Lease:

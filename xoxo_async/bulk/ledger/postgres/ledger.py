@@ -4,14 +4,17 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
+    Armed,
     Change,
     Counts,
     JournalRow,
@@ -22,12 +25,14 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, reread, set_facts
-from xoxo_async.bulk.ledger.postgres.leases import Lease
+from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
+from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
 from xoxo_async.bulk.ledger.postgres.records import Records
@@ -35,7 +40,8 @@ from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
 from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
 from xoxo_async.bulk.ledger.postgres.work import Work
 from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
-from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
+from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
@@ -48,9 +54,6 @@ __all__ = ["PostgresLedger"]
 T = TypeVar("T")
 
 _READ_CHUNK: Final = 500
-_PAUSE: Final = "UPDATE xoxo.job SET state = 'paused', reason = $2 WHERE id = $1"
-_UNPAUSE: Final = "UPDATE xoxo.job SET state = 'running', reason = '' WHERE id = $1 AND state = 'paused'"
-_PAUSED: Final = "SELECT reason FROM xoxo.job WHERE id = $1 AND state = 'paused'"
 
 
 class PostgresLedger:
@@ -112,7 +115,7 @@ class PostgresLedger:
         self._claiming: Claiming | None = None
         self._planning: Final = asyncio.Lock()
         self._approving: asyncio.Task[object] | None = None
-        self._given_up: Final[set[asyncio.Future[list[LedgerLine]]]] = set()
+        self._given_up: Final[set[asyncio.Future[Any]]] = set()
 
     @property
     def name(self) -> str:
@@ -178,13 +181,13 @@ class PostgresLedger:
         writer = Link(self._address, "ledger writer")
         keeper = Link(self._address, "ledger lease")
         lease = None if self._read_only else Lease(keeper, clock)
-        work = Work(self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease)
+        work = Work(
+            self._address.name, clock, box, marks, writer=writer, reader=reader, lease=lease, wanted=self._wanted
+        )
         try:
             await reader.open()
             work.job = await reader.run(self._find)
-            if self._must_exist and work.job is None:
-                named = "any job" if self._wanted is None else f"the job {self._wanted!r}"
-                raise LedgerError(f"the database {self._address.name} does not have {named}")
+            self._require(work.job)
             if lease is not None:
                 await self._begin(work, lease)
         except BaseException as error:
@@ -194,6 +197,11 @@ class PostgresLedger:
                 raise ledger_error(error) from error
             raise
         self._work, self._links = work, (reader, writer, keeper)
+
+    def _require(self, job: JobRow | None) -> None:
+        if self._must_exist and job is None:
+            named = "any job" if self._wanted is None else f"the job {self._wanted!r}"
+            raise LedgerError(f"the database {self._address.name} does not have {named}")
 
     async def _find(self, connection: DatabaseConnection) -> JobRow | None:
         return await (only_job(connection) if self._wanted is None else find_job(connection, self._wanted))
@@ -207,7 +215,7 @@ class PostgresLedger:
         await lease.begin(None if work.job is None else work.job.id)
         self._records = Records(work)
         self._claiming = Claiming(work, self._records)
-        self._writer = LedgerWriter(self._records, self._claiming)
+        self._writer = LedgerWriter(self._records, self._claiming, Arming(work, self._claiming))
 
     async def aclose(self) -> None:
         """Finish the calls under way, write what is left, and end the lease. Safe to call twice."""
@@ -267,9 +275,7 @@ class PostgresLedger:
         link = Link(self._address, "ledger plan")
         async with self._planning:
             try:
-                planned = await run_plan(
-                    link, work.clock.now, job, lines, asking, known=known, committed=committed
-                )
+                planned = await run_plan(link, work.clock.now, job, lines, asking, known=known, committed=committed)
                 if work.lease is not None and work.job is not None:
                     await work.lease.work_on(work.job.id)
             except DatabaseError as error:
@@ -369,12 +375,43 @@ class PostgresLedger:
         writer = self._open_writer()
         if limit < 1 or await self._found() is None:
             return []
-        future = writer.claim(limit, units(budget))
+        lines: list[LedgerLine] = await self._taken(writer.claim(limit, units(budget)), lambda lines: lines)
+        return lines
+
+    async def arm(
+        self, job: str, line: PlannedLine, *, identity: Identity | None = None, budget: Decimal | None = None
+    ) -> Armed:
+        """Add one line and take it for sending in one transaction (T0, T1); callers at once share it.
+
+        If the caller is cancelled meanwhile, an armed line is given back.
+
+        Args:
+            job: The job's name; it is made if there is none of that name.
+            line: The line. With row 0, it gets its own number in the ledger as its row.
+            identity: The account and address of its order; a job without any keeps it.
+            budget: What the job may cost, in the account's currency, whoever sends.
+
+        Raises:
+            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
+                other lines, or when the ledger is `copied`.
+            BudgetError: When it may cost more than is left of the budget; it was not added.
+            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+        """
+        self._writing()
+        request = ArmRequest(job, line, identity, units(budget))
+        armed: Armed = await self._taken(
+            self._open_writer().arm(request), lambda armed: [armed.line] if armed.mine else []
+        )
+        return armed
+
+    async def _taken(self, future: "asyncio.Future[T]", taken: Callable[[T], list[LedgerLine]]) -> T:
+        """Wait for lines; they go back if the caller is cancelled meanwhile."""
+        writer = self._open_writer()
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             self._given_up.add(future)
-            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else done.result()))
+            future.add_done_callback(lambda done: writer.give_back([] if done.exception() else taken(done.result())))
             future.add_done_callback(self._given_up.discard)
             raise
 
@@ -443,7 +480,9 @@ class PostgresLedger:
         box = self._box() if with_codes else None
         place = await self._read(lambda c: place_after(c, job.id, after))
         while True:
-            chunk, place = await self._read(lambda c, at=place: read_next(c, job.id, wanted, at, _READ_CHUNK))
+            chunk, place = await self._read(
+                partial(read_next, job=job.id, states=wanted, place=place, limit=_READ_CHUNK)
+            )
             for line in await self._with_codes(chunk, box):
                 yield line
             if len(chunk) < _READ_CHUNK:
@@ -459,14 +498,21 @@ class PostgresLedger:
             for line in lines
         ]
 
-    async def find(self, key: str) -> LedgerLine | None:
+    async def find(self, key: str, *, with_codes: bool = False) -> LedgerLine | None:
         """Return the order that the line of a key is, or travels in; None when there is no such line.
 
         Args:
             key: The caller's row key.
+            with_codes: Whether to fill in `codes`.
+
+        Raises:
+            LedgerError: Also when codes do not open with this key.
         """
-        job = await self._found()
-        return None if job is None else await self._read(lambda c: read_key(c, job.id, key))
+        job = self._opened().job
+        found = None if job is None else await self._read(lambda c: read_key(c, job.id, key))
+        if found is None or not with_codes:
+            return found
+        return (await self._with_codes([found], self._box()))[0]
 
     async def packed(self, orders: Sequence[LedgerLine]) -> dict[int, list[PackedLine]]:
         """Return the lines that travel in some orders, in the order in which the vouchers are dealt to them.
@@ -502,7 +548,7 @@ class PostgresLedger:
         if job is None:
             return
         while True:
-            chunk = await self._read(lambda c, at=after: read_journal(c, job.id, seq, at, _READ_CHUNK))
+            chunk = await self._read(partial(read_journal, job=job.id, seq=seq, after=after, limit=_READ_CHUNK))
             for row in chunk:
                 yield row
             if len(chunk) < _READ_CHUNK:
@@ -539,28 +585,28 @@ class PostgresLedger:
         work.job = job._replace(facts=job.facts | {name: value})
 
     async def pause(self, reason: str) -> None:
-        """Pause the job: the next claim of any worker gives nothing. What is under way ends.
+        """Pause the job: the next claim of any worker gives nothing. What is under way ends. Journalled.
 
         Args:
-            reason: Why; `paused` returns it.
+            reason: Why; a later reason replaces it.
         """
-        work = self._writing()
-        job = (await self._made()).id
-        await self._run(work.writer, lambda c: c.execute(_PAUSE, job, reason))
+        await self._set_pause(storable_text(reason) or "no reason was given")
 
     async def unpause(self) -> None:
-        """Let claims give lines again."""
+        """Let claims give lines again; does nothing to a job that is not paused."""
+        await self._set_pause("")
+
+    async def _set_pause(self, reason: str) -> None:
         work = self._writing()
         job = (await self._made()).id
-        await self._run(work.writer, lambda c: c.execute(_UNPAUSE, job))
+        await self._run(work.writer, lambda c: set_pause(c, job, reason, work.clock.now()))
 
     async def paused(self) -> str | None:
         """Return why the job is paused, None when it is not."""
         job = await self._found()
         if job is None:
             return None
-        reason: str | None = await self._read(lambda c: c.fetchval(_PAUSED, job.id))
-        return reason
+        return await self._read(lambda c: read_pause(c, job.id))
 
     async def settles(self) -> bool:
         """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""
@@ -569,6 +615,11 @@ class PostgresLedger:
         if job is None or work.lease is None:
             return False
         return await self._failing(work.lease.settles(job.id))
+
+    async def holders(self) -> list[Holder]:
+        """Return the workers of the job whose lease lasts, with the orders that each is sending."""
+        job = self._opened().job
+        return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
 
     # Private.
 

@@ -1,4 +1,6 @@
-"""What the parts of an open shared ledger have in common: connections, clock, lease, job, and the lines that it holds."""
+"""What the parts of an open shared ledger have in common: connections, clock, lease, job, and lines in flight."""
+
+# ruff: noqa: S608 - the only names put into SQL are this package's own
 
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -131,6 +133,7 @@ class Work:
         writer: The connection for claims and results.
         reader: The connection for everything that only reads.
         lease: This worker's; None for an opening that only reads.
+        wanted: The job's name, if the opening has one.
 
     Attributes:
         job: The job as it was read last; None before it exists.
@@ -147,6 +150,7 @@ class Work:
         writer: Link,
         reader: Link,
         lease: Lease | None,
+        wanted: str | None,
     ) -> None:
         self.name: Final = name
         self.clock: Final = clock
@@ -157,6 +161,12 @@ class Work:
         self.lease: Final = lease
         self.holding: Final = Holding()
         self.job: JobRow | None = None
+        self.wanted: Final = wanted
+
+    @property
+    def job_name(self) -> str | None:
+        """The name of the job, also of one that does not exist yet; None if any will do."""
+        return self.wanted if self.job is None else self.job.name
 
     @property
     def worker(self) -> int:

@@ -5,12 +5,14 @@ claimed.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final, Generic, TypeVar
 
+from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest
-from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
@@ -20,24 +22,25 @@ from xoxo_async.postgres.failures import DatabaseError
 __all__ = ["LedgerWriter"]
 
 
-class _Task:
+R = TypeVar("R", RecordRequest, ArmRequest, ClaimRequest)
+
+
+class _Task(Generic[R]):
     """A request, and the future on which its caller waits; None if nobody does."""
 
     __slots__ = ("future", "request")
 
-    def __init__(
-        self, request: RecordRequest | ClaimRequest, future: "asyncio.Future[list[LedgerLine]] | None"
-    ) -> None:
-        self.request: Final = request
+    def __init__(self, request: R, future: "asyncio.Future[Any] | None") -> None:
+        self.request: Final[R] = request
         self.future: Final = future
 
-    def answer(self, error: Exception | None) -> None:
+    def answer(self, result: object, error: Exception | None) -> None:
         if self.future is None or self.future.done():
             return
         if error is not None:
             self.future.set_exception(error)
         else:
-            self.future.set_result(self.request.lines)
+            self.future.set_result(result)
 
 
 class LedgerWriter:
@@ -46,12 +49,16 @@ class LedgerWriter:
     Args:
         records: Writes facts.
         claiming: Claims lines.
+        arming: Adds single lines.
     """
 
-    def __init__(self, records: Records, claiming: Claiming) -> None:
+    def __init__(self, records: Records, claiming: Claiming, arming: Arming) -> None:
         self._records: Final = records
         self._claiming: Final = claiming
-        self._tasks: list[_Task] = []
+        self._arming: Final = arming
+        self._record_tasks: list[_Task[RecordRequest]] = []
+        self._arm_tasks: list[_Task[ArmRequest]] = []
+        self._claim_tasks: list[_Task[ClaimRequest]] = []
         self._kept: list[RecordRequest] = []
         self._woken: Final = asyncio.Event()
         self._ending = False
@@ -59,23 +66,27 @@ class LedgerWriter:
 
     def claim(self, limit: int, budget: int | None) -> "asyncio.Future[list[LedgerLine]]":
         """Queue a claim of lines to send."""
-        return self._put(ClaimRequest(limit, budget))
+        return self._put(self._claim_tasks, ClaimRequest(limit, budget))
+
+    def arm(self, request: ArmRequest) -> "asyncio.Future[Armed]":
+        """Queue a line that is to be sent at once."""
+        return self._put(self._arm_tasks, request)
 
     def record(
         self, changes: Sequence[Change], rules: Rules, doubts: Sequence[tuple[str, int]]
     ) -> "asyncio.Future[list[LedgerLine]]":
         """Queue facts to record; they are recorded also if the caller no longer waits."""
-        return self._put(RecordRequest(changes, rules, doubts))
+        return self._put(self._record_tasks, RecordRequest(changes, rules, doubts, shared=True))
 
     def give_back(self, lines: Sequence[LedgerLine]) -> None:
         """Queue the return of claimed lines whose caller is gone; nothing was sent for them."""
         if lines:
-            self._tasks.append(_Task(given_back(lines), None))
+            self._record_tasks.append(_Task(given_back(lines), None))
             self._woken.set()
 
-    def _put(self, request: RecordRequest | ClaimRequest) -> "asyncio.Future[list[LedgerLine]]":
-        future: asyncio.Future[list[LedgerLine]] = asyncio.get_running_loop().create_future()
-        self._tasks.append(_Task(request, future))
+    def _put(self, tasks: list[_Task[R]], request: R) -> "asyncio.Future[Any]":
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        tasks.append(_Task(request, future))
         self._woken.set()
         return future
 
@@ -86,61 +97,67 @@ class LedgerWriter:
         await self._running
 
     async def _run(self) -> None:
-        while self._tasks or not self._ending:
-            if not self._tasks:
+        while True:
+            records, self._record_tasks = self._record_tasks, []
+            arms, self._arm_tasks = self._arm_tasks, []
+            claims, self._claim_tasks = self._claim_tasks, []
+            if records or arms or claims:
+                failed = await self._serve_records(records) if records or self._kept else None
+                await self._serve_arms(arms, failed)
+                await self._serve_claims(claims, failed)
+            elif self._ending:
+                break
+            else:
                 self._woken.clear()
                 await self._woken.wait()
-                continue
-            tasks, self._tasks = self._tasks, []
-            await self._serve(tasks)
         if self._kept:
             with suppress(DatabaseError, LedgerError):
                 await self._write([])
 
-    async def _serve(self, tasks: Sequence[_Task]) -> None:
-        records = [task for task in tasks if isinstance(task.request, RecordRequest)]
-        claims = [task for task in tasks if isinstance(task.request, ClaimRequest)]
-        failed = await self._serve_records(records) if records or self._kept else None
-        await self._serve_claims(claims, failed)
-
-    async def _serve_records(self, tasks: Sequence[_Task]) -> Exception | None:
+    async def _serve_records(self, tasks: Sequence[_Task[RecordRequest]]) -> Exception | None:
         """Write facts; return why it failed."""
-        requests = [task.request for task in tasks if isinstance(task.request, RecordRequest)]
+        requests = [task.request for task in tasks]
         error: Exception | None = None
         try:
             await self._write(requests)
-        except DatabaseError as failed:
+        except (DatabaseError, LedgerError) as failed:
             error = _kept_error(failed.message, requests)
-        except LedgerError as failed:
-            error = _kept_error(failed.message, requests)
+            self._kept += requests
         except Exception as failed:  # noqa: BLE001 - every error must reach the callers
             error = failed
-        if error is not None:
             self._kept += requests
         for task in tasks:
-            if isinstance(task.request, RecordRequest):
-                task.answer(error or refusal_of(task.request))
+            task.answer(task.request.lines, error or refusal_of(task.request))
         return error
 
     async def _write(self, requests: Sequence[RecordRequest]) -> None:
         await self._records.write([*self._kept, *requests])
         self._kept.clear()
 
-    async def _serve_claims(self, tasks: Sequence[_Task], failed: Exception | None) -> None:
+    async def _serve_arms(self, tasks: Sequence[_Task[ArmRequest]], failed: Exception | None) -> None:
         if not tasks:
             return
-        requests = [task.request for task in tasks if isinstance(task.request, ClaimRequest)]
-        error = failed
-        if error is None:
-            try:
-                await self._claiming.claim(requests)
-            except DatabaseError as refused:
-                error = LedgerError(refused.message)
-            except Exception as refused:  # noqa: BLE001 - every error must reach the callers
-                error = refused
+        error = failed or await _error_of(self._arming.arm([task.request for task in tasks]))
         for task in tasks:
-            if isinstance(task.request, ClaimRequest):
-                task.answer(error or task.request.refusal)
+            task.answer(task.request.armed, error or task.request.error)
+
+    async def _serve_claims(self, tasks: Sequence[_Task[ClaimRequest]], failed: Exception | None) -> None:
+        if not tasks:
+            return
+        error = failed or await _error_of(self._claiming.claim([task.request for task in tasks]))
+        for task in tasks:
+            task.answer(task.request.lines, error or task.request.refusal)
+
+
+async def _error_of(work: Awaitable[None]) -> Exception | None:
+    """Do some work; return its error, which every caller gets."""
+    try:
+        await work
+    except DatabaseError as error:
+        return LedgerError(error.message)
+    except Exception as error:  # noqa: BLE001 - every error must reach the callers
+        return error
+    return None
 
 
 def _kept_error(message: str, requests: Sequence[RecordRequest]) -> LedgerError:

@@ -7,16 +7,17 @@ any moment stops nobody else.
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from enum import StrEnum
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from xoxo_async.bulk.ledger.dealing import Claim
-from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.columns import MOVING, NOTED, look_of, moving_arrays, noted_arrays
-from xoxo_async.bulk.ledger.postgres.tallying import ends_of, spent_by, tally_of
+from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by, tally_of
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
@@ -52,10 +53,12 @@ class Guard(NamedTuple):
         slot: When the claim is, by the ledger's clock; kept as `LAST_SLOT`.
         most: The most that the job may have committed before this claim, in ten-thousandths; None is no bound. Another
             worker may have claimed since this one has read what is committed: together they never overspend.
+        running: Whether the job must not be paused.
     """
 
     slot: float
     most: int | None
+    running: bool = False
 
 
 class Write(NamedTuple):
@@ -74,6 +77,8 @@ class Write(NamedTuple):
         back: Lines that are reserved, and go back as they are.
         closed: Claims of which nothing is left to send.
         narrowed: A claim, and the lines of it that were taken; the others go back.
+        new: Those of the moves' lines that are new: each has one move, which arms it.
+        begun: The epoch of a claim that begins here, and its lines.
         guard: Of a claim; None for everything else.
     """
 
@@ -89,6 +94,8 @@ class Write(NamedTuple):
     back: Sequence[int] = ()
     closed: Sequence[int] = ()
     narrowed: tuple[int, Sequence[int]] | None = None
+    new: Sequence[int] = ()
+    begun: tuple[int, Sequence[int]] | None = None
     guard: Guard | None = None
 
 
@@ -120,25 +127,29 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
         if state in _REFUSALS:
             raise RefusedWriteError(Why(state)) from error
         raise
-    return {before.seq: what.revs[before.seq] + 1 for before, _ in ends}
+    return {before.seq: what.revs.get(before.seq, 0) + 1 for before, _ in ends}
 
 
 _REFUSALS: Final = frozenset(why.value for why in Why)
 
 
-def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[tuple[str, list[object]]]:
+def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[tuple[str, list[Any]]]:
     """Return the parts that the statement has, each with its arguments."""
-    parts: list[tuple[str, list[object]]] = []
-    if ends:
-        seqs = [before.seq for before, _ in ends]
-        after = [line for _, line in ends]
+    parts: list[tuple[str, list[Any]]] = []
+    new = set(what.new)
+    known = [(before, after) for before, after in ends if before.seq not in new]
+    added = [after for before, after in ends if before.seq in new]
+    if known:
+        seqs = [before.seq for before, _ in known]
+        after = [line for _, line in known]
         looks = [look_of(line) for line in after]
         parts.append(("moved", [seqs, [what.revs[seq] for seq in seqs], looks, *moving_arrays(after)]))
-        parts.append(("noted", noted_arrays(what.moves)))
-        if tally := tally_of(ends):
-            columns = [list(column) for column in zip(*tally, strict=True)]
-            columns[0], columns[1] = [row.state.value for row in tally], [row.delivery.value for row in tally]
-            parts.append(("told", columns))
+    if added:
+        parts.append(("added", [*_columns([_fixed(line) for line in added]), *moving_arrays(added)]))
+    if ends:
+        parts.append(("noted", _noted(what.moves, added)))
+    if tally := _tally(known, added):
+        parts.append(("told", _columns([(row.state.value, row.delivery.value, *row[2:]) for row in tally])))
     codes = dict(what.codes)
     orders = [
         (line.seq, line.order_id, codes.get(line.seq))
@@ -146,21 +157,58 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
         if line.order_id is not None and (line.order_id != before.order_id or line.seq in codes)
     ]
     if orders:
-        parts.append(("ordered", [list(column) for column in zip(*orders, strict=True)]))
+        parts.append(("ordered", _columns(orders)))
     if what.marks:
-        parts.append(("marked", [list(column) for column in zip(*what.marks, strict=True)]))
+        parts.append(("marked", _columns(what.marks)))
     spent = (0, 0) if what.currency is None else spent_by(ends, what.currency)
     if what.guard is not None:
-        parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most]))
+        parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most, what.guard.running]))
     elif any(spent):
         parts.append(("spent", list(spent)))
     if what.back:
         parts.append(("back", [list(what.back), [what.revs[seq] for seq in what.back]]))
     if what.narrowed:
         parts.append(("narrowed", [what.narrowed[0], list(what.narrowed[1])]))
+    if what.begun:
+        parts.append(("begun", [what.begun[0], list(what.begun[1])]))
     if what.closed:
         parts.append(("closed", [list(what.closed)]))
     return parts
+
+
+def _columns(rows: Iterable[Sequence[object]]) -> list[object]:
+    """Return rows as an array a column."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _fixed(line: LedgerLine) -> tuple[object, ...]:
+    return line.seq, line.key, line.po_number, line.digest, line.body, line.row, line.lines, line.worth
+
+
+def _noted(moves: Sequence[Move], added: Sequence[LedgerLine]) -> list[object]:
+    """Return the journal rows of moves, after those (T0) of the lines that are new."""
+    planned = noted_arrays([Move(_UNBORN, line, "T0", "planned", None, "", "") for line in added])
+    noted = noted_arrays(moves)
+    if added:
+        for name, value in (("from_state", ""), ("to_state", "planned"), ("attempts", 0), ("epoch", 0)):
+            planned[_NOTED_NAMES.index(name)] = [value] * len(added)
+    return [[*born, *moved] for born, moved in zip(planned, noted, strict=True)]
+
+
+_UNBORN: Final = LedgerLine(0, "", "", "", "", 0)
+_NOTED_NAMES: Final = [name for name, _ in NOTED]
+
+
+def _tally(known: Sequence[tuple[LedgerLine, LedgerLine]], added: Sequence[LedgerLine]) -> list[TallyRow]:
+    """Return by how much the counts change."""
+    changes = tally_of(known)
+    if not added:
+        return changes
+    sums = {row[:4]: row[4:] for row in changes}
+    group = (LineState.SENDING, Delivery.NONE, "", True)
+    orders, priced, charged = sums.get(group, (0, 0, Decimal(0)))
+    sums[group] = (orders + len(added), priced, charged)
+    return [TallyRow(*key, *total) for key, total in sorted(sums.items())]
 
 
 def _table(columns: Sequence[tuple[str, str]], first: int) -> str:
@@ -170,6 +218,17 @@ def _table(columns: Sequence[tuple[str, str]], first: int) -> str:
 
 
 _MOVED: Final = (("id", "bigint"), ("was", "integer"), ("look", "text"), *MOVING)
+_ADDED: Final = (
+    ("id", "bigint"),
+    ("key", "text"),
+    ("po_number", "text"),
+    ("digest", "text"),
+    ("body", "text"),
+    ("row", "bigint"),
+    ("lines", "integer"),
+    ("worth", "bigint"),
+    *MOVING,
+)
 _TOLD: Final = (
     ("state", "text"),
     ("delivery", "text"),
@@ -184,65 +243,114 @@ _MARKED: Final = (("mark", "bigint"), ("line", "bigint"))
 _BACK: Final = (("id", "bigint"), ("was", "integer"))
 
 
-def _sql_of(part: str, first: int) -> str:
-    """Return the SQL of a part; its arguments begin at a place."""
-    match part:
-        case "moved":
-            names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
-            return (
-                f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
-                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-            )
-        case "noted":
-            names = ", ".join(name for name, _ in NOTED)
-            return (
-                f"INSERT INTO xoxo.journal (job, worker, at, {names})"
-                f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
-            )
-        case "told":
-            names = ", ".join(name for name, _ in _TOLD)
-            return (
-                f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
-                f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
-                " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
-                " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
-                " charged = t.charged + excluded.charged"
-            )
-        case "ordered":
-            return (
-                "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
-                f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
-                " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
-                " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
-                " ELSE excluded.codes END"
-            )
-        case "marked":
-            return (
-                "INSERT INTO xoxo.code_mark (mark, account, line)"
-                f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
-                " ON CONFLICT DO NOTHING RETURNING line"
-            )
-        case "spent":
-            return (
-                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint"
-                " WHERE id = $1::integer"
-            )
-        case "claimed":
-            return (
-                f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
-                f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text))"
-                f" WHERE id = $1::integer AND state = 'running' AND (${first + 3}::bigint IS NULL OR"
-                f" (unpriced = 0 AND committed <= ${first + 3}::bigint)) RETURNING id"
-            )
-        case "back":
-            return (
-                f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
-                " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-            )
-        case "narrowed":
-            return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
-        case _:
-            return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
+def _update_line(first: int) -> str:
+    names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
+    return (
+        f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
+        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+    )
+
+
+def _insert_line(first: int) -> str:
+    # Its number is its ordinal, too, but negative: only plans count ordinals upwards.
+    names = ", ".join(name for name, _ in _ADDED)
+    return (
+        f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
+        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
+    )
+
+
+def _insert_journal(first: int) -> str:
+    names = ", ".join(name for name, _ in NOTED)
+    return (
+        f"INSERT INTO xoxo.journal (job, worker, at, {names})"
+        f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
+    )
+
+
+def _add_to_tally(first: int) -> str:
+    names = ", ".join(name for name, _ in _TOLD)
+    return (
+        f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
+        f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
+        " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
+        " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
+        " charged = t.charged + excluded.charged"
+    )
+
+
+def _keep_orders(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
+        f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
+        " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
+        " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
+        " ELSE excluded.codes END"
+    )
+
+
+def _take_marks(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.code_mark (mark, account, line)"
+        f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
+        " ON CONFLICT DO NOTHING RETURNING line"
+    )
+
+
+def _spend(first: int) -> str:
+    return (
+        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint,"
+        f" unpriced = unpriced + ${first + 1}::bigint WHERE id = $1::integer"
+    )
+
+
+def _spend_as_claim(first: int) -> str:
+    most = f"${first + 3}::bigint"
+    return (
+        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
+        f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
+        f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
+        f" AND ({most} IS NULL OR (unpriced = 0 AND committed <= {most})) RETURNING id"
+    )
+
+
+def _give_back(first: int) -> str:
+    return (
+        f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
+        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
+    )
+
+
+def _begin_claim(first: int) -> str:
+    return (
+        "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE"
+        f" VALUES (${first}::bigint, $1::integer, $3::bigint, ${first + 1}::bigint[])"
+    )
+
+
+def _narrow_claim(first: int) -> str:
+    return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
+
+
+def _close_claims(first: int) -> str:
+    return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
+
+
+_PARTS: Final[dict[str, Callable[[int], str]]] = {
+    "moved": _update_line,
+    "added": _insert_line,
+    "noted": _insert_journal,
+    "told": _add_to_tally,
+    "ordered": _keep_orders,
+    "marked": _take_marks,
+    "spent": _spend,
+    "claimed": _spend_as_claim,
+    "back": _give_back,
+    "begun": _begin_claim,
+    "narrowed": _narrow_claim,
+    "closed": _close_claims,
+}
+"""The SQL of each part, from the place of its first argument."""
 
 
 _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
@@ -258,7 +366,7 @@ def _statement(parts: tuple[tuple[str, int], ...]) -> str:
     checks: list[str] = []
     first = 5
     for part, width in parts:
-        queries.append(f"{part} AS ({_sql_of(part, first)})")
+        queries.append(f"{part} AS ({_PARTS[part](first)})")
         if part in {"moved", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":

@@ -13,17 +13,30 @@ from pathlib import Path
 from typing import Any, Final, Protocol, Self, TypeVar
 from uuid import uuid4
 
+import pytest
+
 from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.lines import Change
 from xoxo_async.bulk.ledger.postgres.jobs import find_job
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.postgres.sums import read_spent
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Identity, Ledger, PlanTerms
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["SUBJECTS", "URL", "PostgresSubject", "SqliteSubject", "Subject", "fresh", "killed_while_sending"]
+__all__ = [
+    "SUBJECTS",
+    "URL",
+    "PostgresSubject",
+    "SqliteSubject",
+    "Subject",
+    "fresh",
+    "killed_while_sending",
+    "refuses_stale",
+]
 
 T = TypeVar("T")
 
@@ -44,6 +57,7 @@ class Subject(Protocol):
         job: The name of the job that it is for.
         terms: The terms of its plans: they name its account, where the store has room for several jobs.
         in_order: Whether claims take lines in order of `seq`; otherwise those that were sent before may come first.
+        supersedes: Whether a fact of an epoch that is over is no error, since another worker took the line over.
         ends_at_death: Whether the store's proof that a holder is dead also proves that nothing leaves after now.
     """
 
@@ -54,6 +68,7 @@ class Subject(Protocol):
     terms: PlanTerms
     in_order: bool
     ends_at_death: bool
+    supersedes: bool
 
     def open(self, *, codes_key: str = "", store_codes: bool = True) -> AbstractAsyncContextManager[Ledger]:
         """Return an opening to write.
@@ -97,6 +112,7 @@ class SqliteSubject:
     terms: Final = NO_TERMS
     in_order: Final = True
     ends_at_death: Final = True
+    supersedes: Final = False
 
     def __init__(self, address: Path) -> None:
         self.address = address
@@ -161,6 +177,7 @@ class PostgresSubject:
     name: Final = "postgres"
     in_order: Final = False
     ends_at_death: Final = False
+    supersedes: Final = True
 
     def __init__(self, address: Path) -> None:
         self.address = address
@@ -271,6 +288,24 @@ def fresh(store: str, database: str) -> Iterator[Subject]:
             (Path(folder) / URL).write_text(f"{database}#{uuid4().hex}")
         with SUBJECTS[store](Path(folder)) as subject:
             yield subject
+
+
+async def refuses_stale(subject: Subject, ledger: Ledger, change: Change, match: str = "") -> None:
+    """Record a fact of an epoch that is over: the line stays as it stands, and where one writes it is an error.
+
+    Args:
+        subject: The ledger's.
+        ledger: An opening.
+        change: The fact.
+        match: What the error says.
+    """
+    before = [line async for line in ledger.lines()]
+    if subject.supersedes:
+        assert await ledger.record([change]) == [line for line in before if line.seq == change.seq]
+    else:
+        with pytest.raises(LedgerConflictError, match=match):
+            await ledger.record([change])
+    assert [line async for line in ledger.lines()] == before
 
 
 _HOLDER: Final = """

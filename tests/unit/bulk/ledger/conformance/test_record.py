@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from tests.unit.bulk.ledger.conformance.subjects import Subject
+from tests.unit.bulk.ledger.conformance.subjects import Subject, refuses_stale
 from tests.unit.bulk.ledger.facts import fact
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, Rules
@@ -127,8 +127,8 @@ async def test_a_stale_fact_is_fenced_off(subject: Subject) -> None:
         await ledger.record([fact(old, Evidence.NOT_PROCESSED)])
         (new,) = await ledger.claim(1)
         for evidence in (Evidence.NOT_PROCESSED, Evidence.REFUSED_NO_ORDER, Evidence.OUTCOME_LOST):
-            with pytest.raises(LedgerConflictError, match=f"epoch {old.epoch}, and the line is in epoch {new.epoch}"):
-                await ledger.record([fact(old, evidence)])
+            words = f"epoch {old.epoch}, and the line is in epoch {new.epoch}"
+            await refuses_stale(subject, ledger, fact(old, evidence), words)
         assert [one async for one in ledger.lines()] == [new]
         (after,) = await ledger.record([placed(old)])
         assert (after.state, after.order_id) == (LineState.PLACED, 7)

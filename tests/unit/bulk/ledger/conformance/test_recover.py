@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.unit.bulk.ledger.conformance.subjects import Subject, killed_while_sending
+from tests.unit.bulk.ledger.conformance.subjects import Subject, killed_while_sending, refuses_stale
 from tests.unit.bulk.ledger.ledgers import each, line, placed
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import PlanTerms
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
-from xoxo_async.errors import LedgerConflictError
 
 pytestmark = pytest.mark.anyio
 
@@ -55,8 +54,7 @@ async def test_restoring_refuses_what_was_sent_before(subject: Subject) -> None:
         await ledger.restored(reason="the disk died")
         (after,) = [one async for one in ledger.lines()]
         assert after.epoch > sent.epoch
-        with pytest.raises(LedgerConflictError, match=f"in epoch {after.epoch}"):
-            await ledger.record([lost])
+        await refuses_stale(subject, ledger, lost, f"in epoch {after.epoch}")
 
 
 async def test_absence_counts_from_the_restoring(subject: Subject) -> None:
@@ -101,8 +99,7 @@ async def test_a_killed_holders_lines_are_doubted(subject: Subject) -> None:
         assert lines[0].epoch > claimed.epoch
         assert ledger.now() <= (lines[0].last_sent_tick or 0.0) <= subject.now - 30 + MAX_HOLD_S
         stale = Change(seq=claimed.seq, evidence=Evidence.NOT_PROCESSED, epoch=claimed.epoch)
-        with pytest.raises(LedgerConflictError):
-            await ledger.record([stale])
+        await refuses_stale(subject, ledger, stale)
 
 
 async def test_a_live_holders_lines_are_its_own(subject: Subject) -> None:
