@@ -18,6 +18,7 @@ from xoxo_async.postgres.purging import PURGED_AT
 __all__ = [
     "UNKNOWN_ACCOUNT",
     "JobRow",
+    "account_of",
     "bind",
     "find_job",
     "get_fact",
@@ -190,7 +191,7 @@ async def make_job(connection: DatabaseConnection, name: str, identity: Identity
         name: Its name.
         identity: Its account and address; None where they are not known yet.
     """
-    await connection.execute(_MAKE, name, await _account_of(connection, identity))
+    await connection.execute(_MAKE, name, await account_of(connection, identity))
     job = await find_job(connection, name)
     if job is None:
         raise LedgerError(f"the job {name!r} cannot be read by the user that made it")
@@ -208,7 +209,7 @@ async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) 
     Raises:
         LedgerError: When another job of that account has one of its poNumbers, orders or codes.
     """
-    account = await _account_of(connection, identity)
+    account = await account_of(connection, identity)
     if account != job.account:
         for statement in _BIND:
             try:
@@ -224,8 +225,13 @@ async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) 
     return job._replace(account=account, address=identity.address, account_name=identity.account)
 
 
-async def _account_of(connection: DatabaseConnection, identity: Identity | None) -> int:
-    """Return the number of an account, which is made if it is new."""
+async def account_of(connection: DatabaseConnection, identity: Identity | None) -> int:
+    """Return the number of an account, which is made if it is new.
+
+    Args:
+        connection: To write with. Until the end of its transaction, others wait that make the same account.
+        identity: The account and address; None where they are not known.
+    """
     if identity is None:
         return UNKNOWN_ACCOUNT
     values = (identity.address, identity.account)
