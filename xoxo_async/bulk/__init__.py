@@ -20,7 +20,7 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger.opening import open_ledger
+from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
@@ -60,6 +60,7 @@ __all__ = [
     "SqliteLedger",
     "derive_po_number",
     "export_codes",
+    "open_jobs",
     "open_ledger",
     "read_orders",
     "run_shift",
