@@ -14,7 +14,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.bulk.shift import Shift, run_shift
-from xoxo_async.errors import ConfigError, LedgerError, LedgerLockedError, XoxoError
+from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 from xoxo_async.workers.state import WorkerState
 
 __all__ = ["Engine", "ShiftSettings", "Worker"]
@@ -241,7 +241,7 @@ class Worker:
         """
         if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
             return False
-        if isinstance(error, LedgerError) and not isinstance(error, LedgerLockedError):
+        if isinstance(error, LedgerError):
             self.state.ledger_failed(error.message)
         if error.message != self._trouble:
             self._trouble = error.message
