@@ -8,7 +8,6 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.bookkeeping import ClaimRequest, decide_claims, state_for_all
 from xoxo_async.bulk.ledger.budget import Funds, commitment
-from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
@@ -105,7 +104,7 @@ class Claiming:
         if not reserved.alive:
             await self.register_anew()
             return False
-        self._note_currency(reserved.currency)
+        work.note_currency(reserved.currency)
         if reserved.epoch is None:
             return True
         funds = Funds(reserved.committed, reserved.currency)
@@ -179,11 +178,6 @@ class Claiming:
         if self._work.lease is not None:
             await self._work.lease.register()
 
-    def _note_currency(self, currency: str) -> None:
-        job = self._work.job
-        if job is not None and currency and job.facts.get(CURRENCY) != currency:
-            self._work.job = job._replace(facts=job.facts | {CURRENCY: currency})
-
     def doubt_claims(self) -> None:
         """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known."""
         self._in_doubt = True
@@ -232,6 +226,7 @@ class Claiming:
             ours = [found.lines[seq] for seq in claim.seqs if seq in found.lines]
             armed += [stored for stored in ours if _is_armed(stored, claim.epoch)]
             back += [seq for seq in _reserved_only(found, claim.epoch) if seq in claim.seqs]
+        work.note_currency(found.currencies.get(job.id, ""))
         moment = work.moment(await new_epoch(connection))
         # A lease that has ended stops nobody: the last byte may leave until the end of the hold, which begins with the
         # claim. So no earlier moment is known after which the sender surely sent nothing.

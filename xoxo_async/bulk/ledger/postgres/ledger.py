@@ -153,6 +153,11 @@ class PostgresLedger:
         return self.copied
 
     @property
+    def worker(self) -> int | None:
+        """The number of this opening among the workers; another one after its lease was lost. None if it only reads."""
+        return None if self._work is None or self._work.lease is None else self._work.worker
+
+    @property
     def holder(self) -> int | None:
         """None: many processes may work at once."""
         return None
@@ -434,6 +439,7 @@ class PostgresLedger:
             LedgerError: When nothing could be written; the changes are kept, and written later.
         """
         self._writing()
+        await self._found()
         return await asyncio.shield(self._open_writer().record(tuple(changes), rules, tuple(doubts)))
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
@@ -443,6 +449,7 @@ class PostgresLedger:
             found: The codes as the vendor lists them now, by line: JSON as in `Change.codes`.
         """
         self._writing()
+        await self._found()
         records = self._records
         if records is None:
             raise self._not_open()
@@ -455,6 +462,7 @@ class PostgresLedger:
             How many there were.
         """
         self._writing()
+        await self._found()
         claiming = self._claiming
         if claiming is None:
             raise self._not_open()

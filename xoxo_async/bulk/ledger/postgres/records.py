@@ -127,6 +127,7 @@ class Records:
             found = await work.writer.run(lambda c: read_stored(c, missing), again=True)
             lines |= {seq: stored for seq, stored in found.lines.items() if found.jobs[seq] == job.id}
             work.holding.update(found.lines.values())
+            work.note_currency(found.currencies.get(job.id, ""))
         by_seq = {seq: stored.line for seq, stored in lines.items()}
         dealing = Dealing(work.marks.mark)
         if work.box is not None and seqs_with_codes(requests, by_seq):
@@ -135,8 +136,8 @@ class Records:
             await work.writer.run(work.open_marks, again=True)
         moment = work.moment()
         recorded = decide_records(requests, by_seq, moment, dealing)
-        if held and any(request.refused for request in requests):
-            return False
+        if held and _refuses(requests):
+            return False  # a line that is held supports a fact, and never refuses one
         if recorded.lost_orders or recorded.refused_packs or dealing.alarms(recorded.lines, {}):
             return False
         claims = dealing.claims()
@@ -210,6 +211,10 @@ class _LostError(Exception):
         self.doubt = doubt
 
 
+def _refuses(requests: Sequence[RecordRequest]) -> bool:
+    return any(request.refused for request in requests)
+
+
 def _is_sent(line: LedgerLine) -> bool:
     return line.state.value == "sending"
 
@@ -222,6 +227,7 @@ class _Transaction:
         self._connection: Final = connection
         self._job: Final = work.known_job()
         self._jobs: dict[int, int] = {}
+        self._currencies: dict[int, str] = {}
         self.lines: dict[int, Stored] = {}
 
     async def record(self, requests: Sequence[RecordRequest]) -> None:
@@ -302,6 +308,7 @@ class _Transaction:
     def _read(self, found: Found) -> None:
         self.lines |= found.lines
         self._jobs |= found.jobs
+        self._currencies |= found.currencies
 
     async def _write(self, moves: Sequence[Move], now: float) -> None:
         """Write moves, those of each job by themselves: an order may be another job's."""
@@ -313,7 +320,7 @@ class _Transaction:
                 account=self._job.account,
                 worker=self._work.worker,
                 at=now,
-                currency=self._work.currency,
+                currency=self._currencies.get(job, ""),
                 moves=ours,
                 revs={seq: stored.rev for seq, stored in self.lines.items()},
                 closed=self._work.holding.closed_by(gone),

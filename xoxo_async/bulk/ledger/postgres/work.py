@@ -22,9 +22,10 @@ from xoxo_async.postgres.driver import DatabaseConnection
 __all__ = ["Holding", "Work", "new_epoch", "read_stored"]
 
 _READ: Final = (
-    f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+    f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look, j.facts ->> 'currency' AS job_currency"
+    " FROM xoxo.line AS l JOIN xoxo.job AS j ON j.id = l.job WHERE l.id = ANY ($1::bigint[])"
 )
-_READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE"
+_READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE OF l"
 _EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
 
 
@@ -35,12 +36,14 @@ class Found:
         lines: By `seq`, each with its revision.
         jobs: The job of each.
         looks: What each waits for.
+        currencies: The account's currency, by job.
     """
 
     def __init__(self) -> None:
         self.lines: Final[dict[int, Stored]] = {}
         self.jobs: Final[dict[int, int]] = {}
         self.looks: Final[dict[int, str | None]] = {}
+        self.currencies: Final[dict[int, str]] = {}
 
 
 async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, lock: bool = False) -> Found:
@@ -55,6 +58,7 @@ async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, 
     for row in await connection.fetch(_READ_LOCKED if lock else _READ, list(seqs)):
         seq = int(row["id"])
         found.lines[seq], found.jobs[seq], found.looks[seq] = stored_of(row), row["job"], row["look"]
+        found.currencies[row["job"]] = row["job_currency"] or ""
     return found
 
 
@@ -177,6 +181,11 @@ class Work:
     def currency(self) -> str:
         """The account's currency, as far as this opening knows."""
         return "" if self.job is None else self.job.facts.get(CURRENCY, "")
+
+    def note_currency(self, currency: str) -> None:
+        """Note the account's currency as it was just read: another worker may have set it."""
+        if self.job is not None and currency and self.job.facts.get(CURRENCY) != currency:
+            self.job = self.job._replace(facts=self.job.facts | {CURRENCY: currency})
 
     def known_job(self) -> JobRow:
         """Return the job.

@@ -21,7 +21,7 @@ from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
-__all__ = ["Guard", "RefusedWriteError", "Why", "Write", "write"]
+__all__ = ["PARTS", "Guard", "RefusedWriteError", "Why", "Write", "statement_of", "write"]
 
 
 class Why(StrEnum):
@@ -116,7 +116,7 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
     parts = _parts(what, ends)
     if not parts:
         return {}
-    text = _statement(tuple((name, len(values)) for name, values in parts))
+    text = statement_of(tuple((name, len(values)) for name, values in parts))
     arguments = [value for _, values in parts for value in values]
     try:
         await connection.execute(text, what.job, what.account, what.worker, what.at, *arguments)
@@ -336,7 +336,7 @@ def _close_claims(first: int) -> str:
     return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
 
 
-_PARTS: Final[dict[str, Callable[[int], str]]] = {
+PARTS: Final[dict[str, Callable[[int], str]]] = {
     "moved": _update_line,
     "added": _insert_line,
     "noted": _insert_journal,
@@ -357,7 +357,7 @@ _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease
 
 
 @cache
-def _statement(parts: tuple[tuple[str, int], ...]) -> str:
+def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     """Return the statement of some parts, each with the number of its arguments.
 
     `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
@@ -366,7 +366,7 @@ def _statement(parts: tuple[tuple[str, int], ...]) -> str:
     checks: list[str] = []
     first = 5
     for part, width in parts:
-        queries.append(f"{part} AS ({_PARTS[part](first)})")
+        queries.append(f"{part} AS ({PARTS[part](first)})")
         if part in {"moved", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
