@@ -23,9 +23,12 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, Li
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.ledger.terms import Identity
+from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report, Shift
+from xoxo_async.bulk.settled import SettledLine
 from xoxo_async.bulk.shift import run_shift
+from xoxo_async.errors import LineBusyError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
@@ -39,10 +42,12 @@ __all__ = [
     "Exported",
     "Identity",
     "LedgerLine",
+    "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
     "MissingCodes",
+    "Once",
     "OrderLine",
     "OrdersFile",
     "Pause",
@@ -56,6 +61,7 @@ __all__ = [
     "RunFinished",
     "RunPaused",
     "RunStarted",
+    "SettledLine",
     "Shift",
     "SqliteLedger",
     "derive_po_number",
