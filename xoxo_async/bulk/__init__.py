@@ -21,13 +21,13 @@ from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
-from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.ledger.terms import Identity
 from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
-from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.report import Report, Shift
 from xoxo_async.bulk.settled import SettledLine
-from xoxo_async.bulk.shift import Shift, run_shift
+from xoxo_async.bulk.shift import run_shift
 from xoxo_async.errors import LineBusyError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The report of a run: counts that always add up, what was spent, why the run stopped, and the exit code."""
+"""What a run or a shift returns: counts that always add up, what was spent, why it stopped, and what is left."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 
-__all__ = ["Report"]
+__all__ = ["Report", "Shift"]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +101,33 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         if left:
             return 5
         return 3 if self.rejected else 0
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """What a shift did, and what it left.
+
+    Attributes:
+        job: The job's name.
+        issued: Order lines that this shift placed, or found placed.
+        left: Order lines that are planned, in flight at other workers, or in doubt. Lines that a person has to decide,
+            or whose codes are still to come, are not among them.
+        in_doubt: Of these, lines that are not planned: another shift has to settle them before the job is done.
+        again_in_s: Seconds until another shift makes sense; 0 if its time was over. None if nothing is left that a
+            worker can do.
+        paused: Why the job is paused for everybody; None if it is not. A person ends it: `xoxo bulk resume`.
+        report: The state of the job after the shift.
+    """
+
+    job: str
+    issued: int
+    left: int
+    in_doubt: int
+    again_in_s: float | None
+    paused: str | None
+    report: Report
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether lines are left, and no shift can do anything about them until a person ends the pause."""
+        held_up = self.paused is not None or self.report.pause is Pause.BUDGET
+        return bool(self.left) and not self.in_doubt and held_up

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 import anyio
-import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
@@ -14,7 +13,7 @@ from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.report import Report, Shift
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
 from xoxo_async.bulk.settings import Bounds, kept_bounds
@@ -22,7 +21,7 @@ from xoxo_async.bulk.trust import Trust
 from xoxo_async.config import check_number
 from xoxo_async.errors import ConfigError
 
-__all__ = ["Shift", "run_shift"]
+__all__ = ["run_shift"]
 
 _LAST_PART: Final = 0.25
 _LAST_PART_S: Final = 15.0
@@ -37,36 +36,6 @@ _OTHERS_S: Final = 5.0
 _PERSON_S: Final = 60.0
 _SHORTEST_S: Final = 1.0
 _LONGEST_S: Final = 15.0
-
-
-class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """What a shift did, and what it left.
-
-    Attributes:
-        job: The job's name.
-        issued: Order lines that this shift placed, or found placed.
-        left: Order lines that are planned, in flight at other workers, or in doubt. Lines that a person has to decide,
-            or whose codes are still to come, are not among them.
-        in_doubt: Of these, lines that are not planned: another shift has to settle them before the job is done.
-        again_in_s: Seconds until another shift makes sense; 0 if its time was over. None if nothing is left that a
-            worker can do.
-        paused: Why the job is paused for everybody; None if it is not. A person ends it: `xoxo bulk resume`.
-        report: The state of the job after the shift.
-    """
-
-    job: str
-    issued: int
-    left: int
-    in_doubt: int
-    again_in_s: float | None
-    paused: str | None
-    report: Report
-
-    @property
-    def needs_a_person(self) -> bool:
-        """Whether lines are left, and no shift can do anything about them until a person ends the pause."""
-        held_up = self.paused is not None or self.report.pause is Pause.BUDGET
-        return bool(self.left) and not self.in_doubt and held_up
 
 
 async def run_shift(

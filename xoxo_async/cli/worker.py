@@ -78,11 +78,12 @@ def worker(ledger: "LedgerAddress", job: str, **flags: Any) -> int:
     dies, the others look its lines up. If funds or credentials fail, the job pauses for all, until `xoxo bulk resume`.
     """
     from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.cli.connect import open_client
     from xoxo_async.cli.working import WorkerRequest, run_worker
 
     address = LedgerAddress.read(ledger, job=job)
     flags["engine"] = _engine(flags["engine"], address)
-    return run_worker(WorkerRequest.of(address, **flags))
+    return run_worker(WorkerRequest.of(address, **flags), open_client)
 
 
 def _engine(asked: Literal["pgqueuer", "none"] | None, ledger: "LedgerAddress") -> Literal["pgqueuer", "none"]:

@@ -3,23 +3,24 @@
 import os
 import signal
 import time
-from contextlib import AsyncExitStack
-from typing import Any, Final, Literal, Self
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, Final, Literal, Protocol, Self
 
 import anyio
 import anyio.abc
 import click
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.settings import Bounds, kept_bounds
-from xoxo_async.bulk.shift import Shift
+from xoxo_async.bulk.shift import run_shift
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.command_line import command_line
-from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error, scrub
@@ -37,6 +38,14 @@ _CUT_OFF_S: Final = 5.0
 """Seconds that a worker has to record what it cut off, before everything else is cancelled as well."""
 
 _SANDBOX_SETTLE_S: Final = 1.0
+
+
+class ClientOpener(Protocol):
+    """Opens a client for a block."""
+
+    def __call__(self, connection: Connection, *, say_lookups: bool) -> AbstractAsyncContextManager[BulkClient]:
+        """Open it; with `say_lookups`, it also prints retries of look-ups."""
+        ...
 
 
 class WorkerRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,16 +107,17 @@ class WorkerRequest(msgspec.Struct, frozen=True, kw_only=True):
         return cls(ledger=ledger, connection=connection, **flags)
 
 
-def run_worker(request: WorkerRequest) -> int:
+def run_worker(request: WorkerRequest, open_client: ClientOpener) -> int:
     """Work until stopped, print how it ended, and return the exit code.
 
     Args:
         request: The command.
+        open_client: Opens the client.
     """
     started = time.monotonic()
 
     async def work() -> WorkerRun:
-        run = WorkerRun(request)
+        run = WorkerRun(request, open_client)
         await run.work()
         return run
 
@@ -121,10 +131,12 @@ class WorkerRun:
 
     Args:
         request: The command.
+        open_client: Opens the client.
     """
 
-    def __init__(self, request: WorkerRequest) -> None:
+    def __init__(self, request: WorkerRequest, open_client: ClientOpener) -> None:
         self._request: Final = request
+        self._open_client: Final = open_client
         self._worker: Worker | None = None
         self._all: Final = anyio.CancelScope()
         self._interrupted = False
@@ -148,7 +160,7 @@ class WorkerRun:
         request = self._request
         connection, bounds = await self._at_the_job(request.connection)
         async with AsyncExitStack() as stack:
-            client = await stack.enter_async_context(open_client(connection, say_lookups=False))
+            client = await stack.enter_async_context(self._open_client(connection, say_lookups=False))
             settle_s = request.settle
             if settle_s is None and bounds.settle_s is None and connection.sandbox:
                 settle_s = _SANDBOX_SETTLE_S
@@ -156,6 +168,7 @@ class WorkerRun:
                 client,
                 self._open_jobs,
                 self._ledger,
+                run_shift=run_shift,
                 settings=ShiftSettings(
                     seconds=request.shift,
                     concurrency=request.concurrency,

@@ -11,13 +11,13 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.runner import single_error
-from xoxo_async.bulk.shift import Shift, run_shift
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 from xoxo_async.workers.state import WorkerState
 
-__all__ = ["Engine", "ShiftSettings", "Worker"]
+__all__ = ["Engine", "ShiftRunner", "ShiftSettings", "Worker"]
 
 _LOOK_EVERY_S: Final = 5.0
 """Seconds between two looks for jobs with open lines, and between two checks of the open ledger."""
@@ -48,6 +48,27 @@ class ShiftSettings(msgspec.Struct, frozen=True, kw_only=True):
     address: str = ""
 
 
+class ShiftRunner(Protocol):
+    """Does one shift; see `run_shift`."""
+
+    async def __call__(
+        self,
+        client: BulkClient,
+        ledger: Ledger,
+        *,
+        seconds: float,
+        concurrency: int | Literal["auto"] | None,
+        settle_s: float | None,
+        resend: Literal["settled", "never"] | None,
+        pause_limit_s: float,
+        address: str,
+        progress: Progress | None,
+        stopping: anyio.Event | None,
+    ) -> Shift:
+        """Work on the job of an open ledger for a while."""
+        ...
+
+
 class Engine(Protocol):
     """Delivers shifts to a worker until the worker is stopped."""
 
@@ -65,6 +86,7 @@ class Worker:
         client: An `XoxoClient`: sends and looks up.
         jobs: Returns the names of the jobs that have open lines.
         open_ledger: Returns the ledger of a job, not opened yet.
+        run_shift: Does one shift: `xoxo_async.bulk.run_shift`.
         settings: How the shifts work.
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
@@ -76,6 +98,7 @@ class Worker:
         jobs: Callable[[], Awaitable[Sequence[str]]],
         open_ledger: Callable[[str], Ledger],
         *,
+        run_shift: ShiftRunner,
         settings: ShiftSettings | None = None,
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
@@ -91,6 +114,7 @@ class Worker:
         self._client: Final = client
         self._jobs: Final = jobs
         self._open_ledger: Final = open_ledger
+        self._run_shift: Final = run_shift
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._troubled: Final = troubled
@@ -150,7 +174,7 @@ class Worker:
             with anyio.CancelScope() as scope:
                 self._scopes.add(scope)
                 try:
-                    shift = await run_shift(
+                    shift = await self._run_shift(
                         self._client,
                         ledger,
                         seconds=settings.seconds if seconds is None else seconds,
@@ -168,7 +192,8 @@ class Worker:
         if shift is None:
             return None
         self.state.ledger_answered()
-        self.state.shift_ended(shift)
+        self.state.shift_ended(shift.issued)
+        self.state.job_is(job, shift.paused)
         self.last[job] = shift
         self._told(shift)
         return shift

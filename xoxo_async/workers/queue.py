@@ -6,20 +6,20 @@ So a shift that is delivered twice, or to two workers at once, is harmless, and 
 
 from datetime import timedelta
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import anyio
 
+from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
-from xoxo_async.workers.loop import Worker
 
 if TYPE_CHECKING:
     from pgqueuer import PgQueuer
 
     from xoxo_async.postgres.address import DatabaseAddress
 
-__all__ = ["ENTRYPOINT", "PgqueuerEngine"]
+__all__ = ["ENTRYPOINT", "PgqueuerEngine", "ShiftWorker"]
 
 ENTRYPOINT: Final = "xoxo_shift"
 """The name of the messages; the payload is the job's name."""
@@ -32,6 +32,32 @@ _TROUBLE_S: Final = 5.0
 _LOOK_S: Final = timedelta(seconds=5)
 _HEARTBEAT: Final = timedelta(seconds=30)
 """A shift whose worker sends no heartbeat for so long is delivered again."""
+
+
+class ShiftWorker(Protocol):
+    """The part of `Worker` that a queue uses. See there."""
+
+    @property
+    def name(self) -> str:
+        """This process."""
+        ...
+
+    @property
+    def stopping(self) -> anyio.Event:
+        """Set once the worker was told to stop."""
+        ...
+
+    async def open_jobs(self) -> list[str]:
+        """Return the jobs that have open lines."""
+        ...
+
+    async def shift(self, job: str) -> Shift | None:
+        """Do one shift on a job."""
+        ...
+
+    def outlives(self, error: XoxoError) -> bool:
+        """Return whether a worker goes on after an error, and tell it once."""
+        ...
 
 
 class PgqueuerEngine:
@@ -51,7 +77,7 @@ class PgqueuerEngine:
         self._address: Final = address
         self._tick_s: Final = tick_s
 
-    async def __call__(self, worker: Worker) -> None:
+    async def __call__(self, worker: ShiftWorker) -> None:
         """Deliver shifts until the worker is stopped; a database that fails is waited for.
 
         Args:
@@ -73,7 +99,7 @@ class PgqueuerEngine:
                 with anyio.move_on_after(_TROUBLE_S):
                     await worker.stopping.wait()
 
-    async def _deliver(self, worker: Worker) -> None:
+    async def _deliver(self, worker: ShiftWorker) -> None:
         from pgqueuer import PgQueuer, RetryRequested  # noqa: PLC0415 - an extra
 
         from xoxo_async.postgres.connecting import connect  # noqa: PLC0415 - an extra
@@ -120,7 +146,7 @@ class PgqueuerEngine:
             if not await queries.schema_is_installed():
                 await queries.install()
 
-    async def _tick(self, queue: "PgQueuer", worker: Worker) -> None:
+    async def _tick(self, queue: "PgQueuer", worker: ShiftWorker) -> None:
         """Enqueue one shift for each open job, again and again; a shift that still waits or works is not repeated."""
         queries: Any = queue.queries
         while True:
@@ -134,6 +160,6 @@ class PgqueuerEngine:
             await anyio.sleep(self._tick_s)
 
 
-async def _shut_down(queue: "PgQueuer", worker: Worker) -> None:
+async def _shut_down(queue: "PgQueuer", worker: ShiftWorker) -> None:
     await worker.stopping.wait()
     queue.shutdown.set()

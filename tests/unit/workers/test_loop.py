@@ -11,7 +11,7 @@ import pytest
 from tests.unit.bulk.jobs import Client, broke, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
-from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger
+from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger, run_shift
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.workers.loop import ShiftSettings, Worker
 
@@ -55,6 +55,7 @@ def worker(client: Client, folder: Path, told: Told | None = None, **settings: A
         client,  # type: ignore[arg-type]
         jobs,
         opened,
+        run_shift=run_shift,
         settings=chosen,
         told=told.shifts.append,
         troubled=told.troubles.append,
@@ -144,7 +145,7 @@ async def test_a_ledger_that_never_answers_ends_the_worker(client: Client, tmp_p
     async def jobs() -> Sequence[str]:
         raise errors.LedgerError("the database does not answer")
 
-    one = Worker(client, jobs, lambda job: open_ledger(tmp_path / job))  # type: ignore[arg-type]
+    one = Worker(client, jobs, lambda job: open_ledger(tmp_path / job), run_shift=run_shift)  # type: ignore[arg-type]
     with pytest.raises(errors.LedgerError, match="does not answer"):
         await one.run()
 
@@ -232,7 +233,7 @@ async def test_a_fleet_sends_each_line_once(client: Client, place: Place) -> Non
         return ["march"] if any(states.get(state) for state in open_) else []
 
     settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
-    fleet = [Worker(client, jobs, lambda _job: Opened(place), settings=settings) for _ in range(3)]  # type: ignore[arg-type,return-value]
+    fleet = [Worker(client, jobs, lambda _job: Opened(place), run_shift=run_shift, settings=settings) for _ in range(3)]  # type: ignore[arg-type,return-value]
 
     async def happen(po_number: str) -> None:
         await anyio.sleep(0.002)

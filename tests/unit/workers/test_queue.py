@@ -13,7 +13,7 @@ import pytest
 from tests.unit.bulk.jobs import Client, broke, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
-from xoxo_async.bulk import LineState
+from xoxo_async.bulk import LineState, run_shift
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.workers.loop import ShiftSettings, Worker
 from xoxo_async.workers.queue import ENTRYPOINT, PgqueuerEngine
@@ -58,7 +58,7 @@ def worker(client: Client, place: Place, name: str = "", troubles: list[str] | N
 
     settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
     told = troubles if troubles is not None else []
-    one = Worker(client, jobs, lambda _job: Opened(place), settings=settings, troubled=told.append)  # type: ignore[arg-type,return-value]
+    one = Worker(client, jobs, lambda _job: Opened(place), run_shift=run_shift, settings=settings, troubled=told.append)  # type: ignore[arg-type,return-value]
     one.name += name  # type: ignore[misc]
     return one
 

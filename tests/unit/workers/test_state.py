@@ -2,7 +2,6 @@
 
 import pytest
 
-from xoxo_async.bulk import Pause, Report, Shift
 from xoxo_async.workers.state import Health, WorkerState
 
 
@@ -28,15 +27,10 @@ def state(clock: Clock) -> WorkerState:
     return state
 
 
-def shift(issued: int = 0, paused: str | None = None) -> Shift:
-    report = Report(job="march", ledger="l", rows=9, issued=0, pending=0, rejected=0, unknown=0, not_sent=9, charged={})
-    return Shift(job="march", issued=issued, left=9, in_doubt=0, again_in_s=0.0, paused=paused, report=report)
-
-
 def test_a_worker_at_work_is_alive_and_ready(state: WorkerState) -> None:
     """Its shifts are added up."""
-    state.shift_ended(shift(3))
-    state.shift_ended(shift(4))
+    state.shift_ended(3)
+    state.shift_ended(4)
     assert state.live() == state.ready() == Health(ok=True, reason="at work")
     assert (state.shifts, state.issued) == (2, 7)
 
@@ -70,7 +64,7 @@ def test_without_a_token_no_order_can_be_sent(state: WorkerState) -> None:
 
 def test_a_paused_job_is_not_ready(state: WorkerState) -> None:
     """Until a person goes on."""
-    state.shift_ended(shift(paused="no funds"))
+    state.job_is("march", "no funds")
     assert state.ready() == Health(ok=False, reason="job march is paused: no funds")
     state.job_is("march", None)
     assert state.ready().ok
@@ -92,14 +86,3 @@ def test_a_stopping_worker_is_not_ready(state: WorkerState) -> None:
     state.stopping = True
     assert state.ready() == Health(ok=False, reason="stopping")
     assert state.live().ok
-
-
-def test_a_person_is_needed_only_without_doubt() -> None:
-    """Lines in doubt are settled while a job is paused."""
-    held_up = shift(paused="no funds")
-    assert held_up.needs_a_person
-    assert not Shift(
-        **{name: getattr(held_up, name) for name in held_up.__struct_fields__} | {"in_doubt": 1}
-    ).needs_a_person
-    assert not shift().needs_a_person
-    assert held_up.report.pause is Pause.NONE

@@ -30,7 +30,7 @@ from xoxo_async.bulk.ledger.bookkeeping import StoredLine, maybe_sent
 from xoxo_async.bulk.ledger.lines import LedgerLine, Pack, PlannedLine
 from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.packing import Packer
-from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.bulk.ledger.terms import PlanTerms
 from xoxo_async.errors import LedgerConflictError, PlanError
 
 __all__ = [

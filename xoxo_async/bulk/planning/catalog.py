@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
-from xoxo_async.bulk.ledger.protocol import Share
+from xoxo_async.bulk.ledger.terms import Share
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.catalog.requests import Category

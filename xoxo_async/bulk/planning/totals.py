@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from xoxo_async.bulk.ledger.budget import amount, units
-from xoxo_async.bulk.ledger.protocol import Share
+from xoxo_async.bulk.ledger.terms import Share
 from xoxo_async.services.account.replies import Balance
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.orders.requests import PlaceOrder

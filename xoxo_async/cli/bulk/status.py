@@ -16,6 +16,7 @@ from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
 from xoxo_async.cli.options import json_option
 from xoxo_async.cli.output import out, say
+from xoxo_async.cli.signals import as_before
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import amounts, count
 
@@ -47,9 +48,10 @@ def status(ledger: "LedgerAddress", watch: bool, as_json: bool) -> int:
     if watch and as_json:
         raise click.UsageError("--watch shows a job again and again, and --json prints one object: give one of them")
     if watch:
-        from xoxo_async.cli.bulk.watch import watch_job
+        from xoxo_async.cli.bulk.watch import watch as watch_job
 
-        return watch_job(ledger)
+        with as_before():
+            return exits.of_status(with_ledger(ledger, watch_job, read_only=True))
     return show_status(ledger, as_json=as_json)
 
 

@@ -13,20 +13,17 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.terms import Holder
-from xoxo_async.cli import exits
-from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.output import is_terminal, say
-from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.cli.signals import ending_signals
 from xoxo_async.cli.tables import console
 from xoxo_async.cli.wording import amounts, count, duration
 from xoxo_async.errors import LedgerError
 
 if TYPE_CHECKING:
-    from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
-__all__ = ["Pace", "Reading", "watch_job"]
+__all__ = ["Pace", "Reading", "watch"]
 
 _LOOK_EVERY_S: Final = 1.0
 _LINE_EVERY_S: Final = 5.0
@@ -121,28 +118,21 @@ class Pace:
         return max(done - before, 0) * 60 / (now - since) if now > since else 0.0
 
 
-def watch_job(where: "LedgerAddress", *, look_every_s: float = _LOOK_EVERY_S) -> int:
-    """Show a job until nothing is left for a worker, or until Ctrl-C.
+async def watch(ledger: "Ledger") -> Counts:
+    """Show a job until nothing is left for a worker, or until a signal.
 
     Args:
-        where: The ledger.
-        look_every_s: Seconds between two looks.
+        ledger: The ledger, open to read.
 
     Returns:
-        The exit code: 4 for an alarm, 0 otherwise; it does not say whether the job is done.
+        Its counts at the last look.
     """
-
-    async def watch(ledger: "Ledger") -> Counts:
-        follow = _Follow(ledger, await _read(ledger), look_every_s)
-        async with anyio.create_task_group() as group:
-            await group.start(_listen, group.cancel_scope)
-            await follow.until_done()
-            group.cancel_scope.cancel()
-        return follow.last.counts
-
-    with as_before():
-        counts = with_ledger(where, watch, read_only=True)
-    return exits.of_status(counts)
+    follow = _Follow(ledger, await _read(ledger), _LOOK_EVERY_S)
+    async with anyio.create_task_group() as group:
+        await group.start(_listen, group.cancel_scope)
+        await follow.until_done()
+        group.cancel_scope.cancel()
+    return follow.last.counts
 
 
 async def _read(ledger: "Ledger") -> Reading:

@@ -17,7 +17,7 @@ from xoxo_async.bulk.ledger.backlog import (
     states_to_send,
 )
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.protocol import Pricing, Share
+from xoxo_async.bulk.ledger.terms import Pricing, Share
 
 __all__ = ["read_backlog", "reprice"]
 

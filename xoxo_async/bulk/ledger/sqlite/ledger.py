@@ -32,7 +32,6 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
-from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
@@ -46,6 +45,7 @@ from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, rea
 from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
 from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
+from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerError

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.terms import Identity
 
 __all__ = ["COPIED", "OLDER", "fact", "get_meta", "read_identity", "set_identity", "set_meta", "set_metas"]
 

@@ -9,7 +9,6 @@ import msgspec
 
 from xoxo_async.bulk.ledger.clock import Boot
 from xoxo_async.bulk.ledger.marks import CodeMarks
-from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.failures import failure
 from xoxo_async.bulk.ledger.sqlite.files import create_private, publish, remove, sidecar
@@ -23,6 +22,7 @@ from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import last_row, last_seq
 from xoxo_async.bulk.ledger.sqlite.wal import base_of, leave_wal
 from xoxo_async.bulk.ledger.sqlite.watch import FileWatch
+from xoxo_async.bulk.ledger.terms import Identity
 from xoxo_async.errors import LedgerError
 
 __all__ = ["LedgerFile", "Opened"]

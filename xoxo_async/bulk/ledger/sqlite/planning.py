@@ -22,12 +22,12 @@ from xoxo_async.bulk.ledger.plans import (
     keys_to_withdraw,
     repeated,
 )
-from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
 from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packs
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import FIXED, fields, last_seq, note_planned, read_doubted
+from xoxo_async.bulk.ledger.terms import Planned, PlanTerms, Share
 
 __all__ = ["PlanStep", "run_plan"]
 

@@ -26,7 +26,6 @@ from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, Li
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.owners import Identity, Owner
-from xoxo_async.bulk.ledger.protocol import Pricing
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,
@@ -69,6 +68,7 @@ from xoxo_async.bulk.ledger.sqlite.statements import (
 )
 from xoxo_async.bulk.ledger.sqlite.sums import read_funds
 from xoxo_async.bulk.ledger.table import Moment
+from xoxo_async.bulk.ledger.terms import Pricing
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerConflictError
 

@@ -1,0 +1,81 @@
+"""`xoxo worker` on a shared ledger: three processes, one killed in the midst; each order exists once."""
+
+import asyncio
+import json
+import signal
+import urllib.request
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.commands import last_json, requests_of, server, started, wait_until, write_values, xoxo
+from xoxo_async.bulk import open_ledger
+
+ROWS = 240
+
+
+def orders_of(env: dict[str, str]) -> int:
+    with urllib.request.urlopen(env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books"), timeout=10) as answer:  # noqa: S310
+        return int(json.load(answer)["orders"])
+
+
+async def pause(url: str, reason: str) -> None:
+    async with open_ledger(url, must_exist=True) as ledger:
+        await ledger.pause(reason)
+
+
+def planned(folder: Path, env: dict[str, str], ledger: str, rows: int = ROWS) -> None:
+    orders = write_values(folder, *((f"k{n}", 100) for n in range(rows)))
+    done = xoxo("bulk", "plan", orders, "--ledger", ledger, cwd=folder, **env)
+    assert done.returncode == 0, done.stderr
+
+
+def status(folder: Path, ledger: str) -> dict[str, Any]:
+    return last_json(xoxo("bulk", "status", "--ledger", ledger, "--json", cwd=folder))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["none", "pgqueuer"])
+def test_a_fleet_outlives_a_killed_worker(tmp_path: Path, database: str, engine: str) -> None:
+    """Its lease ends, its lines are looked up, and the vendor's books hold each order once."""
+    ledger = f"{database}#march"
+    with server(tmp_path, "--latency-ms", "50") as env, ExitStack() as stack:
+        planned(tmp_path, env, ledger)
+        flags = ("--engine", engine, "--rate", "none", "--concurrency", "4", "--settle", "0")
+        fleet = [
+            stack.enter_context(started("worker", "--ledger", database, *flags, cwd=tmp_path, **env)) for _ in range(3)
+        ]
+        wait_until(lambda: requests_of(env) > 60)
+        fleet[0].kill()
+        wait_until(lambda: status(tmp_path, ledger)["issued"] == ROWS, 60)
+        for process in fleet[1:]:
+            process.send_signal(signal.SIGTERM)
+        for process in fleet[1:]:
+            _, said = process.communicate(timeout=30)
+            assert process.returncode == 130, said
+        assert orders_of(env) == ROWS
+
+
+@pytest.mark.slow
+def test_a_pause_stops_the_fleet_until_resume(tmp_path: Path, database: str) -> None:
+    """A person pauses the job: no worker takes a line, also no new one; `resume` ends the pause."""
+    ledger = f"{database}#march"
+    with server(tmp_path, "--latency-ms", "50") as env, ExitStack() as stack:
+        planned(tmp_path, env, ledger)
+        flags = ("--engine", "none", "--rate", "none", "--concurrency", "2")
+        for _ in range(2):
+            stack.enter_context(started("worker", "--ledger", ledger, *flags, cwd=tmp_path, **env))
+        wait_until(lambda: requests_of(env) > 10)
+        asyncio.run(pause(ledger, "a new price list"))
+        wait_until(lambda: not status(tmp_path, ledger)["states"].get("sending"))
+        shown = status(tmp_path, ledger)
+        assert shown["paused"] == "a new price list"
+        assert len(shown["workers"]) <= 2
+        sent = requests_of(env)
+        late = xoxo("worker", "--ledger", ledger, *flags, "--until-done", "--json", cwd=tmp_path, **env)
+        assert (late.returncode, requests_of(env)) == (5, sent), late.stderr
+        done = xoxo("bulk", "resume", "--ledger", ledger, "--rate", "none", "--yes", cwd=tmp_path, **env)
+        assert done.returncode == 0, done.stderr
+        assert (status(tmp_path, ledger)["issued"], orders_of(env)) == (ROWS, ROWS)
