@@ -7,9 +7,12 @@ A page is run from its top to its end in a folder of its own, with a sandbox of 
 - `console`: each `$ ` command runs, and exits with 0 unless `$ echo $?` follows. Output that is shown has to come;
   blanks count once, `…` stands for any text, and alone on a line for any lines. `^C` interrupts there, `Killed` kills.
 - `json`, `toml` and `csv` have to be well-formed; with a `title` they are written to that file. `text` is for people.
+- `sql` runs in a database with the schema `xoxo`, and is undone. In all blocks of a page the URL of a database, such as
+  `postgresql://db/plum`, leads to the same one.
 """
 
 import ast
+import asyncio
 import csv
 import importlib
 import json
@@ -22,26 +25,30 @@ import sys
 import textwrap
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 
+from tests.postgres import PostgresServer
 from xoxo_async.errors import ERROR_IDS
 from xoxo_async.sandbox import Sandbox
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted((ROOT / "xoxo_async").rglob("*.py"))
-KINDS = {"python", "console", "text", "json", "toml", "csv"}
+KINDS = {"python", "console", "text", "json", "toml", "csv", "sql"}
 MODULES = {".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES}
 REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".integrations.webhook")
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
+DATABASE = re.compile(r"postgresql://[\w@.:-]*/\w+")
 SERVED_AT = "8080"  # the port that pages name; a free one is taken instead
 TIMEOUT_S = 60
 
@@ -117,8 +124,9 @@ def name_of(page: Path) -> str:
 class Folder:
     """Where the blocks of one page run, one after another."""
 
-    def __init__(self, path: Path, sandbox: Sandbox) -> None:
+    def __init__(self, path: Path, sandbox: Sandbox, database: Callable[[], str]) -> None:
         self.path = path
+        self.database = cache(database)
         self.port = SERVED_AT
         self.code = 0
         self.unused: set[str] = set()
@@ -137,6 +145,7 @@ class Folder:
         (path / "orders.csv").write_text("key,product_id,denomination\na,1001,500\nb,1002,150\n")
 
     def run(self, block: Block) -> None:
+        block = block._replace(body=self.reaching(block.body)) if block.kind == "python" else block
         self.unused -= {name for name in self.unused if re.search(rf"\b{Path(name).stem}\b", block.body)}
         match block.kind:
             case "python" if not block.title:
@@ -149,9 +158,27 @@ class Folder:
                 tomllib.loads(block.body)
             case "csv":
                 assert len({len(row) for row in csv.reader(block.body.splitlines(), strict=True)}) == 1
+            case "sql":
+                asyncio.run(self.query(block.body))
         if block.title:
             (self.path / block.title).write_text(block.body)
             self.unused.add(block.title)
+
+    # Databases.
+
+    def reaching(self, text: str) -> str:
+        """Return a text in which the URL of any database is that of the page's own."""
+        return DATABASE.sub(lambda _url: self.database(), text)
+
+    async def query(self, statements: str) -> None:
+        connection = await asyncpg.connect(self.database())
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            await connection.execute(statements)
+        finally:
+            await transaction.rollback()
+            await connection.close()
 
     # Python.
 
@@ -237,7 +264,7 @@ class Folder:
     def watch(self, command: str, shown: list[str]) -> None:
         """Run a command as a shell would, with what happens to it on the way."""
         process = subprocess.Popen(  # noqa: S602 - pages show what is typed into a shell
-            f"exec {command}",
+            f"exec {self.reaching(command)}",
             shell=True,
             cwd=self.path,
             env=self.environment,
@@ -270,7 +297,7 @@ class Folder:
             reader.join(TIMEOUT_S)
             if process.stdout is not None:
                 process.stdout.close()
-        compare(command, shown, lines)
+        compare(command, [self.reaching(line) for line in shown], lines)
 
     def end(self) -> None:
         for process in self.servers:
@@ -313,8 +340,12 @@ def project() -> dict[str, dict[str, object]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path, xoxo_sandbox: Sandbox) -> Iterator[Folder]:
-    folder = Folder(tmp_path, xoxo_sandbox)
+def folder(tmp_path: Path, xoxo_sandbox: Sandbox, request: pytest.FixtureRequest) -> Iterator[Folder]:
+    def database() -> str:
+        server: PostgresServer = request.getfixturevalue("postgres")
+        return server.database()
+
+    folder = Folder(tmp_path, xoxo_sandbox, database)
     yield folder
     folder.end()
 
@@ -374,7 +405,7 @@ def test_the_examples_in_docstrings_run(folder: Folder, source: Path) -> None:
         assert block.kind in KINDS, block.where
         if block.kind == "python":
             paths.append(folder.path / f"{source.stem}_{number}_{block.where.replace('/', '_')}.py")
-            paths[-1].write_text(block.body)
+            paths[-1].write_text(folder.reaching(block.body))
         else:
             folder.run(block)
     folder.drive(IN_DOCSTRINGS, paths)

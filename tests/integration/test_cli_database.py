@@ -93,6 +93,33 @@ def test_a_job_is_planned_run_and_exported(site: Site) -> None:
     assert (checked.returncode, last_json(checked)["wrong"]) == (0, [])
 
 
+def test_a_service_file_names_the_database(site: Site, postgres: PostgresServer) -> None:
+    """So do PGHOST and the others, as for `psql`; the URL needs nothing but the job."""
+    write_values(site.folder, ("A", 500))
+    name = Path(site.database).name
+    lines = ["[plum]", "host=127.0.0.1", f"port={postgres.port}", "user=xoxo", f"dbname={name}"]
+    (site.folder / "services").write_text("\n".join(lines))
+    service = {"PGSERVICEFILE": str(site.folder / "services")}
+    variables = {"PGHOST": "127.0.0.1", "PGPORT": str(postgres.port), "PGUSER": "xoxo", "PGDATABASE": name}
+    planned = site("bulk", "plan", "orders.csv", "--ledger", "postgresql://?service=plum#march", **service)
+    assert planned.returncode == 0, planned.stderr
+    for url, extra in (("postgresql://#march", variables), ("postgresql://?service=plum#march", service)):
+        status = last_json(site("bulk", "status", "--ledger", url, "--json", **extra))
+        assert status["not_sent"] == 1
+        assert shlex.split(status["continue_with"])[-1] == url
+
+
+def test_a_job_is_bound_to_another_account(site: Site) -> None:
+    """On a person's word, as a ledger's file is."""
+    write_values(site.folder, ("A", 500))
+    assert site("bulk", "plan", "orders.csv", "--ledger", site.url()).returncode == 0
+    other = {"XOXO_ACCESS_TOKEN": "other-token"}
+    refused(site("bulk", "resume", "--ledger", site.url(), **other), "another account")
+    bound = site("bulk", "rebind", "--ledger", site.url(), "--reason", "new client id", "--json", **other)
+    assert (bound.returncode, last_json(bound)["ledger"]) == (0, site.url())
+    refused(site("bulk", "resume", "--ledger", site.url()), "another account")
+
+
 def test_rows_are_withdrawn_and_a_job_is_paused(site: Site) -> None:
     """A pause holds for every worker; `resume` ends it and sends what was not withdrawn."""
     write_values(site.folder, ("A", 500), ("B", 250), ("C", 100))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.integration.jobs import booked_codes, connected
 from xoxo_async import Verdict
-from xoxo_async.bulk import LineState, Once, OrderLine, SettledLine, SqliteLedger
+from xoxo_async.bulk import LineState, Once, OrderLine, SettledLine, SqliteLedger, open_ledger
 from xoxo_async.sandbox import Faults, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -74,6 +75,24 @@ async def test_each_message_is_bought_once(tmp_path: Path, seed: int, unique: bo
     agreed = {key: {(one.order_id, one.codes[0].code.reveal()) for one in some} for key, some in queue.outcomes.items()}
     assert [len(outcome) for outcome in agreed.values()] == [1] * 100
     assert sorted(code for outcome in agreed.values() for _, code in outcome) == sorted(codes)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_a_fleet_buys_each_message_once(database: str, seed: int) -> None:
+    """A hundred messages, each handed to all of three workers that share a database; all name the same order."""
+    faults = Faults(mix=FAULTS, seed=seed)
+    async with Sandbox(faults=faults, unique_po_numbers=False) as sandbox, connected(sandbox) as client:
+        async with AsyncExitStack() as stack:
+            ledgers = [await stack.enter_async_context(open_ledger(database, job="messages")) for _ in range(3)]
+            workers = [Once(client, ledger, job="messages", settle_s=0.2) for ledger in ledgers]
+            queue = Queue()
+            await asyncio.gather(*(queue.work(worker, message(number)) for number in range(100) for worker in workers))
+            counts = await ledgers[0].counts()
+        assert sandbox.books().orders == 100
+        assert (counts.rows, counts.issued, counts.alarms_total) == (100, 100, 0)
+        assert queue.dead == {}
+    agreed = [{(one.order_id, one.codes[0].code.reveal()) for one in some} for some in queue.outcomes.values()]
+    assert [len(outcome) for outcome in agreed] == [1] * 100
 
 
 async def test_one_bad_message_stops_no_other(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import assert_type
+from typing import Literal, assert_type
 
 import msgspec
 
@@ -28,19 +28,23 @@ from xoxo_async import (
     Secret,
     StaticToken,
     Timeouts,
+    Verdict,
     VoucherCode,
     XoxoClient,
     XoxoError,
     errors,
+    verdict_of,
 )
 from xoxo_async.auth import Exchange, Token, TokenProvider, TokenStore
 from xoxo_async.bulk import (
     BulkIssuer,
     LineSettled,
+    Once,
     OrderLine,
     Pause,
     RunFinished,
     RunPaused,
+    SettledLine,
     SqliteLedger,
     read_orders,
 )
@@ -231,6 +235,27 @@ async def bulk(xoxo: XoxoClient) -> None:
         report = await issuer.run([OrderLine(key="1", product_id=1, denomination=Decimal(5))])
         assert_type(report.rows, int)
         assert_type(report.issued + report.pending + report.rejected + report.unknown + report.not_sent, int)
+
+
+async def messages(xoxo: XoxoClient) -> None:
+    """A message has an outcome and a verdict, and so has each error."""
+    async with SqliteLedger("messages.db") as ledger:
+        once = Once(xoxo, ledger, job="messages")
+        line = OrderLine(key="1", product_id=1, denomination=Decimal(5))
+        settled = await once.issue(line)
+        assert_type(settled, SettledLine)
+        assert_type(settled.order_id, int | None)
+        assert_type(settled.codes, tuple[VoucherCode, ...])
+        assert_type(verdict_of(settled), Verdict)
+
+        async def deliver(outcome: SettledLine) -> None:
+            assert_type(outcome.amount_charged, Decimal | None)
+
+        assert_type(await once.handle(line, deliver, attempts=2), Verdict)
+    try:
+        await xoxo.account.get_balance()
+    except XoxoError as error:
+        assert_type(verdict_of(error, attempts=1).action, Literal["done", "again", "person"])
 
 
 def events(event: Event) -> None:

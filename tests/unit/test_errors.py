@@ -21,7 +21,9 @@ DOUBT = {
     "RefusedError",
     "OutcomeUnknownError",
     "DecodeError",
+    "LineBusyError",
 }
+RETRYABLE = {"ConnectError", "RateLimitedError", "LineBusyError"}
 
 
 def test_the_drawing_at_the_top_is_the_hierarchy() -> None:
@@ -47,9 +49,9 @@ def test_only_some_errors_leave_doubt(kind: type[XoxoError]) -> None:
 
 
 @kinds
-def test_only_two_classes_are_retryable(kind: type[XoxoError]) -> None:
-    """`ConnectError` and `RateLimitedError` alone are retryable by their class."""
-    assert kind("x").retryable is (kind.__name__ in {"ConnectError", "RateLimitedError"})
+def test_only_some_classes_are_retryable(kind: type[XoxoError]) -> None:
+    """Where nothing was processed, or where asking again is what settles a line."""
+    assert kind("x").retryable is (kind.__name__ in RETRYABLE)
 
 
 @kinds

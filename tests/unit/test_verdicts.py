@@ -53,7 +53,7 @@ ERRORS = [error for error in vars(errors).values() if isinstance(error, type) an
 
 @pytest.mark.parametrize("what", PERSON)
 @pytest.mark.parametrize("attempts", [1, MAX_ATTEMPTS, 100])
-def test_a_message_that_is_wrong_goes_to_a_person(what: str, attempts: int) -> None:
+def test_a_wrong_message_goes_to_a_person(what: str, attempts: int) -> None:
     """Delivering it again never helps, and the queue behind it goes on."""
     verdict = verdict_of(PERSON[what], attempts=attempts)
     assert (verdict.action, verdict.after_s, verdict.pause) == ("person", 0.0, False)

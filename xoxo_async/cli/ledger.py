@@ -138,6 +138,8 @@ def purge(where: LedgerAddress, job: str | None, days: int | None, yes: bool, as
     if names:
         _ask(found.finished, where, yes=yes)
     purged = run_async(lambda: purge_jobs(url, names)) if names else []
+    for name in sorted(set(names) - {done.name for done in purged}):
+        say(f"job {name}: it is being planned or worked on, so it stays as it is")
     if as_json:
         facts = [{"job": done.name, "rows": done.rows, "orders": done.orders} for done in purged]
         print_json({"ledger": where.name, "purged": facts, "open": found.open})

@@ -31,6 +31,8 @@ _OPEN: Final = (
     ("pending", "waiting for their codes"),
     ("workers", "workers at it"),
 )
+# A plan of the job holds the same lock until it commits.
+_PLANS: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('xoxo plan ' || $1, 0))"
 _LOCK: Final = "SELECT id FROM xoxo.job WHERE id = $1 FOR UPDATE"
 # A line stays as its poNumber and its order: both stay unique, so neither a plan nor an answer can have them again.
 _STEPS: Final = (
@@ -104,11 +106,11 @@ async def purge_job(connection: DatabaseConnection, name: str) -> FinishedJob | 
         name: The job's name.
 
     Returns:
-        The job as it was; None if it is not there, is purged already, or is not finished any more.
+        The job as it was; None if it is not there, is purged already, is not finished any more, or is being planned.
     """
     async with connection.transaction():
         found = await connection.fetchval("SELECT id FROM xoxo.job WHERE name = $1", name)
-        if found is None:
+        if found is None or not await connection.fetchval(_PLANS, name):
             return None
         await connection.execute(_LOCK, found)
         finished = (await find_finished(connection, job=name)).finished

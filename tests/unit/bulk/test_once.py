@@ -424,6 +424,19 @@ async def test_a_budget_holds(client: Client, ledger: SqliteLedger) -> None:
     assert (await once(client, ledger, max_spend=Decimal(300)).handle(order("m-2"))).action == "done"
 
 
+async def test_a_paused_job_pauses_the_worker(client: Client, ledger: SqliteLedger) -> None:
+    """A person paused it: no message is sent, and none goes to the dead letters; what is settled is returned."""
+    worker = once(client, ledger)
+    await worker.issue(order("m-1"))
+    await ledger.pause("a person said so")
+    verdict = await worker.handle(order("m-2"))
+    assert (verdict.action, verdict.pause) == ("again", True)
+    assert "the job is paused: a person said so" in verdict.why
+    assert (await worker.handle(order("m-1"))).action == "done"
+    await ledger.unpause()
+    assert (await worker.handle(order("m-2"))).action == "done"
+
+
 async def test_an_overcharge_ends_a_budget(client: Client, ledger: SqliteLedger) -> None:
     """The price has moved: no further order is sent under this budget; what was issued is still returned."""
     worker = once(client, ledger, max_spend=Decimal(10_000))

@@ -4,6 +4,7 @@ import pytest
 
 from xoxo_async import errors
 from xoxo_async.cli import exits
+from xoxo_async.postgres.checking import Checked
 
 
 @pytest.mark.parametrize(
@@ -28,3 +29,12 @@ def test_every_kind_of_error_has_its_exit_code(error: errors.XoxoError, alone: i
     """Wrong input is 2, a refusal 3, doubt 4, a pause 5. Before a bulk run sends, a refusal is a pause."""
     assert exits.of_error(error) == alone
     assert exits.of_error(error, bulk=True) == in_bulk
+
+
+@pytest.mark.parametrize(("refused", "wrong", "code"), [((), (), 0), ((), ("w",), 4), (("r",), ("w",), 2)])
+def test_a_database_that_workers_refuse_comes_first(
+    refused: tuple[str, ...], wrong: tuple[str, ...], code: int
+) -> None:
+    """Wrong counts of one that works are 4."""
+    checked = Checked("15", 1, 1, None, 0.0, None, (), refused, wrong, ("a warning",))
+    assert exits.of_check(checked) == code

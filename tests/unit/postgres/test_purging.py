@@ -68,6 +68,16 @@ async def test_a_job_with_a_worker_stays(database: str) -> None:
         assert await purge_job(connection, "march") is not None
 
 
+async def test_a_job_that_is_being_planned_stays(database: str) -> None:
+    """The plan would add its orders to a job that is gone."""
+    async with connected(database) as planner, connected(database) as connection:
+        await add_job(connection, "march", "placed")
+        async with planner.transaction():
+            await planner.execute("SELECT pg_advisory_xact_lock(hashtextextended('xoxo plan march', 0))")
+            assert await purge_job(connection, "march") is None
+        assert await purge_job(connection, "march") is not None
+
+
 async def test_jobs_are_found_by_their_age(database: str) -> None:
     """Their last entry in the journal counts; a purged job is not found again."""
     async with connected(database) as connection:

@@ -8,7 +8,8 @@ The steps of a store, all in one transaction, for any number of requests:
 3. If a request has a budget, read `Funds`, as for a claim.
 4. If one of these orders is planned or has a dead sender, or a request has none, begin a new epoch and keep
    `LAST_SLOT`, as for a claim. Otherwise nothing will be written.
-5. Call `decide_arms`. If it gives a job, keep job and `PLANNED_AT`, and the identity it gives.
+5. Read whether the job is paused, and call `decide_arms`. If it gives a job, keep job and `PLANNED_AT`, and the
+   identity it gives.
 6. Insert the lines of `new` as planned, with their journal rows (T0), and write the moves. A store may insert a line as
    its move leaves it; its journal has both rows all the same.
 7. Commit. Only then answer: with `ArmRequest.error` where there is one, else with `ArmRequest.armed`. If the caller is
@@ -31,7 +32,7 @@ from xoxo_async.bulk.ledger.lines import Armed, Evidence, LedgerLine, LineState,
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.owners import Identity, Owner, check_identity, check_job
 from xoxo_async.bulk.ledger.table import Moment
-from xoxo_async.errors import BulkError, LedgerConflictError
+from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError
 
 __all__ = ["ArmRequest", "Arms", "decide_arms"]
 
@@ -156,7 +157,7 @@ class _Arming:
             born = _born(request.line, self._seq + 1)
             armed = self._arm(born, request)
             self._add(born)
-        self.owner = Owner(request.job, self.owner.identity or request.identity, self.owner.copied)
+        self.owner = self.owner._replace(job=request.job, identity=self.owner.identity or request.identity)
         return armed
 
     def _new_ones(self, line: PlannedLine) -> list[StoredLine]:
@@ -181,6 +182,8 @@ class _Arming:
             raise LedgerConflictError(
                 f"{line.key} may have been sent, since this ledger is an older or another copy of one; nothing was sent"
             )
+        if self.owner.paused:
+            raise LedgerError(f"the job is paused: {self.owner.paused}; nothing was sent")
         claim = ClaimRequest(1, request.budget)
         moves = decide_claims([claim], [line], self._moment, self._funds)
         if claim.refusal is not None:

@@ -102,7 +102,10 @@ def _is_open(counts: Counts) -> bool:
 
 
 def _postgres(module: str) -> Any:
-    """Return a module of ledgers in PostgreSQL, whose driver is an extra."""
+    """Return a module of ledgers in PostgreSQL, whose driver is an extra.
+
+    It is found by its name, as a plug-in is: whoever opens a ledger stands on the protocol, not on that store's parts.
+    """
     try:
         return import_module(f"xoxo_async.bulk.ledger.postgres.{module}")
     except ImportError as error:

@@ -30,11 +30,13 @@ class Owner(NamedTuple):
         job: Its job; None before its first plan.
         identity: Its account and address; None before they are set.
         copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
+        paused: Why the job is paused; empty if it is not.
     """
 
     job: str | None
     identity: Identity | None
     copied: bool
+    paused: str = ""
 
 
 def check_job(ledger_job: str | None, job: str) -> None:

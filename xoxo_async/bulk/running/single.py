@@ -5,10 +5,13 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any, Final, TypeVar
 
+import msgspec
+
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
+from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.rounds import MAX_FAILURES, next_due
@@ -58,6 +61,11 @@ class SingleLine:
         self._failures: Final[dict[tuple[int, int], int]] = {}  # of look-ups, by line and attempts
         self._failed_at: Final[dict[tuple[int, int], float]] = {}
 
+    @property
+    def is_free(self) -> bool:
+        """Whether orders may certainly be sent at once: they have no limit and never had a penalty."""
+        return self._client.dispatcher.pacer.is_free(_ORDER)
+
     async def slot(self, deadline: float) -> None:
         """Wait for a token and then for a rate slot, as every call does: before a line is taken.
 
@@ -79,7 +87,7 @@ class SingleLine:
             look_first: Whether the order may exist already, so that a look-up comes first.
 
         Returns:
-            The line as it stands: placed, rejected, or in doubt.
+            The line as it stands: placed, rejected, or in doubt; with its codes if its answer had all of them.
 
         Raises:
             XoxoError: Nothing was processed; the line was given back. Or every further order needs a person.
@@ -105,7 +113,7 @@ class SingleLine:
             raise sent.error
         if sent.error is not None and next_orders(sent.error) is NextOrders.NO_FUNDS and after.state in _DOUBTED:
             raise sent.error  # the next delivery looks the order up
-        return after
+        return _with_codes(after, sent.change)
 
     async def give_back(self, line: LedgerLine) -> None:
         """Give an armed line back unsent.
@@ -252,6 +260,16 @@ async def _outlasting(work: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
+
+
+def _with_codes(line: LedgerLine, change: Change) -> LedgerLine:
+    """Return a line with the codes of its first answer, if the ledger has dealt it all of them.
+
+    It has dealt as many as the order has pieces, and the answer lists no more: so these are the ones.
+    """
+    delivered = line.state is LineState.PLACED and line.delivery is Delivery.DELIVERED
+    whole = change.codes is not None and len(codes_of(change.codes)) == line.held == change.held
+    return msgspec.structs.replace(line, codes=change.codes) if delivered and whole else line
 
 
 def _unsent(line: LedgerLine) -> Change:

@@ -41,7 +41,7 @@ def test_a_database_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
         open_ledger("postgresql://h/db#march")
 
 
-async def test_a_file_holds_the_job_that_was_asked_for(tmp_path: Path) -> None:
+async def test_a_file_holds_the_job_asked_for(tmp_path: Path) -> None:
     """Before the first plan it is that name; a file of another job is refused, also to read, and stays free."""
     path = tmp_path / "l.db"
     async with open_ledger(path, job="march") as ledger:

@@ -88,7 +88,7 @@ async def test_a_second_cancellation_loses_nothing(bench: Bench) -> None:
     assert await bench.state(line) is LineState.UNKNOWN
 
 
-async def test_an_answer_in_doubt_is_written_with_the_next_fact(bench: Bench) -> None:
+async def test_doubts_are_written_with_the_next_fact(bench: Bench) -> None:
     """An order that another answer shows to be out of step comes into doubt with that answer, in one transaction."""
     first, second = await bench.armed(1), await bench.armed(2)
     placed = await bench.single.send(first)

@@ -50,7 +50,7 @@ def test_status_says_why_a_job_is_paused(command: Command) -> None:
     """Whoever looks reads the reason, also in JSON."""
     assert command("bulk", "status", "--ledger", "march.db", "--json").facts["paused"] is None
     command(*PAUSE)
-    assert "paused: wrong values" in command("bulk", "status", "--ledger", "march.db").out
+    assert "the job is paused: wrong values" in command("bulk", "status", "--ledger", "march.db").out
     assert command("bulk", "status", "--ledger", "march.db", "--json").facts["paused"] == "wrong values"
 
 

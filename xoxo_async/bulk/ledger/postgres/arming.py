@@ -40,6 +40,7 @@ _STORED: Final = " UNION ALL ".join(
     )
 )
 _IDS: Final = "SELECT nextval('xoxo.line_id_seq') AS id FROM generate_series(1, $1)"
+_PAUSED: Final = "SELECT reason FROM xoxo.job WHERE id = $1 AND state = 'paused'"
 _SPENT: Final = "SELECT committed, unpriced FROM xoxo.job WHERE id = $1"
 
 
@@ -109,7 +110,9 @@ class Arming:
         funds = await work.writer.run(lambda c: _funds(c, job, requests))
         moment = work.moment(await work.writer.run(new_epoch))
         lines = {seq: one.line for seq, one in found.lines.items()}
-        owner = Owner(job.name, job.identity, job.copied)
+        sends = new or any(line.state is LineState.PLANNED for line in lines.values())
+        paused = await work.writer.run(lambda c: c.fetchval(_PAUSED, job.id)) if sends else None
+        owner = Owner(job.name, job.identity, job.copied, paused or "")
         arms = decide_arms(
             requests, stored, lines, owner, moment, funds, after=ids[0] - 1, dead=lambda _: False, died_at=None
         )

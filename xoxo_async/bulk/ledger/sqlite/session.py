@@ -257,7 +257,8 @@ class LedgerSession:
         moment = self._begin_epoch() if begins else self.moment()
         budgeted = begins and any(request.budget is not None for request in arms)
         meta = get_meta(self.connection, "job"), read_identity(self.connection), bool(get_meta(self.connection, COPIED))
-        owner, last = Owner(*meta), last_seq(self.connection)
+        owner = Owner(*meta, get_meta(self.connection, fact(PAUSED)) or "")
+        last = last_seq(self.connection)
         funds = self._read_funds() if budgeted else Funds()
         decided = decide_arms(
             arms, stored, lines, owner, moment, funds, after=last, dead=self._is_dead, died_at=moment.now

@@ -169,6 +169,23 @@ async def test_a_budget_bounds_new_lines(subject: Subject) -> None:
             await ledger.claim(1, budget=budget)
 
 
+async def test_a_paused_job_arms_nothing(subject: Subject) -> None:
+    """A new line is not added, a free one stays free, and what is settled is returned all the same."""
+    async with subject.open() as ledger:
+        sent = (await ledger.arm("march", line(1))).line
+        free = (await ledger.arm("march", line(2))).line
+        await ledger.record([placed(sent), Change(seq=free.seq, evidence=Evidence.NOT_PROCESSED, epoch=free.epoch)])
+        await ledger.pause("the balance is used up")
+        for number in (2, 3):
+            with pytest.raises(LedgerError, match="the job is paused: the balance is used up; nothing was sent"):
+                await ledger.arm("march", line(number))
+        assert (await ledger.arm("march", line(1))).line.state is LineState.PLACED
+        assert (await ledger.counts()).rows == 2
+        await ledger.unpause()
+        assert (await ledger.arm("march", line(2))).mine
+        assert (await ledger.arm("march", line(3))).mine
+
+
 async def test_a_line_of_a_cancelled_caller_goes_back(subject: Subject) -> None:
     """It is planned again, and the next caller gets it."""
     async with subject.open() as ledger:

@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 from tests.unit.bulk.ledger.conformance.subjects import SUBJECTS, fresh
 from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async.bulk.ledger.lines import (
+    Armed,
     Change,
     Counts,
     Delivery,
@@ -187,7 +188,7 @@ class Row:
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """Plans, claims, records (alone and many at once), closes, opens, recovers; compares after every step."""
+    """Plans, claims, arms, records (alone and many at once), closes, opens, recovers; compares after every step."""
 
     def __init__(self, store: str, database_of: Callable[[str, str], str]) -> None:
         super().__init__()
@@ -258,6 +259,29 @@ class LedgerMachine(RuleBasedStateMachine):
             assert set(taken) <= set(waiting)
         for number in taken:
             self.rows[number].claimed(self.now)
+
+    @rule(data=st.data(), callers=st.integers(1, 3), other=st.sampled_from([False] * 4 + [True]))
+    def arm(self, data: st.DataObject, callers: int, other: bool) -> None:
+        """Of some callers at once one gets a line that is new or free; other contents under its key are refused."""
+        number = data.draw(st.integers(0, min(len(self.rows), 7)))
+        row = self.rows.get(number + 1)
+        if row is not None and other:
+            with pytest.raises(LedgerConflictError, match=f"k{number} is in this ledger with other contents"):
+                self.run(self.ledger.arm("march", planned_line(number, digest="other")))
+            return
+
+        async def together() -> list[Armed]:
+            return await asyncio.gather(*(self.ledger.arm("march", planned_line(number)) for _ in range(callers)))
+
+        armed = self.run(together())
+        is_free = row is None or row.state is S.PLANNED
+        assert sum(one.mine for one in armed) == is_free
+        row = self.rows.setdefault(number + 1, Row(planned_line(number)))
+        if is_free:
+            row.claimed(self.now)
+        elif row.state is S.SENDING and armed[0].line.state is S.UNKNOWN:
+            row.died(self.now)  # the holder before this one was sending it
+        assert {one.line.state for one in armed} == {row.state}
 
     @precondition(lambda self: self.rows)
     @rule(data=st.data(), size=st.integers(1, 8), together=st.booleans())
