@@ -75,7 +75,7 @@ def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, database: str
             first.send_signal(signal.SIGKILL)
             first.wait(20)
             with suppress(AssertionError):
-                wait_until(lambda: asyncio.run(placed(ledger)) == ROWS, 90)
+                wait_until(lambda: asyncio.run(placed(ledger)) == ROWS, 180)
             assert asyncio.run(placed(ledger)) == ROWS, "".join(
                 log.read_text()[-2000:] for log in tmp_path.glob("*.log")
             )
