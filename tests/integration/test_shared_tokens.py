@@ -94,7 +94,7 @@ def test_a_process_stopped_in_a_renewal_stores_its_pair(database: str) -> None:
             other.go()
             said = other.line()
             assert said.startswith("bad RefreshTokenDeadError")
-            assert f":{sleeper.process.pid} began a renewal and did not end it" in said
+            assert f":{sleeper.process.pid} goes on: it began a renewal and did not end it" in said
             sleeper.process.send_signal(signal.SIGCONT)
             assert sleeper.line() == "good"
             wait_for(lambda: other.line() == "good")
