@@ -88,7 +88,7 @@ def test_importing_bulk_imports_no_driver_of_a_server() -> None:
     assert run(without + code) == "PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'\n"
 
 
-def test_a_store_in_a_database_is_importable_without_its_driver() -> None:
+def test_a_database_store_imports_without_its_driver() -> None:
     """The name is there; to make a store says which extra is missing."""
     code = """
 import importlib.util, sys

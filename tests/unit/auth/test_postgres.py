@@ -198,7 +198,7 @@ async def test_a_missing_table_names_the_command(postgres: PostgresServer) -> No
     assert vendor.sent == []
 
 
-async def test_a_database_that_is_down_may_be_tried_again(free_tcp_port: int) -> None:
+async def test_a_database_down_may_be_tried_again(free_tcp_port: int) -> None:
     """The error is retryable, says what cannot be reached, and holds no password; nothing is sent."""
     vendor = Vendor("first")
     store = PostgresTokenStore(f"postgresql://me:s3cret@127.0.0.1:{free_tcp_port}/db")
@@ -412,7 +412,7 @@ async def stopped_in_a_renewal(
 
 
 @pytest.mark.usefixtures("_stopped_processes_extend_nothing")
-async def test_a_late_pair_that_is_the_only_one_is_stored(database: str) -> None:
+async def test_a_late_only_pair_is_stored(database: str) -> None:
     """The sleeper's pair is stored although its lease has ended, because it may be the only live one.
 
     Until then the other process cannot renew, and its error says who has not ended a renewal.
