@@ -76,6 +76,7 @@ class World:
         self.now = 1_800_000_000.0
         self.planned = 0
         self.unwanted: Final[set[str]] = set()
+        self.withdrawn: Final[set[str]] = set()
 
     async def join(self) -> Worker:
         """Open the ledger as one more worker."""
@@ -94,14 +95,19 @@ class World:
         lines = [planned_line(number) for number in range(self.planned) if number != row]
         terms = PlanTerms(identity=self.terms.identity, missing="withdraw")
         try:
-            await worker.ledger.plan(self.job, each(lines), terms)
+            done = await worker.ledger.plan(self.job, each(lines), terms)
         except LedgerConflictError:
             return  # it was given back after it was sent, and may exist
+        if done.withdrawn:
+            self.withdrawn.add(f"k{row}")
+        for key in [key for key in self.unwanted if key != f"k{row}"]:
+            self.unwanted.discard(key)
         doubted = [one.key async for one in worker.ledger.lines(states=DOUBTED)]
         self.unwanted.update(key for key in doubted if key == f"k{row}")
 
     async def claim(self, worker: Worker, limit: int) -> None:
         for line in await worker.ledger.claim(limit):
+            assert line.key not in self.withdrawn, f"{line.key} is withdrawn, and was given out"
             assert line.key not in self.unwanted, f"{line.key} is unwanted, and was given out again"
             worker.held.append((line, self.now))
 
