@@ -74,7 +74,15 @@ def test_importing_the_client_imports_no_extras() -> None:
     """The sandbox, the command, drivers and extras stay out until asked for."""
     loaded = run("import sys, xoxo_async; print('\\n'.join(sys.modules))").split()
     heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
-    assert heavy & set(loaded) == set()
+    assert (heavy | {"asyncpg", "redis"}) & set(loaded) == set()
+
+
+def test_importing_bulk_imports_no_driver_of_a_server() -> None:
+    """Without asyncpg everything but the ledger in PostgreSQL works, and the error names what to install."""
+    assert run("import sys, xoxo_async.bulk; print('asyncpg' in sys.modules)") == "False\n"
+    without = "import sys; sys.modules['asyncpg'] = None\n"
+    code = "try: from xoxo_async.bulk import SqliteLedger, PostgresLedger\nexcept ImportError as error: print(error)"
+    assert run(without + code) == "PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'\n"
 
 
 def test_importing_costs_a_fraction_of_its_libraries(tmp_path: Path) -> None:

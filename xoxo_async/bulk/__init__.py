@@ -1,5 +1,7 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
+from typing import TYPE_CHECKING
+
 from xoxo_async.bulk.deciding import Decision, Resolved
 from xoxo_async.bulk.events import (
     LineDoubted,
@@ -25,6 +27,9 @@ from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.shift import Shift, run_shift
 
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
+
 __all__ = [
     "Alarm",
     "BulkIssuer",
@@ -43,6 +48,7 @@ __all__ = [
     "Pause",
     "PenaltyMet",
     "PlanTotals",
+    "PostgresLedger",
     "ProductTotals",
     "Report",
     "Resolved",
@@ -58,3 +64,16 @@ __all__ = [
     "read_orders",
     "run_shift",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import the ledger in PostgreSQL when it is asked for: its driver is an extra, and takes a while."""
+    if name != "PostgresLedger":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger  # noqa: PLC0415 - see above
+    except ImportError as error:
+        if error.name != "asyncpg":
+            raise
+        raise ImportError("PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'", name="asyncpg") from None
+    return PostgresLedger

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.planning.totals import PlanTotals
     from xoxo_async.bulk.report import Report
+    from xoxo_async.postgres.checking import Checked
 
 __all__ = [
     "DONE",
@@ -32,6 +33,7 @@ __all__ = [
     "DeclinedError",
     "StoppedError",
     "in_doubt",
+    "of_check",
     "of_error",
     "of_export",
     "of_failed_work",
@@ -152,6 +154,17 @@ def of_status(counts: "Counts") -> int:
         counts: The counts of the ledger.
     """
     return UNKNOWN if counts.alarms_total else DONE
+
+
+def of_check(checked: "Checked") -> int:
+    """Return the exit code of `xoxo ledger check`: 2 if a worker would refuse the database, 4 if its counts are wrong.
+
+    Args:
+        checked: What was found.
+    """
+    if checked.refused:
+        return USAGE
+    return UNKNOWN if checked.wrong else DONE
 
 
 def of_results(successes: Iterable[bool]) -> int:

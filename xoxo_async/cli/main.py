@@ -12,6 +12,7 @@ import xoxo_async
 from xoxo_async.cli import exits
 from xoxo_async.cli.account import balance
 from xoxo_async.cli.bulk.export import export
+from xoxo_async.cli.bulk.pause import pause
 from xoxo_async.cli.bulk.plan import plan
 from xoxo_async.cli.bulk.rebind import rebind
 from xoxo_async.cli.bulk.resolve import resolve
@@ -24,6 +25,7 @@ from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
+from xoxo_async.cli.ledger import ledger
 from xoxo_async.cli.links import links
 from xoxo_async.cli.order import order
 from xoxo_async.cli.output import lost_output, note_lost, say
@@ -78,9 +80,9 @@ def bulk() -> None:
     """
 
 
-for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, rebind):
+for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, pause, rebind):
     bulk.add_command(_bulk_command)
-for _group in (bulk, token, catalog, order, points, links):
+for _group in (bulk, ledger, token, catalog, order, points, links):
     xoxo.add_command(_group)
 for _command in (balance, sandbox):
     xoxo.add_command(_command)

@@ -2,11 +2,9 @@
 
 import socket
 import ssl
-from typing import Final
+from typing import Final, Protocol
 
 import asyncpg
-
-from xoxo_async.postgres.address import DatabaseAddress
 
 __all__ = ["FOREIGN", "DatabaseError", "explain", "is_passing", "is_repeated"]
 
@@ -41,6 +39,15 @@ _SAID: Final = {
 }
 
 
+class Named(Protocol):
+    """An address, such as `DatabaseAddress`."""
+
+    @property
+    def name(self) -> str:
+        """The address without its password."""
+        ...
+
+
 class DatabaseError(Exception):
     """A database cannot be used, or a statement failed. It keeps no password, and no value of a row.
 
@@ -57,7 +64,7 @@ class DatabaseError(Exception):
         self.sqlstate = sqlstate
 
 
-def explain(error: BaseException, address: DatabaseAddress) -> DatabaseError:
+def explain(error: BaseException, address: Named) -> DatabaseError:
     """Return a driver's error as ours.
 
     Args:
@@ -90,8 +97,7 @@ def is_repeated(error: BaseException) -> bool:
 
 
 def is_passing(error: BaseException) -> bool:
-    """Return whether the same statement may succeed when it is repeated at once: two transactions were in each other's
-    way.
+    """Return whether a statement failed since two transactions were in each other's way: it may be repeated at once.
 
     Args:
         error: One of `FOREIGN`.

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from xoxo_async.postgres.address import DatabaseAddress
-from xoxo_async.postgres.failures import explain
+from xoxo_async.postgres.failures import explain, is_passing, is_repeated
 
 ADDRESS = DatabaseAddress.read("postgresql://me:s3cret@db/money")
 
@@ -43,3 +43,10 @@ def test_each_failure_is_one_line_without_secrets(error: BaseException, final: b
     assert "postgresql://me@db/money" in said.message
     assert "s3cret" not in said.message
     assert "\n" not in said.message
+
+
+def test_what_a_repetition_may_mend() -> None:
+    """A deadlock passes at once; a value that is there already is told apart from it, and from a lost connection."""
+    errors = (state("40P01"), state("23505"), ConnectionResetError())
+    assert [is_passing(error) for error in errors] == [True, False, False]
+    assert [is_repeated(error) for error in errors] == [False, True, False]

@@ -73,11 +73,14 @@ def open_ledger(
 
 
 def _postgres() -> Callable[..., Ledger]:
-    """Return the class of ledgers in PostgreSQL, whose driver is an extra."""
+    """Return the class of ledgers in PostgreSQL, whose driver is an extra.
+
+    It is found by its name, as a plug-in is: whoever opens a ledger stands on the protocol, not on that store's parts.
+    """
     try:
         module = import_module("xoxo_async.bulk.ledger.postgres.ledger")
     except ImportError as error:
-        if not (error.name or "").startswith("asyncpg"):
+        if error.name != "asyncpg":
             raise
         raise ConfigError("a ledger in PostgreSQL needs asyncpg: pip install 'xoxo-async[postgres]'") from None
     store: Callable[..., Ledger] = module.PostgresLedger

@@ -19,16 +19,17 @@ __all__ = ["address_of", "at_its_server", "books_of"]
 def books_of(ledger: "LedgerAddress") -> Path:
     """Return the file in which the sandbox of a ledger keeps its books.
 
-    It stands beside a ledger's file. A database has no folder, so its sandbox is a file of this user's on this machine,
-    whose name is made from the database and the job.
+    It stands beside a ledger's file. A database has no folder, so its sandbox is a file of this user's on this machine.
+    All jobs of a database have one sandbox, as they would have one vendor: two would give out the same order ids.
 
     Args:
         ledger: The ledger.
     """
     if ledger.path is not None:
         return ledger.path.with_name(f"{ledger.path.name}.sandbox")
-    digest = hashlib.sha256(ledger.name.encode()).hexdigest()[:12]
-    return (state_folder() or Path()) / f"{ledger.stem[:40]}-{digest}.sandbox"
+    database = msgspec.structs.replace(ledger, job=None).name
+    digest = hashlib.sha256(database.encode()).hexdigest()[:12]
+    return (state_folder() or Path()) / f"ledger-{digest}.sandbox"
 
 
 def address_of(connection: Connection) -> str:

@@ -49,6 +49,7 @@ class Status(msgspec.Struct, frozen=True):
         holder: The id of the process that works on it; None if no process does.
         follow: The command that continues it; empty if nothing is left to do, or if a process works on it.
         lines: The first lines of each troubled state.
+        paused: Why it is paused; None if it is not.
     """
 
     job: str
@@ -57,6 +58,7 @@ class Status(msgspec.Struct, frozen=True):
     holder: int | None
     follow: str
     lines: "list[LedgerLine]"
+    paused: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
@@ -64,7 +66,13 @@ class Status(msgspec.Struct, frozen=True):
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
         problems = [_line_to_json(line) for line in self.lines]
-        return {**facts, "holder_pid": self.holder, "continue_with": self.follow, "problems": problems}
+        return {
+            **facts,
+            "holder_pid": self.holder,
+            "paused": self.paused,
+            "continue_with": self.follow,
+            "problems": problems,
+        }
 
 
 def _line_to_json(line: "LedgerLine") -> dict[str, object]:
@@ -99,6 +107,7 @@ def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
             holder=holder,
             follow=await next_command(ledger, where, counts, holder),
             lines=await _troubled(ledger, at_work=holder is not None),
+            paused=await ledger.paused(),
         )
 
     found = with_ledger(where, read, read_only=True)
@@ -142,6 +151,8 @@ def _print(found: Status) -> None:
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
+    if found.paused is not None:
+        out(f"paused: {scrub(found.paused)}")
     if found.holder is not None:
         in_flight = _lines_in(counts, "sending")
         out(f"process {found.holder} is working on it; {in_flight:,} of the unknown rows are in flight")

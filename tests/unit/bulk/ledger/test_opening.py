@@ -34,7 +34,6 @@ def test_another_url_is_refused_without_its_password(url: str) -> None:
 
 def test_a_database_needs_its_driver(monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names what to install."""
-    pytest.importorskip("xoxo_async.bulk.ledger.postgres")
     for name in [name for name in sys.modules if name.startswith(PARTS)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "asyncpg", None)

@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
 from xoxo_async.bulk.ledger.packing import with_places
 from xoxo_async.bulk.ledger.plans import Mixed, Seen, StoredLine
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, job_name
 from xoxo_async.bulk.ledger.postgres.packs import PACKED_FIXED
 from xoxo_async.bulk.ledger.postgres.tallying import PLANNER
 from xoxo_async.errors import LedgerConflictError, LedgerError
@@ -42,7 +42,6 @@ _STORED: Final = " UNION ALL ".join(
     )
 )
 _ACCOUNT_HAS_PACKS: Final = "SELECT EXISTS (SELECT FROM xoxo.packed_line WHERE account = $1)"
-_JOB_NAME: Final = "SELECT name FROM xoxo.job WHERE id = $1"
 
 
 class SeenOrdinals(Seen):
@@ -145,7 +144,7 @@ class Adding:
         for row in await self._connection.fetch(_STORED, self._job.id, keys, po_numbers, self._job.account):
             place = row["place"] - 1
             if row["job"] != self._job.id:
-                other = await self._connection.fetchval(_JOB_NAME, row["job"])
+                other = await job_name(self._connection, row["job"])
                 raise LedgerConflictError(
                     f"row {lines[place].row} (key {lines[place].key}) has the poNumber of row {row['row']} (key"
                     f" {row['key']}) of the job {other!r}, which is planned already"

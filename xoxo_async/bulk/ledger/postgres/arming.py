@@ -13,7 +13,8 @@ from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.owners import Owner, check_identity, check_job
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, set_facts
+from xoxo_async.bulk.ledger.postgres.facts import set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write

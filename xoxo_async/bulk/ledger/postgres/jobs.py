@@ -1,18 +1,17 @@
-"""The SQL of jobs: their names, accounts, facts and generations."""
+"""The SQL of jobs: their names, accounts and generations."""
 
-from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
-from xoxo_async.bulk.ledger.postgres.sums import read_spent
+from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection, Row
 from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_repeated
+from xoxo_async.postgres.purging import PURGED_AT
 
 __all__ = [
     "UNKNOWN_ACCOUNT",
@@ -20,14 +19,13 @@ __all__ = [
     "account_of",
     "bind",
     "find_job",
-    "get_fact",
+    "job_name",
     "list_jobs",
     "make_job",
     "only_job",
     "open_jobs",
     "raise_generation",
     "reread",
-    "set_facts",
 ]
 
 UNKNOWN_ACCOUNT: Final = 0
@@ -54,10 +52,6 @@ _BIND: Final = (
     "UPDATE xoxo.code_mark AS m SET account = $2 FROM xoxo.line AS l WHERE l.job = $1 AND l.id = m.line",
     "UPDATE xoxo.job SET account = $2 WHERE id = $1",
 )
-_LOCK: Final = "SELECT facts ->> $2 FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
-_KEEP: Final = "UPDATE xoxo.job SET facts = facts || $2::jsonb WHERE id = $1"
-_SPENT: Final = "UPDATE xoxo.job SET committed = $2, unpriced = $3 WHERE id = $1"
-_FACT: Final = "SELECT facts ->> $2 FROM xoxo.job WHERE id = $1"
 _OPEN: Final = (
     "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
     " WHERE j.state = 'running' AND t.state IN ('planned', 'sending', 'unknown', 'conflict')"
@@ -68,7 +62,6 @@ _RAISE: Final = (
     " WHERE name = 'generation' RETURNING value::integer"
 )
 
-_encode: Final = msgspec.json.Encoder().encode
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
 
 
@@ -127,8 +120,17 @@ async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:
     Args:
         connection: To read with.
         name: The job's.
+
+    Raises:
+        LedgerError: When it was purged: its lines are no orders any more.
     """
-    return _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+    job = _job(await connection.fetchrow(f"{_JOBS} WHERE j.name = $1", name))
+    if job is not None and PURGED_AT in job.facts:
+        raise LedgerError(
+            f"the job {name!r} was purged ({job.facts[PURGED_AT][:10]}): its poNumbers stay taken, so a new job needs"
+            " another name"
+        )
+    return job
 
 
 async def reread(connection: DatabaseConnection, job: JobRow) -> JobRow:
@@ -156,12 +158,22 @@ async def only_job(connection: DatabaseConnection) -> JobRow | None:
     Raises:
         LedgerError: When there are several; it names some.
     """
-    jobs = await connection.fetch(f"{_JOBS} ORDER BY j.id LIMIT {_NAMED + 1}")
+    jobs = await connection.fetch(f"{_JOBS} WHERE NOT j.facts ? '{PURGED_AT}' ORDER BY j.id LIMIT {_NAMED + 1}")
     if len(jobs) > 1:
         names = ", ".join(str(job["name"]) for job in jobs[:_NAMED])
         more = " and others" if len(jobs) > _NAMED else ""
         raise LedgerError(f"the database holds several jobs ({names}{more}): name one, as in postgresql://…#JOB")
     return _job(jobs[0]) if jobs else None
+
+
+async def job_name(connection: DatabaseConnection, job: int) -> str:
+    """Return the name of a job, by its number; for messages.
+
+    Args:
+        connection: To read with.
+        job: Its number.
+    """
+    return str(await connection.fetchval("SELECT name FROM xoxo.job WHERE id = $1", job))
 
 
 async def list_jobs(connection: DatabaseConnection) -> list[JobRow]:
@@ -230,37 +242,6 @@ async def account_of(connection: DatabaseConnection, identity: Identity | None) 
         await connection.execute(_ADD_ACCOUNT, *values)
         found = await connection.fetchval(_ACCOUNT, *values)
     return int(found)
-
-
-async def get_fact(connection: DatabaseConnection, job: int, name: str) -> str | None:
-    """Return a fact about a job's runs, None when there is none.
-
-    Args:
-        connection: To read with.
-        job: The job's number.
-        name: The fact's name.
-    """
-    value: str | None = await connection.fetchval(_FACT, job, name)
-    return value
-
-
-async def set_facts(connection: DatabaseConnection, job: int, facts: Mapping[str, str]) -> None:
-    """Keep facts about a job's runs. A new `CURRENCY` counts anew what the job has committed.
-
-    Claims wait for the job's row from here to the end of the transaction.
-
-    Args:
-        connection: In a transaction.
-        job: The job's number.
-        facts: By name.
-    """
-    if not facts:
-        return
-    before = await connection.fetchval(_LOCK, job, CURRENCY)
-    await connection.execute(_KEEP, job, _encode(dict(facts)).decode())
-    currency = facts.get(CURRENCY)
-    if currency is not None and currency != before:
-        await connection.execute(_SPENT, job, *await read_spent(connection, job, currency))
 
 
 async def raise_generation(connection: DatabaseConnection) -> int:

@@ -30,7 +30,8 @@ from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, get_fact, make_job, only_job, reread, set_facts
+from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, only_job, reread
 from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
 from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
@@ -125,9 +126,9 @@ class PostgresLedger:
 
     @property
     def job(self) -> str | None:
-        """The job this ledger holds, None before its first plan."""
+        """The job this ledger holds; before its first plan the one that was asked for, None without one."""
         job = None if self._work is None else self._work.job
-        return job.name if job is not None and job.is_planned else None
+        return job.name if job is not None and job.is_planned else self._wanted
 
     @property
     def identity(self) -> Identity | None:

@@ -19,7 +19,8 @@ from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
 from xoxo_async.bulk.ledger.plans import check_identity, check_job, doubts_of_plan, keys_to_withdraw
 from xoxo_async.bulk.ledger.postgres.adding import Adding, SeenOrdinals
 from xoxo_async.bulk.ledger.postgres.connections import Link
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, account_of, bind, find_job, make_job, reread, set_facts
+from xoxo_async.bulk.ledger.postgres.facts import set_facts
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, account_of, bind, find_job, make_job, reread
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally

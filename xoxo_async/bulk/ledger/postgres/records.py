@@ -1,8 +1,10 @@
 """Write the facts that callers state: nearly always in one statement, rarely in a transaction that locks the lines."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum
 from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.ledger.bookkeeping import doubt_answers
 from xoxo_async.bulk.ledger.dealing import Claim, Dealing
@@ -17,6 +19,7 @@ from xoxo_async.bulk.ledger.postgres.codes import (
     take_marks,
 )
 from xoxo_async.bulk.ledger.postgres.columns import Stored
+from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, read_stored
@@ -274,8 +277,19 @@ class _Transaction:
             dealing.refuse(refused)
         changed = dealing.codes_to_keep() if keep and box is not None else []
         codes = [(seq, box.seal(text, seq)) for seq, text in changed] if box is not None else []
-        owners = await read_stored(self._connection, dealing.owners()) if dealing.owners() else Found()
-        return dealing.alarms(lines, {seq: stored.line for seq, stored in owners.lines.items()}), codes
+        owners = await self._owners(dealing.owners()) if dealing.owners() else {}
+        return dealing.alarms(lines, owners), codes
+
+    async def _owners(self, seqs: Collection[int]) -> dict[int, LedgerLine]:
+        """Return the lines that have codes of others, as an alarm names them: one of another job with that job."""
+        found = await read_stored(self._connection, seqs)
+        names = {job: await job_name(self._connection, job) for job in set(found.jobs.values()) - {self._job.id}}
+        return {
+            seq: stored.line
+            if found.jobs[seq] == self._job.id
+            else msgspec.structs.replace(stored.line, key=f"{stored.line.key} of the job {names[found.jobs[seq]]}")
+            for seq, stored in found.lines.items()
+        }
 
     async def _take_marks(self, dealing: Dealing) -> dict[Claim, int]:
         claims, account = dealing.claims(), self._job.account

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
 from collections.abc import Collection, Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LineState
@@ -13,7 +13,6 @@ from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow
-from xoxo_async.bulk.ledger.postgres.leases import Lease
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import LedgerError
@@ -65,6 +64,28 @@ async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, 
 async def new_epoch(connection: DatabaseConnection) -> int:
     """Return an epoch that no claim has."""
     return int(await connection.fetchval(_EPOCH))
+
+
+class WorkerLease(Protocol):
+    """What the parts of a ledger need of this worker's lease, see `leases.Lease`."""
+
+    worker: int
+
+    async def register(self) -> None:
+        """Register as a new worker."""
+        ...
+
+    async def work_on(self, job: int) -> None:
+        """Note which job this worker works on."""
+        ...
+
+    async def settles(self, job: int) -> bool:
+        """Return whether this worker is the one that settles doubts."""
+        ...
+
+    async def end(self) -> None:
+        """End the lease."""
+        ...
 
 
 class Holding:
@@ -153,7 +174,7 @@ class Work:
         *,
         writer: Link,
         reader: Link,
-        lease: Lease | None,
+        lease: WorkerLease | None,
         wanted: str | None,
     ) -> None:
         self.name: Final = name

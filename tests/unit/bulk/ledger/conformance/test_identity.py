@@ -16,7 +16,7 @@ OTHERS = Identity(address="https://two.example/chef", account="")
 async def test_a_ledger_belongs_to_its_first_plan(subject: Subject) -> None:
     """Job, account and address stay for later openings; a plan for another one is refused and leaves nothing."""
     async with subject.open() as ledger:
-        assert (ledger.job, ledger.identity) == (None, None)
+        assert ledger.identity is None
         await ledger.plan("march", each([line(1)]), PlanTerms(identity=OURS))
         assert (ledger.job, ledger.identity) == ("march", OURS)
     async with subject.open() as ledger:

@@ -50,7 +50,7 @@ async def test_a_failed_plan_leaves_nothing(subject: Subject) -> None:
         with pytest.raises(asyncio.CancelledError):
             await planning
         assert (await ledger.counts()).rows == 0
-        assert ledger.job is None
+        assert await ledger.get_fact(PLANNED_AT) is None
         assert await ledger.plan("march", each(late)) == (2499, 0, 2499, 0, 0)
         with pytest.raises(LedgerError, match="holds the job 'march'"):
             await ledger.plan("april", each([line(1)]))
@@ -102,7 +102,7 @@ async def test_a_plan_nobody_approves_leaves_nothing(subject: Subject, missing: 
     async with subject.open() as ledger:
         with pytest.raises(ValueError, match="no"):
             await ledger.plan("march", each([planned(1)]), terms)
-        assert ledger.job is None
+        assert await ledger.get_fact(PLANNED_AT) is None
         await ledger.plan("march", each([planned(0, room=0), planned(1, room=0)]))
         before = await said(ledger)
         with pytest.raises(ValueError, match="no"):

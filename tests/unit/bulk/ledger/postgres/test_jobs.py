@@ -3,12 +3,10 @@
 import msgspec
 import pytest
 
-from tests.unit.bulk.ledger.facts import alone, fact
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
-from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.lines import Evidence, LineState
-from xoxo_async.bulk.ledger.postgres.jobs import find_job, list_jobs, make_job, open_jobs, raise_generation, set_facts
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.postgres.jobs import find_job, list_jobs, make_job, open_jobs, raise_generation
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
@@ -90,21 +88,6 @@ async def test_a_code_of_another_job_is_an_alarm(database: str) -> None:
         assert (counts.issued, counts.pending, counts.alarms_total) == (0, 1, 1)
         assert "a voucher code that order 7 (row 1, key k1" in counts.alarms[0].text
         assert "march" in counts.alarms[0].text
-
-
-async def test_a_new_currency_counts_the_budget_anew(database: str) -> None:
-    """A charge in another currency than the account's is no charge: the order's worth counts instead."""
-    async with opened(database) as ledger:
-        await ledger.plan("march", each(alone(0, 1)), PlanTerms(facts={CURRENCY: "INR"}))
-        first, second = await ledger.claim(2)
-        await ledger.record([fact(first, Evidence.ANSWERED_PLACED, charged=90), fact(second, Evidence.OUTCOME_LOST)])
-        assert await ledger.committed() == 190
-        await ledger.set_fact(CURRENCY, "USD")
-        assert await ledger.committed() == 200
-        async with connected(database) as connection, connection.transaction():
-            await set_facts(connection, (await job_of(database)).id, {CURRENCY: "INR", "a": "1"})
-        assert await ledger.committed() == 190
-        assert await ledger.get_fact("a") == "1"
 
 
 async def test_a_restored_database_doubts_every_job(database: str) -> None:
