@@ -175,9 +175,7 @@ async def test_a_worker_that_slept_goes_on(database: str) -> None:
         assert await other.ledger.recover() == 0
 
 
-async def test_lines_that_were_only_reserved_are_planned(
-    database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_lines_that_were_only_reserved_are_planned(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that sleeps between its two steps has sent nothing: its lines go to others, and its intent is refused."""
     async with world(database, lines=3) as one:
         sleeper, other = one.workers

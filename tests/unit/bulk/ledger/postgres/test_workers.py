@@ -95,9 +95,7 @@ class WorkersMachine(RuleBasedStateMachine):
     @rule(count=st.integers(1, 3), which=st.integers(0, 3))
     def record_beside_a_look_up(self, count: int, which: int) -> None:
         async def both() -> None:
-            await asyncio.gather(
-                self.world.record(self.worker(0), count), self.world.look_up(self.worker(1), which)
-            )
+            await asyncio.gather(self.world.record(self.worker(0), count), self.world.look_up(self.worker(1), which))
 
         self.run(both())
 

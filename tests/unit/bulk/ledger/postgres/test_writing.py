@@ -93,9 +93,7 @@ async def _finish(database: str, job: str, books: Path) -> None:
                 await ledger.record([change], rules=RULES)
             for line in await ledger.claim(_LINES):
                 orders.append(line.po_number)
-                proof = Change(
-                    seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=len(orders)
-                )
+                proof = Change(seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=len(orders))
                 await ledger.record([proof])
         assert (await ledger.counts()).states == {LineState.PLACED: _LINES}
     assert sorted(orders) == [f"po-{number}" for number in range(_LINES)]
