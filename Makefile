@@ -11,7 +11,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-3 * len(os.sched_getaffinit
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo fast test exhaustive mutants coverage lint types lowest newest pythons wheel dist lock bench bench-peers site docs clean
+.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons wheel dist lock bench bench-peers site docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 	@echo
 	@echo "The ledger is $(DEMO)/orders.db. The codes, masked unless --reveal:"
 	@echo "  $(BIN)/xoxo bulk export --ledger $(DEMO)/orders.db --sandbox --out $(DEMO)/codes.csv --reveal"
+
+demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed half-way, and the books compared
+	$(BIN)/python examples/cluster_demo.py demo-cluster
 
 fast: lint  ## lint, and the unit and contract tests that are not slow; under one minute on two cores
 	$(PYTEST) -m "not slow" $(ARGS) tests/unit tests/contract
@@ -104,4 +107,4 @@ docs: site  ## build the pages, and run every block of them
 	$(PYTEST) $(ARGS) tests/test_readme.py
 
 clean:  ## remove what these targets have made
-	rm -rf $(VENV) .venv-* $(DEMO) site dist build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-* $(DEMO) demo-cluster site dist build .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

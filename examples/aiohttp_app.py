@@ -3,11 +3,12 @@
 Run: python examples/aiohttp_app.py
 """
 
+import math
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from xoxo_async import XoxoClient, errors
+from xoxo_async import XoxoClient, XoxoError, verdict_of
 
 XOXO = web.AppKey("xoxo", XoxoClient)
 
@@ -28,12 +29,12 @@ async def claim(request: web.Request) -> web.Response:
             denomination=str(body["denomination"]),
             po_number=f"claim-{request.match_info['claim_id']}",
         )
-    except errors.OutcomeUnknownError:
-        return web.json_response(
-            {"error": "outcome not known yet; claim again"}, status=503, headers={"Retry-After": "60"}
-        )
-    except errors.XoxoError as error:
-        return web.json_response({"error": type(error).__name__}, status=502)
+    except XoxoError as error:
+        verdict = verdict_of(error)
+        if verdict.action == "again":
+            wait = {"Retry-After": str(math.ceil(verdict.after_s))}
+            return web.json_response({"error": f"claim again later: {type(error).__name__}"}, status=503, headers=wait)
+        return web.json_response({"error": error.message}, status=422)
     codes = [voucher.code.reveal() for voucher in order.vouchers]
     return web.json_response({"order_id": order.order_id, "codes": codes})
 

@@ -1,8 +1,10 @@
 """A FastAPI app that gives out vouchers: one client for the whole app, and one poNumber for each claim.
 
-Run: uvicorn fastapi_app:app
+Run: WEB_CONCURRENCY=4 uvicorn fastapi_app:app
 """
 
+import math
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -10,13 +12,18 @@ from decimal import Decimal
 from fastapi import FastAPI, HTTPException, Request
 from pydantic import BaseModel
 
-from xoxo_async import XoxoClient, errors
+from xoxo_async import RateLimits, Timeouts, XoxoClient, XoxoError, verdict_of
+
+# uvicorn and gunicorn start so many processes. They divide the account's 100 orders a minute.
+PROCESSES = int(os.environ.get("WEB_CONCURRENCY", "1"))
+LIMITS = RateLimits(place_order=100 / PROCESSES)
+IN_TIME = Timeouts(call_s=60)  # who waits for an answer gives up after a minute
 
 
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Open the client on the app's own event loop, and close it with the app."""
-    async with XoxoClient.from_env() as xoxo:
+    async with XoxoClient.from_env(rate_limits=LIMITS, timeouts=IN_TIME) as xoxo:
         app.state.xoxo = xoxo
         yield
 
@@ -40,10 +47,10 @@ async def claim(body: Claim, request: Request) -> dict[str, object]:
         order = await xoxo.orders.place(
             product_id=body.product_id, denomination=body.denomination, po_number=f"claim-{body.claim_id}"
         )
-    except errors.ConfigError as error:
+    except XoxoError as error:
+        verdict = verdict_of(error)
+        if verdict.action == "again":
+            wait = {"Retry-After": str(math.ceil(verdict.after_s))}
+            raise HTTPException(503, f"claim again later: {type(error).__name__}", headers=wait) from None
         raise HTTPException(422, error.message) from None
-    except errors.OutcomeUnknownError:
-        raise HTTPException(503, "outcome not known yet; claim again", headers={"Retry-After": "60"}) from None
-    except errors.XoxoError as error:
-        raise HTTPException(502, type(error).__name__) from None
     return {"order_id": order.order_id, "codes": [voucher.code.reveal() for voucher in order.vouchers]}

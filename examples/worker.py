@@ -1,54 +1,57 @@
-"""A queue worker: one message makes one order, also if the queue delivers the message twice.
-
-The poNumber is made from the message's id, so a message that comes again finds its own order. The worker acknowledges a
-message only when the outcome of its order is certain.
-"""
+"""A queue worker: one message makes one order, however often it comes; the library decides what becomes of it."""
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from decimal import Decimal
+from typing import NamedTuple, Protocol
 
-from xoxo_async import Order, XoxoClient, errors
+from xoxo_async import Verdict, XoxoClient
+from xoxo_async.bulk import Once, OrderLine, SettledLine, open_ledger
+
+LOG = logging.getLogger(__name__)
+Deliver = Callable[[SettledLine], Awaitable[None]]
 
 
 class Message(NamedTuple):
-    """A message of your queue."""
+    """A message of your queue. `deliveries` counts how often it has come."""
 
     id: str
     product_id: int
-    denomination: str
-    email: str
+    denomination: Decimal
+    deliveries: int = 1
 
 
-async def handle(xoxo: XoxoClient, message: Message, deliver: Callable[[Message, Order], Awaitable[None]]) -> bool:
-    """Handle one message. Return whether to acknowledge it."""
+class Queue(Protocol):
+    """Your queue. `settle` acknowledges a message, has it delivered again later, or makes it a dead letter."""
+
+    receive: Callable[[], Awaitable[Message]]
+    settle: Callable[[Message, Verdict], Awaitable[None]]
+
+
+async def handle(once: Once, queue: Queue, message: Message, deliver: Deliver) -> None:
+    """Issue the order of one message. The message is settled also if this task fails or is cancelled."""
+    line = OrderLine(key=message.id, product_id=message.product_id, denomination=message.denomination)
+    verdict = Verdict.again(60.0, "the worker failed, or was stopped")
     try:
-        order = await xoxo.orders.place(
-            product_id=message.product_id,
-            denomination=message.denomination,
-            po_number=f"msg-{message.id}",
-            email=message.email,
-        )
-    except (errors.AuthError, errors.ConfigError):
-        raise  # every message fails in the same way until a person has fixed the settings or the credentials
-    except errors.XoxoError as error:
-        if error.effect == "possible" or error.retryable:
-            return False  # the queue delivers it again, and the same poNumber then finds or places the order
-        print(f"message {message.id} refused: {error}")
-        return True
-    await deliver(message, order)
-    return True
+        verdict = await once.handle(line, deliver, attempts=message.deliveries)
+    except Exception:
+        LOG.exception("the order of message %s was not handed over", message.id)
+    finally:
+        await queue.settle(message, verdict)
+    if verdict.pause:  # every other message would end in the same way, until a person acts
+        LOG.error("no message is taken for %.0f s: %s", verdict.after_s, verdict.why)
+        await asyncio.sleep(verdict.after_s)
 
 
-async def work(queue: "asyncio.Queue[Message]", deliver: Callable[[Message, Order], Awaitable[None]]) -> None:
-    """Take messages until the task is cancelled. A message that is not acknowledged goes back into the queue."""
-    async with XoxoClient.from_env() as xoxo:
+async def work(queue: Queue, deliver: Deliver, ledger: str = "messages.db") -> None:
+    """Work on 64 messages at once until the task is cancelled."""
+
+    async def consume(once: Once) -> None:
         while True:
-            message = await queue.get()
-            acknowledged = False
-            try:
-                acknowledged = await handle(xoxo, message, deliver)
-            finally:
-                if not acknowledged:
-                    queue.put_nowait(message)
-                queue.task_done()
+            await handle(once, queue, await queue.receive(), deliver)
+
+    async with XoxoClient.from_env() as xoxo, open_ledger(ledger) as books, asyncio.TaskGroup() as tasks:
+        once = Once(xoxo, books, job="messages")
+        for _ in range(64):
+            tasks.create_task(consume(once))

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, settings
 from tests.accounts import forget_accounts
 from tests.crash.sampling import EXHAUSTIVE
 from tests.postgres import PostgresServer, running_postgres
+from tests.redis_server import RedisServer, running_redis
 
 # Machines differ and are shared: an example may be slow without anything being wrong.
 settings.register_profile("shared-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,3 +45,10 @@ def postgres() -> Iterator[PostgresServer]:
 def database(postgres: PostgresServer) -> str:
     """Give the URL of a new database with the schema `xoxo`."""
     return postgres.database()
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Run one Redis for the tests of this process that ask for it."""
+    with running_redis() as server:
+        yield server

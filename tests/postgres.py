@@ -47,10 +47,11 @@ class PostgresServer:
         binaries: The folder of its programs.
     """
 
-    def __init__(self, binaries: Path, data: Path) -> None:
+    def __init__(self, binaries: Path, data: Path, settings: dict[str, str]) -> None:
         self.binaries: Final = binaries
         self.data: Final = data
         self.port: Final = _free_port()
+        self._settings: Final = _SETTINGS | settings
         self._template = ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -70,7 +71,7 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
-        options = [word for name, value in _SETTINGS.items() for word in ("-c", f"{name}={value.strip(chr(39))}")]
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value.strip(chr(39))}")]
         argv = [str(self.binaries / "postgres"), "-D", str(self.data), "-p", str(self.port), *options]
         with (self.data.parent / "log").open("ab") as log:
             self._process = subprocess.Popen(
@@ -154,19 +155,25 @@ def postgres_binaries() -> Path:
 
 
 @contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
-    """Run a server, and end it with everything in it."""
+def running_postgres(parent: Path | None = None, **settings: str) -> Iterator[PostgresServer]:
+    """Run a server, and end it with everything in it.
+
+    Args:
+        parent: The folder to make its folder in.
+        settings: Of the server.
+    """
     # In memory where there is room: a test's commit waits for the disk otherwise, and the disk is not what is tested.
     memory = Path("/dev/shm")
-    roomy = memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30
-    folder = Path(tempfile.mkdtemp(prefix="xoxo-postgres-", dir=memory if roomy else None))
+    if parent is None and memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30:
+        parent = memory
+    folder = Path(tempfile.mkdtemp(prefix="xoxo-postgres-", dir=parent))
     folder.chmod(0o755)
     data = folder / "data"
     data.mkdir(mode=0o700)
     user = _other_user()
     if user is not None:
         os.chown(data, user.pw_uid, user.pw_gid)
-    server = PostgresServer(_readable(postgres_binaries(), folder), data)
+    server = PostgresServer(_readable(postgres_binaries(), folder), data, settings)
     try:
         server.make()
         server.start()

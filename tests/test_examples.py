@@ -3,16 +3,21 @@
 import asyncio
 import importlib.util
 import os
+import socket
 import subprocess
 import sys
+import time
+from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession
 from aiohttp.test_utils import TestClient, TestServer
 
-from xoxo_async import Order, XoxoClient
+from tests.queues import MemoryQueue
+from xoxo_async import XoxoClient
+from xoxo_async.bulk import Once, SettledLine, SqliteLedger, derive_po_number
 from xoxo_async.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -92,23 +97,137 @@ async def test_the_aiohttp_app_serves_claims(xoxo_sandbox: Sandbox) -> None:
 
 @pytest.mark.usefixtures("environment")
 @pytest.mark.anyio
-async def test_the_worker_orders_once_for_a_redelivered_message(xoxo_sandbox: Sandbox) -> None:
-    """The same message twice delivers the same code twice, from one order."""
+async def test_the_worker_goes_on_behind_bad_messages(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
+    """A message that comes twice is bought once; one that is wrong, or not sold, becomes a dead letter."""
     worker = load("worker")
-    delivered: list[str] = []
+    delivered: list[SettledLine] = []
 
-    async def deliver(_message: object, order: Order) -> None:
-        delivered.append(order.vouchers[0].code.reveal())
+    async def deliver(settled: SettledLine) -> None:
+        delivered.append(settled)
+        if len(delivered) == 1:
+            raise OSError("the mail server is down")  # the message comes again
 
-    message = worker.Message("m-1", 1001, "500", "jane@example.com")
-    async with XoxoClient.from_env() as xoxo:
-        assert await worker.handle(xoxo, message, deliver)
-    queue: asyncio.Queue[object] = asyncio.Queue()
-    queue.put_nowait(message)
-    task = asyncio.ensure_future(worker.work(queue, deliver))
-    await asyncio.wait_for(queue.join(), 30)
+    good = [worker.Message(f"m-{number}", 1001, Decimal(500)) for number in range(3)]
+    bad = [worker.Message("bad-field", 1001, Decimal(-1)), worker.Message("not-sold", 1001, Decimal(333))]
+    xoxo_sandbox.script("commit_then_reset", po_number=derive_po_number("messages", "m-0"))
+    queue = MemoryQueue(*bad, *good, *good)
+    task = asyncio.ensure_future(worker.work(queue, deliver, str(tmp_path / "messages.db")))
+    await asyncio.wait_for(queue.ended.wait(), 60)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert len(delivered) == 2
-    assert len(set(delivered)) == 1
+    assert sorted(queue.acknowledged) == sorted(message.id for message in [*good, *good])
+    assert {key: why.partition(":")[0] for key, why in queue.dead.items()} == {
+        "bad-field": "ArgumentError",
+        "not-sold": "the order of not-sold is rejected after 1 send",
+    }
+    assert len({settled.codes[0].code.reveal() for settled in delivered}) == 3
+    assert xoxo_sandbox.books().orders == 3
+
+
+@pytest.mark.anyio
+async def test_the_worker_pauses_without_credentials(
+    xoxo_sandbox: Sandbox, environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A message is not lost while the credentials are refused: it goes back, and the worker pauses."""
+    monkeypatch.setenv("XOXO_CLIENT_SECRET", "wrong")
+    worker = load("worker")
+    message = worker.Message("m-1", 1001, Decimal(500))
+    queue = MemoryQueue(message)
+
+    async def deliver(_settled: SettledLine) -> None:
+        raise AssertionError
+
+    async with XoxoClient.from_env() as xoxo, SqliteLedger(tmp_path / "m.db") as ledger:
+        handling = asyncio.ensure_future(worker.handle(Once(xoxo, ledger, job="j"), queue, message, deliver))
+        while not queue.verdicts:
+            await asyncio.sleep(0.01)
+        assert not handling.done()  # it takes no other message
+        handling.cancel()
+        await asyncio.gather(handling, return_exceptions=True)
+    assert (queue.verdicts[0].action, queue.verdicts[0].pause) == ("again", True)
+    assert queue.dead == {}
+
+
+@pytest.mark.anyio
+async def test_the_worker_returns_a_message_when_it_stops(
+    xoxo_sandbox: Sandbox, environment: None, tmp_path: Path
+) -> None:
+    """Cancelled in flight, it gives the message back; the next worker finds its order."""
+    worker = load("worker")
+    message = worker.Message("m-1", 1001, Decimal(500))
+    queue = MemoryQueue(message)
+    xoxo_sandbox.script("timeout_after_commit", first=1, seconds=60)
+
+    async def deliver(settled: SettledLine) -> None:
+        assert settled.order_id
+
+    for delivery in (1, 2):
+        async with XoxoClient.from_env() as xoxo, SqliteLedger(tmp_path / "m.db") as ledger:
+            handling = asyncio.ensure_future(worker.handle(Once(xoxo, ledger, job="j"), queue, message, deliver))
+            while not xoxo_sandbox.books().orders:
+                await asyncio.sleep(0.01)
+            if delivery == 1:
+                handling.cancel()
+            await asyncio.gather(handling, return_exceptions=True)
+    assert [verdict.action for verdict in queue.verdicts] == ["again", "done"]
     assert xoxo_sandbox.books().orders == 1
+
+
+SHORT_OF_TIME = """
+import fastapi_app
+from xoxo_async import RateLimits, Timeouts
+fastapi_app.LIMITS, fastapi_app.IN_TIME = RateLimits(place_order=60), Timeouts(call_s=4)
+app = fastapi_app.app
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("environment")
+@pytest.mark.anyio
+async def test_four_web_workers_answer_or_refuse_in_time(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
+    """Eighty claims at once are more than the allowance: each is answered, or told when to come again; none hangs."""
+    (tmp_path / "quick_app.py").write_text(SHORT_OF_TIME)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "uvicorn", "quick_app:app", "--workers", "4", "--port", str(port)]
+    paths = os.pathsep.join([str(tmp_path), str(EXAMPLES)])
+    server = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
+        command, env=os.environ | {"PYTHONPATH": paths}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        async with ClientSession() as http:
+            url = f"http://127.0.0.1:{port}/claims"
+            await until_it_answers(http, f"http://127.0.0.1:{port}/docs")
+
+            async def claim(number: int) -> tuple[int, str, float]:
+                body = {"claim_id": f"{number}", "product_id": 1001, "denomination": 500}
+                began = time.monotonic()
+                async with http.post(url, json=body) as response:
+                    return response.status, response.headers.get("Retry-After", ""), time.monotonic() - began
+
+            answers = await asyncio.gather(*(claim(number) for number in range(80)))
+    finally:
+        server.terminate()
+        server.wait(30)
+    placed = [answer for answer in answers if answer[0] == 200]
+    refused = [answer for answer in answers if answer[0] == 503]
+    assert len(placed) + len(refused) == 80
+    assert placed
+    assert refused
+    assert all(int(again) >= 1 for _, again, _ in refused)
+    assert xoxo_sandbox.books().orders == len(placed)
+    assert max(took for _, _, took in answers) < 30  # four seconds, on a busy machine
+
+
+async def until_it_answers(http: ClientSession, url: str) -> None:
+    """Wait for a server that offers nothing to wait on."""
+    for _ in range(600):
+        try:
+            async with http.get(url) as response:
+                if response.status == 200:
+                    return
+        except ClientError:
+            pass
+        await asyncio.sleep(0.05)
+    pytest.fail("the server never answered")

@@ -69,7 +69,9 @@ def run(code: str, *flags: str) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", ["xoxo_async", "xoxo_async.bulk", "xoxo_async.sandbox", "xoxo_async.errors"])
+@pytest.mark.parametrize(
+    "name", ["xoxo_async", "xoxo_async.allowance", "xoxo_async.bulk", "xoxo_async.sandbox", "xoxo_async.errors"]
+)
 def test_public_names_are_there_and_sorted(name: str) -> None:
     """`__all__` is what there is, in order."""
     module = importlib.import_module(name)
@@ -81,7 +83,8 @@ def test_importing_the_client_imports_no_extras() -> None:
     """The sandbox, the command, drivers and extras stay out until asked for."""
     loaded = run("import sys, xoxo_async; print('\\n'.join(sys.modules))").split()
     heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
-    assert (heavy | {"asyncpg", "redis"}) & set(loaded) == set()
+    heavy |= {"xoxo_async.allowance", "asyncpg", "redis"}
+    assert heavy & set(loaded) == set()
 
 
 def test_importing_bulk_imports_no_driver_of_a_server() -> None:
@@ -90,6 +93,21 @@ def test_importing_bulk_imports_no_driver_of_a_server() -> None:
     without = "import sys; sys.modules['asyncpg'] = None\n"
     code = "try: from xoxo_async.bulk import SqliteLedger, PostgresLedger\nexcept ImportError as error: print(error)"
     assert run(without + code) == "PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'\n"
+
+
+def test_a_store_in_a_database_is_importable_without_its_driver() -> None:
+    """The name is there; to make a store says which extra is missing."""
+    code = """
+import importlib.util, sys
+sys.modules["asyncpg"] = None
+importlib.util.find_spec = lambda name: None
+from xoxo_async import PostgresTokenStore, errors
+try:
+    PostgresTokenStore("postgresql://host/db")
+except errors.ConfigError as error:
+    print(error)
+"""
+    assert "xoxo-async[postgres]" in run(code)
 
 
 def test_importing_costs_a_fraction_of_its_libraries(tmp_path: Path) -> None:

@@ -1,7 +1,14 @@
 """Asyncio client for the Xoxoday Plum Rewards API; the bulk issuer is in `xoxo_async.bulk`."""
 
 from xoxo_async import errors
-from xoxo_async.auth import ClientCredentials, FileTokenStore, MemoryTokenStore, RefreshToken, StaticToken
+from xoxo_async.auth import (
+    ClientCredentials,
+    FileTokenStore,
+    MemoryTokenStore,
+    PostgresTokenStore,
+    RefreshToken,
+    StaticToken,
+)
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import PRODUCTION, STAGING, RateLimits, Timeouts
 from xoxo_async.errors import XoxoError
@@ -11,6 +18,7 @@ from xoxo_async.paging import Page
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, Order, ShippingDetails, TopUpDetails, VoucherCode
 from xoxo_async.services.points import PointsRecipient
+from xoxo_async.verdicts import Verdict, verdict_of
 from xoxo_async.wire import Secret
 
 __version__ = "0.1.0"
@@ -30,6 +38,7 @@ __all__ = [
     "Order",
     "Page",
     "PointsRecipient",
+    "PostgresTokenStore",
     "RateLimits",
     "RefreshToken",
     "RetryPolicy",
@@ -39,8 +48,10 @@ __all__ = [
     "SuccessFlag",
     "Timeouts",
     "TopUpDetails",
+    "Verdict",
     "VoucherCode",
     "XoxoClient",
     "XoxoError",
     "errors",
+    "verdict_of",
 ]

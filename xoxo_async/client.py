@@ -3,14 +3,19 @@
 import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
 
-from xoxo_async.auth import ClientCredentials, FileTokenStore, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.auth.postgres import PostgresTokenStore
+from xoxo_async.auth.providers import ClientCredentials, StaticToken
+from xoxo_async.auth.rotating import RefreshToken
+from xoxo_async.auth.stored import StoredCredentials
+from xoxo_async.auth.stores import FileTokenStore
+from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
@@ -18,7 +23,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacer, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.account.service import AccountService
 from xoxo_async.services.catalog.service import CatalogService
@@ -32,6 +37,8 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from aiohttp import ClientSession
+
+    from xoxo_async.allowance import Allowance
 
 __all__ = ["XoxoClient"]
 
@@ -69,6 +76,8 @@ class XoxoClient:
         trust_env: Use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given. Calls to this machine use
             no proxy.
         app: Your application's name for the user agent, for example `my-shop/1.2`.
+        allowance: A store from `xoxo_async.allowance`. All processes with this store, the same address and the same
+            account then share one allowance and its penalties. Give them all the account's whole `rate_limits`.
 
     Raises:
         ConfigError: A setting is wrong.
@@ -96,6 +105,7 @@ class XoxoClient:
         ssl: "SSLContext | None" = None,
         trust_env: bool = False,
         app: str = "",
+        allowance: "Allowance | None" = None,
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
@@ -109,7 +119,16 @@ class XoxoClient:
         timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
         # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
         # for each account is safe for the first two.
-        pacer = Pacer.shared(self._base_url, credentials, rate_limits or RateLimits())
+        limits = rate_limits or RateLimits()
+        pacer: Pacing = Pacer.shared(self._base_url, credentials, limits)
+        self._leave: Callable[[], Awaitable[None]] | None = None
+        if allowance is not None:
+            from xoxo_async.allowance.pacer import SharedPacer  # noqa: PLC0415 - only for those who share
+
+            pacer = SharedPacer(
+                allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=tuple(hooks)
+            )
+            self._leave = pacer.aclose
         self._max_connections: Final = max_connections
         self._hooks: Final = tuple(hooks)
         http = Http(
@@ -152,16 +171,21 @@ class XoxoClient:
         max_connections: int = 256,
         hooks: Sequence[Hook] = (),
         app: str = "",
+        allowance: "Allowance | None" = None,
     ) -> Self:
         """Make a client from `XOXO_*` variables.
 
         The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
         `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
         its pairs are kept in `XOXO_TOKEN_FILE`, or in the account's file under `$XDG_STATE_HOME/xoxo`.
+        With `XOXO_SHARED=postgresql://…`, and without `XOXO_TOKEN_FILE`, pairs and tokens are kept in that database.
         `XOXO_TOKEN_FAMILY=company` says that the credentials are those for points and the storefront.
 
         `XOXO_PROXY` is the address of a proxy. `XOXO_CA_FILE` is a file of certificates that the client trusts besides
         the system's. With `XOXO_TRUST_ENV=1` the client uses `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`.
+
+        `XOXO_SHARED` is the address of a store in which all processes of the account share one allowance:
+        `postgresql://…`, `redis://…` or `file:/path`.
 
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
@@ -171,6 +195,7 @@ class XoxoClient:
             max_connections: As for the client.
             hooks: As for the client.
             app: As for the client.
+            allowance: The store, instead of `XOXO_SHARED`.
 
         Returns:
             The client.
@@ -193,6 +218,7 @@ class XoxoClient:
             ssl=network.ssl,
             trust_env=network.trust_env,
             app=app,
+            allowance=allowance if allowance is not None else allowance_from(environment),
         )
 
     @property
@@ -244,7 +270,11 @@ class XoxoClient:
         Where a renewal of a rotating pair is under way, `aclose()` first waits for it, for as long as a token request
         may take, because the pair would be lost.
         """
-        await self._session.aclose()
+        try:
+            await self._session.aclose()
+        finally:
+            if self._leave is not None:
+                await self._leave()
 
     async def __aenter__(self) -> Self:
         return self
@@ -276,6 +306,25 @@ def _report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
     notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 
 
+def allowance_from(environment: Environment) -> "Allowance | None":
+    """Return the store that `XOXO_SHARED` names, None where it names none.
+
+    Args:
+        environment: The `XOXO_*` settings.
+
+    Raises:
+        ConfigError: The address is wrong, or an extra is missing. The message names the variable.
+    """
+    if not environment.shared:
+        return None
+    from xoxo_async.allowance.opening import open_allowance  # noqa: PLC0415 - only for those who share
+
+    try:
+        return open_allowance(environment.shared)
+    except ConfigError as error:
+        raise ConfigError(f"XOXO_SHARED: {error.message}") from None
+
+
 def credentials_from(environment: Environment) -> TokenProvider:
     """Choose the token provider that the environment has values for.
 
@@ -292,14 +341,36 @@ def credentials_from(environment: Environment) -> TokenProvider:
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
         raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
     family, path = environment.family, token_file_if_any(environment)
+    client_id, secret, refresh_token = environment.client_id, environment.client_secret, environment.refresh_token
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
+    if environment.token_database:
+        if stored:
+            raise ConfigError(
+                f"XOXO_SHARED keeps the token in a database, and {path} holds a pair that would not be used: move it "
+                "with xoxo token import, and delete the file then; or set XOXO_TOKEN_FILE to go on with the file"
+            )
+        store = shared_token_store(environment)
+        if not refresh_token:
+            return StoredCredentials(client_id, secret, store=store, family=family)
+        return RefreshToken(client_id, secret, refresh_token, store=store, family=family)
     # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
-    if environment.refresh_token or stored:
-        return RefreshToken(
-            environment.client_id,
-            environment.client_secret,
-            environment.refresh_token or None,
-            store=FileTokenStore(make_folder(default_token_file(environment))),
-            family=family,
-        )
-    return ClientCredentials(environment.client_id, environment.client_secret)
+    if refresh_token or stored:
+        file_store = FileTokenStore(make_folder(default_token_file(environment)))
+        return RefreshToken(client_id, secret, refresh_token or None, store=file_store, family=family)
+    return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")
+
+
+def shared_token_store(environment: Environment) -> PostgresTokenStore:
+    """Return the store of tokens that `XOXO_SHARED` names.
+
+    Args:
+        environment: The `XOXO_*` settings, in which it names a database.
+
+    Raises:
+        ConfigError: The URL is wrong, or an extra is missing. The message names the variable.
+    """
+    try:
+        return PostgresTokenStore(environment.token_database)
+    except ConfigError as error:
+        named = "" if error.message.startswith("XOXO_") else "XOXO_SHARED: "
+        raise ConfigError(f"{named}{error.message}") from None

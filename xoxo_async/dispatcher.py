@@ -19,7 +19,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacing
 from xoxo_async.reading import LARGE, Reader
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
@@ -74,7 +74,7 @@ class Dispatcher:
         self,
         session: Session,
         *,
-        pacer: Pacer,
+        pacer: Pacing,
         retry: RetryPolicy,
         timeouts: Timeouts,
         hooks: Sequence[Hook] = (),
@@ -192,7 +192,7 @@ class Dispatcher:
             await self._session.authorise()
 
     @property
-    def pacer(self) -> Pacer:
+    def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
 

@@ -11,6 +11,7 @@ import msgspec
 from xoxo_async.config import STAGING
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
+from xoxo_async.postgres.address import is_database
 
 __all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "state_folder", "token_file_if_any"]
 
@@ -31,6 +32,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str = ""
     ca_file: str = ""
     trust_env: str = ""
+    shared: str = ""
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
@@ -49,6 +51,14 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
                 return "company"
             case _:
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
+
+    @property
+    def token_database(self) -> str:
+        """The URL of the database that keeps the tokens; empty where a file does.
+
+        It is `XOXO_SHARED` if that names a database, unless `XOXO_TOKEN_FILE` says that the token has its own place.
+        """
+        return self.shared if is_database(self.shared) and not self.token_file else ""
 
     def network(self) -> Network:
         """Return the proxy and TLS settings.
@@ -77,7 +87,7 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         """Read the `XOXO_*` variables.
 
         They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE`,
-        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE` and `_TRUST_ENV`.
+        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE`, `_TRUST_ENV` and `_SHARED`.
 
         Args:
             variables: The variables; the process environment by default.
@@ -106,7 +116,10 @@ def default_token_file(environment: Environment, variables: Mapping[str, str] | 
     """
     path = token_file_if_any(environment, variables)
     if path is None:
-        raise ConfigError("no place for the token file (there is no home folder): set XOXO_TOKEN_FILE")
+        raise ConfigError(
+            "no place for the token file (there is no home folder): set XOXO_TOKEN_FILE (in a container, to a file "
+            "on a volume), or use a shared store (XOXO_SHARED)"
+        )
     return path
 
 
@@ -157,6 +170,6 @@ def make_folder(path: Path) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(
             f"the folder of the token file {path} cannot be made ({reason}): set XOXO_TOKEN_FILE to a file that can be "
-            "written"
+            "written, in a container one on a volume"
         ) from None
     return path

@@ -4,6 +4,7 @@ Each error says whether the call may have taken effect (`effect`) and whether it
 
     XoxoError
     ├── ConfigError                  a setting or an argument is wrong; nothing was sent
+    │   └── ArgumentError            an argument of this very call
     ├── TransportError               no usable answer came
     │   ├── ConnectError             the request did not reach the server
     │   ├── ReplyTimeoutError        the request was sent; no answer came in time
@@ -31,6 +32,7 @@ Each error says whether the call may have taken effect (`effect`) and whether it
         ├── LedgerError
         │   ├── LedgerLockedError
         │   └── LedgerConflictError
+        ├── LineBusyError            another call works on the order, or nobody knows yet; ask again later
         └── BudgetError
 """
 
@@ -41,6 +43,7 @@ from typing import Final, Literal, NamedTuple, Self
 __all__ = [
     "ERROR_IDS",
     "ApiError",
+    "ArgumentError",
     "AuthError",
     "BadRequestError",
     "BudgetError",
@@ -57,6 +60,7 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerLockedError",
+    "LineBusyError",
     "NotAllowedError",
     "NotFoundError",
     "OrderMayExist",
@@ -179,6 +183,10 @@ def effect_of(error: BaseException) -> Effect:
 
 class ConfigError(XoxoError):
     """A setting, an argument or the state of the client is wrong. Nothing was sent."""
+
+
+class ArgumentError(ConfigError):
+    """An argument of the call is wrong, and the client is not. Nothing was sent; the same call never succeeds."""
 
 
 class TransportError(XoxoError):
@@ -341,6 +349,21 @@ class LedgerLockedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """The ledger holds another digest, order id or state than the one to be written."""
+
+
+class LineBusyError(BulkError):
+    """An order cannot be settled now: another call is sending it, or nobody knows yet whether it exists. Ask again.
+
+    Attributes:
+        retry_after_s: Seconds after which asking again makes sense.
+    """
+
+    effect: Effect = "possible"
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after_s: float = 30.0, po_number: str | None = None) -> None:
+        super().__init__(message, po_number=po_number)
+        self.retry_after_s = retry_after_s
 
 
 class BudgetError(BulkError):

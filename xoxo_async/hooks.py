@@ -19,7 +19,18 @@ from typing import Final, Protocol
 
 import msgspec
 
-__all__ = ["AttemptFailed", "CallFinished", "Event", "Hook", "LoggingHook", "OrderInDoubt", "TokenRenewed", "notify"]
+__all__ = [
+    "AllowanceAway",
+    "AllowanceBack",
+    "AttemptFailed",
+    "CallFinished",
+    "Event",
+    "Hook",
+    "LoggingHook",
+    "OrderInDoubt",
+    "TokenRenewed",
+    "notify",
+]
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -100,6 +111,42 @@ class OrderInDoubt(Event, frozen=True, kw_only=True):
 
     po_number: str
     reason: str
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
+class AllowanceAway(Event, frozen=True, kw_only=True):
+    """The store of a shared allowance does not answer, and the process goes on with its part of the rate.
+
+    `LoggingHook` logs it at WARNING.
+
+    Attributes:
+        store: The store, without a password.
+        reason: What failed.
+        members: By how many processes the rate is divided until the store is back.
+    """
+
+    store: str
+    reason: str
+    members: int
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
+class AllowanceBack(Event, frozen=True, kw_only=True):
+    """The store of a shared allowance answers again. `LoggingHook` logs it at WARNING, as the event before it.
+
+    Attributes:
+        store: The store, without a password.
+    """
+
+    store: str
 
     @property
     def level(self) -> int:

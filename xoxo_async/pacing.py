@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Final, Self
+from typing import Final, Protocol, Self
 from weakref import WeakValueDictionary
 
 import anyio
@@ -14,7 +14,7 @@ from xoxo_async.config import RateLimits
 from xoxo_async.errors import RateLimitedError
 from xoxo_async.kept import Kept, account_name, fork_safe_lock
 
-__all__ = ["TOKEN_REQUEST", "Pacer"]
+__all__ = ["TOKEN_REQUEST", "Pacer", "Pacing", "too_late"]
 
 TOKEN_REQUEST: Final = "token"  # noqa: S105 - a name
 """The name under which a pacer keeps the penalties of the token endpoint, which the vendor throttles too."""
@@ -29,6 +29,54 @@ Requests arrive with some jitter. In a window that is exactly full, one early ar
 _CATCH_UP_S: Final = 0.25
 """A caller that comes later than this to its slot loses the slot; a smaller delay does not move the slots after it. It
 is less than the headroom, so that late calls never overfill a window."""
+
+
+class Pacing(Protocol):
+    """What calls use of a pacer: of `Pacer`, or of `SharedPacer`, which takes its slots from a store."""
+
+    def is_free(self, operation: str) -> bool:
+        """Return whether a call may certainly be sent at once."""
+        ...
+
+    async def slot(self, operation: str, deadline: float | None = None) -> None:
+        """Wait for a slot of an operation."""
+        ...
+
+    async def next_slot(self, operation: str, deadline: float | None = None) -> float:
+        """Take the next slot of an operation, and return the seconds until it."""
+        ...
+
+    def knows_next(self, operation: str) -> bool:
+        """Return whether `next_slot` returns at once."""
+        ...
+
+    async def learn(self, operation: str) -> None:
+        """Ask whether another process has met a penalty."""
+        ...
+
+    def penalise(self, operation: str, seconds: float) -> None:
+        """Give no slot of an operation until the vendor's penalty has ended."""
+        ...
+
+    def keep_distance(self, operation: str, seconds: float) -> None:
+        """Give no slot for some seconds, because an earlier run has used the last one just now."""
+        ...
+
+    def is_blocked(self, operation: str) -> bool:
+        """Return whether an operation has a penalty now."""
+        ...
+
+    def blocked_s(self, operation: str) -> float:
+        """Return the seconds that are left of an operation's penalty, 0 without one."""
+        ...
+
+    def per_minute(self, operation: str) -> float | None:
+        """Return the calls a minute that an operation may make, None without a limit."""
+        ...
+
+    def interval_s(self, operation: str) -> float:
+        """Return the seconds between two slots of an operation, 0 without a limit."""
+        ...
 
 
 class _Lane:
@@ -161,6 +209,32 @@ class Pacer:
             ticket = self._take(lane, operation, deadline)
             return max(max(ticket + lane.slip, lane.held_until) - self._clock(), 0.0)
 
+    async def next_slot(self, operation: str, deadline: float | None = None) -> float:
+        """Take the next slot of an operation as `reserve` does. It does not wait: this process knows its slots.
+
+        Args:
+            operation: The operation's name.
+            deadline: The clock time by which the slot must come.
+
+        Returns:
+            Seconds until the slot; 0 means now.
+
+        Raises:
+            RateLimitedError: The slot would come after the deadline; no slot is taken.
+        """
+        return self.reserve(operation, deadline)
+
+    def knows_next(self, operation: str) -> bool:  # noqa: ARG002 - as `Pacing` has it
+        """Return True: this process gives the slots itself."""
+        return True
+
+    async def learn(self, operation: str) -> None:
+        """Do nothing: this process knows the penalties that it has met.
+
+        Args:
+            operation: The operation's name.
+        """
+
     def is_free(self, operation: str) -> bool:
         """Return whether a call may certainly be sent at once: the operation has no limit and never had a penalty."""
         lane = self._lanes.get(operation)
@@ -202,6 +276,15 @@ class Pacer:
             seconds: The length of the penalty from now.
         """
         self.not_before(operation, self._clock() + seconds)
+
+    def keep_distance(self, operation: str, seconds: float) -> None:
+        """Give no slot of an operation for some seconds, because an earlier run has used the last one just now.
+
+        Args:
+            operation: The operation's name.
+            seconds: The seconds from now, at most one interval.
+        """
+        self.penalise(operation, seconds)
 
     def not_before(self, operation: str, at: float) -> None:
         """Give no slot of an operation before a given time, to any caller of the account.
@@ -258,7 +341,7 @@ class Pacer:
         ticket = freed[0] if freed_one else max(lane.due, earliest)
         slot = max(ticket + lane.slip, lane.held_until)
         if deadline is not None and slot > deadline:
-            raise _too_late(operation, slot - now)
+            raise too_late(operation, slot - now)
         if freed_one:
             heappop(freed)
         else:
@@ -273,7 +356,7 @@ class Pacer:
             slot = max(planned, lane.held_until)
             if slot > now:
                 if deadline is not None and slot > deadline:
-                    raise _too_late(operation, slot - now)
+                    raise too_late(operation, slot - now)
                 return slot - now
             lane.held_until = 0.0
             if lane.interval:
@@ -292,7 +375,13 @@ def _end_of(lanes: dict[str, _Lane]) -> float:
     return max((lane.runs_out_at() for lane in lanes.values()), default=-math.inf)
 
 
-def _too_late(operation: str, wait_s: float) -> RateLimitedError:
+def too_late(operation: str, wait_s: float) -> RateLimitedError:
+    """Return the error of a call whose slot comes after its deadline.
+
+    Args:
+        operation: The operation's name.
+        wait_s: The seconds until the slot.
+    """
     return RateLimitedError(
         f"the next {operation} slot comes in {wait_s:.1f} s, too late for the call's deadline", retry_after_s=wait_s
     )

@@ -7,7 +7,7 @@ import anyio.to_thread
 
 from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.operation import EffectClass, Operation
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
 from xoxo_async.wire.refusal import recognise
 from xoxo_async.wire.secrets import Secret
@@ -55,7 +55,7 @@ class Reader:
 
     __slots__ = ("_pacer", "_tokens", "worked")
 
-    def __init__(self, tokens: TokenHolder, pacer: Pacer) -> None:
+    def __init__(self, tokens: TokenHolder, pacer: Pacing) -> None:
         self._tokens: Final = tokens
         self._pacer: Final = pacer
         self.worked: Secret | None = None

@@ -11,7 +11,7 @@ from xoxo_async.auth.tokens import ExchangeAnswer, TokenProvider
 from xoxo_async.config import Timeouts
 from xoxo_async.errors import ConfigError, TokenRejectedError
 from xoxo_async.hooks import Hook
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.http import Answer, Http
 from xoxo_async.transport.sending import Body
@@ -44,7 +44,7 @@ class Session:
         timeouts: Timeouts,
         retry: RetryPolicy | None = None,
         hooks: Sequence[Hook] = (),
-        pacer: Pacer | None = None,
+        pacer: Pacing | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:

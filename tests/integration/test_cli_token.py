@@ -213,3 +213,46 @@ def test_one_bad_product_hides_no_others(tmp_path: Path, sandbox: Sandbox, monke
     assert second["fee"] == 0
     shown = xoxo("catalog", "vouchers", "--limit", "2", folder=tmp_path, **where)
     assert (shown.returncode, "1001\tCorner Shop\tIN\tINR\t-" in shown.stdout) == (0, True)
+
+
+def test_a_pair_is_imported_into_a_shared_database(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    """With XOXO_SHARED the pair is in the database, sealed by the ledger's key, and every process of it uses it."""
+    where = {"XOXO_BASE_URL": sandbox.base_url + "/", "XOXO_SHARED": database, "XOXO_LEDGER_KEY": "A" * 43 + "="}
+    done = xoxo("token", "import", "--json", folder=tmp_path, stdin=f"{REFRESH_TOKEN}\n", **where)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["stored"] == database
+    assert REFRESH_TOKEN not in done.stdout + done.stderr
+    for folder in (tmp_path / "one", tmp_path / "two"):  # no file is shared
+        folder.mkdir()
+        shown = xoxo("token", folder=folder, **where)
+        assert shown.returncode == 0, shown.stderr
+    assert sandbox.books().requests["token"] == 1
+    assert list(tmp_path.rglob("*.json")) == []
+
+
+def test_a_files_pair_moves_to_a_database(tmp_path: Path, sandbox: Sandbox, database: str) -> None:
+    """The token file is what the import reads; until it is deleted, the pair in the default file is not left behind."""
+    alone = {"XOXO_BASE_URL": sandbox.base_url, "XOXO_REFRESH_TOKEN": REFRESH_TOKEN}
+    assert xoxo("balance", folder=tmp_path, **alone).returncode == 0
+    path = the_file(tmp_path)
+    shared = alone | {"XOXO_SHARED": database}
+    done = xoxo("balance", folder=tmp_path, **shared)
+    assert done.returncode == 2
+    assert f"{path} holds a pair that would not be used" in done.stderr
+    done = xoxo("token", "import", folder=tmp_path, stdin=path.read_text(), **shared)
+    assert done.returncode == 0, done.stderr
+    path.unlink()
+    assert xoxo("balance", folder=tmp_path, **shared).returncode == 0
+    assert sandbox.books().requests["token"] == 1
+
+
+def test_a_shared_database_that_is_down_is_named(tmp_path: Path, sandbox: Sandbox, free_tcp_port: int) -> None:
+    """The command ends with a retryable failure, names the database without its password, and sends nothing."""
+    where = {"XOXO_BASE_URL": sandbox.base_url, "XOXO_SHARED": f"postgresql://me:s3cret@127.0.0.1:{free_tcp_port}/db"}
+    done = xoxo("token", folder=tmp_path, **where)
+    assert done.returncode == 5, done.stderr
+    *retries, last = done.stderr.strip().splitlines()
+    assert all("trying again" in line for line in retries)
+    assert last.startswith(f"error: token store: the database postgresql://me@127.0.0.1:{free_tcp_port}/db cannot be")
+    assert "s3cret" not in done.stdout + done.stderr
+    assert sandbox.books().requests.get("token", 0) == 0

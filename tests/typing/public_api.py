@@ -21,6 +21,7 @@ from xoxo_async import (
     Order,
     Page,
     PointsRecipient,
+    PostgresTokenStore,
     RateLimits,
     RefreshToken,
     RetryPolicy,
@@ -113,6 +114,7 @@ def credentials() -> None:
     """A class with `obtain` is a provider, and a class with `load`, `save` and `lock` is a store."""
     store: TokenStore = Store()
     stores: list[TokenStore] = [store, MemoryTokenStore(), FileTokenStore("pair.json"), FileTokenStore(Path("p"))]
+    stores.append(PostgresTokenStore("postgresql://host/db", lease_s=5))
     providers: list[TokenProvider] = [
         Provider(),
         ClientCredentials("id", "secret"),

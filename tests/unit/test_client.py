@@ -20,7 +20,7 @@ from xoxo_async import (
     errors,
 )
 from xoxo_async.client import credentials_from
-from xoxo_async.environment import Environment
+from xoxo_async.environment import Environment, default_token_file
 from xoxo_async.hooks import Event, LoggingHook, OrderInDoubt
 from xoxo_async.sandbox import Sandbox
 
@@ -117,6 +117,52 @@ def test_an_imported_pair_needs_no_configured_token(tmp_path: Path) -> None:
     assert repr(credentials_from(environment(**variables))).startswith("ClientCredentials")
     (tmp_path / "pair.json").write_text("{}")
     assert repr(credentials_from(environment(**variables))).startswith("RefreshToken")
+
+
+@pytest.mark.parametrize(
+    ("refresh_token", "kind"), [("first", "RefreshToken"), ("", "StoredCredentials")], ids=["configured", "imported"]
+)
+def test_a_shared_database_keeps_the_tokens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refresh_token: str, kind: str
+) -> None:
+    """With `XOXO_SHARED=postgresql://…` no file is used but `XOXO_TOKEN_FILE`; no repr has the password."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shared = {"XOXO_SHARED": "postgresql://me:s3cret@host/db", "XOXO_REFRESH_TOKEN": refresh_token}
+    provider = credentials_from(environment(**shared))
+    assert repr(provider).startswith(f"{kind}(")
+    assert "PostgresTokenStore('postgresql://me@host/db')" in repr(provider)
+    assert not (tmp_path / "state").exists()
+    if refresh_token:
+        own = credentials_from(environment(**shared, XOXO_TOKEN_FILE=tmp_path / "pair.json"))
+        assert "FileTokenStore" in repr(own)
+
+
+@pytest.mark.parametrize(
+    ("shared", "key", "says"),
+    [
+        ("postgresql://me:s3cret@host:port/db", "", "XOXO_SHARED: .*port"),
+        ("postgresql://me@host/db", "s3cret", "^XOXO_LEDGER_KEY must be"),
+    ],
+)
+def test_a_wrong_shared_store_names_its_variable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shared: str, key: str, says: str
+) -> None:
+    """The error is raised before anything is opened, and shows no password and no key."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setenv("XOXO_LEDGER_KEY", key)
+    with pytest.raises(errors.ConfigError, match=says) as caught:
+        credentials_from(environment(XOXO_SHARED=shared))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_pair_in_two_places_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A live pair in the default file is not left behind in silence when the tokens move to a database."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path = default_token_file(environment())
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    with pytest.raises(errors.ConfigError, match=rf"XOXO_SHARED.*{path.name}.*token import.*XOXO_TOKEN_FILE"):
+        credentials_from(environment(XOXO_SHARED="postgresql://me@host/db"))
 
 
 def test_client_credentials_need_no_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,22 @@ def test_the_families_have_files_of_their_own() -> None:
     assert len(files) == 2
 
 
+@pytest.mark.parametrize(
+    ("shared", "file", "database"),
+    [
+        ("postgresql://me@host/db", "", "postgresql://me@host/db"),
+        ("postgresql://me@host/db", "/volume/pair.json", ""),  # the token has a place of its own
+        ("redis://host", "", ""),
+        ("file:/run/xoxo", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_shared_database_keeps_the_token(shared: str, file: str, database: str) -> None:
+    """`XOXO_SHARED` may name other stores, which keep the allowance alone; `XOXO_TOKEN_FILE` is more specific."""
+    given = {"XOXO_SHARED": shared, "XOXO_TOKEN_FILE": file}
+    assert Environment.read(given).token_database == database
+
+
 def test_no_home_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a home folder the error names the variable that helps."""
 

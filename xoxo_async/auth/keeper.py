@@ -14,7 +14,7 @@ from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.hooks import Hook, TokenRenewed, notify
 from xoxo_async.kept import account_name
-from xoxo_async.pacing import TOKEN_REQUEST, Pacer
+from xoxo_async.pacing import TOKEN_REQUEST, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.transport.receiving import without_locals
 from xoxo_async.wire.secrets import Secret
@@ -61,7 +61,7 @@ class Keeper:
         timeouts: Timeouts,
         retry: RetryPolicy,
         hooks: Sequence[Hook],
-        pacer: Pacer | None,
+        pacer: Pacing | None,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
@@ -232,6 +232,8 @@ class Keeper:
             attempt += 1
             self._requested = self._forbidden = False
             try:
+                if self._pacer is not None:
+                    await self._pacer.learn(TOKEN_REQUEST)  # the penalties of other processes hold here too
                 token = await self._provider.obtain(self, self._rejected)
             except XoxoError as error:
                 unsent = isinstance(error, ConnectError)

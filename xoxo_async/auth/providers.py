@@ -1,44 +1,31 @@
-"""The three providers of access tokens: a fixed token, client credentials, and a refresh token that rotates."""
+"""Two providers of access tokens: a fixed token, and client credentials."""
 
-import copy
-import hashlib
 import time
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import ClassVar, Final, Literal, NamedTuple
+from typing import ClassVar, Final, TypeGuard
 from urllib.parse import urlencode
 
-import anyio
-import msgspec
-
 from xoxo_async.auth.memory import MemoryTokenStore
+from xoxo_async.auth.naming import digest, masked
+from xoxo_async.auth.sharing import bound_to, glance, with_retakes
 from xoxo_async.auth.tokens import (
     Exchange,
-    Reserving,
     Token,
     TokenStore,
     header_value,
     read_token,
     required,
+    reserve_room,
     still_good,
 )
 from xoxo_async.errors import (
     ConfigError,
-    ConnectError,
     CredentialsRejectedError,
-    RateLimitedError,
-    RefreshTokenDeadError,
     TokenRejectedError,
 )
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["ClientCredentials", "RefreshToken", "StaticToken", "client_digest"]
-
-_DEAD_REMEMBERED_S: Final = 60.0
-"""How long no request is made with a refresh token that the vendor called dead."""
-
-_MAX_ORIGINS: Final = 16
-"""The number of first refresh tokens that a pair remembers, so that its file does not grow for ever."""
+__all__ = ["ClientCredentials", "StaticToken"]
 
 
 class StaticToken:
@@ -57,7 +44,7 @@ class StaticToken:
 
     def __init__(self, access_token: str) -> None:
         self._token: Final = Token(Secret(header_value("access_token", access_token)))
-        self.account: Final = _digest("token", access_token)
+        self.account: Final = digest("token", access_token)
         self.credential: Final = self.account
 
     def __repr__(self) -> str:
@@ -86,14 +73,28 @@ class ClientCredentials:
     Args:
         client_id: The client id.
         client_secret: The client secret.
-        store: Keeps the token for other processes and the next start, for example a `FileTokenStore`. It overwrites
-            another client's token, which costs that client a token request. It never overwrites a rotating pair.
+        store: Keeps the token for other processes and the next start: a `FileTokenStore`, or a `PostgresTokenStore` for
+            other machines too. A file overwrites another client's token, which costs that client a token request. No
+            store overwrites a rotating pair.
+        no_pair_in: Where a rotating pair was looked for and not found. The error of refused credentials names it,
+            because an account without this grant needs that pair.
 
     Raises:
         ConfigError: The client id or the secret is empty.
     """
 
-    __slots__ = ("_body", "_client_id", "_clock", "_shared", "_store", "account", "credential", "secrets")
+    __slots__ = (
+        "_body",
+        "_bound",
+        "_client_id",
+        "_clock",
+        "_no_pair_in",
+        "_shared",
+        "_store",
+        "account",
+        "credential",
+        "secrets",
+    )
 
     rotates: ClassVar[bool] = False
 
@@ -103,6 +104,7 @@ class ClientCredentials:
         client_secret: str,
         *,
         store: TokenStore | None = None,
+        no_pair_in: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         fields = {
@@ -111,16 +113,18 @@ class ClientCredentials:
             "client_secret": required("client_secret", client_secret),
         }
         self._client_id: Final = client_id
-        self.account: Final = _digest("client", client_id)
-        self.credential: Final = _digest("client_credentials", client_id, client_secret)
+        self.account: Final = digest("client", client_id)
+        self.credential: Final = digest("client_credentials", client_id, client_secret)
         self.secrets: Final = (Secret(client_secret),)
         self._body: Final = Secret(urlencode(fields))
         self._clock: Final = clock
+        self._no_pair_in: Final = no_pair_in
         self._store: Final = store
         self._shared: Final[dict[str, MemoryTokenStore]] = {}
+        self._bound: Final[dict[str, TokenStore]] = {}
 
     def __repr__(self) -> str:
-        return f"ClientCredentials(client_id={_masked(self._client_id)!r}, client_secret=***)"
+        return f"ClientCredentials(client_id={masked(self._client_id)!r}, client_secret=***)"
 
     async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
         """Return the stored token while it is good; otherwise request one.
@@ -138,20 +142,30 @@ class ClientCredentials:
         if not address and self._store is None:
             # Without an address, a stored token could belong to another server.
             return await self._request_token(exchange)
-        owner = _digest(address, self.credential)
-        store = self._shared_at(address) if self._store is None else self._store
+        owner = digest(address, self.credential)
+        store = self._shared_at(address) if self._store is None else self._bound_to(owner, self._store)
+        return await with_retakes(lambda: self._obtain_by(store, owner, exchange, rejected))
+
+    async def _obtain_by(self, store: TokenStore, owner: str, exchange: Exchange, rejected: Token | None) -> Token:
+        stored = await glance(store)
+        if self._may_use(stored, owner, rejected):
+            return stored
         async with store.lock():
             stored = await store.load()
             if stored is not None and stored.refresh is not None:
                 raise ConfigError(
                     f"{store!r} holds a rotating pair, which would be lost: give this client its own store"
                 )
-            if stored is not None and stored.client == owner and still_good(stored, rejected, self._clock()):
+            if self._may_use(stored, owner, rejected):
                 return stored
-            async with _reserve_room(store):
+            async with reserve_room(store):
                 token = (await self._request_token(exchange))._replace(client=owner)
                 await store.save(token)
                 return token
+
+    def _may_use(self, stored: Token | None, owner: str, rejected: Token | None) -> TypeGuard[Token]:
+        """Return whether a stored token is this client's and good."""
+        return stored is not None and stored.client == owner and still_good(stored, rejected, self._clock())
 
     def forget(self, token: Token) -> None:
         """Forget an access token that the API refused, so that no later client gets it.
@@ -165,262 +179,31 @@ class ClientCredentials:
 
     async def _request_token(self, exchange: Exchange) -> Token:
         answer = await exchange("/v1/oauth/token", self._body.reveal().encode(), "application/x-www-form-urlencoded")
-        token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
+        try:
+            token = read_token(answer, self._clock(), dead=CredentialsRejectedError, secrets=self.secrets)
+        except CredentialsRejectedError as error:
+            raise self._explained(error) from None
         # This grant needs no refresh token. With one, the stored token would look like a rotating pair.
         return token._replace(refresh=None, refresh_expires_at=None)
+
+    def _explained(self, error: CredentialsRejectedError) -> CredentialsRejectedError:
+        if not self._no_pair_in:
+            return error
+        # A container that has lost the file of an imported pair comes here: it has no refresh token to be told about.
+        message = (
+            f"{error.message}; client credentials were used because {self._no_pair_in} holds no pair: store one with "
+            "xoxo token import (in a container: in an XOXO_TOKEN_FILE on a volume, or in the store of XOXO_SHARED)"
+        )
+        return CredentialsRejectedError(message, status=error.status, error_id=error.error_id)
+
+    def _bound_to(self, owner: str, store: TokenStore) -> TokenStore:
+        bound = self._bound.get(owner)
+        if bound is None:
+            bound = self._bound[owner] = bound_to(owner, store)
+        return bound
 
     def _shared_at(self, address: str) -> MemoryTokenStore:
         store = self._shared.get(address)
         if store is None:
-            store = self._shared[address] = MemoryTokenStore.shared(_digest(address, self.credential))
+            store = self._shared[address] = MemoryTokenStore.shared(digest(address, self.credential))
         return store
-
-
-class _Refused(NamedTuple):
-    """The vendor's refusal of a refresh token, which is remembered for a minute."""
-
-    error: RefreshTokenDeadError
-    until: float
-
-
-class _Unsaved(NamedTuple):
-    """A pair that could not be stored, and the refresh token that it cost."""
-
-    spent: Secret
-    token: Token
-
-
-class RefreshToken:
-    """Tokens by a refresh token that rotates, as the vendor documents it.
-
-    Each renewal returns a new pair and ends the old refresh token, so the new pair is stored before it is used. The
-    first pair comes from the vendor's dashboard. Only a person can generate another pair there after a refresh token
-    has died.
-
-    Args:
-        client_id: The client id.
-        client_secret: The client secret.
-        refresh_token: The first refresh token. Where the store holds a pair that descends from it, that pair is used.
-            Where the store holds a pair of other tokens, this one is used, because a person has generated it since.
-            None uses the store alone, in which `xoxo token import` has put a pair.
-        store: Keeps the pairs. Without one they are kept in memory, and all providers of this process with the same
-            values share them. At exit they are lost, and with them the access to the account, so use `FileTokenStore`.
-        family: `user` for the rewards and links API, `company` for points and the storefront.
-
-    Raises:
-        ConfigError: A value is missing.
-    """
-
-    __slots__ = (
-        "_client",
-        "_client_id",
-        "_client_secret",
-        "_clock",
-        "_configured",
-        "_origin",
-        "_path",
-        "_refused",
-        "_store",
-        "_unanswered",
-        "_unsaved",
-        "account",
-        "credential",
-    )
-
-    rotates: ClassVar[bool] = True
-
-    def __init__(
-        self,
-        client_id: str,
-        client_secret: str,
-        refresh_token: str | None = None,
-        *,
-        store: TokenStore | None = None,
-        family: Literal["user", "company"] = "user",
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        if family not in {"user", "company"}:
-            raise ConfigError(f"family must be 'user' or 'company', not {family!r}")
-        self._client_id: Final = required("client_id", client_id)
-        self._client_secret: Final = Secret(required("client_secret", client_secret))
-        configured = None if refresh_token is None else Secret(required("refresh_token", refresh_token))
-        self._configured: Final = configured
-        self.account: Final = _digest("client", client_id)
-        self.credential: Final = _digest(family, client_id, client_secret, refresh_token or "")
-        self._client: Final = client_digest(family, client_id)
-        self._origin: Final = _digest(family, client_id, refresh_token) if refresh_token is not None else ""
-        if store is None and refresh_token is None:
-            raise ConfigError("refresh_token is missing, and there is no store that could hold one")
-        self._store: Final[TokenStore] = MemoryTokenStore.shared(self._origin) if store is None else store
-        # `user` is for rewards and links, `company` for points and the storefront (wire documentation § 2).
-        self._path: Final = f"/v1/oauth/token/{family}"
-        self._clock: Final = clock
-        self._refused: Final[dict[Secret, _Refused]] = {}
-        self._unanswered: Secret | None = None
-        self._unsaved: _Unsaved | None = None
-
-    def __repr__(self) -> str:
-        family = self._path.rpartition("/")[2]
-        client_id = _masked(self._client_id)
-        return f"RefreshToken(client_id={client_id!r}, client_secret=***, family={family!r}, store={self._store!r})"
-
-    async def obtain(self, exchange: Exchange, rejected: Token | None, /) -> Token:
-        """Return the stored token while it is good; otherwise renew the pair and store it.
-
-        Args:
-            exchange: Posts to a token endpoint.
-            rejected: The token the vendor has just refused, None where none was.
-
-        Raises:
-            RefreshTokenDeadError: A person must make a new pair in the dashboard.
-            CredentialsRejectedError: The client id, the secret or the account was refused.
-            ConfigError: The store is unusable, or holds another client's pair.
-            AuthError: The store has no room, so no pair was requested; or the new pair could not be stored and was not
-                used (the next call stores it); or another client held the store's lock for too long.
-        """
-        async with self._store.lock():
-            stored = await self._store.load()
-            use_stored = self._uses_stored(stored)
-            if use_stored and stored is not None and still_good(stored, rejected, self._clock()):
-                return stored  # another client or process has renewed the pair meanwhile
-            refresh = stored.refresh if use_stored and stored is not None and stored.refresh else self._configured
-            if refresh is None:
-                raise ConfigError(
-                    f"{self._store!r} holds no refresh token and none is configured: store one with xoxo token import"
-                )
-            async with _reserve_room(self._store):
-                if self._unsaved is not None and self._unsaved.spent == refresh:
-                    # An earlier save failed. The vendor would refuse the old token, so store that pair now.
-                    token = self._unsaved.token
-                else:
-                    token = await self._renew_with_fallback(exchange, refresh)
-                    before = stored.origins if stored is not None else ()
-                    known = not self._origin or self._origin in before
-                    origins = before if known else (*before, self._origin)
-                    token = token._replace(client=self._client, origins=origins[-_MAX_ORIGINS:])
-                self._unsaved = _Unsaved(refresh, token)
-                # The old refresh token is spent, so a cancellation must not lose the new one.
-                with anyio.CancelScope(shield=True):
-                    await self._store.save(token)
-                self._unsaved = None
-                return token
-
-    @property
-    def secrets(self) -> tuple[Secret, ...]:
-        """The texts to mask in a server's answer. The pair's own secrets are in its `Token`."""
-        spent = (secret for secret in (self._configured, self._unanswered) if secret is not None)
-        return (self._client_secret, *spent)
-
-    def forget(self, token: Token) -> None:
-        """Forget an access token that the API refused, so that no later client gets it.
-
-        Args:
-            token: The refused token.
-        """
-        if isinstance(self._store, MemoryTokenStore):
-            self._store.forget_access(token)
-
-    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Renew with the stored token. Where it is dead, try the configured token once before a person has to act.
-
-        The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
-        the configured token alone.
-        """
-        try:
-            return await self._renew(exchange, refresh)
-        except RefreshTokenDeadError as error:
-            if self._configured is None or refresh == self._configured:
-                raise
-            try:
-                return await self._renew(exchange, self._configured)
-            except RefreshTokenDeadError:
-                raise error from None
-
-    def _uses_stored(self, stored: Token | None) -> bool:
-        """Return whether the stored pair is used, and not the configured refresh token.
-
-        A pair that descends from other first tokens alone is not used: a person has generated a new pair in the
-        dashboard since, and the stored one is dead or will be soon. A process with an older configured token finds that
-        token among the pair's origins, and uses the newer pair.
-        """
-        if stored is None:
-            return False
-        if stored.client and stored.client != self._client:
-            raise ConfigError(
-                f"{self._store!r} holds the pair of another client id or family, which would be lost: give each its "
-                "own store"
-            )
-        return not stored.origins or not self._origin or self._origin in stored.origins
-
-    async def _renew(self, exchange: Exchange, refresh: Secret) -> Token:
-        """Exchange a refresh token for the next pair. This spends the old token."""
-        refused = self._refused.get(refresh)
-        if refused is not None and time.monotonic() < refused.until:
-            # A dead token stays dead, and the vendor throttles frequent token requests (wire documentation § 3.4).
-            raise copy.copy(refused.error).with_traceback(None)
-        doubted = self._unanswered == refresh
-        self._unanswered = refresh  # until an answer says whether the vendor spent it
-        try:
-            answer = await exchange(self._path, self._request(refresh), "application/json")
-            sent = (self._client_secret, refresh)
-            token = read_token(answer, self._clock(), dead=RefreshTokenDeadError, secrets=sent)
-        except (ConnectError, RateLimitedError, CredentialsRejectedError):
-            self._unanswered = refresh if doubted else None  # the request was not processed, so the token is unspent
-            raise
-        except RefreshTokenDeadError as error:
-            if doubted:
-                error = _after_a_lost_answer(error)
-            self._unanswered = None
-            self._refused[refresh] = _Refused(error, time.monotonic() + _DEAD_REMEMBERED_S)
-            raise error from None
-        self._unanswered = None
-        self._refused.clear()
-        # An answer without a refresh token leaves the old one in use, as OAuth has it.
-        return token if token.refresh is not None else token._replace(refresh=refresh)
-
-    def _request(self, refresh: Secret) -> bytes:
-        return msgspec.json.encode(
-            {
-                "grant_type": "refresh_token",
-                "refresh_token": refresh.reveal(),
-                "client_id": self._client_id,
-                "client_secret": self._client_secret.reveal(),
-            }
-        )
-
-
-def _reserve_room(store: TokenStore) -> AbstractAsyncContextManager[None]:
-    """Reserve room for the next pair, where the store can do that."""
-    return store.reserve() if isinstance(store, Reserving) else nullcontext()
-
-
-def _after_a_lost_answer(error: RefreshTokenDeadError) -> RefreshTokenDeadError:
-    """Add the likely cause to the error.
-
-    One page of the vendor's lets the old refresh token work for six more hours, and others say that it ends at once
-    (wire documentation § 3.4). So the repeat may be refused although it is the only way to the new pair.
-    """
-    return RefreshTokenDeadError(
-        f"{error.message}; the answer to an earlier renewal was lost, and the new pair with it",
-        status=error.status,
-        error_id=error.error_id,
-    )
-
-
-def client_digest(family: str, client_id: str) -> str:
-    """Return the hash that names a stored pair's owner.
-
-    Args:
-        family: `user` or `company`.
-        client_id: The client id.
-    """
-    return _digest(family, client_id)
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
-
-
-def _masked(client_id: str) -> str:
-    """Return the start of a client id, which tells two clients apart and reveals too little to use."""
-    return f"{client_id[:4]}…" if len(client_id) >= 12 else "***"

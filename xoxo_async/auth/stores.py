@@ -12,13 +12,12 @@ from typing import Final
 
 import anyio
 import anyio.to_thread
-import msgspec
 
-from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, header_value, lock_timed_out
+from xoxo_async.auth.pairs import packed, unpacked
+from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.private_files import MODE, create, sync_folder, write_whole
-from xoxo_async.wire.secrets import Secret
 
 __all__ = ["FileTokenStore"]
 
@@ -30,16 +29,6 @@ _ROOM: Final = 16 * 1024
 
 _NOT_REPLACEABLE: Final = frozenset({errno.EBUSY, errno.EXDEV, errno.EROFS, errno.EACCES, errno.EPERM})
 """The errors of a file that a rename cannot replace: it is mounted by itself, or its folder is read-only."""
-
-
-class _StoredPair(msgspec.Struct, omit_defaults=True):
-    access_token: str
-    expires_at: float | None = None
-    refresh_token: str | None = None
-    refresh_expires_at: float | None = None
-    issued_at: float | None = None
-    client: str = ""
-    origins: tuple[str, ...] = ()
 
 
 class FileTokenStore:
@@ -186,7 +175,10 @@ class FileTokenStore:
         except OSError as error:
             if error.errno in _NOT_REPLACEABLE and self._path.exists():
                 return None
-            raise ConfigError(f"token store {self._path}: its lock file cannot be made: {error.strerror}") from None
+            raise ConfigError(
+                f"token store {self._path}: its lock file cannot be made: {error.strerror}; its folder must "
+                "exist and be writable (in a container: a volume that its user may write)"
+            ) from None
 
     def _open_file(self) -> int | None:
         try:
@@ -215,35 +207,11 @@ class FileTokenStore:
             return None
         except OSError as error:
             raise ConfigError(f"token store {self._path} cannot be read: {error.strerror}") from None
-        try:
-            pair = msgspec.json.decode(content, type=_StoredPair)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise ConfigError(f"token store {self._path} is no token file") from None
-        if pair.access_token:  # an imported pair may have none until its first renewal
-            header_value(f"token store {self._path}: its access_token", pair.access_token)
-        refresh = Secret(pair.refresh_token) if pair.refresh_token else None
-        return Token(
-            Secret(pair.access_token),
-            pair.expires_at,
-            refresh,
-            pair.refresh_expires_at,
-            pair.issued_at,
-            pair.client,
-            pair.origins,
-        )
+        return unpacked(content, f"token store {self._path}", otherwise="is no token file")
 
     def _save(self, token: Token) -> None:
-        pair = _StoredPair(
-            token.access.reveal(),
-            token.expires_at,
-            token.refresh.reveal() if token.refresh is not None else None,
-            token.refresh_expires_at,
-            token.issued_at,
-            token.client,
-            token.origins,
-        )
         try:
-            self._replace(msgspec.json.encode(pair))
+            self._replace(packed(token))
         except OSError as error:
             raise AuthError(
                 f"token store {self._path} cannot be written ({error.strerror}); the renewed pair was not used"

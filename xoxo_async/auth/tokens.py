@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
 import msgspec
@@ -140,6 +140,15 @@ class Reserving(Protocol):
         A pair that cannot be saved is lost, and with it the access to the account. So a provider requests none then.
         """
         ...
+
+
+def reserve_room(store: TokenStore) -> AbstractAsyncContextManager[None]:
+    """Reserve room for the next pair, where the store can do that.
+
+    Args:
+        store: The store, whose lock the caller holds.
+    """
+    return store.reserve() if isinstance(store, Reserving) else nullcontext()
 
 
 class _TokenReply(msgspec.Struct):

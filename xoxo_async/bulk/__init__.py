@@ -20,12 +20,15 @@ from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
-from xoxo_async.bulk.ledger.opening import open_ledger
+from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
+from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.settled import SettledLine
 from xoxo_async.bulk.shift import Shift, run_shift
+from xoxo_async.errors import LineBusyError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
@@ -39,10 +42,12 @@ __all__ = [
     "Exported",
     "Identity",
     "LedgerLine",
+    "LineBusyError",
     "LineDoubted",
     "LineSettled",
     "LineState",
     "MissingCodes",
+    "Once",
     "OrderLine",
     "OrdersFile",
     "Pause",
@@ -56,10 +61,12 @@ __all__ = [
     "RunFinished",
     "RunPaused",
     "RunStarted",
+    "SettledLine",
     "Shift",
     "SqliteLedger",
     "derive_po_number",
     "export_codes",
+    "open_jobs",
     "open_ledger",
     "read_orders",
     "run_shift",

@@ -13,7 +13,7 @@ import msgspec
 
 from xoxo_async.hooks import Hook
 from xoxo_async.operation import Operation, Reply, Request
-from xoxo_async.pacing import Pacer
+from xoxo_async.pacing import Pacing
 from xoxo_async.paging import Page
 from xoxo_async.services.account.replies import Balance
 from xoxo_async.services.catalog.replies import Voucher
@@ -28,7 +28,7 @@ class SingleAttempts(Protocol):
     """The part of `Dispatcher` for callers that record every attempt themselves. See there."""
 
     @property
-    def pacer(self) -> Pacer:
+    def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses the client."""
         ...
 

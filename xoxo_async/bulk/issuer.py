@@ -21,11 +21,10 @@ from xoxo_async.bulk.prices import Prices
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
-from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds
+from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds, rate_of
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError
 from xoxo_async.services import checks
-from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["BulkIssuer"]
 
@@ -218,7 +217,7 @@ class BulkIssuer:
         checks.needed("job", job)
         bounds = await self._bounds()
         if bounds.rate is None:
-            bounds = msgspec.structs.replace(bounds, rate=_rate_of(self._client))
+            bounds = msgspec.structs.replace(bounds, rate=rate_of(self._client))
         totals = await self._preparer(bounds).plan(job, orders, approve)
         self._warnings = totals.warnings
         return totals
@@ -377,12 +376,7 @@ class BulkIssuer:
             await prices.reprice()
             await prices.keep_currency()
             currency = prices.currency
-        bounds = msgspec.structs.replace(bounds, rate=_rate_of(self._client))
+        bounds = msgspec.structs.replace(bounds, rate=rate_of(self._client))
         if bounds != await kept_bounds(self._ledger):
             await self._ledger.set_fact(BOUNDS, bounds.to_json())
         return currency
-
-
-def _rate_of(client: BulkClient) -> float | Literal["none"]:
-    """Return how many orders a minute a client allows."""
-    return client.dispatcher.pacer.per_minute(PLACE_ORDER.name) or "none"

@@ -261,7 +261,7 @@ class BulkSession:
         interval_s, last = pacer.interval_s(PLACE_ORDER.name), await self._ledger.get_fact(LAST_SLOT)
         wait_s = float(last) + interval_s - self._wall() if last and interval_s else 0.0
         if 0 < wait_s <= interval_s:  # a longer wait means that the clock was set back
-            pacer.penalise(PLACE_ORDER.name, wait_s)
+            pacer.keep_distance(PLACE_ORDER.name, wait_s)
 
     async def _finish(self, started: float) -> Report:
         """Return the report."""

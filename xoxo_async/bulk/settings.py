@@ -5,13 +5,15 @@ from typing import Final, Literal
 
 import msgspec
 
+from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.lines import Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.config import check_count, check_number
 from xoxo_async.errors import ConfigError, LedgerError
+from xoxo_async.services.orders.operations import PLACE_ORDER
 
-__all__ = ["Bounds", "Settings", "kept_bounds"]
+__all__ = ["Bounds", "Settings", "kept_bounds", "rate_of"]
 
 _TOO_MUCH: Final = Decimal(10) ** 12
 _SETTLE_S: Final = 150.0
@@ -99,6 +101,15 @@ async def kept_bounds(ledger: Ledger) -> Bounds:
     except (msgspec.DecodeError, ConfigError) as error:
         # Do not read a damaged fact as an empty one: without its budget a run could spend more than it may.
         raise LedgerError(f"the bounds that {ledger.name} keeps cannot be read: {error}") from None
+
+
+def rate_of(client: BulkClient) -> float | Literal["none"]:
+    """Return how many orders a minute a client allows.
+
+    Args:
+        client: The client.
+    """
+    return client.dispatcher.pacer.per_minute(PLACE_ORDER.name) or "none"
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,6 +31,8 @@ _LAST_PART_S: Final = 15.0
 _REFRESH_EVERY_S: Final = 600.0
 """Seconds between two look-ups of the lines that wait for their codes: each line costs a call of the allowance."""
 
+_IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
+
 _OTHERS_S: Final = 5.0
 _PERSON_S: Final = 60.0
 _SHORTEST_S: Final = 1.0
@@ -45,6 +47,7 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
         issued: Order lines that this shift placed, or found placed.
         left: Order lines that are planned, in flight at other workers, or in doubt. Lines that a person has to decide,
             or whose codes are still to come, are not among them.
+        in_doubt: Of these, lines that are not planned: another shift has to settle them before the job is done.
         again_in_s: Seconds until another shift makes sense; 0 if its time was over. None if nothing is left that a
             worker can do.
         paused: Why the job is paused for everybody; None if it is not. A person ends it: `xoxo bulk resume`.
@@ -54,9 +57,16 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     job: str
     issued: int
     left: int
+    in_doubt: int
     again_in_s: float | None
     paused: str | None
     report: Report
+
+    @property
+    def needs_a_person(self) -> bool:
+        """Whether lines are left, and no shift can do anything about them until a person ends the pause."""
+        held_up = self.paused is not None or self.report.pause is Pause.BUDGET
+        return bool(self.left) and not self.in_doubt and held_up
 
 
 async def run_shift(
@@ -160,28 +170,25 @@ async def _refresh_is_due(ledger: Ledger) -> bool:
 
 async def _shift_of(ledger: Ledger, session: BulkSession, report: Report) -> Shift:
     counts, paused = await ledger.counts(), await ledger.paused()
-    states = counts.states
-    working = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
-    left = sum(states.get(state, 0) for state in working)
+    planned = counts.states.get(LineState.PLANNED, 0)
+    in_doubt = sum(counts.states.get(state, 0) for state in _IN_DOUBT)
     return Shift(
         job=report.job,
         issued=report.placed_now,
-        left=left,
-        again_in_s=_again_in_s(ledger, session, report.pause, counts, left=left, paused=paused is not None),
+        left=planned + in_doubt,
+        in_doubt=in_doubt,
+        again_in_s=_again_in_s(ledger, session, report.pause, counts, planned=planned, in_doubt=in_doubt),
         paused=paused,
         report=report,
     )
 
 
 def _again_in_s(
-    ledger: Ledger, session: BulkSession, pause: Pause, counts: Counts, *, left: int, paused: bool
+    ledger: Ledger, session: BulkSession, pause: Pause, counts: Counts, *, planned: int, in_doubt: int
 ) -> float | None:
     """Return when another shift makes sense; None if there is nothing left for it."""
-    if not left:
+    if not planned and not in_doubt:
         return _REFRESH_EVERY_S if counts.pending > counts.delivery_cancelled else None
-    in_doubt = left - counts.states.get(LineState.PLANNED, 0)
-    if paused and not in_doubt:
-        return _PERSON_S
     if pause is Pause.INTERRUPTED:
         return 0.0
     if pause and not in_doubt:

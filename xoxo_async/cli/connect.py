@@ -13,7 +13,7 @@ from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.output import say
-from xoxo_async.client import XoxoClient, credentials_from
+from xoxo_async.client import XoxoClient, allowance_from, credentials_from
 from xoxo_async.config import RateLimits
 from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
@@ -45,9 +45,11 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
         if connection.sandbox:
             base_url = await stack.enter_async_context(_own_sandbox(connection.books))
             credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
-            network = Network()
+            network, allowance = Network(), None
         else:
-            credentials, base_url, network = _from_environment(connection)
+            environment = _environment(connection)
+            credentials, base_url = credentials_from(environment), environment.base_url
+            network, allowance = environment.network(), allowance_from(environment)
         client = XoxoClient(
             credentials,
             base_url=base_url,
@@ -57,6 +59,7 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
             proxy=network.proxy,
             ssl=network.ssl,
             trust_env=network.trust_env,
+            allowance=allowance,
         )
         yield await stack.enter_async_context(client)
 
@@ -104,11 +107,10 @@ def _say_retry_but_lookups(event: Event) -> None:
         _say_retry(event)
 
 
-def _from_environment(connection: Connection) -> tuple[TokenProvider, str, Network]:
+def _environment(connection: Connection) -> Environment:
     environment = Environment.read()
     flags = {"base_url": connection.base_url, "client_id": connection.client_id}
-    environment = msgspec.structs.replace(environment, **{name: value for name, value in flags.items() if value})
-    return credentials_from(environment), environment.base_url, environment.network()
+    return msgspec.structs.replace(environment, **{name: value for name, value in flags.items() if value})
 
 
 def _limits(connection: Connection) -> RateLimits:

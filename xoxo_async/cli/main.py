@@ -33,6 +33,7 @@ from xoxo_async.cli.points import points
 from xoxo_async.cli.sandbox import sandbox
 from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
+from xoxo_async.cli.worker import worker
 from xoxo_async.errors import XoxoError
 
 __all__ = ["bulk", "run", "xoxo"]
@@ -84,7 +85,7 @@ for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resol
     bulk.add_command(_bulk_command)
 for _group in (bulk, ledger, token, catalog, order, points, links):
     xoxo.add_command(_group)
-for _command in (balance, sandbox):
+for _command in (balance, sandbox, worker):
     xoxo.add_command(_command)
 
 

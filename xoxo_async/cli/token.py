@@ -2,14 +2,14 @@
 
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, cast
 
 import click
 import msgspec
 
-from xoxo_async.auth import FileTokenStore, Token
+from xoxo_async.auth import FileTokenStore, Token, TokenStore
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import answer_to
@@ -56,7 +56,8 @@ pair.json is the vendor's token reply, or three lines: refresh token, access tok
 def token_import(base_url: str, client_id: str, as_json: bool) -> None:
     """Store a token pair from the dashboard. It is read from standard input or a prompt, never from an argument.
 
-    The pair goes to XOXO_TOKEN_FILE, or to a file for this account, with mode 0600. Only the refresh token is needed.
+    The pair goes to XOXO_TOKEN_FILE, to the database that XOXO_SHARED names, or to a file for this account, with mode
+    0600. Only the refresh token is needed.
     Commands then use and renew this pair, without XOXO_REFRESH_TOKEN.
     """
     environment = Environment.read()
@@ -64,34 +65,49 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
     environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
     if not environment.client_id and not environment.token_file:
         raise ConfigError("it is not known which account the pair is of: set XOXO_CLIENT_ID (or XOXO_TOKEN_FILE)")
-    path = default_token_file(environment)
+    put, place = _destination(environment)
     pair = _read_pair()
     if environment.client_id:
-        from xoxo_async.auth.providers import client_digest
+        from xoxo_async.auth.naming import client_digest
 
         pair = pair._replace(client=client_digest(environment.family, environment.client_id))
-    run_async(lambda: _store(make_folder(path), pair))
+    run_async(lambda: _store(put(), place, pair))
     expires, refresh_until = _moment(pair.expires_at), _moment(pair.refresh_expires_at)
     if environment.access_token:
         say("XOXO_ACCESS_TOKEN is set, and commands use it instead of this pair: unset it")
     if as_json:
         times = {"expires_at": expires, "refresh_expires_at": refresh_until}
         stamps = {name: moment and moment.isoformat() for name, moment in times.items()}
-        print_json({"stored": str(path), "has_access_token": bool(pair.access), **stamps})
+        print_json({"stored": place, "has_access_token": bool(pair.access), **stamps})
         return
-    out(f"stored in {path}")
+    out(f"stored in {place}")
     out(f"its access token is valid {_until(expires)}" if pair.access else "the first call requests its access token")
     if refresh_until is not None:
         out(f"its refresh token is valid {_until(refresh_until)}")
 
 
-async def _store(path: Path, pair: Token) -> None:
-    store = FileTokenStore(path)
+def _destination(environment: Environment) -> tuple[Callable[[], TokenStore], str]:
+    """Return what makes the store of the pair, and the name of its place."""
+    if not environment.token_database:
+        path = default_token_file(environment)
+        return lambda: FileTokenStore(make_folder(path)), str(path)
+    from xoxo_async.auth.naming import client_digest, pair_account
+    from xoxo_async.client import shared_token_store
+    from xoxo_async.network import check_base_url
+    from xoxo_async.postgres.address import DatabaseAddress
+
+    store = shared_token_store(environment)
+    address = check_base_url(environment.base_url, allow_insecure_http=False)
+    account = pair_account(address, client_digest(environment.family, environment.client_id))
+    return lambda: store.of_account(account), DatabaseAddress.read(environment.token_database).name
+
+
+async def _store(store: TokenStore, place: str, pair: Token) -> None:
     async with store.lock():
         before = await store.load()
         if before is not None and before.client and pair.client and before.client != pair.client:
             raise ConfigError(
-                f"{path} holds the pair of another client id or family, which would be lost: move the file away, "
+                f"{place} holds the pair of another client id or family, which would be lost: move the file away, "
                 "or set XOXO_TOKEN_FILE to another file"
             )
         await store.save(pair)

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Final
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError
 
 __all__ = [
     "LOST_DIGITS",
@@ -39,19 +39,19 @@ _PO: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:/ -]{0,99}")
 
 
 def whole(name: str, value: object, *, low: int = 1, high: int = 10**12) -> int:
-    """Return a whole number within its bounds, or raise `ConfigError`."""
+    """Return a whole number within its bounds, or raise `ArgumentError`."""
     if type(value) is int and low <= value <= high:
         return value
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise ConfigError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}")
+        raise ArgumentError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}")
     return value
 
 
 def flag(name: str, value: object) -> int:
-    """Return 1 for True and 0 for False, as the wire has flags, or raise `ConfigError`."""
+    """Return 1 for True and 0 for False, as the wire has flags, or raise `ArgumentError`."""
     if value is True or value is False:
         return int(value)
-    raise ConfigError(f"{name} must be true or false (yes or no), not {shown(value)}")
+    raise ArgumentError(f"{name} must be true or false (yes or no), not {shown(value)}")
 
 
 def shown(value: object) -> str:
@@ -74,15 +74,15 @@ def money(name: str, value: object) -> Decimal:
     A float counts as its shortest text (`0.1` is exactly 0.1), because that is what the caller wrote.
 
     Raises:
-        ConfigError: The value is no positive number of a plausible size.
+        ArgumentError: The value is no positive number of a plausible size.
     """
     if type(value) is int and 0 < value < 10**13:
         return Decimal(value)  # the usual case; the lines below give the same result in more time
     if isinstance(value, bool) or not isinstance(value, int | str | Decimal | float):
-        raise ConfigError(f"{name} must be a number above 0, not {type(value).__name__}")
+        raise ArgumentError(f"{name} must be a number above 0, not {type(value).__name__}")
     number = decimal(value) if isinstance(value, str) else Decimal(repr(value) if isinstance(value, float) else value)
     if number is None or not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
-        raise ConfigError(f"{name} must be a number above 0, not {shown(value)}")
+        raise ArgumentError(f"{name} must be a number above 0, not {shown(value)}")
     # The request must hold plain digits: no page or sample of the vendor shows a number such as 5E+2.
     return Decimal(f"{number:f}")
 
@@ -116,8 +116,8 @@ def po_number(value: object) -> str:
     """
     if not isinstance(value, str) or not _PO.fullmatch(value) or value != value.strip():
         if isinstance(value, str) and lost_digits(value):
-            raise ConfigError(f"po_number is {value}: {LOST_DIGITS}")
-        raise ConfigError("po_number must be 1 to 100 characters of A-Z a-z 0-9 _ - . : / and blanks inside")
+            raise ArgumentError(f"po_number is {value}: {LOST_DIGITS}")
+        raise ArgumentError("po_number must be 1 to 100 characters of A-Z a-z 0-9 _ - . : / and blanks inside")
     return value
 
 
@@ -130,19 +130,19 @@ def text(name: str, value: object, *, longest: int = 255) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
-        raise ConfigError(f"{name} must be a text, not {type(value).__name__}")
+        raise ArgumentError(f"{name} must be a text, not {type(value).__name__}")
     if len(value) > longest:
-        raise ConfigError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
+        raise ArgumentError(f"{name} has {len(value):,} characters, and {longest} are allowed at most")
     if not value.isprintable():
-        raise ConfigError(f"{name} must be a text of at most {longest} printable characters")
+        raise ArgumentError(f"{name} must be a text of at most {longest} printable characters")
     return value
 
 
 def needed(name: str, value: object, *, longest: int = 255) -> str:
-    """Return a text that is not blank, or raise `ConfigError`."""
+    """Return a text that is not blank, or raise `ArgumentError`."""
     filled = text(name, value, longest=longest)
     if filled is None or not filled.strip():
-        raise ConfigError(f"{name} is missing")
+        raise ArgumentError(f"{name} is missing")
     return filled
 
 
@@ -157,7 +157,7 @@ def email(name: str, value: object) -> str | None:
         return None
     local, _, host = address.rpartition("@")
     if not local or not host or _NOT_ONE.search(address):
-        raise ConfigError(f"{name} must be one e-mail address")
+        raise ArgumentError(f"{name} must be one e-mail address")
     return address
 
 
@@ -171,16 +171,16 @@ def phone(name: str, value: object) -> str | None:
     """
     number = text(name, value, longest=40)
     if number and lost_digits(number):
-        raise ConfigError(f"{name} is {number}: {LOST_DIGITS}")
+        raise ArgumentError(f"{name} is {number}: {LOST_DIGITS}")
     if number and (not _PHONE.fullmatch(number) or (number.strip() and not any("0" <= c <= "9" for c in number))):
-        raise ConfigError(f"{name} must be one phone number: digits, + - ( ) and blanks, and nothing else")
+        raise ArgumentError(f"{name} must be one phone number: digits, + - ( ) and blanks, and nothing else")
     return number
 
 
 def e164(name: str, value: object) -> str:
-    """Return a phone number in E.164, or raise `ConfigError`."""
+    """Return a phone number in E.164, or raise `ArgumentError`."""
     if not isinstance(value, str) or not _E164.fullmatch(value):
-        raise ConfigError(f"{name} must be in E.164: + and 6 to 15 digits")
+        raise ArgumentError(f"{name} must be in E.164: + and 6 to 15 digits")
     return value
 
 
@@ -192,7 +192,7 @@ def check_page(page: object, limit: object) -> None:
     """
     for name, value in (("page", page), ("limit", limit)):
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise ConfigError(f"{name} must be a whole number from 1, not {value!r}")
+            raise ArgumentError(f"{name} must be a whole number from 1, not {value!r}")
 
 
 def check_dates(start: object, end: object) -> tuple[date, date]:
@@ -202,11 +202,11 @@ def check_dates(start: object, end: object) -> tuple[date, date]:
         ConfigError: A value is no date, or the range ends before it starts.
     """
     if not isinstance(start, date) or not isinstance(end, date):
-        raise ConfigError("start and end must be dates")
+        raise ArgumentError("start and end must be dates")
     # In Python every datetime is a date too, but the two cannot be compared.
     first, last = date(start.year, start.month, start.day), date(end.year, end.month, end.day)
     if last < first:
-        raise ConfigError(f"the range ends ({last}) before it starts ({first})")
+        raise ArgumentError(f"the range ends ({last}) before it starts ({first})")
     return first, last
 
 
@@ -217,11 +217,11 @@ def one_of(names: tuple[str, str], first: object, second: object) -> None:
         ConfigError: Both or neither is given.
     """
     if (first is None) == (second is None):
-        raise ConfigError(f"give either {names[0]} or {names[1]}")
+        raise ArgumentError(f"give either {names[0]} or {names[1]}")
 
 
 def day(name: str, value: object) -> date:
-    """Return a date, or raise `ConfigError`."""
+    """Return a date, or raise `ArgumentError`."""
     if not isinstance(value, date):
-        raise ConfigError(f"{name} must be a date, not {type(value).__name__}")
+        raise ArgumentError(f"{name} must be a date, not {type(value).__name__}")
     return value

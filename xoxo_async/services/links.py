@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.errors import ArgumentError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
@@ -264,7 +264,7 @@ class LinkService:
             ```
         """
         if not emails or isinstance(emails, str):
-            raise ConfigError("emails must be a list of at least one address")
+            raise ArgumentError("emails must be a list of at least one address")
         request = EmailRequest(
             # The wire has one comma-separated text of addresses, and DD-MM-YYYY (wire documentation § 4.11).
             campaign_id=checks.whole("campaign_id", campaign_id),

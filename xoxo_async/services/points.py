@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.services import checks
 
@@ -283,7 +283,7 @@ class PointService:
             ```
         """
         if not recipients:
-            raise ConfigError("recipients must hold at least one receiver")
+            raise ArgumentError("recipients must hold at least one receiver")
         request = SendRequest(
             _address("sender_email", sender_email),
             tuple(_recipient(index, recipient) for index, recipient in enumerate(recipients)),
@@ -311,7 +311,7 @@ class PointService:
             ```
         """
         if not unique_ids or isinstance(unique_ids, str):
-            raise ConfigError("unique_ids must be a list of at least one id")
+            raise ArgumentError("unique_ids must be a list of at least one id")
         request = CancelRequest(tuple(Credit(checks.whole("unique_ids", unique_id)) for unique_id in unique_ids))
         return await self._dispatch(CANCEL_POINTS, request)
 
@@ -329,5 +329,5 @@ def _recipient(index: int, recipient: PointsRecipient) -> WireRecipient:
 def _address(name: str, value: str) -> str:
     address = checks.email(name, value)
     if not address:
-        raise ConfigError(f"{name} is missing")
+        raise ArgumentError(f"{name} is missing")
     return address

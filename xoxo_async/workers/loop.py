@@ -1,5 +1,7 @@
 """`Worker`: shift after shift on every job that has open lines, until it is stopped. It needs no queue."""
 
+import os
+import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Literal, Protocol
@@ -9,11 +11,10 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.bulk.shift import Shift, run_shift
-from xoxo_async.errors import ConfigError, LedgerError, LedgerLockedError, XoxoError
+from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 from xoxo_async.workers.state import WorkerState
 
 __all__ = ["Engine", "ShiftSettings", "Worker"]
@@ -81,10 +82,12 @@ class Worker:
     ) -> None:
         self.state: Final = WorkerState()
         self.progress: Final = Progress()
+        self.name: Final = f"{platform.node()}:{os.getpid()}"
+        """This process, for a queue that tells workers apart."""
         self.stopping: Final = anyio.Event()
         """Set once the worker was told to stop."""
-        self.reports: Final[dict[str, Report]] = {}
-        """The report of the last shift of each job."""
+        self.last: Final[dict[str, Shift]] = {}
+        """The last shift of each job."""
         self._client: Final = client
         self._jobs: Final = jobs
         self._open_ledger: Final = open_ledger
@@ -93,6 +96,7 @@ class Worker:
         self._troubled: Final = troubled
         self._trouble = ""
         self._ledger: Ledger | None = None  # the open one
+        self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
         self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
 
     def stop(self) -> None:
@@ -122,12 +126,15 @@ class Worker:
         except BaseExceptionGroup as errors:
             raise single_error(errors) from None
 
-    async def shift(self, job: str, *, seconds: float | None = None) -> Shift:
-        """Do one shift on a job.
+    async def shift(self, job: str, *, seconds: float | None = None) -> Shift | None:
+        """Do one shift on a job; None if it was cut off.
 
         Args:
             job: The job's name.
             seconds: How long; None takes the settings'.
+
+        Returns:
+            What it did and what it left.
 
         Raises:
             LedgerError: The ledger fails.
@@ -139,24 +146,30 @@ class Worker:
         async with self._open_ledger(job) as ledger:
             self._ledger = ledger
             self.state.ledger_answered()
-            try:
-                shift = await run_shift(
-                    self._client,
-                    ledger,
-                    seconds=settings.seconds if seconds is None else seconds,
-                    concurrency=settings.concurrency,
-                    settle_s=settings.settle_s,
-                    resend=settings.resend,
-                    pause_limit_s=settings.pause_limit_s,
-                    address=settings.address,
-                    progress=self.progress,
-                    stopping=self.stopping,
-                )
-            finally:
-                self._ledger = None
+            shift: Shift | None = None
+            with anyio.CancelScope() as scope:
+                self._scopes.add(scope)
+                try:
+                    shift = await run_shift(
+                        self._client,
+                        ledger,
+                        seconds=settings.seconds if seconds is None else seconds,
+                        concurrency=settings.concurrency,
+                        settle_s=settings.settle_s,
+                        resend=settings.resend,
+                        pause_limit_s=settings.pause_limit_s,
+                        address=settings.address,
+                        progress=self.progress,
+                        stopping=self.stopping,
+                    )
+                finally:
+                    self._ledger = None
+                    self._scopes.discard(scope)
+        if shift is None:
+            return None
         self.state.ledger_answered()
         self.state.shift_ended(shift)
-        self.reports[job] = shift.report
+        self.last[job] = shift
         self._told(shift)
         return shift
 
@@ -171,6 +184,12 @@ class Worker:
         self.state.found_jobs(frozenset(jobs))
         return jobs
 
+    def cut_off(self) -> None:
+        """End the shifts under way at once: what is in flight is in doubt then, and the next shift looks it up."""
+        self.stop()
+        for scope in self._scopes:
+            scope.cancel()
+
     # Without a queue.
 
     async def _work(self, *, until_done: bool) -> None:
@@ -181,10 +200,10 @@ class Worker:
                 if until_done and not jobs:
                     return
                 await self._shifts(jobs)
-                if until_done and self._all_wait(jobs):
+                if until_done and all(self._is_over(job) for job in jobs):
                     return
             except XoxoError as error:
-                if not self._outlives(error):
+                if not self.outlives(error):
                     raise
                 await self._sleep(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
@@ -201,26 +220,28 @@ class Worker:
             if self.stopping.is_set():
                 return
             shift = await self.shift(job, seconds=seconds)
+            if shift is None:
+                return
             again_s = _LOOK_EVERY_S if shift.again_in_s is None else shift.again_in_s
             self._due[job] = time.monotonic() + again_s
+
+    def _is_over(self, job: str) -> bool:
+        """Return whether no shift can do anything more for a job now."""
+        shift = self.last.get(job)
+        return shift is not None and (not shift.left or shift.needs_a_person)
 
     def _left_s(self, job: str) -> float:
         return max(self._due.get(job, 0.0) - time.monotonic(), 0.0)
 
-    def _all_wait(self, jobs: Sequence[str]) -> bool:
-        """Return whether the open jobs wait for a person, or for codes that are still to come."""
-        reports = [self.reports[job] for job in jobs if job in self.reports]
-        return (
-            len(reports) == len(jobs)
-            and all(report.pause and not report.unknown for report in reports if report.not_sent - report.withdrawn)
-            and not any(report.unknown for report in reports)
-        )
+    def outlives(self, error: XoxoError) -> bool:
+        """Return whether a worker goes on after an error, and tell it once.
 
-    def _outlives(self, error: XoxoError) -> bool:
-        """Return whether a worker goes on after an error, and tell it once."""
+        Args:
+            error: What ended a shift, or kept it from beginning.
+        """
         if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
             return False
-        if isinstance(error, LedgerError) and not isinstance(error, LedgerLockedError):
+        if isinstance(error, LedgerError):
             self.state.ledger_failed(error.message)
         if error.message != self._trouble:
             self._trouble = error.message

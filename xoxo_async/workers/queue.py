@@ -1,0 +1,139 @@
+"""Shifts by pgqueuer: a queue in the ledger's own database, with heartbeats, redelivery and a dashboard of its own.
+
+The ledger says what is to be sent, and gives each line to one worker. The queue only says who works on which job now.
+So a shift that is delivered twice, or to two workers at once, is harmless, and so is a queue that was emptied.
+"""
+
+from datetime import timedelta
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final
+
+import anyio
+
+from xoxo_async.bulk.running.runner import single_error
+from xoxo_async.errors import ConfigError, LedgerError, XoxoError
+from xoxo_async.workers.loop import Worker
+
+if TYPE_CHECKING:
+    from pgqueuer import PgQueuer
+
+    from xoxo_async.postgres.address import DatabaseAddress
+
+__all__ = ["ENTRYPOINT", "PgqueuerEngine"]
+
+ENTRYPOINT: Final = "xoxo_shift"
+"""The name of the messages; the payload is the job's name."""
+
+_TICK_S: Final = 60.0
+_BUSY_S: Final = 0.5
+"""Seconds until a shift is delivered again that came while its worker was busy: another one may be free."""
+
+_TROUBLE_S: Final = 5.0
+_LOOK_S: Final = timedelta(seconds=5)
+_HEARTBEAT: Final = timedelta(seconds=30)
+"""A shift whose worker sends no heartbeat for so long is delivered again."""
+
+
+class PgqueuerEngine:
+    """Deliver shifts through pgqueuer. Each worker enqueues one shift a minute for each job that has open lines.
+
+    So a job has as many shifts as there are workers, and a shift of a dead worker is taken by the others. The tables of
+    pgqueuer are made at the first start, which needs the right to create them.
+
+    Args:
+        address: The database's; it needs connections of their own, not a pooler's in transaction mode.
+        tick_s: Seconds between two looks for jobs with open lines.
+    """
+
+    def __init__(self, address: "DatabaseAddress", *, tick_s: float = _TICK_S) -> None:
+        if find_spec("pgqueuer") is None:
+            raise ConfigError("the engine pgqueuer is not installed: pip install 'xoxo-async[cluster]'")
+        self._address: Final = address
+        self._tick_s: Final = tick_s
+
+    async def __call__(self, worker: Worker) -> None:
+        """Deliver shifts until the worker is stopped; a database that fails is waited for.
+
+        Args:
+            worker: Does the shifts.
+
+        Raises:
+            LedgerError: The database cannot be used at the start.
+        """
+        from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain  # noqa: PLC0415 - an extra
+
+        while not worker.stopping.is_set():
+            try:
+                await self._deliver(worker)
+            except (*FOREIGN, DatabaseError) as error:
+                failure = explain(error, self._address)
+                lasting = LedgerError(failure.message)
+                if failure.final or not worker.outlives(lasting):
+                    raise lasting from None
+                with anyio.move_on_after(_TROUBLE_S):
+                    await worker.stopping.wait()
+
+    async def _deliver(self, worker: Worker) -> None:
+        from pgqueuer import PgQueuer, RetryRequested  # noqa: PLC0415 - an extra
+
+        from xoxo_async.postgres.connecting import connect  # noqa: PLC0415 - an extra
+
+        connection: Any = await connect(self._address, purpose="queue")
+        queue = PgQueuer.from_asyncpg_connection(connection)
+        busy = False
+
+        @queue.entrypoint(ENTRYPOINT, accepts_context=False)
+        async def shift(message: Any) -> None:
+            nonlocal busy
+            if busy or worker.stopping.is_set():
+                raise RetryRequested(timedelta(seconds=_BUSY_S))
+            busy = True
+            try:
+                done = await worker.shift(message.payload.decode())
+                again_s = 0.0 if done is None else done.again_in_s
+            except XoxoError as error:
+                worker.outlives(error)
+                again_s = _TROUBLE_S
+            finally:
+                busy = False
+            if again_s is not None:
+                raise RetryRequested(timedelta(seconds=again_s))
+
+        try:
+            await self._make_tables(queue)
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._tick, queue, worker)
+                group.start_soon(_shut_down, queue, worker)
+                # Take one message at a time: what this worker holds, no other one can take.
+                await queue.run(
+                    dequeue_timeout=_LOOK_S, batch_size=1, max_concurrent_tasks=2, heartbeat_timeout=_HEARTBEAT
+                )
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise single_error(errors) from None
+        finally:
+            connection.terminate()
+
+    async def _make_tables(self, queue: "PgQueuer") -> None:
+        queries: Any = queue.queries
+        async with queries.schema_lock():  # many workers may start at once
+            if not await queries.schema_is_installed():
+                await queries.install()
+
+    async def _tick(self, queue: "PgQueuer", worker: Worker) -> None:
+        """Enqueue one shift for each open job, again and again; a shift that still waits or works is not repeated."""
+        queries: Any = queue.queries
+        while True:
+            try:
+                for job in await worker.open_jobs():
+                    await queries.enqueue(
+                        ENTRYPOINT, job.encode(), dedupe_key=f"xoxo {job} {worker.name}", on_conflict="skip"
+                    )
+            except XoxoError as error:
+                worker.outlives(error)
+            await anyio.sleep(self._tick_s)
+
+
+async def _shut_down(queue: "PgQueuer", worker: Worker) -> None:
+    await worker.stopping.wait()
+    queue.shutdown.set()

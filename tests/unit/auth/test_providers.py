@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.auth.endpoints import LIFETIME, NOW, Clock, Endpoint, Vendor, credentials, provider
 from xoxo_async import ClientCredentials, FileTokenStore, MemoryTokenStore, RefreshToken, StaticToken, errors
-from xoxo_async.auth import Token
+from xoxo_async.auth import ExchangeAnswer, Token
 from xoxo_async.wire import Secret
 
 pytestmark = pytest.mark.anyio
@@ -163,3 +163,15 @@ async def test_a_copied_provider_is_the_same_credential() -> None:
     for copied in (copy.copy(one), copy.deepcopy(one)):
         assert (await copied.obtain(vendor, None)).access.reveal() == "a1"
     assert vendor.renewals == 1
+
+
+async def test_a_refusal_names_the_place_without_a_pair() -> None:
+    """An account without this grant needs the imported pair, which a container may have lost with its file."""
+    refused = Endpoint(ExchangeAnswer(400, b'{"error": "unsupported_grant_type"}'))
+    with pytest.raises(
+        errors.CredentialsRejectedError, match=r"because /state/pair\.json holds no pair.*import.*volume"
+    ):
+        await ClientCredentials("me", "s", no_pair_in="/state/pair.json").obtain(refused, None)
+    with pytest.raises(errors.CredentialsRejectedError) as caught:
+        await ClientCredentials("me", "s").obtain(refused, None)
+    assert "pair" not in str(caught.value)

@@ -1,15 +1,18 @@
 """Open a ledger by its path or URL. Only this module and the stores themselves name a store."""
 
 import os
-from collections.abc import Callable
 from importlib import import_module
+from typing import Any, Final
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.errors import ConfigError
 
-__all__ = ["open_ledger"]
+__all__ = ["open_jobs", "open_ledger"]
+
+_OPEN: Final = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
 
 def open_ledger(
@@ -53,7 +56,7 @@ def open_ledger(
     address = LedgerAddress.read(where, job=job)
     if address.path is None:
         database = address.with_job()
-        return _postgres()(
+        ledger: Ledger = _postgres("ledger").PostgresLedger(
             database.url,
             job=database.job,
             codes_key=codes_key,
@@ -61,6 +64,7 @@ def open_ledger(
             must_exist=must_exist,
             read_only=read_only,
         )
+        return ledger
     return SqliteLedger(
         address.path if isinstance(where, LedgerAddress) else where,
         job=address.job,
@@ -72,16 +76,36 @@ def open_ledger(
     )
 
 
-def _postgres() -> Callable[..., Ledger]:
-    """Return the class of ledgers in PostgreSQL, whose driver is an extra.
+async def open_jobs(where: str | os.PathLike[str] | LedgerAddress, *, job: str | None = None) -> list[str]:
+    """Return the names of the jobs at a place that have work for a worker: open lines, or codes still to come.
 
-    It is found by its name, as a plug-in is: whoever opens a ledger stands on the protocol, not on that store's parts.
+    Args:
+        where: As for `open_ledger`; the URL of a database may name no job: then all its jobs count.
+        job: Only this job.
+
+    Raises:
+        ConfigError: As for `open_ledger`; or a file holds no job yet.
+        LedgerError: The place cannot be read.
     """
+    address = LedgerAddress.read(where, job=job)
+    if address.path is None and address.job is None:
+        names: list[str] = await _postgres("jobs").open_jobs(address.url)
+        return names
+    async with open_ledger(address, must_exist=True, read_only=True) as ledger:
+        if ledger.job is None:
+            raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+        return [ledger.job] if _is_open(await ledger.counts()) else []
+
+
+def _is_open(counts: Counts) -> bool:
+    return counts.pending > counts.delivery_cancelled or any(counts.states.get(state) for state in _OPEN)
+
+
+def _postgres(module: str) -> Any:
+    """Return a module of ledgers in PostgreSQL, whose driver is an extra."""
     try:
-        module = import_module("xoxo_async.bulk.ledger.postgres.ledger")
+        return import_module(f"xoxo_async.bulk.ledger.postgres.{module}")
     except ImportError as error:
         if error.name != "asyncpg":
             raise
         raise ConfigError("a ledger in PostgreSQL needs asyncpg: pip install 'xoxo-async[postgres]'") from None
-    store: Callable[..., Ledger] = module.PostgresLedger
-    return store

@@ -1,23 +1,15 @@
-"""Encrypt the voucher codes that a ledger stores: AES-GCM when the ledger has a key, in clear when it has none.
+"""Encrypt the voucher codes that a ledger stores, with the ledger's key, and recognise that key."""
 
-Voucher codes are bearer cash.
-"""
-
-import base64
-import binascii
-import os
 from typing import Final
 
 from xoxo_async.errors import LedgerError
+from xoxo_async.sealing import SEALED, SealError, Seals
 
 __all__ = ["SEALED_FORM", "CodeBox"]
 
-_SEALED: Final = "sealed1:"
-SEALED_FORM: Final = f"{_SEALED}*"
+SEALED_FORM: Final = f"{SEALED}*"
 """What sealed codes look like, as a GLOB pattern."""
 
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 _CHECK: Final = b"xoxo ledger key check"
 
 
@@ -32,16 +24,11 @@ class CodeBox:
     """
 
     def __init__(self, key: str) -> None:
-        self.sealed: Final = bool(key)
-        if not key:
-            return
         try:
-            from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - an extra
-        except ImportError:
-            raise LedgerError(
-                "XOXO_LEDGER_KEY is set, and encryption is not installed: pip install 'xoxo-async[encryption]'"
-            ) from None
-        self._cipher: Final = AESGCM(_decoded(key))
+            self._seals: Final = Seals(key)
+        except SealError as error:
+            raise LedgerError(str(error)) from None
+        self.sealed: Final = self._seals.closed
 
     def __repr__(self) -> str:
         return f"CodeBox(sealed={self.sealed})"
@@ -53,11 +40,7 @@ class CodeBox:
             codes: UTF-8 text.
             seq: The line.
         """
-        if not self.sealed:
-            return codes.decode()
-        nonce = os.urandom(_NONCE_BYTES)
-        sealed = self._cipher.encrypt(nonce, codes, str(seq).encode())
-        return _SEALED + base64.b64encode(nonce + sealed).decode()
+        return self._seals.seal(codes, str(seq))
 
     def open(self, stored: str, seq: int) -> bytes:
         """Return a line's codes as `seal` got them.
@@ -69,14 +52,13 @@ class CodeBox:
         Raises:
             LedgerError: When they were sealed with another key, for another line, or not by this class.
         """
-        if not stored.startswith(_SEALED):
-            return stored.encode()
-        if not self.sealed:
-            raise LedgerError("the ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to read them")
         try:
-            blob = base64.b64decode(stored[len(_SEALED) :], validate=True)
-            return self._cipher.decrypt(blob[:_NONCE_BYTES], blob[_NONCE_BYTES:], str(seq).encode())
-        except Exception as error:  # cryptography's InvalidTag, without importing it where it is not installed
+            return self._seals.open(stored, str(seq))
+        except SealError as error:
+            if not self.sealed:
+                raise LedgerError(
+                    "the ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to read them"
+                ) from None
             raise LedgerError(f"the voucher codes of line {seq} do not open with this XOXO_LEDGER_KEY") from error
 
     def key_check(self) -> str:
@@ -100,13 +82,3 @@ class CodeBox:
             self.open(key_check, 0)
         except LedgerError as error:
             raise LedgerError("XOXO_LEDGER_KEY is not the key this ledger began with") from error
-
-
-def _decoded(key: str) -> bytes:
-    try:
-        raw = base64.b64decode(key.encode(), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        raw = b""
-    if len(raw) != _KEY_BYTES:
-        raise LedgerError("XOXO_LEDGER_KEY must be 32 bytes as URL-safe base64 (44 characters)")
-    return raw

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.intake.problems import Problems
@@ -14,12 +15,35 @@ from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.orders.operations import PLACE_ORDER
 from xoxo_async.services.orders.requests import MAX_QUANTITY
 
-__all__ = ["Planner"]
+__all__ = ["Planner", "planned_line"]
 
 _LOOK_AHEAD: Final = 500
 """Rows whose products are read together: one getVouchers call reads a hundred products."""
 _USUAL_LIMIT: Final = 10
 """Pieces that one order of most products may hold (wire documentation § 4.4), when the catalog does not say."""
+
+
+def planned_line(row: Row, worth: Decimal | None, *, room: int = 0) -> PlannedLine:
+    """Return a checked row as it is stored: the bytes of its request and their digest never change.
+
+    Args:
+        row: The row.
+        worth: What it may cost at most, in the account's currency; None if that is not known.
+        room: Pieces that one order of its kind may hold, if it may share an order; 0 if it may not.
+    """
+    order = row.order
+    request = PLACE_ORDER.encode_request(order)
+    return PlannedLine(
+        key=row.line.key,
+        po_number=order.po_number,
+        digest=hashlib.sha256(request).hexdigest(),
+        request=request,
+        row=row.number,
+        worth=worth,
+        pieces=order.quantity,
+        room=room,
+        order=order,
+    )
 
 
 class Planner:
@@ -90,19 +114,8 @@ class Planner:
             yield self._line(row, product)
 
     def _line(self, row: Row, product: Voucher | None) -> PlannedLine:
-        order = row.order
-        request = PLACE_ORDER.encode_request(order)
-        return PlannedLine(
-            key=row.line.key,
-            po_number=order.po_number,
-            digest=hashlib.sha256(request).hexdigest(),
-            request=request,
-            row=row.number,
-            worth=self.totals.add(order, product, self._catalog.currency if self._catalog else ""),
-            pieces=order.quantity,
-            room=self._room(row, product),
-            order=order,
-        )
+        worth = self.totals.add(row.order, product, self._catalog.currency if self._catalog else "")
+        return planned_line(row, worth, room=self._room(row, product))
 
     def _room(self, row: Row, product: Voucher | None) -> int:
         """Return how many pieces an order may hold that this row shares with others; 0 when it has its own order.

@@ -8,22 +8,14 @@ import anyio
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
-from xoxo_async.bulk.ledger.table import next_look
 from xoxo_async.bulk.running.progress import Progress, clock_time
 from xoxo_async.bulk.running.recorder import Recorder
-from xoxo_async.bulk.running.rounds import LookUpRounds
+from xoxo_async.bulk.running.rounds import MAX_FAILURES, LookUpRounds, next_due
 from xoxo_async.errors import XoxoError
 
 __all__ = ["Reconciler", "SingleLookUps"]
 
-_MAX_FAILURES: Final = 5
-"""After this many failures of a line's own look-up, long after the send, a person decides about the line."""
-
 _CHUNK: Final = 200
-_LEAST_SPACING_S: Final = 1.0
-"""The least seconds between two look-ups of one line, also with a short settling time: a look-up that the ledger does
-not count may be due again at once."""
-
 _SHOWN_FROM_S: Final = 5.0
 """A display shows waits from this length on."""
 
@@ -213,7 +205,7 @@ class Reconciler:
             if line.state is LineState.MANUAL or now < (line.last_sent_tick or 0.0) + self._rules.settle_s:
                 continue
             self._failures[sends] = self._failures.get(sends, 0) + 1
-            if self._failures[sends] >= _MAX_FAILURES:
+            if self._failures[sends] >= MAX_FAILURES:
                 reason = f"its look-ups fail: {error.message}"
                 yield Change(
                     seq=line.seq,
@@ -228,15 +220,8 @@ class Reconciler:
         return self._single.looked_up_at(line) is not None or (line.seq, line.attempts) in self._failed_at
 
     def _due_at(self, line: LedgerLine) -> float:
-        """Return when the next look-up of a line makes sense.
-
-        The first one after each send is due at once, since it can only find the order; absence counts later, see
-        `Rules`. One that failed is made again.
-        """
-        due, looked_up_at = 0.0, self._single.looked_up_at(line)
-        if looked_up_at is not None:
-            least = looked_up_at + min(self._rules.spacing_s, _LEAST_SPACING_S)
-            due = max(next_look(line, self._rules) or 0.0, least)
+        """Return when the next look-up of a line makes sense; one that failed is made again."""
+        due = next_due(line, self._rules, self._single.looked_up_at(line))
         failed_at = self._failed_at.get((line.seq, line.attempts))
         return due if failed_at is None else max(due, failed_at + self._rules.spacing_s)
 

@@ -48,7 +48,7 @@ class Recorder:
         self._budget: Final = budget
         self._hooks: Final = hooks
         self._added: Final[deque[Change]] = deque()
-        self._doubts: Final[deque[OrderAnswer]] = deque()
+        self._doubts: Final[dict[OrderAnswer, None]] = {}  # in order
         self._news = anyio.Event()
         self._closed = False
 
@@ -68,7 +68,7 @@ class Recorder:
         Args:
             answer: The order. Any call on the same client may find it, since look-ups share connections with orders.
         """
-        self._doubts.append(answer)
+        self._doubts[answer] = None
 
     def open(self) -> None:
         """Let `write_added` wait for results."""
@@ -120,6 +120,25 @@ class Recorder:
         self._watch(changes, lines)
         return lines
 
+    async def record_sent(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
+        """Record facts about one line's send at once, and the doubts so far in the same transaction.
+
+        Args:
+            changes: The facts, in order.
+            rules: When look-ups prove absence.
+
+        Returns:
+            For every fact, the line as it stands after it.
+
+        Raises:
+            LedgerError: When they cannot be written.
+        """
+        doubts = tuple(self._doubts)
+        lines = await self._ledger.record(changes, rules=rules, doubts=doubts)
+        self._drop(doubts)
+        self._watch(changes, lines)
+        return lines[: len(changes)]
+
     async def write_doubts(self) -> int:
         """Put lines in doubt that were answered on a connection whose answers were not in step.
 
@@ -157,8 +176,8 @@ class Recorder:
             self._watch(changes, lines)
 
     def _drop(self, written: Sequence[OrderAnswer]) -> None:
-        for _ in written:
-            self._doubts.popleft()
+        for answer in written:
+            self._doubts.pop(answer, None)
 
     def _watch(self, changes: Sequence[Change], lines: Sequence[LedgerLine]) -> None:
         self.superseded += sum(_is_superseded(change, line) for change, line in zip(changes, lines, strict=False))

@@ -1,13 +1,37 @@
-"""A round of look-ups: its result, and the protocol for the object that makes one."""
+"""When a line is looked up next, the result of a round of look-ups, and the protocol for the object that makes one."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.ledger.lines import Change, LedgerLine
+from xoxo_async.bulk.ledger.lines import Change, LedgerLine, Rules
+from xoxo_async.bulk.ledger.table import next_look
 from xoxo_async.errors import XoxoError
 
-__all__ = ["LookUpRounds", "Round"]
+__all__ = ["MAX_FAILURES", "LookUpRounds", "Round", "next_due"]
+
+
+MAX_FAILURES: Final = 5
+"""After this many failures of a line's own look-up, long after the send, a person decides about the line."""
+
+_LEAST_SPACING_S: Final = 1.0
+"""The least seconds between two look-ups of one line, also with a short settling time: a look-up that the ledger does
+not count may be due again at once."""
+
+
+def next_due(line: LedgerLine, rules: Rules, looked_up_at: float | None) -> float:
+    """Return when the next look-up of a line in doubt makes sense, by the ledger's clock.
+
+    The first one after each send is due at once, since it can only find the order. Absence counts later, see `Rules`.
+
+    Args:
+        line: The line.
+        rules: When look-ups prove absence.
+        looked_up_at: When it was last looked up since its last send; None when it was not.
+    """
+    if looked_up_at is None:
+        return 0.0
+    return max(next_look(line, rules) or 0.0, looked_up_at + min(rules.spacing_s, _LEAST_SPACING_S))
 
 
 class Round(NamedTuple):

@@ -1,7 +1,7 @@
 """Send one claimed line, and apply its answer to the lines after it."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 import msgspec
@@ -16,13 +16,51 @@ from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.consequences import NextOrders, is_answer, next_orders
 from xoxo_async.errors import RateLimitedError, XoxoError
 from xoxo_async.services.orders.operations import GET_ORDER, PLACE_ORDER
-from xoxo_async.services.orders.replies import Order
 from xoxo_async.services.orders.requests import OrderLookup
 from xoxo_async.transport.connections import Attempt, OrderAnswer
 
-__all__ = ["Sender"]
+__all__ = ["Sender", "Sent", "send_line"]
 
 _MAX_PENALTIES: Final = 5
+
+
+class Sent(NamedTuple):
+    """How one send of a line ended.
+
+    Attributes:
+        change: The fact that its answer, or the lack of one, proves.
+        error: What the attempt raised; None if it was answered with an order.
+    """
+
+    change: Change
+    error: XoxoError | None
+
+
+async def send_line(dispatcher: SingleAttempts, line: LedgerLine, doubt: Callable[[OrderAnswer], None]) -> Sent:
+    """Send a line whose intent is durable, exactly once. Moves money.
+
+    Args:
+        dispatcher: Makes single attempts.
+        line: The line.
+        doubt: Called with every order that was named on a connection whose answers are not in step.
+    """
+    attempt = Attempt(line.po_number)
+    wanted = ordered(line.body)  # decoded before money moves: a stored request that cannot be read must not be sent
+    try:
+        order = await dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
+    except XoxoError as error:
+        for answer in attempt.doubted:
+            doubt(answer)
+        return Sent(change_from_error(line, error), error)
+    change = change_from_order(line, wanted, order, Evidence.ANSWERED_PLACED)
+    connection = attempt.connection
+    doubted = change.evidence is not Evidence.ANSWERED_PLACED
+    if doubted and connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
+        # The answer cannot be to its request, so earlier answers on its connection may be wrong, too. An impossible
+        # order id is not the answer to another request, so it does not taint the connection.
+        for answer in dispatcher.taint(connection, line.po_number):
+            doubt(answer)
+    return Sent(change, None)
 
 
 class Sender:
@@ -65,21 +103,13 @@ class Sender:
         Returns:
             The fact that its answer, or the lack of one, proves.
         """
-        attempt = Attempt(line.po_number)
-        wanted = ordered(line.body)  # decoded before money moves: a stored request that cannot be read must not be sent
-        try:
-            order = await self._dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
-        except XoxoError as error:
-            for answer in attempt.doubted:
-                self._doubt(answer)
-            self._learn(error)
-            return self._counted(line, change_from_error(line, error))
-        self._circuit.succeeded()
-        self._penalties = 0
-        change = change_from_order(line, wanted, order, Evidence.ANSWERED_PLACED)
-        if change.evidence is not Evidence.ANSWERED_PLACED:
-            self._distrust(line, order, attempt)
-        return self._counted(line, change)
+        sent = await send_line(self._dispatcher, line, self._doubt)
+        if sent.error is not None:
+            self._learn(sent.error)
+        else:
+            self._circuit.succeeded()
+            self._penalties = 0
+        return self._counted(line, sent.change)
 
     def _counted(self, line: LedgerLine, change: Change) -> Change:
         """Count how a send ended."""
@@ -91,15 +121,6 @@ class Sender:
         elif change.evidence is not Evidence.NOT_PROCESSED:
             progress.in_doubt += line.lines
         return change
-
-    def _distrust(self, line: LedgerLine, order: Order, attempt: Attempt) -> None:
-        """Close the connection of an answer that cannot be to its request: earlier answers on it may be wrong, too.
-
-        An impossible order id is not the answer to another request, so it does not taint the connection.
-        """
-        if attempt.connection is not None and 0 < order.order_id <= MAX_ORDER_ID:
-            for answer in self._dispatcher.taint(attempt.connection, line.po_number):
-                self._doubt(answer)
 
     async def probe(self) -> None:
         """Look up an order that does not exist: any answer proves that the server works, and risks no line.

@@ -93,8 +93,14 @@ class OrderSlots:
                 return wanted
             now = self._clock()
             if self._slot_due is None or pacer.is_blocked(_ORDER):
+                if slots and not pacer.knows_next(_ORDER):
+                    break  # the slots in hand are due: they do not wait for a store's answer
                 # A slot that was reserved before a penalty lies within it, and cannot be used.
-                self._slot_due = now + pacer.reserve(_ORDER)
+                wait_s = await self._stop.unless_set(pacer.next_slot(_ORDER))
+                if wait_s is None:
+                    break
+                now = self._clock()
+                self._slot_due = now + wait_s
             if self._slot_due > now:
                 if slots:
                     break

@@ -1,13 +1,15 @@
 """The stop signal of a run, with its reason; every part of a run may set it."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import anyio
 
 from xoxo_async.bulk.events import Pause
 
 __all__ = ["StopSignal"]
+
+T = TypeVar("T")
 
 
 class StopSignal:
@@ -47,6 +49,27 @@ class StopSignal:
     async def wait(self) -> None:
         """Wait until the signal is set."""
         await self._stopped.wait()
+
+    async def unless_set(self, work: Awaitable[T]) -> T | None:
+        """Wait for some work, and cancel it when the signal is set.
+
+        Args:
+            work: The work.
+
+        Returns:
+            Its result; None where it was cancelled.
+        """
+        with anyio.CancelScope() as scope:
+
+            def cancel(_pause: Pause) -> None:
+                scope.cancel()
+
+            self._callbacks.append(cancel)
+            try:
+                return await work
+            finally:
+                self._callbacks.remove(cancel)
+        return None
 
     async def sleep(self, seconds: float) -> None:
         """Sleep, and wake up early when the signal is set.

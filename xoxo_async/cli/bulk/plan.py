@@ -3,6 +3,8 @@
 import math
 import tempfile
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,6 +26,7 @@ from xoxo_async.cli.numbers import RATE
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import say
 from xoxo_async.client import XoxoClient
+from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.protocol import Ledger
@@ -142,11 +145,23 @@ def totals_of(request: PlanRequest) -> "PlanTotals":
             if request.ledger is not None:
                 async with open_ledger(request.ledger, keep_unused=False) as ledger:
                     return await _plan_into(ledger, client, request, ledger.job or request.ledger.first_job)
-            with tempfile.TemporaryDirectory(prefix="xoxo-plan-") as folder:
-                async with open_ledger(Path(folder) / "plan.db", codes_key="") as ledger:
+            with _temporary_folder() as folder:
+                async with open_ledger(folder / "plan.db", codes_key="") as ledger:
                     return await _plan_into(ledger, client, request, _job_of(request.orders))
 
     return run_async(work)
+
+
+@contextmanager
+def _temporary_folder() -> Generator[Path]:
+    try:
+        made = tempfile.TemporaryDirectory(prefix="xoxo-plan-")
+    except OSError:  # a container with a read-only root
+        raise ConfigError(
+            "there is no folder for a temporary ledger: set TMPDIR to one that can be written, or give --ledger"
+        ) from None
+    with made as folder:
+        yield Path(folder)
 
 
 async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str) -> "PlanTotals":

@@ -22,7 +22,7 @@ from xoxo_async.cli.wording import amounts, count
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
-    from xoxo_async.bulk.ledger.protocol import Ledger
+    from xoxo_async.bulk.ledger.protocol import Holder, Ledger
 
 __all__ = ["Status", "show_status", "status"]
 
@@ -31,11 +31,25 @@ _TROUBLED: Final = ("manual", "conflict", "unknown", "sending", "rejected")
 _SHOWN: Final = 10
 
 
-@click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk status --ledger march.db")
+@click.command(
+    cls=Command,
+    counts_rows=True,
+    epilog="""\b
+Examples:
+  xoxo bulk status --ledger march.db
+  xoxo bulk status --ledger postgresql://xoxo@db/xoxo#march --watch      over all workers, until Ctrl-C""",
+)
 @ledger_option
+@click.option("--watch", is_flag=True, help="Show the job and its workers until nothing is left, or until Ctrl-C.")
 @json_option
-def status(ledger: "LedgerAddress", as_json: bool) -> int:
+def status(ledger: "LedgerAddress", watch: bool, as_json: bool) -> int:
     """Show the counts of a job and its troubled rows, also while it runs. Needs no network and no credentials."""
+    if watch and as_json:
+        raise click.UsageError("--watch shows a job again and again, and --json prints one object: give one of them")
+    if watch:
+        from xoxo_async.cli.bulk.watch import watch_job
+
+        return watch_job(ledger)
     return show_status(ledger, as_json=as_json)
 
 
@@ -46,19 +60,21 @@ class Status(msgspec.Struct, frozen=True):
         job: The name of the job.
         where: The place of its ledger.
         counts: The counts of its ledger.
-        holder: The id of the process that works on it; None if no process does.
+        holder: The id of a process that works on it; None if no process does.
+        workers: All processes that work on it.
+        paused: Why the job is paused; None if it is not.
         follow: The command that continues it; empty if nothing is left to do, or if a process works on it.
         lines: The first lines of each troubled state.
-        paused: Why it is paused; None if it is not.
     """
 
     job: str
     where: "LedgerAddress"
     counts: "Counts"
     holder: int | None
+    workers: "list[Holder]"
+    paused: str | None
     follow: str
     lines: "list[LedgerLine]"
-    paused: str | None = None
 
     def to_json(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
@@ -66,9 +82,11 @@ class Status(msgspec.Struct, frozen=True):
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
         problems = [_line_to_json(line) for line in self.lines]
+        workers = [worker._asdict() for worker in self.workers]
         return {
             **facts,
             "holder_pid": self.holder,
+            "workers": workers,
             "paused": self.paused,
             "continue_with": self.follow,
             "problems": problems,
@@ -99,15 +117,17 @@ def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
     """
 
     async def read(ledger: "Ledger") -> Status:
-        holder, counts = ledger.holder, await ledger.counts()
+        workers, paused, counts = await ledger.holders(), await ledger.paused(), await ledger.counts()
+        holder = workers[0].pid if workers else None
         return Status(
             job=ledger.job or "",
             where=where,
             counts=counts,
             holder=holder,
-            follow=await next_command(ledger, where, counts, holder),
+            workers=workers,
+            paused=paused,
+            follow=await next_command(ledger, where, counts, holder if paused is None else None),
             lines=await _troubled(ledger, at_work=holder is not None),
-            paused=await ledger.paused(),
         )
 
     found = with_ledger(where, read, read_only=True)
@@ -151,11 +171,12 @@ def _print(found: Status) -> None:
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
-    if found.paused is not None:
-        out(f"paused: {scrub(found.paused)}")
     if found.holder is not None:
         in_flight = _lines_in(counts, "sending")
-        out(f"process {found.holder} is working on it; {in_flight:,} of the unknown rows are in flight")
+        who = f"process {found.holder} is" if len(found.workers) == 1 else f"{len(found.workers)} processes are"
+        out(f"{who} working on it; {in_flight:,} of the unknown rows are in flight")
+    if found.paused is not None:
+        out(f"the job is paused: {scrub(found.paused)}")
     _print_troubled(found)
     print_alarms(counts.alarms, counts.alarms_total)
     if found.follow:

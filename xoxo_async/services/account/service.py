@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Final, get_args
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError
 from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
@@ -148,7 +148,7 @@ class AccountService:
         """
         address = checks.email("email", email)
         if address is None:
-            raise ConfigError("email is missing")
+            raise ArgumentError("email is missing")
         # `user_session` is the only scope on the vendor's page (wire documentation § 3.5).
         return await self._dispatch(CREATE_USER_TOKEN, UserTokenRequest(address, "user_session"))
 
@@ -188,7 +188,7 @@ class AccountService:
             ```
         """
         if otp not in get_args(Otp):
-            raise ConfigError(f"otp must be one of {', '.join(get_args(Otp))}")
+            raise ArgumentError(f"otp must be one of {', '.join(get_args(Otp))}")
         if email is not None:
             checks.email("email.default_value", email.default_value)
         if phone is not None:

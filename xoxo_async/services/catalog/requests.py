@@ -5,7 +5,7 @@ from typing import Final, Literal, TypedDict, Unpack, get_args
 
 import msgspec
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError
 from xoxo_async.services import checks
 
 __all__ = [
@@ -112,7 +112,7 @@ def filters_request(group_code: str, include: Sequence[str], exclude: Sequence[s
     included, excluded = _codes("include", include), _codes("exclude", exclude)
     if (included or excluded) and not code:
         # Without a group the vendor ignores both lists (wire documentation § 4.1).
-        raise ConfigError("include and exclude need a group_code")
+        raise ArgumentError("include and exclude need a group_code")
     return FiltersRequest(code, included, excluded)
 
 
@@ -133,7 +133,7 @@ def vouchers_request(*, page: int, limit: int, **filters: Unpack[CatalogFilters]
     checks.check_page(page, limit)
     category = filters.get("category")
     if category is not None and category not in get_args(Category):
-        raise ConfigError(f"category must be one of {', '.join(get_args(Category))}")
+        raise ArgumentError(f"category must be one of {', '.join(get_args(Category))}")
     return VouchersRequest(
         limit=limit,
         page=page,
@@ -162,13 +162,13 @@ def _operator(parent_product_id: int | None, category: str | None) -> int | None
     if parent_product_id is None:
         return None
     if category != "topup":
-        raise ConfigError('parent_product_id goes with category="topup"')
+        raise ArgumentError('parent_product_id goes with category="topup"')
     return checks.whole("parent_product_id", parent_product_id)
 
 
 def _codes(name: str, codes: Sequence[str]) -> str:
     if isinstance(codes, str):
-        raise ConfigError(f"{name} must be a list of texts")
+        raise ArgumentError(f"{name} must be a list of texts")
     return ",".join(checks.needed(name, code) for code in codes)
 
 
@@ -181,5 +181,5 @@ def _sort(sort: tuple[str, str] | None) -> Sort | None:
         return None
     field, order = sort
     if field not in {"name", "lastUpdateDate"} or order not in {"ASC", "DESC"}:
-        raise ConfigError("sort must be ('name' or 'lastUpdateDate', 'ASC' or 'DESC')")
+        raise ArgumentError("sort must be ('name' or 'lastUpdateDate', 'ASC' or 'DESC')")
     return Sort(field, order)

@@ -7,7 +7,7 @@ from typing import Any, Final, NoReturn, Required, TypedDict, Unpack
 
 import msgspec
 
-from xoxo_async.errors import ConfigError
+from xoxo_async.errors import ArgumentError, ConfigError
 from xoxo_async.services import checks
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
@@ -174,7 +174,7 @@ def request_fields(order: Mapping[str, object], report: Callable[[str, ConfigErr
     if "details" in request:
         request.update(request.pop("details"))
     if request["notify_receiver_email"] and not order.get("email"):
-        report("notify_receiver", ConfigError("notify_receiver needs an email"))
+        report("notify_receiver", ArgumentError("notify_receiver needs an email"))
     return request
 
 
@@ -200,7 +200,7 @@ def _details(_name: str, details: object) -> dict[str, Any]:
     if isinstance(details, AirmilesDetails):
         member = _needed(details, "loyalty_member_id")
         if checks.lost_digits(member):
-            raise ConfigError(f"details.loyalty_member_id is {member}: {checks.LOST_DIGITS}")
+            raise ArgumentError(f"details.loyalty_member_id is {member}: {checks.LOST_DIGITS}")
         return {"user_meta": _UserMeta(loyalty_member_id=member)}
     if isinstance(details, TopUpDetails):
         meta = _UserMeta(
@@ -213,7 +213,7 @@ def _details(_name: str, details: object) -> dict[str, Any]:
         checks.phone("details.contact_no", details.contact_no)
         optional = {name: checks.text(f"details.{name}", getattr(details, name)) for name in _MAY_BE_EMPTY}
         return {f"shipping_{name}": value for name, value in {**needed, **optional}.items()}
-    raise ConfigError(
+    raise ArgumentError(
         f"details must be LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails, not {type(details).__name__}"
     )
 
@@ -221,7 +221,7 @@ def _details(_name: str, details: object) -> dict[str, Any]:
 def _needed(details: object, name: str, check: Callable[[str, object], str | None] = checks.text) -> str:
     value = check(f"details.{name}", getattr(details, name))
     if not value or not value.strip():
-        raise ConfigError(f"details.{name} is missing")
+        raise ArgumentError(f"details.{name} is missing")
     return value
 
 

@@ -6,18 +6,16 @@ Each test of a danger also runs with the fault that would let it happen, and mus
 import asyncio
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 import pytest
 
-from tests.unit.bulk.ledger.postgres.world import RULES, World, planned_line, world
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
+from tests.unit.bulk.ledger.postgres.world import RULES, planned_line, world
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, leases, records, writing
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
-from xoxo_async.bulk.ledger.postgres.work import read_stored
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
 
@@ -126,7 +124,7 @@ def refusal_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def recover_while_the_lease_lives(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take every worker for dead."""
-    monkeypatch.setattr(leases, "_DEAD", leases._DEAD.replace("w.lease_until = 'epoch'", "true"))  # noqa: SLF001
+    monkeypatch.setattr(leases, "_DEAD", leases._DEAD.replace("w.lease_until = 'epoch'", "true"))
 
 
 DANGERS = [
@@ -179,7 +177,7 @@ async def test_lines_that_were_only_reserved_are_planned(database: str, monkeypa
     """A worker that sleeps between its two steps has sent nothing: its lines go to others, and its intent is refused."""
     async with world(database, lines=3) as one:
         sleeper, other = one.workers
-        arm = claiming.Claiming._arm  # noqa: SLF001
+        arm = claiming.Claiming._arm
         taken: list[tuple[str, int, bool]] = []
 
         async def sleep_then_arm(self: claiming.Claiming, *arguments: Any) -> None:

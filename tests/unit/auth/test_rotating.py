@@ -1,4 +1,4 @@
-"""`auth.providers`: whose pair a store holds, lost answers, dead tokens, and stores that fail."""
+"""`auth.rotating`: whose pair a store holds, lost answers, dead tokens, and stores that fail."""
 
 import errno
 import os
@@ -131,6 +131,35 @@ async def test_a_server_never_reached_lost_nothing() -> None:
     assert "lost" not in str(caught.value)
 
 
+async def test_a_dead_first_token_names_the_empty_store(tmp_path: Path) -> None:
+    """A container without a volume loses its pair: its second start names the place that held none, and what helps."""
+    vendor, path = Vendor("first"), tmp_path / "pair.json"
+    await provider("first", FileTokenStore(path)).obtain(vendor, None)
+    path.unlink()  # the container's file system ends with it
+    for _ in range(2):  # the error that is remembered says it, too
+        with pytest.raises(
+            errors.RefreshTokenDeadError, match=r"dashboard.*pair\.json.*held no pair.*volume"
+        ) as caught:
+            await provider("first", FileTokenStore(path)).obtain(vendor, None)
+        assert "XOXO_TOKEN_FILE" in str(caught.value)
+        assert "XOXO_SHARED" in str(caught.value)
+        assert "PostgresTokenStore" in str(caught.value)
+
+
+async def test_a_dead_first_token_without_a_store_says_so() -> None:
+    """The pair in memory ended with its process: the error says that a store would have kept it."""
+    with pytest.raises(errors.RefreshTokenDeadError, match=r"dashboard.*no store kept it.*FileTokenStore on a volume"):
+        await provider("first").obtain(Vendor(), None)
+
+
+async def test_a_dead_stored_token_blames_no_volume(store: FileTokenStore) -> None:
+    """Where the store held a pair, its file was not lost."""
+    await store.save(Token(Secret("a"), NOW - 1, Secret("stored")))
+    with pytest.raises(errors.RefreshTokenDeadError) as caught:
+        await provider("first", store).obtain(Vendor(), None)
+    assert "volume" not in str(caught.value)
+
+
 async def test_a_dead_token_is_remembered_a_minute(store: FileTokenStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a minute no request is made with a dead token; a new pair in the store is used at once."""
     vendor, renewing = Vendor(), provider("first", store)
@@ -142,7 +171,7 @@ async def test_a_dead_token_is_remembered_a_minute(store: FileTokenStore, monkey
     assert vendor.sent == ["first"]
     assert len({id(error) for error in caught}) == 3  # each with a traceback of its own
     later = time.monotonic() + 61
-    monkeypatch.setattr("xoxo_async.auth.providers.time", SimpleNamespace(monotonic=lambda: later))
+    monkeypatch.setattr("xoxo_async.auth.rotating.time", SimpleNamespace(monotonic=lambda: later))
     with pytest.raises(errors.RefreshTokenDeadError):
         await renewing.obtain(vendor, None)
     assert vendor.sent == ["first", "first"]

@@ -1,0 +1,143 @@
+"""`allowance.postgres`: what belongs to a database alone; `test_protocol` has what every store does."""
+
+import asyncio
+import math
+from decimal import Decimal
+
+import asyncpg
+import pytest
+
+from tests.postgres import PostgresServer, running_postgres
+from xoxo_async.allowance import AwayError, Grant, PostgresAllowance, postgres
+from xoxo_async.errors import ConfigError
+
+pytestmark = pytest.mark.anyio
+
+
+async def take(store: PostgresAllowance, operation: str = "placeOrder", count: int = 1) -> Grant:
+    return await store.take("acc", operation, member="a", interval_s=1.0, count=count, within_s=math.inf)
+
+
+@pytest.fixture
+def empty(postgres: PostgresServer) -> str:
+    return asyncio.run(postgres.new_empty_database())
+
+
+async def test_a_database_without_the_table(empty: str) -> None:
+    """The error says what to run."""
+    with pytest.raises(ConfigError, match="run `xoxo ledger migrate`"):
+        await take(PostgresAllowance(empty))
+
+
+async def test_a_wrong_database_or_password(database: str) -> None:
+    """The errors name the database, and no password."""
+    absent = database.rpartition("/")[0] + "/absent"
+    with pytest.raises(ConfigError, match="does not have this database"):
+        await take(PostgresAllowance(absent))
+
+
+async def test_a_user_without_rights(database: str) -> None:
+    """A user who may not write the table is told so."""
+    admin = await asyncpg.connect(database)
+    name = f"reader{abs(hash(database)) % 10**8}"
+    await admin.execute(f"CREATE ROLE {name} LOGIN; GRANT USAGE ON SCHEMA xoxo TO {name};"
+                        f" GRANT SELECT ON ALL TABLES IN SCHEMA xoxo TO {name}")  # fmt: skip
+    try:
+        store = PostgresAllowance(database.replace("xoxo@", f"{name}:hidden-word@"))
+        with pytest.raises(ConfigError) as caught:
+            await take(store)
+        assert "rights" in caught.value.message
+        assert "hidden-word" not in caught.value.message
+    finally:
+        await admin.execute(f"DROP OWNED BY {name}; DROP ROLE {name}")
+        await admin.close()
+
+
+async def test_no_server_is_no_fault_of_the_setting() -> None:
+    """A server that is down is away, so that the processes go on alone."""
+    with pytest.raises(AwayError, match="cannot be reached"):
+        await take(PostgresAllowance("postgresql://x:hidden@127.0.0.1:1/x"))
+
+
+async def test_a_connection_that_breaks_is_opened_again(database: str) -> None:
+    """The database ends the connection; that call fails, and the next one works."""
+    store = PostgresAllowance(database)
+    await take(store)
+    admin = await asyncpg.connect(database)
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name = 'xoxo allowance' AND datname = current_database()"
+    )
+    await admin.close()
+    await asyncio.sleep(0.05)
+    try:
+        grant = await take(store)
+    except AwayError:
+        grant = await take(store)
+    assert grant.first_s == pytest.approx(1, abs=0.9)
+    await store.aclose()
+
+
+async def test_only_penalties_wait_for_the_disk(database: str) -> None:
+    """A grant is written with `synchronous_commit` off, a penalty with the user's own setting."""
+    store = PostgresAllowance(database)
+    await take(store)
+    async with store._connected() as (_, connection):
+        plan = await connection.fetchval(
+            "WITH off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+            " SELECT current_setting('synchronous_commit') FROM off"
+        )
+        after = await connection.fetchval("SHOW synchronous_commit")
+    assert (plan, after) == ("off", "on")
+    assert "set_config('synchronous_commit', 'off', true)" in postgres._TAKE
+    assert "synchronous_commit" not in postgres._HOLD
+    await store.aclose()
+
+
+async def test_the_table_stays_small_and_its_updates_cheap(database: str) -> None:
+    """A thousand grants leave one row for the lane and one for the process, and nearly all are HOT updates."""
+    store = PostgresAllowance(database)
+    for _ in range(1000):
+        await take(store)
+    async with store._connected() as (_, connection):
+        rows = await connection.fetch("SELECT operation FROM xoxo.allowance ORDER BY operation")
+        await connection.execute("SELECT pg_stat_force_next_flush()")
+        stats = await connection.fetchrow(
+            "SELECT n_tup_upd AS updates, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'allowance'"
+        )
+    await store.aclose()
+    assert [row["operation"] for row in rows] == ["placeOrder", "placeOrder#a"]
+    assert stats is not None
+    assert Decimal(stats["hot"]) >= Decimal("0.9") * stats["updates"] > 0
+
+
+def test_an_earlier_loop_leaves_no_trace(database: str) -> None:
+    """One store serves event loops one after the other, each with a connection of its own."""
+    store = PostgresAllowance(database)
+
+    async def use() -> float:
+        first_s = (await take(store)).first_s
+        await store.aclose()
+        return first_s
+
+    assert [asyncio.run(use()) for _ in range(2)] == pytest.approx([0, 1], abs=0.7)
+
+
+def test_a_server_that_stops_and_starts() -> None:
+    """While the server is down the store is away; when it is back, the store works without being made anew."""
+    with running_postgres() as server:
+        store = PostgresAllowance(server.database())
+
+        async def use() -> str:
+            try:
+                return str((await take(store)).count)
+            except AwayError as error:
+                return str(error)
+            finally:
+                await store.aclose()
+
+        assert asyncio.run(use()) == "1"
+        server.stop()
+        assert "cannot be reached" in asyncio.run(use())
+        server.start()
+        assert asyncio.run(use()) == "1"

@@ -1,0 +1,119 @@
+"""`watch`: what all workers do together, until nothing is left or until a signal."""
+
+import signal
+import threading
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
+from xoxo_async.bulk.ledger.terms import Holder
+from xoxo_async.cli.bulk.watch import Pace, Reading
+from xoxo_async.sandbox import Sandbox
+
+LEDGER = ("--ledger", "march.db")
+
+
+def reading(placed: int = 3, **given: object) -> Reading:
+    states = {LineState.PLACED: placed, LineState.SENDING: 2, LineState.UNKNOWN: 1, LineState.PLANNED: 4}
+    counts = Counts(
+        rows=10,
+        issued=placed,
+        pending=0,
+        rejected=0,
+        unknown=3,
+        not_sent=4,
+        states=states,
+        charged={"INR": Decimal(300)},
+    )
+    workers = [Holder("web-1", 7, 2, 0.4), Holder("web-2", 9, 0, 3.0)]
+    return Reading(**{"job": "march", "counts": counts, "workers": workers, "paused": None, **given})  # type: ignore[arg-type]
+
+
+def test_a_line_has_all_figures() -> None:
+    """Lines in flight are not called unknown."""
+    assert reading().line(60.0) == (
+        "march: 3 of 10 issued, 2 in flight, 1 unknown, 0 rejected, 60/min, ETA 0:07, spent INR 300, 2 workers"
+    )
+    assert "ETA -" in reading().line(0.0)
+
+
+def test_a_pause_and_alarms_are_troubles() -> None:
+    """The pause says how to go on; no secret is shown."""
+    alarm = Alarm(key="k", row=1, order_id=2, at=0.0, text="order 2 is row 1's and row 2's")
+    counts = Counts(rows=1, issued=1, pending=0, rejected=0, unknown=0, not_sent=0, alarms=(alarm,), alarms_total=1)
+    lines = reading(paused="no funds", counts=counts).troubles()
+    assert lines[0] == "paused: no funds; `xoxo bulk resume` goes on"
+    assert lines[1] == "1 alarm, the first: order 2 is row 1's and row 2's"
+    assert reading().troubles() == []
+
+
+def test_the_pace_is_that_of_the_last_minute() -> None:
+    """Of all workers together; an hour of standstill before does not count."""
+    pace = Pace()
+    pace.add(0.0, 0)
+    assert pace.per_minute == 0.0
+    pace.add(3600.0, 0)
+    for second in range(1, 91):
+        pace.add(3600.0 + second, 2 * second)
+    assert pace.per_minute == pytest.approx(120.0)
+
+
+def planned(command: Command, rows: int) -> None:
+    body = "".join(f"k{n},1001,100\n" for n in range(rows))
+    Path("orders.csv").write_text(f"key,product_id,denomination\n{body}")
+    assert command("bulk", "plan", "orders.csv", *LEDGER).code == 0
+
+
+def test_a_finished_job_ends_the_watch(command: Command, sandbox: Sandbox) -> None:
+    """With its last figures."""
+    planned(command, 3)
+    assert command("worker", *LEDGER, "--rate", "none", "--until-done").code == 0
+    shown = command("bulk", "status", *LEDGER, "--watch")
+    assert shown.code == 0
+    assert "march: 3 of 3 issued" in shown.err
+    assert shown.err.splitlines()[-1] == "nothing is left for a worker"
+
+
+def test_a_signal_ends_the_watch(command: Command, sandbox: Sandbox) -> None:
+    """Whoever watches has seen enough: no failure, and no command that continues."""
+    planned(command, 3)
+    main = threading.main_thread().ident
+    assert main is not None
+
+    def interrupt() -> None:
+        time.sleep(1.0)  # the watch has begun to listen by then; a signal before that ends the command with 130
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    shown = command("bulk", "status", *LEDGER, "--watch")
+    interrupting.join()
+    assert shown.code == 0
+    assert "march: 0 of 3 issued" in shown.err
+    assert "continue with" not in shown.err
+
+
+def test_a_watch_prints_no_json(command: Command) -> None:
+    """One object is what --json promises."""
+    ended = command("bulk", "status", *LEDGER, "--watch", "--json")
+    assert ended.code == 2
+    assert "give one of them" in ended.err
+
+
+def test_a_paused_job_is_shown(command: Command, sandbox: Sandbox) -> None:
+    """By `status` too, with the command that goes on."""
+    planned(command, 3)
+    sandbox.state.balance = Decimal(50)
+    ended = command(
+        "worker", *LEDGER, "--rate", "none", "--settle", "0", "--concurrency", "1", "--until-done", "--json"
+    )
+    assert ended.code == 5, ended.err
+    assert "job march is paused" in ended.err
+    shown = command("bulk", "status", *LEDGER)
+    assert "the job is paused: the vendor refused for lack of funds" in shown.out
+    assert "bulk resume" in shown.err
+    assert command("bulk", "status", *LEDGER, "--json").facts["paused"]

@@ -1,0 +1,247 @@
+"""`loop`: shift after shift on each open job, through failures of the ledger, until stopped or done."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.unit.bulk.jobs import Client, broke, issuer, lines
+from tests.unit.bulk.shared import Place
+from xoxo_async import errors
+from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.workers.loop import ShiftSettings, Worker
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for jobs every few milliseconds."""
+    monkeypatch.setattr("xoxo_async.workers.loop._LOOK_EVERY_S", 0.01)
+
+
+class Told:
+    """What a worker says."""
+
+    def __init__(self) -> None:
+        self.shifts: list[Shift] = []
+        self.troubles: list[str] = []
+
+
+async def planned(client: Client, path: Path, *keys: str, job: str = "march") -> None:
+    async with SqliteLedger(path) as ledger:
+        await issuer(client, ledger, job=job).plan(lines(*keys))
+
+
+def worker(client: Client, folder: Path, told: Told | None = None, **settings: Any) -> Worker:
+    """Return a worker on all ledgers of a folder: `march.db` holds the job `march`."""
+    told = told or Told()
+
+    def files() -> list[Path]:
+        return sorted(folder.glob("*.db"))
+
+    async def jobs() -> Sequence[str]:
+        return [job for path in files() for job in await open_jobs(path)]
+
+    def opened(job: str) -> Ledger:
+        return open_ledger(folder / f"{job}.db", must_exist=True)
+
+    chosen = ShiftSettings(**{"concurrency": 1, "settle_s": 0.0, "pause_limit_s": 0.0, **settings})
+    return Worker(
+        client,  # type: ignore[arg-type]
+        jobs,
+        opened,
+        settings=chosen,
+        told=told.shifts.append,
+        troubled=told.troubles.append,
+    )
+
+
+async def counts(path: Path) -> dict[LineState, int]:
+    async with SqliteLedger(path, read_only=True) as ledger:
+        return {state: number for state, number in (await ledger.counts()).states.items() if number}
+
+
+async def test_all_jobs_are_worked_on_until_done(client: Client, tmp_path: Path) -> None:
+    """Each gets its shifts; then the worker ends if it was asked to."""
+    await planned(client, tmp_path / "april.db", "a", "b", job="april")
+    await planned(client, tmp_path / "march.db", "c")
+    told = Told()
+    one = worker(client, tmp_path, told)
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert sorted(shift.job for shift in told.shifts if shift.issued) == ["april", "march"]
+    assert await counts(tmp_path / "april.db") == {LineState.PLACED: 2}
+    assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1}
+    assert (one.state.issued, one.state.ready().ok) == (3, True)
+
+
+async def test_jobs_share_the_time(client: Client, tmp_path: Path) -> None:
+    """A large job does not keep a small one waiting."""
+    await planned(client, tmp_path / "april.db", *(f"a{n}" for n in range(400)), job="april")
+    await planned(client, tmp_path / "march.db", "c")
+    client.happens = lambda _po_number: anyio.sleep(0.01)
+    told = Told()
+    one = worker(client, tmp_path, told, seconds=0.4)
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.run)
+        with anyio.fail_after(20):
+            while await counts(tmp_path / "march.db") != {LineState.PLACED: 1}:
+                await anyio.sleep(0.01)
+        one.stop()
+    assert (await counts(tmp_path / "april.db"))[LineState.PLANNED] > 0
+
+
+async def test_a_stopped_worker_gives_lines_back(client: Client, tmp_path: Path) -> None:
+    """What is in flight ends; nothing stays claimed."""
+    await planned(client, tmp_path / "march.db", "a", "b", "c")
+    one = worker(client, tmp_path)
+
+    async def stop(_po_number: str) -> None:
+        one.stop()
+        await anyio.sleep(0.01)
+
+    client.happens = stop
+    with anyio.fail_after(20):
+        await one.run()
+    assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1, LineState.PLANNED: 2}
+    assert one.state.ready().reason == "stopping"
+
+
+async def test_a_worker_that_is_cut_off_keeps_the_doubt(client: Client, tmp_path: Path) -> None:
+    """The order in flight may exist; the rest goes back."""
+    await planned(client, tmp_path / "march.db", "a", "b")
+    one = worker(client, tmp_path)
+
+    async def hang(_po_number: str) -> None:
+        one.cut_off()
+        await anyio.sleep_forever()
+
+    client.happens = hang
+    with anyio.fail_after(20):
+        await one.run()
+    assert await counts(tmp_path / "march.db") == {LineState.UNKNOWN: 1, LineState.PLANNED: 1}
+
+
+async def test_a_paused_job_ends_a_worker_that_may_end(client: Client, tmp_path: Path) -> None:
+    """Nothing else is left that it may do; a person has to."""
+    await planned(client, tmp_path / "march.db", "a", "b")
+    client.happens = broke
+    one = worker(client, tmp_path)
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert one.last["march"].needs_a_person
+    assert one.state.ready().reason.startswith("job march is paused: the vendor refused for lack of funds")
+
+
+async def test_a_ledger_that_never_answers_ends_the_worker(client: Client, tmp_path: Path) -> None:
+    """The address is wrong, or the database is down: whoever started the worker must see it."""
+
+    async def jobs() -> Sequence[str]:
+        raise errors.LedgerError("the database does not answer")
+
+    one = Worker(client, jobs, lambda job: open_ledger(tmp_path / job))  # type: ignore[arg-type]
+    with pytest.raises(errors.LedgerError, match="does not answer"):
+        await one.run()
+
+
+async def test_a_ledger_that_fails_later_is_waited_for(client: Client, tmp_path: Path) -> None:
+    """The trouble is told once, and the health check knows it."""
+    await planned(client, tmp_path / "march.db", "a")
+    told = Told()
+    one = worker(client, tmp_path, told)
+    one.state.ledger_answered()
+    reads = one._jobs
+    failures = 3
+
+    async def failing() -> Sequence[str]:
+        nonlocal failures
+        if failures:
+            failures -= 1
+            if failures == 1:
+                assert one.state.ready().reason == "the ledger fails: the database restarts"
+            raise errors.LedgerError("the database restarts")
+        return await reads()
+
+    one._jobs = failing  # type: ignore[misc]
+    one._sleep = lambda _seconds: anyio.sleep(0)  # type: ignore[method-assign]
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert told.troubles == ["the database restarts"]
+    assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1}
+    assert one.state.ready().ok
+
+
+async def test_a_foreign_ledger_ends_the_worker(client: Client, tmp_path: Path) -> None:
+    """Waiting does not make it ours."""
+    await planned(client, tmp_path / "march.db", "a")
+    client.account_fingerprint = "another"
+    with pytest.raises(errors.ConfigError, match="another account"):
+        await worker(client, tmp_path).run()
+    assert client.sent == []
+
+
+async def test_a_missing_token_shows_in_the_health(client: Client, tmp_path: Path) -> None:
+    """The check makes no call while the token lives."""
+
+    async def refuse() -> None:
+        raise errors.CredentialsRejectedError("not you")
+
+    client.authorise = refuse
+    one = worker(client, tmp_path)
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.run)
+        with anyio.fail_after(10):
+            while one.state.ready().reason != "no token: not you":
+                await anyio.sleep(0.001)
+        one.stop()
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """Yield a shared ledger, empty."""
+    async with Place(tmp_path / "shared.db") as place:
+        yield place
+
+
+class Opened:
+    """An opening of a shared ledger for one shift."""
+
+    def __init__(self, place: Place) -> None:
+        self._ledger = place.join()
+
+    async def __aenter__(self) -> Any:
+        return self._ledger
+
+    async def __aexit__(self, *_error: object) -> None:
+        pass
+
+
+async def test_a_fleet_sends_each_line_once(client: Client, place: Place) -> None:
+    """Three workers on one job; one is cut off half-way, and the others look its line up."""
+    keys = [f"k{n}" for n in range(60)]
+    await issuer(client, place.join()).plan(lines(*keys))  # type: ignore[arg-type]
+
+    async def jobs() -> Sequence[str]:
+        states = (await place.ledger.counts()).states
+        open_ = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN)
+        return ["march"] if any(states.get(state) for state in open_) else []
+
+    settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
+    fleet = [Worker(client, jobs, lambda _job: Opened(place), settings=settings) for _ in range(3)]  # type: ignore[arg-type,return-value]
+
+    async def happen(po_number: str) -> None:
+        await anyio.sleep(0.002)
+        if len(client.sent) == 20:
+            fleet[0].cut_off()
+            await anyio.sleep(0.01)
+
+    client.happens = happen
+    with anyio.fail_after(30):
+        await asyncio.gather(*(one.run(until_done=True) for one in fleet))
+    assert {state: n for state, n in (await place.ledger.counts()).states.items() if n} == {LineState.PLACED: 60}
+    assert len(set(client.sent)) == 60

@@ -1,0 +1,202 @@
+"""`queue`: pgqueuer delivers shifts at least once, to any number of workers; the ledger does the rest."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import anyio
+import asyncpg
+import pytest
+
+from tests.unit.bulk.jobs import Client, broke, issuer, lines
+from tests.unit.bulk.shared import Place
+from xoxo_async import errors
+from xoxo_async.bulk import LineState
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.workers.loop import ShiftSettings, Worker
+from xoxo_async.workers.queue import ENTRYPOINT, PgqueuerEngine
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    """The queue logs each shift that is delivered again."""
+    logger = logging.getLogger("pgqueuer")
+    level, logger.level = logger.level, logging.CRITICAL
+    yield
+    logger.level = level
+
+
+@pytest.fixture
+async def place(tmp_path: Path) -> AsyncIterator[Place]:
+    """Yield a shared ledger, empty."""
+    async with Place(tmp_path / "shared.db") as place:
+        yield place
+
+
+class Opened:
+    """An opening of a shared ledger for one shift."""
+
+    def __init__(self, place: Place) -> None:
+        self._ledger = place.join()
+
+    async def __aenter__(self) -> Any:
+        return self._ledger
+
+    async def __aexit__(self, *_error: object) -> None:
+        pass
+
+
+def worker(client: Client, place: Place, name: str = "", troubles: list[str] | None = None) -> Worker:
+    async def jobs() -> Sequence[str]:
+        states = (await place.ledger.counts()).states
+        open_ = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN)
+        return ["march"] if any(states.get(state) for state in open_) else []
+
+    settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
+    told = troubles if troubles is not None else []
+    one = Worker(client, jobs, lambda _job: Opened(place), settings=settings, troubled=told.append)  # type: ignore[arg-type,return-value]
+    one.name += name  # type: ignore[misc]
+    return one
+
+
+async def until_placed(place: Place, number: int) -> None:
+    with anyio.fail_after(40):
+        while (await place.ledger.counts()).states.get(LineState.PLACED, 0) < number:
+            await anyio.sleep(0.01)
+
+
+async def queued(database: str) -> list[str]:
+    """Return the payloads of the shifts that wait or are under way."""
+    connection = await asyncpg.connect(database)
+    try:
+        rows = await connection.fetch("SELECT payload FROM pgqueuer WHERE entrypoint = $1", ENTRYPOINT)
+        return [row["payload"].decode() for row in rows]
+    finally:
+        await connection.close()
+
+
+async def test_the_queue_delivers_shifts(client: Client, place: Place, database: str) -> None:
+    """Its tables are made by the first worker; a shift that left nothing is not delivered again."""
+    await issuer(client, place.join()).plan(lines("a", "b", "c"))  # type: ignore[arg-type]
+    one = worker(client, place)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database))))
+        await until_placed(place, 3)
+        with anyio.fail_after(20):
+            while await queued(database):
+                await anyio.sleep(0.01)
+        one.stop()
+    assert len(client.sent) == 3
+    assert one.state.issued == 3
+
+
+async def test_a_fleet_shares_the_queue(client: Client, place: Place, database: str) -> None:
+    """Three workers that start at once work on one job at once; one is cut off, and no line is sent twice."""
+    keys = [f"k{n}" for n in range(100)]
+    await issuer(client, place.join()).plan(lines(*keys))  # type: ignore[arg-type]
+    fleet = [worker(client, place, str(n)) for n in range(3)]
+
+    async def happen(po_number: str) -> None:
+        await anyio.sleep(0.1)
+        if len(client.sent) == 20:
+            fleet[0].cut_off()
+
+    client.happens = happen
+    address = DatabaseAddress.read(database)
+    async with anyio.create_task_group() as group:
+        for one in fleet:
+            group.start_soon(lambda one=one: one.run(engine=PgqueuerEngine(address)))  # type: ignore[misc]
+        await until_placed(place, 100)
+        for one in fleet:
+            one.stop()
+    assert len(set(client.sent)) == 100
+    assert client.most_in_flight > 2
+
+
+async def test_a_shift_left_by_a_stopped_worker_stays(client: Client, place: Place, database: str) -> None:
+    """Another worker takes it from the queue at once."""
+    await issuer(client, place.join()).plan(lines(*"abcdef"))  # type: ignore[arg-type]
+    first, second = worker(client, place, "1"), worker(client, place, "2")
+
+    async def stop(_po_number: str) -> None:
+        first.stop()
+
+    client.happens = stop
+    address = DatabaseAddress.read(database)
+    await first.run(engine=PgqueuerEngine(address))
+    assert await queued(database) == ["march"]
+    client.happens = lambda _po_number: anyio.sleep(0)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: second.run(engine=PgqueuerEngine(address, tick_s=3600)))
+        await until_placed(place, 6)
+        second.stop()
+    assert len(client.sent) == 6
+
+
+async def test_a_paused_job_waits_in_the_queue(client: Client, place: Place, database: str) -> None:
+    """It is asked about again after a minute, and not in a loop."""
+    await issuer(client, place.join()).plan(lines("a", "b"))  # type: ignore[arg-type]
+    client.happens = broke
+    one = worker(client, place)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database))))
+        with anyio.fail_after(20):
+            while not one.state.shifts:
+                await anyio.sleep(0.01)
+        sent = len(client.sent)
+        await asyncio.wait([asyncio.ensure_future(asyncio.sleep(0.5))])
+        assert (one.state.shifts, len(client.sent)) == (1, sent)
+        one.stop()
+    assert await queued(database) == ["march"]
+
+
+async def test_a_lost_connection_is_made_again(
+    client: Client, place: Place, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database ends it in the midst of the work, as at a restart; the worker tells it once, and goes on."""
+    monkeypatch.setattr("xoxo_async.workers.queue._TROUBLE_S", 0.05)
+    troubles: list[str] = []
+    one = worker(client, place, troubles=troubles)
+    async with anyio.create_task_group() as group:
+        await issuer(client, place.join()).plan(lines("a"))  # type: ignore[arg-type]
+        group.start_soon(lambda: one.run(engine=PgqueuerEngine(DatabaseAddress.read(database), tick_s=0.05)))
+        await until_placed(place, 1)
+        await end_connections(database)
+        with anyio.fail_after(30):
+            while not troubles:
+                await anyio.sleep(0.01)
+        await issuer(client, place.join()).plan(lines("a", "b"))  # type: ignore[arg-type]
+        await until_placed(place, 2)
+        one.stop()
+    assert len(client.sent) == 2
+
+
+async def end_connections(database: str) -> None:
+    """End all connections to a database but our own."""
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()
+
+
+async def test_a_database_that_is_away_at_the_start_ends_it(client: Client, place: Place) -> None:
+    """In one line that names it, without a password."""
+    address = DatabaseAddress.read("postgresql://xoxo:secret-word@127.0.0.1:1/xoxo")
+    with pytest.raises(errors.LedgerError, match=r"the database postgresql://xoxo@127\.0\.0\.1:1/xoxo") as caught:
+        await worker(client, place).run(engine=PgqueuerEngine(address))
+    assert "secret-word" not in str(caught.value)
+
+
+async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the command that installs it."""
+    monkeypatch.setattr("xoxo_async.workers.queue.find_spec", lambda _name: None)
+    with pytest.raises(errors.ConfigError, match=r"pip install 'xoxo-async\[cluster\]'"):
+        PgqueuerEngine(DatabaseAddress.read("postgresql://db/xoxo"))

@@ -1,0 +1,293 @@
+"""Run the process of `xoxo worker`: its client, its signals, its health checks, and what it tells an operator."""
+
+import os
+import signal
+import time
+from contextlib import AsyncExitStack
+from typing import Any, Final, Literal, Self
+
+import anyio
+import anyio.abc
+import click
+import msgspec
+
+from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
+from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.settings import Bounds, kept_bounds
+from xoxo_async.bulk.shift import Shift
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
+from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.failures import one_error, scrub
+from xoxo_async.cli.invocation import Invocation
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.output import say
+from xoxo_async.cli.signals import as_before, ending_signals
+from xoxo_async.cli.wording import count
+from xoxo_async.workers.health import serving_health
+from xoxo_async.workers.loop import Engine, ShiftSettings, Worker
+
+__all__ = ["WorkerRequest", "run_worker"]
+
+_CUT_OFF_S: Final = 5.0
+"""Seconds that a worker has to record what it cut off, before everything else is cancelled as well."""
+
+_SANDBOX_SETTLE_S: Final = 1.0
+
+
+class WorkerRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The flags of one `xoxo worker`.
+
+    Attributes:
+        ledger: The ledger, or the database with all its jobs.
+        connection: Where orders go.
+        engine: What delivers the shifts.
+        health: Host and port of the health checks; None for no checks.
+        concurrency: The most requests in flight; None takes what the ledger keeps.
+        settle: Seconds after a lost answer before a missing order counts as absent; None takes what the ledger keeps.
+        resend: Whether to place a proven absent order again; None takes what the ledger keeps.
+        no_codes: Whether the ledger keeps no voucher codes.
+        pause_limit: Seconds that a shift waits for the vendor.
+        shift: Seconds of a shift.
+        grace: Seconds that requests in flight have after the first signal.
+        until_done: Whether to end once no job has lines that a worker may work on.
+        as_json: Whether to print JSON at the end.
+    """
+
+    ledger: LedgerAddress
+    connection: Connection
+    engine: Literal["pgqueuer", "none"]
+    health: tuple[str, int] | None
+    concurrency: int | Literal["auto"] | None
+    settle: float | None
+    resend: Literal["settled", "never"] | None
+    no_codes: bool
+    pause_limit: float
+    shift: float
+    grace: float
+    until_done: bool
+    as_json: bool
+
+    @classmethod
+    def of(
+        cls, ledger: LedgerAddress, *, rate: float | None, base_url: str, client_id: str, sandbox: bool, **flags: Any
+    ) -> Self:
+        """Return the request of a command line.
+
+        Args:
+            ledger: The ledger.
+            rate: placeOrder calls a minute.
+            base_url: Replaces `XOXO_BASE_URL`.
+            client_id: Replaces `XOXO_CLIENT_ID`.
+            sandbox: Whether to start a sandbox for this command alone.
+            flags: The other flags.
+        """
+        connections = flags["concurrency"] if isinstance(flags["concurrency"], int) else 0
+        connection = Connection(
+            base_url=base_url,
+            client_id=client_id,
+            sandbox=sandbox,
+            books=books_of(ledger),
+            rate=rate,
+            connections=connections,
+        )
+        return cls(ledger=ledger, connection=connection, **flags)
+
+
+def run_worker(request: WorkerRequest) -> int:
+    """Work until stopped, print how it ended, and return the exit code.
+
+    Args:
+        request: The command.
+    """
+    started = time.monotonic()
+
+    async def work() -> WorkerRun:
+        run = WorkerRun(request)
+        await run.work()
+        return run
+
+    with as_before():
+        run = run_async(work)
+    return run.end(time.monotonic() - started)
+
+
+class WorkerRun:
+    """One run of the command. It receives signals all that time.
+
+    Args:
+        request: The command.
+    """
+
+    def __init__(self, request: WorkerRequest) -> None:
+        self._request: Final = request
+        self._worker: Worker | None = None
+        self._all: Final = anyio.CancelScope()
+        self._interrupted = False
+
+    async def work(self) -> None:
+        """Work until stopped.
+
+        Raises:
+            XoxoError: The worker could not begin, or cannot go on.
+        """
+        try:
+            async with anyio.create_task_group() as group:
+                await group.start(self._listen)
+                with self._all:
+                    await self._work()
+                group.cancel_scope.cancel()
+        except BaseExceptionGroup as errors:
+            raise one_error(errors) from None
+
+    async def _work(self) -> None:
+        request = self._request
+        connection, bounds = await self._at_the_job(request.connection)
+        async with AsyncExitStack() as stack:
+            client = await stack.enter_async_context(open_client(connection, say_lookups=False))
+            settle_s = request.settle
+            if settle_s is None and bounds.settle_s is None and connection.sandbox:
+                settle_s = _SANDBOX_SETTLE_S
+            worker = self._worker = Worker(
+                client,
+                self._open_jobs,
+                self._ledger,
+                settings=ShiftSettings(
+                    seconds=request.shift,
+                    concurrency=request.concurrency,
+                    settle_s=settle_s,
+                    resend=request.resend,
+                    pause_limit_s=request.pause_limit,
+                    address=address_of(connection),
+                ),
+                told=_tell,
+                troubled=lambda line: say(f"trouble: {scrub(line)}"),
+            )
+            if request.health is not None:
+                host, port = request.health
+                port = await stack.enter_async_context(serving_health(worker.state, host=host, port=port, shown=scrub))
+                say(f"health checks at http://{host}:{port}/live and /ready")
+            say(f"worker {os.getpid()} on {request.ledger.name}, engine {request.engine}")
+            await worker.run(until_done=request.until_done, engine=self._engine())
+
+    async def _at_the_job(self, connection: Connection) -> tuple[Connection, Bounds]:
+        """Return the connection with the server and the rate of the one job; of many jobs, as it is."""
+        ledger = self._request.ledger
+        if not ledger.is_file and ledger.job is None:
+            return connection, Bounds()
+        async with open_ledger(ledger, must_exist=True, read_only=True) as opened:
+            kept = await kept_bounds(opened)
+            connection = at_its_server(connection, opened)
+        if connection.rate is None and kept.rate is not None:
+            rate = float("inf") if kept.rate == "none" else kept.rate
+            connection = msgspec.structs.replace(connection, rate=rate)
+        return connection, kept
+
+    async def _open_jobs(self) -> list[str]:
+        return await open_jobs(self._request.ledger)
+
+    def _ledger(self, job: str) -> Ledger:
+        return open_ledger(self._request.ledger, job=job, store_codes=not self._request.no_codes, must_exist=True)
+
+    def _engine(self) -> Engine | None:
+        database = self._request.ledger.database
+        if self._request.engine == "none" or database is None:
+            return None
+        from xoxo_async.workers.queue import PgqueuerEngine
+
+        return PgqueuerEngine(database)
+
+    async def _listen(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        """Stop in order after the first signal, at once after the second, and end the process after the third."""
+        with anyio.open_signal_receiver(*ending_signals()) as signals:
+            task_status.started()
+            heard = 0
+            async with anyio.create_task_group() as group:
+                async for number in signals:
+                    heard += 1
+                    self._interrupted = True
+                    if heard > 2:
+                        os._exit(exits.INTERRUPTED)  # safe: every intent is durable before its request leaves
+                    group.start_soon(self._stop, number, heard > 1)
+
+    async def _stop(self, number: signal.Signals, at_once: bool) -> None:
+        worker = self._worker
+        if worker is None:
+            self._all.cancel()
+            return
+        if not at_once:
+            worker.stop()
+            grace_s, in_flight = self._request.grace, worker.progress.in_flight
+            say(
+                f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Signal again to end"
+                " now."
+            )
+            await anyio.sleep(grace_s)
+        worker.cut_off()
+        await anyio.sleep(_CUT_OFF_S)
+        self._all.cancel()
+
+    # The end.
+
+    def end(self, elapsed_s: float) -> int:
+        """Print how the work ended, and return the exit code.
+
+        Args:
+            elapsed_s: How long it took.
+        """
+        last = {} if self._worker is None else self._worker.last
+        issued = 0 if self._worker is None else self._worker.state.issued
+        code = exits.INTERRUPTED if self._interrupted else _code_of(list(last.values()))
+        follow = "" if code in (exits.DONE, exits.REJECTED) else _same_command()
+        say(f"{'interrupted' if self._interrupted else 'done'}: this worker issued {count(issued, 'row')}")
+        if follow:
+            say(f"continue with: {follow}")
+        if self._request.as_json:
+            print_json(
+                {
+                    "ledger": self._request.ledger.name,
+                    "issued_now": issued,
+                    "jobs": {job: _to_json(shift) for job, shift in last.items()},
+                    "elapsed_s": round(elapsed_s, 3),
+                    "continue_with": follow,
+                    "exit_code": code,
+                }
+            )
+        return code
+
+
+def _code_of(last: list[Shift]) -> int:
+    """Return the exit code of a worker that is done: 5 if lines are left, 4 for doubt, 3 for refused rows."""
+    codes = {shift.report.exit_code for shift in last}
+    return next((code for code in (exits.PAUSED, exits.UNKNOWN, exits.REJECTED) if code in codes), exits.DONE)
+
+
+def _same_command() -> str:
+    context = click.get_current_context(silent=True)
+    invocation = None if context is None else context.find_root().obj
+    return command_line(*invocation.arguments) if isinstance(invocation, Invocation) else ""
+
+
+def _to_json(shift: Shift) -> dict[str, object]:
+    report = shift.report
+    names = ("rows", "issued", "pending", "rejected", "unknown", "not_sent", "alarms_total")
+    facts: dict[str, object] = {name: getattr(report, name) for name in names}
+    return {**facts, "left": shift.left, "paused": shift.paused}
+
+
+def _tell(shift: Shift) -> None:
+    """Print what a shift did, if it did anything or cannot go on."""
+    report = shift.report
+    if shift.issued:
+        say(f"job {shift.job}: {shift.issued:,} issued, {shift.left:,} left, {report.unknown:,} unknown")
+    if report.superseded:
+        results = count(report.superseded, "result")
+        say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
+    if shift.paused is not None:
+        say(f"job {shift.job} is paused: {scrub(shift.paused)}")
+    elif report.reason and shift.again_in_s != 0:
+        say(f"job {shift.job}: {scrub(report.reason)}")
