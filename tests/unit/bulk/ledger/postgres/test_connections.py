@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from tests.postgres import PostgresServer
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection

@@ -66,17 +66,20 @@ async def _plan(database: str, job: str) -> None:
         await ledger.plan(job, each(planned_line(number) for number in range(_LINES)), terms)
 
 
+def _orders(books: Path) -> list[str]:
+    return books.read_text().split() if books.exists() else []
+
+
 def _run(database: str, job: str, books: Path, point: int, when: str) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-c", _PROCESS, database, job, str(books), str(point), when]
     return subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
 
 
-async def _finish(database: str, job: str, books: Path) -> None:
+async def _finish(database: str, job: str, orders: list[str]) -> None:
     """Recover and settle as another worker, until nothing is open; then compare with the vendor's books."""
     connection = await connect(DatabaseAddress.read(database), purpose="test")
     await connection.execute("UPDATE xoxo.worker SET lease_until = clock_timestamp() - interval '1 second'")
     await connection.close()
-    orders = books.read_text().split() if books.exists() else []
     now = _START + 20
     async with PostgresLedger(database, job=job, codes_key="", clock=lambda: now) as ledger:
         await ledger.recover()
@@ -107,7 +110,7 @@ def test_a_process_may_die_at_every_statement(database: str, tmp_path: Path, req
     whole = _run(database, "whole", tmp_path / "whole", 0, "never")
     assert whole.returncode == 0, whole.stderr
     statements = int(whole.stdout)
-    asyncio.run(_finish(database, "whole", tmp_path / "whole"))
+    asyncio.run(_finish(database, "whole", _orders(tmp_path / "whole")))
     points = [(point, when) for point in range(1, statements + 1) for when in ("before", "after")]
     seed = f"{request.config.getoption('randomly_seed', None)} {Path(__file__).name}"
     for point, when in Sample(seed).of(points, 8):
@@ -115,4 +118,4 @@ def test_a_process_may_die_at_every_statement(database: str, tmp_path: Path, req
         asyncio.run(_plan(database, job))
         died = _run(database, job, tmp_path / job, point, when)
         assert died.returncode in {0, 9}, died.stderr
-        asyncio.run(_finish(database, job, tmp_path / job))
+        asyncio.run(_finish(database, job, _orders(tmp_path / job)))

@@ -6,7 +6,7 @@ ledger hands out twice is bought twice, and the test sees it.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 from uuid import uuid4
 
@@ -141,10 +141,8 @@ class World:
     async def record(self, worker: Worker, count: int) -> None:
         answers = [worker.answers.pop(0) for _ in range(min(count, len(worker.answers)))]
         if answers:
-            try:
+            with suppress(LedgerConflictError):  # of a worker that slept
                 await worker.ledger.record(answers, rules=RULES)
-            except LedgerConflictError:
-                pass  # of a worker that slept
 
     async def look_up(self, worker: Worker, which: int) -> None:
         lines = [one async for one in worker.ledger.lines(states=DOUBTED)]
@@ -155,10 +153,8 @@ class World:
         order = self.vendor.find(line.po_number, self.now)
         evidence = Evidence.LOOKUP_MATCHED if order else Evidence.LOOKUP_ABSENT
         change = Change(seq=line.seq, evidence=evidence, epoch=line.epoch, at=self.now, order_id=order)
-        try:
+        with suppress(LedgerConflictError):  # it was settled meanwhile
             await worker.ledger.record([change], rules=RULES)
-        except LedgerConflictError:
-            pass  # it was settled meanwhile
 
     async def lapse(self, worker: Worker) -> None:
         """End a worker's lease; the worker does not notice."""
