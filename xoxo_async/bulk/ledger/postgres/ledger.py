@@ -517,7 +517,7 @@ class PostgresLedger:
         Raises:
             LedgerError: Also when codes do not open with this key.
         """
-        job = self._opened().job
+        job = await self._found()
         found = None if job is None else await self._read(lambda c: read_key(c, job.id, key))
         if found is None or not with_codes:
             return found
@@ -627,7 +627,7 @@ class PostgresLedger:
 
     async def holders(self) -> list[Holder]:
         """Return the workers of the job whose lease lasts, with the orders that each is sending."""
-        job = self._opened().job
+        job = await self._found()
         return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
 
     # Private.
