@@ -113,9 +113,8 @@ class JobRow(NamedTuple):
 def _job(row: Row | None) -> JobRow | None:
     if row is None:
         return None
-    values: dict[str, Any] = dict(row)
-    values["facts"] = _facts(row["facts"])
-    return JobRow(**values)
+    columns: dict[str, Any] = {**row, "facts": _facts(row["facts"])}
+    return JobRow(**columns)
 
 
 async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:
