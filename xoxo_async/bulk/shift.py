@@ -84,7 +84,8 @@ async def run_shift(
 
     Example:
         ```python
-        async with open_ledger("postgresql://db/xoxo", job="march") as ledger:
+        async with open_ledger("march.db") as ledger:  # or "postgresql://xoxo@db/xoxo#march", for many workers
+            await BulkIssuer(xoxo, ledger, job="march").plan(read_orders("orders.csv"))
             shift = await run_shift(xoxo, ledger, seconds=60)
         ```
     """

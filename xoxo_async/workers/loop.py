@@ -145,6 +145,8 @@ class Worker:
                 if engine is None:
                     await self._work(until_done=until_done)
                 else:
+                    if until_done:
+                        group.start_soon(self._stop_when_done)
                     await engine(self)
                 group.cancel_scope.cancel()
         except BaseExceptionGroup as errors:
@@ -249,6 +251,19 @@ class Worker:
                 return
             again_s = _LOOK_EVERY_S if shift.again_in_s is None else shift.again_in_s
             self._due[job] = time.monotonic() + again_s
+
+    async def _stop_when_done(self) -> None:
+        """Stop once no job has lines that a worker may work on; a queue does not know when that is."""
+        while True:
+            await anyio.sleep(_LOOK_EVERY_S)
+            try:
+                jobs = await self.open_jobs()
+            except LedgerError as error:
+                self.outlives(error)
+                continue
+            if all(self._is_over(job) for job in jobs):
+                self.stop()
+                return
 
     def _is_over(self, job: str) -> bool:
         """Return whether no shift can do anything more for a job now."""

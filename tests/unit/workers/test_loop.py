@@ -113,7 +113,7 @@ async def test_a_stopped_worker_gives_lines_back(client: Client, tmp_path: Path)
     assert one.state.ready().reason == "stopping"
 
 
-async def test_a_worker_that_is_cut_off_keeps_the_doubt(client: Client, tmp_path: Path) -> None:
+async def test_a_worker_cut_off_keeps_the_doubt(client: Client, tmp_path: Path) -> None:
     """The order in flight may exist; the rest goes back."""
     await planned(client, tmp_path / "march.db", "a", "b")
     one = worker(client, tmp_path)
@@ -128,7 +128,7 @@ async def test_a_worker_that_is_cut_off_keeps_the_doubt(client: Client, tmp_path
     assert await counts(tmp_path / "march.db") == {LineState.UNKNOWN: 1, LineState.PLANNED: 1}
 
 
-async def test_a_paused_job_ends_a_worker_that_may_end(client: Client, tmp_path: Path) -> None:
+async def test_a_paused_job_lets_a_worker_end(client: Client, tmp_path: Path) -> None:
     """Nothing else is left that it may do; a person has to."""
     await planned(client, tmp_path / "march.db", "a", "b")
     client.happens = broke

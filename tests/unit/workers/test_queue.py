@@ -117,6 +117,14 @@ async def test_a_fleet_shares_the_queue(client: Client, place: Place, database: 
     assert client.most_in_flight > 2
 
 
+async def test_a_worker_that_is_done_may_end(client: Client, place: Place, database: str) -> None:
+    """The queue goes on waiting for messages, so the worker looks at the jobs itself."""
+    await issuer(client, place.join()).plan(lines("a", "b", "c"))  # type: ignore[arg-type]
+    with anyio.fail_after(40):
+        await worker(client, place).run(until_done=True, engine=PgqueuerEngine(DatabaseAddress.read(database)))
+    assert len(client.sent) == 3
+
+
 async def test_a_shift_left_by_a_stopped_worker_stays(client: Client, place: Place, database: str) -> None:
     """Another worker takes it from the queue at once."""
     await issuer(client, place.join()).plan(lines(*"abcdef"))  # type: ignore[arg-type]
@@ -187,7 +195,7 @@ async def end_connections(database: str) -> None:
         await connection.close()
 
 
-async def test_a_database_that_is_away_at_the_start_ends_it(client: Client, place: Place) -> None:
+async def test_a_database_away_at_the_start_ends_it(client: Client, place: Place) -> None:
     """In one line that names it, without a password."""
     address = DatabaseAddress.read("postgresql://xoxo:secret-word@127.0.0.1:1/xoxo")
     with pytest.raises(errors.LedgerError, match=r"the database postgresql://xoxo@127\.0\.0\.1:1/xoxo") as caught:

@@ -62,6 +62,9 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
         say("interrupted, nothing was sent")
     elif report.pause:
         say(f"paused ({report.pause.value}): {scrub(report.reason)}")
+    if report.superseded:
+        results = count(report.superseded, "result")
+        say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
     print_alarms(report.alarms, report.alarms_total)
     follow = _next_command(request, report, outcome, code, waiting)
     if code == exits.DONE and report.issued and not request.as_json:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async.bulk import SqliteLedger, open_ledger
+from tests.unit.bulk.ledger.ledgers import each, line, placed
+from xoxo_async.bulk import SqliteLedger, open_jobs, open_ledger
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.errors import ConfigError, LedgerError
 
@@ -55,8 +56,8 @@ async def test_a_file_holds_the_job_asked_for(tmp_path: Path) -> None:
 
 
 async def no_lines() -> AsyncIterator[PlannedLine]:
-    for line in ():
-        yield line
+    for one in ():
+        yield one
 
 
 async def test_every_option_reaches_the_ledger(tmp_path: Path) -> None:
@@ -74,3 +75,28 @@ async def test_every_option_reaches_the_ledger(tmp_path: Path) -> None:
     async with open_ledger(path, read_only=True) as look:
         with pytest.raises(LedgerError, match="read only"):
             await look.set_fact("a", "b")
+
+
+async def test_open_jobs_of_a_file(tmp_path: Path) -> None:
+    """It has one, while it has work for a worker."""
+    path = tmp_path / "l.db"
+    async with open_ledger(path) as ledger:
+        with pytest.raises(ConfigError, match="holds no job yet"):
+            await open_jobs(path)
+        await ledger.plan("march", each([line(1)]))
+        assert await open_jobs(path) == ["march"]
+        (one,) = await ledger.claim(1)
+        assert await open_jobs(path) == ["march"]
+        await ledger.record([placed(one)])
+        assert await open_jobs(path) == []
+    with pytest.raises(LedgerError, match="there is no ledger"):
+        await open_jobs(tmp_path / "none.db")
+
+
+async def test_open_jobs_of_a_database(database: str) -> None:
+    """All of them, or the one that is named."""
+    for job in ("march", "april"):
+        async with open_ledger(database, job=job) as ledger:
+            await ledger.plan(job, each([line(1, key=job, po_number=f"po-{job}")]))
+    assert await open_jobs(database) == ["march", "april"]
+    assert await open_jobs(f"{database}#april") == await open_jobs(database, job="april") == ["april"]

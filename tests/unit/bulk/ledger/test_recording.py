@@ -214,7 +214,7 @@ def test_answers_have_the_lines_that_alarms_changed() -> None:
     assert [one.seq for one in requests[1].lines] == [2]
 
 
-def test_a_superseded_fact_is_no_error_where_many_write() -> None:
+def test_a_superseded_fact_is_no_error() -> None:
     """Its worker slept, and another one took the line over; the facts beside it apply."""
     taken_over = sending(1, state=LineState.UNKNOWN, epoch=8, suspect=True)
     changes = [

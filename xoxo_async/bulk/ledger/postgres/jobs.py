@@ -54,7 +54,8 @@ _BIND: Final = (
 )
 _OPEN: Final = (
     "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
-    " WHERE j.state = 'running' AND t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " OR (t.state = 'placed' AND t.delivery = 'pending'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
 )
 _RAISE: Final = (
@@ -262,9 +263,10 @@ async def raise_generation(connection: DatabaseConnection) -> int:
 
 
 async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of a database that are running, and have lines that are planned, under way or in doubt.
+    """Return the jobs of a database with lines that are planned, under way, in doubt, or wait for their codes.
 
-    It reads only, also from a standby, and moves no money.
+    A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
+    only, also from a standby, and moves no money.
 
     Args:
         where: The database's URL.

@@ -5,7 +5,7 @@ import pytest
 
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
-from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.lines import Delivery, LineState
 from xoxo_async.bulk.ledger.postgres.jobs import find_job, list_jobs, make_job, open_jobs, raise_generation
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
@@ -114,18 +114,21 @@ async def test_a_restored_database_doubts_every_job(database: str) -> None:
         assert not ledger.copied
 
 
-async def test_open_jobs_run_and_have_open_lines(database: str) -> None:
-    """A job that is paused, settled, or only has placed lines, is no work for a worker."""
-    for job in ("done", "doubted", "paused", "planned"):
+async def test_open_jobs_have_work_for_a_worker(database: str) -> None:
+    """A paused job is still settled, and late codes are asked for; a delivered one is no work."""
+    for job in ("done", "doubted", "late", "paused", "planned"):
         async with opened(database, job) as ledger:
             await ledger.plan(job, each([line(1)]), PlanTerms(identity=Identity("https://one.example", job)))
             if job == "done":
                 await ledger.record([placed((await ledger.claim(1))[0])])
             elif job == "doubted":
                 await lost(ledger, 1)
+            elif job == "late":
+                proof = placed((await ledger.claim(1))[0])
+                await ledger.record([msgspec.structs.replace(proof, delivery=Delivery.PENDING, codes=None)])
             elif job == "paused":
                 await ledger.pause("funds")
-    assert await open_jobs(database) == ["doubted", "planned"]
+    assert await open_jobs(database) == ["doubted", "late", "paused", "planned"]
 
 
 async def test_open_jobs_of_no_database(database: str) -> None:

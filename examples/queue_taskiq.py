@@ -1,0 +1,49 @@
+"""Shifts as taskiq tasks. Start as many of these processes as you like, on any machine.
+
+Before the first one: `xoxo ledger migrate --ledger "$XOXO_LEDGER"`. XOXO_LEDGER is the database of the ledgers, for
+example postgresql://xoxo@db/xoxo. Put your own broker in the place of this one, which works in memory. It may lose
+a message, repeat it or hand it to all processes: the ledger gives each line to one shift, and the tick comes again.
+"""
+
+import asyncio
+import os
+
+from taskiq import InMemoryBroker
+
+from xoxo_async import XoxoClient
+from xoxo_async.bulk import open_jobs, open_ledger, run_shift
+
+LEDGER = os.environ["XOXO_LEDGER"]
+broker = InMemoryBroker()
+
+
+@broker.task(task_name="xoxo_shift")
+async def shift(job: str) -> float:
+    """Work on a job for 20 s, less than the 30 s that Kubernetes gives a process to end. Return when to come again."""
+    async with open_ledger(LEDGER, job=job, must_exist=True) as ledger:
+        done = await run_shift(broker.state.xoxo, ledger, seconds=20)
+    return 60.0 if done.again_in_s is None else done.again_in_s
+
+
+async def tick() -> None:
+    """Send a shift for every job with open lines, again and again."""
+    while True:
+        waits = [5.0]
+        for job in await open_jobs(LEDGER):
+            sent = await shift.kiq(job)
+            waits.append((await sent.wait_result(timeout=300)).return_value)
+        await asyncio.sleep(min(waits))
+
+
+async def main() -> None:
+    async with XoxoClient.from_env() as xoxo:
+        broker.state.xoxo = xoxo
+        await broker.startup()
+        try:
+            await tick()
+        finally:
+            await broker.shutdown()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
