@@ -34,6 +34,12 @@ TESTED_ELSEWHERE = {
     "bulk/events": "tests/unit/bulk/test_run_events.py",
     "bulk/ledger/facts": "constants",
     "bulk/ledger/terms": "declarations: mypy; tests/unit/bulk/ledger/conformance",
+    "bulk/ledger/postgres/arming": "tests/unit/bulk/ledger/conformance/test_arm.py",
+    "bulk/ledger/postgres/claiming": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
+    "bulk/ledger/postgres/codes": "tests/unit/bulk/ledger/conformance/test_codes.py",
+    "bulk/ledger/postgres/pausing": "tests/unit/bulk/ledger/conformance/test_pause.py",
+    "bulk/ledger/postgres/records": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
+    "bulk/ledger/postgres/work": "tests/unit/bulk/ledger/postgres/test_ledger.py",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "postgres/driver": "a protocol: mypy",
@@ -50,6 +56,7 @@ TESTED_ELSEWHERE = {
 TESTS_OF_MORE = {
     "bulk/ledger/conformance": "the protocol",
     "bulk/ledger/test_model": "the table, searched",
+    "bulk/ledger/postgres/test_workers": "two workers of a job, in any order of events",
     "transport/test_aiohttp_canaries": "what aiohttp must go on doing",
 }
 """Beginnings of unit test modules that mirror no module, and what they are about."""
@@ -88,7 +95,7 @@ def test_importing_bulk_imports_no_driver_of_a_server() -> None:
     assert run(without + code) == "PostgresLedger needs asyncpg: pip install 'xoxo-async[postgres]'\n"
 
 
-def test_a_store_in_a_database_is_importable_without_its_driver() -> None:
+def test_a_database_store_imports_without_its_driver() -> None:
     """The name is there; to make a store says which extra is missing."""
     code = """
 import importlib.util, sys

@@ -83,7 +83,7 @@ def test_a_volume_keeps_the_token_and_the_ledger(sandbox: Sandbox, volume: Path)
     assert sandbox.books().requests["token"] == 1
 
 
-def test_a_second_start_without_its_pair_says_what_to_do(sandbox: Sandbox, volume: Path) -> None:
+def test_a_second_start_without_its_pair_says_so(sandbox: Sandbox, volume: Path) -> None:
     """The file system of the first container is gone, and with it the pair: the error names the file and the remedy."""
     given = env(sandbox, XOXO_TOKEN_FILE=str(volume / "pair.json"))
     assert contained(volume, "balance", env=given).returncode == 0
@@ -94,7 +94,7 @@ def test_a_second_start_without_its_pair_says_what_to_do(sandbox: Sandbox, volum
         assert words in done.stderr
 
 
-def test_a_read_only_root_without_a_place_sends_nothing(sandbox: Sandbox, volume: Path) -> None:
+def test_a_read_only_root_sends_nothing(sandbox: Sandbox, volume: Path) -> None:
     """Neither a token file nor a ledger can be made outside the volume; each error names the file."""
     done = contained(volume, "balance", env=env(sandbox))
     assert done.returncode == 2
@@ -123,7 +123,7 @@ def test_a_plan_needs_a_place_for_its_ledger(sandbox: Sandbox, volume: Path) -> 
     assert done.returncode == 0, done.stderr
 
 
-def test_the_first_process_of_a_container_ends_in_order(sandbox: Sandbox, volume: Path) -> None:
+def test_the_first_process_ends_in_order(sandbox: Sandbox, volume: Path) -> None:
     """The system gives a first process no default action for SIGTERM: the command handles it, and exits with 130."""
     sandbox.script("timeout_before", operation="placeOrder", seconds=3)
     given = env(sandbox, XOXO_ACCESS_TOKEN="sandbox-token")

@@ -1,11 +1,13 @@
 """One token for many processes, in a database: kills, stops, restarts, first starts, and a database that goes away."""
 
+import asyncio
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -76,7 +78,7 @@ def test_a_killed_renewal_is_taken_over(database: str) -> None:
         assert (len(requests.renewed), requests.refused) == (2, 0)
 
 
-def test_a_process_stopped_in_a_renewal_stores_its_pair(database: str) -> None:
+def test_a_stopped_renewal_stores_its_pair(database: str) -> None:
     """The sandbox ends a refresh token when it is used. The sleeper has the only pair, so nobody else can renew.
 
     Who takes over reads who began the renewal. When the sleeper wakes, its pair is stored, and both go on.
@@ -94,7 +96,7 @@ def test_a_process_stopped_in_a_renewal_stores_its_pair(database: str) -> None:
             other.go()
             said = other.line()
             assert said.startswith("bad RefreshTokenDeadError")
-            assert f":{sleeper.process.pid} began a renewal and did not end it" in said
+            assert f":{sleeper.process.pid} goes on: it began a renewal and did not end it" in said
             sleeper.process.send_signal(signal.SIGCONT)
             assert sleeper.line() == "good"
             wait_for(lambda: other.line() == "good")
@@ -134,27 +136,28 @@ async def test_short_lived_processes_make_one_token(tmp_path: Path, database: st
 
 
 @pytest.fixture
-def own_postgres() -> Iterator[PostgresServer]:
-    """Run a PostgreSQL that the test may stop."""
-    with running_postgres() as server:
-        yield server
+def own_postgres() -> Iterator[tuple[PostgresServer, Executor]]:
+    """Run a PostgreSQL that the test may stop, and the thread to start it in: it ends with that thread."""
+    with ThreadPoolExecutor(1) as thread, running_postgres() as server:
+        yield server, thread
 
 
-async def test_a_living_token_outlives_the_database(own_postgres: PostgresServer) -> None:
+async def test_a_living_token_outlives_the_database(own_postgres: tuple[PostgresServer, Executor]) -> None:
     """Calls go on while the database is down and the token lives; after its return the pair is renewed."""
+    server, thread = own_postgres
     with Sandbox(token_ttl_s=4).run_in_thread() as sandbox:
         requests = watched(sandbox)
-        store = PostgresTokenStore(await own_postgres.new_database(), key="")
+        store = PostgresTokenStore(await server.new_database(), key="")
         provider = RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=store)
         async with XoxoClient(provider, base_url=sandbox.base_url, rate_limits=RateLimits.unlimited()) as xoxo:
             await xoxo.account.get_balance()
             issued = time.monotonic()
-            await anyio.to_thread.run_sync(partial(own_postgres.stop, how="immediate"))
+            await asyncio.get_running_loop().run_in_executor(thread, partial(server.stop, how="immediate"))
             while time.monotonic() < issued + 3.6:  # from 3.2 s on, the renewal is due and fails in the background
                 await xoxo.account.get_balance()
                 await anyio.sleep(0.05)
             assert len(requests.renewed) == 1
-            await anyio.to_thread.run_sync(own_postgres.start)
+            await asyncio.get_running_loop().run_in_executor(thread, server.start)
             with anyio.fail_after(20):
                 while len(requests.renewed) < 2:
                     await xoxo.account.get_balance()

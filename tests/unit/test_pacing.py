@@ -441,3 +441,14 @@ def test_threads_share_a_pacer_without_sharing_a_slot() -> None:
     with ThreadPoolExecutor(8) as threads:
         waits = list(threads.map(lambda _: pacer.reserve("placeOrder"), range(4000)))
     assert sorted(waits) == pytest.approx([1.01 * n for n in range(4000)])
+
+
+@pytest.mark.anyio
+async def test_the_part_that_only_shared_pacers_need() -> None:
+    """A process that does not share knows its slots and penalties, and asks nobody."""
+    pacer = paced([0.0], place_order=60)
+    assert pacer.knows_next("placeOrder")
+    assert [await pacer.next_slot("placeOrder") for _ in range(2)] == pytest.approx([0, 1.01])
+    await pacer.learn("placeOrder")
+    pacer.keep_distance("placeOrder", 1.0)
+    assert pacer.blocked_s("placeOrder") == 1.0

@@ -65,8 +65,8 @@ class FileAllowance:
     share need the same path on a local file system, and the right to write to it. A file that an administrator has made
     before, empty, with the group's rights, can be shared by several users.
 
-    A call takes some 0.1 ms. A process that is killed at any moment leaves the file usable. The file need not survive a
-    restart of the machine.
+    A call takes less than 0.1 ms of CPU time. A process that is killed at any moment leaves the file usable. The file
+    need not survive a restart of the machine.
 
     Args:
         path: The file. Its folder must exist.

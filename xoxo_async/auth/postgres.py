@@ -248,11 +248,8 @@ class PostgresTokenStore:
         content = self._settings.seals.seal(packed(token), self._account)
         gen = await lease.write(content, max(lease.base, self._seen.gen) + 1)
         if gen is None:
-            row = await lease.read()
-            # The row holds this very pair where an earlier write succeeded and its answer was lost.
-            if self._opened(row.content) != token:
-                raise SupersededError(f"{self!r}: another process took over, and its pair stays")
-            gen = row.gen
+            # The row may hold this very pair, where the answer to an earlier attempt was lost; the provider reads it.
+            raise SupersededError(f"{self!r}: another process took over, and the pair in the database stays")
         self._seen = _Seen(gen, token)
 
     def _newest(self, row: "Row") -> Token | None:

@@ -169,7 +169,7 @@ class RefreshToken:
     async def _next_pair(self, store: TokenStore, exchange: Exchange, refresh: Secret, stored: Token | None) -> Token:
         """Renew, and return the new pair with its descent."""
         try:
-            token = await self._renew_with_fallback(exchange, refresh, known=stored is not None)
+            token = await self._renew_with_fallback(exchange, refresh, empty=store if stored is None else None)
         except RefreshTokenDeadError as error:
             raise await _after_a_look(store, stored, error) from None
         before = stored.origins if stored is not None else ()
@@ -199,7 +199,7 @@ class RefreshToken:
         if isinstance(self._store, MemoryTokenStore):
             self._store.forget_access(token)
 
-    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret, *, known: bool) -> Token:
+    async def _renew_with_fallback(self, exchange: Exchange, refresh: Secret, *, empty: TokenStore | None) -> Token:
         """Renew with the stored token. Where it is dead, try the others once before a person has to act.
 
         The configured token may be newer than a pair without origins. After a restart of the sandbox, the sandbox knows
@@ -208,12 +208,12 @@ class RefreshToken:
         """
         unsaved = self._unsaved.token.refresh if self._unsaved is not None else None
         try:
-            return await self._renew(exchange, refresh, known=known)
+            return await self._renew(exchange, refresh, empty=empty)
         except RefreshTokenDeadError as error:
             for other in (unsaved, self._configured):
                 if other is not None and other != refresh:
                     with suppress(RefreshTokenDeadError):
-                        return await self._renew(exchange, other, known=known)
+                        return await self._renew(exchange, other, empty=empty)
             raise error from None
 
     def _may_use(self, stored: Token | None, rejected: Token | None) -> TypeGuard[Token]:
@@ -234,8 +234,8 @@ class RefreshToken:
             )
         return not stored.origins or not self._origin or self._origin in stored.origins
 
-    async def _renew(self, exchange: Exchange, refresh: Secret, *, known: bool) -> Token:
-        """Exchange a refresh token for the next pair. This spends the old token. `known`: the store held a pair."""
+    async def _renew(self, exchange: Exchange, refresh: Secret, *, empty: TokenStore | None) -> Token:
+        """Exchange a refresh token for the next pair, which spends it. `empty`: the store, where it held no pair."""
         refused = self._refused.get(refresh)
         if refused is not None and time.monotonic() < refused.until:
             # A dead token stays dead, and the vendor throttles frequent token requests (wire documentation § 3.4).
@@ -252,8 +252,8 @@ class RefreshToken:
         except RefreshTokenDeadError as error:
             if doubted:
                 error = _after_a_lost_answer(error)
-            elif not known:
-                error = _without_a_pair(error, self._store)
+            elif empty is not None:
+                error = _without_a_pair(error, empty)
             self._unanswered = None
             self._refused[refresh] = _Refused(error, time.monotonic() + _DEAD_REMEMBERED_S)
             raise error from None
@@ -288,8 +288,8 @@ async def _after_a_look(
     if not holder:
         return error
     message = (
-        f"{error.message}; the process {holder} began a renewal and did not end it: if it was stopped, its pair is "
-        "stored when it goes on, and if it was killed, the pair went with it"
+        f"{error.message}; unless the process {holder} goes on: it began a renewal and did not end it, and if it was "
+        "only stopped, it stores its pair"
     )
     return RefreshTokenDeadError(message, status=error.status, error_id=error.error_id)
 
@@ -300,17 +300,25 @@ def _without_a_pair(error: RefreshTokenDeadError, store: TokenStore) -> RefreshT
     A container without a volume loses the file at its end. Its next start has the configured token alone, which the
     first start has spent.
     """
-    if isinstance(store, MemoryTokenStore):
-        cause = (
-            "if an earlier process renewed it, the new pair ended with that process, because no store kept it: give "
-            "RefreshToken a FileTokenStore on a volume, or a shared store (PostgresTokenStore)"
-        )
-    else:
-        cause = (
-            f"{store!r} held no pair: if an earlier start renewed the token, its pair was not kept, so put "
-            "XOXO_TOKEN_FILE on a volume that outlives the container, or use a shared store (XOXO_SHARED or "
-            "PostgresTokenStore)"
-        )
+    match store:
+        case MemoryTokenStore():
+            cause = (
+                "if an earlier process renewed it, the new pair ended with that process, because no store kept it: "
+                "give RefreshToken a FileTokenStore on a volume, or a shared store (PostgresTokenStore)"
+            )
+        case SharedTokenStore() if store.unfinished():
+            return error
+        case SharedTokenStore():
+            cause = (
+                f"{store!r} held no pair of this client: if a file or another store holds it, move it with xoxo token "
+                "import"
+            )
+        case _:
+            cause = (
+                f"{store!r} held no pair: if an earlier start renewed the token, its pair was not kept, so put "
+                "XOXO_TOKEN_FILE on a volume that outlives the container, or use a shared store (XOXO_SHARED or "
+                "PostgresTokenStore)"
+            )
     return RefreshTokenDeadError(f"{error.message}; {cause}", status=error.status, error_id=error.error_id)
 
 

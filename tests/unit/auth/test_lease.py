@@ -89,6 +89,15 @@ async def test_a_row_that_is_gone_is_made_again(database: str) -> None:
     await lease.release()
 
 
+async def test_the_number_never_goes_back(database: str) -> None:
+    """A database that lost commits gets a number beyond the one that others have seen, and never a lower one."""
+    lease = lease_on(database)
+    await lease.take()
+    assert await lease.write("pair", 8) == 8
+    assert await lease.write("next", 3) == 9
+    await lease.release()
+
+
 async def test_a_broken_connection_is_opened_again(database: str) -> None:
     """A statement that met the break fails, and the next one has a new connection."""
     row, other = TokenRow(DatabaseAddress.read(database), "one"), await asyncpg.connect(database)

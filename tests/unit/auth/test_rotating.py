@@ -146,7 +146,7 @@ async def test_a_dead_first_token_names_the_empty_store(tmp_path: Path) -> None:
         assert "PostgresTokenStore" in str(caught.value)
 
 
-async def test_a_dead_first_token_without_a_store_says_so() -> None:
+async def test_a_dead_token_without_a_store_says_so() -> None:
     """The pair in memory ended with its process: the error says that a store would have kept it."""
     with pytest.raises(errors.RefreshTokenDeadError, match=r"dashboard.*no store kept it.*FileTokenStore on a volume"):
         await provider("first").obtain(Vendor(), None)

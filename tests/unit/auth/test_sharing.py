@@ -74,7 +74,7 @@ async def test_a_lost_lease_uses_the_other_pair() -> None:
     assert vendor.sent == ["first"]
 
 
-async def test_a_pair_that_lost_is_tried_before_a_person() -> None:
+async def test_a_lost_pair_is_tried_before_a_person() -> None:
     """If the pair that stayed is dead, the one that this process could not store may be the vendor's newest."""
     table, vendor = Table(), Vendor("first")
     renewing = provider("first", table)
@@ -84,7 +84,7 @@ async def test_a_pair_that_lost_is_tried_before_a_person() -> None:
     assert vendor.sent == ["first", "dead", "r1"]
 
 
-async def test_a_lease_lost_again_and_again_is_an_error() -> None:
+async def test_a_lease_lost_each_time_is_an_error() -> None:
     """A process that is stopped each time gives up, and its caller may try again."""
     tries = []
 

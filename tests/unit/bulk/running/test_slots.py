@@ -103,3 +103,66 @@ async def test_other_token_errors_are_left_to_sends() -> None:
     with anyio.fail_after(5):
         await waiting.slots.authorise()
     assert waiting.stop.pause is Pause.NONE
+
+
+class Shared(Pacer):
+    """A pacer whose next slots another process may have: they come when the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__(RateLimits(place_order=60))
+        self.granted: list[float] = []
+        self.asked = anyio.Event()
+        self.answer = anyio.Event()
+
+    def knows_next(self, operation: str) -> bool:
+        return bool(self.granted)
+
+    async def next_slot(self, operation: str, deadline: float | None = None) -> float:
+        if not self.granted:
+            self.asked.set()
+            await self.answer.wait()
+        return self.granted.pop(0)
+
+
+async def test_due_slots_do_not_wait_for_a_store() -> None:
+    """Two slots are there and the third is not known: the two are used at once."""
+    server = Server()
+    server.pacer = pacer = Shared()
+    pacer.granted = [0.0, 0.0]
+    with anyio.fail_after(5):
+        assert await Waiting(server).slots.take(5) == 2
+    assert not pacer.asked.is_set()
+
+
+async def test_a_slot_counts_from_the_stores_answer() -> None:
+    """The seconds until a slot begin when they are told, not when they were asked for."""
+    server = Server()
+    server.pacer = pacer = Shared()
+    waiting = Waiting(server)
+    taken: list[tuple[int, float]] = []
+
+    async def take() -> None:
+        taken.append((await waiting.slots.take(1), anyio.current_time()))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(take)
+            await pacer.asked.wait()
+            await anyio.sleep(0.1)
+            answered = anyio.current_time()
+            pacer.granted = [0.2]
+            pacer.answer.set()
+    assert taken[0][0] == 1
+    assert taken[0][1] >= answered + 0.2
+
+
+async def test_a_stop_ends_the_wait_for_a_store() -> None:
+    """A run that is stopped does not wait for its turn among other processes."""
+    server = Server()
+    server.pacer = pacer = Shared()
+    waiting = Waiting(server)
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(waiting.slots.take, 1)
+            await pacer.asked.wait()
+            waiting.stop.stop(Pause.INTERRUPTED, "enough")

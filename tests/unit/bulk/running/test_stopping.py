@@ -44,3 +44,29 @@ async def test_a_sleep_ends_by_itself() -> None:
     with anyio.fail_after(5):
         await signal.sleep(0.001)
     assert signal.pause is Pause.NONE
+
+
+async def test_a_stop_cancels_work_that_depends_on_it() -> None:
+    """Work that ends before has its result; nothing of it is left to be called later."""
+    signal = StopSignal()
+
+    async def quick() -> int:
+        return 7
+
+    assert await signal.unless_set(quick()) == 7
+    found: list[int | None] = []
+
+    async def slow() -> int:
+        await anyio.sleep(60)
+        return 7
+
+    async def wait() -> None:
+        found.append(await signal.unless_set(slow()))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(wait)
+            await anyio.sleep(0)
+            signal.stop(Pause.RATE, "enough")
+    assert found == [None]
+    assert signal._callbacks == []

@@ -1,6 +1,6 @@
 """The SQL of jobs: their names, accounts and generations."""
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
@@ -112,7 +112,10 @@ class JobRow(NamedTuple):
 
 
 def _job(row: Row | None) -> JobRow | None:
-    return None if row is None else JobRow(**(dict(row) | {"facts": _facts(row["facts"])}))
+    if row is None:
+        return None
+    columns: dict[str, Any] = {**row, "facts": _facts(row["facts"])}
+    return JobRow(**columns)
 
 
 async def find_job(connection: DatabaseConnection, name: str) -> JobRow | None:

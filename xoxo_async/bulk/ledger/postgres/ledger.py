@@ -39,7 +39,7 @@ from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, r
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.sums import count, read_committed
 from xoxo_async.bulk.ledger.postgres.whole import Whole, note_job, read_backlog, undisturbed
-from xoxo_async.bulk.ledger.postgres.work import Work
+from xoxo_async.bulk.ledger.postgres.work import Work, bound_wait
 from xoxo_async.bulk.ledger.postgres.writer import LedgerWriter
 from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.recording import storable_text
@@ -517,7 +517,7 @@ class PostgresLedger:
         Raises:
             LedgerError: Also when codes do not open with this key.
         """
-        job = self._opened().job
+        job = await self._found()
         found = None if job is None else await self._read(lambda c: read_key(c, job.id, key))
         if found is None or not with_codes:
             return found
@@ -627,7 +627,7 @@ class PostgresLedger:
 
     async def holders(self) -> list[Holder]:
         """Return the workers of the job whose lease lasts, with the orders that each is sending."""
-        job = self._opened().job
+        job = await self._found()
         return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
 
     # Private.
@@ -676,6 +676,7 @@ class PostgresLedger:
 
         async def whole(connection: DatabaseConnection) -> T:
             async def once() -> T:
+                await bound_wait(connection)
                 return await run(Whole(connection, await reread(connection, job), work.clock.now()))
 
             return await undisturbed(connection, once)

@@ -22,7 +22,7 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
@@ -188,6 +188,7 @@ class Records:
         """Write facts in a transaction that locks their lines; see the steps in `recording`."""
         transaction = _Transaction(self._work, connection)
         async with connection.transaction():
+            await bound_wait(connection)
             await transaction.record(requests)
             for request in requests:
                 if request.doubts:
@@ -200,6 +201,7 @@ class Records:
         async def run(connection: DatabaseConnection) -> dict[int, tuple[StoredCode, ...]]:
             transaction = _Transaction(self._work, connection)
             async with connection.transaction():
+                await bound_wait(connection)
                 return await transaction.vet(found)
 
         return await self._work.writer.run(run)

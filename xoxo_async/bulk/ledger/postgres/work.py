@@ -18,13 +18,14 @@ from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["Holding", "Work", "new_epoch", "read_stored"]
+__all__ = ["Holding", "Work", "bound_wait", "new_epoch", "read_stored"]
 
 _READ: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look, j.facts ->> 'currency' AS job_currency"
     " FROM xoxo.line AS l JOIN xoxo.job AS j ON j.id = l.job WHERE l.id = ANY ($1::bigint[])"
 )
 _READ_LOCKED: Final = f"{_READ} ORDER BY l.id FOR NO KEY UPDATE OF l"
+_BOUND: Final = "SET LOCAL idle_in_transaction_session_timeout = '10s'"
 _EPOCH: Final = "SELECT nextval(pg_get_serial_sequence('xoxo.claim', 'epoch'))"
 
 
@@ -59,6 +60,15 @@ async def read_stored(connection: DatabaseConnection, seqs: Collection[int], *, 
         found.lines[seq], found.jobs[seq], found.looks[seq] = stored_of(row), row["job"], row["look"]
         found.currencies[row["job"]] = row["job_currency"] or ""
     return found
+
+
+async def bound_wait(connection: DatabaseConnection) -> None:
+    """Have the database undo the transaction if this process stops in the middle of it: others wait for its lines.
+
+    Args:
+        connection: In the transaction.
+    """
+    await connection.execute(_BOUND)
 
 
 async def new_epoch(connection: DatabaseConnection) -> int:

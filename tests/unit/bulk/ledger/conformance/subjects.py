@@ -234,7 +234,7 @@ class PostgresSubject:
             await connection.close()
 
     async def _connected(self) -> DatabaseConnection:
-        return await connect(self._database, purpose="test")
+        return await connect(self._database, purpose="test", check=False)
 
     async def check(self) -> None:
         """Compare the job's counts and budget with its lines."""
@@ -290,14 +290,14 @@ def fresh(store: str, database: str) -> Iterator[Subject]:
             yield subject
 
 
-async def refuses_stale(subject: Subject, ledger: Ledger, change: Change, match: str = "") -> None:
+async def refuses_stale(subject: Subject, ledger: Ledger, change: Change, match: str | None = None) -> None:
     """Record a fact of an epoch that is over: the line stays as it stands, and where one writes it is an error.
 
     Args:
         subject: The ledger's.
         ledger: An opening.
         change: The fact.
-        match: What the error says.
+        match: What the error says; None is anything.
     """
     before = [line async for line in ledger.lines()]
     if subject.supersedes:

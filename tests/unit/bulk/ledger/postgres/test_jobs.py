@@ -31,7 +31,7 @@ async def test_a_job_is_made_once(database: str) -> None:
         assert [job.name for job in await list_jobs(connection)] == ["march", "april", "may"]
 
 
-async def test_a_ledger_names_its_job_where_there_are_several(database: str) -> None:
+async def test_a_ledger_names_one_of_several_jobs(database: str) -> None:
     """Without a name it is the only job; with several, the error names some, and the URL that names one."""
     await planned_job(database, 1)
     async with PostgresLedger(database) as ledger:

@@ -84,7 +84,7 @@ async def test_what_is_asked_is_undone_before_the_answer(database: str) -> None:
         ]
 
 
-async def test_a_plan_waits_for_another_one_of_its_job(database: str) -> None:
+async def test_two_plans_of_a_job_take_turns(database: str) -> None:
     """Two programs that plan the same rows at once add each of them once; a plan of another job does not wait."""
     asked, go_on = asyncio.Event(), asyncio.Event()
 
@@ -139,7 +139,7 @@ async def test_an_approved_plan_outlasts_its_caller(database: str) -> None:
         assert [one.key for one in await ledger.claim(5)] == ["k1"]
 
 
-async def test_lines_added_outside_a_plan_are_known_to_it(database: str) -> None:
+async def test_a_plan_knows_lines_added_outside_plans(database: str) -> None:
     """The lines of a refused pack are orders by themselves; a plan repeats, misses or withdraws them as others."""
     async with opened(database) as ledger:
         await ledger.plan("march", each(packable(*range(3))))

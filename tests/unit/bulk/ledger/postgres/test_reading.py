@@ -67,7 +67,7 @@ async def test_lines_come_in_order_in_any_chunks(database: str, limit: int) -> N
                 assert got == [one for one in wanted if one.seq > after]
 
 
-async def test_what_waits_for_a_look_up_is_found_by_its_index(database: str) -> None:
+async def test_an_index_leads_to_lines_in_doubt(database: str) -> None:
     """It is few among many: a round of look-ups must not read a whole job."""
     async with opened(database) as ledger, connected(database) as connection:
         await ledger.plan("march", each(alone(*range(3000))))

@@ -102,7 +102,7 @@ async def test_a_new_price_is_written_once(database: str) -> None:
         assert await ledger.committed() == 95 + 120  # one in doubt keeps the price that is known
 
 
-async def test_what_is_claimed_meanwhile_has_the_price_it_was_claimed_at(database: str) -> None:
+async def test_a_result_counts_with_the_new_price(database: str) -> None:
     """A result counts in the budget with the worth that the line has by then."""
     async with opened(database) as ledger, opened(database) as other:
         await ledger.plan("march", each(alone(0, 1)), TERMS)
@@ -190,7 +190,7 @@ async def test_a_withdrawal_beside_a_claim_takes_other_lines(database: str) -> N
         assert sum(states.values()) == 60
 
 
-async def test_a_line_that_is_named_again_is_wanted_again(database: str) -> None:
+async def test_a_named_line_is_wanted_again(database: str) -> None:
     """A look-up that was decided before does not write over it: the revision has changed."""
     async with opened(database) as ledger, connected(database) as connection:
         await ledger.plan("march", each(alone(0)))

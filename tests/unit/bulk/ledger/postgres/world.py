@@ -6,7 +6,7 @@ ledger hands out twice is bought twice, and the test sees it.
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Literal
 from uuid import uuid4
 
@@ -76,6 +76,7 @@ class World:
         self.now = 1_800_000_000.0
         self.planned = 0
         self.unwanted: Final[set[str]] = set()
+        self.withdrawn: Final[set[str]] = set()
 
     async def join(self) -> Worker:
         """Open the ledger as one more worker."""
@@ -94,14 +95,19 @@ class World:
         lines = [planned_line(number) for number in range(self.planned) if number != row]
         terms = PlanTerms(identity=self.terms.identity, missing="withdraw")
         try:
-            await worker.ledger.plan(self.job, each(lines), terms)
+            done = await worker.ledger.plan(self.job, each(lines), terms)
         except LedgerConflictError:
             return  # it was given back after it was sent, and may exist
+        if done.withdrawn:
+            self.withdrawn.add(f"k{row}")
+        for key in [key for key in self.unwanted if key != f"k{row}"]:
+            self.unwanted.discard(key)
         doubted = [one.key async for one in worker.ledger.lines(states=DOUBTED)]
         self.unwanted.update(key for key in doubted if key == f"k{row}")
 
     async def claim(self, worker: Worker, limit: int) -> None:
         for line in await worker.ledger.claim(limit):
+            assert line.key not in self.withdrawn, f"{line.key} is withdrawn, and was given out"
             assert line.key not in self.unwanted, f"{line.key} is unwanted, and was given out again"
             worker.held.append((line, self.now))
 
@@ -135,10 +141,8 @@ class World:
     async def record(self, worker: Worker, count: int) -> None:
         answers = [worker.answers.pop(0) for _ in range(min(count, len(worker.answers)))]
         if answers:
-            try:
+            with suppress(LedgerConflictError):  # of a worker that slept
                 await worker.ledger.record(answers, rules=RULES)
-            except LedgerConflictError:
-                pass  # of a worker that slept
 
     async def look_up(self, worker: Worker, which: int) -> None:
         lines = [one async for one in worker.ledger.lines(states=DOUBTED)]
@@ -149,10 +153,8 @@ class World:
         order = self.vendor.find(line.po_number, self.now)
         evidence = Evidence.LOOKUP_MATCHED if order else Evidence.LOOKUP_ABSENT
         change = Change(seq=line.seq, evidence=evidence, epoch=line.epoch, at=self.now, order_id=order)
-        try:
+        with suppress(LedgerConflictError):  # it was settled meanwhile
             await worker.ledger.record([change], rules=RULES)
-        except LedgerConflictError:
-            pass  # it was settled meanwhile
 
     async def lapse(self, worker: Worker) -> None:
         """End a worker's lease; the worker does not notice."""
