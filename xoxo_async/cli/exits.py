@@ -1,6 +1,7 @@
 """The exit codes. Only this module decides which one a command ends with."""
 
-from collections.abc import Iterable
+import signal
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Final
 
 from xoxo_async.errors import (
@@ -42,6 +43,7 @@ __all__ = [
     "of_report",
     "of_results",
     "of_status",
+    "of_worker",
 ]
 
 DONE: Final = 0
@@ -165,6 +167,23 @@ def of_check(checked: "Checked") -> int:
     if checked.refused:
         return USAGE
     return UNKNOWN if checked.wrong else DONE
+
+
+def of_worker(shifts: Collection[int], *, stopped_by: signal.Signals | None, cut_off: bool) -> int:
+    """Return the exit code of a worker: 0 after SIGTERM, if it has given its lines back.
+
+    A worker has no end of its own. A system that stops it in order must not read that as a failure.
+
+    Args:
+        shifts: The exit code of the last shift on each job.
+        stopped_by: The first signal; None if no job had any lines left.
+        cut_off: Whether orders in flight were cut off.
+    """
+    if stopped_by is signal.SIGTERM and not cut_off:
+        return DONE
+    if stopped_by is not None:
+        return INTERRUPTED
+    return next((code for code in (PAUSED, UNKNOWN, REJECTED) if code in shifts), DONE)
 
 
 def of_results(successes: Iterable[bool]) -> int:

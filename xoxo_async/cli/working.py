@@ -139,7 +139,8 @@ class WorkerRun:
         self._open_client: Final = open_client
         self._worker: Worker | None = None
         self._all: Final = anyio.CancelScope()
-        self._interrupted = False
+        self._stopped_by: signal.Signals | None = None
+        self._cut_off = False
 
     async def work(self) -> None:
         """Work until stopped.
@@ -222,7 +223,7 @@ class WorkerRun:
             async with anyio.create_task_group() as group:
                 async for number in signals:
                     heard += 1
-                    self._interrupted = True
+                    self._stopped_by = self._stopped_by or number
                     if heard > 2:
                         os._exit(exits.INTERRUPTED)  # safe: every intent is durable before its request leaves
                     group.start_soon(self._stop, number, heard > 1)
@@ -240,6 +241,7 @@ class WorkerRun:
                 " now."
             )
             await anyio.sleep(grace_s)
+        self._cut_off = True
         worker.cut_off()
         await anyio.sleep(_CUT_OFF_S)
         self._all.cancel()
@@ -254,9 +256,11 @@ class WorkerRun:
         """
         last = {} if self._worker is None else self._worker.last
         issued = 0 if self._worker is None else self._worker.state.issued
-        code = exits.INTERRUPTED if self._interrupted else _code_of(list(last.values()))
+        code = exits.of_worker(
+            {shift.report.exit_code for shift in last.values()}, stopped_by=self._stopped_by, cut_off=self._cut_off
+        )
         follow = "" if code in (exits.DONE, exits.REJECTED) else _same_command()
-        say(f"{'interrupted' if self._interrupted else 'done'}: this worker issued {count(issued, 'row')}")
+        say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
         if follow:
             say(f"continue with: {follow}")
         if self._request.as_json:
@@ -271,12 +275,6 @@ class WorkerRun:
                 }
             )
         return code
-
-
-def _code_of(last: list[Shift]) -> int:
-    """Return the exit code of a worker that is done: 5 if lines are left, 4 for doubt, 3 for refused rows."""
-    codes = {shift.report.exit_code for shift in last}
-    return next((code for code in (exits.PAUSED, exits.UNKNOWN, exits.REJECTED) if code in codes), exits.DONE)
 
 
 def _same_command() -> str:

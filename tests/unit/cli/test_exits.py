@@ -1,5 +1,7 @@
 """`exits`: every end of a command has its exit code."""
 
+import signal
+
 import pytest
 
 from xoxo_async import errors
@@ -38,3 +40,14 @@ def test_a_database_that_workers_refuse_comes_first(
     """Wrong counts of one that works are 4."""
     checked = Checked("15", 1, 1, None, 0.0, None, (), refused, wrong, ("a warning",))
     assert exits.of_check(checked) == code
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "cut_off", "code"),
+    [(signal.SIGTERM, False, 0), (signal.SIGTERM, True, 130), (signal.SIGINT, False, 130), (None, False, 4)],
+)
+def test_a_worker_that_is_stopped_in_order_is_no_failure(
+    stopped_by: signal.Signals | None, cut_off: bool, code: int
+) -> None:
+    """Kubernetes and systemd send SIGTERM; what a person or the end of the grace interrupts is another matter."""
+    assert exits.of_worker({0, 3, 4}, stopped_by=stopped_by, cut_off=cut_off) == code
