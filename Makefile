@@ -31,7 +31,7 @@ demo: $(STAMP)  ## issue examples/orders.csv against the sandbox
 	@echo "  $(BIN)/xoxo bulk export --ledger $(DEMO)/orders.db --sandbox --out $(DEMO)/codes.csv --reveal"
 
 demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed half-way, and the books compared
-	$(BIN)/python examples/cluster_demo.py demo-cluster
+	$(BIN)/python .ci/demo_cluster.py demo-cluster
 
 fast: lint  ## lint, and the unit and contract tests that are not slow; under one minute on two cores
 	$(PYTEST) -m "not slow" $(ARGS) tests/unit tests/contract

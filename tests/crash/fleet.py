@@ -145,7 +145,7 @@ class Fleet:
         victim = self.dice.choice(awake)
         victim.terminate()
         victim.wait(60)
-        assert victim.returncode in {0, 143, -signal.SIGTERM}, self.logs()
+        assert victim.returncode == 0, self.logs()
         self.start()
 
     def stop(self, seconds: float = LEASE_S * 2) -> None:
@@ -245,7 +245,8 @@ class Fleet:
                 assert [(code["code"], code.get("pin", "")) for code in stored] == list(order.codes), line
                 charged += line.amount_charged or Decimal(0)
             else:
-                assert line.state in _NO_ORDER, (line, line.error)
+                # Only rows that no look-up can settle wait for a person.
+                assert line.state in _NO_ORDER | {LineState.MANUAL}, (line, line.error)
                 assert order is None, (line, line.error)
         assert booked == {}
         assert charged == books.charged

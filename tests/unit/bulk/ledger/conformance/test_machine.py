@@ -268,11 +268,11 @@ class LedgerMachine(RuleBasedStateMachine):
         row = self.rows.get(number + 1)
         if row is not None and other:
             with pytest.raises(LedgerConflictError, match=f"k{number} is in this ledger with other contents"):
-                self.run(self.ledger.arm("march", planned_line(number, digest="other")))
+                self.run(self.arming(planned_line(number, digest="other")))
             return
 
         async def together() -> list[Armed]:
-            return await asyncio.gather(*(self.ledger.arm("march", planned_line(number)) for _ in range(callers)))
+            return await asyncio.gather(*(self.arming(planned_line(number)) for _ in range(callers)))
 
         armed = self.run(together())
         is_free = row is None or row.state is S.PLANNED
@@ -283,6 +283,10 @@ class LedgerMachine(RuleBasedStateMachine):
         elif row.state is S.SENDING and armed[0].line.state is S.UNKNOWN:
             row.died(self.now)  # the holder before this one was sending it
         assert {one.line.state for one in armed} == {row.state}
+        self.seqs[number + 1] = armed[0].line.seq
+
+    async def arming(self, line: PlannedLine) -> Armed:
+        return await self.ledger.arm(self.subject.job, line, identity=self.subject.terms.identity)
 
     @precondition(lambda self: self.rows)
     @rule(data=st.data(), size=st.integers(1, 8), together=st.booleans())
