@@ -281,7 +281,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if is_free:
             row.claimed(self.now)
         elif row.state is S.SENDING and armed[0].line.state is S.UNKNOWN:
-            row.died(self.now)  # the holder before this one was sending it
+            row.died(self.now, sure=self.subject.ends_at_death)  # the holder before this one was sending it
         assert {one.line.state for one in armed} == {row.state}
         self.seqs[number + 1] = armed[0].line.seq
 
