@@ -16,16 +16,16 @@ from typing import Any, Final, Self
 
 import anyio
 
-from tests.crash.quick_xoxo import LEASE_S
 from tests.crash.way import Way
 from tests.postgres import PostgresServer, running_postgres
+from tests.quick_xoxo import LEASE_S
 from xoxo_async.bulk import LedgerLine, LineState, open_ledger
 from xoxo_async.sandbox import Faults, Sandbox
 
 __all__ = ["Fleet"]
 
 MIX: Final = {"commit_then_reset": 0.005, "reset_before_commit": 0.005, "error_5xx_after": 0.005, "throttle": 0.001}
-_XOXO: Final = (sys.executable, "-m", "tests.crash.quick_xoxo")
+_XOXO: Final = (sys.executable, str(Path(__file__).parents[1] / "quick_xoxo.py"))
 _PARTS: Final = ("issued", "pending", "rejected", "unknown", "not_sent")
 _NO_ORDER: Final = {LineState.REJECTED, LineState.PLANNED, LineState.CANCELLED}
 
