@@ -282,7 +282,7 @@ def main() -> None:
     begun = time.monotonic()
 
     def say(text: str) -> None:
-        print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)
+        print(f"{time.monotonic() - begun:6.0f} s  {text}", flush=True)  # noqa: T201 - a program of its own
 
     with (
         tempfile.TemporaryDirectory() as folder,
