@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -35,9 +35,8 @@ _RESERVE: Final = (
 _OWN: Final = "SELECT epoch, worker, seqs FROM xoxo.claim WHERE worker = $1 AND NOT epoch = ANY ($2::bigint[])"
 _RELEASE: Final = (
     "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 RETURNING epoch)"
-    " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone,"
-    " unnest($2::bigint[], $3::integer[]) AS new (id, was)"
-    " WHERE l.id = new.id AND l.rev = new.was AND l.state = 'planned' AND l.look IS NULL"
+    " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone"
+    " WHERE l.id = ANY ($2::bigint[]) AND l.state = 'planned' AND l.look IS NULL"
 )
 
 
@@ -167,16 +166,23 @@ class Claiming:
         revs = await work.writer.run(lambda connection: write(connection, what))
         work.holding.take(epoch, [Stored(line, revs[seq]) for seq, line in taken.items()])
 
-    async def _release(self, epoch: int, lines: Mapping[int, Stored]) -> None:
+    async def _release(self, epoch: int, seqs: Collection[int]) -> None:
         """Give back what was reserved and not armed."""
-        revs = [stored.rev for stored in lines.values()]
-        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(lines), revs))
+        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs)))
 
     async def register_anew(self) -> None:
         """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
-        self._work.holding.clear()
-        if self._work.lease is not None:
-            await self._work.lease.register()
+        work = self._work
+        if work.lease is None:
+            return
+        before = work.worker
+        try:
+            await work.lease.register()
+        finally:
+            # While this is the old worker, its claims are still its own: lines that are held are on their way to the
+            # vendor. Were they forgotten first and the registration failed, they would look like claims that nobody got.
+            if work.worker != before:
+                work.holding.clear()
 
     def doubt_claims(self) -> None:
         """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known."""
