@@ -20,7 +20,7 @@ from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_st
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
 from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
-from xoxo_async.postgres.failures import DatabaseError
+from xoxo_async.postgres.failures import DatabaseError, is_passing
 
 __all__ = ["Arming"]
 
@@ -67,15 +67,16 @@ class Arming:
             LedgerError: When the key of the code marks cannot be opened, or other workers change each line first.
         """
         await self._work.writer.run(self._work.open_marks, again=True)
-        try:
-            for _ in range(_TRIES):
+        for _ in range(_TRIES):
+            try:
                 if await self._try(requests):
                     return
-        except DatabaseError:
-            self._claiming.doubt_claims()
-            for request in requests:
-                request.armed = request.error = None
-            raise
+            except DatabaseError as error:
+                self._claiming.doubt_claims()
+                for request in requests:
+                    request.armed = request.error = None
+                if not is_passing(error):
+                    raise
         raise LedgerError(f"other workers keep changing the lines that {self._work.name} sends")
 
     async def _try(self, requests: Sequence[ArmRequest]) -> bool:
@@ -129,16 +130,23 @@ class Arming:
             revs={seq: one.rev for seq, one in found.lines.items()},
             new=[line.seq for line in arms.new],
             begun=(moment.epoch, [line.seq for line in taken]),
-            guard=Guard(moment.now, most_committed([(request.budget, request.mine) for request in requests], funds)),
+            guard=Guard(
+                moment.now,
+                most_committed([(request.budget, request.mine) for request in requests], funds),
+                running=True,
+            ),
         )
         try:
             revs = await work.writer.run(lambda connection: write(connection, what))
+        except DatabaseError:
+            self._claiming.doubt_claims(moment.epoch)
+            raise
         except RefusedWriteError as refused:
             if refused.why is Why.LEASE:
                 await self._claiming.register_anew()
             for request in requests:
                 request.armed = request.error = None
-            return False  # read again: a line has changed, another worker has added one, or the budget has shrunk
+            return False  # read again: a line has changed or was added, the budget has shrunk, or the job was paused
         work.holding.take(moment.epoch, [Stored(line, revs[line.seq]) for line in taken])
         return not await self._claiming.given_back_late(taken, moment.now)
 

@@ -83,10 +83,10 @@ async def lapse(database: str, ledger: PostgresLedger) -> None:
         await connection.execute(end, ledger.worker)
 
 
-async def waits(database: str, name: str) -> None:
-    """Return once a connection of a name waits for a lock."""
+async def waits(database: str, name: str, count: int = 1) -> None:
+    """Return once some connections of a name wait for a lock."""
     async with connected(database) as connection:
-        while not await connection.fetchval(_WAITING, name):
+        while await connection.fetchval(_WAITING, name) < count:
             await asyncio.sleep(0.01)
 
 
@@ -96,16 +96,26 @@ async def cut(database: str, name: str) -> None:
         await connection.execute(_CUT, name)
 
 
+async def lose(database: str, connection: Any) -> None:
+    """Lose a ledger's writing connection while its statement waits for a lock; the database runs it to its end."""
+    await waits(database, "xoxo ledger writer")
+    connection.terminate()
+
+
 def before(monkeypatch: pytest.MonkeyPatch, text: str, hook: Callable[[Any], Awaitable[object]]) -> None:
     """Await something before the first statement that begins with a text; it gets the statement's connection."""
-    execute = asyncpg.Connection.execute
     done: list[str] = []
 
-    async def run(self: Any, query: str, *arguments: object, **options: Any) -> str:
-        if query.startswith(text) and not done:
-            done.append(query)
-            await hook(self)
-        result: str = await execute(self, query, *arguments, **options)
-        return result
+    def patch(name: str) -> None:
+        call = getattr(asyncpg.Connection, name)
 
-    monkeypatch.setattr(asyncpg.Connection, "execute", run)
+        async def run(self: Any, query: str, *arguments: object, **options: Any) -> Any:
+            if query.startswith(text) and not done:
+                done.append(query)
+                await hook(self)
+            return await call(self, query, *arguments, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, name, run)
+
+    patch("execute")
+    patch("fetch")
