@@ -8,8 +8,9 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone, planned
 from tests.unit.bulk.ledger.ledgers import each, placed
 from tests.unit.bulk.ledger.postgres.databases import before, connected, lose, opened, waits
-from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.errors import LedgerError
+from xoxo_async.bulk.ledger.lines import Armed, LineState
+from xoxo_async.bulk.ledger.protocol import PlanTerms
+from xoxo_async.errors import LedgerError, LineBusyError
 
 pytestmark = pytest.mark.anyio
 
@@ -48,3 +49,32 @@ async def test_a_line_that_is_written_after_its_connection_was_lost_is_armed_aga
         assert not (await second.arm("march", planned(1, room=0))).mine
         (after,) = await first.record([placed(armed.line)])
         assert after.state is LineState.PLACED
+
+
+async def test_a_line_that_a_plan_is_adding_keeps_nothing_else_waiting(database: str) -> None:
+    """The plan asks a person, who may take long: its own lines are busy, and others go on."""
+    async with opened(database) as first, opened(database) as second:
+        await first.plan("march", each(alone(0)))
+        (held,) = await second.claim(1)
+        asked, answered = asyncio.Event(), asyncio.Event()
+
+        async def approve(*_: object) -> None:
+            asked.set()
+            await answered.wait()
+
+        plan = asyncio.create_task(first.plan("march", each(alone(0, 1)), PlanTerms(approve=approve)))
+        await asked.wait()
+        busy, other, result = await asyncio.gather(
+            second.arm("march", planned(1, room=0)),
+            second.arm("march", planned(2, room=0)),
+            second.record([placed(held)]),
+            return_exceptions=True,
+        )
+        assert isinstance(busy, LineBusyError)
+        assert "k1" in str(busy)
+        assert isinstance(other, Armed)
+        assert other.mine
+        assert not isinstance(result, BaseException)
+        answered.set()
+        assert (await plan).added == 1
+        assert (await second.arm("march", planned(1, room=0))).mine
