@@ -14,7 +14,7 @@ from xoxo_async.bulk.ledger.owners import Owner, check_identity, check_job
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
@@ -145,6 +145,8 @@ class Arming:
         except RefusedWriteError as refused:
             if refused.why is Why.LEASE:
                 await self._claiming.register_anew()
+            elif refused.why is Why.JOB:
+                await work.reread_job()  # its generation may be over
             for request in requests:
                 request.armed = request.error = None
             if refused.why is Why.BUSY:
@@ -196,6 +198,8 @@ class Arming:
                 if job.identity is None and identity is not None:
                     job = await bind(connection, job, identity)
             work.job = await find_job(connection, name)
+        elif work.job.copied:
+            work.job = await reread(connection, work.job)  # another worker may have put its lines in doubt since then
         return work.known_job()
 
     async def _find(

@@ -59,6 +59,7 @@ class _Reserved:
         self.epoch: Final[int | None] = first["claimed_epoch"]
         self.alive: Final = bool(first["alive"])
         self.running: Final = first["job_state"] == "running"
+        self.copied: Final = first["job_state"] == "copied"
         self.committed: Final = int(first["committed"] or 0)
         self.unpriced: Final = int(first["unpriced"] or 0)
         self.currency: Final = str(first["job_currency"] or "")
@@ -117,6 +118,8 @@ class Claiming:
             await self.register_anew()
             return False
         work.note_currency(reserved.currency)
+        if reserved.copied:
+            await work.reread_job()  # so that the ledger says it is `copied`
         if reserved.epoch is None:
             return True
         funds = Funds(reserved.committed, reserved.currency)
@@ -261,6 +264,7 @@ class Claiming:
         work, moved = self._work, 0
         if work.job is None:
             return 0
+        await work.reread_job()  # every run begins with this: it must not begin with an old generation or account
         job = work.job.id
         await work.writer.run(fence, again=True)
         for _ in range(_TRIES):

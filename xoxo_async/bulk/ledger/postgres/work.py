@@ -12,7 +12,7 @@ from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import LedgerError
@@ -224,6 +224,11 @@ class Work:
         """Note the account's currency as it was just read: another worker may have set it."""
         if self.job is not None and currency and self.job.facts.get(CURRENCY) != currency:
             self.job = self.job._replace(facts=self.job.facts | {CURRENCY: currency})
+
+    async def reread_job(self) -> None:
+        """Read the job again: another worker, or a person, has changed what is cached of it."""
+        job = self.known_job()
+        self.job = await self.writer.run(lambda connection: reread(connection, job), again=True)
 
     def known_job(self) -> JobRow:
         """Return the job.

@@ -50,6 +50,8 @@ class RefusedWriteError(Exception):
 class Guard(NamedTuple):
     """What must hold in a claim's write: the job runs, the worker's lease lasts, and the budget holds the lines.
 
+    The job must not be of an older generation than the database, either: see `JobRow.copied`.
+
     Attributes:
         slot: When the claim is, by the ledger's clock; kept as `LAST_SLOT`.
         most: The most that the job may have committed before this claim, in ten-thousandths; None is no bound. Another
@@ -311,6 +313,8 @@ def _spend_as_claim(first: int) -> str:
         f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
         f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
         f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
+        # After a restored backup, what looks planned or new may have been sent: nobody claims until it was doubted.
+        " AND generation >= (SELECT m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation')"
         f" AND ({most} IS NULL OR (unpriced = 0 AND committed <= {most})) RETURNING id"
     )
 
