@@ -89,6 +89,10 @@ class WorkerLease(Protocol):
         """Note which job this worker works on."""
         ...
 
+    async def measure(self) -> None:
+        """Read the database's clock."""
+        ...
+
     async def settles(self, job: int) -> bool:
         """Return whether this worker is the one that settles doubts."""
         ...

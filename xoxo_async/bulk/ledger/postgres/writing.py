@@ -83,6 +83,7 @@ class Write(NamedTuple):
         new: Those of the moves' lines that are new: each has one move, which arms it.
         begun: The epoch of a claim that begins here, and its lines.
         guard: Of a claim; None for everything else.
+        awake: Whether the worker's lease must last if a stamp of its clock goes into a line from which absence counts.
     """
 
     job: int
@@ -100,6 +101,7 @@ class Write(NamedTuple):
     new: Sequence[int] = ()
     begun: tuple[int, Sequence[int]] | None = None
     guard: Guard | None = None
+    awake: bool = False
 
 
 async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
@@ -119,6 +121,8 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
     parts = _parts(what, ends)
     if not parts:
         return {}
+    if what.awake and any(move.transition in _STAMPED for move in what.moves):
+        parts.append(("awake", []))
     text = statement_of(tuple((name, len(values)) for name, values in parts))
     arguments = [value for _, values in parts for value in values]
     try:
@@ -177,6 +181,9 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
     if what.closed:
         parts.append(("closed", [list(what.closed)]))
     return parts
+
+
+_STAMPED: Final = frozenset({"T5", "T6", "T16"})
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[object]:
@@ -375,6 +382,9 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     checks = [_wait_for_locks(_BRIEFLY)] if brief else []
     first = 5
     for part, width in parts:
+        if part == "awake":
+            checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
+            continue
         queries.append(f"{part} AS ({PARTS[part](first)})")
         if part in {"moved", "added", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
