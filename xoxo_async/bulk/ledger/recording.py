@@ -50,6 +50,7 @@ __all__ = [
 _MAX_TEXT: Final = 1000
 _BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
 _LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND, Evidence.ORDER_SINCE_PLAN})
+_ENDS: Final = frozenset({Evidence.OUTCOME_LOST, Evidence.REFUSED_NO_ORDER, Evidence.REFUSED_UNCLEAR})
 # These need proof that only a store has: a slot, a lock, a lease, its own file.
 _STATED_BY_STORES: Final = frozenset(
     {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED, Evidence.UNWANTED}
@@ -81,12 +82,25 @@ class RecordRequest:
         *,
         shared: bool = False,
     ) -> None:
-        self.changes: Final = changes
+        self.changes = changes
         self.rules: Final = rules
         self.doubts: Final = doubts
         self.shared: Final = shared
         self.lines: list[LedgerLine] = []
         self.refused: list[str] = []
+
+    def count_from(self, since: float) -> None:
+        """Forget when sends ended before the ledger's clock went forward: by the new clock it may be too early.
+
+        Args:
+            since: When it went forward.
+        """
+        self.changes = [
+            msgspec.structs.replace(change, at=None)
+            if change.evidence in _ENDS and change.at is not None and change.at < since
+            else change
+            for change in self.changes
+        ]
 
 
 class Recorded(NamedTuple):

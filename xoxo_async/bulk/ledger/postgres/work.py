@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
 from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LineState
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import LedgerError
@@ -89,6 +89,10 @@ class WorkerLease(Protocol):
         """Note which job this worker works on."""
         ...
 
+    async def measure(self) -> None:
+        """Read the database's clock."""
+        ...
+
     async def settles(self, job: int) -> bool:
         """Return whether this worker is the one that settles doubts."""
         ...
@@ -150,6 +154,13 @@ class Holding:
             left.discard(seq)
             if not left:
                 del self._claims[held.line.epoch]
+
+    def drop(self, lines: Iterable[LedgerLine]) -> None:
+        """Hold lines no more that no caller gets."""
+        for line in lines:
+            held = self._lines.get(line.seq)
+            if held is not None and held.line.epoch == line.epoch:
+                self._drop(line.seq)
 
     def clear(self) -> None:
         """Hold nothing: the lease was lost."""
@@ -217,6 +228,11 @@ class Work:
         """Note the account's currency as it was just read: another worker may have set it."""
         if self.job is not None and currency and self.job.facts.get(CURRENCY) != currency:
             self.job = self.job._replace(facts=self.job.facts | {CURRENCY: currency})
+
+    async def reread_job(self) -> None:
+        """Read the job again: another worker, or a person, has changed what is cached of it."""
+        job = self.known_job()
+        self.job = await self.writer.run(lambda connection: reread(connection, job), again=True)
 
     def known_job(self) -> JobRow:
         """Return the job.

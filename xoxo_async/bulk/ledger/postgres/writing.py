@@ -32,6 +32,7 @@ class Why(StrEnum):
     JOB = "XO003"
     LEASE = "XO004"
     ORDER = "23505"
+    BUSY = "55P03"
 
 
 class RefusedWriteError(Exception):
@@ -48,6 +49,8 @@ class RefusedWriteError(Exception):
 
 class Guard(NamedTuple):
     """What must hold in a claim's write: the job runs, the worker's lease lasts, and the budget holds the lines.
+
+    The job must not be of an older generation than the database, either: see `JobRow.copied`.
 
     Attributes:
         slot: When the claim is, by the ledger's clock; kept as `LAST_SLOT`.
@@ -80,6 +83,7 @@ class Write(NamedTuple):
         new: Those of the moves' lines that are new: each has one move, which arms it.
         begun: The epoch of a claim that begins here, and its lines.
         guard: Of a claim; None for everything else.
+        awake: Whether the worker's lease must last if a stamp of its clock goes into a line from which absence counts.
     """
 
     job: int
@@ -97,6 +101,7 @@ class Write(NamedTuple):
     new: Sequence[int] = ()
     begun: tuple[int, Sequence[int]] | None = None
     guard: Guard | None = None
+    awake: bool = False
 
 
 async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
@@ -116,6 +121,8 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
     parts = _parts(what, ends)
     if not parts:
         return {}
+    if what.awake and any(move.transition in _STAMPED for move in what.moves):
+        parts.append(("awake", []))
     text = statement_of(tuple((name, len(values)) for name, values in parts))
     arguments = [value for _, values in parts for value in values]
     try:
@@ -174,6 +181,9 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
     if what.closed:
         parts.append(("closed", [list(what.closed)]))
     return parts
+
+
+_STAMPED: Final = frozenset({"T5", "T6", "T16"})
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[object]:
@@ -256,7 +266,7 @@ def _insert_line(first: int) -> str:
     names = ", ".join(name for name, _ in _ADDED)
     return (
         f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
-        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
+        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)} RETURNING id"
     )
 
 
@@ -310,6 +320,8 @@ def _spend_as_claim(first: int) -> str:
         f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
         f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
         f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
+        # After a restored backup, what looks planned or new may have been sent: nobody claims until it was doubted.
+        " AND generation >= (SELECT m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation')"
         f" AND ({most} IS NULL OR (unpriced = 0 AND committed <= {most})) RETURNING id"
     )
 
@@ -353,6 +365,7 @@ PARTS: Final[dict[str, Callable[[int], str]]] = {
 """The SQL of each part, from the place of its first argument."""
 
 
+_BRIEFLY: Final = "500ms"  # shorter than `deadlock_timeout`: the database never ends the plan for it
 _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
 
 
@@ -363,15 +376,22 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
     """
     queries: list[str] = []
-    checks: list[str] = []
+    # A plan that has not ended may be adding a line that is armed here, for as long as a person thinks. Checks run in
+    # their order, so the write waits for lines only briefly, and before it locks the job.
+    brief = any(part == "begun" for part, _ in parts)
+    checks = [_wait_for_locks(_BRIEFLY)] if brief else []
     first = 5
     for part, width in parts:
+        if part == "awake":
+            checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
+            continue
         queries.append(f"{part} AS ({PARTS[part](first)})")
-        if part in {"moved", "back"}:
+        if part in {"moved", "added", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")
         elif part == "claimed":
+            checks += [_wait_for_locks("0")] if brief else []
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
             checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
         first += width
@@ -382,3 +402,8 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
 
 def _no(why: Why) -> str:
     return f"xoxo.refuse('{why.value}', '{why.name}')"
+
+
+def _wait_for_locks(limit: str) -> str:
+    """Return a check that is never true, and bounds from there on how long the statement waits for a lock."""
+    return f"WHEN set_config('lock_timeout', '{limit}', true) IS NULL THEN 0"

@@ -1,11 +1,14 @@
 """`jobs`: several jobs share a database, each with its account, facts and generation."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
 from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.postgres import claiming
 from xoxo_async.bulk.ledger.postgres.jobs import find_job, list_jobs, make_job, open_jobs, raise_generation
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
@@ -137,3 +140,52 @@ async def test_open_jobs_of_no_database(database: str) -> None:
         await open_jobs("postgresql://xoxo:secret@127.0.0.1:1/none")
     with pytest.raises(ConfigError):
         await open_jobs("march.db")
+
+
+async def test_an_open_ledger_learns_that_the_database_was_restored(database: str) -> None:
+    """Its next claim or single line sends nothing, and it says why; it goes on once the lines are looked up."""
+    async with opened(database, "march") as march, opened(database, "april") as april:
+        await march.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
+        assert (await april.arm("april", line(5), identity=OURS)).mine
+        assert len(await march.claim(1)) == 1
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        assert await march.claim(1) == []
+        assert march.copied
+        with pytest.raises(LedgerConflictError, match="may have been sent"):
+            await april.arm("april", line(6), identity=OURS)
+        assert april.copied
+        assert (await april.counts()).rows == 1
+        async with opened(database, "april") as other:
+            await other.restored(reason="a backup was put back")
+        assert (await april.arm("april", line(6), identity=OURS)).mine
+        assert not april.copied
+
+
+async def test_recovery_tells_of_a_restored_database(database: str) -> None:
+    """Every run begins with it, so no run begins with an old generation."""
+    await planned_job(database, 1)
+    async with opened(database) as ledger:
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        assert not ledger.copied
+        await ledger.recover()
+        assert ledger.copied
+
+
+async def test_a_claim_is_refused_in_the_middle_of_a_restore(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was reserved before a person said so is not armed after it."""
+    await planned_job(database, 1)
+    arm = claiming.Claiming._arm
+
+    async def restore_and_arm(self: claiming.Claiming, *arguments: Any) -> None:
+        monkeypatch.setattr(claiming.Claiming, "_arm", arm)
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        await arm(self, *arguments)
+
+    monkeypatch.setattr(claiming.Claiming, "_arm", restore_and_arm)
+    async with opened(database) as ledger:
+        assert await ledger.claim(1) == []
+        assert (await ledger.counts()).states == {LineState.PLANNED: 1}
+        assert ledger.copied
