@@ -54,8 +54,8 @@ class Demo:
         return done.stdout
 
     def worker(self, number: int) -> "subprocess.Popen[bytes]":
-        """Start a worker; it is paced to fifty orders a second, so that there is something to see."""
-        arguments = ["worker", "--ledger", self.url, "--engine", "none", "--rate", "3000", "--settle", "5"]
+        """Start a worker; it is paced to twenty orders a second, so that there is something to see."""
+        arguments = ["worker", "--ledger", self.url, "--engine", "none", "--rate", "1200", "--settle", "5"]
         with (self.folder / f"worker-{number}.log").open("wb") as log:
             return subprocess.Popen(
                 [*XOXO, *arguments],
@@ -71,7 +71,7 @@ class Demo:
             [*XOXO, "bulk", "status", "--ledger", self.ledger, "--json"],
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False, timeout=60,
         )  # fmt: skip
-        status: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        status: dict[str, Any] = json.loads(done.stdout.splitlines()[-1], parse_float=Decimal)
         return status
 
     def wait_until(self, issued: int, seconds: float) -> dict[str, Any]:
