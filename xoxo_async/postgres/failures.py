@@ -100,7 +100,7 @@ def is_passing(error: BaseException) -> bool:
     """Return whether a statement failed since two transactions were in each other's way: it may be repeated at once.
 
     Args:
-        error: One of `FOREIGN`.
+        error: One of `FOREIGN`, or a `DatabaseError`.
     """
     return str(getattr(error, "sqlstate", None) or "").startswith("40")
 

@@ -401,6 +401,7 @@ class PostgresLedger:
             LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
                 other lines, or when the ledger is `copied`.
             BudgetError: When it may cost more than is left of the budget; it was not added.
+            LineBusyError: When another process is adding it, such as a plan that has not ended; it was not added.
             LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
         """
         self._writing()

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
 from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LineState
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
@@ -154,6 +154,13 @@ class Holding:
             left.discard(seq)
             if not left:
                 del self._claims[held.line.epoch]
+
+    def drop(self, lines: Iterable[LedgerLine]) -> None:
+        """Hold lines no more that no caller gets."""
+        for line in lines:
+            held = self._lines.get(line.seq)
+            if held is not None and held.line.epoch == line.epoch:
+                self._drop(line.seq)
 
     def clear(self) -> None:
         """Hold nothing: the lease was lost."""

@@ -32,6 +32,7 @@ class Why(StrEnum):
     JOB = "XO003"
     LEASE = "XO004"
     ORDER = "23505"
+    BUSY = "55P03"
 
 
 class RefusedWriteError(Exception):
@@ -265,7 +266,7 @@ def _insert_line(first: int) -> str:
     names = ", ".join(name for name, _ in _ADDED)
     return (
         f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
-        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
+        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)} RETURNING id"
     )
 
 
@@ -364,6 +365,7 @@ PARTS: Final[dict[str, Callable[[int], str]]] = {
 """The SQL of each part, from the place of its first argument."""
 
 
+_BRIEFLY: Final = "500ms"  # shorter than `deadlock_timeout`: the database never ends the plan for it
 _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
 
 
@@ -374,18 +376,22 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
     """
     queries: list[str] = []
-    checks: list[str] = []
+    # A plan that has not ended may be adding a line that is armed here, for as long as a person thinks. Checks run in
+    # their order, so the write waits for lines only briefly, and before it locks the job.
+    brief = any(part == "begun" for part, _ in parts)
+    checks = [_wait_for_locks(_BRIEFLY)] if brief else []
     first = 5
     for part, width in parts:
         if part == "awake":
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
             continue
         queries.append(f"{part} AS ({PARTS[part](first)})")
-        if part in {"moved", "back"}:
+        if part in {"moved", "added", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")
         elif part == "claimed":
+            checks += [_wait_for_locks("0")] if brief else []
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
             checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
         first += width
@@ -396,3 +402,8 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
 
 def _no(why: Why) -> str:
     return f"xoxo.refuse('{why.value}', '{why.name}')"
+
+
+def _wait_for_locks(limit: str) -> str:
+    """Return a check that is never true, and bounds from there on how long the statement waits for a lock."""
+    return f"WHEN set_config('lock_timeout', '{limit}', true) IS NULL THEN 0"
