@@ -97,6 +97,8 @@ class Records:
                     # This machine may have stood still, and its clock with it: a stamp of it would be too early.
                     await self._work.lease.measure()
                     awake = False
+                elif refused.why is Why.JOB:
+                    await self._work.reread_job()
                 road = _Road.LOCKED if refused.why in {Why.ORDER, Why.MARK} else road.next
             except _LostError as lost:
                 doubt, road = lost.doubt, _Road.READ
