@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
-__all__ = ["FOREIGN", "DatabaseError", "explain", "is_passing", "is_repeated"]
+__all__ = ["FOREIGN", "DatabaseError", "explain", "is_about_a_value", "is_passing", "is_repeated"]
 
 FOREIGN: Final = (
     asyncpg.PostgresError,
@@ -20,6 +20,9 @@ FOREIGN: Final = (
 
 _PASSING: Final = ("08", "40", "53", "57")
 """Classes of SQLSTATE that pass: the connection, a conflict of transactions, a full server, an operator's stop."""
+
+_OF_VALUES: Final = ("21", "22", "23", "54")
+"""Classes of SQLSTATE that are about a value: it is out of range, or breaks a rule of its table."""
 
 _SAID: Final = {
     "28P01": "refuses the user or the password",
@@ -85,6 +88,15 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
         return DatabaseError(f"{where} {_SAID['25006']}", final=True, sqlstate="25006")
     text, final = _of_the_way(error)
     return DatabaseError(f"{where} {text}", final=final)
+
+
+def is_about_a_value(error: DatabaseError) -> bool:
+    """Return whether a statement was refused for a value in it: one with other values may well succeed.
+
+    Args:
+        error: What `explain` has made of the driver's.
+    """
+    return error.sqlstate.startswith(_OF_VALUES) or isinstance(error.__cause__, ValueError)
 
 
 def is_repeated(error: BaseException) -> bool:

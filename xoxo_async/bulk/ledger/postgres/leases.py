@@ -4,6 +4,8 @@ A worker whose lease has ended is first fenced: its lease never lasts again, so 
 clock says. Only then are its lines taken from it. It may still be sending; the rules of doubt allow for that.
 """
 
+# ruff: noqa: S608 - the only text put into SQL is this module's own
+
 import asyncio
 import logging
 import os
@@ -26,6 +28,8 @@ LEASE_S: Final = 15.0
 """How long a worker's lease lasts without a renewal."""
 
 _RENEW_S: Final = LEASE_S / 3
+# No lease is as long as this: it was written before the database's clock was set back, and says nothing any more.
+_TOO_LONG: Final = f"clock_timestamp() + interval '{2 * LEASE_S} seconds'"
 _SERVER: Final = "extract(epoch FROM clock_timestamp())::double precision"
 _REGISTER: Final = (
     "INSERT INTO xoxo.worker (host, pid, job, lease_until)"
@@ -44,7 +48,7 @@ _END: Final = (
 )
 _FENCE: Final = (
     "UPDATE xoxo.worker AS w SET lease_until = 'epoch' WHERE w.lease_until <> 'epoch'"
-    " AND w.lease_until <= clock_timestamp()"
+    f" AND (w.lease_until <= clock_timestamp() OR w.lease_until > {_TOO_LONG})"
 )
 _DEAD: Final = (
     "SELECT c.epoch, c.worker, c.seqs FROM xoxo.claim AS c JOIN xoxo.worker AS w ON w.id = c.worker"
@@ -58,7 +62,8 @@ _HOLDERS: Final = (
 )
 _SETTLE: Final = (
     "UPDATE xoxo.job SET settler = $2, settler_until = clock_timestamp() + make_interval(secs => $3)"
-    " WHERE id = $1 AND (settler = $2 OR settler_until <= clock_timestamp()) RETURNING id"
+    f" WHERE id = $1 AND (settler = $2 OR settler_until <= clock_timestamp() OR settler_until > {_TOO_LONG})"
+    " RETURNING id"
 )
 # As `bookkeeping.counted_anew`, and by the longest hold later: a dead sender's last byte may yet leave.
 _COUNT_ANEW: Final = (
@@ -87,7 +92,7 @@ class DeadClaim(NamedTuple):
 
 
 async def fence(connection: DatabaseConnection) -> None:
-    """End for ever each lease that is over by the database's clock.
+    """End for ever each lease that is over by the database's clock, or that this clock cannot have given.
 
     Args:
         connection: To write with.

@@ -30,6 +30,7 @@ from xoxo_async.bulk.ledger.recording import (
     orders_named,
     put_alarms,
     seqs_with_codes,
+    storable_text,
 )
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
@@ -39,6 +40,12 @@ from xoxo_async.postgres.failures import DatabaseError
 __all__ = ["Records"]
 
 _TRIES: Final = 50
+_ALARM: Final = (
+    "INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker,"
+    " reason)"
+    " SELECT l.job, l.id, $2, l.state, l.state, '!', 'not written', l.attempts, l.epoch, $3, $4"
+    " FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+)
 _OF_POS: Final = "SELECT id FROM xoxo.line WHERE account = $1 AND po_number = ANY ($2::text[])"
 
 
@@ -189,6 +196,20 @@ class Records:
                 raise
             raise _LostError(error, _Doubt(what.moves, what.revs)) from error
         self._work.holding.update(Stored(after, revs[after.seq]) for _, after in ends_of(what.moves))
+
+    async def alarm(self, seqs: Collection[int], text: str) -> None:
+        """Write an alarm about lines; they stay as they are.
+
+        Args:
+            seqs: The lines.
+            text: What is wrong.
+
+        Raises:
+            DatabaseError: When it cannot be written.
+        """
+        work = self._work
+        arguments = (list(seqs), work.clock.now(), work.worker, storable_text(text))
+        await work.writer.run(lambda c: c.execute(_ALARM, *arguments))
 
     # The rare road.
 

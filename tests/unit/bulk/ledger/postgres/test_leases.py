@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.bulk.ledger.ledgers import each, line
 from tests.unit.bulk.ledger.machines import Machine
-from tests.unit.bulk.ledger.postgres.databases import connected
+from tests.unit.bulk.ledger.postgres.databases import connected, planned_job
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState
 from xoxo_async.bulk.ledger.postgres import ledger as ledgers
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
@@ -19,6 +19,8 @@ from xoxo_async.postgres.address import DatabaseAddress
 pytestmark = pytest.mark.anyio
 
 _END = "UPDATE xoxo.worker SET lease_until = clock_timestamp() - interval '1 second' WHERE id = $1"
+
+_SET_BACK = "UPDATE xoxo.worker SET lease_until = clock_timestamp() + interval '1 hour' WHERE id = $1"
 
 
 async def test_a_lease_is_renewed_only_while_it_lasts(database: str) -> None:
@@ -70,6 +72,26 @@ async def test_the_lease_tells_the_time(database: str) -> None:
     server = float(await link.run(lambda c: c.fetchval("SELECT extract(epoch FROM clock_timestamp())")))
     assert abs(clock.now() - server) < 5
     await lease.end()
+    await link.close()
+
+
+async def test_a_lease_never_outlasts_a_clock_that_is_set_back(database: str) -> None:
+    """A dead worker's lines come free, and its doubts are settled, without waiting for the old time to come again."""
+    link = Link(DatabaseAddress.read(database), "test")
+    job = (await planned_job(database, 1)).id
+    alive, dead = Lease(link, SharedClock()), Lease(link, SharedClock())
+    await alive.begin(job)
+    await dead.begin(job)
+    assert await dead.settles(job)
+    assert not await alive.settles(job)
+    await link.run(lambda c: c.execute(_SET_BACK, dead.worker))
+    await link.run(lambda c: c.execute("UPDATE xoxo.job SET settler_until = clock_timestamp() + interval '1 hour'"))
+    await link.run(fence)
+    rows = await link.run(lambda c: c.fetch("SELECT id FROM xoxo.worker WHERE lease_until = 'epoch'"))
+    assert [row["id"] for row in rows] == [dead.worker]
+    assert await alive.settles(job)
+    await alive.end()
+    await dead.end()
     await link.close()
 
 
