@@ -13,7 +13,7 @@ import pytest
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
-from xoxo_async.bulk.ledger.lines import Delivery, LineState
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, pausing, planning
 from xoxo_async.bulk.ledger.postgres import ledger as ledgers
 from xoxo_async.bulk.ledger.postgres import work as works
@@ -26,6 +26,11 @@ pytestmark = pytest.mark.anyio
 
 OURS = Identity("https://one.example", "abc")
 OTHERS = Identity("https://two.example", "")
+
+
+def looked_up(line: LedgerLine, order: int) -> Change:
+    """Return what a look-up by poNumber found."""
+    return Change(seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order)
 
 
 async def test_a_job_is_made_once(database: str) -> None:
@@ -314,3 +319,36 @@ async def test_a_plan_that_binds_its_job_stops_nobody(database: str) -> None:
             assert len(await other.claim(1)) == 1
         answered.set()
         assert (await plan).added == 1
+
+
+async def test_an_order_of_two_jobs_is_an_alarm_in_both(database: str) -> None:
+    """A line that was placed and delivered may lose its order to another job: whoever reads either job sees it."""
+    async with opened(database, "march") as march, opened(database, "april") as april:
+        await march.plan("march", each([line(1)]), PlanTerms(identity=OURS))
+        await april.plan("april", each([line(2)]), PlanTerms(identity=OURS))
+        await march.record([placed((await march.claim(1))[0], 7)])
+        (theirs,) = await april.record([placed((await april.claim(1))[0], 7)])
+        (ours,) = [one async for one in march.lines()]
+        assert (ours.state, theirs.state) == (LineState.UNKNOWN, LineState.UNKNOWN)
+        (alarm,) = (await march.counts()).alarms
+        assert "order 7 was named for key k1 (row 1), and also for key k2 (row 2) of the job april" in alarm.text
+        (alarm,) = (await april.counts()).alarms
+        assert "order 7 was named for key k2 (row 2), and also for key k1 (row 1) of the job march" in alarm.text
+        # One look-up finds it under its poNumber, and then the other one does as well: only a person can tell.
+        (theirs,) = await april.record([looked_up(theirs, 7)])
+        (ours,) = await march.record([looked_up(ours, 7)])
+        assert (ours.state, theirs.state) == (LineState.MANUAL, LineState.PLACED)
+        for ledger in (march, april):
+            counts = await ledger.counts()
+            assert counts.alarms_total == 1
+            assert counts.states == dict.fromkeys([LineState.MANUAL if ledger is march else LineState.PLACED], 1)
+
+
+async def test_an_order_of_one_job_is_no_alarm(database: str) -> None:
+    """Two lines of a job that claim one order are both looked up, which settles it."""
+    async with opened(database) as ledger:
+        await ledger.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
+        for sent in await ledger.claim(2):
+            await ledger.record([placed(sent, 7)])
+        counts = await ledger.counts()
+        assert (counts.states, counts.alarms_total) == ({LineState.UNKNOWN: 2}, 0)
