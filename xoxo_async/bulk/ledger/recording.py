@@ -9,6 +9,7 @@ The steps of a store, all in one transaction:
 3. If the unique index on order ids refuses a move, undo 2. Read which lines own `orders_named`, and start again at 1
    with these lines and with `owners`.
 4. Drop the codes and the marks of `lost_orders`.
+   Where jobs share a database, write the moves of `disputes` as well.
 5. Unless the `Dealing` is empty: open the key of the marks. Take the marks of `claims`, and `refuse` those that other
    lines have, until none is refused. Write `codes_to_keep`, sealed. Read the lines of `Dealing.owners`, write the moves
    of `alarms`, and call `put_alarms`.
@@ -38,6 +39,7 @@ __all__ = [
     "RecordRequest",
     "Recorded",
     "decide_records",
+    "disputes",
     "given_back",
     "orders_named",
     "put_alarms",
@@ -297,6 +299,36 @@ def _of_another(change: Change, owner: int) -> Change:
     if change.evidence in _LOOKED_UP:
         return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=text)
     return change
+
+
+def disputes(
+    requests: Sequence[RecordRequest],
+    lines: Mapping[int, LedgerLine],
+    owners: Mapping[int, int],
+    jobs: Mapping[int, str],
+) -> list[Move]:
+    """Return alarms about orders that lines of two jobs claim, one on each line: neither job sees the other one.
+
+    Args:
+        requests: The facts.
+        lines: The lines after `decide_records`.
+        owners: The line that had each order before.
+        jobs: The name of each line's job.
+    """
+    alarms: list[Move] = []
+    for change in (change for request in requests for change in request.changes):
+        owner = owners.get(change.order_id or 0)
+        if owner is None or change.seq not in lines or change.evidence in _BY_PERSONS:
+            continue
+        if jobs[owner] != jobs[change.seq]:
+            for seq, other in ((owner, change.seq), (change.seq, owner)):
+                line, there = lines[seq], lines[other]
+                text = (
+                    f"order {change.order_id} was named for key {line.key} (row {line.row}), and also for key"
+                    f" {there.key} (row {there.row}) of the job {jobs[other]}: one of them has another order"
+                )
+                alarms.append(Move.of(line, line, ALARM, change, reason=text))
+    return alarms
 
 
 def refusal_of(request: RecordRequest) -> LedgerConflictError | None:

@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
 from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError, LineBusyError
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -190,6 +190,7 @@ class Arming:
         if work.job is None or (work.job.identity is None and identity is not None):
             check_job(name, requests[0].job)
             async with connection.transaction():
+                await bound_wait(connection)
                 job = await find_job(connection, name)
                 if job is None:
                     job = await make_job(connection, name, identity)
@@ -200,7 +201,7 @@ class Arming:
             work.job = await find_job(connection, name)
         elif work.job.copied:
             work.job = await reread(connection, work.job)  # another worker may have put its lines in doubt since then
-        return work.known_job()
+        return work.job_to_send()
 
     async def _find(
         self, connection: DatabaseConnection, job: JobRow, requests: Sequence[ArmRequest]

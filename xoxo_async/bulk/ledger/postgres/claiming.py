@@ -108,8 +108,9 @@ class Claiming:
 
     async def _try(self, requests: Sequence[ClaimRequest]) -> bool:
         """Claim once; return whether that is the answer."""
-        work, job = self._work, self._work.known_job()
+        work = self._work
         await self.settle_doubt()
+        job = work.job_to_send()
         for request in requests:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
@@ -145,6 +146,8 @@ class Claiming:
             await self._release(reserved.epoch, reserved.lines)
             if refused.why is Why.LEASE:
                 await self.register_anew()
+            elif refused.why is Why.JOB:
+                await work.reread_job()
             return False
         lines = [line for request in requests for line in request.lines]
         return not await self.given_back_late(lines, moment.now)
@@ -274,6 +277,7 @@ class Claiming:
             try:
                 moved += await work.writer.run(partial(self._doubt, dead=dead))
             except RefusedWriteError:
+                await work.reread_job()
                 continue  # a late result, or another worker that recovers: read again
         return moved
 

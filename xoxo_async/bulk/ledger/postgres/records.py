@@ -27,6 +27,7 @@ from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Writ
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
     decide_records,
+    disputes,
     orders_named,
     put_alarms,
     seqs_with_codes,
@@ -104,6 +105,8 @@ class Records:
                     # This machine may have stood still, and its clock with it: a stamp of it would be too early.
                     await self._work.lease.measure()
                     awake = False
+                elif refused.why is Why.JOB:
+                    await self._work.reread_job()
                 road = _Road.LOCKED if refused.why in {Why.ORDER, Why.MARK} else road.next
             except _LostError as lost:
                 doubt, road = lost.doubt, _Road.READ
@@ -289,6 +292,10 @@ class _Transaction:
         recorded = decide_records(requests, ours, moment, dealing, owners)
         if lost := recorded.lost_orders:
             await drop_orders(connection, lost)
+        if any(self._jobs[seq] != self._job.id for seq in owners.values()):
+            jobs = {job: await job_name(connection, job) for job in set(self._jobs.values())}
+            names = {seq: jobs[job] for seq, job in self._jobs.items()}
+            recorded.moves.extend(disputes(requests, recorded.lines, owners, names))
         await self._write(recorded.moves, moment.now)
         alarms, codes = await self._settle_codes(dealing, recorded.lines)
         await keep_codes(connection, codes)

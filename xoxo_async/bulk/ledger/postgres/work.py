@@ -208,6 +208,7 @@ class Work:
         self.holding: Final = Holding()
         self.job: JobRow | None = None
         self.wanted: Final = wanted
+        self._moved = False
 
     @property
     def job_name(self) -> str | None:
@@ -232,7 +233,24 @@ class Work:
     async def reread_job(self) -> None:
         """Read the job again: another worker, or a person, has changed what is cached of it."""
         job = self.known_job()
-        self.job = await self.writer.run(lambda connection: reread(connection, job), again=True)
+        now = await self.writer.run(lambda connection: reread(connection, job), again=True)
+        before = self.known_job().identity  # as this opening knows it now: it may have bound the job itself
+        self.job = now
+        self._moved = self._moved or (before is not None and before != now.identity)
+
+    def job_to_send(self) -> JobRow:
+        """Return the job, for a claim.
+
+        Raises:
+            LedgerError: When there is none yet; or when another program has bound it to another account since this
+                opening: whoever sends here sends for the old one.
+        """
+        if self._moved:
+            raise LedgerError(
+                f"the job {self.known_job().name!r} was bound to another account or address while this ledger was open;"
+                " nothing was sent. Open it again for the new one"
+            )
+        return self.known_job()
 
     def known_job(self) -> JobRow:
         """Return the job.

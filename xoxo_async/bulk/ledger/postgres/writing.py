@@ -72,7 +72,7 @@ class Write(NamedTuple):
         account: The job's account.
         worker: Who writes; it adds to its own rows of the counts.
         at: For the journal, in epoch seconds.
-        currency: The account's; None leaves the job's budget as it is.
+        currency: The account's, as the budget was decided with; None leaves the job's budget as it is.
         moves: In order; a line may occur more than once.
         revs: The revision of each line as it was read.
         codes: The codes that lines get, as they are kept.
@@ -126,7 +126,7 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
     text = statement_of(tuple((name, len(values)) for name, values in parts))
     arguments = [value for _, values in parts for value in values]
     try:
-        await connection.execute(text, what.job, what.account, what.worker, what.at, *arguments)
+        await connection.execute(text, what.job, what.account, what.worker, what.at, what.currency, *arguments)
     except FOREIGN as error:
         state = str(getattr(error, "sqlstate", "") or "")
         if state[:2] == "40":
@@ -170,7 +170,7 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
     spent = (0, 0) if what.currency is None else spent_by(ends, what.currency)
     if what.guard is not None:
         parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most, what.guard.running]))
-    elif any(spent):
+    elif any(spent) or (what.currency is not None and any(_in_doubt(line, what.currency) for _, line in ends)):
         parts.append(("spent", list(spent)))
     if what.back:
         parts.append(("back", [list(what.back), [what.revs[seq] for seq in what.back]]))
@@ -184,6 +184,11 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
 
 
 _STAMPED: Final = frozenset({"T5", "T6", "T16"})
+
+
+def _in_doubt(line: LedgerLine, currency: str) -> bool:
+    """Return whether a line's cost depends on which currency is the account's: another worker may just have set it."""
+    return line.state is LineState.PLACED and line.amount_charged is not None and line.currency != currency
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[object]:
@@ -253,6 +258,13 @@ _MARKED: Final = (("mark", "bigint"), ("line", "bigint"))
 _BACK: Final = (("id", "bigint"), ("was", "integer"))
 
 
+# What is cached of the job is as the write takes it; a person may have bound it to another account meanwhile.
+_SAME_JOB: Final = (
+    "id = $1::integer AND account = $2::integer AND coalesce($5::text, facts ->> 'currency', '')"
+    " = coalesce(facts ->> 'currency', '')"
+)
+
+
 def _update_line(first: int) -> str:
     names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
     return (
@@ -310,7 +322,7 @@ def _take_marks(first: int) -> str:
 def _spend(first: int) -> str:
     return (
         f"UPDATE xoxo.job SET committed = committed + ${first}::bigint,"
-        f" unpriced = unpriced + ${first + 1}::bigint WHERE id = $1::integer"
+        f" unpriced = unpriced + ${first + 1}::bigint WHERE {_SAME_JOB} RETURNING id"
     )
 
 
@@ -318,7 +330,7 @@ def _spend_as_claim(first: int) -> str:
     most = f"${first + 3}::bigint"
     return (
         f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
-        f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
+        f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE {_SAME_JOB}"
         f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
         # After a restored backup, what looks planned or new may have been sent: nobody claims until it was doubted.
         " AND generation >= (SELECT m.value::integer FROM xoxo.meta AS m WHERE m.name = 'generation')"
@@ -373,14 +385,16 @@ _ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease
 def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
     """Return the statement of some parts, each with the number of its arguments.
 
-    `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
+    `$1` to `$5` are the job, its account, the worker, the time, and the account's currency, null if it does not
+    matter; each has its type, also where no part uses it.
     """
     queries: list[str] = []
     # A plan that has not ended may be adding a line that is armed here, for as long as a person thinks. Checks run in
     # their order, so the write waits for lines only briefly, and before it locks the job.
     brief = any(part == "begun" for part, _ in parts)
     checks = [_wait_for_locks(_BRIEFLY)] if brief else []
-    first = 5
+    checks.append(f"WHEN NOT EXISTS (SELECT FROM xoxo.job WHERE {_SAME_JOB}) THEN {_no(Why.JOB)}")
+    first = 6
     for part, width in parts:
         if part == "awake":
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
@@ -390,14 +404,15 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")
+        elif part == "spent":
+            checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
         elif part == "claimed":
             checks += [_wait_for_locks("0")] if brief else []
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
             checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
         first += width
-    cases = f"CASE {' '.join(checks)} ELSE 0 END, " if checks else ""
-    types = "$1::integer, $2::integer, $3::bigint, $4::double precision"
-    return f"WITH {', '.join(queries)} SELECT {cases}{types}"
+    types = "$1::integer, $2::integer, $3::bigint, $4::double precision, $5::text"
+    return f"WITH {', '.join(queries)} SELECT CASE {' '.join(checks)} ELSE 0 END, {types}"
 
 
 def _no(why: Why) -> str:
