@@ -122,6 +122,10 @@ class Holding:
         """Return those lines of some numbers that are held."""
         return {seq: self._lines[seq] for seq in seqs if seq in self._lines}
 
+    def all(self) -> dict[int, Stored]:
+        """Return all lines that are held."""
+        return dict(self._lines)
+
     @property
     def epochs(self) -> list[int]:
         """The claims of which a line is held."""
