@@ -20,10 +20,9 @@ from xoxo_async.bulk.ledger.postgres.codes import (
 )
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
-from xoxo_async.bulk.ledger.postgres.lost import stop_if_lost
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored, stop_if_lost
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,

@@ -38,7 +38,7 @@ async def test_a_lost_connection_comes_back(database: str) -> None:
     await link.close()
 
 
-async def test_a_driver_that_is_out_of_step_is_given_up(database: str) -> None:
+async def test_a_confused_driver_is_given_up(database: str) -> None:
     """A server that stops may say so just while a statement is sent."""
     link = Link(DatabaseAddress.read(database), "test")
     asked: list[DatabaseConnection] = []

@@ -1,4 +1,4 @@
-"""`lost`: a database that went back behind what it had confirmed stops all its jobs until their lines are looked up."""
+"""`work`: a database that went back behind what it had confirmed stops all its jobs until their lines are looked up."""
 
 from collections.abc import AsyncIterator
 from contextlib import suppress
