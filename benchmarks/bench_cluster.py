@@ -221,12 +221,11 @@ async def hot_share(dsn: str) -> float:
     return float(row["hot"]) / max(float(row["all"]), 1.0)
 
 
-def shared(server: PostgresServer, folder: Path, *, quick: bool) -> list[Goal]:
+def shared(server: PostgresServer, folder: Path) -> list[Goal]:
     """Measure what processes use of one allowance, and how often they renew one token."""
     stores = {"postgresql": server.database(), "file": f"file:{folder}/allowance"}
-    goals = cluster_token.measure(server, seconds=9 if quick else 20).goals
-    cases = ("casualties-6000",) if quick else cluster_allowance.CASES[1:]
-    for row in cluster_allowance.measure(stores, quick=quick, cases=cases):
+    goals = cluster_token.measure(server).goals
+    for row in cluster_allowance.measure(stores, cases=cluster_allowance.CASES[1:]):
         if SHARE in row.measures:
             goals.append(Goal(f"allowance used, {row.case}", row.measures[SHARE], 0.98, ">=", unit="of it"))
             goals.append(Goal(f"refusals, {row.case}", row.measures["refused"], 0, "<=", unit="calls"))
@@ -254,8 +253,8 @@ def main() -> None:
         with running_postgres(folder, shared_buffers="256MB", max_wal_size="4GB") as server:
             runs = throughput(server, folder, orders, rounds)
             many = asyncio.run(a_million(server, lines))
-            if not asked.ledger:
-                goals += shared(server, folder, quick=asked.quick)
+            if not asked.ledger and not asked.quick:  # they take minutes; their own modules have a --quick
+                goals += shared(server, folder)
     base = runs[SQLITE].series
     noise = band(ratio(runs[SQLITE + AGAIN].series, base, "wall"))
     for name, run in runs.items():

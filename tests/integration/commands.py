@@ -21,6 +21,8 @@ from xoxo_async.sandbox import Sandbox
 
 ROWS = 60
 XOXO = (sys.executable, "-m", "xoxo_async")
+QUICK = (sys.executable, str(Path(__file__).parents[1] / "quick_xoxo.py"))
+"""The command with a short lease and a short hold of lines."""
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -87,10 +89,12 @@ def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
 
 
 @contextmanager
-def started(*arguments: str | Path, cwd: Path, **extra: str) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str | Path, cwd: Path, program: Sequence[str] = XOXO, **extra: str
+) -> Iterator[subprocess.Popen[str]]:
     """Start a command, and end the process after the block in any case."""
     process = subprocess.Popen(
-        [*XOXO, *map(str, arguments)],
+        [*program, *map(str, arguments)],
         cwd=cwd,
         env=environment(**extra),
         stdin=subprocess.DEVNULL,

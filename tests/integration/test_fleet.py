@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.commands import last_json, requests_of, server, started, wait_until, write_values, xoxo
+from tests.integration.commands import QUICK, last_json, requests_of, server, started, wait_until, write_values, xoxo
 from xoxo_async.bulk import open_ledger
 
 ROWS = 240
@@ -45,12 +45,13 @@ def test_a_fleet_outlives_killed_workers(tmp_path: Path, database: str, engine: 
         planned(tmp_path, env, ledger)
         flags = ("--engine", engine, "--rate", "none", "--concurrency", "4", "--settle", "0")
         fleet = [
-            stack.enter_context(started("worker", "--ledger", database, *flags, cwd=tmp_path, **env)) for _ in range(3)
+            stack.enter_context(started("worker", "--ledger", database, *flags, cwd=tmp_path, program=QUICK, **env))
+            for _ in range(3)
         ]
         wait_until(lambda: requests_of(env) > 30)
         for process in fleet[:2]:  # so that one of them surely holds lines
             process.kill()
-        # An absent order is sent again only after the longest hold of a line, a minute, has passed since its claim.
+        # An absent order is sent again only after the longest hold of a line has passed since its claim.
         wait_until(lambda: status(tmp_path, ledger)["issued"] == ROWS, 180)
         for process in fleet[2:]:
             process.send_signal(signal.SIGTERM)

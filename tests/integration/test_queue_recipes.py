@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import environment, requests_of, server, wait_until, write_values, xoxo
+from tests.integration.commands import QUICK, environment, requests_of, server, wait_until, write_values, xoxo
 from xoxo_async.bulk import LineState, open_ledger
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.settings import Bounds
@@ -27,7 +26,7 @@ def running(name: str, folder: Path, **extra: str) -> Iterator[subprocess.Popen[
     """Run an example, and end it."""
     with (folder / f"{name}-{os.urandom(2).hex()}.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, str(EXAMPLES / f"{name}.py")], env=environment(**extra), stdout=log, stderr=log
+            [*QUICK, str(EXAMPLES / f"{name}.py")], env=environment(**extra), stdout=log, stderr=log
         )
         try:
             yield process

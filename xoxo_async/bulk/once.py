@@ -271,10 +271,10 @@ class Once:
         single = begun.single
         while True:
             line = await self._taken(begun, planned)
-            if line.state is LineState.SENDING:
-                raise single.in_flight(line)
             if line.state in _DOUBTED:
                 line = await single.settle(line)
+            if line.state is LineState.SENDING:  # also where another worker has sent it again meanwhile
+                raise single.in_flight(line)
             if line.state is LineState.PLACED and line.delivery is Delivery.PENDING:
                 return await single.refresh(line)
             if line.state is not LineState.PLANNED:
