@@ -169,7 +169,9 @@ def of_check(checked: "Checked") -> int:
     return UNKNOWN if checked.wrong else DONE
 
 
-def of_worker(shifts: Collection[int], *, stopped_by: signal.Signals | None, cut_off: bool) -> int:
+def of_worker(
+    shifts: Collection[int], *, stopped_by: signal.Signals | None, cut_off: bool, refused: bool = False
+) -> int:
     """Return the exit code of a worker: 0 after SIGTERM, if it has given its lines back.
 
     A worker has no end of its own. A system that stops it in order must not read that as a failure.
@@ -178,11 +180,14 @@ def of_worker(shifts: Collection[int], *, stopped_by: signal.Signals | None, cut
         shifts: The exit code of the last shift on each job.
         stopped_by: The first signal; None if no job had any lines left.
         cut_off: Whether orders in flight were cut off.
+        refused: Whether it could not work on some job with its settings, such as its account or its key.
     """
     if stopped_by is signal.SIGTERM and not cut_off:
         return DONE
     if stopped_by is not None:
         return INTERRUPTED
+    if refused:
+        return USAGE
     return next((code for code in (PAUSED, UNKNOWN, REJECTED) if code in shifts), DONE)
 
 

@@ -180,6 +180,7 @@ class WorkerRun:
                 ),
                 told=_tell,
                 troubled=lambda line: say(f"trouble: {scrub(line)}"),
+                many=not request.ledger.is_file and request.ledger.job is None,
             )
             if request.health is not None:
                 host, port = request.health
@@ -256,11 +257,17 @@ class WorkerRun:
         """
         last = {} if self._worker is None else self._worker.last
         issued = 0 if self._worker is None else self._worker.state.issued
+        refused = {} if self._worker is None else self._worker.refused
         code = exits.of_worker(
-            {shift.report.exit_code for shift in last.values()}, stopped_by=self._stopped_by, cut_off=self._cut_off
+            {shift.report.exit_code for job, shift in last.items() if job not in refused},
+            stopped_by=self._stopped_by,
+            cut_off=self._cut_off,
+            refused=bool(refused),
         )
         follow = "" if code in (exits.DONE, exits.REJECTED) else _same_command()
         say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
+        for job, why in refused.items():
+            say(f"job {job} was left out: {scrub(why)}")
         if follow:
             say(f"continue with: {follow}")
         if self._request.as_json:
@@ -269,6 +276,7 @@ class WorkerRun:
                     "ledger": self._request.ledger.name,
                     "issued_now": issued,
                     "jobs": {job: _to_json(shift) for job, shift in last.items()},
+                    "left_out": {job: scrub(why) for job, why in refused.items()},
                     "elapsed_s": round(elapsed_s, 3),
                     "continue_with": follow,
                     "exit_code": code,

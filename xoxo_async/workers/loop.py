@@ -27,6 +27,9 @@ _SHORTEST_SHIFT_S: Final = 5.0
 _LONGEST_WAIT_S: Final = 30.0
 _CHECK_S: Final = 5.0
 
+_REFUSED_S: Final = 60.0
+"""Seconds until a job that cannot be worked on is tried again: a person may have bound it to this account since."""
+
 
 class ShiftSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the shifts of a worker work; see `run_shift`.
@@ -90,6 +93,8 @@ class Worker:
         settings: How the shifts work.
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
+        many: Whether it works on all jobs there are. Then it leaves out a job that it cannot work on, such as one of
+            another account; otherwise such a job ends it.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Worker:
         settings: ShiftSettings | None = None,
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
+        many: bool = False,
     ) -> None:
         self.state: Final = WorkerState()
         self.progress: Final = Progress()
@@ -111,6 +117,8 @@ class Worker:
         """Set once the worker was told to stop."""
         self.last: Final[dict[str, Shift]] = {}
         """The last shift of each job."""
+        self.refused: Final[dict[str, str]] = {}
+        """The jobs that cannot be worked on with these settings, and why."""
         self._client: Final = client
         self._jobs: Final = jobs
         self._open_ledger: Final = open_ledger
@@ -118,6 +126,7 @@ class Worker:
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._troubled: Final = troubled
+        self._many: Final = many
         self._trouble = ""
         self._ledger: Ledger | None = None  # the open one
         self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
@@ -160,13 +169,30 @@ class Worker:
             seconds: How long; None takes the settings'.
 
         Returns:
-            What it did and what it left.
+            What it did and what it left. None also for a job that is left out, see `many`.
 
         Raises:
             LedgerError: The ledger fails.
-            ConfigError: The ledger is of another account or address.
+            ConfigError: The ledger is of another account or address, or needs another key, and is the only one.
             XoxoError: The vendor could not be asked whether an order of the ledger is at this server.
         """
+        if job in self.refused and self._left_s(job) > 0:
+            return None
+        try:
+            shift = await self._shift(job, self._settings.seconds if seconds is None else seconds)
+        except ConfigError as error:
+            if not self._many:
+                raise
+            self._due[job] = time.monotonic() + _REFUSED_S
+            self.state.job_is_left_out(job, error.message)
+            if self.refused.get(job) != error.message:
+                self.refused[job] = error.message
+                self._troubled(f"job {job}: {error.message}")
+            return None
+        self.refused.pop(job, None)
+        return shift
+
+    async def _shift(self, job: str, seconds: float) -> Shift | None:
         settings = self._settings
         self.progress.begin()
         async with self._open_ledger(job) as ledger:
@@ -179,7 +205,7 @@ class Worker:
                     shift = await self._run_shift(
                         self._client,
                         ledger,
-                        seconds=settings.seconds if seconds is None else seconds,
+                        seconds=seconds,
                         concurrency=settings.concurrency,
                         settle_s=settings.settle_s,
                         resend=settings.resend,
@@ -248,7 +274,7 @@ class Worker:
                 return
             shift = await self.shift(job, seconds=seconds)
             if shift is None:
-                return
+                continue
             again_s = _LOOK_EVERY_S if shift.again_in_s is None else shift.again_in_s
             self._due[job] = time.monotonic() + again_s
 
@@ -267,6 +293,8 @@ class Worker:
 
     def _is_over(self, job: str) -> bool:
         """Return whether no shift can do anything more for a job now."""
+        if job in self.refused:
+            return True
         shift = self.last.get(job)
         return shift is not None and (not shift.left or shift.needs_a_person)
 

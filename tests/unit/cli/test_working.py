@@ -1,8 +1,11 @@
 """`working`: a worker's process ends with the exit code of its jobs, and says what it did."""
 
+import asyncio
 from pathlib import Path
 
 from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import open_ledger
+from xoxo_async.bulk.ledger.protocol import Identity
 from xoxo_async.sandbox import Sandbox
 
 WORKER = ("worker", "--ledger", "march.db", "--until-done")
@@ -61,3 +64,24 @@ def test_its_own_sandbox_is_started_again(command: Command) -> None:
     ended = command(*WORKER)
     assert ended.code == 0, ended.err
     assert Path("march.db.sandbox").exists()
+
+
+def test_a_job_of_another_account_is_left_out(command: Command, sandbox: Sandbox, database: str) -> None:
+    """A worker of all jobs sends the others, names that one, and ends with wrong usage."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    for job in ("alien", "march"):
+        assert command("bulk", "plan", "orders.csv", "--ledger", f"{database}#{job}").code == 0
+
+    async def rebind() -> None:
+        async with open_ledger(f"{database}#alien", must_exist=True) as ledger:
+            assert ledger.identity is not None
+            await ledger.rebind(Identity(ledger.identity.address, "another"), reason="a test")
+
+    asyncio.run(rebind())
+    flags = ("--engine", "none", "--rate", "none", "--until-done", "--json")
+    ended = command("worker", "--ledger", database, *flags)
+    assert ended.code == 2, ended.err
+    assert ended.facts["issued_now"] == 1
+    assert ended.facts["left_out"]["alien"].startswith("this ledger was begun with another account")
+    assert ended.err.count("trouble: job alien: this ledger was begun with another account") == 1
+    assert len(sandbox.state.orders) == 1

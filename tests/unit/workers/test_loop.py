@@ -12,7 +12,7 @@ from tests.unit.bulk.jobs import Client, broke, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger, run_shift
-from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.workers.loop import ShiftSettings, Worker
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def planned(client: Client, path: Path, *keys: str, job: str = "march") ->
         await issuer(client, ledger, job=job).plan(lines(*keys))
 
 
-def worker(client: Client, folder: Path, told: Told | None = None, **settings: Any) -> Worker:
+def worker(client: Client, folder: Path, told: Told | None = None, *, many: bool = False, **settings: Any) -> Worker:
     """Return a worker on all ledgers of a folder: `march.db` holds the job `march`."""
     told = told or Told()
 
@@ -59,6 +59,7 @@ def worker(client: Client, folder: Path, told: Told | None = None, **settings: A
         settings=chosen,
         told=told.shifts.append,
         troubled=told.troubles.append,
+        many=many,
     )
 
 
@@ -184,6 +185,39 @@ async def test_a_foreign_ledger_ends_the_worker(client: Client, tmp_path: Path) 
     with pytest.raises(errors.ConfigError, match="another account"):
         await worker(client, tmp_path).run()
     assert client.sent == []
+
+
+async def test_a_foreign_job_is_left_out(client: Client, tmp_path: Path) -> None:
+    """A worker of all jobs works on the others, names that one once, and ends when the others are done."""
+    await planned(client, tmp_path / "april.db", "a", job="april")
+    await planned(client, tmp_path / "march.db", "b")
+    async with SqliteLedger(tmp_path / "april.db") as ledger:
+        await ledger.rebind(Identity("https://plum.test:443/chef", "another"), reason="a test")
+    told = Told()
+    one = worker(client, tmp_path, told, many=True)
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1}
+    assert await counts(tmp_path / "april.db") == {LineState.PLANNED: 1}
+    assert list(one.refused) == ["april"]
+    (trouble,) = told.troubles
+    assert trouble.startswith("job april: this ledger was begun with another account")
+
+
+async def test_a_job_left_out_is_taken_once_it_can_be(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person binds it to this account; until then it is not opened at each look."""
+    await planned(client, tmp_path / "march.db", "a")
+    mine, client.account_fingerprint = client.account_fingerprint, "another"
+    one = worker(client, tmp_path, many=True)
+    assert await one.shift("march") is None
+    client.account_fingerprint = mine
+    assert await one.shift("march") is None
+    monkeypatch.setitem(one._due, "march", 0.0)
+    shift = await one.shift("march")
+    assert shift is not None
+    assert (shift.issued, one.refused) == (1, {})
 
 
 async def test_a_missing_token_shows_in_the_health(client: Client, tmp_path: Path) -> None:
