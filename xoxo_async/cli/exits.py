@@ -10,6 +10,7 @@ from xoxo_async.errors import (
     BulkError,
     ConfigError,
     DecodeError,
+    LedgerKeyError,
     OutcomeUnknownError,
     RateLimitedError,
     ServerError,
@@ -120,11 +121,11 @@ def of_failed_work(error: XoxoError | None, *, began: bool) -> int:
     Args:
         error: The error; None if a person interrupted the run before it sent anything.
         began: Whether anything may have been sent. Then a ledger error is a pause and not wrong usage: the run can
-            continue once the ledger works again.
+            continue once the ledger works again. A wrong key is wrong usage: without the right one nothing is sent.
     """
     if error is None:
         return INTERRUPTED
-    return PAUSED if began else of_error(error, bulk=True)
+    return PAUSED if began and not isinstance(error, LedgerKeyError) else of_error(error, bulk=True)
 
 
 def of_plan(totals: "PlanTotals") -> int:

@@ -3,6 +3,8 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk import open_ledger
 from xoxo_async.bulk.ledger.protocol import Identity
@@ -85,3 +87,27 @@ def test_a_job_of_another_account_is_left_out(command: Command, sandbox: Sandbox
     assert ended.facts["left_out"]["alien"].startswith("this ledger was begun with another account")
     assert ended.err.count("trouble: job alien: this ledger was begun with another account") == 1
     assert len(sandbox.state.orders) == 1
+
+
+KEY = "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE="
+OTHER = "QkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkJCQkI="
+
+
+@pytest.mark.parametrize(("key", "flags"), [(OTHER, ()), ("", ()), ("", ("--no-codes",))])
+def test_a_wrong_key_is_wrong_usage(
+    command: Command, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, key: str, flags: tuple[str, ...]
+) -> None:
+    """It is no success, and no pause that a resume could end; nothing is sent."""
+    pytest.importorskip("cryptography")
+    monkeypatch.setenv("XOXO_LEDGER_KEY", KEY)
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    ledger = ("--ledger", f"{database}#march")
+    assert command("bulk", "plan", "orders.csv", *ledger).code == 0
+    monkeypatch.setenv("XOXO_LEDGER_KEY", key)
+    for name in (database, f"{database}#march"):
+        ended = command("worker", "--ledger", name, "--engine", "none", "--rate", "none", "--until-done", *flags)
+        assert ended.code == 2, ended.err
+        assert "XOXO_LEDGER_KEY" in ended.err
+    ended = command("bulk", "run", "orders.csv", *ledger, "--rate", "none", *flags)
+    assert ended.code == 2, ended.err
+    assert sandbox.state.orders == {}
