@@ -354,7 +354,7 @@ class LedgerConflictError(LedgerError):
 
 
 class LedgerKeyError(LedgerError, ConfigError):
-    """`XOXO_LEDGER_KEY` is missing, malformed, or not the key of the ledger. Waiting does not help; nothing was sent."""
+    """`XOXO_LEDGER_KEY` is missing, malformed, or not the ledger's. Waiting does not help; nothing was sent."""
 
 
 class LineBusyError(BulkError):

@@ -180,6 +180,7 @@ class WorkerRun:
                 ),
                 told=_tell,
                 troubled=lambda line: say(f"trouble: {scrub(line)}"),
+                noted=lambda line: say(scrub(line)),
                 many=not request.ledger.is_file and request.ledger.job is None,
             )
             if request.health is not None:
