@@ -31,7 +31,8 @@ Each error says whether the call may have taken effect (`effect`) and whether it
         ├── PlanError
         ├── LedgerError
         │   ├── LedgerLockedError
-        │   └── LedgerConflictError
+        │   ├── LedgerConflictError
+        │   └── LedgerKeyError, also a ConfigError
         ├── LineBusyError            another call works on the order, or nobody knows yet; ask again later
         └── BudgetError
 """
@@ -59,6 +60,7 @@ __all__ = [
     "InsufficientFundsError",
     "LedgerConflictError",
     "LedgerError",
+    "LedgerKeyError",
     "LedgerLockedError",
     "LineBusyError",
     "NotAllowedError",
@@ -349,6 +351,10 @@ class LedgerLockedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """The ledger holds another digest, order id or state than the one to be written."""
+
+
+class LedgerKeyError(LedgerError, ConfigError):
+    """`XOXO_LEDGER_KEY` is missing, malformed, or not the ledger's. Waiting does not help; nothing was sent."""
 
 
 class LineBusyError(BulkError):

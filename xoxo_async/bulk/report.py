@@ -25,6 +25,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         rejected: Refused for certain; no money moved.
         unknown: May have been placed; a look-up or a person decides.
         not_sent: Not placed and nothing in flight.
+        in_flight: Of the unknown rows, those in flight: other workers send them now.
         withdrawn: Of the rows not sent, those that were withdrawn and are never sent.
         charged: What placed orders cost, by currency.
         orders: The orders that the rows travel in; fewer than rows where lines share an order.
@@ -49,6 +50,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     not_sent: int
     charged: dict[str, Decimal]
+    in_flight: int = 0
     withdrawn: int = 0
     orders: int = 0
     placed_now: int = 0
@@ -79,6 +81,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             rejected=counts.rejected,
             unknown=counts.unknown,
             not_sent=counts.not_sent,
+            in_flight=counts.states.get(LineState.SENDING, 0),
             withdrawn=counts.states.get(LineState.CANCELLED, 0),
             charged=dict(counts.charged),
             orders=counts.orders,
@@ -96,9 +99,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
             return 130
         if self.pause and left:
             return 5
-        if self.unknown or self.alarms:
+        if self.unknown > self.in_flight or self.alarms:
             return 4
-        if left:
+        if left or self.in_flight:
             return 5
         return 3 if self.rejected else 0
 
@@ -114,6 +117,7 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
         in_doubt: Of these, lines that are not planned: another shift has to settle them before the job is done.
         again_in_s: Seconds until another shift makes sense; 0 if its time was over. None if nothing is left that a
             worker can do.
+        lookup_in_s: Seconds until a line in doubt is looked up next; None if none is, or another worker does it.
         paused: Why the job is paused for everybody; None if it is not. A person ends it: `xoxo bulk resume`.
         report: The state of the job after the shift.
     """
@@ -123,6 +127,7 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     left: int
     in_doubt: int
     again_in_s: float | None
+    lookup_in_s: float | None = None
     paused: str | None
     report: Report
 

@@ -148,6 +148,7 @@ async def _shift_of(ledger: Ledger, session: BulkSession, report: Report) -> Shi
         left=planned + in_doubt,
         in_doubt=in_doubt,
         again_in_s=_again_in_s(ledger, session, report.pause, counts, planned=planned, in_doubt=in_doubt),
+        lookup_in_s=None if session.next_due is None else max(session.next_due - ledger.now(), 0.0),
         paused=paused,
         report=report,
     )

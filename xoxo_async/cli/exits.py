@@ -10,6 +10,7 @@ from xoxo_async.errors import (
     BulkError,
     ConfigError,
     DecodeError,
+    LedgerKeyError,
     OutcomeUnknownError,
     RateLimitedError,
     ServerError,
@@ -120,11 +121,11 @@ def of_failed_work(error: XoxoError | None, *, began: bool) -> int:
     Args:
         error: The error; None if a person interrupted the run before it sent anything.
         began: Whether anything may have been sent. Then a ledger error is a pause and not wrong usage: the run can
-            continue once the ledger works again.
+            continue once the ledger works again. A wrong key is wrong usage: without the right one nothing is sent.
     """
     if error is None:
         return INTERRUPTED
-    return PAUSED if began else of_error(error, bulk=True)
+    return PAUSED if began and not isinstance(error, LedgerKeyError) else of_error(error, bulk=True)
 
 
 def of_plan(totals: "PlanTotals") -> int:
@@ -169,7 +170,9 @@ def of_check(checked: "Checked") -> int:
     return UNKNOWN if checked.wrong else DONE
 
 
-def of_worker(shifts: Collection[int], *, stopped_by: signal.Signals | None, cut_off: bool) -> int:
+def of_worker(
+    shifts: Collection[int], *, stopped_by: signal.Signals | None, cut_off: bool, refused: bool = False
+) -> int:
     """Return the exit code of a worker: 0 after SIGTERM, if it has given its lines back.
 
     A worker has no end of its own. A system that stops it in order must not read that as a failure.
@@ -178,11 +181,14 @@ def of_worker(shifts: Collection[int], *, stopped_by: signal.Signals | None, cut
         shifts: The exit code of the last shift on each job.
         stopped_by: The first signal; None if no job had any lines left.
         cut_off: Whether orders in flight were cut off.
+        refused: Whether it could not work on some job with its settings, such as its account or its key.
     """
     if stopped_by is signal.SIGTERM and not cut_off:
         return DONE
     if stopped_by is not None:
         return INTERRUPTED
+    if refused:
+        return USAGE
     return next((code for code in (PAUSED, UNKNOWN, REJECTED) if code in shifts), DONE)
 
 

@@ -16,6 +16,7 @@ from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Shift
+from xoxo_async.bulk.running.progress import clock_time
 from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.bulk.shift import run_shift
 from xoxo_async.cli import exits
@@ -38,6 +39,9 @@ _CUT_OFF_S: Final = 5.0
 """Seconds that a worker has to record what it cut off, before everything else is cancelled as well."""
 
 _SANDBOX_SETTLE_S: Final = 1.0
+
+_SAME_S: Final = 2.0
+"""Two moments that are no further apart are told once: the clocks of machine and ledger differ a little."""
 
 
 class ClientOpener(Protocol):
@@ -178,8 +182,10 @@ class WorkerRun:
                     pause_limit_s=request.pause_limit,
                     address=address_of(connection),
                 ),
-                told=_tell,
+                told=_Teller().tell,
                 troubled=lambda line: say(f"trouble: {scrub(line)}"),
+                noted=lambda line: say(scrub(line)),
+                many=not request.ledger.is_file and request.ledger.job is None,
             )
             if request.health is not None:
                 host, port = request.health
@@ -256,11 +262,20 @@ class WorkerRun:
         """
         last = {} if self._worker is None else self._worker.last
         issued = 0 if self._worker is None else self._worker.state.issued
+        refused = {} if self._worker is None else self._worker.refused
         code = exits.of_worker(
-            {shift.report.exit_code for shift in last.values()}, stopped_by=self._stopped_by, cut_off=self._cut_off
+            {shift.report.exit_code for job, shift in last.items() if job not in refused},
+            stopped_by=self._stopped_by,
+            cut_off=self._cut_off,
+            refused=bool(refused),
         )
-        follow = "" if code in (exits.DONE, exits.REJECTED) else _same_command()
+        follow = "" if code in (exits.DONE, exits.REJECTED) else self._next_command(last)
         say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
+        cut = 0 if self._worker is None else self._worker.cut_in_flight
+        if cut:
+            say(f"{count(cut, 'order')} in flight cut off, in doubt now: the next worker looks them up")
+        for job, why in refused.items():
+            say(f"job {job} was left out: {scrub(why)}")
         if follow:
             say(f"continue with: {follow}")
         if self._request.as_json:
@@ -269,12 +284,22 @@ class WorkerRun:
                     "ledger": self._request.ledger.name,
                     "issued_now": issued,
                     "jobs": {job: _to_json(shift) for job, shift in last.items()},
+                    "left_out": {job: scrub(why) for job, why in refused.items()},
                     "elapsed_s": round(elapsed_s, 3),
                     "continue_with": follow,
                     "exit_code": code,
                 }
             )
         return code
+
+    def _next_command(self, last: dict[str, Shift]) -> str:
+        """Return the command that continues. No worker ends a pause, so the first paused job needs a `resume`."""
+        paused = [job for job, shift in last.items() if shift.paused is not None]
+        if not paused or self._stopped_by is not None:
+            return _same_command()
+        request, ledger = self._request, self._request.ledger
+        ledger = ledger if ledger.is_file else ledger.with_job(paused[0])
+        return command_line("bulk", "resume", "--ledger", ledger.argument, *request.connection.flags)
 
 
 def _same_command() -> str:
@@ -290,15 +315,47 @@ def _to_json(shift: Shift) -> dict[str, object]:
     return {**facts, "left": shift.left, "paused": shift.paused}
 
 
-def _tell(shift: Shift) -> None:
-    """Print what a shift did, if it did anything or cannot go on."""
-    report = shift.report
-    if shift.issued:
-        say(f"job {shift.job}: {shift.issued:,} issued, {shift.left:,} left, {report.unknown:,} unknown")
-    if report.superseded:
-        results = count(report.superseded, "result")
-        say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
-    if shift.paused is not None:
-        say(f"job {shift.job} is paused: {scrub(shift.paused)}")
-    elif report.reason and shift.again_in_s != 0:
-        say(f"job {shift.job}: {scrub(report.reason)}")
+class _Teller:
+    """Prints what shifts did: of each job, nothing a second time."""
+
+    def __init__(self) -> None:
+        self._told: Final[dict[str, str]] = {}
+        self._doubts: Final[dict[str, tuple[int, float]]] = {}
+
+    def tell(self, shift: Shift) -> None:
+        """Print what a shift did, what it left in doubt, and why it cannot go on.
+
+        Args:
+            shift: The shift.
+        """
+        report, job = shift.report, f"job {shift.job}"
+        doubt = self._doubt(shift)
+        if shift.issued:
+            done = f"this worker {shift.issued:,}, the job {report.issued + report.pending:,} of {report.rows:,} issued"
+            say(f"{job}: {done}{doubt and f'; {doubt}'}")
+        elif doubt:
+            say(f"{job}: {doubt}")
+        if report.superseded:
+            results = count(report.superseded, "result")
+            say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
+        line = ""
+        if shift.paused is not None:
+            waits = f"; its {count(shift.in_doubt, 'row')} in doubt are still looked up" if shift.in_doubt else ""
+            line = f"{job} is paused: {scrub(shift.paused)}{waits}"
+        elif report.reason and shift.again_in_s != 0:
+            line = f"{job}: {scrub(report.reason)}"
+        if line and line != self._told.get(shift.job):
+            say(line)
+        self._told[shift.job] = line
+
+    def _doubt(self, shift: Shift) -> str:
+        """Return how many rows are in doubt and when they are looked up; empty if that was told."""
+        in_doubt = shift.in_doubt - shift.report.in_flight
+        now = time.time()
+        at = 0.0 if shift.lookup_in_s is None else now + shift.lookup_in_s
+        before, when = self._doubts.get(shift.job, (0, 0.0))
+        self._doubts[shift.job] = (in_doubt, at)
+        if in_doubt <= 0 or (in_doubt == before and abs(at - when) < _SAME_S and not shift.issued):
+            return ""
+        again = f", looked up again at {clock_time(at, now)}" if at else ""
+        return f"{in_doubt:,} in doubt{again}"

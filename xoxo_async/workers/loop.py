@@ -27,6 +27,9 @@ _SHORTEST_SHIFT_S: Final = 5.0
 _LONGEST_WAIT_S: Final = 30.0
 _CHECK_S: Final = 5.0
 
+_REFUSED_S: Final = 60.0
+"""Seconds until a job that cannot be worked on is tried again: a person may have bound it to this account since."""
+
 
 class ShiftSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How the shifts of a worker work; see `run_shift`.
@@ -90,6 +93,9 @@ class Worker:
         settings: How the shifts work.
         told: Called with each shift that ended.
         troubled: Called with a line about a trouble that the worker outlives, once until it changes.
+        noted: Called with a line about the end of a trouble.
+        many: Whether it works on all jobs there are. Then it leaves out a job that it cannot work on, such as one of
+            another account; otherwise such a job ends it.
     """
 
     def __init__(
@@ -102,6 +108,8 @@ class Worker:
         settings: ShiftSettings | None = None,
         told: Callable[[Shift], None] = lambda _shift: None,
         troubled: Callable[[str], None] = lambda _line: None,
+        noted: Callable[[str], None] = lambda _line: None,
+        many: bool = False,
     ) -> None:
         self.state: Final = WorkerState()
         self.progress: Final = Progress()
@@ -111,6 +119,8 @@ class Worker:
         """Set once the worker was told to stop."""
         self.last: Final[dict[str, Shift]] = {}
         """The last shift of each job."""
+        self.refused: Final[dict[str, str]] = {}
+        """The jobs that cannot be worked on with these settings, and why."""
         self._client: Final = client
         self._jobs: Final = jobs
         self._open_ledger: Final = open_ledger
@@ -118,7 +128,13 @@ class Worker:
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._troubled: Final = troubled
+        self.cut_in_flight = 0
+        """Requests that were in flight when the worker was cut off: their orders are in doubt."""
+        self._noted: Final = noted
+        self._many: Final = many
         self._trouble = ""
+        self._is_away = False  # whether it was told that the ledger fails
+        self._has_no_token = False  # whether that was told
         self._ledger: Ledger | None = None  # the open one
         self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
         self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
@@ -160,18 +176,35 @@ class Worker:
             seconds: How long; None takes the settings'.
 
         Returns:
-            What it did and what it left.
+            What it did and what it left. None also for a job that is left out, see `many`.
 
         Raises:
             LedgerError: The ledger fails.
-            ConfigError: The ledger is of another account or address.
+            ConfigError: The ledger is of another account or address, or needs another key, and is the only one.
             XoxoError: The vendor could not be asked whether an order of the ledger is at this server.
         """
+        if job in self.refused and self._left_s(job) > 0:
+            return None
+        try:
+            shift = await self._shift(job, self._settings.seconds if seconds is None else seconds)
+        except ConfigError as error:
+            if not self._many:
+                raise
+            self._due[job] = time.monotonic() + _REFUSED_S
+            self.state.job_is_left_out(job, error.message)
+            if self.refused.get(job) != error.message:
+                self.refused[job] = error.message
+                self._troubled(f"job {job}: {error.message}")
+            return None
+        self.refused.pop(job, None)
+        return shift
+
+    async def _shift(self, job: str, seconds: float) -> Shift | None:
         settings = self._settings
         self.progress.begin()
         async with self._open_ledger(job) as ledger:
             self._ledger = ledger
-            self.state.ledger_answered()
+            self._ledger_answered()
             shift: Shift | None = None
             with anyio.CancelScope() as scope:
                 self._scopes.add(scope)
@@ -179,7 +212,7 @@ class Worker:
                     shift = await self._run_shift(
                         self._client,
                         ledger,
-                        seconds=settings.seconds if seconds is None else seconds,
+                        seconds=seconds,
                         concurrency=settings.concurrency,
                         settle_s=settings.settle_s,
                         resend=settings.resend,
@@ -191,9 +224,11 @@ class Worker:
                 finally:
                     self._ledger = None
                     self._scopes.discard(scope)
+                    if shift is None:
+                        self.state.issued += self.progress.placed
         if shift is None:
             return None
-        self.state.ledger_answered()
+        self._ledger_answered()
         self.state.shift_ended(shift.issued)
         self.state.job_is(job, shift.paused)
         self.last[job] = shift
@@ -207,13 +242,14 @@ class Worker:
             LedgerError: They cannot be read.
         """
         jobs = list(await self._jobs())
-        self.state.ledger_answered()
+        self._ledger_answered()
         self.state.found_jobs(frozenset(jobs))
         return jobs
 
     def cut_off(self) -> None:
         """End the shifts under way at once: what is in flight is in doubt then, and the next shift looks it up."""
         self.stop()
+        self.cut_in_flight = self.cut_in_flight or self.progress.in_flight
         for scope in self._scopes:
             scope.cancel()
 
@@ -248,7 +284,7 @@ class Worker:
                 return
             shift = await self.shift(job, seconds=seconds)
             if shift is None:
-                return
+                continue
             again_s = _LOOK_EVERY_S if shift.again_in_s is None else shift.again_in_s
             self._due[job] = time.monotonic() + again_s
 
@@ -267,6 +303,8 @@ class Worker:
 
     def _is_over(self, job: str) -> bool:
         """Return whether no shift can do anything more for a job now."""
+        if job in self.refused:
+            return True
         shift = self.last.get(job)
         return shift is not None and (not shift.left or shift.needs_a_person)
 
@@ -283,10 +321,25 @@ class Worker:
             return False
         if isinstance(error, LedgerError):
             self.state.ledger_failed(error.message)
+            self._is_away = True
         if error.message != self._trouble:
             self._trouble = error.message
             self._troubled(error.message)
         return True
+
+    def _ledger_answered(self) -> None:
+        self.state.ledger_answered()
+        if self._is_away:
+            self._is_away = False
+            self._trouble = ""
+            self._noted("the ledger answers again")
+
+    def _ledger_failed(self, reason: str) -> None:
+        """Note that the ledger fails in the midst of a shift, which itself waits longer before it fails."""
+        self.state.ledger_failed(reason)
+        if not self._is_away:
+            self._is_away = True
+            self._troubled(f"the ledger fails: {reason}; the worker waits for it")
 
     async def _sleep(self, seconds: float) -> None:
         with anyio.move_on_after(seconds):
@@ -310,12 +363,12 @@ class Worker:
             with anyio.fail_after(_CHECK_S):
                 paused = await ledger.paused()
         except TimeoutError:
-            self.state.ledger_failed(f"it has not answered for {_CHECK_S:g} s")
+            self._ledger_failed(f"it has not answered for {_CHECK_S:g} s")
         except LedgerError as error:
             if self._ledger is ledger:  # otherwise the shift has ended and closed it
-                self.state.ledger_failed(error.message)
+                self._ledger_failed(error.message)
         else:
-            self.state.ledger_answered()
+            self._ledger_answered()
             if ledger.job is not None:
                 self.state.job_is(ledger.job, paused)
 
@@ -330,3 +383,8 @@ class Worker:
             self.state.token = error.message
         else:
             self.state.token = ""
+        if self.state.token and not self._has_no_token:
+            self._troubled(f"no token: {self.state.token}; asked for again every {_TOKEN_EVERY_S:g} s")
+        elif self._has_no_token and not self.state.token:
+            self._noted("there is a token again")
+        self._has_no_token = bool(self.state.token)

@@ -4,6 +4,7 @@ The ledger says what is to be sent, and gives each line to one worker. The queue
 So a shift that is delivered twice, or to two workers at once, is harmless, and so is a queue that was emptied.
 """
 
+from collections.abc import Mapping
 from datetime import timedelta
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -51,6 +52,11 @@ class ShiftWorker(Protocol):
         """Return the jobs that have open lines."""
         ...
 
+    @property
+    def refused(self) -> Mapping[str, str]:
+        """The jobs that the worker leaves out, and why."""
+        ...
+
     async def shift(self, job: str) -> Shift | None:
         """Do one shift on a job."""
         ...
@@ -85,6 +91,7 @@ class PgqueuerEngine:
 
         Raises:
             LedgerError: The database cannot be used at the start.
+            ConfigError: The worker's only job cannot be worked on.
         """
         from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain  # noqa: PLC0415 - an extra
 
@@ -107,18 +114,23 @@ class PgqueuerEngine:
         connection: Any = await connect(self._address, purpose="queue")
         queue = PgQueuer.from_asyncpg_connection(connection)
         busy = False
+        lasting: XoxoError | None = None
 
         @queue.entrypoint(ENTRYPOINT, accepts_context=False)
         async def shift(message: Any) -> None:
-            nonlocal busy
+            nonlocal busy, lasting
             if busy or worker.stopping.is_set():
                 raise RetryRequested(timedelta(seconds=_BUSY_S))
             busy = True
             try:
-                done = await worker.shift(message.payload.decode())
-                again_s = 0.0 if done is None else done.again_in_s
+                job = message.payload.decode()
+                done = await worker.shift(job)
+                # Another worker may be able to do a shift that this one leaves out.
+                again_s = done.again_in_s if done is not None else _TROUBLE_S if job in worker.refused else 0.0
             except XoxoError as error:
-                worker.outlives(error)
+                if not worker.outlives(error):
+                    lasting = error
+                    queue.shutdown.set()
                 again_s = _TROUBLE_S
             finally:
                 busy = False
@@ -135,6 +147,8 @@ class PgqueuerEngine:
                     dequeue_timeout=_LOOK_S, batch_size=1, max_concurrent_tasks=2, heartbeat_timeout=_HEARTBEAT
                 )
                 group.cancel_scope.cancel()
+            if lasting is not None:
+                raise lasting
         except BaseExceptionGroup as errors:
             raise single_error(errors) from None
         finally:

@@ -45,7 +45,7 @@ class WorkerState:
         self._answered_at = clock()
         self._has_answered = False
         self._ledger = ""
-        self._paused: Final[dict[str, str]] = {}
+        self._held: Final[dict[str, str]] = {}
         self._open: frozenset[str] = frozenset()
 
     @property
@@ -72,8 +72,8 @@ class WorkerState:
             jobs: Their names.
         """
         self._open = jobs
-        for job in self._paused.keys() - jobs:
-            del self._paused[job]
+        for job in self._held.keys() - jobs:
+            del self._held[job]
 
     def job_is(self, job: str, paused: str | None) -> None:
         """Note whether a job is paused.
@@ -83,9 +83,18 @@ class WorkerState:
             paused: Why it is; None if it is not.
         """
         if paused is None:
-            self._paused.pop(job, None)
+            self._held.pop(job, None)
         else:
-            self._paused[job] = paused
+            self._held[job] = f"is paused: {paused}"
+
+    def job_is_left_out(self, job: str, why: str) -> None:
+        """Note that a job cannot be worked on.
+
+        Args:
+            job: Its name.
+            why: In words.
+        """
+        self._held[job] = f"is left out: {why}"
 
     def shift_ended(self, issued: int) -> None:
         """Add a shift to the sums.
@@ -113,7 +122,7 @@ class WorkerState:
             return Health(ok=False, reason="the ledger has not answered yet")
         if self.token:
             return Health(ok=False, reason=f"no token: {self.token}")
-        if self._open and self._open <= self._paused.keys():
+        if self._open and self._open <= self._held.keys():
             job = min(self._open)
-            return Health(ok=False, reason=f"job {job} is paused: {self._paused[job]}")
+            return Health(ok=False, reason=f"job {job} {self._held[job]}")
         return Health(ok=True, reason="at work" if self._open else "no job has open lines")

@@ -51,3 +51,9 @@ def test_a_worker_that_is_stopped_in_order_is_no_failure(
 ) -> None:
     """Kubernetes and systemd send SIGTERM; what a person or the end of the grace interrupts is another matter."""
     assert exits.of_worker({0, 3, 4}, stopped_by=stopped_by, cut_off=cut_off) == code
+
+
+def test_a_worker_that_left_a_job_out_has_the_wrong_settings() -> None:
+    """Whatever became of the other jobs; a stop in order is no failure all the same."""
+    assert exits.of_worker({0}, stopped_by=None, cut_off=False, refused=True) == exits.USAGE
+    assert exits.of_worker({0}, stopped_by=signal.SIGTERM, cut_off=False, refused=True) == exits.DONE

@@ -12,7 +12,7 @@ from tests.unit.bulk.jobs import Client, broke, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger, run_shift
-from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.workers.loop import ShiftSettings, Worker
 
 pytestmark = pytest.mark.anyio
@@ -30,6 +30,7 @@ class Told:
     def __init__(self) -> None:
         self.shifts: list[Shift] = []
         self.troubles: list[str] = []
+        self.notes: list[str] = []
 
 
 async def planned(client: Client, path: Path, *keys: str, job: str = "march") -> None:
@@ -37,7 +38,7 @@ async def planned(client: Client, path: Path, *keys: str, job: str = "march") ->
         await issuer(client, ledger, job=job).plan(lines(*keys))
 
 
-def worker(client: Client, folder: Path, told: Told | None = None, **settings: Any) -> Worker:
+def worker(client: Client, folder: Path, told: Told | None = None, *, many: bool = False, **settings: Any) -> Worker:
     """Return a worker on all ledgers of a folder: `march.db` holds the job `march`."""
     told = told or Told()
 
@@ -59,6 +60,8 @@ def worker(client: Client, folder: Path, told: Told | None = None, **settings: A
         settings=chosen,
         told=told.shifts.append,
         troubled=told.troubles.append,
+        noted=told.notes.append,
+        many=many,
     )
 
 
@@ -126,6 +129,50 @@ async def test_a_worker_cut_off_keeps_the_doubt(client: Client, tmp_path: Path) 
     with anyio.fail_after(20):
         await one.run()
     assert await counts(tmp_path / "march.db") == {LineState.UNKNOWN: 1, LineState.PLANNED: 1}
+    assert one.cut_in_flight == 1
+
+
+async def test_a_shift_cut_off_counts_what_it_issued(client: Client, tmp_path: Path) -> None:
+    """The last words of a worker tell all that it issued."""
+    await planned(client, tmp_path / "march.db", "a", "b", "c")
+    one = worker(client, tmp_path)
+
+    async def hang(_po_number: str) -> None:
+        if len(client.sent) == 2:
+            while not one.progress.placed:
+                await anyio.sleep(0)
+            one.cut_off()
+            await anyio.sleep_forever()
+
+    client.happens = hang
+    with anyio.fail_after(20):
+        await one.run()
+    assert (one.state.issued, one.cut_in_flight) == (1, 1)
+
+
+async def test_a_ledger_away_in_the_midst_of_a_shift_is_told(client: Client, tmp_path: Path) -> None:
+    """A shift waits a minute before it fails; whoever watches the worker sees at once why nothing happens."""
+    await planned(client, tmp_path / "march.db", "a")
+    told = Told()
+    one = worker(client, tmp_path, told)
+    fails = True
+
+    class Ledger:
+        job = "march"
+
+        async def paused(self) -> str | None:
+            if fails:
+                raise errors.LedgerError("the database is away")
+            return None
+
+    one._ledger = ledger = Ledger()  # type: ignore[assignment]
+    for _ in range(2):
+        await one._ask_ledger(ledger)  # type: ignore[arg-type]
+    fails = False
+    for _ in range(2):
+        await one._ask_ledger(ledger)  # type: ignore[arg-type]
+    assert told.troubles == ["the ledger fails: the database is away; the worker waits for it"]
+    assert told.notes == ["the ledger answers again"]
 
 
 async def test_a_paused_job_lets_a_worker_end(client: Client, tmp_path: Path) -> None:
@@ -172,7 +219,7 @@ async def test_a_ledger_that_fails_later_is_waited_for(client: Client, tmp_path:
     one._sleep = lambda _seconds: anyio.sleep(0)  # type: ignore[method-assign]
     with anyio.fail_after(20):
         await one.run(until_done=True)
-    assert told.troubles == ["the database restarts"]
+    assert (told.troubles, told.notes) == (["the database restarts"], ["the ledger answers again"])
     assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1}
     assert one.state.ready().ok
 
@@ -186,20 +233,59 @@ async def test_a_foreign_ledger_ends_the_worker(client: Client, tmp_path: Path) 
     assert client.sent == []
 
 
+async def test_a_foreign_job_is_left_out(client: Client, tmp_path: Path) -> None:
+    """A worker of all jobs works on the others, names that one once, and ends when the others are done."""
+    await planned(client, tmp_path / "april.db", "a", job="april")
+    await planned(client, tmp_path / "march.db", "b")
+    async with SqliteLedger(tmp_path / "april.db") as ledger:
+        await ledger.rebind(Identity("https://plum.test:443/chef", "another"), reason="a test")
+    told = Told()
+    one = worker(client, tmp_path, told, many=True)
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert await counts(tmp_path / "march.db") == {LineState.PLACED: 1}
+    assert await counts(tmp_path / "april.db") == {LineState.PLANNED: 1}
+    assert list(one.refused) == ["april"]
+    (trouble,) = told.troubles
+    assert trouble.startswith("job april: this ledger was begun with another account")
+
+
+async def test_a_job_left_out_is_taken_once_it_can_be(
+    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person binds it to this account; until then it is not opened at each look."""
+    await planned(client, tmp_path / "march.db", "a")
+    mine, client.account_fingerprint = client.account_fingerprint, "another"
+    one = worker(client, tmp_path, many=True)
+    assert await one.shift("march") is None
+    client.account_fingerprint = mine
+    assert await one.shift("march") is None
+    monkeypatch.setitem(one._due, "march", 0.0)
+    shift = await one.shift("march")
+    assert shift is not None
+    assert (shift.issued, one.refused) == (1, {})
+
+
 async def test_a_missing_token_shows_in_the_health(client: Client, tmp_path: Path) -> None:
     """The check makes no call while the token lives."""
 
     async def refuse() -> None:
         raise errors.CredentialsRejectedError("not you")
 
-    client.authorise = refuse
-    one = worker(client, tmp_path)
+    allow, client.authorise = client.authorise, refuse
+    told = Told()
+    one = worker(client, tmp_path, told)
     async with anyio.create_task_group() as group:
         group.start_soon(one.run)
         with anyio.fail_after(10):
             while one.state.ready().reason != "no token: not you":
                 await anyio.sleep(0.001)
         one.stop()
+    await one._ask_for_token()
+    client.authorise = allow
+    await one._ask_for_token()
+    assert told.troubles == ["no token: not you; asked for again every 15 s"]
+    assert told.notes == ["there is a token again"]
 
 
 @pytest.fixture

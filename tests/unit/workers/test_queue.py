@@ -50,7 +50,9 @@ class Opened:
         pass
 
 
-def worker(client: Client, place: Place, name: str = "", troubles: list[str] | None = None) -> Worker:
+def worker(
+    client: Client, place: Place, name: str = "", troubles: list[str] | None = None, *, many: bool = False
+) -> Worker:
     async def jobs() -> Sequence[str]:
         states = (await place.ledger.counts()).states
         open_ = (LineState.PLANNED, LineState.SENDING, LineState.UNKNOWN)
@@ -58,7 +60,15 @@ def worker(client: Client, place: Place, name: str = "", troubles: list[str] | N
 
     settings = ShiftSettings(concurrency=2, settle_s=0.0, seconds=5.0)
     told = troubles if troubles is not None else []
-    one = Worker(client, jobs, lambda _job: Opened(place), run_shift=run_shift, settings=settings, troubled=told.append)  # type: ignore[arg-type,return-value]
+    one = Worker(
+        client,  # type: ignore[arg-type]
+        jobs,
+        lambda _job: Opened(place),  # type: ignore[arg-type,return-value]
+        run_shift=run_shift,
+        settings=settings,
+        troubled=told.append,
+        many=many,
+    )
     one.name += name  # type: ignore[misc]
     return one
 
@@ -201,6 +211,20 @@ async def test_a_database_away_at_the_start_ends_it(client: Client, place: Place
     with pytest.raises(errors.LedgerError, match=r"the database postgresql://xoxo@127\.0\.0\.1:1/xoxo") as caught:
         await worker(client, place).run(engine=PgqueuerEngine(address))
     assert "secret-word" not in str(caught.value)
+
+
+async def test_a_foreign_job_is_left_out(client: Client, place: Place, database: str) -> None:
+    """It is named, and the worker ends once nothing else is left; the only job of a worker ends it with the error."""
+    await issuer(client, place.join()).plan(lines("a"))  # type: ignore[arg-type]
+    client.account_fingerprint = "another"
+    engine = PgqueuerEngine(DatabaseAddress.read(database))
+    troubles: list[str] = []
+    with anyio.fail_after(40):
+        await worker(client, place, "1", troubles, many=True).run(until_done=True, engine=engine)
+    assert [line.startswith("job march: this ledger was begun with another account") for line in troubles] == [True]
+    with anyio.fail_after(40), pytest.raises(errors.ConfigError, match="another account"):
+        await worker(client, place, "2").run(engine=engine)
+    assert client.sent == []
 
 
 async def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,12 @@ def test_a_paused_job_is_not_ready(state: WorkerState) -> None:
     assert state.ready().ok
 
 
+def test_a_job_left_out_is_not_ready(state: WorkerState) -> None:
+    """A worker that can do nothing must not look well."""
+    state.job_is_left_out("march", "another account")
+    assert state.ready() == Health(ok=False, reason="job march is left out: another account")
+
+
 def test_another_open_job_is_reason_enough(state: WorkerState) -> None:
     """A worker of two jobs works on the one that is not paused."""
     state.found_jobs(frozenset({"march", "april"}))

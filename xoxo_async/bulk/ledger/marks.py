@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Final
 
 from xoxo_async.bulk.ledger.sealing import CodeBox
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerError, LedgerKeyError
 
 __all__ = ["CodeMarks"]
 
@@ -54,12 +54,12 @@ class CodeMarks:
             stored: What the ledger keeps.
 
         Raises:
-            LedgerError: When it is sealed, and this holder does not have the right `XOXO_LEDGER_KEY`.
+            LedgerKeyError: When it is sealed, and this holder does not have the right `XOXO_LEDGER_KEY`.
         """
         try:
             self._keyed = blake2b(key=self._box().open(stored or "", 0), digest_size=8)
         except LedgerError as error:
-            raise LedgerError(
+            raise LedgerKeyError(
                 "repeated voucher codes cannot be recognised without the XOXO_LEDGER_KEY that this ledger began"
                 " with; set it, also where no codes are kept"
             ) from error

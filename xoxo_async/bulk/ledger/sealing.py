@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerError, LedgerKeyError
 from xoxo_async.sealing import SEALED, SealError, Seals
 
 __all__ = ["SEALED_FORM", "CodeBox"]
@@ -20,14 +20,14 @@ class CodeBox:
         key: 32 bytes as URL-safe base64 (`XOXO_LEDGER_KEY`); empty keeps codes in clear.
 
     Raises:
-        LedgerError: When the key is malformed, or `cryptography` is not installed.
+        LedgerKeyError: When the key is malformed, or `cryptography` is not installed.
     """
 
     def __init__(self, key: str) -> None:
         try:
             self._seals: Final = Seals(key)
         except SealError as error:
-            raise LedgerError(str(error)) from None
+            raise LedgerKeyError(str(error)) from None
         self.sealed: Final = self._seals.closed
 
     def __repr__(self) -> str:
@@ -72,13 +72,15 @@ class CodeBox:
             key_check: What the ledger keeps; empty when it was never encrypted.
 
         Raises:
-            LedgerError: When the key is missing or another one.
+            LedgerKeyError: When the key is missing or another one.
         """
         if not key_check:
             return
         if not self.sealed:
-            raise LedgerError("this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to the key it began with")
+            raise LedgerKeyError(
+                "this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to the key it began with"
+            )
         try:
             self.open(key_check, 0)
         except LedgerError as error:
-            raise LedgerError("XOXO_LEDGER_KEY is not the key this ledger began with") from error
+            raise LedgerKeyError("XOXO_LEDGER_KEY is not the key this ledger began with") from error

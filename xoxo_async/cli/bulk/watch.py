@@ -154,7 +154,7 @@ class _Follow:
         self._pace: Final = Pace()
 
     async def until_done(self) -> None:
-        with suppress(OSError, ValueError), _Live() if is_terminal(sys.stderr) else _Lines() as shown:  # it is gone
+        with suppress(OSError), _Live() if is_terminal(sys.stderr) else _Lines() as shown:  # standard error is gone
             while True:
                 began = time.monotonic()
                 self._pace.add(began, self.last.done)
@@ -172,7 +172,7 @@ class _Follow:
         except LedgerError as error:
             shown.trouble(scrub(error.message))  # the database may answer again
         # Counting may read every row: look seldom at a ledger where that takes long.
-        await anyio.sleep(20 * (time.monotonic() - began) - self._look_every_s)
+        await anyio.sleep(max(20 * (time.monotonic() - began) - self._look_every_s, 0.0))
 
 
 async def _listen(scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, one_placed, placed
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import ConfigError, LedgerError
 
 pytestmark = pytest.mark.anyio
 
@@ -27,6 +27,8 @@ async def test_sealed_codes_open_only_with_their_key(tmp_path: Path, monkeypatch
     with pytest.raises(LedgerError, match="set XOXO_LEDGER_KEY"):
         await SqliteLedger(path).open()
     with pytest.raises(LedgerError, match="not the key"):
+        await SqliteLedger(path, codes_key="B" * 43 + "=").open()
+    with pytest.raises(ConfigError, match="not the key"):  # waiting does not help
         await SqliteLedger(path, codes_key="B" * 43 + "=").open()
     with pytest.raises(LedgerError, match="32 bytes"):
         await SqliteLedger(path, codes_key="short").open()

@@ -11,7 +11,7 @@ import pytest
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.terms import Holder
-from xoxo_async.cli.bulk.watch import Pace, Reading
+from xoxo_async.cli.bulk.watch import Pace, Reading, watch
 from xoxo_async.sandbox import Sandbox
 
 LEDGER = ("--ledger", "march.db")
@@ -95,6 +95,38 @@ def test_a_signal_ends_the_watch(command: Command, sandbox: Sandbox) -> None:
     assert shown.code == 0
     assert "march: 0 of 3 issued" in shown.err
     assert "continue with" not in shown.err
+
+
+class Ledger:
+    """A ledger whose rows are issued one by one, at each look."""
+
+    job = "march"
+
+    def __init__(self, states: list[dict[LineState, int]]) -> None:
+        self._states = states
+
+    async def counts(self) -> Counts:
+        states = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        issued = states.get(LineState.PLACED, 0)
+        return Counts(rows=2, issued=issued, pending=0, rejected=0, unknown=0, not_sent=2 - issued, states=states)
+
+    async def holders(self) -> list[Holder]:
+        return []
+
+    async def paused(self) -> str | None:
+        return None
+
+
+@pytest.mark.anyio
+async def test_a_watch_goes_on_after_a_quick_look(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A ledger that answers at once is looked at every second, until nothing is left."""
+    monkeypatch.setattr("xoxo_async.cli.bulk.watch._LOOK_EVERY_S", 0.05)
+    states = [{LineState.PLACED: placed, LineState.PLANNED: 2 - placed} for placed in range(3)]
+    counts = await watch(Ledger(states))  # type: ignore[arg-type]
+    assert counts.issued == 2
+    assert capsys.readouterr().err.splitlines()[-1] == "nothing is left for a worker"
 
 
 def test_a_watch_prints_no_json(command: Command) -> None:
