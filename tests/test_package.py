@@ -36,7 +36,6 @@ TESTED_ELSEWHERE = {
     "bulk/ledger/terms": "declarations: mypy; tests/unit/bulk/ledger/conformance",
     "bulk/ledger/postgres/arming": "tests/unit/bulk/ledger/conformance/test_arm.py",
     "bulk/ledger/postgres/claiming": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
-    "bulk/ledger/postgres/codes": "tests/unit/bulk/ledger/conformance/test_codes.py",
     "bulk/ledger/postgres/pausing": "tests/unit/bulk/ledger/conformance/test_pause.py",
     "bulk/ledger/postgres/records": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
     "bulk/ledger/postgres/work": "tests/unit/bulk/ledger/postgres/test_ledger.py",

@@ -77,8 +77,11 @@ class CodeBox:
         if not key_check:
             return
         if not self.sealed:
-            raise LedgerError("this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to the key it began with")
+            raise LedgerError(
+                "this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to their key (a database has one for"
+                " all its jobs)"
+            )
         try:
             self.open(key_check, 0)
         except LedgerError as error:
-            raise LedgerError("XOXO_LEDGER_KEY is not the key this ledger began with") from error
+            raise LedgerError("XOXO_LEDGER_KEY is not the key of this ledger's voucher codes") from error
