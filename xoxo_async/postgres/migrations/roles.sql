@@ -54,6 +54,28 @@ GRANT UPDATE (
 GRANT UPDATE, DELETE ON xoxo.worker, xoxo.claim, xoxo.placed, xoxo.code_mark, xoxo.tally, xoxo.allowance, xoxo.token
     TO xoxo_worker;
 
+-- The tables of the queue pgqueuer, where a worker's first start has made them; other owners grant theirs themselves.
+DO $$
+DECLARE
+    item record;
+BEGIN
+    FOR item IN
+        SELECT c.oid::regclass::text AS name, n.nspname AS schema, c.relkind AS kind
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('xoxo', 'public', current_schema()) AND pg_has_role(c.relowner, 'USAGE')
+           AND (c.relkind = 'r' AND c.relname ~ '^pgqueuer(_log|_schedules|_statistics)?$'
+                OR c.relkind = 'S' AND c.relname ~ '^pgqueuer(_log|_schedules|_statistics)?_id_seq$')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO xoxo_worker', item.schema);
+        IF item.kind = 'r' THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO xoxo_worker', item.name);
+        ELSE
+            EXECUTE format('GRANT USAGE ON SEQUENCE %s TO xoxo_worker', item.name);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- The reader.
 GRANT SELECT ON xoxo.meta, xoxo.account, xoxo.job, xoxo.worker, xoxo.claim, xoxo.line, xoxo.packed_line, xoxo.journal,
     xoxo.tally, xoxo.allowance TO xoxo_reader;
