@@ -77,3 +77,14 @@ async def add_worker(connection: DatabaseConnection, job: int, *, lease_s: float
 async def seqs_of(connection: DatabaseConnection, job: int) -> list[int]:
     """Return the numbers of a job's lines."""
     return [row["id"] for row in await connection.fetch("SELECT id FROM xoxo.line WHERE job = $1 ORDER BY id", job)]
+
+
+async def user_of(database: str, role: str) -> str:
+    """Apply the roles, make a user of one, and return the URL with which it connects."""
+    name = f"u{uuid4().hex[:10]}"
+    async with connected(database) as connection:
+        await apply_roles(connection, DatabaseAddress.read(database))
+        await connection.execute(f"CREATE ROLE {name} LOGIN")
+        if role:
+            await connection.execute(f"GRANT {role} TO {name}")
+    return database.replace("//xoxo@", f"//{name}@")
