@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from uuid import uuid4
 
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.roles import apply_roles
 
 LOOKS = {"unknown": "settle", "conflict": "settle", "manual": "person"}
 
