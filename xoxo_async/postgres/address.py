@@ -6,11 +6,12 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["DatabaseAddress", "is_database"]
+__all__ = ["DatabaseAddress", "is_database", "quote_job"]
 
 _SCHEMES: Final = ("postgresql", "postgres")
 _URL: Final = re.compile(r"postgres(ql)?:", re.IGNORECASE)
 _CACHE: Final = "statement_cache_size"
+_HINT: Final = "(are @, /, #, ? and % of the password, and an @ of the job, written as %40, %2F, %23, %3F and %25?)"
 
 
 def is_database(text: str) -> bool:
@@ -20,6 +21,15 @@ def is_database(text: str) -> bool:
         text: A URL, or the path of a file.
     """
     return _URL.match(text.lstrip()) is not None
+
+
+def quote_job(job: str) -> str:
+    """Return a job's name as it stands in a URL after `#`: what would be read as something else is written as %XX.
+
+    Args:
+        job: The name.
+    """
+    return job.replace("%", "%25").replace("@", "%40")
 
 
 class DatabaseAddress(NamedTuple):
@@ -44,7 +54,7 @@ class DatabaseAddress(NamedTuple):
     @property
     def label(self) -> str:
         """The URL without its password, and with the job: what a command line may show."""
-        return self.name if self.job is None else f"{self.name}#{self.job}"
+        return self.name if self.job is None else f"{self.name}#{quote_job(self.job)}"
 
     @classmethod
     def read(cls, text: str) -> Self:
@@ -76,9 +86,17 @@ def _split(text: str) -> SplitResult:
         parts = urlsplit("")
     if parts.scheme.lower() not in _SCHEMES or not text.lower().startswith(("postgresql://", "postgres://")):
         raise ConfigError("the database's address must be a URL such as postgresql://user@host/database")
-    for host in parts.netloc.rpartition("@")[2].split(","):
+    user, _at, hosts = parts.netloc.rpartition("@")
+    for host in hosts.split(","):
         port = host.rpartition("]")[2].rpartition(":")
         if port[1] and not (port[2].isascii() and port[2].isdigit()):
-            raise ConfigError("the database's URL has a port that is no number (is an @ or a / of the password written"
-                              " as %40 or %2F?)")  # fmt: skip
+            raise ConfigError(f"the database's URL has a port that is no number {_HINT}")
+        # A socket's folder is written with %2F, and an IPv6 zone with a % inside brackets. No other host has one.
+        if "%" in host and not host.startswith(("[", "%2F", "%2f")):
+            raise ConfigError(f"the database's URL has a % in its host {_HINT}")
+    # An @ here is the one before the host, and what stands before it is a password that ended too early: it would be
+    # shown as a host, a database or a job.
+    early = not user and bool(hosts) and not parts.path and "@" in parts.query
+    if early or any("@" in part for part in (user, parts.path, parts.fragment)):
+        raise ConfigError(f"the database's URL has an @ that is out of place {_HINT}")
     return parts

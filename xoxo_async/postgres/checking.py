@@ -134,7 +134,9 @@ async def check(connection: DatabaseConnection) -> Checked:
         refused.append(f"the schema `xoxo` has version {version}, and this program needs {SCHEMA_VERSION}: {advice}")
         return Checked(settings["server"], version, 0, None, ahead, None, (), tuple(refused), (), tuple(warnings))
     rights = await read_rights(connection)
-    if rights.missing:
+    if rights.only_reads:
+        warnings.append(f"the user {rights.user} only reads: its rights suffice for this check, and for no worker")
+    elif rights.missing:
         refused.append(f"the user {rights.user} lacks {', '.join(rights.missing)}: see `xoxo ledger migrate --roles`")
     if not rights.role:
         return Checked(settings["server"], version, 0, rights, ahead, None, (), tuple(refused), (), tuple(warnings))

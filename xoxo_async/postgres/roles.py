@@ -27,6 +27,8 @@ _WORKS_WITH: Final = (
 _COLUMNS: Final = (("line", "state"), ("line", "rev"), ("packed_line", "unpacked"), ("job", "frontier"))
 _READS: Final = ("meta", "job", "worker", "claim", "line", "packed_line", "journal", "tally")
 
+_WRITES: Final = frozenset(f"{kind} on {name}" for name, kinds in _WORKS_WITH for kind in kinds if kind != "SELECT")
+
 _MISSING: Final = """
 SELECT kind || ' on ' || name AS missing
   FROM unnest($1::text[], $2::text[], $3::text[]) AS needed (name, kind, col)
@@ -50,6 +52,11 @@ class Rights(NamedTuple):
     user: str
     role: str
     missing: tuple[str, ...]
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether it is a reader that may write nothing, as `xoxo_reader`: not a worker that lacks some rights."""
+        return self.role == "reader" and _WRITES.issubset(self.missing)
 
 
 def roles_sql() -> str:
@@ -93,4 +100,5 @@ async def read_rights(connection: DatabaseConnection) -> Rights:
 
 async def _missing(connection: DatabaseConnection, needed: list[tuple[str, str, str]]) -> tuple[str, ...]:
     columns = [list(column) for column in zip(*needed, strict=True)]
-    return tuple(row["missing"] for row in await connection.fetch(_MISSING, *columns))
+    # A right that several columns lack is named once.
+    return tuple(dict.fromkeys(row["missing"] for row in await connection.fetch(_MISSING, *columns)))

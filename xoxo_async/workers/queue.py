@@ -31,6 +31,17 @@ _BUSY_S: Final = 0.5
 
 _TROUBLE_S: Final = 5.0
 _LOOK_S: Final = timedelta(seconds=5)
+_WHERE: Final = (
+    "SELECT quote_ident(nspname) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+    " WHERE relname = 'pgqueuer' AND relkind = 'r'"
+    " ORDER BY nspname = current_schema() DESC NULLS LAST, nspname = 'public' DESC, nspname LIMIT 1"
+)
+_MAY_USE: Final = (
+    "SELECT coalesce(bool_and(has_table_privilege(oid, right_)), false) FROM pg_class,"
+    " unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS right_ WHERE relkind = 'r' AND relname LIKE 'pgqueuer%'"
+    " AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())"
+)
+_ADVICE: Final = "run `xoxo ledger migrate --roles apply` as its owner, or use --engine none"
 _HEARTBEAT: Final = timedelta(seconds=30)
 """A shift whose worker sends no heartbeat for so long is delivered again."""
 
@@ -91,7 +102,7 @@ class PgqueuerEngine:
 
         Raises:
             LedgerError: The database cannot be used at the start.
-            ConfigError: The worker's only job cannot be worked on.
+            ConfigError: The worker's only job cannot be worked on, or the user may not make or use the tables of pgqueuer.
         """
         from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain  # noqa: PLC0415 - an extra
 
@@ -138,7 +149,7 @@ class PgqueuerEngine:
                 raise RetryRequested(timedelta(seconds=again_s))
 
         try:
-            await self._make_tables(queue)
+            await self._make_tables(connection, queue)
             async with anyio.create_task_group() as group:
                 group.start_soon(self._tick, queue, worker)
                 group.start_soon(_shut_down, queue, worker)
@@ -154,11 +165,28 @@ class PgqueuerEngine:
         finally:
             connection.terminate()
 
-    async def _make_tables(self, queue: "PgQueuer") -> None:
+    async def _make_tables(self, connection: Any, queue: "PgQueuer") -> None:
+        import asyncpg  # noqa: PLC0415 - an extra
+
         queries: Any = queue.queries
+        # A user of its own name's schema made them there; the queue looks for them in the current schema alone.
+        where = await connection.fetchval(_WHERE)
+        if where is not None:
+            await connection.execute(f"SET search_path TO {where}")
         async with queries.schema_lock():  # many workers may start at once
-            if not await queries.schema_is_installed():
-                await queries.install()
+            if where is None and not await queries.schema_is_installed():
+                try:
+                    await queries.install()
+                except asyncpg.InsufficientPrivilegeError:
+                    raise ConfigError(
+                        f"the database {self._address.name} has no tables of pgqueuer, and this user may not make them:"
+                        f" start one worker as the database's owner once, then {_ADVICE}"
+                    ) from None
+        if not await connection.fetchval(_MAY_USE):
+            raise ConfigError(
+                f"the database {self._address.name} does not give this user the rights to the tables of pgqueuer:"
+                f" {_ADVICE}"
+            )
 
     async def _tick(self, queue: "PgQueuer", worker: ShiftWorker) -> None:
         """Enqueue one shift for each open job, again and again; a shift that still waits or works is not repeated."""

@@ -3,10 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from uuid import uuid4
 
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
+from xoxo_async.postgres.roles import apply_roles
 
 LOOKS = {"unknown": "settle", "conflict": "settle", "manual": "person"}
 
@@ -77,3 +79,14 @@ async def add_worker(connection: DatabaseConnection, job: int, *, lease_s: float
 async def seqs_of(connection: DatabaseConnection, job: int) -> list[int]:
     """Return the numbers of a job's lines."""
     return [row["id"] for row in await connection.fetch("SELECT id FROM xoxo.line WHERE job = $1 ORDER BY id", job)]
+
+
+async def user_of(database: str, role: str) -> str:
+    """Apply the roles, make a user of one, and return the URL with which it connects."""
+    name = f"u{uuid4().hex[:10]}"
+    async with connected(database) as connection:
+        await apply_roles(connection, DatabaseAddress.read(database))
+        await connection.execute(f"CREATE ROLE {name} LOGIN")
+        if role:
+            await connection.execute(f"GRANT {role} TO {name}")
+    return database.replace("//xoxo@", f"//{name}@")

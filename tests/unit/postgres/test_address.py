@@ -47,6 +47,43 @@ def test_other_texts_are_refused(text: str) -> None:
     assert "p:w" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://admin:p@s3cr%w/rd#1@db/plum#march",
+        "postgresql://admin:p@s3cr%w@db/plum",
+        "postgresql://admin:p@s3cr%25w@127.0.0.1:5599/plum",
+        "postgresql://admin:1/s3cr@db/plum",
+        "postgresql://admin:1#s3cr@db/plum",
+        "postgresql://admin:1?s3cr@db/plum",
+        "postgresql://admin:p@s3cr%w/rd",
+    ],
+)
+def test_a_password_that_is_not_encoded_is_refused(text: str) -> None:
+    """A part of it would be taken for the host, the database or the job, and shown."""
+    with pytest.raises(ConfigError, match="%40") as caught:
+        DatabaseAddress.read(text)
+    assert "s3cr" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["postgresql://me:p%40w@%2Fvar%2Frun/plum", "postgresql://me@[fe80::1%25eth0]:5432/plum",
+     "postgresql://me:p%40%25%2F%23w@db/plum#march", "postgresql://db/plum?user=me@tenant"],
+)  # fmt: skip
+def test_what_is_encoded_is_taken(text: str) -> None:
+    """A socket's folder and an IPv6 zone have a percent sign in the host, and an option may have an @."""
+    assert DatabaseAddress.read(text).dsn.startswith("postgresql://")
+
+
+def test_the_label_is_read_again() -> None:
+    """A person copies it from a message, so a job's @ and % are encoded in it."""
+    address = DatabaseAddress.read("postgresql://db/plum#a%40b%2525")
+    assert address.job == "a@b%25"
+    assert address.label == "postgresql://db/plum#a%40b%2525"
+    assert DatabaseAddress.read(address.label) == address
+
+
 @pytest.mark.parametrize(("text", "expected"), [("postgresql://db/x", True), ("POSTGRES://x", True), ("a.db", False)])
 def test_a_database_is_told_from_a_file(text: str, expected: bool) -> None:
     """By the beginning alone, so that a wrong URL is not taken for a file's name."""

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer
-from tests.unit.postgres.rows import add_job, add_worker, connected, seqs_of
+from tests.unit.postgres.rows import add_job, add_worker, connected, seqs_of, user_of
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.checking import Checked, check
 from xoxo_async.postgres.connecting import connect
@@ -108,6 +108,20 @@ async def test_what_a_worker_refuses_is_refused(database: str, setting: str, ref
     assert len(found.refused) == 1
     assert refused in found.refused[0]
     assert found.version == 1
+
+
+async def test_a_reader_may_check(database: str) -> None:
+    """The database is sound, so nothing is refused; who lacks only some rights of a worker is refused with a list."""
+    async with connected(database) as connection:
+        await add_job(connection, "march", "placed")
+    reader = await user_of(database, "xoxo_reader")
+    found = await checked(reader)
+    assert (found.refused, found.wrong) == ((), ())
+    assert [job.name for job in found.jobs] == ["march"]
+    assert any("only reads" in text for text in found.warnings)
+    async with connected(database) as connection:
+        await connection.execute(f"GRANT INSERT ON xoxo.journal TO {reader.partition('//')[2].partition('@')[0]}")
+    assert "INSERT on line" in (await checked(reader)).refused[0]
 
 
 async def test_without_the_schema_the_command_is_named(postgres: PostgresServer) -> None:

@@ -1,11 +1,9 @@
 """`roles`: a worker cannot change what was planned, and a reader sees no code and no token."""
 
-from uuid import uuid4
-
 import asyncpg
 import pytest
 
-from tests.unit.postgres.rows import add_job, connected, seqs_of
+from tests.unit.postgres.rows import add_job, connected, seqs_of, user_of
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.failures import DatabaseError
 from xoxo_async.postgres.roles import apply_roles, read_rights, roles_sql
@@ -21,17 +19,6 @@ WHAT_WAS_PLANNED = {
     "meta": None,
 }
 """The columns of each table that no worker may change; None is all of them."""
-
-
-async def user_of(database: str, role: str) -> str:
-    """Apply the roles, make a user of one, and return the URL with which it connects."""
-    name = f"u{uuid4().hex[:10]}"
-    async with connected(database) as connection:
-        await apply_roles(connection, DatabaseAddress.read(database))
-        await connection.execute(f"CREATE ROLE {name} LOGIN")
-        if role:
-            await connection.execute(f"GRANT {role} TO {name}")
-    return database.replace("//xoxo@", f"//{name}@")
 
 
 async def test_roles_are_made_again(database: str) -> None:
@@ -93,6 +80,25 @@ async def test_a_reader_sees_no_code_and_no_token(database: str) -> None:
         ):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await reader.fetch(statement)
+
+
+async def test_a_reader_sees_no_key_of_the_marks(database: str) -> None:
+    """With it, a guessed code could be told from one that was not issued; a worker needs it, and the rest is seen."""
+    async with connected(database) as connection:
+        await connection.execute("INSERT INTO xoxo.meta VALUES ('marks_key', 'k'), ('key_check', 'c')")
+    seen: dict[str, set[str]] = {}
+    for role in ("xoxo_reader", "xoxo_worker", "xoxo_owner"):
+        async with connected(await user_of(database, role)) as user:
+            seen[role] = {row["name"] for row in await user.fetch("SELECT name FROM xoxo.meta")}
+    assert seen["xoxo_reader"] == {"generation", "schema_version"}
+    assert seen["xoxo_worker"] == seen["xoxo_owner"] == seen["xoxo_reader"] | {"marks_key", "key_check"}
+
+
+async def test_a_right_is_named_once(database: str) -> None:
+    """Also where several columns of a table lack it."""
+    async with connected(await user_of(database, "xoxo_reader")) as reader:
+        missing = (await read_rights(reader)).missing
+    assert len(missing) == len(set(missing))
 
 
 async def test_a_stranger_is_refused_in_one_line(database: str) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import anyio
 import asyncpg
@@ -15,6 +16,7 @@ from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import LineState, run_shift
 from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.roles import apply_roles
 from xoxo_async.workers.loop import ShiftSettings, Worker
 from xoxo_async.workers.queue import ENTRYPOINT, PgqueuerEngine
 
@@ -191,6 +193,36 @@ async def test_a_lost_connection_is_made_again(
         await until_placed(place, 2)
         one.stop()
     assert len(client.sent) == 2
+
+
+async def test_the_documented_role_uses_the_queue(client: Client, place: Place, database: str) -> None:
+    """Its owner makes the tables and applies the roles; until then the error says what to do, and names the queue."""
+    await issuer(client, place.join()).plan(lines("a", "b"))  # type: ignore[arg-type]
+    admin, user = f"a{uuid4().hex[:10]}", f"u{uuid4().hex[:10]}"
+    address = DatabaseAddress.read(database)
+    connection = await asyncpg.connect(database)
+    try:
+        await connection.execute(f"CREATE ROLE {admin} LOGIN SUPERUSER")
+        await apply_roles(connection, address)
+        await connection.execute(f"CREATE ROLE {user} LOGIN")
+        await connection.execute(f"GRANT xoxo_worker TO {user}")
+        theirs = DatabaseAddress.read(database.replace("//xoxo@", f"//{user}@"))
+
+        async def work(address: DatabaseAddress) -> None:
+            with anyio.fail_after(40):
+                await worker(client, place).run(until_done=True, engine=PgqueuerEngine(address))
+
+        with pytest.raises(errors.ConfigError, match=r"no tables of pgqueuer.*--roles apply.*--engine none"):
+            await work(theirs)
+        await work(DatabaseAddress.read(database.replace("//xoxo@", f"//{admin}@")))
+        await issuer(client, place.join()).plan(lines("a", "b", "c"))  # type: ignore[arg-type]
+        with pytest.raises(errors.ConfigError, match=r"rights to the tables of pgqueuer.*--roles apply.*--engine none"):
+            await work(theirs)
+        await apply_roles(connection, address)
+        await work(theirs)
+    finally:
+        await connection.close()
+    assert len(client.sent) == 3
 
 
 async def end_connections(database: str) -> None:

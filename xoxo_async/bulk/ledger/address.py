@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from xoxo_async.errors import ConfigError
-from xoxo_async.postgres.address import DatabaseAddress, is_database
+from xoxo_async.postgres.address import DatabaseAddress, is_database, quote_job
 
 __all__ = ["LedgerAddress"]
 
@@ -73,8 +73,7 @@ class LedgerAddress(msgspec.Struct, frozen=True):
 
         It has no password. The next command gets that from `PGPASSWORD` or `~/.pgpass`.
         """
-        # In the job, only a percent sign would be read as something else.
-        job = "#" + self.job.replace("%", "%25") if self.job and self.database is not None else ""
+        job = "#" + quote_job(self.job) if self.job and self.database is not None else ""
         return str(self.path) if self.database is None else self._url(self.database, secrets=False) + job
 
     @property

@@ -42,6 +42,10 @@ class CodeMarks:
                 return box.seal(clear, 0)
         return None
 
+    def key_check(self) -> str:
+        """Return the text by which the ledger recognises the key that seals the marks' key; empty without one."""
+        return self._box().key_check()
+
     @property
     def has_key(self) -> bool:
         """Whether the key was opened."""
@@ -60,8 +64,8 @@ class CodeMarks:
             self._keyed = blake2b(key=self._box().open(stored or "", 0), digest_size=8)
         except LedgerError as error:
             raise LedgerKeyError(
-                "repeated voucher codes cannot be recognised without the XOXO_LEDGER_KEY that this ledger began"
-                " with; set it, also where no codes are kept"
+                "repeated voucher codes cannot be recognised without the XOXO_LEDGER_KEY of this ledger;"
+                " set it, also where no codes are kept"
             ) from error
 
     def mark(self, name: str) -> int:

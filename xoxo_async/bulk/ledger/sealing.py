@@ -78,9 +78,10 @@ class CodeBox:
             return
         if not self.sealed:
             raise LedgerKeyError(
-                "this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to the key it began with"
+                "this ledger's voucher codes are encrypted: set XOXO_LEDGER_KEY to their key (a database has one for"
+                " all its jobs)"
             )
         try:
             self.open(key_check, 0)
         except LedgerError as error:
-            raise LedgerKeyError("XOXO_LEDGER_KEY is not the key this ledger began with") from error
+            raise LedgerKeyError("XOXO_LEDGER_KEY is not the key of this ledger's voucher codes") from error

@@ -2,7 +2,7 @@
 --
 --   xoxo_owner   updates the schema, purges, rebinds a job to another account, raises the generation
 --   xoxo_worker  plans, works and reads jobs. What was planned cannot change: no key, poNumber or order of a line
---   xoxo_reader  reads counts, lines and the journal; no voucher code and no token
+--   xoxo_reader  reads counts, lines and the journal; no voucher code, no token and no key
 --
 -- They cannot log in. Give one of them to each user that does:
 --   CREATE ROLE plum LOGIN PASSWORD '…'; GRANT xoxo_worker TO plum;
@@ -54,10 +54,38 @@ GRANT UPDATE (
 GRANT UPDATE, DELETE ON xoxo.worker, xoxo.claim, xoxo.placed, xoxo.code_mark, xoxo.tally, xoxo.allowance, xoxo.token
     TO xoxo_worker;
 
+-- The tables of the queue pgqueuer, where a worker's first start has made them; other owners grant theirs themselves.
+DO $$
+DECLARE
+    item record;
+BEGIN
+    FOR item IN
+        SELECT c.oid::regclass::text AS name, n.nspname AS schema, c.relkind AS kind
+          FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         WHERE n.nspname IN ('xoxo', 'public', current_schema()) AND pg_has_role(c.relowner, 'USAGE')
+           AND (c.relkind = 'r' AND c.relname ~ '^pgqueuer(_log|_schedules|_statistics)?$'
+                OR c.relkind = 'S' AND c.relname ~ '^pgqueuer(_log|_schedules|_statistics)?_id_seq$')
+    LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO xoxo_worker', item.schema);
+        IF item.kind = 'r' THEN
+            EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO xoxo_worker', item.name);
+        ELSE
+            EXECUTE format('GRANT USAGE ON SEQUENCE %s TO xoxo_worker', item.name);
+        END IF;
+    END LOOP;
+END
+$$;
+
 -- The reader.
 GRANT SELECT ON xoxo.meta, xoxo.account, xoxo.job, xoxo.worker, xoxo.claim, xoxo.line, xoxo.packed_line, xoxo.journal,
     xoxo.tally, xoxo.allowance TO xoxo_reader;
 GRANT SELECT (id, account, order_id) ON xoxo.placed TO xoxo_reader;
+-- With the key of the marks, a reader could find out whether a guessed code is among the issued ones. Owners see all.
+ALTER TABLE xoxo.meta ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS no_keys ON xoxo.meta;
+CREATE POLICY no_keys ON xoxo.meta FOR SELECT USING (name NOT IN ('marks_key', 'key_check'));
+DROP POLICY IF EXISTS worker ON xoxo.meta;
+CREATE POLICY worker ON xoxo.meta TO xoxo_worker USING (true) WITH CHECK (true);
 
 -- A worker refreshes the planner's statistics after a large plan; before version 17 only an owner may.
 DO $$

@@ -1,33 +1,37 @@
 """The SQL of voucher codes, sealed or not, and of their marks; the marks of an account are unique across its jobs."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.sealing import CodeBox
+from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = [
     "MARKS_KEY",
     "drop_orders",
     "keep_codes",
-    "keep_keys",
     "order_owners",
     "owners_of_marks",
     "read_codes",
     "read_keys",
-    "seal_clear",
+    "take_keys",
     "take_marks",
 ]
 
 MARKS_KEY: Final = "marks_key"
 _CHECK: Final = "key_check"
 _SEAL_CHUNK: Final = 500
+_NAMED: Final = 3
+_LOCK: Final = 0x786F786F_6B6579  # "xoxokey"
 
 _KEYS: Final = "SELECT name, value FROM xoxo.meta WHERE name IN ('marks_key', 'key_check')"
 _KEEP_KEY: Final = "INSERT INTO xoxo.meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING"
 _SEAL_KEY: Final = "UPDATE xoxo.meta SET value = $2 WHERE name = $1 AND value = $3"
+_MAY_SEAL: Final = "SELECT has_table_privilege('xoxo.meta', 'UPDATE')"
+_OTHERS: Final = "SELECT host, pid FROM xoxo.worker WHERE lease_until > clock_timestamp() ORDER BY id"
 _CLEAR: Final = (
     "SELECT id, codes FROM xoxo.placed WHERE id > $1 AND codes IS NOT NULL AND codes NOT LIKE 'sealed1:%'"
     " ORDER BY id LIMIT $2"
@@ -62,38 +66,59 @@ async def read_keys(connection: DatabaseConnection) -> dict[str, str]:
     return {str(row["name"]): str(row["value"]) for row in await connection.fetch(_KEYS)}
 
 
-async def keep_keys(connection: DatabaseConnection, box: CodeBox | None, marks: CodeMarks) -> bool:
-    """Make the key of the marks where there is none, and keep the check of a key that is new here.
+async def take_keys(
+    connection: DatabaseConnection, box: CodeBox | None, marks: CodeMarks, begin: Callable[[], Awaitable[None]]
+) -> None:
+    """Make the key of the marks where there is none, and with a first key seal what is in clear; all or nothing.
 
     Args:
-        connection: To write with.
+        connection: To write with, not in a transaction.
         box: Seals the codes that this opening keeps; None if it keeps none.
         marks: The marks.
-
-    Returns:
-        Whether codes that are in clear have to be sealed now.
+        begin: Begins the lease. Before the next opening looks at the keys, so that a first key is refused while a
+            worker without one goes on to keep codes in clear.
 
     Raises:
-        LedgerError: When the database's codes are sealed with another key.
+        LedgerError: When the database's codes are sealed with another key, or a first key cannot be taken now.
     """
-    kept = await read_keys(connection)
-    if box is not None:
-        box.require(kept.get(_CHECK, ""))
-    new = box is not None and box.sealed and _CHECK not in kept
-    if new and box is not None:
-        await connection.execute(_KEEP_KEY, _CHECK, box.key_check())
-    stored = kept.get(MARKS_KEY)
-    key = marks.key_to_store(stored, box)
-    if key is not None and stored is None:
-        await connection.execute(_KEEP_KEY, MARKS_KEY, key)
-    elif key is not None:
-        await connection.execute(_SEAL_KEY, MARKS_KEY, key, stored)
-    if box is not None:
-        box.require((await read_keys(connection)).get(_CHECK, ""))  # two that open at once may have two keys
-    return new
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+        kept = await read_keys(connection)
+        if box is not None:
+            box.require(kept.get(_CHECK, ""))
+            if box.sealed and _CHECK not in kept:
+                await _require_alone(connection)
+                await connection.execute(_KEEP_KEY, _CHECK, box.key_check())
+                await _seal_clear(connection, box)
+        stored = kept.get(MARKS_KEY)
+        key = marks.key_to_store(stored, box)
+        if key is not None and stored is None:
+            await connection.execute(_KEEP_KEY, MARKS_KEY, key)
+            if check := marks.key_check():  # also where no codes are kept: it is the database's key from now on
+                await connection.execute(_KEEP_KEY, _CHECK, check)
+        elif key is not None:
+            if not await connection.fetchval(_MAY_SEAL):
+                raise LedgerError(
+                    "the first XOXO_LEDGER_KEY of this database encrypts what is stored without one, which the role"
+                    " xoxo_owner may do: plan or resume a job as its owner once, with the key"
+                )
+            await connection.execute(_SEAL_KEY, MARKS_KEY, key, stored)
+        await begin()
 
 
-async def seal_clear(connection: DatabaseConnection, box: CodeBox) -> None:
+async def _require_alone(connection: DatabaseConnection) -> None:
+    """Refuse a first key while others work without one: they would go on to keep codes in clear."""
+    others = await connection.fetch(_OTHERS)
+    if others:
+        names = ", ".join(f"{row['host']} (process {row['pid']})" for row in others[:_NAMED])
+        more = " and others" if len(others) > _NAMED else ""
+        raise LedgerError(
+            "XOXO_LEDGER_KEY is set, and others work on this database without one: stop them, or start all with the"
+            f" same key: {names}{more}"
+        )
+
+
+async def _seal_clear(connection: DatabaseConnection, box: CodeBox) -> None:
     """Seal codes that are in clear.
 
     Args:

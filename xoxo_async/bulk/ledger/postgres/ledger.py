@@ -29,7 +29,7 @@ from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
-from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
+from xoxo_async.bulk.ledger.postgres.codes import read_codes, take_keys
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, bound_meanwhile, find_job, make_job, only_job, reread
@@ -75,7 +75,8 @@ class PostgresLedger:
         job: The job's name, if the URL does not name it. Without any, it is the one job of the database, or the one
             that is planned first.
         codes_key: The key that encrypts voucher codes: 32 bytes as URL-safe base64. None reads `XOXO_LEDGER_KEY`;
-            empty, or unset there, keeps them in clear. One key for all jobs of a database.
+            empty, or unset there, keeps them in clear. One key for all jobs of a database: the first opening with
+            one encrypts all codes that are in clear, and is refused while others work without a key.
         store_codes: Whether voucher codes are kept; otherwise only order ids are, and a keyed hash of each code.
         must_exist: Whether a missing job is an error.
         read_only: Whether to read only: this changes nothing, and a standby will do. Methods that write raise.
@@ -198,6 +199,8 @@ class PostgresLedger:
             if lease is not None:
                 await self._begin(work, lease)
         except BaseException as error:
+            if lease is not None:
+                await lease.end()
             for link in (reader, writer, keeper):
                 await link.close()
             if isinstance(error, DatabaseError):
@@ -216,10 +219,8 @@ class PostgresLedger:
     async def _begin(self, work: Work, lease: Lease) -> None:
         """Take the keys and the lease, and start the writer."""
         await work.writer.open()
-        if await work.writer.run(lambda c: keep_keys(c, work.box, work.marks)) and work.box is not None:
-            box = work.box
-            await work.writer.run(lambda c: seal_clear(c, box))
-        await lease.begin(None if work.job is None else work.job.id)
+        job = None if work.job is None else work.job.id
+        await work.writer.run(lambda c: take_keys(c, work.box, work.marks, lambda: lease.begin(job)))
         self._records = Records(work)
         self._claiming = Claiming(work, self._records)
         self._writer = LedgerWriter(self._records, self._claiming, Arming(work, self._claiming))
