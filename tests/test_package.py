@@ -34,7 +34,6 @@ TESTED_ELSEWHERE = {
     "bulk/events": "tests/unit/bulk/test_run_events.py",
     "bulk/ledger/facts": "constants",
     "bulk/ledger/terms": "declarations: mypy; tests/unit/bulk/ledger/conformance",
-    "bulk/ledger/postgres/codes": "tests/unit/bulk/ledger/conformance/test_codes.py",
     "bulk/ledger/postgres/pausing": "tests/unit/bulk/ledger/conformance/test_pause.py",
     "bulk/ledger/postgres/records": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
     "bulk/ledger/postgres/statements": "tests/unit/bulk/ledger/postgres/test_writing.py, test_ledger.py",

@@ -80,7 +80,7 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
     if isinstance(error, asyncpg.PostgresError):
         state = str(getattr(error, "sqlstate", None) or "")
         final = not state.startswith(_PASSING)
-        said = _SAID.get(state)
+        said = _SAID.get(state) or ("ended the connection" if state.startswith("08") else None)
         # Not the server's detail: it may repeat the values of a row, such as a voucher code.
         text = f"{where} {said}" if said else f"{where} refused a statement: {type(error).__name__} ({state})"
         return DatabaseError(text, final=final, sqlstate=state)

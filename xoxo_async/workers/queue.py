@@ -102,7 +102,7 @@ class PgqueuerEngine:
 
         Raises:
             LedgerError: The database cannot be used at the start.
-            ConfigError: The worker's only job cannot be worked on, or the user may not make or use the tables of pgqueuer.
+            ConfigError: The worker's only job cannot be worked on, or the user may not make or use pgqueuer's tables.
         """
         from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain  # noqa: PLC0415 - an extra
 

@@ -27,7 +27,7 @@ def state(sqlstate: str) -> asyncpg.PostgresError:
         (asyncpg.InternalClientError("unknown message"), False, "out of step"),
         (state("53300"), False, "no connection left"),
         (state("57P01"), False, "shut down"),
-        (state("08006"), False, "08006"),
+        (state("08006"), False, "ended the connection"),
         (ConnectionRefusedError(111, "Connection refused"), False, "Connection refused"),
         (ConnectionResetError(), False, "connection ended"),
         (socket.gaierror(-2, "Name or service not known"), False, "no address"),

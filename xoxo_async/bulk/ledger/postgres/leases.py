@@ -137,6 +137,7 @@ class Lease:
         self._clock: Final = clock
         self._renewing: asyncio.Task[None] | None = None
         self._job: int | None = None
+        self._settles = False
         self.worker = 0
 
     async def begin(self, job: int | None) -> None:
@@ -169,10 +170,13 @@ class Lease:
     async def settles(self, job: int) -> bool:
         """Take or renew the lease of the one that settles doubts; return whether this worker has it.
 
+        It is kept until the lease ends, or another worker has taken it over.
+
         Args:
             job: The job.
         """
-        return await self._link.run(lambda c: c.fetchval(_SETTLE, job, self.worker, LEASE_S)) is not None
+        self._settles = await self._link.run(lambda c: c.fetchval(_SETTLE, job, self.worker, LEASE_S)) is not None
+        return self._settles
 
     async def measure(self) -> None:
         """Read the database's clock; where it is ahead of this worker's, count lines in doubt anew and follow it."""
@@ -206,6 +210,9 @@ class Lease:
             await asyncio.sleep(_RENEW_S)
             try:
                 await self.renew()  # a lost lease is noticed by the next claim, which registers anew
+                if self._settles and self._job is not None:
+                    # One pass of look-ups may take longer than a lease: another worker would begin with the same lines.
+                    await self.settles(self._job)
             except DatabaseError as error:
                 _LOG.warning("the lease of a worker cannot be renewed: %s", error.message)
 

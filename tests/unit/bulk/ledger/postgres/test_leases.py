@@ -8,6 +8,7 @@ from tests.unit.bulk.ledger.ledgers import each, line
 from tests.unit.bulk.ledger.machines import Machine
 from tests.unit.bulk.ledger.postgres.databases import connected, planned_job
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LineState
+from xoxo_async.bulk.ledger.postgres import leases
 from xoxo_async.bulk.ledger.postgres import ledger as ledgers
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.connections import Link
@@ -141,3 +142,17 @@ async def test_lines_in_doubt_are_counted_anew_once(database: str, caplog: pytes
         assert planned.last_sent_tick is None
         await lease.end()
         await link.close()
+
+
+async def test_who_settles_goes_on_settling(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One pass of look-ups may take longer than a lease: meanwhile nobody else begins with the same lines."""
+    monkeypatch.setattr(leases, "LEASE_S", 0.6)
+    monkeypatch.setattr(leases, "_RENEW_S", 0.1)
+    async with PostgresLedger(database, job="march", codes_key="") as other:
+        async with PostgresLedger(database, job="march", codes_key="") as settler:
+            await settler.plan("march", each([line(1)]))
+            assert await settler.settles()
+            for _ in range(8):
+                await asyncio.sleep(0.2)  # the lease is over twice, were it not renewed
+                assert not await other.settles()
+        assert await other.settles()
