@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
-__all__ = ["FOREIGN", "DatabaseError", "explain", "is_about_a_value", "is_passing", "is_repeated"]
+__all__ = ["FOREIGN", "DatabaseError", "explain", "is_about_a_value", "is_out_of_step", "is_passing", "is_repeated"]
 
 FOREIGN: Final = (
     asyncpg.PostgresError,
@@ -108,6 +108,17 @@ def is_repeated(error: BaseException) -> bool:
     return getattr(error, "sqlstate", None) == "23505"
 
 
+def is_out_of_step(error: BaseException) -> bool:
+    """Return whether the driver no longer follows its connection, which is to be given up.
+
+    It also happens when a server that stops says so just while a statement is sent.
+
+    Args:
+        error: One of `FOREIGN`.
+    """
+    return isinstance(error, asyncpg.InternalClientError)
+
+
 def is_passing(error: BaseException) -> bool:
     """Return whether a statement failed since two transactions were in each other's way: it may be repeated at once.
 
@@ -130,5 +141,7 @@ def _of_the_way(error: BaseException) -> tuple[str, bool]:
             return f"cannot be reached: {getattr(error, 'strerror', None) or 'the connection ended'}", False
         case asyncpg.InterfaceError() if "clos" in str(error):
             return "ended the connection", False
+        case asyncpg.InternalClientError():
+            return "and its driver are out of step: the connection was given up", False
         case _:
             return f"cannot be used: {type(error).__name__}", True

@@ -24,6 +24,7 @@ def state(sqlstate: str) -> asyncpg.PostgresError:
         (state("42501"), True, "rights"),
         (state("23514"), True, "23514"),
         (state("40P01"), False, "40P01"),
+        (asyncpg.InternalClientError("unknown message"), False, "out of step"),
         (state("53300"), False, "no connection left"),
         (state("57P01"), False, "shut down"),
         (state("08006"), False, "08006"),

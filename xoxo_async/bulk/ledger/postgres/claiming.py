@@ -15,7 +15,7 @@ from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefix
 from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, check_held, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import given_back
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
@@ -78,6 +78,7 @@ class Claiming:
         self._work: Final = work
         self._records: Final = records
         self._doubted_until: float | None = None
+        self._connects = work.writer.connects
         self._doubted: Final[list[int]] = []
 
     async def claim(self, requests: Sequence[ClaimRequest]) -> None:
@@ -223,12 +224,16 @@ class Claiming:
             self._doubted.append(epoch)
 
     async def settle_doubt(self) -> None:
-        """Give back lines of claims whose answer was lost: nobody has sent them.
+        """Give back lines of claims whose answer was lost: nobody has sent them. Do this before each claim.
 
         A lost statement may still run, or wait for a lock. One that would arm lines is waited for, or forbidden. One
         that would only reserve lines shows its claim when it ends, so claims are looked for during two minutes; after
         that, its lines come back with the end of this worker.
         """
+        if self._connects != self._work.writer.connects:
+            # Perhaps this is another server: it may show lines as planned that this worker is sending.
+            await check_held(self._work)
+            self._connects = self._work.writer.connects
         if self._doubted_until is None:
             return
         work, late = self._work, time.monotonic() > self._doubted_until
@@ -268,7 +273,8 @@ class Claiming:
         if work.job is None:
             return 0
         await work.reread_job()  # every run begins with this: it must not begin with an old generation or account
-        job = work.job.id
+        await check_held(work)
+        job = work.known_job().id
         await work.writer.run(fence, again=True)
         for _ in range(_TRIES):
             dead = await work.writer.run(lambda c: dead_claims(c, job, _DEAD_AT_ONCE), again=True)

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
-from xoxo_async.bulk.ledger.protocol import Identity
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect

@@ -22,7 +22,7 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored, stop_if_lost
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
@@ -143,7 +143,9 @@ class Records:
         held = work.holding.get(seqs) if cached else {}
         lines = dict(held)
         if missing := seqs - held.keys():
+            sent = work.holding.get(missing)
             found = await work.writer.run(lambda c: read_stored(c, missing), again=True)
+            await stop_if_lost(work, sent, found)
             lines |= {seq: stored for seq, stored in found.lines.items() if found.jobs[seq] == job.id}
             work.holding.update(found.lines.values())
             work.note_currency(found.currencies.get(job.id, ""))

@@ -36,7 +36,7 @@ def test_a_drift_is_followed() -> None:
     assert clock.since == 0.0
 
 
-def test_a_jump_forward_is_followed_when_it_is_told_to() -> None:
+def test_a_jump_forward_waits_for_its_word() -> None:
     """Two readings agree; until the lines in doubt are counted anew, the slower time stays."""
     machine = Machine()
     clock = SharedClock(boot=machine.read_boot)

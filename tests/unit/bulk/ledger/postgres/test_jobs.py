@@ -155,7 +155,7 @@ async def test_open_jobs_of_no_database(database: str) -> None:
         await open_jobs("march.db")
 
 
-async def test_an_open_ledger_learns_that_the_database_was_restored(database: str) -> None:
+async def test_an_open_ledger_sees_a_restore(database: str) -> None:
     """Its next claim or single line sends nothing, and it says why; it goes on once the lines are looked up."""
     async with opened(database, "march") as march, opened(database, "april") as april:
         await march.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
@@ -186,7 +186,7 @@ async def test_recovery_tells_of_a_restored_database(database: str) -> None:
         assert ledger.copied
 
 
-async def test_a_claim_is_refused_in_the_middle_of_a_restore(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_restore_stops_a_claim_midway(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was reserved before a person said so is not armed after it."""
     await planned_job(database, 1)
     arm = claiming.Claiming._arm
@@ -204,7 +204,7 @@ async def test_a_claim_is_refused_in_the_middle_of_a_restore(database: str, monk
         assert ledger.copied
 
 
-async def test_a_rebound_job_takes_no_order_under_its_old_account(database: str) -> None:
+async def test_a_rebound_job_is_of_one_account(database: str) -> None:
     """A worker that has it open writes its results for the new account, and sends nothing more for the old one."""
     async with opened(database) as ours, opened(database) as other:
         await ours.plan("march", each([line(1), line(2), line(3)]), PlanTerms(identity=OURS))
@@ -224,7 +224,7 @@ async def test_a_rebound_job_takes_no_order_under_its_old_account(database: str)
             assert len(await connection.fetch(accounts)) == 1
 
 
-async def test_a_line_that_waits_for_a_rebind_is_written_for_the_new_account(database: str) -> None:
+async def test_a_write_waits_for_a_rebind(database: str) -> None:
     """Its write began before the job was bound to another account, and waited for the line."""
     async with opened(database) as ours, connected(database) as connection:
         await ours.plan("march", each([line(1)]), PlanTerms(identity=OURS))
@@ -250,7 +250,7 @@ async def test_a_job_is_bound_by_one_of_two(database: str) -> None:
         assert (await job_of(database)).identity == OTHERS
 
 
-async def test_a_currency_that_another_worker_sets_counts_at_once(database: str) -> None:
+async def test_a_new_currency_counts_at_once(database: str) -> None:
     """A result counts what was charged in the currency that the job has when it is written."""
     async with opened(database) as ours, opened(database) as other:
         await ours.plan("march", each(alone(1, 2, 3)), PlanTerms(identity=OURS))
@@ -321,7 +321,7 @@ async def test_a_plan_that_binds_its_job_stops_nobody(database: str) -> None:
         assert (await plan).added == 1
 
 
-async def test_an_order_of_two_jobs_is_an_alarm_in_both(database: str) -> None:
+async def test_two_jobs_with_one_order_are_told(database: str) -> None:
     """A line that was placed and delivered may lose its order to another job: whoever reads either job sees it."""
     async with opened(database, "march") as march, opened(database, "april") as april:
         await march.plan("march", each([line(1)]), PlanTerms(identity=OURS))

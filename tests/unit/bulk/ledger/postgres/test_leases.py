@@ -95,7 +95,7 @@ async def test_a_lease_never_outlasts_a_clock_that_is_set_back(database: str) ->
     await link.close()
 
 
-async def test_a_machine_that_stood_still_writes_no_old_stamp(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_paused_machine_writes_no_old_stamp(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sends when it wakes, and loses the answer: for the others, the send is as late as it was."""
     machine = Machine()
     real = ledgers.SharedClock
