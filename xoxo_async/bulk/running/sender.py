@@ -22,7 +22,6 @@ from xoxo_async.transport.connections import Attempt, OrderAnswer
 __all__ = ["Sender", "Sent", "send_line"]
 
 _MAX_PENALTIES: Final = 5
-_LEAVE_WITHIN_S: Final = 0.9 * MAX_HOLD_S  # of its claim; the rest is for clocks that differ, and for the last byte
 
 
 class Sent(NamedTuple):
@@ -53,8 +52,9 @@ async def send_line(
         doubt: Called with every order that was named on a connection whose answers are not in step.
         wall: The ledger's clock, in epoch seconds.
     """
-    claimed_at = line.last_sent_tick or 0.0
-    attempt = Attempt(line.po_number, lambda: wall() < claimed_at + _LEAVE_WITHIN_S)
+    # The rest of the hold is for clocks that differ, and for the last byte.
+    latest = (line.last_sent_tick or 0.0) + 0.9 * MAX_HOLD_S
+    attempt = Attempt(line.po_number, lambda: wall() < latest)
     wanted = ordered(line.body)  # decoded before money moves: a stored request that cannot be read must not be sent
     try:
         order = await dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
