@@ -163,5 +163,6 @@ async def _error_of(work: Awaitable[None]) -> Exception | None:
 def _kept_error(message: str, requests: Sequence[RecordRequest]) -> LedgerError:
     results = sum(len(request.changes) for request in requests)
     return LedgerError(
-        f"{message}; {results} results are kept in memory, and written before anything else once the database answers"
+        f"{message}; {results} results are kept in memory until the database answers; if the process ends before, they"
+        " are lost with it, and the next run looks their orders up"
     )
