@@ -166,7 +166,8 @@ class Dispatcher:
         del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
         try:
-            answer = await self._send(operation, body, self._timeouts.call_s)
+            may_leave = None if attempt is None else attempt.may_leave
+            answer = await self._send(operation, body, self._timeouts.call_s, may_leave)
             if attempt is not None:
                 attempt.connection = answer.connection
             reply = _read_at_once(operation, answer)
@@ -228,11 +229,16 @@ class Dispatcher:
         """
         return self._pacer.is_blocked(operation) and self._pacer.interval_s(operation) > 0
 
-    def _send(self, operation: Operation[Request, Reply], body: bytes, left: float) -> Coroutine[Any, Any, Answer]:
+    def _send(
+        self,
+        operation: Operation[Request, Reply],
+        body: bytes,
+        left: float,
+        may_leave: Callable[[], bool] | None = None,
+    ) -> Coroutine[Any, Any, Answer]:
         limit = self._timeouts.order_s if operation.effect is _KEYED else self._timeouts.read_s
-        return self._session.send(
-            operation.method, operation.path, body, operation.content_type, limit if limit < left else max(left, 0.001)
-        )
+        total_s = limit if limit < left else max(left, 0.001)
+        return self._session.send(operation.method, operation.path, body, operation.content_type, total_s, may_leave)
 
     def _believe(
         self,

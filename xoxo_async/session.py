@@ -66,7 +66,13 @@ class Session:
         )
 
     def send(
-        self, method: str, path: str, content: bytes, content_type: str, total_s: float
+        self,
+        method: str,
+        path: str,
+        content: bytes,
+        content_type: str,
+        total_s: float,
+        may_leave: Callable[[], bool] | None = None,
     ) -> Coroutine[Any, Any, Answer]:
         """Make one authorised attempt.
 
@@ -76,6 +82,7 @@ class Session:
             content: The bytes to send; empty for GET.
             content_type: Their type.
             total_s: Seconds for all of it, the wait for a token aside.
+            may_leave: Asked right before it is written: whether it may still leave. None: always.
 
         Returns:
             The answer, whatever its status.
@@ -92,6 +99,8 @@ class Session:
         if self._loop is not asyncio.get_running_loop() or self._closed:
             self._check_open()
         body = Body(content, content_type)
+        if may_leave is not None:
+            body.may_leave = may_leave
         token = self._keeper.token
         if token is None or self._clock() >= self._keeper.renew_at:
             return self._send_with_fresh_token(method, path, body, total_s)

@@ -264,3 +264,26 @@ async def test_a_failed_token_request_means_the_call_was_never_sent() -> None:
             with pytest.raises(errors.AuthError) as caught:
                 await post(session)
         assert (caught.value.effect, caught.value.retryable) == ("none", True)
+
+
+async def test_a_token_that_comes_too_late_sends_nothing() -> None:
+    """Whether a request may still leave is asked after the wait for a token, right before it is written."""
+    provider = Renewing()
+    provider.gate.clear()
+    in_time = True
+    requests: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        requests.append((await read_request(reader))[1])
+
+    async with serving(talk) as url, session_on(url, provider) as session:
+        sending = asyncio.ensure_future(
+            session.send("POST", "/api", b'{"order":1}', "application/json", 10, lambda: in_time)
+        )
+        while not provider.asked:
+            await asyncio.sleep(0)
+        in_time = False
+        provider.gate.set()
+        with pytest.raises(errors.ConnectError, match="too late"):
+            await sending
+    assert not requests

@@ -10,7 +10,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
-from xoxo_async.errors import ConfigError, NotFoundError
+from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.network import is_loopback
 
 __all__ = ["OWN_SANDBOX", "check_identity", "identity_of", "is_of_own_sandbox"]
@@ -69,7 +69,12 @@ async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity)
         return
     if owner is None:
         if (await ledger.counts()).rows:
-            await ledger.rebind(identity, reason="the ledger had no account and address")
+            try:
+                await ledger.rebind(identity, reason="the ledger had no account and address", expected=None)
+            except LedgerConflictError:
+                if ledger.identity is None:
+                    raise
+                await check_identity(client, ledger, identity)  # another worker was first: is it the same account?
         return
     same_place = owner.address == identity.address
     if not same_place and not _differ_in_port_alone(owner.address, identity.address):
@@ -82,7 +87,9 @@ async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity)
     if not same_place:
         if not await _is_same_server(client, ledger):
             raise ConfigError(_begun_elsewhere(owner, identity))
-        await ledger.rebind(identity, reason="the same server at another port of this machine, by an order it knows")
+        await ledger.rebind(
+            identity, reason="the same server at another port of this machine, by an order it knows", expected=owner
+        )
 
 
 def _begun_elsewhere(owner: Identity, identity: Identity) -> str:

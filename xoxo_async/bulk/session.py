@@ -121,7 +121,13 @@ class BulkSession:
             wall=self._wall,
         )
         sender = Sender(
-            dispatcher, circuit, progress, stop=stop.stop, doubt=self._recorder.add_doubt, clock=self._clock
+            dispatcher,
+            circuit,
+            progress,
+            stop=stop.stop,
+            doubt=self._recorder.add_doubt,
+            clock=self._clock,
+            wall=self._wall,
         )
         return Runner(
             self._ledger,

@@ -54,6 +54,7 @@ class Trust:
             LedgerError: The ledger cannot be written.
         """
         reason = self.reason
-        if reason and not self._done:
+        # A shared ledger may become `copied` again: a person says so of its database.
+        if reason and (self._ledger.copied or not self._done):
             await self._ledger.restored(reason=reason, copied=self.foreign_orders)
             self._done = True

@@ -77,9 +77,13 @@ async def connect(
 
 
 async def _check_settings(connection: DatabaseConnection, address: DatabaseAddress) -> None:
-    """Refuse a database that confirms a commit before it is on disk; warn where others can read what is sent."""
+    """Refuse a database that confirms a commit before it is on disk, or whose transactions do not see others' commits.
+
+    Warn where others can read what is sent.
+    """
     row = await connection.fetchrow(
         "SELECT current_setting('fsync') AS fsync, current_setting('synchronous_commit') AS commits,"
+        " current_setting('default_transaction_isolation') AS isolation,"
         " coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false) AS tls,"
         " host(inet_server_addr()) AS host"
     )
@@ -95,6 +99,13 @@ async def _check_settings(connection: DatabaseConnection, address: DatabaseAddre
                 f" it to on ({advice})",
                 final=True,
             )
+    if row["isolation"] != "read committed":
+        raise DatabaseError(
+            f"the database {address.name} has default_transaction_isolation = {row['isolation']}: workers would end one"
+            " another's transactions. Set it to 'read committed' (for this user at least: ALTER ROLE … SET"
+            " default_transaction_isolation = 'read committed')",
+            final=True,
+        )
     if row["host"] is not None and not row["tls"] and not ipaddress.ip_address(row["host"]).is_loopback:
         _LOG.warning(
             "the connection to %s is not encrypted, and leaves this machine: add ?sslmode=require", address.name

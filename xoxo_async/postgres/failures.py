@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 import asyncpg
 
-__all__ = ["FOREIGN", "DatabaseError", "explain", "is_passing", "is_repeated"]
+__all__ = ["FOREIGN", "DatabaseError", "explain", "is_about_a_value", "is_out_of_step", "is_passing", "is_repeated"]
 
 FOREIGN: Final = (
     asyncpg.PostgresError,
@@ -20,6 +20,9 @@ FOREIGN: Final = (
 
 _PASSING: Final = ("08", "40", "53", "57")
 """Classes of SQLSTATE that pass: the connection, a conflict of transactions, a full server, an operator's stop."""
+
+_OF_VALUES: Final = ("21", "22", "23", "54")
+"""Classes of SQLSTATE that are about a value: it is out of range, or breaks a rule of its table."""
 
 _SAID: Final = {
     "28P01": "refuses the user or the password",
@@ -87,6 +90,15 @@ def explain(error: BaseException, address: Named) -> DatabaseError:
     return DatabaseError(f"{where} {text}", final=final)
 
 
+def is_about_a_value(error: DatabaseError) -> bool:
+    """Return whether a statement was refused for a value in it: one with other values may well succeed.
+
+    Args:
+        error: What `explain` has made of the driver's.
+    """
+    return error.sqlstate.startswith(_OF_VALUES) or isinstance(error.__cause__, ValueError)
+
+
 def is_repeated(error: BaseException) -> bool:
     """Return whether a statement was refused because a unique value was there already.
 
@@ -96,11 +108,22 @@ def is_repeated(error: BaseException) -> bool:
     return getattr(error, "sqlstate", None) == "23505"
 
 
+def is_out_of_step(error: BaseException) -> bool:
+    """Return whether the driver no longer follows its connection, which is to be given up.
+
+    It also happens when a server that stops says so just while a statement is sent.
+
+    Args:
+        error: One of `FOREIGN`.
+    """
+    return isinstance(error, asyncpg.InternalClientError)
+
+
 def is_passing(error: BaseException) -> bool:
     """Return whether a statement failed since two transactions were in each other's way: it may be repeated at once.
 
     Args:
-        error: One of `FOREIGN`.
+        error: One of `FOREIGN`, or a `DatabaseError`.
     """
     return str(getattr(error, "sqlstate", None) or "").startswith("40")
 
@@ -118,5 +141,7 @@ def _of_the_way(error: BaseException) -> tuple[str, bool]:
             return f"cannot be reached: {getattr(error, 'strerror', None) or 'the connection ended'}", False
         case asyncpg.InterfaceError() if "clos" in str(error):
             return "ended the connection", False
+        case asyncpg.InternalClientError():
+            return "and its driver are out of step: the connection was given up", False
         case _:
             return f"cannot be used: {type(error).__name__}", True

@@ -7,6 +7,7 @@ request before it, and each caller gets the order of another caller.
 
 import weakref
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -133,6 +134,8 @@ class Attempt:
 
     Args:
         po_number: The poNumber asked with; needed where the request is already encoded.
+        may_leave: Asked right before the request is written, after the waits for a token and a connection: whether it
+            may still leave. If not, the attempt ends with `ConnectError`, and nothing was sent. None: it always may.
 
     Attributes:
         connection: The connection the answer came on, None where none came. Call its `taint` when the ledger shows that
@@ -141,10 +144,11 @@ class Attempt:
             named before. They are in doubt now, and the connections are closed already.
     """
 
-    __slots__ = ("connection", "doubted", "po_number")
+    __slots__ = ("connection", "doubted", "may_leave", "po_number")
 
-    def __init__(self, po_number: str = "") -> None:
+    def __init__(self, po_number: str = "", may_leave: Callable[[], bool] | None = None) -> None:
         self.po_number: Final = po_number
+        self.may_leave: Final = may_leave
         self.connection: ConnectionRecord | None = None
         self.doubted: tuple[OrderAnswer, ...] = ()
 

@@ -13,7 +13,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from xoxo_async.config import Timeouts
-from xoxo_async.errors import ConfigError, XoxoError, mark_effect
+from xoxo_async.errors import ConfigError, ConnectError, XoxoError, mark_effect
 from xoxo_async.network import Network
 from xoxo_async.transport.connections import ConnectionRecord, Records
 from xoxo_async.transport.deadlines import Deadlines
@@ -181,6 +181,8 @@ class Http:
         except Exception as error:  # noqa: BLE001 - told below what it means
             left = may_have_left(body, error, more) if payload is not None else not never_connected(error)
             failure = translate(body.fault or error, sent=left, total_s=total_s)
+            if body.late and not left:
+                failure = ConnectError("the request was not sent: a token or a connection came too late for it")
         # Not from the handler: aiohttp's errors and frames hold the token, and half an answer its codes.
         raise failure
 

@@ -1,5 +1,6 @@
 """What goes out: a body that leaves once and records whether it may have left; and the pool that it leaves by."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import aiohttp
@@ -30,6 +31,8 @@ class Body(aiohttp.Payload):
         repeated: Whether something tried to write it a second time.
         record: The connection it leaves on, once that is known.
         records: Where it looks up the connection's record, over a pool that is not ours; None over our own.
+        may_leave: Asked right before it is written: whether it may still leave. None: always.
+        late: Whether it might not; nothing of it has left.
         fault: A bug that was raised while it was written: neither aiohttp's error nor the system's.
     """
 
@@ -38,6 +41,8 @@ class Body(aiohttp.Payload):
     repeated: bool = False
     record: ConnectionRecord | None = None
     records: Records | None = None
+    may_leave: Callable[[], bool] | None = None
+    late: bool = False
     fault: Exception | None = None
     _shut: bool = False
 
@@ -80,6 +85,9 @@ class Body(aiohttp.Payload):
                 self._take(writer.protocol, self.records)
             if self.record is not None and self.record.closed:
                 self._refuse("it is closed")
+            if self.may_leave is not None and not self.may_leave():
+                self.late = self._shut = True
+                self._refuse("it came too late")
             self.started = self._shut = True
             await writer.write(self._content)
         except (OSError, aiohttp.ClientError):

@@ -10,6 +10,7 @@ from tests.unit.bulk.ledger.ledgers import each
 from xoxo_async import ClientCredentials, RefreshToken, StaticToken, XoxoClient, errors
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.lines import Evidence
+from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.services.orders import Order
@@ -237,3 +238,20 @@ async def test_whose_books_they_are_survives_closing(tmp_path: Path) -> None:
     for read_only in (False, True):
         async with SqliteLedger(tmp_path / "l.db", read_only=read_only) as ledger:
             assert ledger.identity == Identity(HERE, "f1")
+
+
+async def test_two_workers_bind_a_job_to_one_account(database: str) -> None:
+    """Each found it without one. The second one goes on if its account is the same, and is refused otherwise."""
+    address = f"{database}#march"
+    openings = [PostgresLedger(address, codes_key="") for _ in range(3)]
+    async with openings[0] as first, openings[1] as second, openings[2] as third:
+        await first.plan("march", each([planned(1, room=0)]))
+        for ledger in (second, third):
+            assert (await ledger.counts()).rows == 1
+        for ledger in (first, second):
+            client = Client()
+            await check_identity(client, ledger, identity_of(client))  # type: ignore[arg-type]
+        stranger = Client(account="f2")
+        with pytest.raises(errors.ConfigError, match="another account"):
+            await check_identity(stranger, third, identity_of(stranger))  # type: ignore[arg-type]
+        assert len([row async for row in first.journal(seq=0)]) == 1

@@ -3,11 +3,15 @@
 import shutil
 from pathlib import Path
 
+import anyio
 import pytest
 
 from tests.unit.bulk.jobs import Client, issuer, lines, refuses_known
-from xoxo_async.bulk import SqliteLedger
+from xoxo_async.bulk import Pause, PostgresLedger, SqliteLedger
 from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.postgres.jobs import raise_generation
+from xoxo_async.postgres.address import DatabaseAddress
+from xoxo_async.postgres.connecting import connect
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
@@ -76,3 +80,23 @@ async def test_a_foreign_order_is_adopted_with_restore(client: Client, ledger: S
     report = await issuer(client, ledger, restore=True).resume()
     assert (report.issued, report.unknown) == (1, 0)
     assert len(client.sent) == 2  # the second was refused
+
+
+async def test_a_run_ends_when_its_database_is_restored(client: Client, database: str) -> None:
+    """It neither sends nor waits for ever; the next run of the same issuer looks up each planned row first."""
+    async with PostgresLedger(f"{database}#march", codes_key="") as ledger:
+
+        async def restored(_po_number: str) -> None:
+            connection = await connect(DatabaseAddress.read(database), purpose="test")
+            await raise_generation(connection)
+            await connection.close()
+
+        client.happens = restored
+        ours = issuer(client, ledger, restore=True)  # type: ignore[arg-type]
+        report = await ours.run(lines("a", "b", "c"))
+        assert (report.pause, report.issued, len(client.sent)) == (Pause.JOB, 1, 1)
+        assert "restored to an older state" in report.reason
+        client.happens = lambda _po_number: anyio.sleep(0)
+        report = await ours.resume()
+        assert (report.issued, len(client.sent)) == (3, 3)
+        assert len(client.looked_up) >= 5

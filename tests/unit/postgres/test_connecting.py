@@ -101,3 +101,12 @@ async def test_loopback_needs_no_tls(database: str, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING):
         await (await connect(DatabaseAddress.read(database), purpose="tests")).close()
     assert not caplog.records
+
+
+async def test_another_isolation_is_refused(database: str) -> None:
+    """Each statement has to see what was committed before it: a snapshot of the past gives lines out in vain."""
+    name = database.rpartition("/")[2]
+    await alter(database, f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    error = await refusal(database)
+    assert error.final
+    assert "default_transaction_isolation" in error.message

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from xoxo_async.postgres.address import DatabaseAddress
-from xoxo_async.postgres.failures import explain, is_passing, is_repeated
+from xoxo_async.postgres.failures import explain, is_about_a_value, is_passing, is_repeated
 
 ADDRESS = DatabaseAddress.read("postgresql://me:s3cret@db/money")
 
@@ -24,6 +24,7 @@ def state(sqlstate: str) -> asyncpg.PostgresError:
         (state("42501"), True, "rights"),
         (state("23514"), True, "23514"),
         (state("40P01"), False, "40P01"),
+        (asyncpg.InternalClientError("unknown message"), False, "out of step"),
         (state("53300"), False, "no connection left"),
         (state("57P01"), False, "shut down"),
         (state("08006"), False, "08006"),
@@ -50,3 +51,10 @@ def test_what_a_repetition_may_mend() -> None:
     errors = (state("40P01"), state("23505"), ConnectionResetError())
     assert [is_passing(error) for error in errors] == [True, False, False]
     assert [is_repeated(error) for error in errors] == [False, True, False]
+
+
+def test_what_is_about_a_value() -> None:
+    """Then a statement with other values may succeed; where rights or the connection are missing, none does."""
+    assert is_about_a_value(explain(state("22003"), ADDRESS))
+    assert not is_about_a_value(explain(state("42501"), ADDRESS))
+    assert not is_about_a_value(explain(ConnectionResetError(), ADDRESS))

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import aiohttp
 import anyio
 import pytest
 
@@ -233,3 +234,27 @@ async def test_a_packed_body_is_never_whole() -> None:
     packed = gzip.compress(b"hello" * 10)
     async with answered(head(len(packed), b"Content-Encoding: gzip\r\n") + packed) as (response, _):
         assert not is_whole(response)
+
+
+@pytest.mark.parametrize("callers", [False, True])
+async def test_a_request_that_came_too_late_is_not_sent(callers: bool) -> None:
+    """The wait for its connection was too long for it: nothing leaves, and the next request does."""
+    bodies: list[bytes] = []
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        bodies.append((await read_request(reader))[1])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+
+    async with serving(talk) as url, aiohttp.ClientSession() as theirs:
+        pool = Http(url, timeouts=Timeouts(), max_connections=1, callers=theirs if callers else None)
+        pool.open()
+        body = Body(b'{"order":1}', "application/json")
+        body.may_leave = lambda: False
+        with pytest.raises(errors.ConnectError, match="too late") as caught:
+            await pool.send("POST", "/api", body, 10, Secret("tok"))
+        assert caught.value.effect == "none"
+        body = Body(b'{"order":2}', "application/json")
+        body.may_leave = lambda: True
+        assert (await pool.send("POST", "/api", body, 10, Secret("tok"))).status == 200
+        await pool.aclose()
+    assert bodies == [b'{"order":2}']

@@ -5,6 +5,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Protocol, Self
 
+from msgspec import UNSET, UnsetType
+
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -118,12 +120,17 @@ class Ledger(Protocol):
         """
         ...
 
-    async def rebind(self, identity: Identity, *, reason: str) -> None:
+    async def rebind(self, identity: Identity, *, reason: str, expected: Identity | UnsetType | None = UNSET) -> None:
         """Bind the ledger to another account or address, on a person's word; journalled.
 
         Args:
             identity: The new account and address.
             reason: Why.
+            expected: What it belongs to as the caller knows it; None is no account. Default: whatever it is.
+
+        Raises:
+            LedgerConflictError: When it does not belong to `expected`; nothing was changed, and `identity` is what it
+                belongs to.
         """
         ...
 

@@ -9,6 +9,7 @@ The steps of a store, all in one transaction:
 3. If the unique index on order ids refuses a move, undo 2. Read which lines own `orders_named`, and start again at 1
    with these lines and with `owners`.
 4. Drop the codes and the marks of `lost_orders`.
+   Where jobs share a database, write the moves of `disputes` as well.
 5. Unless the `Dealing` is empty: open the key of the marks. Take the marks of `claims`, and `refuse` those that other
    lines have, until none is refused. Write `codes_to_keep`, sealed. Read the lines of `Dealing.owners`, write the moves
    of `alarms`, and call `put_alarms`.
@@ -38,6 +39,7 @@ __all__ = [
     "RecordRequest",
     "Recorded",
     "decide_records",
+    "disputes",
     "given_back",
     "orders_named",
     "put_alarms",
@@ -50,6 +52,7 @@ __all__ = [
 _MAX_TEXT: Final = 1000
 _BY_PERSONS: Final = frozenset({Evidence.PERSON_PLACED, Evidence.PERSON_CORRECTED, Evidence.LATE_PROOF})
 _LOOKED_UP: Final = frozenset({Evidence.LOOKUP_MATCHED, Evidence.ORDER_OF_THIS_SEND, Evidence.ORDER_SINCE_PLAN})
+_ENDS: Final = frozenset({Evidence.OUTCOME_LOST, Evidence.REFUSED_NO_ORDER, Evidence.REFUSED_UNCLEAR})
 # These need proof that only a store has: a slot, a lock, a lease, its own file.
 _STATED_BY_STORES: Final = frozenset(
     {Evidence.SLOT_IN_HAND, Evidence.SENDER_DIED, Evidence.LEDGER_RESTORED, Evidence.LEDGER_COPIED, Evidence.UNWANTED}
@@ -81,12 +84,25 @@ class RecordRequest:
         *,
         shared: bool = False,
     ) -> None:
-        self.changes: Final = changes
+        self.changes = changes
         self.rules: Final = rules
         self.doubts: Final = doubts
         self.shared: Final = shared
         self.lines: list[LedgerLine] = []
         self.refused: list[str] = []
+
+    def count_from(self, since: float) -> None:
+        """Forget when sends ended before the ledger's clock went forward: by the new clock it may be too early.
+
+        Args:
+            since: When it went forward.
+        """
+        self.changes = [
+            msgspec.structs.replace(change, at=None)
+            if change.evidence in _ENDS and change.at is not None and change.at < since
+            else change
+            for change in self.changes
+        ]
 
 
 class Recorded(NamedTuple):
@@ -283,6 +299,36 @@ def _of_another(change: Change, owner: int) -> Change:
     if change.evidence in _LOOKED_UP:
         return Change(seq=change.seq, evidence=Evidence.LOOKUP_MISMATCHED, epoch=change.epoch, error=text)
     return change
+
+
+def disputes(
+    requests: Sequence[RecordRequest],
+    lines: Mapping[int, LedgerLine],
+    owners: Mapping[int, int],
+    jobs: Mapping[int, str],
+) -> list[Move]:
+    """Return alarms about orders that lines of two jobs claim, one on each line: neither job sees the other one.
+
+    Args:
+        requests: The facts.
+        lines: The lines after `decide_records`.
+        owners: The line that had each order before.
+        jobs: The name of each line's job.
+    """
+    alarms: list[Move] = []
+    for change in (change for request in requests for change in request.changes):
+        owner = owners.get(change.order_id or 0)
+        if owner is None or change.seq not in lines or change.evidence in _BY_PERSONS:
+            continue
+        if jobs[owner] != jobs[change.seq]:
+            for seq, other in ((owner, change.seq), (change.seq, owner)):
+                line, there = lines[seq], lines[other]
+                text = (
+                    f"order {change.order_id} was named for key {line.key} (row {line.row}), and also for key"
+                    f" {there.key} (row {there.row}) of the job {jobs[other]}: one of them has another order"
+                )
+                alarms.append(Move.of(line, line, ALARM, change, reason=text))
+    return alarms
 
 
 def refusal_of(request: RecordRequest) -> LedgerConflictError | None:

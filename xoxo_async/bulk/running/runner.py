@@ -122,8 +122,11 @@ class Runner:
         return (await self._ledger.counts()).states.get(LineState.PLANNED, 0)
 
     async def _job_is_paused(self) -> bool:
-        """Stop the run if the job is paused in its ledger; return whether it is."""
+        """Stop the run if the job is paused in its ledger, or was restored meanwhile; return whether it is."""
         reason = await self._ledger.paused()
+        if reason is None and self._ledger.copied:
+            # Nothing is claimed: planned lines may have been sent. The next run puts them in doubt before it sends.
+            reason = "the ledger was restored to an older state; run it again, and planned rows are looked up first"
         if reason is not None:
             self._stop.stop(Pause.JOB, reason)
         return reason is not None

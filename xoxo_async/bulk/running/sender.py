@@ -9,7 +9,7 @@ import msgspec
 from xoxo_async.bulk.client import SingleAttempts
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine
-from xoxo_async.bulk.ledger.table import MAX_ORDER_ID
+from xoxo_async.bulk.ledger.table import MAX_HOLD_S, MAX_ORDER_ID
 from xoxo_async.bulk.running.circuit import PROBE_PO_NUMBER, Circuit, ProbeAnswer
 from xoxo_async.bulk.running.evidence import change_from_error, change_from_order, ordered
 from xoxo_async.bulk.running.progress import Progress
@@ -36,15 +36,25 @@ class Sent(NamedTuple):
     error: XoxoError | None
 
 
-async def send_line(dispatcher: SingleAttempts, line: LedgerLine, doubt: Callable[[OrderAnswer], None]) -> Sent:
+async def send_line(
+    dispatcher: SingleAttempts,
+    line: LedgerLine,
+    doubt: Callable[[OrderAnswer], None],
+    wall: Callable[[], float],
+) -> Sent:
     """Send a line whose intent is durable, exactly once. Moves money.
+
+    It leaves within the hold of its claim, or not at all, however long a token or a connection takes.
 
     Args:
         dispatcher: Makes single attempts.
         line: The line.
         doubt: Called with every order that was named on a connection whose answers are not in step.
+        wall: The ledger's clock, in epoch seconds.
     """
-    attempt = Attempt(line.po_number)
+    # The rest of the hold is for clocks that differ, and for the last byte.
+    latest = (line.last_sent_tick or 0.0) + 0.9 * MAX_HOLD_S
+    attempt = Attempt(line.po_number, lambda: wall() < latest)
     wanted = ordered(line.body)  # decoded before money moves: a stored request that cannot be read must not be sent
     try:
         order = await dispatcher.once(PLACE_ORDER, msgspec.Raw(line.request), attempt=attempt)
@@ -73,6 +83,7 @@ class Sender:
         stop: Called when no further line should be taken.
         doubt: Called with every order that was named on a connection whose answers are not in step.
         clock: A monotonic clock.
+        wall: The ledger's clock, in epoch seconds.
     """
 
     def __init__(
@@ -84,6 +95,7 @@ class Sender:
         stop: Callable[[Pause, str], None],
         doubt: Callable[[OrderAnswer], None],
         clock: Callable[[], float],
+        wall: Callable[[], float],
     ) -> None:
         self._dispatcher: Final = dispatcher
         self._circuit: Final = circuit
@@ -91,6 +103,7 @@ class Sender:
         self._stop: Final = stop
         self._doubt: Final = doubt
         self._clock: Final = clock
+        self._wall: Final = wall
         self._penalties = 0
         self._penalty_until = 0.0
 
@@ -103,7 +116,7 @@ class Sender:
         Returns:
             The fact that its answer, or the lack of one, proves.
         """
-        sent = await send_line(self._dispatcher, line, self._doubt)
+        sent = await send_line(self._dispatcher, line, self._doubt, self._wall)
         if sent.error is not None:
             self._learn(sent.error)
         else:

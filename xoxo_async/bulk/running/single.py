@@ -101,7 +101,7 @@ class SingleLine:
             await self._record(line, _unsent(line))
             raise RateLimitedError("orders are held back now; nothing was sent", retry_after_s=blocked_s or 1.0)
         try:
-            sent = await send_line(self._client.dispatcher, line, self._recorder.add_doubt)
+            sent = await send_line(self._client.dispatcher, line, self._recorder.add_doubt, self._wall)
         except BaseException:
             with suppress(
                 LedgerError

@@ -106,6 +106,7 @@ class Sending:
             stop=self.signal.stop,
             doubt=self.recorder.add_doubt,
             clock=clock,
+            wall=wall,
         )
         runner = Runner(
             ledger,

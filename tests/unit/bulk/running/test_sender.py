@@ -10,6 +10,7 @@ import pytest
 from xoxo_async import errors
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Evidence, LedgerLine
+from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.bulk.running.circuit import Circuit, Flow
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.sender import Sender
@@ -31,7 +32,7 @@ class Server:
         self.asked: list[tuple[str, Any]] = []
         self.pauses: list[tuple[Pause, str]] = []
         self.doubts: list[OrderAnswer] = []
-        self.now = 0.0
+        self.now = self.wall = self.waits_s = 0.0
         self.progress = Progress(in_flight=100)
         self.circuit = Circuit(60, lambda: self.now, most=most, waits=lambda: repeat(0.2))
         self.sender = Sender(
@@ -41,10 +42,14 @@ class Server:
             stop=lambda *pause: self.pauses.append(pause),
             doubt=self.doubts.append,
             clock=lambda: self.now,
+            wall=lambda: self.wall,
         )
 
     async def once(self, operation: Any, request: Any, /, *, attempt: Attempt | None = None) -> Order:
         self.asked.append((operation.name, request))
+        self.wall += self.waits_s
+        if attempt is not None and attempt.may_leave is not None and not attempt.may_leave():
+            raise errors.ConnectError("too late")
         if isinstance(self.end, errors.XoxoError):
             raise self.end
         return self.end
@@ -52,6 +57,16 @@ class Server:
     @property
     def counted(self) -> tuple[int, int, int]:
         return self.progress.placed, self.progress.rejected, self.progress.in_doubt
+
+
+@pytest.mark.parametrize(("waits_s", "leaves"), [(0.0, True), (MAX_HOLD_S / 2, True), (MAX_HOLD_S - 1, False)])
+async def test_a_line_leaves_within_the_hold_of_its_claim_or_not_at_all(waits_s: float, leaves: bool) -> None:
+    """A token or a connection may take longer than recovery counts on, whatever time limits are set."""
+    server = Server()
+    server.wall = 5_000.0
+    server.waits_s = waits_s
+    change = await server.sender.send(msgspec.structs.replace(LINE, last_sent_tick=5_000.0))
+    assert change.evidence is (Evidence.ANSWERED_PLACED if leaves else Evidence.NOT_PROCESSED)
 
 
 async def test_the_stored_bytes_are_sent_once() -> None:

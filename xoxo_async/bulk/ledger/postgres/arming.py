@@ -14,17 +14,18 @@ from xoxo_async.bulk.ledger.owners import Owner, check_identity, check_job
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
-from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError
+from xoxo_async.errors import BulkError, LedgerConflictError, LedgerError, LineBusyError
 from xoxo_async.postgres.driver import DatabaseConnection
-from xoxo_async.postgres.failures import DatabaseError
+from xoxo_async.postgres.failures import DatabaseError, is_passing
 
 __all__ = ["Arming"]
 
 _TRIES: Final = 20
+_BUSY_S: Final = 10.0
 _WANTED: Final = "unnest($3::text[], $4::text[]) WITH ORDINALITY AS new (key, po_number, place)"
 # A poNumber belongs to one line of the account, in whichever job; a key to one line of the job.
 _STORED: Final = " UNION ALL ".join(
@@ -67,15 +68,16 @@ class Arming:
             LedgerError: When the key of the code marks cannot be opened, or other workers change each line first.
         """
         await self._work.writer.run(self._work.open_marks, again=True)
-        try:
-            for _ in range(_TRIES):
+        for _ in range(_TRIES):
+            try:
                 if await self._try(requests):
                     return
-        except DatabaseError:
-            self._claiming.doubt_claims()
-            for request in requests:
-                request.armed = request.error = None
-            raise
+            except DatabaseError as error:
+                self._claiming.doubt_claims()
+                for request in requests:
+                    request.armed = request.error = None
+                if not is_passing(error):
+                    raise
         raise LedgerError(f"other workers keep changing the lines that {self._work.name} sends")
 
     async def _try(self, requests: Sequence[ArmRequest]) -> bool:
@@ -129,18 +131,47 @@ class Arming:
             revs={seq: one.rev for seq, one in found.lines.items()},
             new=[line.seq for line in arms.new],
             begun=(moment.epoch, [line.seq for line in taken]),
-            guard=Guard(moment.now, most_committed([(request.budget, request.mine) for request in requests], funds)),
+            guard=Guard(
+                moment.now,
+                most_committed([(request.budget, request.mine) for request in requests], funds),
+                running=True,
+            ),
         )
         try:
             revs = await work.writer.run(lambda connection: write(connection, what))
+        except DatabaseError:
+            self._claiming.doubt_claims(moment.epoch)
+            raise
         except RefusedWriteError as refused:
             if refused.why is Why.LEASE:
                 await self._claiming.register_anew()
+            elif refused.why is Why.JOB:
+                await work.reread_job()  # its generation may be over
             for request in requests:
                 request.armed = request.error = None
-            return False  # read again: a line has changed, another worker has added one, or the budget has shrunk
+            if refused.why is Why.BUSY:
+                await self._arm_apart(requests)
+                return True
+            return False  # read again: a line has changed or was added, the budget has shrunk, or the job was paused
         work.holding.take(moment.epoch, [Stored(line, revs[line.seq]) for line in taken])
         return not await self._claiming.given_back_late(taken, moment.now)
+
+    async def _arm_apart(self, requests: Sequence[ArmRequest]) -> None:
+        """Arm lines one by one, of which another process is writing one: only that one has to wait."""
+        if len(requests) == 1:
+            requests[0].error = LineBusyError(
+                f"another process is adding or changing {requests[0].line.key}, such as a plan that has not ended yet;"
+                " nothing was sent",
+                retry_after_s=_BUSY_S,
+            )
+            return
+        for request in requests:
+            try:
+                await self.arm([request])
+            except DatabaseError as error:
+                request.error = LedgerError(error.message)
+            except LedgerError as error:
+                request.error = error
 
     async def _new_ids(self, count: int) -> list[int]:
         """Return numbers for new lines, one after another without a gap."""
@@ -159,6 +190,7 @@ class Arming:
         if work.job is None or (work.job.identity is None and identity is not None):
             check_job(name, requests[0].job)
             async with connection.transaction():
+                await bound_wait(connection)
                 job = await find_job(connection, name)
                 if job is None:
                     job = await make_job(connection, name, identity)
@@ -167,7 +199,9 @@ class Arming:
                 if job.identity is None and identity is not None:
                     job = await bind(connection, job, identity)
             work.job = await find_job(connection, name)
-        return work.known_job()
+        elif work.job.copied:
+            work.job = await reread(connection, work.job)  # another worker may have put its lines in doubt since then
+        return work.job_to_send()
 
     async def _find(
         self, connection: DatabaseConnection, job: JobRow, requests: Sequence[ArmRequest]

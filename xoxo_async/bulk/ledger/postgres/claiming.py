@@ -2,7 +2,8 @@
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Final
 
@@ -14,30 +15,39 @@ from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefix
 from xoxo_async.bulk.ledger.postgres.leases import DeadClaim, dead_claims, fence
 from xoxo_async.bulk.ledger.postgres.records import Records
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, new_epoch, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, check_held, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import given_back
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection, Row
-from xoxo_async.postgres.failures import DatabaseError
+from xoxo_async.postgres.failures import DatabaseError, is_passing
 
 __all__ = ["Claiming", "most_committed"]
 
 _TRIES: Final = 20
 _DEAD_AT_ONCE: Final = 100
 _FRESH_S: Final = MAX_HOLD_S / 4
+_STRAYS_S: Final = 120.0
+"""How long claims are looked for whose answer was lost: the database may still run such a statement."""
+
 
 _RESERVE: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'r')}, r.rev, r.claimed_epoch, r.job_state, r.alive, r.committed, r.unpriced,"
     " r.job_currency FROM xoxo.reserve($1, $2, $3) AS r"
 )
-_OWN: Final = "SELECT epoch, worker, seqs FROM xoxo.claim WHERE worker = $1 AND NOT epoch = ANY ($2::bigint[])"
+_OWN: Final = (
+    "SELECT epoch, worker, seqs FROM xoxo.claim WHERE worker = $1 AND seqs <> '{}' AND NOT epoch = ANY ($2::bigint[])"
+)
+# Waits for a write of that claim which the database still runs, and forbids one that it has not begun.
+_FENCE_CLAIM: Final = (
+    "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE VALUES ($1, $2, $3, '{}')"
+    " ON CONFLICT DO NOTHING"
+)
 _RELEASE: Final = (
     "WITH gone AS (DELETE FROM xoxo.claim WHERE epoch = $1 RETURNING epoch)"
-    " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone,"
-    " unnest($2::bigint[], $3::integer[]) AS new (id, was)"
-    " WHERE l.id = new.id AND l.rev = new.was AND l.state = 'planned' AND l.look IS NULL"
+    " UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM gone"
+    " WHERE l.id = ANY ($2::bigint[]) AND l.state = 'planned' AND l.look IS NULL"
 )
 
 
@@ -49,6 +59,7 @@ class _Reserved:
         self.epoch: Final[int | None] = first["claimed_epoch"]
         self.alive: Final = bool(first["alive"])
         self.running: Final = first["job_state"] == "running"
+        self.copied: Final = first["job_state"] == "copied"
         self.committed: Final = int(first["committed"] or 0)
         self.unpriced: Final = int(first["unpriced"] or 0)
         self.currency: Final = str(first["job_currency"] or "")
@@ -66,7 +77,9 @@ class Claiming:
     def __init__(self, work: Work, records: Records) -> None:
         self._work: Final = work
         self._records: Final = records
-        self._in_doubt = False
+        self._doubted_until: float | None = None
+        self._connects = work.writer.connects
+        self._doubted: Final[list[int]] = []
 
     async def claim(self, requests: Sequence[ClaimRequest]) -> None:
         """Hand out planned lines (T1), for any number of callers; the requests are filled with them.
@@ -81,22 +94,24 @@ class Claiming:
         if self._work.job is None:
             return
         await self._work.writer.run(self._work.open_marks, again=True)  # send nothing whose codes could not be told
-        try:
-            for _ in range(_TRIES):
+        for _ in range(_TRIES):
+            try:
                 if await self._try(requests):
                     return
-        except DatabaseError:
-            # What was reserved, and perhaps armed, is not known: the next claim gives it back first.
-            self.doubt_claims()
-            for request in requests:
-                request.lines, request.short = [], ""
-            raise
+            except DatabaseError as error:
+                # What was reserved, and perhaps armed, is not known: the next try, or claim, gives it back first.
+                self.doubt_claims()
+                for request in requests:
+                    request.lines, request.short = [], ""
+                if not is_passing(error):
+                    raise
         raise LedgerError(f"other workers keep changing the lines that {self._work.name} claims")
 
     async def _try(self, requests: Sequence[ClaimRequest]) -> bool:
         """Claim once; return whether that is the answer."""
-        work, job = self._work, self._work.known_job()
+        work = self._work
         await self.settle_doubt()
+        job = work.job_to_send()
         for request in requests:
             request.lines, request.short = [], ""
         wanted = sum(request.limit for request in requests)
@@ -105,6 +120,8 @@ class Claiming:
             await self.register_anew()
             return False
         work.note_currency(reserved.currency)
+        if reserved.copied:
+            await work.reread_job()  # so that the ledger says it is `copied`
         if reserved.epoch is None:
             return True
         funds = Funds(reserved.committed, reserved.currency)
@@ -130,6 +147,8 @@ class Claiming:
             await self._release(reserved.epoch, reserved.lines)
             if refused.why is Why.LEASE:
                 await self.register_anew()
+            elif refused.why is Why.JOB:
+                await work.reread_job()
             return False
         lines = [line for request in requests for line in request.lines]
         return not await self.given_back_late(lines, moment.now)
@@ -140,10 +159,19 @@ class Claiming:
         Args:
             lines: Lines that were armed, and that no caller has yet.
             since: When, by the ledger's clock.
+
+        Raises:
+            DatabaseError: They cannot be given back now; the next claim does it.
+            LedgerError: Likewise.
         """
         if not lines or self._work.clock.now() <= since + _FRESH_S:
             return False
-        await self._records.write([given_back(lines)])
+        try:
+            await self._records.write([given_back(lines)])
+        except (DatabaseError, LedgerError):
+            self._work.holding.drop(lines)  # no caller gets them, so they are what `settle_doubt` looks for
+            self.doubt_claims()
+            raise
         return True
 
     async def _arm(self, reserved: _Reserved, moves: Sequence[Move], guard: Guard) -> None:
@@ -167,34 +195,73 @@ class Claiming:
         revs = await work.writer.run(lambda connection: write(connection, what))
         work.holding.take(epoch, [Stored(line, revs[seq]) for seq, line in taken.items()])
 
-    async def _release(self, epoch: int, lines: Mapping[int, Stored]) -> None:
+    async def _release(self, epoch: int, seqs: Collection[int]) -> None:
         """Give back what was reserved and not armed."""
-        revs = [stored.rev for stored in lines.values()]
-        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(lines), revs))
+        await self._work.writer.run(lambda c: c.execute(_RELEASE, epoch, list(seqs)))
 
     async def register_anew(self) -> None:
         """Go on as a new worker: the lease has ended, so others may have taken over what this one held."""
-        self._work.holding.clear()
-        if self._work.lease is not None:
-            await self._work.lease.register()
+        work = self._work
+        if work.lease is None:
+            return
+        before = work.worker
+        try:
+            await work.lease.register()
+        finally:
+            # While this is the old worker, its claims are still its own, and the lines that are held are on their way
+            # to the vendor. If they were forgotten and the registration failed, they would look like stray claims.
+            if work.worker != before:
+                work.holding.clear()
 
-    def doubt_claims(self) -> None:
-        """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known."""
-        self._in_doubt = True
+    def doubt_claims(self, epoch: int | None = None) -> None:
+        """Note that a claim's answer was lost: what it has reserved, and perhaps armed, is not known.
+
+        Args:
+            epoch: The claim's, if its row is written together with its lines.
+        """
+        self._doubted_until = time.monotonic() + _STRAYS_S
+        if epoch is not None:
+            self._doubted.append(epoch)
 
     async def settle_doubt(self) -> None:
-        """Give back lines of claims whose answer was lost: nobody has sent them."""
-        if not self._in_doubt:
+        """Give back lines of claims whose answer was lost: nobody has sent them. Do this before each claim.
+
+        A lost statement may still run, or wait for a lock. One that would arm lines is waited for, or forbidden. One
+        that would only reserve lines shows its claim when it ends, so claims are looked for during two minutes; after
+        that, its lines come back with the end of this worker.
+        """
+        if self._connects != self._work.writer.connects:
+            # Perhaps this is another server: it may show lines as planned that this worker is sending.
+            await check_held(self._work)
+            self._connects = self._work.writer.connects
+        if self._doubted_until is None:
             return
-        work = self._work
-        rows = await work.writer.run(lambda c: c.fetch(_OWN, work.worker, work.holding.epochs))
-        for claim in (DeadClaim(*row.values()) for row in rows):
-            found = await work.writer.run(partial(read_stored, seqs=claim.seqs))
-            armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
-            if armed:
+        work, late = self._work, time.monotonic() > self._doubted_until
+        while self._doubted:
+            forbidden = (_FENCE_CLAIM, self._doubted[-1], work.known_job().id, work.worker)
+            await work.writer.run(partial(_execute, arguments=forbidden), again=True)
+            self._doubted.pop()
+        for row in await work.writer.run(lambda c: c.fetch(_OWN, work.worker, work.holding.epochs)):
+            claim = DeadClaim(*row.values())
+            for _ in range(_TRIES):
+                armed = await work.writer.run(partial(self._release_stray, claim=claim))
+                if not armed:
+                    break
                 await self._records.write([given_back(armed)])
-            await self._release(claim.epoch, _reserved_only(found, claim.epoch))
-        self._in_doubt = False
+        if late:
+            self._doubted_until = None
+
+    async def _release_stray(self, connection: DatabaseConnection, claim: DeadClaim) -> list[LedgerLine]:
+        """Release a claim that nobody has, unless lines of it are armed; return these."""
+        async with connection.transaction():
+            await bound_wait(connection)
+            # The locks wait for a lost statement that is arming these lines now; one that comes later finds other
+            # revisions.
+            found = await read_stored(connection, claim.seqs, lock=True)
+            armed = [one.line for one in found.lines.values() if _is_armed(one, claim.epoch)]
+            if not armed:
+                await connection.execute(_RELEASE, claim.epoch, list(_reserved_only(found, claim.epoch)))
+        return armed
 
     async def recover(self) -> int:
         """Put lines in doubt (T7) that workers were sending whose lease has ended; give back what they only reserved.
@@ -205,7 +272,9 @@ class Claiming:
         work, moved = self._work, 0
         if work.job is None:
             return 0
-        job = work.job.id
+        await work.reread_job()  # every run begins with this: it must not begin with an old generation or account
+        await check_held(work)
+        job = work.known_job().id
         await work.writer.run(fence, again=True)
         for _ in range(_TRIES):
             dead = await work.writer.run(lambda c: dead_claims(c, job, _DEAD_AT_ONCE), again=True)
@@ -214,6 +283,7 @@ class Claiming:
             try:
                 moved += await work.writer.run(partial(self._doubt, dead=dead))
             except RefusedWriteError:
+                await work.reread_job()
                 continue  # a late result, or another worker that recovers: read again
         return moved
 
@@ -244,6 +314,10 @@ class Claiming:
         )
         await write(connection, what)
         return len(moves)
+
+
+async def _execute(connection: DatabaseConnection, arguments: tuple[str, int, int, int]) -> None:
+    await connection.execute(*arguments)
 
 
 def _is_armed(stored: Stored, epoch: int) -> bool:

@@ -10,7 +10,7 @@ from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection
-from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain
+from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_out_of_step
 
 __all__ = ["PATIENCE_S", "Link", "ledger_error"]
 
@@ -38,6 +38,9 @@ class Link:
         purpose: What the connection is for; operators see it in `pg_stat_activity`.
         read_only: Whether a standby will do.
         patience_s: How long to try to reach a database that does not answer.
+
+    Attributes:
+        connects: How often it has connected: after a fail-over, another server may be at the address.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Link:
         self._turn: Final = asyncio.Lock()
         self._connection: DatabaseConnection | None = None
         self._down_since: float | None = None
+        self.connects = 0
 
     async def open(self) -> None:
         """Connect now, with one try.
@@ -87,7 +91,7 @@ class Link:
         try:
             result = await work(connection)
         except FOREIGN as error:
-            self._distrust(connection)
+            self._distrust(connection, lost=is_out_of_step(error))
             raise explain(error, self._address) from error
         except BaseException:
             self._distrust(connection)
@@ -95,9 +99,9 @@ class Link:
         self._down_since = None
         return result
 
-    def _distrust(self, connection: DatabaseConnection) -> None:
+    def _distrust(self, connection: DatabaseConnection, *, lost: bool = False) -> None:
         """Give up a connection that has ended, or that is in the middle of something."""
-        if connection.is_closed() or connection.is_in_transaction():
+        if lost or connection.is_closed() or connection.is_in_transaction():
             connection.terminate()
             self._connection = None
 
@@ -119,6 +123,7 @@ class Link:
     async def _connect(self) -> DatabaseConnection:
         connection = await connect(self._address, purpose=self._purpose, read_only=self._read_only)
         self._connection = connection
+        self.connects += 1
         return connection
 
     @property

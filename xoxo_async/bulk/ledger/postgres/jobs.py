@@ -5,8 +5,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
-from xoxo_async.bulk.ledger.protocol import Identity
-from xoxo_async.errors import LedgerError
+from xoxo_async.bulk.ledger.owners import Identity
+from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.postgres.driver import DatabaseConnection, Row
@@ -18,6 +18,7 @@ __all__ = [
     "JobRow",
     "account_of",
     "bind",
+    "bound_meanwhile",
     "find_job",
     "job_name",
     "list_jobs",
@@ -44,14 +45,15 @@ _MAKE: Final = (
 )
 _ACCOUNT: Final = "SELECT id FROM xoxo.account WHERE address = $1 AND account = $2"
 _ADD_ACCOUNT: Final = "INSERT INTO xoxo.account (address, account) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-# The job comes last: every claim waits for its row.
+# A write that waits here for one of its lines rests on the old account; with another revision it is refused.
 _BIND: Final = (
-    "UPDATE xoxo.line SET account = $2 WHERE job = $1",
+    "UPDATE xoxo.line SET account = $2, rev = rev + 1 WHERE job = $1",
     "UPDATE xoxo.packed_line SET account = $2 WHERE job = $1",
     "UPDATE xoxo.placed AS p SET account = $2 FROM xoxo.line AS l WHERE l.job = $1 AND l.id = p.id",
     "UPDATE xoxo.code_mark AS m SET account = $2 FROM xoxo.line AS l WHERE l.job = $1 AND l.id = m.line",
     "UPDATE xoxo.job SET account = $2 WHERE id = $1",
 )
+_LOCK: Final = "SELECT account FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
 _OPEN: Final = (
     "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
     " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
@@ -207,14 +209,19 @@ async def make_job(connection: DatabaseConnection, name: str, identity: Identity
 async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) -> JobRow:
     """Bind a job, with all its orders and codes, to an account and address.
 
+    The job's row is locked first, and every claim waits for it: keep the transaction short.
+
     Args:
         connection: In a transaction.
         job: The job.
         identity: The account and address.
 
     Raises:
+        LedgerConflictError: When another program has bound it meanwhile: it is not of the account that `job` says.
         LedgerError: When another job of that account has one of its poNumbers, orders or codes.
     """
+    if await connection.fetchval(_LOCK, job.id) != job.account:
+        raise bound_meanwhile(job.name)
     account = await account_of(connection, identity)
     if account != job.account:
         for statement in _BIND:
@@ -229,6 +236,17 @@ async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) 
                     " its poNumbers, orders or voucher codes"
                 ) from None
     return job._replace(account=account, address=identity.address, account_name=identity.account)
+
+
+def bound_meanwhile(name: str) -> LedgerConflictError:
+    """Return the error for a job that is not of the account that the caller knows.
+
+    Args:
+        name: The job's.
+    """
+    return LedgerConflictError(
+        f"another program has bound the job {name!r} to an account or address meanwhile; nothing was changed"
+    )
 
 
 async def account_of(connection: DatabaseConnection, identity: Identity | None) -> int:

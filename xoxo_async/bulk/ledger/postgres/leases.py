@@ -4,6 +4,8 @@ A worker whose lease has ended is first fenced: its lease never lasts again, so 
 clock says. Only then are its lines taken from it. It may still be sending; the rules of doubt allow for that.
 """
 
+# ruff: noqa: S608 - the only text put into SQL is this module's own
+
 import asyncio
 import logging
 import os
@@ -11,8 +13,9 @@ import socket
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from xoxo_async.bulk.ledger.postgres.clock import SharedClock
+from xoxo_async.bulk.ledger.postgres.clock import Reading, SharedClock
 from xoxo_async.bulk.ledger.postgres.connections import Link
+from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.bulk.ledger.terms import Holder
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import DatabaseError
@@ -25,6 +28,8 @@ LEASE_S: Final = 15.0
 """How long a worker's lease lasts without a renewal."""
 
 _RENEW_S: Final = LEASE_S / 3
+# No lease is as long as this: it was written before the database's clock was set back, and says nothing any more.
+_TOO_LONG: Final = f"clock_timestamp() + interval '{2 * LEASE_S} seconds'"
 _SERVER: Final = "extract(epoch FROM clock_timestamp())::double precision"
 _REGISTER: Final = (
     "INSERT INTO xoxo.worker (host, pid, job, lease_until)"
@@ -43,7 +48,7 @@ _END: Final = (
 )
 _FENCE: Final = (
     "UPDATE xoxo.worker AS w SET lease_until = 'epoch' WHERE w.lease_until <> 'epoch'"
-    " AND w.lease_until <= clock_timestamp()"
+    f" AND (w.lease_until <= clock_timestamp() OR w.lease_until > {_TOO_LONG})"
 )
 _DEAD: Final = (
     "SELECT c.epoch, c.worker, c.seqs FROM xoxo.claim AS c JOIN xoxo.worker AS w ON w.id = c.worker"
@@ -57,8 +62,18 @@ _HOLDERS: Final = (
 )
 _SETTLE: Final = (
     "UPDATE xoxo.job SET settler = $2, settler_until = clock_timestamp() + make_interval(secs => $3)"
-    " WHERE id = $1 AND (settler = $2 OR settler_until <= clock_timestamp()) RETURNING id"
+    f" WHERE id = $1 AND (settler = $2 OR settler_until <= clock_timestamp() OR settler_until > {_TOO_LONG})"
+    " RETURNING id"
 )
+# As `bookkeeping.counted_anew`, and by the longest hold later: a dead sender's last byte may yet leave.
+_COUNT_ANEW: Final = (
+    "WITH noted AS (INSERT INTO xoxo.journal"
+    " (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker, reason)"
+    " VALUES ($1, 0, $2, '', '', '-', 'clock', 0, 0, $4, $5))"
+    " UPDATE xoxo.line SET last_sent_tick = $2 + $3, rev = rev + 1"
+    " WHERE job = $1 AND state IN ('sending', 'unknown', 'conflict') AND last_sent_tick < $2 + $3"
+)
+_READINGS: Final = 3
 _UNSETTLE: Final = "UPDATE xoxo.job SET settler = NULL, settler_until = 'epoch' WHERE settler = $1"
 
 
@@ -77,7 +92,7 @@ class DeadClaim(NamedTuple):
 
 
 async def fence(connection: DatabaseConnection) -> None:
-    """End for ever each lease that is over by the database's clock.
+    """End for ever each lease that is over by the database's clock, or that this clock cannot have given.
 
     Args:
         connection: To write with.
@@ -138,7 +153,7 @@ class Lease:
         """Register as a new worker."""
         host, pid = socket.gethostname(), os.getpid()
         self.worker = int(await self._link.run(lambda c: c.fetchval(_REGISTER, host, pid, self._job, LEASE_S)))
-        await self._measure()
+        await self.measure()
 
     async def work_on(self, job: int) -> None:
         """Note which job this worker works on."""
@@ -148,7 +163,7 @@ class Lease:
     async def renew(self) -> bool:
         """Renew the lease; return whether it still lasted."""
         alive = await self._link.run(lambda c: c.fetchval(_RENEW, self.worker, LEASE_S)) is not None
-        await self._measure()
+        await self.measure()
         return alive
 
     async def settles(self, job: int) -> bool:
@@ -159,9 +174,32 @@ class Lease:
         """
         return await self._link.run(lambda c: c.fetchval(_SETTLE, job, self.worker, LEASE_S)) is not None
 
-    async def _measure(self) -> None:
-        if self._clock.measured(float(await self._link.run(lambda c: c.fetchval(_TIME)))):
-            _LOG.warning("the clock of the ledger's database was set by more than two seconds")
+    async def measure(self) -> None:
+        """Read the database's clock; where it is ahead of this worker's, count lines in doubt anew and follow it."""
+        for _ in range(_READINGS):
+            reading = await self._link.run(self._read_clock)
+            if reading is Reading.JUMPED:
+                await self._link.run(self._count_anew)
+                self._clock.go_forward()
+            elif reading is Reading.BACK:
+                _LOG.warning("the clock of the ledger's database was set back by more than two seconds")
+            elif reading is not Reading.TAKEN:
+                continue
+            return
+
+    async def _read_clock(self, connection: DatabaseConnection) -> Reading:
+        begun = self._clock.begin()  # not before the connection is made, which may take long
+        return self._clock.measured(float(await connection.fetchval(_TIME)), begun)
+
+    async def _count_anew(self, connection: DatabaseConnection) -> None:
+        by_s = self._clock.forward - self._clock.now()
+        why = (
+            f"the clock of the ledger's database is {by_s:.0f} s ahead of this worker's: it was set forward, or this"
+            " machine stood still; the settling time of lines in doubt starts again"
+        )
+        _LOG.warning("%s", why)
+        if self._job is not None:
+            await connection.execute(_COUNT_ANEW, self._job, self._clock.forward, MAX_HOLD_S, self.worker, why)
 
     async def _keep(self) -> None:
         while True:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
@@ -31,7 +32,7 @@ from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import keep_keys, read_codes, seal_clear
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, only_job, reread
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, bound_meanwhile, find_job, make_job, only_job, reread
 from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
 from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
@@ -290,29 +291,36 @@ class PostgresLedger:
                 await link.close()
         return planned
 
-    async def rebind(self, identity: Identity, *, reason: str) -> None:
-        """Bind the job to another account or address, on a person's word; journalled.
+    async def rebind(self, identity: Identity, *, reason: str, expected: Identity | UnsetType | None = UNSET) -> None:
+        """Bind the job to another account or address, on a person's word; journalled. Claims wait for the end of it.
+
+        Other openings of the job give no lines any more: who sends with them sends for the old account.
 
         Args:
             identity: The new account and address.
             reason: Why.
+            expected: What it belongs to as the caller knows it; None is no account. Default: whatever it is.
 
         Raises:
+            LedgerConflictError: When it does not belong to `expected`; nothing was changed.
             LedgerError: When another job of that account has one of its orders, or it cannot be written.
         """
         work = self._writing()
         known = await self._made()
 
-        async def run(connection: DatabaseConnection) -> JobRow:
+        async def run(connection: DatabaseConnection) -> None:
             async with connection.transaction():
-                job = await reread(connection, known)
+                await bound_wait(connection)
+                job = work.job = await reread(connection, known)
+                if expected is not UNSET and job.identity != expected:
+                    raise bound_meanwhile(job.name)
                 was = "none" if job.identity is None else f"{job.address} (account {job.account_name or 'unknown'})"
                 entry = f"from {was} to {identity.address} (account {identity.account or 'unknown'}): {reason}"
                 bound = await bind(connection, job, identity)
                 await note_job(connection, job.id, work.clock.now(), "rebound", entry)
-                return bound
+            work.job = bound
 
-        work.job = await self._run(work.writer, run)
+        await self._run(work.writer, run)
 
     async def restored(self, *, reason: str, copied: bool = False) -> int:
         """Put every planned line in doubt (T15): this ledger may be an older copy, and they may have been sent.
@@ -401,6 +409,7 @@ class PostgresLedger:
             LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
                 other lines, or when the ledger is `copied`.
             BudgetError: When it may cost more than is left of the budget; it was not added.
+            LineBusyError: When another process is adding it, such as a plan that has not ended; it was not added.
             LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
         """
         self._writing()
@@ -588,10 +597,12 @@ class PostgresLedger:
 
         async def run(connection: DatabaseConnection) -> None:
             async with connection.transaction():
+                await bound_wait(connection)
                 await set_facts(connection, job.id, {name: value})
 
         await self._run(work.writer, run)
-        work.job = job._replace(facts=job.facts | {name: value})
+        known = work.known_job()  # it may have been read again meanwhile
+        work.job = known._replace(facts=known.facts | {name: value})
 
     async def pause(self, reason: str) -> None:
         """Pause the job: the next claim of any worker gives nothing. What is under way ends. Journalled.

@@ -3,6 +3,7 @@
 from typing import Final
 
 from xoxo_async.bulk.ledger.postgres.whole import note_job
+from xoxo_async.bulk.ledger.postgres.work import bound_wait
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = ["read_pause", "set_pause"]
@@ -25,6 +26,7 @@ async def set_pause(connection: DatabaseConnection, job: int, reason: str, at: f
         at: For the journal, in epoch seconds.
     """
     async with connection.transaction():
+        await bound_wait(connection)
         if reason:
             changed = await connection.fetchval(_PAUSE, job, reason)
         else:

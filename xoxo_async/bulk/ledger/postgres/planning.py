@@ -20,13 +20,22 @@ from xoxo_async.bulk.ledger.plans import check_identity, check_job, doubts_of_pl
 from xoxo_async.bulk.ledger.postgres.adding import Adding, SeenOrdinals
 from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow, account_of, bind, find_job, make_job, reread
+from xoxo_async.bulk.ledger.postgres.jobs import (
+    JobRow,
+    account_of,
+    bind,
+    bound_meanwhile,
+    find_job,
+    make_job,
+    reread,
+)
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
 from xoxo_async.bulk.ledger.postgres.tallying import PLANNER, planned_rows
 from xoxo_async.bulk.ledger.postgres.whole import Whole, read_backlog, undisturbed
-from xoxo_async.bulk.ledger.protocol import Planned, PlanTerms, Share
+from xoxo_async.bulk.ledger.postgres.work import bound_wait
+from xoxo_async.bulk.ledger.protocol import Identity, Planned, PlanTerms, Share
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -122,6 +131,7 @@ async def _plan(
 ) -> Planned:
     # Not in the transaction: the first plan of another job of this account would wait for its end.
     await account_of(connection, terms.identity)
+    await _bound(connection, name, terms.identity)
     transaction = connection.transaction()
     await transaction.__aenter__()
     try:
@@ -147,6 +157,19 @@ async def _plan(
     return await outlast(asyncio.ensure_future(finish()))
 
 
+async def _bound(connection: DatabaseConnection, name: str, identity: Identity | None) -> None:
+    """Bind a job that has no account yet.
+
+    Before the plan, and not in it: claims wait for the row of the job while it is bound. And not at the end of the
+    plan: its lines are the account's, and the account's poNumbers must not be there already.
+    """
+    job = await find_job(connection, name)
+    if job is not None and job.identity is None and identity is not None:
+        async with connection.transaction():
+            await bound_wait(connection)
+            await bind(connection, job, identity)
+
+
 async def _begun(connection: DatabaseConnection, now: Callable[[], float], name: str, terms: PlanTerms) -> "_Plan":
     """Wait for other plans of the job, find or make it, and return a plan with the state before it."""
     wait_s = _POLL_S
@@ -158,8 +181,7 @@ async def _begun(connection: DatabaseConnection, now: Callable[[], float], name:
         job = await make_job(connection, name, terms.identity)
     check_identity(job.identity, terms.identity)
     if job.identity is None and terms.identity is not None:
-        # Now, and not at the end: the new lines are the account's, and its poNumbers must not be there already.
-        job = await bind(connection, job, terms.identity)
+        job = await bind(connection, job, terms.identity)  # another program has just made it without an account
     orders = {LineState(row["state"]): row["orders"] for row in await connection.fetch(_OPEN, job.id)}
     had_planned = orders.get(LineState.PLANNED, 0) > 0
     # Lines matter as missing from the plan only if they may yet be sent.
@@ -254,7 +276,9 @@ class _Plan:
             await self._connection.execute(_GROWN, job.id, adding.last)
         first = {} if PLANNED_AT in job.facts else {PLANNED_AT: f"{self._now()}"}
         await set_facts(self._connection, job.id, first | self._terms.facts)
-        self.job = await reread(self._connection, self.job)
+        before, self.job = self.job, await reread(self._connection, self.job)
+        if adding.added and before.account != self.job.account:
+            raise bound_meanwhile(self.job.name)  # the new lines are the old account's
         return self._result(outcome)
 
     async def analyze(self) -> None:
@@ -274,6 +298,7 @@ class _Plan:
 
     async def _settle(self) -> Outcome:
         terms = self._terms
+        await bound_wait(self._connection)  # from here on, other workers may wait for what is locked
         whole = Whole(self._connection, await reread(self._connection, self.job), self._now())
         withdrawn = unwanted = 0
         if self._seen is not None and terms.missing != "keep":

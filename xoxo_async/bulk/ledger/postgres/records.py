@@ -22,14 +22,16 @@ from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.jobs import job_name
 from xoxo_async.bulk.ledger.postgres.packs import unpack
 from xoxo_async.bulk.ledger.postgres.tallying import ends_of
-from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored
+from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, read_stored, stop_if_lost
 from xoxo_async.bulk.ledger.postgres.writing import RefusedWriteError, Why, Write, write
 from xoxo_async.bulk.ledger.recording import (
     RecordRequest,
     decide_records,
+    disputes,
     orders_named,
     put_alarms,
     seqs_with_codes,
+    storable_text,
 )
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.errors import LedgerError
@@ -39,6 +41,12 @@ from xoxo_async.postgres.failures import DatabaseError
 __all__ = ["Records"]
 
 _TRIES: Final = 50
+_ALARM: Final = (
+    "INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker,"
+    " reason)"
+    " SELECT l.job, l.id, $2, l.state, l.state, '!', 'not written', l.attempts, l.epoch, $3, $4"
+    " FROM xoxo.line AS l WHERE l.id = ANY ($1::bigint[])"
+)
 _OF_POS: Final = "SELECT id FROM xoxo.line WHERE account = $1 AND po_number = ANY ($2::text[])"
 
 
@@ -82,17 +90,23 @@ class Records:
             DatabaseError: When the database cannot be used; nothing of it may be written.
             LedgerError: When the key of the code marks cannot be opened, or the lines change all the time.
         """
-        road = _Road.CACHED
+        road, awake = _Road.CACHED, True
         doubt: _Doubt | None = None
         for _ in range(_TRIES):
             try:
                 if doubt is not None and await self._is_written(doubt):
                     return
                 doubt = None
-                if await self._go(road, requests):
+                if await self._go(road, requests, awake=awake):
                     return
                 road = road.next
             except RefusedWriteError as refused:
+                if refused.why is Why.LEASE and self._work.lease is not None:
+                    # This machine may have stood still, and its clock with it: a stamp of it would be too early.
+                    await self._work.lease.measure()
+                    awake = False
+                elif refused.why is Why.JOB:
+                    await self._work.reread_job()
                 road = _Road.LOCKED if refused.why in {Why.ORDER, Why.MARK} else road.next
             except _LostError as lost:
                 doubt, road = lost.doubt, _Road.READ
@@ -104,11 +118,13 @@ class Records:
                     raise
         raise LedgerError(f"the lines of {self._work.name} change faster than results can be written")
 
-    async def _go(self, road: "_Road", requests: Sequence[RecordRequest]) -> bool:
+    async def _go(self, road: "_Road", requests: Sequence[RecordRequest], *, awake: bool) -> bool:
         """Take one of the roads; return whether it led to the end."""
+        for request in requests:
+            request.count_from(self._work.clock.since)
         if road is not _Road.LOCKED:
-            return await self._at_once(requests, cached=road is _Road.CACHED)
-        await self._work.writer.run(lambda connection: self._locked(connection, requests))
+            return await self._at_once(requests, cached=road is _Road.CACHED, awake=awake)
+        await self._work.writer.run(lambda connection: self._locked(connection, requests, awake=awake))
         return True
 
     async def _is_written(self, doubt: _Doubt) -> bool:
@@ -118,7 +134,7 @@ class Records:
         self._work.holding.update(found.lines.values())
         return written
 
-    async def _at_once(self, requests: Sequence[RecordRequest], *, cached: bool = True) -> bool:
+    async def _at_once(self, requests: Sequence[RecordRequest], *, cached: bool, awake: bool) -> bool:
         """Write facts that need only one statement; return whether they do."""
         if any(request.doubts for request in requests):
             return False
@@ -127,7 +143,9 @@ class Records:
         held = work.holding.get(seqs) if cached else {}
         lines = dict(held)
         if missing := seqs - held.keys():
+            sent = work.holding.get(missing)
             found = await work.writer.run(lambda c: read_stored(c, missing), again=True)
+            await stop_if_lost(work, sent, found)
             lines |= {seq: stored for seq, stored in found.lines.items() if found.jobs[seq] == job.id}
             work.holding.update(found.lines.values())
             work.note_currency(found.currencies.get(job.id, ""))
@@ -147,7 +165,7 @@ class Records:
         if claims.listed or len(dict(claims.dealt)) < len(claims.dealt):
             return False
         codes = [] if work.box is None else [(seq, work.box.seal(text, seq)) for seq, text in dealing.codes_to_keep()]
-        await self._write(self._what(recorded.moves, lines, moment.now, codes, claims.dealt))
+        await self._write(self._what(recorded.moves, lines, moment.now, codes, claims.dealt)._replace(awake=awake))
         return True
 
     def _what(
@@ -182,11 +200,25 @@ class Records:
             raise _LostError(error, _Doubt(what.moves, what.revs)) from error
         self._work.holding.update(Stored(after, revs[after.seq]) for _, after in ends_of(what.moves))
 
+    async def alarm(self, seqs: Collection[int], text: str) -> None:
+        """Write an alarm about lines; they stay as they are.
+
+        Args:
+            seqs: The lines.
+            text: What is wrong.
+
+        Raises:
+            DatabaseError: When it cannot be written.
+        """
+        work = self._work
+        arguments = (list(seqs), work.clock.now(), work.worker, storable_text(text))
+        await work.writer.run(lambda c: c.execute(_ALARM, *arguments))
+
     # The rare road.
 
-    async def _locked(self, connection: DatabaseConnection, requests: Sequence[RecordRequest]) -> None:
+    async def _locked(self, connection: DatabaseConnection, requests: Sequence[RecordRequest], *, awake: bool) -> None:
         """Write facts in a transaction that locks their lines; see the steps in `recording`."""
-        transaction = _Transaction(self._work, connection)
+        transaction = _Transaction(self._work, connection, awake=awake)
         async with connection.transaction():
             await bound_wait(connection)
             await transaction.record(requests)
@@ -227,8 +259,9 @@ def _is_sent(line: LedgerLine) -> bool:
 class _Transaction:
     """The facts of one transaction that locks their lines, and those of other jobs that have their orders."""
 
-    def __init__(self, work: Work, connection: DatabaseConnection) -> None:
+    def __init__(self, work: Work, connection: DatabaseConnection, *, awake: bool = False) -> None:
         self._work: Final = work
+        self._awake: Final = awake
         self._connection: Final = connection
         self._job: Final = work.known_job()
         self._jobs: dict[int, int] = {}
@@ -261,6 +294,10 @@ class _Transaction:
         recorded = decide_records(requests, ours, moment, dealing, owners)
         if lost := recorded.lost_orders:
             await drop_orders(connection, lost)
+        if any(self._jobs[seq] != self._job.id for seq in owners.values()):
+            jobs = {job: await job_name(connection, job) for job in set(self._jobs.values())}
+            names = {seq: jobs[job] for seq, job in self._jobs.items()}
+            recorded.moves.extend(disputes(requests, recorded.lines, owners, names))
         await self._write(recorded.moves, moment.now)
         alarms, codes = await self._settle_codes(dealing, recorded.lines)
         await keep_codes(connection, codes)
@@ -340,6 +377,7 @@ class _Transaction:
                 moves=ours,
                 revs={seq: stored.rev for seq, stored in self.lines.items()},
                 closed=self._work.holding.closed_by(gone),
+                awake=self._awake,
             )
             revs = await write(self._connection, what)
             self.lines |= {after.seq: Stored(after, revs[after.seq]) for _, after in ends_of(ours)}

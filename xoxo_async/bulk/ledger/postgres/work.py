@@ -2,23 +2,42 @@
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
 
+import logging
 from collections.abc import Collection, Iterable
 from typing import Final, Protocol
 
 from xoxo_async.bulk.ledger.facts import CURRENCY
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LineState
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, LedgerLine, LineState
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
 from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_keys
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, Stored, prefixed, stored_of
 from xoxo_async.bulk.ledger.postgres.connections import Link
-from xoxo_async.bulk.ledger.postgres.jobs import JobRow
+from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["Holding", "Work", "bound_wait", "new_epoch", "read_stored"]
+__all__ = ["Found", "Holding", "Work", "bound_wait", "check_held", "new_epoch", "read_stored", "stop_if_lost"]
+
+_LOG: Final = logging.getLogger("xoxo_async")
+
+_LOST: Final = (
+    "the database has lost commits that it had confirmed, as after a fail-over or with an older backup: orders may have"
+    " been sent that it shows as planned. They are looked up before they are sent; resume the job once the database is"
+    " the right one"
+)
+# A generation before the database's. Not a new one for the database: a worker's role may not write that.
+_STOP_JOBS: Final = (
+    "WITH m AS (SELECT value::integer AS generation FROM xoxo.meta WHERE name = 'generation'),"
+    " stopped AS (UPDATE xoxo.job AS j SET generation = least(j.generation, m.generation - 1),"
+    " state = CASE WHEN j.id = $1 THEN 'paused' ELSE j.state END,"
+    " reason = CASE WHEN j.id = $1 THEN $2 ELSE j.reason END"
+    " FROM m WHERE j.generation >= m.generation OR j.id = $1 RETURNING j.id)"
+    " INSERT INTO xoxo.journal (job, line, at, from_state, to_state, transition, evidence, attempts, epoch, worker,"
+    " reason) SELECT id, 0, $3, '', '', '-', 'lost commits', 0, 0, $4, $2 FROM stopped"
+)
 
 _READ: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'l')}, l.rev, l.job, l.look, j.facts ->> 'currency' AS job_currency"
@@ -89,6 +108,10 @@ class WorkerLease(Protocol):
         """Note which job this worker works on."""
         ...
 
+    async def measure(self) -> None:
+        """Read the database's clock."""
+        ...
+
     async def settles(self, job: int) -> bool:
         """Return whether this worker is the one that settles doubts."""
         ...
@@ -117,6 +140,10 @@ class Holding:
     def get(self, seqs: Iterable[int]) -> dict[int, Stored]:
         """Return those lines of some numbers that are held."""
         return {seq: self._lines[seq] for seq in seqs if seq in self._lines}
+
+    def all(self) -> dict[int, Stored]:
+        """Return all lines that are held."""
+        return dict(self._lines)
 
     @property
     def epochs(self) -> list[int]:
@@ -150,6 +177,13 @@ class Holding:
             left.discard(seq)
             if not left:
                 del self._claims[held.line.epoch]
+
+    def drop(self, lines: Iterable[LedgerLine]) -> None:
+        """Hold lines no more that no caller gets."""
+        for line in lines:
+            held = self._lines.get(line.seq)
+            if held is not None and held.line.epoch == line.epoch:
+                self._drop(line.seq)
 
     def clear(self) -> None:
         """Hold nothing: the lease was lost."""
@@ -197,6 +231,7 @@ class Work:
         self.holding: Final = Holding()
         self.job: JobRow | None = None
         self.wanted: Final = wanted
+        self._moved = False
 
     @property
     def job_name(self) -> str | None:
@@ -218,6 +253,28 @@ class Work:
         if self.job is not None and currency and self.job.facts.get(CURRENCY) != currency:
             self.job = self.job._replace(facts=self.job.facts | {CURRENCY: currency})
 
+    async def reread_job(self) -> None:
+        """Read the job again: another worker, or a person, has changed what is cached of it."""
+        job = self.known_job()
+        now = await self.writer.run(lambda connection: reread(connection, job), again=True)
+        before = self.known_job().identity  # as this opening knows it now: it may have bound the job itself
+        self.job = now
+        self._moved = self._moved or (before is not None and before != now.identity)
+
+    def job_to_send(self) -> JobRow:
+        """Return the job, for a claim.
+
+        Raises:
+            LedgerError: When there is none yet; or when another program has bound it to another account since this
+                opening: whoever sends here sends for the old one.
+        """
+        if self._moved:
+            raise LedgerError(
+                f"the job {self.known_job().name!r} was bound to another account or address while this ledger was open;"
+                " nothing was sent. Open it again for the new one"
+            )
+        return self.known_job()
+
     def known_job(self) -> JobRow:
         """Return the job.
 
@@ -236,3 +293,48 @@ class Work:
         """Open the key of the marks, if it is not open yet."""
         if not self.marks.has_key:
             self.marks.open_key((await read_keys(connection)).get(MARKS_KEY))
+
+
+async def check_held(work: Work) -> None:
+    """Compare the lines that this worker sends with the database.
+
+    The database never goes back before what it has confirmed, unless it lost commits: in a fail-over, or with a backup
+    that was put back. Then other lines may have been sent, too, and look planned.
+
+    Args:
+        work: Of the ledger.
+
+    Raises:
+        DatabaseError: When the database cannot be used.
+    """
+    held = work.holding.all()
+    if held:
+        await stop_if_lost(work, held, await work.writer.run(lambda c: read_stored(c, list(held)), again=True))
+
+
+async def stop_if_lost(work: Work, held: dict[int, Stored], found: Found) -> None:
+    """Stop all jobs if the database lacks what it has confirmed; this job is paused as well.
+
+    Every job becomes `copied`: nobody gets lines of it until they were put in doubt, and they are looked up before they
+    are sent.
+
+    Args:
+        work: Of the ledger.
+        held: Lines that this worker sends, as it held them before they were read.
+        found: The same lines as they were read.
+
+    Raises:
+        DatabaseError: When the database cannot be used.
+    """
+    lost = [one.line for seq, one in held.items() if seq not in found.lines or found.lines[seq].rev < one.rev]
+    if not lost:
+        return
+    _LOG.error("%s: %s", work.name, _LOST)
+    job = work.known_job().id
+
+    async def stop(connection: DatabaseConnection) -> None:
+        await connection.execute(_STOP_JOBS, job, _LOST, work.clock.now(), work.worker)
+
+    await work.writer.run(stop, again=True)
+    work.holding.drop(lost)  # told once; their results are late proofs, or doubts that the look-up settles
+    await work.reread_job()

@@ -6,7 +6,6 @@ claimed.
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
 from xoxo_async.bulk.ledger.arming import ArmRequest
@@ -15,6 +14,7 @@ from xoxo_async.bulk.ledger.lines import Armed, Change, LedgerLine, Rules
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.records import Records
+from xoxo_async.bulk.ledger.postgres.results import Results
 from xoxo_async.bulk.ledger.recording import RecordRequest, given_back, refusal_of
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.failures import DatabaseError
@@ -53,13 +53,12 @@ class LedgerWriter:
     """
 
     def __init__(self, records: Records, claiming: Claiming, arming: Arming) -> None:
-        self._records: Final = records
+        self._results: Final = Results(records)
         self._claiming: Final = claiming
         self._arming: Final = arming
         self._record_tasks: list[_Task[RecordRequest]] = []
         self._arm_tasks: list[_Task[ArmRequest]] = []
         self._claim_tasks: list[_Task[ClaimRequest]] = []
-        self._kept: list[RecordRequest] = []
         self._woken: Final = asyncio.Event()
         self._ending = False
         self._running: Final = asyncio.create_task(self._run(), name="xoxo ledger writer")
@@ -102,7 +101,7 @@ class LedgerWriter:
             arms, self._arm_tasks = self._arm_tasks, []
             claims, self._claim_tasks = self._claim_tasks, []
             if records or arms or claims:
-                failed = await self._serve_records(records) if records or self._kept else None
+                failed = await self._serve_records(records)
                 await self._serve_arms(arms, failed)
                 await self._serve_claims(claims, failed)
             elif self._ending:
@@ -110,29 +109,15 @@ class LedgerWriter:
             else:
                 self._woken.clear()
                 await self._woken.wait()
-        if self._kept:
-            with suppress(DatabaseError, LedgerError):
-                await self._write([])
+        await self._results.end()
 
     async def _serve_records(self, tasks: Sequence[_Task[RecordRequest]]) -> Exception | None:
-        """Write facts; return why it failed."""
-        requests = [task.request for task in tasks]
-        error: Exception | None = None
-        try:
-            await self._write(requests)
-        except (DatabaseError, LedgerError) as failed:
-            error = _kept_error(failed.message, requests)
-            self._kept += requests
-        except Exception as failed:  # noqa: BLE001 - every error must reach the callers
-            error = failed
-            self._kept += requests
+        """Write facts; return why nothing may be claimed."""
+        outcome = await self._results.write([task.request for task in tasks])
         for task in tasks:
+            error = outcome.errors.get(id(task.request))
             task.answer(task.request.lines, error or refusal_of(task.request))
-        return error
-
-    async def _write(self, requests: Sequence[RecordRequest]) -> None:
-        await self._records.write([*self._kept, *requests])
-        self._kept.clear()
+        return outcome.stop
 
     async def _serve_arms(self, tasks: Sequence[_Task[ArmRequest]], failed: Exception | None) -> None:
         if not tasks:
@@ -158,11 +143,3 @@ async def _error_of(work: Awaitable[None]) -> Exception | None:
     except Exception as error:  # noqa: BLE001 - every error must reach the callers
         return error
     return None
-
-
-def _kept_error(message: str, requests: Sequence[RecordRequest]) -> LedgerError:
-    results = sum(len(request.changes) for request in requests)
-    return LedgerError(
-        f"{message}; {results} results are kept in memory until the database answers; if the process ends before, they"
-        " are lost with it, and the next run looks their orders up"
-    )

@@ -5,33 +5,20 @@ it, and so does a mark or an order that another line has. It holds no lock beyon
 any moment stops nobody else.
 """
 
-# ruff: noqa: S608 - the only names put into SQL are this package's own
-
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
-from enum import StrEnum
-from functools import cache
 from typing import Any, Final, NamedTuple
 
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.postgres.columns import MOVING, NOTED, look_of, moving_arrays, noted_arrays
+from xoxo_async.bulk.ledger.postgres.columns import NOTED, look_of, moving_arrays, noted_arrays
+from xoxo_async.bulk.ledger.postgres.statements import Why, statement_of
 from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by, tally_of
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import FOREIGN
 
-__all__ = ["PARTS", "Guard", "RefusedWriteError", "Why", "Write", "statement_of", "write"]
-
-
-class Why(StrEnum):
-    """Why a write was refused, as the SQLSTATE of its error."""
-
-    LINE = "XO001"
-    MARK = "XO002"
-    JOB = "XO003"
-    LEASE = "XO004"
-    ORDER = "23505"
+__all__ = ["Guard", "RefusedWriteError", "Why", "Write", "write"]
 
 
 class RefusedWriteError(Exception):
@@ -48,6 +35,8 @@ class RefusedWriteError(Exception):
 
 class Guard(NamedTuple):
     """What must hold in a claim's write: the job runs, the worker's lease lasts, and the budget holds the lines.
+
+    The job must not be of an older generation than the database, either: see `JobRow.copied`.
 
     Attributes:
         slot: When the claim is, by the ledger's clock; kept as `LAST_SLOT`.
@@ -69,7 +58,7 @@ class Write(NamedTuple):
         account: The job's account.
         worker: Who writes; it adds to its own rows of the counts.
         at: For the journal, in epoch seconds.
-        currency: The account's; None leaves the job's budget as it is.
+        currency: The account's, as the budget was decided with; None leaves the job's budget as it is.
         moves: In order; a line may occur more than once.
         revs: The revision of each line as it was read.
         codes: The codes that lines get, as they are kept.
@@ -80,6 +69,7 @@ class Write(NamedTuple):
         new: Those of the moves' lines that are new: each has one move, which arms it.
         begun: The epoch of a claim that begins here, and its lines.
         guard: Of a claim; None for everything else.
+        awake: Whether the worker's lease must last if a stamp of its clock goes into a line from which absence counts.
     """
 
     job: int
@@ -97,6 +87,7 @@ class Write(NamedTuple):
     new: Sequence[int] = ()
     begun: tuple[int, Sequence[int]] | None = None
     guard: Guard | None = None
+    awake: bool = False
 
 
 async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
@@ -116,10 +107,12 @@ async def write(connection: DatabaseConnection, what: Write) -> dict[int, int]:
     parts = _parts(what, ends)
     if not parts:
         return {}
+    if what.awake and any(move.transition in _STAMPED for move in what.moves):
+        parts.append(("awake", []))
     text = statement_of(tuple((name, len(values)) for name, values in parts))
     arguments = [value for _, values in parts for value in values]
     try:
-        await connection.execute(text, what.job, what.account, what.worker, what.at, *arguments)
+        await connection.execute(text, what.job, what.account, what.worker, what.at, what.currency, *arguments)
     except FOREIGN as error:
         state = str(getattr(error, "sqlstate", "") or "")
         if state[:2] == "40":
@@ -163,7 +156,7 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
     spent = (0, 0) if what.currency is None else spent_by(ends, what.currency)
     if what.guard is not None:
         parts.append(("claimed", [*spent, f"{what.guard.slot}", what.guard.most, what.guard.running]))
-    elif any(spent):
+    elif any(spent) or (what.currency is not None and any(_in_doubt(line, what.currency) for _, line in ends)):
         parts.append(("spent", list(spent)))
     if what.back:
         parts.append(("back", [list(what.back), [what.revs[seq] for seq in what.back]]))
@@ -174,6 +167,14 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
     if what.closed:
         parts.append(("closed", [list(what.closed)]))
     return parts
+
+
+_STAMPED: Final = frozenset({"T5", "T6", "T16"})
+
+
+def _in_doubt(line: LedgerLine, currency: str) -> bool:
+    """Return whether a line's cost depends on which currency is the account's: another worker may just have set it."""
+    return line.state is LineState.PLACED and line.amount_charged is not None and line.currency != currency
 
 
 def _columns(rows: Iterable[Sequence[object]]) -> list[object]:
@@ -209,176 +210,3 @@ def _tally(known: Sequence[tuple[LedgerLine, LedgerLine]], added: Sequence[Ledge
     orders, priced, charged = sums.get(group, (0, 0, Decimal(0)))
     sums[group] = (orders + len(added), priced, charged)
     return [TallyRow(*key, *total) for key, total in sorted(sums.items())]
-
-
-def _table(columns: Sequence[tuple[str, str]], first: int) -> str:
-    """Return the SQL of arrays as a table."""
-    arrays = ", ".join(f"${place}::{kind}[]" for place, (_, kind) in enumerate(columns, first))
-    return f"unnest({arrays}) AS new ({', '.join(name for name, _ in columns)})"
-
-
-_MOVED: Final = (("id", "bigint"), ("was", "integer"), ("look", "text"), *MOVING)
-_ADDED: Final = (
-    ("id", "bigint"),
-    ("key", "text"),
-    ("po_number", "text"),
-    ("digest", "text"),
-    ("body", "text"),
-    ("row", "bigint"),
-    ("lines", "integer"),
-    ("worth", "bigint"),
-    *MOVING,
-)
-_TOLD: Final = (
-    ("state", "text"),
-    ("delivery", "text"),
-    ("currency", "text"),
-    ("single", "boolean"),
-    ("orders", "bigint"),
-    ("priced", "bigint"),
-    ("charged", "numeric"),
-)
-_ORDERED: Final = (("id", "bigint"), ("order_id", "bigint"), ("codes", "text"))
-_MARKED: Final = (("mark", "bigint"), ("line", "bigint"))
-_BACK: Final = (("id", "bigint"), ("was", "integer"))
-
-
-def _update_line(first: int) -> str:
-    names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
-    return (
-        f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
-        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-    )
-
-
-def _insert_line(first: int) -> str:
-    # Its number is its ordinal, too, but negative: only plans count ordinals upwards.
-    names = ", ".join(name for name, _ in _ADDED)
-    return (
-        f"INSERT INTO xoxo.line (job, account, ordinal, rev, {names}) OVERRIDING SYSTEM VALUE"
-        f" SELECT $1::integer, $2::integer, -new.id, 1, new.* FROM {_table(_ADDED, first)}"
-    )
-
-
-def _insert_journal(first: int) -> str:
-    names = ", ".join(name for name, _ in NOTED)
-    return (
-        f"INSERT INTO xoxo.journal (job, worker, at, {names})"
-        f" SELECT $1::integer, $3::bigint, $4::double precision, new.* FROM {_table(NOTED, first)}"
-    )
-
-
-def _add_to_tally(first: int) -> str:
-    names = ", ".join(name for name, _ in _TOLD)
-    return (
-        f"INSERT INTO xoxo.tally AS t (job, worker, {names})"
-        f" SELECT $1::integer, $3::bigint, new.* FROM {_table(_TOLD, first)}"
-        " ON CONFLICT (job, worker, state, delivery, currency, single) DO UPDATE SET"
-        " orders = t.orders + excluded.orders, priced = t.priced + excluded.priced,"
-        " charged = t.charged + excluded.charged"
-    )
-
-
-def _keep_orders(first: int) -> str:
-    return (
-        "INSERT INTO xoxo.placed AS p (id, account, order_id, codes)"
-        f" SELECT new.id, $2::integer, new.order_id, new.codes FROM {_table(_ORDERED, first)}"
-        " ON CONFLICT (id) DO UPDATE SET order_id = excluded.order_id,"
-        " codes = CASE WHEN p.order_id = excluded.order_id THEN coalesce(excluded.codes, p.codes)"
-        " ELSE excluded.codes END"
-    )
-
-
-def _take_marks(first: int) -> str:
-    return (
-        "INSERT INTO xoxo.code_mark (mark, account, line)"
-        f" SELECT new.mark, $2::integer, new.line FROM {_table(_MARKED, first)}"
-        " ON CONFLICT DO NOTHING RETURNING line"
-    )
-
-
-def _spend(first: int) -> str:
-    return (
-        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint,"
-        f" unpriced = unpriced + ${first + 1}::bigint WHERE id = $1::integer"
-    )
-
-
-def _spend_as_claim(first: int) -> str:
-    most = f"${first + 3}::bigint"
-    return (
-        f"UPDATE xoxo.job SET committed = committed + ${first}::bigint, unpriced = unpriced + ${first + 1}::bigint,"
-        f" facts = jsonb_set(facts, '{{last_slot}}', to_jsonb(${first + 2}::text)) WHERE id = $1::integer"
-        f" AND (state = 'running' OR NOT ${first + 4}::boolean)"
-        f" AND ({most} IS NULL OR (unpriced = 0 AND committed <= {most})) RETURNING id"
-    )
-
-
-def _give_back(first: int) -> str:
-    return (
-        f"UPDATE xoxo.line AS l SET look = 'send', rev = l.rev + 1 FROM {_table(_BACK, first)}"
-        " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
-    )
-
-
-def _begin_claim(first: int) -> str:
-    return (
-        "INSERT INTO xoxo.claim (epoch, job, worker, seqs) OVERRIDING SYSTEM VALUE"
-        f" VALUES (${first}::bigint, $1::integer, $3::bigint, ${first + 1}::bigint[])"
-    )
-
-
-def _narrow_claim(first: int) -> str:
-    return f"UPDATE xoxo.claim SET seqs = ${first + 1}::bigint[] WHERE epoch = ${first}::bigint"
-
-
-def _close_claims(first: int) -> str:
-    return f"DELETE FROM xoxo.claim WHERE epoch = ANY (${first}::bigint[])"
-
-
-PARTS: Final[dict[str, Callable[[int], str]]] = {
-    "moved": _update_line,
-    "added": _insert_line,
-    "noted": _insert_journal,
-    "told": _add_to_tally,
-    "ordered": _keep_orders,
-    "marked": _take_marks,
-    "spent": _spend,
-    "claimed": _spend_as_claim,
-    "back": _give_back,
-    "begun": _begin_claim,
-    "narrowed": _narrow_claim,
-    "closed": _close_claims,
-}
-"""The SQL of each part, from the place of its first argument."""
-
-
-_ALIVE: Final = "EXISTS (SELECT FROM xoxo.worker WHERE id = $3::bigint AND lease_until > clock_timestamp())"
-
-
-@cache
-def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
-    """Return the statement of some parts, each with the number of its arguments.
-
-    `$1` to `$4` are the job, its account, the worker and the time; each has its type, also where no part uses it.
-    """
-    queries: list[str] = []
-    checks: list[str] = []
-    first = 5
-    for part, width in parts:
-        queries.append(f"{part} AS ({PARTS[part](first)})")
-        if part in {"moved", "back"}:
-            checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
-        elif part == "marked":
-            checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")
-        elif part == "claimed":
-            checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
-            checks.append(f"WHEN NOT EXISTS (SELECT FROM {part}) THEN {_no(Why.JOB)}")
-        first += width
-    cases = f"CASE {' '.join(checks)} ELSE 0 END, " if checks else ""
-    types = "$1::integer, $2::integer, $3::bigint, $4::double precision"
-    return f"WITH {', '.join(queries)} SELECT {cases}{types}"
-
-
-def _no(why: Why) -> str:
-    return f"xoxo.refuse('{why.value}', '{why.name}')"

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, Self, TypeVar
 import anyio
 import anyio.to_thread
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
@@ -48,7 +49,7 @@ from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerConflictError, LedgerError
 
 __all__ = ["SqliteLedger"]
 
@@ -296,17 +297,22 @@ class SqliteLedger:
         async with self._planning:
             return await run_plan(writer.plan, job, lines, asking, planned)
 
-    async def rebind(self, identity: Identity, *, reason: str) -> None:
+    async def rebind(self, identity: Identity, *, reason: str, expected: Identity | UnsetType | None = UNSET) -> None:
         """Bind the ledger to another account or address, on a person's word; journalled.
 
         Args:
             identity: The new account and address.
             reason: Why.
+            expected: What it belongs to as the caller knows it; None is no account. Default: whatever it is.
 
         Raises:
+            LedgerConflictError: When it does not belong to `expected`; nothing was changed.
             LedgerError: When it cannot be written.
         """
-        await self._writer().step(lambda session: session.rebind(identity, reason))
+        writer = self._writer()
+        if expected is not UNSET and expected != self._identity:  # nobody else writes to this ledger
+            raise LedgerConflictError("this ledger belongs to another account or address by now; nothing was changed")
+        await writer.step(lambda session: session.rebind(identity, reason))
         self._identity = identity
 
     async def restored(self, *, reason: str, copied: bool = False) -> int:

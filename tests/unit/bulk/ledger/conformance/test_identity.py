@@ -5,7 +5,7 @@ import pytest
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.ledgers import each, line
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerConflictError, LedgerError
 
 pytestmark = pytest.mark.anyio
 
@@ -63,3 +63,17 @@ async def test_the_clock_goes_on_between_openings(subject: Subject) -> None:
     subject.now += 100
     async with subject.open() as ledger:
         assert ledger.now() >= began + 199
+
+
+async def test_rebinding_may_name_the_account_before(subject: Subject) -> None:
+    """Where it is another one, nothing changes."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([line(1)]))
+        await ledger.rebind(OURS, reason="first", expected=None)
+        for expected in (None, OTHERS):
+            with pytest.raises(LedgerConflictError, match="nothing was changed"):
+                await ledger.rebind(OTHERS, reason="second", expected=expected)
+        assert ledger.identity == OURS
+        await ledger.rebind(OTHERS, reason="third", expected=OURS)
+        assert ledger.identity == OTHERS
+        assert len([row async for row in ledger.journal(seq=0)]) == 2

@@ -1,8 +1,13 @@
 """A database with jobs as the tests of this folder want them."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
 
 from tests.unit.bulk.ledger.facts import alone, fact
 from tests.unit.bulk.ledger.ledgers import each
@@ -59,3 +64,58 @@ async def lost(ledger: PostgresLedger, count: int) -> list[LedgerLine]:
 def doubled(_product: int, value: Decimal, count: int) -> Decimal:
     """Return twice the price."""
     return value * count * 2
+
+
+_WAITING = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = $1"
+    " AND wait_event_type = 'Lock'"
+)
+_CUT = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = $1"
+)
+
+
+async def lapse(database: str, ledger: PostgresLedger) -> None:
+    """End a worker's lease; the worker does not notice."""
+    async with connected(database) as connection:
+        end = "UPDATE xoxo.worker SET lease_until = clock_timestamp() - interval '1 second' WHERE id = $1"
+        await connection.execute(end, ledger.worker)
+
+
+async def waits(database: str, name: str, count: int = 1) -> None:
+    """Return once some connections of a name wait for a lock."""
+    async with connected(database) as connection:
+        while await connection.fetchval(_WAITING, name) < count:
+            await asyncio.sleep(0.01)
+
+
+async def cut(database: str, name: str) -> None:
+    """End the connections of a name."""
+    async with connected(database) as connection:
+        await connection.execute(_CUT, name)
+
+
+async def lose(database: str, connection: Any) -> None:
+    """Lose a ledger's writing connection while its statement waits for a lock; the database runs it to its end."""
+    await waits(database, "xoxo ledger writer")
+    connection.terminate()
+
+
+def before(monkeypatch: pytest.MonkeyPatch, text: str, hook: Callable[[Any], Awaitable[object]]) -> None:
+    """Await something before the first statement that begins with a text; it gets the statement's connection."""
+    done: list[str] = []
+
+    def patch(name: str) -> None:
+        call = getattr(asyncpg.Connection, name)
+
+        async def run(self: Any, query: str, *arguments: object, **options: Any) -> Any:
+            if query.startswith(text) and not done:
+                done.append(query)
+                await hook(self)
+            return await call(self, query, *arguments, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, name, run)
+
+    patch("execute")
+    patch("fetch")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
@@ -34,6 +35,23 @@ async def test_a_lost_connection_comes_back(database: str) -> None:
         await link.run(lose)
     assert not raised.value.final
     assert await link.run(lose) == 1
+    await link.close()
+
+
+async def test_a_confused_driver_is_given_up(database: str) -> None:
+    """A server that stops may say so just while a statement is sent."""
+    link = Link(DatabaseAddress.read(database), "test")
+    asked: list[DatabaseConnection] = []
+
+    async def confuse(connection: DatabaseConnection) -> int:
+        asked.append(connection)
+        if len(asked) == 1:
+            raise asyncpg.InternalClientError("got a message in no state")
+        return await ask(connection)
+
+    assert await link.run(confuse, again=True) == 1
+    assert asked[0].is_closed()
+    assert link.connects == 2
     await link.close()
 
 

@@ -1,20 +1,36 @@
 """`jobs`: several jobs share a database, each with its account, facts and generation."""
 
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+from types import ModuleType
+from typing import Any
+
+import anyio
 import msgspec
 import pytest
 
+from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
 from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
-from xoxo_async.bulk.ledger.lines import Delivery, LineState
-from xoxo_async.bulk.ledger.postgres.jobs import find_job, list_jobs, make_job, open_jobs, raise_generation
+from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres import claiming, pausing, planning
+from xoxo_async.bulk.ledger.postgres import ledger as ledgers
+from xoxo_async.bulk.ledger.postgres import work as works
+from xoxo_async.bulk.ledger.postgres.jobs import bind, find_job, list_jobs, make_job, open_jobs, raise_generation
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
-from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
+from xoxo_async.errors import BudgetError, ConfigError, LedgerConflictError, LedgerError
 
 pytestmark = pytest.mark.anyio
 
 OURS = Identity("https://one.example", "abc")
 OTHERS = Identity("https://two.example", "")
+
+
+def looked_up(line: LedgerLine, order: int) -> Change:
+    """Return what a look-up by poNumber found."""
+    return Change(seq=line.seq, evidence=Evidence.LOOKUP_MATCHED, epoch=line.epoch, order_id=order)
 
 
 async def test_a_job_is_made_once(database: str) -> None:
@@ -137,3 +153,202 @@ async def test_open_jobs_of_no_database(database: str) -> None:
         await open_jobs("postgresql://xoxo:secret@127.0.0.1:1/none")
     with pytest.raises(ConfigError):
         await open_jobs("march.db")
+
+
+async def test_an_open_ledger_sees_a_restore(database: str) -> None:
+    """Its next claim or single line sends nothing, and it says why; it goes on once the lines are looked up."""
+    async with opened(database, "march") as march, opened(database, "april") as april:
+        await march.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
+        assert (await april.arm("april", line(5), identity=OURS)).mine
+        assert len(await march.claim(1)) == 1
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        assert await march.claim(1) == []
+        assert march.copied
+        with pytest.raises(LedgerConflictError, match="may have been sent"):
+            await april.arm("april", line(6), identity=OURS)
+        assert april.copied
+        assert (await april.counts()).rows == 1
+        async with opened(database, "april") as other:
+            await other.restored(reason="a backup was put back")
+        assert (await april.arm("april", line(6), identity=OURS)).mine
+        assert not april.copied
+
+
+async def test_recovery_tells_of_a_restored_database(database: str) -> None:
+    """Every run begins with it, so no run begins with an old generation."""
+    await planned_job(database, 1)
+    async with opened(database) as ledger:
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        assert not ledger.copied
+        await ledger.recover()
+        assert ledger.copied
+
+
+async def test_a_restore_stops_a_claim_midway(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was reserved before a person said so is not armed after it."""
+    await planned_job(database, 1)
+    arm = claiming.Claiming._arm
+
+    async def restore_and_arm(self: claiming.Claiming, *arguments: Any) -> None:
+        monkeypatch.setattr(claiming.Claiming, "_arm", arm)
+        async with connected(database) as connection:
+            await raise_generation(connection)
+        await arm(self, *arguments)
+
+    monkeypatch.setattr(claiming.Claiming, "_arm", restore_and_arm)
+    async with opened(database) as ledger:
+        assert await ledger.claim(1) == []
+        assert (await ledger.counts()).states == {LineState.PLANNED: 1}
+        assert ledger.copied
+
+
+async def test_a_rebound_job_is_of_one_account(database: str) -> None:
+    """A worker that has it open writes its results for the new account, and sends nothing more for the old one."""
+    async with opened(database) as ours, opened(database) as other:
+        await ours.plan("march", each([line(1), line(2), line(3)]), PlanTerms(identity=OURS))
+        first, second = await ours.claim(2)
+        await other.rebind(OTHERS, reason="moved")
+        (done,) = await ours.record([placed(first, 7)])
+        assert done.state is LineState.PLACED
+        (doubted,) = await other.record([placed(second, 7)])
+        assert doubted.state is LineState.UNKNOWN  # both answers name order 7
+        with pytest.raises(LedgerError, match="bound to another account or address while this ledger was open"):
+            await ours.claim(1)
+        with pytest.raises(LedgerError, match="bound to another account or address while this ledger was open"):
+            await ours.arm("march", line(4))
+        assert len(await other.claim(1)) == 1
+        async with connected(database) as connection:
+            accounts = "SELECT DISTINCT account FROM xoxo.line UNION SELECT account FROM xoxo.placed"
+            assert len(await connection.fetch(accounts)) == 1
+
+
+async def test_a_write_waits_for_a_rebind(database: str) -> None:
+    """Its write began before the job was bound to another account, and waited for the line."""
+    async with opened(database) as ours, connected(database) as connection:
+        await ours.plan("march", each([line(1)]), PlanTerms(identity=OURS))
+        (sent,) = await ours.claim(1)
+        async with connection.transaction():
+            bound = await bind(connection, await job_of(database), OTHERS)
+            result = asyncio.ensure_future(ours.record([placed(sent, 7)]))
+            while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0.01)
+        assert (await result)[0].state is LineState.PLACED
+        assert await connection.fetchval("SELECT account FROM xoxo.placed") == bound.account
+
+
+async def test_a_job_is_bound_by_one_of_two(database: str) -> None:
+    """Both saw a job without an account; the second one to bind it is refused, and sees whose it is."""
+    await planned_job(database, 1)
+    async with opened(database) as ours, opened(database) as other:
+        await ours.rebind(OURS, reason="none yet", expected=None)
+        with pytest.raises(LedgerConflictError, match="another program has bound the job 'march'"):
+            await other.rebind(OTHERS, reason="none yet", expected=None)
+        assert other.identity == OURS
+        await other.rebind(OTHERS, reason="a person's word")
+        assert (await job_of(database)).identity == OTHERS
+
+
+async def test_a_new_currency_counts_at_once(database: str) -> None:
+    """A result counts what was charged in the currency that the job has when it is written."""
+    async with opened(database) as ours, opened(database) as other:
+        await ours.plan("march", each(alone(1, 2, 3)), PlanTerms(identity=OURS))
+        (sent,) = await ours.claim(1)
+        await other.set_fact("currency", "INR")
+        proof = msgspec.structs.replace(placed(sent, 7), amount_charged=Decimal(130))
+        await ours.record([proof])
+        assert await other.committed() == 130
+        with pytest.raises(BudgetError):
+            await other.claim(1, budget=Decimal(200))
+
+
+STOPS = [
+    (ledgers, "set_facts", lambda ledger: ledger.set_fact("a", "b")),
+    (ledgers, "note_job", lambda ledger: ledger.rebind(OTHERS, reason="moved")),
+    (pausing, "note_job", lambda ledger: ledger.unpause()),
+    (planning, "set_facts", lambda ledger: ledger.plan("march", each([line(1), line(2), line(3)]))),
+]
+
+
+@pytest.mark.parametrize(("module", "last", "work"), STOPS)
+async def test_a_stopped_process_stops_nobody(
+    module: ModuleType, last: str, work: Callable[[PostgresLedger], Any], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is stopped in a transaction that holds the job's row: the database undoes it, and others claim."""
+    monkeypatch.setattr(works, "_BOUND", "SET LOCAL idle_in_transaction_session_timeout = '100ms'")
+    real = getattr(module, last)
+    stopped = asyncio.Event()
+    goes_on = asyncio.Event()
+
+    async def stop(*arguments: Any) -> None:
+        await real(*arguments)
+        stopped.set()
+        await goes_on.wait()
+
+    async with opened(database) as ours, opened(database) as other:
+        await ours.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
+        await ours.pause("a test")
+        monkeypatch.setattr(module, last, stop)
+        task = asyncio.ensure_future(work(ours))
+        await stopped.wait()
+        monkeypatch.setattr(module, last, real)
+        with anyio.fail_after(20):
+            await other.unpause()
+            assert len(await other.claim(1)) == 1
+        goes_on.set()
+        with pytest.raises(LedgerError):
+            await task
+
+
+async def test_a_plan_that_binds_its_job_stops_nobody(database: str) -> None:
+    """While a person is asked about it, others claim what was planned before."""
+    asked = asyncio.Event()
+    answered = asyncio.Event()
+
+    async def approve(*_: object) -> None:
+        asked.set()
+        await answered.wait()
+
+    await planned_job(database, 1)
+    async with opened(database) as ours, opened(database) as other:
+        terms = PlanTerms(identity=OURS, approve=approve)
+        plan = asyncio.ensure_future(ours.plan("march", each(alone(0, 1)), terms))
+        await asked.wait()
+        with anyio.fail_after(20):
+            assert len(await other.claim(1)) == 1
+        answered.set()
+        assert (await plan).added == 1
+
+
+async def test_two_jobs_with_one_order_are_told(database: str) -> None:
+    """A line that was placed and delivered may lose its order to another job: whoever reads either job sees it."""
+    async with opened(database, "march") as march, opened(database, "april") as april:
+        await march.plan("march", each([line(1)]), PlanTerms(identity=OURS))
+        await april.plan("april", each([line(2)]), PlanTerms(identity=OURS))
+        await march.record([placed((await march.claim(1))[0], 7)])
+        (theirs,) = await april.record([placed((await april.claim(1))[0], 7)])
+        (ours,) = [one async for one in march.lines()]
+        assert (ours.state, theirs.state) == (LineState.UNKNOWN, LineState.UNKNOWN)
+        (alarm,) = (await march.counts()).alarms
+        assert "order 7 was named for key k1 (row 1), and also for key k2 (row 2) of the job april" in alarm.text
+        (alarm,) = (await april.counts()).alarms
+        assert "order 7 was named for key k2 (row 2), and also for key k1 (row 1) of the job march" in alarm.text
+        # One look-up finds it under its poNumber, and then the other one does as well: only a person can tell.
+        (theirs,) = await april.record([looked_up(theirs, 7)])
+        (ours,) = await march.record([looked_up(ours, 7)])
+        assert (ours.state, theirs.state) == (LineState.MANUAL, LineState.PLACED)
+        for ledger in (march, april):
+            counts = await ledger.counts()
+            assert counts.alarms_total == 1
+            assert counts.states == dict.fromkeys([LineState.MANUAL if ledger is march else LineState.PLACED], 1)
+
+
+async def test_an_order_of_one_job_is_no_alarm(database: str) -> None:
+    """Two lines of a job that claim one order are both looked up, which settles it."""
+    async with opened(database) as ledger:
+        await ledger.plan("march", each([line(1), line(2)]), PlanTerms(identity=OURS))
+        for sent in await ledger.claim(2):
+            await ledger.record([placed(sent, 7)])
+        counts = await ledger.counts()
+        assert (counts.states, counts.alarms_total) == ({LineState.UNKNOWN: 2}, 0)

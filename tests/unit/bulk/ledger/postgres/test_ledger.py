@@ -14,7 +14,7 @@ from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
 from tests.unit.bulk.ledger.postgres.world import RULES, planned_line, world
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
-from xoxo_async.bulk.ledger.postgres import claiming, leases, records, writing
+from xoxo_async.bulk.ledger.postgres import claiming, leases, records, statements
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
@@ -108,13 +108,13 @@ def t7_at_now(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def epoch_instead_of_rev(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare state and epoch, and not the revision."""
-    update = writing.PARTS["moved"]
+    update = statements.PARTS["moved"]
 
     def without_rev(first: int) -> str:
         return update(first).replace("l.rev = new.was", "l.epoch <= new.epoch AND new.was >= 0")
 
-    monkeypatch.setitem(writing.PARTS, "moved", without_rev)
-    writing.statement_of.cache_clear()
+    monkeypatch.setitem(statements.PARTS, "moved", without_rev)
+    statements.statement_of.cache_clear()
 
 
 def refusal_from_the_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ async def test_the_fault_is_seen(
             await scenario(database)
     finally:
         monkeypatch.undo()
-        writing.statement_of.cache_clear()
+        statements.statement_of.cache_clear()
 
 
 async def test_a_worker_that_slept_goes_on(database: str) -> None:

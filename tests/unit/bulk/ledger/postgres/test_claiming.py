@@ -1,0 +1,163 @@
+"""Claims that go wrong in the middle: what is under way stays this worker's, and what nobody has is given out again."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.unit.bulk.ledger.facts import alone
+from tests.unit.bulk.ledger.ledgers import each, placed
+from tests.unit.bulk.ledger.postgres.databases import START, before, connected, cut, lapse, lose, opened, waits
+from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres import claiming
+from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
+from xoxo_async.bulk.ledger.recording import RecordRequest
+from xoxo_async.errors import BudgetError, LedgerError
+
+pytestmark = pytest.mark.anyio
+
+Pair = tuple[PostgresLedger, PostgresLedger]
+ALL = {"k0", "k1", "k2", "k3"}
+
+
+@pytest.fixture
+async def pair(database: str) -> AsyncIterator[Pair]:
+    """Give two workers of a job of four lines worth 100 each, whose currency is known."""
+    async with opened(database) as first, opened(database) as second:
+        await first.plan("march", each(alone(*range(4))))
+        await first.set_fact(CURRENCY, "INR")
+        yield first, second
+
+
+async def keys(ledger: PostgresLedger) -> set[str]:
+    """Claim what there is, and return the keys."""
+    return {line.key for line in await ledger.claim(4)}
+
+
+async def test_a_registration_that_fails_gives_no_line_back_that_is_under_way(database: str, pair: Pair) -> None:
+    """The worker is the old one then, and its own claims are not what nobody has sent."""
+    first, second = pair
+    (held,) = await first.claim(1)
+    await lapse(database, first)
+    async with connected(database) as connection, connection.transaction():
+        await connection.execute("LOCK TABLE xoxo.worker IN SHARE MODE")  # the registration waits for it
+        claim = asyncio.create_task(first.claim(1))
+        await waits(database, "xoxo ledger lease")
+        await cut(database, "xoxo ledger lease")
+        with pytest.raises(LedgerError):
+            await claim
+    assert await keys(first) | await keys(second) == ALL - {held.key}
+    (after,) = await first.record([placed(held)])
+    assert (after.state, after.attempts) == (LineState.PLACED, 1)
+
+
+@pytest.mark.parametrize(("budget", "statement"), [(None, "WITH moved"), (Decimal(50), "WITH gone")])
+async def test_lines_that_get_a_price_while_they_are_reserved_are_given_out(
+    pair: Pair, budget: Decimal | None, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The claim is refused, or its lines do not fit the budget: they go back, whatever they cost by now."""
+    first, second = pair
+    before(monkeypatch, statement, lambda _: second.reprice(lambda _product, value, count: value * count + 1))
+    got: set[str] = set()
+    with suppress(BudgetError):
+        got = {line.key for line in await first.claim(2, budget=budget)}
+    assert got | await keys(second) == ALL
+
+
+async def test_a_claim_that_is_written_after_its_connection_was_lost_is_given_back(
+    database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next claim waits for the lost statement: no line stays under way that nobody sends."""
+    first, second = pair
+    async with connected(database) as connection, connection.transaction():
+        lost: list[asyncio.Task[None]] = []
+
+        async def hold(blocked: Any) -> None:
+            await connection.execute("SELECT FROM xoxo.job FOR UPDATE")
+            lost.append(asyncio.create_task(lose(database, blocked)))
+
+        before(monkeypatch, "WITH moved", hold)
+        with pytest.raises(LedgerError):
+            await first.claim(2)
+        await lost[0]
+        claim = asyncio.create_task(first.claim(2))
+        await waits(database, "xoxo ledger writer", 2)
+    assert {line.key for line in await claim} | await keys(second) == ALL
+
+
+async def test_a_reservation_that_ends_after_its_connection_was_lost_is_given_back(
+    database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim shows only when the lost statement ends, which may be after the next claim."""
+    first, second = pair
+    async with connected(database) as connection, connection.transaction():
+        lost: list[asyncio.Task[None]] = []
+
+        async def hold(blocked: Any) -> None:
+            await connection.execute("SELECT FROM xoxo.job FOR UPDATE")
+            lost.append(asyncio.create_task(lose(database, blocked)))
+
+        before(monkeypatch, "SELECT r.id", hold)
+        with pytest.raises(LedgerError):
+            await first.claim(2)
+        await lost[0]
+        claim = asyncio.create_task(first.claim(2))
+        await waits(database, "xoxo ledger writer", 2)
+    got = {line.key for line in await claim}
+    assert got | await keys(second) | await keys(first) == ALL
+
+
+async def test_lines_that_are_handed_out_too_late_and_cannot_be_given_back_are_given_out_again(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This process was stopped after the write, and then the database was away."""
+    now = START
+    async with opened(database, clock=lambda: now) as ledger:
+        await ledger.plan("march", each(alone(*range(4))))
+        work = claiming.given_back
+
+        async def sleep(_: object) -> None:
+            nonlocal now
+            now += 30
+
+        def fails(lines: Sequence[LedgerLine]) -> RecordRequest:
+            raise LedgerError(f"{len(lines)} lines cannot be given back")
+
+        before(monkeypatch, "WITH moved", sleep)
+        monkeypatch.setattr(claiming, "given_back", fails)
+        with pytest.raises(LedgerError, match="cannot be given back"):
+            await ledger.claim(2)
+        monkeypatch.setattr(claiming, "given_back", work)
+        assert await keys(ledger) == ALL
+
+
+async def test_a_deadlock_is_no_answer_to_a_claim(database: str, pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database ends one of two transactions that wait for each other; that one goes on anew."""
+    first, second = pair
+    lock = "SELECT FROM xoxo.line WHERE key = $1 FOR NO KEY UPDATE"
+    async with connected(database) as connection:
+        other = connection.transaction()
+        await other.start()
+        crossing: list[asyncio.Task[None]] = []
+
+        async def cross() -> None:
+            await waits(database, "xoxo ledger writer")
+            with suppress(asyncpg.DeadlockDetectedError):
+                await connection.execute(lock, "k0")
+            await other.rollback()
+
+        async def hold(claimer: Any) -> None:
+            await claimer.execute("SET deadlock_timeout = '50ms'")  # so it is this one that the database ends
+            await connection.execute(lock, "k1")
+            crossing.append(asyncio.create_task(cross()))
+
+        before(monkeypatch, "WITH gone", hold)
+        with pytest.raises(BudgetError):
+            await first.claim(2, budget=Decimal(50))
+        await crossing[0]
+    assert await keys(second) == ALL

@@ -1,0 +1,124 @@
+"""`work`: a database that went back behind what it had confirmed stops all its jobs until their lines are looked up."""
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import pytest
+
+from tests.unit.bulk.ledger.ledgers import each, line, placed
+from tests.unit.bulk.ledger.postgres.databases import connected, opened
+from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
+from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
+from xoxo_async.errors import LedgerConflictError, LedgerError
+
+pytestmark = pytest.mark.anyio
+
+TERMS = PlanTerms(identity=Identity("https://one.example", "abc"))
+# As a standby that had not got the last commits: the claim is not there.
+FALL_BACK = (
+    "UPDATE xoxo.line SET state = 'planned', attempts = 0, epoch = 0, rev = 0, evidence = '' WHERE job = 1",
+    "DELETE FROM xoxo.claim",
+    "UPDATE xoxo.job SET frontier = 0",
+    "DELETE FROM xoxo.tally WHERE state = 'sending'",
+    "UPDATE xoxo.tally SET orders = 2 WHERE state = 'planned' AND job = 1",
+)
+
+
+@pytest.fixture
+async def ours(database: str) -> AsyncIterator[PostgresLedger]:
+    """Yield the ledger of a worker that sends two lines."""
+    async with opened(database) as ledger:
+        await ledger.plan("march", each([line(1), line(2)]), TERMS)
+        yield ledger
+
+
+async def fall_back(database: str) -> None:
+    async with connected(database) as connection:
+        for statement in FALL_BACK:
+            await connection.execute(statement)
+
+
+async def is_stopped(database: str, ours: PostgresLedger) -> None:
+    """Nobody gets lines of any job; this one is paused, and says why."""
+    assert ours.copied
+    assert "lost commits that it had confirmed" in (await ours.paused() or "")
+    async with opened(database) as other, opened(database, "april") as april:
+        assert await other.claim(2) == []
+        assert april.copied
+        assert await april.claim(1) == []
+        assert len([row async for row in april.journal(seq=0)]) == 1
+
+
+async def april_is_planned(database: str) -> None:
+    async with opened(database, "april") as april:
+        await april.plan("april", each([line(3)]), TERMS)
+
+
+async def test_a_result_shows_it(database: str, ours: PostgresLedger) -> None:
+    """Its line is as it was before the claim that the database has confirmed."""
+    await april_is_planned(database)
+    first, second = await ours.claim(2)
+    await fall_back(database)
+    with pytest.raises(LedgerConflictError):
+        await ours.record([Change(seq=first.seq, evidence=Evidence.OUTCOME_LOST, epoch=first.epoch)])
+    await is_stopped(database, ours)
+    (late,) = await ours.record([placed(second)])  # a late proof counts
+    assert late.state is LineState.PLACED
+
+
+async def test_a_look_at_what_is_held_shows_it(database: str, ours: PostgresLedger) -> None:
+    """A worker that waits for answers looks every few seconds; a run puts the lines in doubt, and it is told once."""
+    await april_is_planned(database)
+    await ours.claim(2)
+    await ours.recover()
+    assert not ours.copied
+    await fall_back(database)
+    await ours.recover()
+    await is_stopped(database, ours)
+    assert await ours.restored(reason="as the next run does") == 2
+    await ours.unpause()
+    await ours.recover()
+    assert await ours.paused() is None
+    states = [one.state async for one in ours.lines()]
+    assert states == [LineState.UNKNOWN, LineState.UNKNOWN]
+
+
+async def test_a_worker_that_connects_again_looks_first(database: str, ours: PostgresLedger) -> None:
+    """Otherwise it would claim what it is sending itself."""
+    await ours.claim(2)
+    await fall_back(database)
+    async with connected(database) as connection:
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE '%ledger writer%' AND datname = current_database()"
+        )
+    with suppress(LedgerError):  # the connection was lost in the claim
+        assert await ours.claim(2) == []
+    assert await ours.claim(2) == []
+    assert ours.copied
+
+
+async def test_a_new_line_that_is_gone_shows_it(database: str, ours: PostgresLedger) -> None:
+    """A single line was added and armed, and the database does not have it."""
+    armed = await ours.arm("march", line(9))
+    async with connected(database) as connection:
+        await connection.execute("DELETE FROM xoxo.line WHERE id = $1", armed.line.seq)
+    await ours.recover()
+    assert ours.copied
+
+
+async def test_what_others_write_is_no_loss(database: str, ours: PostgresLedger) -> None:
+    """A line that another worker took over is newer than it is held."""
+
+    async def taken_over() -> list[LedgerLine]:
+        async with opened(database) as other, connected(database) as connection:
+            await connection.execute("UPDATE xoxo.worker SET lease_until = 'epoch' WHERE id = $1", ours.worker)
+            await other.recover()
+            return [one async for one in other.lines(states=(LineState.UNKNOWN,))]
+
+    await ours.claim(2)
+    assert len(await taken_over()) == 2
+    await ours.recover()
+    assert not ours.copied
+    assert await ours.paused() is None
