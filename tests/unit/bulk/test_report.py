@@ -12,8 +12,12 @@ ALARM = Alarm(key="b", row=2, order_id=502, at=5.0, text="order 502 lists a vouc
 def report(pause: Pause = Pause.NONE, alarms: tuple[Alarm, ...] = (), **counts: int) -> Report:
     """Return a report with some counts."""
     zero = {"issued": 0, "pending": 0, "rejected": 0, "unknown": 0, "not_sent": 0}
+    of_unknown = counts.pop("in_flight", 0)
     parts = zero | counts
-    return Report(job="j", ledger="l.db", rows=sum(parts.values()), charged={}, pause=pause, alarms=alarms, **parts)
+    rows = sum(parts.values())
+    return Report(
+        job="j", ledger="l.db", rows=rows, charged={}, pause=pause, alarms=alarms, in_flight=of_unknown, **parts
+    )
 
 
 @pytest.mark.parametrize(
@@ -23,6 +27,8 @@ def report(pause: Pause = Pause.NONE, alarms: tuple[Alarm, ...] = (), **counts: 
         (report(issued=2, pending=1), 0),
         (report(issued=2, rejected=1), 3),
         (report(issued=2, rejected=1, unknown=1), 4),
+        (report(issued=2, unknown=2, in_flight=2), 5),
+        (report(issued=2, unknown=3, in_flight=2), 4),
         (report(issued=2, pending=1, alarms=(ALARM,)), 4),
         (report(issued=2, rejected=1, alarms=(ALARM,)), 4),
         (report(Pause.FUNDS, issued=2, not_sent=1, alarms=(ALARM,)), 5),

@@ -102,6 +102,8 @@ def _summary(report: Report) -> list[str]:
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
     lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
+    if report.in_flight:
+        lines.append(f"  in flight {report.in_flight:>9,}, counted as unknown: other workers send them now")
     if report.withdrawn:
         lines.append(f"  withdrawn {report.withdrawn:>9,}, counted as not sent")
     return [job, *lines, f"  charged   {amounts(report.charged)}"]

@@ -31,6 +31,13 @@ _TROUBLED: Final = ("manual", "conflict", "unknown", "sending", "rejected")
 """The states that a person should look at. Lines that a person must decide come first."""
 _SHOWN: Final = 10
 
+_FACTS: Final = {
+    "ledger_restored": "the ledger was restored, so the row may have been sent",
+    "ledger_copied": "the ledger is a copy or an older state, so the row may have been sent",
+    "sender_died": "its sender ended before the answer",
+}
+"""Why a row without an error is in doubt, by the fact that moved it last."""
+
 
 @click.command(
     cls=Command,
@@ -103,8 +110,13 @@ def _line_to_json(line: "LedgerLine") -> dict[str, object]:
         "state": line.state.value,
         "attempts": line.attempts,
         "error_id": line.error_id,
-        "error": scrub(line.error),
+        "error": _why(line),
     }
+
+
+def _why(line: "LedgerLine") -> str:
+    """Return why a line is in its state: its error, or where it has none, the fact that moved it."""
+    return scrub(line.error) or _FACTS.get(line.evidence, "")
 
 
 def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
@@ -193,7 +205,7 @@ def _print_troubled(found: Status) -> None:
     if not found.lines:
         return
     out("")
-    rows = [(line.state.value, line.key, line.row, line.error_id, scrub(line.error)) for line in found.lines]
+    rows = [(line.state.value, line.key, line.row, line.error_id, _why(line)) for line in found.lines]
     table(("state", "key", "row", "error id", "why"), rows)
     counts = found.counts
     in_flight = _lines_in(counts, "sending") if found.holder is not None else 0

@@ -233,3 +233,10 @@ def test_a_failure_after_sending_has_counts(printer: Printer) -> None:
     facts = printer.failure(work(as_json=True), ended).facts
     assert (facts["issued"], facts["not_sent"], facts["pause"], facts["reason"]) == (2, 1, "", "")
     assert "issued            2" in printer.failure(work(), ended).err
+
+
+def test_rows_at_other_workers_are_no_doubt(printer: Printer) -> None:
+    """They are in flight: work is left, and nobody has to find out what became of them."""
+    output = printer.end(work("reconcile"), report(issued=3, unknown=2, in_flight=2))
+    assert output.code == 5
+    assert "in flight         2, counted as unknown: other workers send them now" in output.out

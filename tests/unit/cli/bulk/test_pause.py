@@ -79,3 +79,13 @@ def test_a_reason_is_needed(command: Command) -> None:
     """Whoever goes on must know why it was paused."""
     assert command("bulk", "pause", "--ledger", "march.db", "--reason", " ").code == 2
     assert paused() is None
+
+
+def test_a_job_that_is_done_is_not_paused(command: Command) -> None:
+    """Nobody would go on with it, and a pause would look as if something was left."""
+    assert command("bulk", "resume", "--ledger", "march.db", "--sandbox").code == 0
+    ended = command(*PAUSE)
+    assert (ended.code, ended.out) == (0, "march.db is not paused: no row of it is left to send or to look up\n")
+    assert "continue with" not in ended.err
+    assert command(*PAUSE, "--json").facts["paused"] is None
+    assert paused() is None

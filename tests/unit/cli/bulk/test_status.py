@@ -1,8 +1,10 @@
 """`status`: it prints the counts of a job, and its troubled lines."""
 
+import asyncio
 from pathlib import Path
 
 from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import open_ledger
 from xoxo_async.sandbox import Sandbox
 
 LEDGER = ("--ledger", "march.db")
@@ -50,3 +52,19 @@ def test_a_missing_ledger_is_wrong_usage(command: Command) -> None:
     ended = command("bulk", "status", *LEDGER, "--json")
     assert (ended.code, ended.facts["rows"], ended.facts["ledger"]) == (2, 0, "march.db")
     assert not Path("march.db").exists()
+
+
+def test_doubt_without_an_error_has_a_reason(command: Command, sandbox: Sandbox) -> None:
+    """A row that was never sent from here is in doubt because the ledger was restored."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    assert command("bulk", "plan", "orders.csv", "--ledger", "march.db").code == 0
+
+    async def restore() -> None:
+        async with open_ledger("march.db") as ledger:
+            await ledger.restored(reason="a test")
+
+    asyncio.run(restore())
+    ended = command("bulk", "status", "--ledger", "march.db", "--json")
+    assert [line["error"] for line in ended.facts["problems"]] == [
+        "the ledger was restored, so the row may have been sent"
+    ]

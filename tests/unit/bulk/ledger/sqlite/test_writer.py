@@ -34,7 +34,7 @@ async def test_a_full_disk_stops_claims_and_keeps_results(tmp_path: Path, monkey
         full = True
         with pytest.raises(LedgerError, match="full"):
             await ledger.claim(1)
-        with pytest.raises(LedgerError, match=r"full; 1 results are kept"):
+        with pytest.raises(LedgerError, match=r"full; 1 results are kept.*they are lost with it"):
             await ledger.record([placed(one)])
         counts = await ledger.counts()
         assert (counts.issued, counts.unknown, counts.not_sent) == (0, 2, 1)
