@@ -281,7 +281,7 @@ async def test_a_worker_needs_no_more_than_its_role(site: Site) -> None:
 def wrong_urls(postgres: PostgresServer) -> list[tuple[str, str]]:
     port = postgres.port
     return [
-        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/nowhere#march", "does not have this database"),
+        (f"postgresql://xoxo:s3cret@127.0.0.1:{port}/nowhere#march", "does not exist on this server"),
         (f"postgresql://nobody:s3cret@127.0.0.1:{port}/postgres#march", "refuses the user"),
         ("postgresql://xoxo:s3cret@127.0.0.1:9/x#march", "cannot be reached"),
         ("postgresql://xoxo:s3cret@no.such.host.invalid/x#march", "cannot be reached"),

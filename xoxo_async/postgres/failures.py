@@ -27,7 +27,7 @@ _OF_VALUES: Final = ("21", "22", "23", "54")
 _SAID: Final = {
     "28P01": "refuses the user or the password",
     "28000": "refuses the user: its pg_hba.conf does not let it in",
-    "3D000": "does not have this database",
+    "3D000": "does not exist on this server",
     "3F000": "does not have the schema `xoxo`: run `xoxo ledger migrate` once",
     "42P01": "does not have the tables of this version: run `xoxo ledger migrate` once",
     "42703": "does not have the tables of this version: run `xoxo ledger migrate`",

@@ -41,6 +41,7 @@ async def check_version(connection: DatabaseConnection, address: DatabaseAddress
     if version == SCHEMA_VERSION:
         return
     if version == 0:
+        await _require_nothing(connection, address)
         raise DatabaseError(
             f"the database {address.name} does not have the schema `xoxo`: run `xoxo ledger migrate` once", final=True
         )
@@ -73,6 +74,8 @@ async def migrate(connection: DatabaseConnection, address: DatabaseAddress) -> t
             before = await version_of(connection)
             if before > SCHEMA_VERSION:
                 await check_version(connection, address)
+            if before == 0:
+                await _require_nothing(connection, address)
             for version in range(before + 1, SCHEMA_VERSION + 1):
                 await connection.execute(_step(version))
             if before != SCHEMA_VERSION:
@@ -80,6 +83,16 @@ async def migrate(connection: DatabaseConnection, address: DatabaseAddress) -> t
     except FOREIGN as error:
         raise explain(error, address) from None
     return before, SCHEMA_VERSION
+
+
+async def _require_nothing(connection: DatabaseConnection, address: DatabaseAddress) -> None:
+    """Refuse tables without a version: somebody has changed it by hand, and it cannot be guessed."""
+    if await connection.fetchval("SELECT to_regclass('xoxo.line')") is not None:
+        raise DatabaseError(
+            f"the database {address.name} has the tables of the schema `xoxo`, and not their version: put the row"
+            " schema_version of xoxo.meta back as it was, or restore a backup",
+            final=True,
+        )
 
 
 def _step(version: int) -> str:

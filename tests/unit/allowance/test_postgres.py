@@ -32,7 +32,7 @@ async def test_a_database_without_the_table(empty: str) -> None:
 async def test_a_wrong_database_or_password(database: str) -> None:
     """The errors name the database, and no password."""
     absent = database.rpartition("/")[0] + "/absent"
-    with pytest.raises(ConfigError, match="does not have this database"):
+    with pytest.raises(ConfigError, match="does not exist on this server"):
         await take(PostgresAllowance(absent))
 
 

@@ -42,7 +42,7 @@ async def test_a_database_without_the_schema_names_the_command(postgres: Postgre
     assert "xoxo ledger migrate" in error.message
 
 
-@pytest.mark.parametrize(("version", "advice"), [("0099", "install the version"), ("0", "xoxo ledger migrate")])
+@pytest.mark.parametrize(("version", "advice"), [("0099", "install the version"), ("0", "not their version")])
 async def test_another_version_is_refused(database: str, version: str, advice: str) -> None:
     """A worker of another version must not write."""
     await alter(database, f"UPDATE xoxo.meta SET value = '{version}' WHERE name = 'schema_version'")  # noqa: S608
@@ -74,7 +74,7 @@ async def test_a_wrong_name_is_final_and_a_closed_port_is_not(postgres: Postgres
     """A worker waits for a server that restarts, and ends where a person must act."""
     wrong = await refusal(postgres.dsn("no_such").replace("xoxo@", "xoxo:s3cret@"))
     assert wrong.final
-    assert "does not have this database" in wrong.message
+    assert "does not exist on this server" in wrong.message
     down = await refusal("postgresql://xoxo:s3cret@127.0.0.1:1/x")
     assert not down.final
     assert "cannot be reached" in down.message

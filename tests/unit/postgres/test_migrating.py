@@ -44,3 +44,15 @@ async def test_a_newer_schema_is_left_alone(database: str) -> None:
     await connection.close()
     with pytest.raises(DatabaseError, match="version 99"):
         await migrated(database)
+
+
+@pytest.mark.parametrize("change", ["UPDATE xoxo.meta SET value = '0'", "DELETE FROM xoxo.meta"])
+async def test_tables_without_a_version_are_not_made_again(database: str, change: str) -> None:
+    """It was changed by hand. The error says so, also to a worker, and does not advise to migrate."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(f"{change} WHERE name = 'schema_version'")
+    await connection.close()
+    with pytest.raises(DatabaseError, match="and not their version: put the row schema_version"):
+        await migrated(database)
+    with pytest.raises(DatabaseError, match="and not their version: put the row schema_version"):
+        await connect(DatabaseAddress.read(database), purpose="tests")

@@ -60,7 +60,7 @@ async def test_what_fails_is_one_line_without_a_password(postgres: PostgresServe
     empty = await postgres.new_empty_database()
     for url, match in (
         (empty, "xoxo ledger migrate"),
-        (postgres.dsn("nowhere"), "does not have this database"),
+        (postgres.dsn("nowhere"), "does not exist on this server"),
         ("postgresql://xoxo:s3cret@127.0.0.1:9/x", "cannot be reached"),
     ):
         with pytest.raises(LedgerError, match=match) as caught:

@@ -1,5 +1,6 @@
 """Flags that the commands of `xoxo bulk` share."""
 
+import unicodedata
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Final
@@ -15,6 +16,7 @@ from xoxo_async.errors import ConfigError
 __all__ = [
     "LedgerPath",
     "ledger_option",
+    "one_line",
     "reason_option",
     "row_options",
     "spend_options",
@@ -53,6 +55,22 @@ _LEDGER: Final[Decorator] = click.option(
     "--ledger", type=LedgerPath(), required=True, metavar="PATH|URL",
     help="The ledger of the job: a file, or postgresql://USER@HOST/DATABASE#JOB.",
 )  # fmt: skip
+
+
+def one_line(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    """Refuse a text that would break a line of a log, or move a terminal's cursor. A callback of options.
+
+    Args:
+        text: The value.
+
+    Raises:
+        click.BadParameter: It has a line break or another control character.
+    """
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+        raise click.BadParameter("it must be one line, without control characters")
+    return text
+
+
 _JOB: Final[Decorator] = click.option(
     "--job", default="", metavar="NAME",
     help="The name of the job [default: the one after # in the URL, or the file's own].",
@@ -61,7 +79,7 @@ _JOB: Final[Decorator] = click.option(
 ledger_option: Final[Decorator] = with_options(_of_one_job, _LEDGER, _JOB)
 """The ledger of a command that works on one job; the command gets it as `ledger`."""
 reason_option: Final[Decorator] = click.option(
-    "--reason", required=True, metavar="TEXT", help="The reason, which the journal keeps."
+    "--reason", required=True, metavar="TEXT", callback=one_line, help="The reason, which the journal keeps."
 )
 
 work_options: Final[Decorator] = with_options(

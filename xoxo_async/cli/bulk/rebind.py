@@ -34,6 +34,7 @@ def rebind(ledger: "LedgerAddress", reason: str, as_json: bool, **where: Any) ->
 
     Use it if the client id was replaced in the vendor's dashboard, or if the server has another address. Never bind a
     ledger to another account: there every order of the ledger looks absent, and is bought again.
+    It takes your word, and asks the vendor nothing.
     """
     if not reason.strip():
         raise click.UsageError("--reason must not be blank: the journal keeps it")

@@ -6,7 +6,7 @@ import click
 
 from xoxo_async.cli.bulk.continuing import continue_ledger
 from xoxo_async.cli.bulk.ledgers import with_ledger
-from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.bulk.options import ledger_option, one_line
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
@@ -41,7 +41,8 @@ Examples, after a look at EMP-17 in the vendor's dashboard:
 @click.option("--unchecked", is_flag=True, help="Accept --placed without a look-up, if the vendor is down.")
 @click.option("--resend", is_flag=True, help="The order does not exist: place it again, with the same poNumber.")
 @click.option("--reject", is_flag=True, help="The order does not exist, and is no longer wanted.")
-@click.option("--reason", default="", help="The reason, which the journal keeps. Needed for --reject.")
+@click.option("--reason", default="", callback=one_line,
+              help="The reason, which the journal keeps. Needed for --reject.")  # fmt: skip
 @json_option
 @connection_options
 def resolve(

@@ -39,6 +39,17 @@ def test_a_paused_job_goes_on_with_a_resume(command: Command) -> None:
     assert (resumed.code, resumed.facts["issued"], paused()) == (0, 2, None)
 
 
+@pytest.mark.parametrize("reason", ["one\ntwo", "a\x1b[2J", "a\u2028b", "a\x9b"])
+@pytest.mark.parametrize("words", ["pause", "withdraw A", "rebind --sandbox", "resolve A --resend --sandbox"])
+def test_a_reason_is_one_line(command: Command, words: str, reason: str) -> None:
+    """It stands in logs and on terminals: nothing is written, and the error does not repeat it."""
+    ended = command("bulk", *words.split(), "--ledger", "march.db", "--reason", reason)
+    assert (ended.code, reason in ended.err + ended.out) == (2, False)
+    assert "--reason" in ended.err
+    assert "one line" in ended.err
+    assert paused() is None
+
+
 def test_its_json_has_the_counts(command: Command) -> None:
     """A script sees what is left."""
     facts = command(*PAUSE, "--json").facts
