@@ -46,7 +46,7 @@ class Road:
         self.points = PointService(dispatch)
         self.links = LinkService(dispatch)
 
-    async def send(self, _method: str, _path: str, _body: bytes, _type: str, _total_s: float) -> Answer:
+    async def send(self, *_: object) -> Answer:
         self.sent += 1
         return Answer(self.status, self.body, Secret("t"), None)
 

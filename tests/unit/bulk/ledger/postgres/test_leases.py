@@ -1,6 +1,7 @@
 """Leases by the database's clock: renewed while they last, and never again once they are over."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -118,7 +119,7 @@ async def test_a_paused_machine_writes_no_old_stamp(database: str, monkeypatch: 
         assert other[0].last_sent_tick is not None
         assert abs(other[0].last_sent_tick - server - MAX_HOLD_S) < 5
         (told,) = [row async for row in sleeper.journal(seq=0)]
-        assert "1800 s ahead" in told.reason
+        assert re.search(r"180[0-9] s ahead", told.reason)
 
 
 async def test_lines_in_doubt_are_counted_anew_once(database: str, caplog: pytest.LogCaptureFixture) -> None:
