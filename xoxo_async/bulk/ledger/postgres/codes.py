@@ -6,7 +6,7 @@ from typing import Final
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.sealing import CodeBox
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerKeyError
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = [
@@ -98,7 +98,7 @@ async def take_keys(
                 await connection.execute(_KEEP_KEY, _CHECK, check)
         elif key is not None:
             if not await connection.fetchval(_MAY_SEAL):
-                raise LedgerError(
+                raise LedgerKeyError(
                     "the first XOXO_LEDGER_KEY of this database encrypts what is stored without one, which the role"
                     " xoxo_owner may do: plan or resume a job as its owner once, with the key"
                 )
@@ -112,7 +112,7 @@ async def _require_alone(connection: DatabaseConnection) -> None:
     if others:
         names = ", ".join(f"{row['host']} (process {row['pid']})" for row in others[:_NAMED])
         more = " and others" if len(others) > _NAMED else ""
-        raise LedgerError(
+        raise LedgerKeyError(
             "XOXO_LEDGER_KEY is set, and others work on this database without one: stop them, or start all with the"
             f" same key: {names}{more}"
         )

@@ -269,6 +269,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if row is not None and other:
             with pytest.raises(LedgerConflictError, match=f"k{number} is in this ledger with other contents"):
                 self.run(self.arming(planned_line(number, digest="other")))
+            stored = next(line for line in self.stored() if line.row == number + 1)
+            if row.state is S.SENDING and stored.state is S.UNKNOWN:
+                row.died(self.now, sure=self.subject.ends_at_death)  # the dead are looked for first
             return
 
         async def together() -> list[Armed]:
