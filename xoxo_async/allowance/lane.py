@@ -55,11 +55,11 @@ class Lane:
     def __init__(self, operation: str, interval: float) -> None:
         self.operation: Final = operation
         self.interval: Final = interval
-        self.spacing = interval  # between two slots of this process while it goes on alone
+        self.spacing: float = interval  # between two slots of this process while it goes on alone
         self.slots: Final[deque[float]] = deque()
         self.waiting: Final[deque[Caller]] = deque()
-        self.last = -math.inf  # the last slot that was granted
-        self.told_at = -math.inf  # when the latest answer was asked for
+        self.last: float = -math.inf  # the last slot that was granted
+        self.told_at: float = -math.inf  # when the latest answer was asked for
         self.members = 0
         self.asking = False
         self.timer: asyncio.TimerHandle | None = None

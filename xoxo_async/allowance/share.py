@@ -56,7 +56,7 @@ class Share:
     ) -> None:
         self.users = 0
         self.hooks: Final[list[Hook]] = []
-        self.away = False
+        self.away: bool = False
         self._allowance: Final = allowance
         self._account: Final = account
         self._member: Final = member

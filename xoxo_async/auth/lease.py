@@ -158,8 +158,8 @@ class Lease(TokenRow):
         # The random part tells two leases of one process apart, and processes of containers, where all have one id.
         self._owner: Final = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._taken = False
-        self.base = 0
-        self.before = ""
+        self.base: int = 0
+        self.before: str = ""
 
     async def take(self) -> Row | None:
         """Take the lease if it is free or has ended. Return what the row holds, or None while another holds it."""

@@ -128,7 +128,7 @@ class Worker:
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._troubled: Final = troubled
-        self.cut_in_flight = 0
+        self.cut_in_flight: int = 0
         """Requests that were in flight when the worker was cut off: their orders are in doubt."""
         self._noted: Final = noted
         self._many: Final = many

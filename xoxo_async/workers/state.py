@@ -37,8 +37,8 @@ class WorkerState:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.shifts = 0
-        self.issued = 0
+        self.shifts: int = 0
+        self.issued: int = 0
         self.token = ""
         self.stopping = False
         self._clock: Final = clock

@@ -84,7 +84,7 @@ class RecordRequest:
         *,
         shared: bool = False,
     ) -> None:
-        self.changes = changes
+        self.changes: Sequence[Change] = changes
         self.rules: Final = rules
         self.doubts: Final = doubts
         self.shared: Final = shared

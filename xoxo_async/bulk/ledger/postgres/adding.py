@@ -83,8 +83,11 @@ class Adding:
     """
 
     def __init__(self, connection: DatabaseConnection, job: JobRow, at: float, seen: Seen | None) -> None:
-        self.lines = self.added = self.single = self.shared = 0
-        self.last = job.lines
+        self.lines: int = 0
+        self.added: int = 0
+        self.single: int = 0
+        self.shared: int = 0
+        self.last: int = job.lines
         self._connection: Final = connection
         self._job: Final = job
         self._at: Final = at

@@ -55,7 +55,7 @@ class SharedClock:
         self._boot: Final = boot or boot_clock()
         self._ahead: float | None = None
         self._jump: float | None = None
-        self.since = 0.0
+        self.since: float = 0.0
 
     def begin(self) -> float:
         """Return this machine's seconds, for `measured`: call it just before the database is asked."""

@@ -53,7 +53,7 @@ class Link:
         self._turn: Final = asyncio.Lock()
         self._connection: DatabaseConnection | None = None
         self._down_since: float | None = None
-        self.connects = 0
+        self.connects: int = 0
 
     async def open(self) -> None:
         """Connect now, with one try.

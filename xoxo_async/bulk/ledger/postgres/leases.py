@@ -138,7 +138,7 @@ class Lease:
         self._renewing: asyncio.Task[None] | None = None
         self._job: int | None = None
         self._settles = False
-        self.worker = 0
+        self.worker: int = 0
 
     async def begin(self, job: int | None) -> None:
         """Register as a worker, and keep the lease from here on.
