@@ -39,8 +39,9 @@ fast: lint  ## lint, and the unit and contract tests that are not slow; under on
 test: $(STAMP)  ## the whole suite, with a sample of the kill points; under six minutes on two cores
 	$(PYTEST) $(ARGS)
 
-exhaustive: $(STAMP)  ## the crash tests with all kill points: every single write and sync of a ledger; some ten minutes
-	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) tests/crash
+exhaustive: $(STAMP)  ## the crash tests with all kill points, and the tests of the night; some fifteen minutes
+	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) tests/crash tests/unit/bulk/ledger/postgres/test_workers.py
+	XOXO_EXHAUSTIVE=1 $(PYTEST) $(ARGS) -m nightly
 
 mutants: $(STAMP)  ## break the ledger's transition table in every small way: a test notices each; some seven minutes
 	$(BIN)/python .ci/mutants.py

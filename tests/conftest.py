@@ -21,6 +21,14 @@ def pytest_report_header() -> str:
     return f"kill points: {chosen}"
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests of the night out."""
+    left_out = [] if EXHAUSTIVE else [item for item in items if item.get_closest_marker("nightly")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Async tests run on asyncio: aiohttp knows no other loop."""

@@ -243,12 +243,14 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     check(rows_of(store, "casualties-600", "casualties-6000", "web", "mixed"), 4)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_processes_share_a_database(database: str) -> None:
     """The same with PostgreSQL."""
     check(rows_of(database, "casualties-6000", "mixed"), 2)
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 def test_processes_share_a_redis_server(redis_server: RedisServer) -> None:
     """The same with Redis."""

@@ -54,6 +54,7 @@ async def make_procrastinate(database: str) -> None:
         await app.schema_manager.apply_schema_async()
 
 
+@pytest.mark.nightly
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["queue_procrastinate", "queue_taskiq"])
 def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, database: str, name: str) -> None:

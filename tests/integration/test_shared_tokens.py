@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["pair", "grant"])
+@pytest.mark.parametrize("kind", ["pair", pytest.param("grant", marks=pytest.mark.nightly)])
 def test_six_processes_renew_once_a_lifetime(database: str, kind: str) -> None:
     """One is killed, one stopped for longer than a token lives, one restarted: no refresh token is used twice."""
     fleet = run_fleet(database, processes=6, seconds=12, kind=kind)

@@ -16,6 +16,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report
 from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.bulk.running.circuit import Circuit
+from xoxo_async.bulk.running.history import LONGEST_S
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.lookups import LookUps
 from xoxo_async.bulk.running.others import OtherWorkers
@@ -57,6 +58,7 @@ class BulkSession:
         pause_limit_s: How many seconds the run waits for the vendor before it pauses.
         shift: Whether the run is a shift of a worker. It does not wait for look-ups to fall due, nor for other workers:
             the next shift goes on. If it pauses for funds or credentials, the job pauses, until a person goes on.
+        history_s: Seconds that reading the order history may take in a pass of look-ups.
         clock: A monotonic clock.
         wall: The ledger's clock.
     """
@@ -71,6 +73,7 @@ class BulkSession:
         restore: bool,
         pause_limit_s: float,
         shift: bool = False,
+        history_s: float = LONGEST_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float],
     ) -> None:
@@ -102,7 +105,7 @@ class BulkSession:
             penalised=self._events.penalty,
             wall=wall,
         )
-        single = LineLookUp(client, ledger, rules, progress, wall)
+        single = LineLookUp(client, ledger, rules, progress, wall, history_s=history_s)
         self._reconciler: Final = Reconciler(
             ledger, self._recorder, single, rounds, rules, progress=progress, stopped=stopped, wall=wall
         )

@@ -14,6 +14,7 @@ from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report, Shift
+from xoxo_async.bulk.running.history import LONGEST_S
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
 from xoxo_async.bulk.settings import Bounds, kept_bounds
@@ -104,6 +105,8 @@ async def run_shift(
         restore=False,
         pause_limit_s=pause_limit_s,
         shift=True,
+        # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
+        history_s=min(seconds / 2, LONGEST_S),
         clock=clock,
         wall=ledger.now,
     )

@@ -185,3 +185,24 @@ async def test_another_account_is_refused(client: Client, ledger: SqliteLedger) 
     with pytest.raises(errors.ConfigError, match="another account"):
         await shift(client, ledger)
     assert client.sent == []
+
+
+async def test_a_history_longer_than_a_shift_goes_to_a_person(
+    client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each shift reads it from its beginning: without a bound of its own, no shift would ever come to its end."""
+
+    async def endless(*_days: object) -> AsyncIterator[object]:
+        await anyio.sleep_forever()
+        yield
+
+    monkeypatch.setattr(client.orders, "iterate_history", endless)
+    await issuer(client, ledger).plan(lines("a"))
+    (line,) = await ledger.claim(1)
+    await ledger.record([Change(seq=line.seq, evidence=Evidence.REFUSED_UNCLEAR, epoch=line.epoch)])
+    for _ in range(10):  # two absences, some seconds apart, and then the history
+        if (await shift(client, ledger, seconds=4.0)).in_doubt == 0:
+            break
+    (line,) = [line async for line in ledger.lines()]
+    assert line.state is LineState.MANUAL
+    assert not client.sent

@@ -8,13 +8,13 @@ import anyio
 from xoxo_async.errors import DecodeError, XoxoError
 from xoxo_async.services.orders.replies import OrderSummary
 
-__all__ = ["DayHistory"]
+__all__ = ["LONGEST_S", "DayHistory"]
 
 _MOST_ORDERS: Final = 20_000
 """How many orders are read at most: some two hundred calls, a minute of the allowance. A person decides about a line
 that is not among them."""
 
-_LONGEST_S: Final = 120.0
+LONGEST_S: Final = 120.0
 """Seconds for the history of the days of one line, for all lines that need it together."""
 
 
@@ -30,14 +30,18 @@ class DayHistory:
         first: The first day.
         last: The last day.
         clock: Any clock, in seconds.
+        longest_s: Seconds that all searches together may take.
     """
 
-    def __init__(self, summaries: AsyncIterator[OrderSummary], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, summaries: AsyncIterator[OrderSummary], clock: Callable[[], float], longest_s: float = LONGEST_S
+    ) -> None:
         self.cut_short: str = ""
         """Why not all of the days were read; empty when they were."""
         self._orders: AsyncIterator[OrderSummary] | None = summaries
         self._clock: Final = clock
-        self._left_s = _LONGEST_S
+        self._longest_s: Final = longest_s
+        self._left_s = longest_s
         self._left = _MOST_ORDERS
         self._order_ids: Final[dict[str, int]] = {}
         self._failure: XoxoError | None = None
@@ -60,7 +64,7 @@ class DayHistory:
                 with anyio.fail_after(self._left_s):
                     await self._read_until(po_number)
             except TimeoutError:
-                self._end(f"it was not read to its end within {_LONGEST_S:g} s")
+                self._end(f"it was not read to its end within {self._longest_s:g} s")
             except DecodeError as error:
                 self._end(error.message)
             except XoxoError as error:

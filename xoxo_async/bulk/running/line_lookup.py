@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import next_look
 from xoxo_async.bulk.running.evidence import change_from_order, described, mismatch, ordered
-from xoxo_async.bulk.running.history import DayHistory
+from xoxo_async.bulk.running.history import LONGEST_S, DayHistory
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.zone import VendorZone
 from xoxo_async.errors import NotFoundError
@@ -37,15 +37,24 @@ class LineLookUp:
         rules: When look-ups prove absence, and what happens then.
         progress: Where found orders are counted.
         wall: The ledger's clock: absence is counted on it.
+        history_s: Seconds that reading the order history may take in a pass.
     """
 
     def __init__(
-        self, client: BulkClient, ledger: Ledger, rules: Rules, progress: Progress, wall: Callable[[], float]
+        self,
+        client: BulkClient,
+        ledger: Ledger,
+        rules: Rules,
+        progress: Progress,
+        wall: Callable[[], float],
+        *,
+        history_s: float = LONGEST_S,
     ) -> None:
         self._client: Final = client
         self._rules: Final = rules
         self._progress: Final = progress
         self._wall: Final = wall
+        self._history_s: Final = history_s
         self._zone: Final = VendorZone(client.orders.get, ledger)
         self._looked_up_at: Final[dict[tuple[int, int], float]] = {}
         self._histories: Final[dict[tuple[date, date], DayHistory]] = {}
@@ -147,7 +156,8 @@ class LineLookUp:
         last = datetime.fromtimestamp(line.last_sent_at or self._wall(), UTC).date() + timedelta(days=1)
         days = (first, last)
         if days not in self._histories:
-            self._histories[days] = DayHistory(self._client.orders.iterate_history(first, last), self._wall)
+            summaries = self._client.orders.iterate_history(first, last)
+            self._histories[days] = DayHistory(summaries, self._wall, self._history_s)
         return self._histories[days]
 
     async def _found(self, line: LedgerLine, order: Order) -> Change:

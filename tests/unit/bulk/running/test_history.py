@@ -1,5 +1,6 @@
 """`history`: each page is read once, and the reading is bounded."""
 
+import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Any
@@ -76,11 +77,10 @@ async def test_a_history_with_too_many_orders_is_cut(monkeypatch: pytest.MonkeyP
     assert (await history.find("PO-50"), await history.find("PO-51"), vendor.read) == (1050, None, 50)
 
 
-async def test_a_history_that_takes_too_long_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_history_that_takes_too_long_is_cut() -> None:
     """All readers together have the time limit of one."""
-    monkeypatch.setattr("xoxo_async.bulk.running.history._LONGEST_S", 0.05)
     vendor = Vendor(1000)
-    history = history_of(vendor)
+    history = DayHistory(vendor.orders.iterate_history(FIRST, LAST), time.monotonic, 0.05)
     assert await history.find("PO-5") == 1005
     vendor.pause = anyio.sleep_forever
     with anyio.fail_after(10):
