@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 
 from tests.postgres import PostgresServer, running_postgres
 from tests.token_fleet import Worker, run_fleet, watched
-from xoxo_async import PostgresTokenStore, RateLimits, RefreshToken, XoxoClient
+from xoxo_async import PostgresTokenStore, RateLimits, RefreshToken, XoxoClient, errors
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, Sandbox
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +146,7 @@ def own_postgres() -> Iterator[tuple[PostgresServer, Executor]]:
 async def test_a_living_token_outlives_the_database(own_postgres: tuple[PostgresServer, Executor]) -> None:
     """Calls go on while the database is down and the token lives; after its return the pair is renewed."""
     server, thread = own_postgres
-    with Sandbox(token_ttl_s=4).run_in_thread() as sandbox:
+    with Sandbox(token_ttl_s=8).run_in_thread() as sandbox:
         requests = watched(sandbox)
         store = PostgresTokenStore(await server.new_database(), key="")
         provider = RefreshToken(CLIENT_ID, CLIENT_SECRET, REFRESH_TOKEN, store=store)
@@ -153,13 +154,14 @@ async def test_a_living_token_outlives_the_database(own_postgres: tuple[Postgres
             await xoxo.account.get_balance()
             issued = time.monotonic()
             await asyncio.get_running_loop().run_in_executor(thread, partial(server.stop, how="immediate"))
-            while time.monotonic() < issued + 3.6:  # from 3.2 s on, the renewal is due and fails in the background
+            while time.monotonic() < issued + 6.8:  # from 6.4 s on, the renewal is due and fails in the background
                 await xoxo.account.get_balance()
                 await anyio.sleep(0.05)
             assert len(requests.renewed) == 1
             await asyncio.get_running_loop().run_in_executor(thread, server.start)
             with anyio.fail_after(20):
                 while len(requests.renewed) < 2:
-                    await xoxo.account.get_balance()
+                    with suppress(errors.AuthError):  # on a busy machine the token ends before the database is back
+                        await xoxo.account.get_balance()
                     await anyio.sleep(0.05)
         assert requests.refused == 0
