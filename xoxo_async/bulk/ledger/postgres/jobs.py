@@ -217,13 +217,15 @@ async def bind(connection: DatabaseConnection, job: JobRow, identity: Identity) 
         identity: The account and address.
 
     Raises:
-        LedgerConflictError: When another program has bound it meanwhile: it is not of the account that `job` says.
+        LedgerConflictError: When another program has bound it meanwhile: it is neither of the account that `job` says,
+            nor of the wanted one.
         LedgerError: When another job of that account has one of its poNumbers, orders or codes.
     """
-    if await connection.fetchval(_LOCK, job.id) != job.account:
-        raise bound_meanwhile(job.name)
+    bound = await connection.fetchval(_LOCK, job.id)
     account = await account_of(connection, identity)
-    if account != job.account:
+    if bound not in {job.account, account}:
+        raise bound_meanwhile(job.name)
+    if bound != account:  # otherwise another worker of the same account was first
         for statement in _BIND:
             try:
                 async with connection.transaction():
