@@ -21,11 +21,9 @@ __all__ = [
     "bound_meanwhile",
     "find_job",
     "job_name",
-    "list_jobs",
     "make_job",
     "only_job",
     "open_jobs",
-    "raise_generation",
     "reread",
 ]
 
@@ -59,10 +57,6 @@ _OPEN: Final = (
     " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
     " OR (t.state = 'placed' AND t.delivery = 'pending'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
-)
-_RAISE: Final = (
-    "UPDATE xoxo.meta SET value = 1 + greatest(value::integer, (SELECT max(generation) FROM xoxo.job))"
-    " WHERE name = 'generation' RETURNING value::integer"
 )
 
 _facts: Final = msgspec.json.Decoder(dict[str, str]).decode
@@ -182,15 +176,6 @@ async def job_name(connection: DatabaseConnection, job: int) -> str:
     return str(await connection.fetchval("SELECT name FROM xoxo.job WHERE id = $1", job))
 
 
-async def list_jobs(connection: DatabaseConnection) -> list[JobRow]:
-    """Return every job, in the order in which they were made.
-
-    Args:
-        connection: To read with.
-    """
-    return [job for row in await connection.fetch(f"{_JOBS} ORDER BY j.id") if (job := _job(row)) is not None]
-
-
 async def make_job(connection: DatabaseConnection, name: str, identity: Identity | None = None) -> JobRow:
     """Make a job, and return it; return the one of that name if another program has just made it.
 
@@ -266,20 +251,6 @@ async def account_of(connection: DatabaseConnection, identity: Identity | None) 
         await connection.execute(_ADD_ACCOUNT, *values)
         found = await connection.fetchval(_ACCOUNT, *values)
     return int(found)
-
-
-async def raise_generation(connection: DatabaseConnection) -> int:
-    """Note that the database is an older state of itself: a backup, or a standby that lost commits.
-
-    From here on every job is `copied`, and its planned lines are looked up before they are sent.
-
-    Args:
-        connection: To write with.
-
-    Returns:
-        The new generation.
-    """
-    return int(await connection.fetchval(_RAISE))
 
 
 async def open_jobs(where: str) -> list[str]:

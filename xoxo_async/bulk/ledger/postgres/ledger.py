@@ -46,6 +46,7 @@ from xoxo_async.bulk.ledger.protocol import NO_TERMS, Holder, Identity, Planned,
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.vouchers import StoredCode
+from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -182,6 +183,16 @@ class PostgresLedger:
         """
         if self._work is not None:
             raise LedgerError(f"{self.name} is open already")
+        opening = asyncio.ensure_future(self._start())
+        try:
+            await outlast(opening)
+        except asyncio.CancelledError:
+            # Close a ledger that nobody gets, or others wait until its lease runs out.
+            if not opening.cancelled() and opening.exception() is None:
+                await self.aclose()
+            raise
+
+    async def _start(self) -> None:
         box = self._box() if self._store_codes else None
         marks = CodeMarks(self._box)
         clock = SharedClock(self._clock)
@@ -226,11 +237,16 @@ class PostgresLedger:
         self._writer = LedgerWriter(self._records, self._claiming, Arming(work, self._claiming))
 
     async def aclose(self) -> None:
-        """Finish the calls under way, write what is left, and end the lease. Safe to call twice."""
+        """Finish the calls under way, write what is left, and end the lease, also if the caller is cancelled meanwhile.
+
+        Safe to call twice.
+        """
         work, writer, self._writer = self._work, self._writer, None
         self._work = None
-        if work is None:
-            return
+        if work is not None:
+            await outlast(asyncio.ensure_future(self._end(work, writer)))
+
+    async def _end(self, work: Work, writer: LedgerWriter | None) -> None:
         try:
             await asyncio.gather(*self._given_up, return_exceptions=True)
             if writer is not None:

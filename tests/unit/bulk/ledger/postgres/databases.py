@@ -119,3 +119,9 @@ def before(monkeypatch: pytest.MonkeyPatch, text: str, hook: Callable[[Any], Awa
 
     patch("execute")
     patch("fetch")
+
+
+async def raise_generation(connection: DatabaseConnection) -> int:
+    """Do the first of what `xoxo ledger check --restored` does, without ending the leases; return the generation."""
+    raised = "UPDATE xoxo.meta SET value = value::integer + 1 WHERE name = 'generation' RETURNING value::integer"
+    return int(await connection.fetchval(raised))

@@ -12,15 +12,16 @@ import pytest
 
 from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
-from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job
+from tests.unit.bulk.ledger.postgres.databases import connected, job_of, lost, opened, planned_job, raise_generation
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres import claiming, pausing, planning
 from xoxo_async.bulk.ledger.postgres import ledger as ledgers
 from xoxo_async.bulk.ledger.postgres import work as works
-from xoxo_async.bulk.ledger.postgres.jobs import bind, find_job, list_jobs, make_job, open_jobs, raise_generation
+from xoxo_async.bulk.ledger.postgres.jobs import bind, find_job, make_job, open_jobs
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.protocol import Identity, PlanTerms
 from xoxo_async.errors import BudgetError, ConfigError, LedgerConflictError, LedgerError
+from xoxo_async.postgres import operations
 
 pytestmark = pytest.mark.anyio
 
@@ -44,7 +45,8 @@ async def test_a_job_is_made_once(database: str) -> None:
         assert await find_job(connection, "april") == april
         assert await find_job(connection, "may") is None
         assert (await make_job(connection, "may")).identity is None
-        assert [job.name for job in await list_jobs(connection)] == ["march", "april", "may"]
+        names = await connection.fetch("SELECT name FROM xoxo.job ORDER BY id")
+        assert [row["name"] for row in names] == ["march", "april", "may"]
 
 
 async def test_a_ledger_names_one_of_several_jobs(database: str) -> None:
@@ -113,8 +115,7 @@ async def test_a_restored_database_doubts_every_job(database: str) -> None:
             await ledger.plan(job, each([line(1)]), PlanTerms(identity=Identity("https://one.example", job)))
     async with opened(database) as ledger:
         await ledger.restored(reason="a person's word")  # has a generation of its own already
-    async with connected(database) as connection:
-        assert await raise_generation(connection) == 3
+    assert await operations.raise_generation(database) == 3
     async with opened(database, "march") as march, opened(database, "april") as april:
         for ledger in (march, april):
             assert ledger.copied

@@ -5,9 +5,11 @@ Each test of a danger also runs with the fault that would let it happen, and mus
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.unit.bulk.ledger.facts import alone
@@ -285,3 +287,32 @@ async def test_a_claim_in_doubt_is_given_back(database: str, monkeypatch: pytest
         lines = await ledger.claim(2)
         assert [(line.key, line.attempts, line.suspect) for line in lines] == [("k0", 2, False), ("k1", 2, False)]
         assert (await ledger.counts()).states == {LineState.SENDING: 2}
+
+
+async def test_a_cancelled_caller_leaves_no_worker(database: str) -> None:
+    """The end of a cancelled block writes what is left and ends the lease: nobody waits for it to run out."""
+    async with PostgresLedger(database, job="march", codes_key="") as other:
+        with anyio.CancelScope() as scope:
+            async with PostgresLedger(database, job="march", codes_key="") as ledger:
+                await ledger.plan("march", each([planned_line(1)]))
+                (line,) = await ledger.claim(1)
+                change = Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch, error="lost")
+                recording = asyncio.ensure_future(ledger.record([change]))
+                scope.cancel()
+                await anyio.sleep_forever()
+        assert [after.state for after in await recording] == [LineState.UNKNOWN]
+        assert [one.lines for one in await other.holders()] == [0]
+
+
+async def test_a_cancelled_opening_leaves_no_worker(database: str) -> None:
+    """It is closed again before the cancellation goes on, wherever it was."""
+    async with PostgresLedger(database, job="march", codes_key="") as other:
+        await other.plan("march", each([planned_line(1)]))
+        for turns in range(40):
+            opening = asyncio.ensure_future(PostgresLedger(database, job="march", codes_key="").open())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            opening.cancel()
+            with suppress(asyncio.CancelledError):
+                await opening
+        assert len(await other.holders()) == 1
