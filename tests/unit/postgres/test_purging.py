@@ -28,7 +28,7 @@ async def test_a_finished_job_is_purged_to_its_numbers(database: str) -> None:
         assert [row["job"] for row in journal] == [kept]
 
 
-async def test_a_key_may_be_the_po_number_of_another_line(database: str) -> None:
+async def test_keys_and_po_numbers_may_be_swapped(database: str) -> None:
     """Each key is there once in a job, also in the middle of a purge."""
     async with connected(database) as connection:
         job = await add_job(connection, "march", "placed", "placed")
