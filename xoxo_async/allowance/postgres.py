@@ -20,10 +20,11 @@ _CONNECT_S: Final = 3.0
 _LONGEST_S: Final = 1e7
 _BEAT_S: Final = MEMBER_S / 4
 
-# A row with the name of a process after `#` says when that process took a slot last. Its operation sorts between these.
+# A row with the name of a process after `#` says when that process took a slot last. Greater and less would depend on the
+# order in which the database sorts texts: a language's order leaves marks such as `#` aside at first.
 _MEMBERS: Final = f"""(
     SELECT count(*) FROM xoxo.allowance m
-    WHERE m.account = $1 AND m.operation > $2 || '#' AND m.operation < $2 || '$'
+    WHERE m.account = $1 AND starts_with(m.operation, $2 || '#')
         AND m.tat > clock_timestamp() - interval '{MEMBER_S} s'
 ) AS members"""  # noqa: S608 - constants
 _HELD: Final = "greatest(extract(epoch FROM held_until - clock_timestamp()), 0)::float8 AS held_s"
