@@ -114,20 +114,42 @@ async def test_a_connection_that_breaks_is_opened_again(database: str) -> None:
     await store.aclose()
 
 
-async def test_only_penalties_wait_for_the_disk(database: str) -> None:
-    """A grant is written with `synchronous_commit` off, a penalty with the user's own setting."""
+# What a statement sets counts when its transaction is committed, so a deferred trigger looks at that moment.
+_WATCH = """
+CREATE TABLE public.seen (operation text, setting text);
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (NEW.operation, current_setting('synchronous_commit'));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON xoxo.allowance DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+"""
+
+
+async def test_who_waits_for_the_disk(database: str) -> None:
+    """A penalty does, and a grant whose end a server that starts again might not have reached; no other grant."""
+    admin = await asyncpg.connect(database)
+    await admin.execute(_WATCH)
     store = PostgresAllowance(database)
-    await take(store)
-    async with store._connected() as (_, connection):
-        plan = await connection.fetchval(
-            "WITH off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
-            " SELECT current_setting('synchronous_commit') FROM off"
-        )
-        after = await connection.fetchval("SHOW synchronous_commit")
-    assert (plan, after) == ("off", "on")
-    assert "set_config('synchronous_commit', 'off', true)" in postgres._TAKE
-    assert "synchronous_commit" not in postgres._HOLD
+    for operation, interval_s, count in (("quick", 0.01, 10), ("slow", 6.06, 1), ("long", 0.3, 5)):
+        await store.take("acc", operation, member="a", interval_s=interval_s, count=count, within_s=math.inf)
+    await store.hold("acc", "held", 30)
+    await store.take("acc", "held", member="a", interval_s=0.01, count=1, within_s=math.inf)
     await store.aclose()
+    seen = await admin.fetch("SELECT operation, setting FROM public.seen")
+    await admin.close()
+    assert [tuple(row) for row in seen] == [
+        ("quick#a", "off"),
+        ("quick", "off"),
+        ("slow#a", "off"),
+        ("slow", "on"),
+        ("long#a", "off"),
+        ("long", "on"),
+        ("held", "on"),
+        ("held#a", "off"),
+        ("held", "on"),
+    ]
 
 
 async def test_the_table_stays_small_and_its_updates_cheap(database: str) -> None:
