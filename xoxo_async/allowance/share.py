@@ -142,14 +142,17 @@ class Share:
                 self._serve(lane, judge=True)
 
     async def close(self) -> None:
-        """Tell the store of the last penalties, and close it."""
+        """Tell the store of the last penalties, and close it. Calls that still wait raise `ConfigError`."""
         if self._owed:
             self._pass_on()
         if self._passing_on is not None:
             await asyncio.wait([self._passing_on], timeout=2 * _SLOW_S)
+        closed = ConfigError("this client is closed")
         for lane in self._lanes.values():
             if lane.timer is not None:
                 lane.timer.cancel()
+            self._tell_listeners(lane, closed)
+        self._refuse_all(closed)
         tasks = [task for task in (*self._tasks, self._passing_on) if task is not None]
         for task in tasks:
             task.cancel()
@@ -292,7 +295,7 @@ class Share:
                 listener.set_exception(ConfigError(failure.message))
 
     def _refuse_all(self, failure: ConfigError) -> None:
-        """Raise to every caller that a person has to act. The store has never answered, so the setting is wrong."""
+        """Raise a failure to every caller: the store has never answered, so a setting is wrong, or the share ends."""
         for lane in self._lanes.values():
             waiting = list(lane.waiting)
             lane.waiting.clear()
