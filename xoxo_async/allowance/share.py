@@ -267,10 +267,10 @@ class Share:
         lane.members = grant.members or lane.members
         if self._owed:
             self._pass_on()
-        if now - asked_at > _SLOW_S:
-            return -math.inf  # the process stood still, or connected: its times are in the past, nobody knows how far
         if grant.held_s > 0:
-            self._note_hold(lane.operation, now + grant.held_s)
+            self._note_hold(lane.operation, now + grant.held_s)  # of an old answer too: it ends by then
+        if now - asked_at > _SLOW_S:
+            return -math.inf  # the process stood still, or connected: its slots are in the past, nobody knows how far
         lane.told_at = asked_at
         if grant.count:
             lane.granted(now + grant.first_s, grant.count)

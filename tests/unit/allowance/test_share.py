@@ -449,6 +449,20 @@ def test_closing_passes_a_penalty_on() -> None:
     run_virtually(work)
 
 
+def test_a_slow_first_answer_tells_of_a_penalty() -> None:
+    """The first answer opens the connection and takes long: its slots are not used, but its penalty holds."""
+
+    async def work() -> None:
+        async with processes(1, 60) as (store, _, (one,)):
+            await store.hold("acc", "token", 60)
+            store.delay_s = lambda: 0.6
+            await one.share.learn(one.share.lane("token", 0.0))
+            assert one.pacer.blocked_s("token") == pytest.approx(60, abs=1)
+            assert not one.share.away
+
+    run_virtually(work)
+
+
 def test_one_penalty_is_told_once() -> None:
     """Sixty-four calls in flight meet one penalty; the store is told once, and a longer one is told too."""
 
