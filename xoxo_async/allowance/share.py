@@ -133,6 +133,7 @@ class Share:
             operation: The operation's name.
             seconds: The seconds that are left of it.
         """
+        self.lane(operation, self._penalties.interval_s(operation))  # so that there is one to look for the store with
         until = self._clock() + seconds
         if until > self._known.get(operation, -math.inf) + FRESH_S:
             self._known[operation] = self._owed[operation] = until

@@ -463,6 +463,26 @@ def test_a_slow_first_answer_tells_of_a_penalty() -> None:
     run_virtually(work)
 
 
+def test_a_penalty_before_the_first_slot_finds_the_store_again() -> None:
+    """A process meets a penalty before it has taken a slot, while the store is away: it still comes back."""
+
+    async def work() -> None:
+        store = MemoryAllowance()
+        pacer = Pacer(RateLimits(), clock=asyncio.get_running_loop().time)
+        share = Share(store, "acc", member="a", penalties=pacer, clock=asyncio.get_running_loop().time)
+        store.failure = AWAY
+        share.hold("placeOrder", 30)
+        await asyncio.sleep(1)
+        assert share.away
+        store.failure = None
+        await asyncio.sleep(2)
+        assert not share.away
+        assert [(name, round(seconds)) for name, seconds in store.holds] == [("placeOrder", 29)]
+        await share.close()
+
+    run_virtually(work)
+
+
 def test_one_penalty_is_told_once() -> None:
     """Sixty-four calls in flight meet one penalty; the store is told once, and a longer one is told too."""
 
