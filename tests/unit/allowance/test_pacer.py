@@ -125,6 +125,22 @@ def test_closing_ends_the_wait_for_a_slot(delay_s: float) -> None:
     virtually(work)
 
 
+def test_a_penalty_that_comes_after_the_end() -> None:
+    """A call in flight meets a penalty when its client is closed: this process keeps it, and opens no store."""
+
+    async def work() -> None:
+        store = MemoryAllowance()
+        pacer = pacer_on(store)
+        await pacer.slot("placeOrder")
+        await pacer.aclose()
+        pacer.penalise("placeOrder", 30)
+        assert pacer.is_blocked("placeOrder")
+        await asyncio.sleep(1)
+        assert store.holds == []
+
+    virtually(work)
+
+
 def test_without_a_limit_it_asks_at_times() -> None:
     """A hundred calls within a quarter of a second ask once. A penalty of another process is waited for."""
 
