@@ -361,8 +361,13 @@ class Share:
         while self.away:
             await asyncio.sleep(_PROBE_S)
             lane = next(iter(self._lanes.values()))
+            asked_at = self._clock()
             try:
                 grant = await self._call(lane, 0, math.inf, _FIRST_S)
+                if grant is not None and self._clock() - asked_at > _SLOW_S:
+                    # It opened the connection, or the store is as slow as before: the next answer shows which.
+                    self._note_hold(lane.operation, self._clock() + grant.held_s)
+                    grant = await self._call(lane, 0, math.inf, _SLOW_S)
             except ConfigError:
                 continue  # it was said when the store went away, or will be at the next start
             if grant is not None:

@@ -351,7 +351,7 @@ def test_an_outage_leaves_each_its_part(per_minute: float, hit: Callable[[Memory
     outage(per_minute, 60, hit)
 
 
-@pytest.mark.parametrize("hit", [hangs, breaks])
+@pytest.mark.parametrize("hit", [hangs, is_slow, breaks])
 def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None]) -> None:
     """A store that hangs, or raises what it should not, is as one that is down."""
     outage(600, 60, hit)
