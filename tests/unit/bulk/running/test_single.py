@@ -90,7 +90,7 @@ async def test_a_second_cancellation_loses_nothing(bench: Bench) -> None:
 
 
 async def test_a_cancelled_scope_waits_for_the_record(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    """anyio cancels each further wait as well: the doubt is in the ledger before the cancellation goes on."""
+    """A scope cancels each further wait as well: the doubt is in the ledger before the cancellation goes on."""
     arrived, record, recorded = asyncio.Event(), bench.ledger.record, asyncio.Event()
 
     async def hang(_po_number: str) -> None:
