@@ -60,7 +60,7 @@ def _noted(lines: Iterator[str], row_lines: list[str]) -> Iterator[str]:
 
 
 def _check_columns(header: list[str], source: str) -> None:
-    known = set(OrderLine.__struct_fields__) - {"details"}
+    known = set(OrderLine.__struct_fields__) - {"details", "kept"}
     duplicates = sorted({name for name in header if header.count(name) > 1})
     if duplicates:
         raise PlanError(f"{source}: column {', '.join(duplicates)} is there more than once")

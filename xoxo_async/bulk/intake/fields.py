@@ -103,6 +103,13 @@ def _details(value: dict[str, object]) -> Details:
     raise ConfigError("must hold the fields of LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails")
 
 
+def _kept(value: object) -> object:
+    """Turn the numbers among the columns that ride along into texts, and leave out those without a value."""
+    if not isinstance(value, dict):
+        return value
+    return {name: str(one) if type(one) in {int, Decimal} else one for name, one in value.items() if one is not None}
+
+
 def _as_it_is(value: object) -> object:
     return value
 
@@ -114,6 +121,7 @@ _VALUES: Final[dict[str, Callable[[object], object]]] = {
     "notify_receiver": _flag,
     "notify_admin": _flag,
     "details": _as_it_is,
+    "kept": _kept,
 }
 """The columns that do not hold a text."""
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -123,4 +131,5 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "notify_receiver": (bool,),
     "notify_admin": (bool,),
     "details": _DETAILS,
+    "kept": (dict,),
 }

@@ -49,7 +49,9 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             if value is not None and value != ""
         }
         if repeated := _repeated_name(text, fields):
-            column = repeated if repeated in values else "details"
+            kept = fields.get("kept")
+            is_kept = isinstance(kept, dict) and repeated in kept
+            column = repeated if repeated in values else "kept" if is_kept else "details"
             problems.add(number, f"{printable(repeated)} is in the object twice", column=column)
             continue
         yield read_fields(number, fields, problems, key_column)
@@ -65,8 +67,8 @@ def _repeated_name(text: str, fields: Mapping[str, object]) -> str:
         text: The row.
         fields: Its fields.
     """
-    details = fields.get("details")
-    if text.count(":") == len(fields) + (len(details) if isinstance(details, dict) else 0):
+    inside = [value for value in (fields.get("details"), fields.get("kept")) if isinstance(value, dict)]
+    if text.count(":") == len(fields) + sum(map(len, inside)):
         return ""
     repeated: list[str] = []
 

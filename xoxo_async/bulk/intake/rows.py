@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from xoxo_async.bulk.intake.kept_columns import check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
@@ -118,6 +119,7 @@ _OWN_CHECKS: Final[dict[str, Callable[[str, object], object]]] = {
     "key": _check_key,
     "currency": checks.text,
     "country": checks.text,
+    "kept": check_kept,
 }
 """The fields of a row that no request holds."""
 _REQUIRED: Final = ("product_id", "denomination")
