@@ -1,6 +1,7 @@
 """The rows of a CSV file."""
 
 import csv
+import itertools
 import re
 from collections.abc import Iterator
 from typing import Final
@@ -42,7 +43,9 @@ def read_csv(lines: Iterator[str], at: Place, source: str, problems: Problems) -
             at.row = number
             row_lines.clear()
             if len(cells) > len(header) and any(cell.strip() for cell in cells):
-                problems.add(number, f"has {len(cells)} cells under {len(header)} columns")
+                given = dict(itertools.zip_longest(header, cells[: len(header)], fillvalue=""))
+                given[""] = ",".join(cells[len(header) :])
+                problems.add(number, f"has {len(cells)} cells under {len(header)} columns", given=given)
                 continue
             fields = {name: text for name, cell in zip(header, cells, strict=False) if (text := cell.strip())}
             if fields:

@@ -26,11 +26,13 @@ class FileRow(NamedTuple):
         number: The row's number.
         fields: Values by the names of `OrderLine`; they are not checked yet.
         key_column: The column that holds the key: `key`, or `po_number`.
+        given: The row as the file has it, for those who have to correct it.
     """
 
     number: int
     fields: dict[str, Any]
     key_column: str
+    given: Mapping[str, object] = {}
 
 
 def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
@@ -53,8 +55,8 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         try:
             values["details"] = _details(details)
         except ConfigError as error:
-            problems.add(number, error.message, column="details")
-    return FileRow(number, values, key_column)
+            problems.add(number, error.message, column="details", value=details, given=fields)
+    return FileRow(number, values, key_column, fields)
 
 
 def is_turned(column: str, value: object) -> bool:

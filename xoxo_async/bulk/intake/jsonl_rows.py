@@ -40,7 +40,7 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
         try:
             values = msgspec.structs.asdict(_DECODER.decode(text))
         except (msgspec.MsgspecError, RecursionError) as error:
-            problems.add(number, f"not one JSON object of order fields ({error})")
+            problems.add(number, f"not one JSON object of order fields ({error})", given={"": text.rstrip()})
             continue
         key_column = "key" if values["key"] is not None or values["po_number"] is None else "po_number"
         fields = {
@@ -52,7 +52,8 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             kept = fields.get("kept")
             is_kept = isinstance(kept, dict) and repeated in kept
             column = repeated if repeated in values else "kept" if is_kept else "details"
-            problems.add(number, f"{printable(repeated)} is in the object twice", column=column)
+            what = f"{printable(repeated)} is in the object twice"
+            problems.add(number, what, column=column, value=fields.get(column), given={"": text.rstrip()})
             continue
         yield read_fields(number, fields, problems, key_column)
 

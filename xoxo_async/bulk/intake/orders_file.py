@@ -96,11 +96,13 @@ class OrdersFile:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
         before = f"\n{problems.listing()}" if problems.total else ""
         what = f"row {row}{error.where}: {error.what}"
-        return PlanError(
+        failure = PlanError(
             f"{self.source}: {what}; nothing was sent{before}",
             problems=(*problems.shown(), what),
             total=problems.total + 1,
         )
+        problems.add(row, f"{error.what}; nothing after it was read", column=error.where.removeprefix(", column "))
+        return failure
 
 
 def _is_line(row: FileRow, problems: Problems) -> bool:
@@ -115,7 +117,8 @@ def _is_line(row: FileRow, problems: Problems) -> bool:
         if not is_turned(column, row.fields.get(column)):
             unread.append(column)
             where = row.key_column if column == "key" else column
-            problems.add(row.number, error.message.removeprefix(f"{column} "), column=where)
+            what = error.message.removeprefix(f"{column} ")
+            problems.add(row.number, what, column=where, value=row.fields.get(column), given=row.given)
 
     report_fields(row.fields, note)
     return not unread

@@ -106,7 +106,8 @@ class Planner:
             key = row.line.key
             stored = await self._spellings.other(key) if self._spellings is not None else None
             if stored is not None:
-                problems.add(row.number, f"{key!a} is planned already, in the spelling {stored!a}", column="key")
+                what = f"{key!a} is planned already, in the spelling {stored!a}"
+                problems.add(row.number, what, column="key", value=key, given=row.given)
                 continue
             product = None
             if self._catalog is not None:
