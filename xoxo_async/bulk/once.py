@@ -211,6 +211,7 @@ class Once:
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
         checks.needed("job", job)
+        await ledger.require_key()
         if ledger.job not in {None, job}:
             raise ConfigError(f"this ledger holds the job {ledger.job!r}, not {job!r}; nothing was sent")
         await check_identity(client, ledger, self._identity)
