@@ -273,7 +273,7 @@ class WorkerRun:
         say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
         cut = 0 if self._worker is None else self._worker.cut_in_flight
         if cut:
-            say(f"{count(cut, 'order')} in flight cut off, in doubt now: the next worker looks them up")
+            say(f"{count(cut, 'order')} in flight cut off, in doubt now: a worker looks them up at the start of a later shift")
         for job, why in refused.items():
             say(f"job {job} was left out: {scrub(why)}")
         if follow:
