@@ -35,7 +35,7 @@ demo-cluster: $(STAMP)  ## three workers on one job in PostgreSQL, one killed ha
 fast: lint  ## lint, and the unit and contract tests that are not slow; under one minute on two cores
 	$(PYTEST) -m "not slow" $(ARGS) tests/unit tests/contract
 
-test: $(STAMP)  ## the whole suite, with a sample of the kill points; under six minutes on two cores
+test: $(STAMP)  ## the whole suite, with a sample of the kill points; some eleven minutes on two cores
 	$(PYTEST) $(ARGS)
 
 exhaustive: $(STAMP)  ## the crash tests with all kill points, and the tests of the night; some fifteen minutes

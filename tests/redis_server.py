@@ -5,30 +5,41 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 __all__ = ["RedisServer", "running_redis"]
 
 
 class RedisServer:
-    """A running server.
+    """A server.
 
     Attributes:
         port: Its port on 127.0.0.1.
-        process: Its process; None for the one in Python.
     """
 
-    def __init__(self, port: int, process: "subprocess.Popen[bytes] | None", folder: Path) -> None:
-        self.port = port
-        self.process = process
-        self.folder = folder
+    def __init__(self, port: int, argv: Sequence[str] = ()) -> None:
+        self.port: Final = port
+        self._argv: Final = argv
+        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        """Start the real server, and wait until it answers."""
+        self._process = subprocess.Popen(self._argv, stdout=subprocess.DEVNULL)
+        _wait_for(self.port)
+
+    def kill(self) -> None:
+        """End the real server at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(30)
+            self._process = None
 
 
 @contextmanager
@@ -38,33 +49,20 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
     Args:
         options: Further options of the real server, such as `--requirepass x`.
     """
+    program = shutil.which("redis-server")
+    if program is None:
+        with _in_python() as port:
+            yield RedisServer(port)
+        return
     with TemporaryDirectory(prefix="xoxo-redis-") as folder:
-        program = shutil.which("redis-server")
-        if program is None:
-            with _in_python() as port:
-                yield RedisServer(port, None, Path(folder))
-            return
         port = _free_port()
-        argv = [
-            program,
-            "--port",
-            str(port),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-            "--dir",
-            folder,
-        ]
-        process = subprocess.Popen([*argv, *options], stdout=subprocess.DEVNULL)
+        argv = [program, "--port", str(port), "--bind", "127.0.0.1", "--dir", folder]
+        server = RedisServer(port, [*argv, "--save", "", "--appendonly", "no", *options])
         try:
-            _wait_for(port)
-            yield RedisServer(port, process, Path(folder))
+            server.start()
+            yield server
         finally:
-            process.kill()
-            process.wait(30)
+            server.kill()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Final, Literal, Protocol, Self
 
 import msgspec
 
-from xoxo_async.consequences import NextOrders, needs_a_person, next_orders
+from xoxo_async.consequences import EffectClass, NextOrders, may_repeat, needs_a_person, next_orders
 from xoxo_async.errors import (
     ArgumentError,
     BudgetError,
@@ -95,7 +95,8 @@ def verdict_of(outcome: XoxoError | Judged, *, attempts: int = 1, most: int = MA
     | the call ended with | verdict |
     |---|---|
     | an argument that is wrong, a certain refusal, a poNumber or key of another order | `person` |
-    | no order for certain: not reached, or a rate limit | `again` |
+    | no order for certain: not reached, a rate limit, a look-up or catalog call that failed | `again` |
+    | a line that another call is sending, or that is in doubt in the ledger (`LineBusyError`) | `again` when it says |
     | doubt: an answer lost, a failure of the server, a refusal that may hide an order | `again`; `person` at `most` |
     | no funds, a used-up budget, refused credentials, wrong settings, a ledger that fails | `again`, with `pause` |
 
@@ -131,7 +132,7 @@ def _unprocessed(error: XoxoError, why: str, attempts: int) -> Verdict:
     """Judge an order that does not exist for certain."""
     if isinstance(error, RateLimitedError):
         return Verdict.again(error.retry_after_s or _PENALTY_S, why)
-    if error.retryable:
+    if error.retryable or may_repeat(error, EffectClass.READ):  # a look-up or the catalog failed, and may work later
         return Verdict.again(min(_FIRST_S * 2 ** min(max(attempts - 1, 0), 10), _LONGEST_S), why)
     return Verdict.person(why)
 

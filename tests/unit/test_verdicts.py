@@ -37,6 +37,8 @@ UNPROCESSED = {
     "a rate limit": errors.RateLimitedError("slow down", retry_after_s=42.0),
     "a penalty without a length": errors.RateLimitedError("slow down"),
     "a token that is new": errors.TokenRejectedError("no", retryable=True),
+    "a look-up that the server failed": errors.ServerError("down", status=503, effect="none"),
+    "a look-up without an answer": errors.ReplyLostError("reset", effect="none"),
 }
 DOUBT = {
     "a lost answer": errors.OutcomeUnknownError("lost"),

@@ -149,12 +149,15 @@ class SharedPacer:
     def penalise(self, operation: str, seconds: float) -> None:
         """Give no slot of an operation until the vendor's penalty has ended, in no process.
 
+        After `aclose` the penalty holds for this process alone: a call in flight may meet one, but the store is closed.
+
         Args:
             operation: The operation's name.
             seconds: The length of the penalty from now.
         """
         self._local.penalise(operation, seconds)
-        self._bound().hold(operation, seconds)
+        if not self._closed:
+            self._bound().hold(operation, seconds)
 
     def keep_distance(self, operation: str, seconds: float) -> None:
         """Do nothing: the store remembers the last slot of every run.

@@ -7,12 +7,14 @@ import msgspec
 __all__ = ["LATE_S", "MEMBER_S", "SPAN_S", "Allowance", "AwayError", "Grant", "checked"]
 
 SPAN_S: Final = 0.1
-"""The time that the slots of one grant cover at most. A process that dies takes so much of the allowance with it, and a
-caller of another process waits so long at most for it. There are ten grants a second, however many processes share."""
+"""The time that the slots of one grant cover at most; a single slot may cover more, and does up to 600 calls a minute.
+A process that dies takes this or one slot with it, whichever is longer, and a caller of another process waits so long
+at most for it. There are fewer than twenty grants a second, however many processes share."""
 
 LATE_S: Final = 0.25
 """A slot that is later than this is not used any more, and a lane that is further behind than this starts again now.
-Both together stay below the 0.6 s that the pacer leaves free in each minute, so late calls never overfill a window."""
+The two delays, of a slot and of a lane, make 0.5 s together. That is less than the 0.6 s that the pacer leaves free in
+each minute, so late calls never overfill a window."""
 
 MEMBER_S: Final = 60.0
 """A process counts as a member for so long after its last call. It is the vendor's window."""

@@ -57,9 +57,10 @@ _PASSING_ERRORS: Final = frozenset(
 class RedisAllowance:
     """Share an allowance in Redis, by a script that runs at the server and uses its clock.
 
-    It has one connection for each event loop, opened with the first slot. A slot needs no durability: after a restart
-    of the server the slots that it has forgotten lie in the past. A penalty that it has forgotten is met once more. It
-    needs the extra `redis`: pip install 'xoxo-async[redis]'.
+    It has one connection for each event loop, opened with the first slot. Run the server with `appendonly yes` and
+    `maxmemory-policy noeviction`. A server that forgets its keys gives slots again that processes wait for already, and
+    forgets penalties: at low rates that may cost one penalty of the vendor. It needs the extra `redis`:
+    pip install 'xoxo-async[redis]'.
 
     Args:
         url: The server's URL, `redis://user:password@host:6379/0` or `rediss://…` for TLS. No message shows its

@@ -133,6 +133,7 @@ class Share:
             operation: The operation's name.
             seconds: The seconds that are left of it.
         """
+        self.lane(operation, self._penalties.interval_s(operation))  # so that there is one to look for the store with
         until = self._clock() + seconds
         if until > self._known.get(operation, -math.inf) + FRESH_S:
             self._known[operation] = self._owed[operation] = until
@@ -142,14 +143,17 @@ class Share:
                 self._serve(lane, judge=True)
 
     async def close(self) -> None:
-        """Tell the store of the last penalties, and close it."""
+        """Tell the store of the last penalties, and close it. Calls that still wait raise `ConfigError`."""
         if self._owed:
             self._pass_on()
         if self._passing_on is not None:
             await asyncio.wait([self._passing_on], timeout=2 * _SLOW_S)
+        closed = ConfigError("this client is closed")
         for lane in self._lanes.values():
             if lane.timer is not None:
                 lane.timer.cancel()
+            self._tell_listeners(lane, closed)
+        self._refuse_all(closed)
         tasks = [task for task in (*self._tasks, self._passing_on) if task is not None]
         for task in tasks:
             task.cancel()
@@ -264,10 +268,10 @@ class Share:
         lane.members = grant.members or lane.members
         if self._owed:
             self._pass_on()
-        if now - asked_at > _SLOW_S:
-            return -math.inf  # the process stood still, or connected: its times are in the past, nobody knows how far
         if grant.held_s > 0:
-            self._note_hold(lane.operation, now + grant.held_s)
+            self._note_hold(lane.operation, now + grant.held_s)  # of an old answer too: it ends by then
+        if now - asked_at > _SLOW_S:
+            return -math.inf  # the process stood still, or connected: its slots are in the past, nobody knows how far
         lane.told_at = asked_at
         if grant.count:
             lane.granted(now + grant.first_s, grant.count)
@@ -292,7 +296,7 @@ class Share:
                 listener.set_exception(ConfigError(failure.message))
 
     def _refuse_all(self, failure: ConfigError) -> None:
-        """Raise to every caller that a person has to act. The store has never answered, so the setting is wrong."""
+        """Raise a failure to every caller: the store has never answered, so a setting is wrong, or the share ends."""
         for lane in self._lanes.values():
             waiting = list(lane.waiting)
             lane.waiting.clear()
@@ -357,8 +361,13 @@ class Share:
         while self.away:
             await asyncio.sleep(_PROBE_S)
             lane = next(iter(self._lanes.values()))
+            asked_at = self._clock()
             try:
                 grant = await self._call(lane, 0, math.inf, _FIRST_S)
+                if grant is not None and self._clock() - asked_at > _SLOW_S:
+                    # It opened the connection, or the store is as slow as before: the next answer shows which.
+                    self._note_hold(lane.operation, self._clock() + grant.held_s)
+                    grant = await self._call(lane, 0, math.inf, _SLOW_S)
             except ConfigError:
                 continue  # it was said when the store went away, or will be at the next start
             if grant is not None:

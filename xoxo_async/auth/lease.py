@@ -27,10 +27,9 @@ _FAREWELL_S: Final = 2.0
 _READ_ONLY: Final = "25006"
 
 _READ: Final = "SELECT gen, pair FROM xoxo.token WHERE account = $1"
-# The owner before is only told to people, so it may be one of a moment ago.
-# The lease may be this holder's own already, where the answer to an earlier attempt was lost.
+# The last condition: the lease may be this holder's own already, where the answer to an earlier attempt was lost.
 _TAKE: Final = """
-WITH before AS (SELECT owner FROM xoxo.token WHERE account = $1)
+WITH before AS (SELECT owner FROM xoxo.token WHERE account = $1)  -- for people: it may be the owner of a moment ago
 INSERT INTO xoxo.token AS t (account, owner, owned_until)
 VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
 ON CONFLICT (account) DO UPDATE

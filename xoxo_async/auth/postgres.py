@@ -271,7 +271,11 @@ class PostgresTokenStore:
         try:
             opened = self._settings.seals.open(content, self._account)
         except SealError as error:
-            raise ConfigError(f"the token in {name}: {error}") from None
+            # The account is a hash: no person knows it, and the row is found by it alone.
+            raise ConfigError(
+                f"the token in {name}: {error}. If that key is lost, delete the row of xoxo.token whose account is"
+                f" {self._account}, and import the pair again"
+            ) from None
         return unpacked(opened, f"the token in {name}", otherwise="is no pair: was its row changed by hand?")
 
 

@@ -191,8 +191,9 @@ class ClientCredentials:
             return error
         # A container that has lost the file of an imported pair comes here: it has no refresh token to be told about.
         message = (
-            f"{error.message}; client credentials were used because {self._no_pair_in} holds no pair: store one with "
-            "xoxo token import (in a container: in an XOXO_TOKEN_FILE on a volume, or in the store of XOXO_SHARED)"
+            f"{error.message}; client credentials were used because {self._no_pair_in} holds no pair. If the account"
+            " has no client credentials grant, store a pair with xoxo token import (in a container: in an"
+            " XOXO_TOKEN_FILE on a volume, or in the store of XOXO_SHARED)"
         )
         return CredentialsRejectedError(message, status=error.status, error_id=error.error_id)
 

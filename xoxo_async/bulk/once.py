@@ -303,15 +303,18 @@ class Once:
     async def _with_codes(self, line: LedgerLine) -> SettledLine:
         """Return the outcome of a line, with its codes where they have come."""
         codes: tuple[StoredCode, ...] = ()
+        refused = ""
         if line.state is LineState.PLACED and line.delivery is Delivery.DELIVERED:
-            if line.codes is not None:
-                codes = codes_of(line.codes)
-            elif self._ledger.keeps_codes:
+            kept = line.codes
+            if kept is None and self._ledger.keeps_codes:
                 stored = await self._ledger.find(line.key, with_codes=True)
-                codes = codes_of(stored.codes) if stored is not None else ()
-            else:
-                codes = (await self._fetcher.fetch([line])).codes.get(line.seq, ())
-        return SettledLine.of(line, codes, await_codes=self._await_codes)
+                kept = stored.codes if stored is not None else None
+            codes = codes_of(kept)
+            # A ledger that keeps codes may have kept none when this order was delivered.
+            if not codes and (line.held or not self._ledger.keeps_codes):
+                fetched = await self._fetcher.fetch([line])
+                codes, refused = fetched.codes.get(line.seq, ()), fetched.refused.get(line.seq, "")
+        return SettledLine.of(line, codes, await_codes=self._await_codes, refused=refused)
 
     @asynccontextmanager
     async def _alone(self, key: str) -> AsyncGenerator[None]:

@@ -1,6 +1,6 @@
 """`SettledLine`: what became of one order, with its codes and with what its message needs next."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Final
 
@@ -51,13 +51,16 @@ class SettledLine(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
 
     @classmethod
-    def of(cls, line: LedgerLine, codes: Iterable[StoredCode] = (), *, await_codes: bool = True) -> "SettledLine":
+    def of(
+        cls, line: LedgerLine, codes: Collection[StoredCode] = (), *, await_codes: bool = True, refused: str = ""
+    ) -> "SettledLine":
         """Return what became of a line that is placed, rejected, withdrawn, or left to a person.
 
         Args:
             line: The line as it stands.
             codes: Its codes.
             await_codes: Whether a message is done only when the codes of its order have come.
+            refused: Why codes that the ledger does not keep could not be fetched, in words.
         """
         return cls(
             key=line.key,
@@ -71,11 +74,17 @@ class SettledLine(msgspec.Struct, frozen=True, kw_only=True):
             attempts=line.attempts,
             error_id=line.error_id,
             error=line.error,
-            verdict=_verdict(line, await_codes=await_codes),
+            verdict=_verdict(line, _missing(line, codes, refused), await_codes=await_codes),
         )
 
 
-def _verdict(line: LedgerLine, *, await_codes: bool) -> Verdict:
+def _missing(line: LedgerLine, codes: Collection[StoredCode], refused: str) -> str:
+    """Return why a line lacks codes that have come; empty if it has them all. Top-ups and goods come without any."""
+    have = sum(code.complete for code in codes)
+    return "" if have >= line.held else refused or f"the vendor lists {have} of {line.held} codes that are its own"
+
+
+def _verdict(line: LedgerLine, missing: str, *, await_codes: bool) -> Verdict:
     if line.state is not LineState.PLACED:
         sends = f" after {line.attempts} {'send' if line.attempts == 1 else 'sends'}" if line.attempts else ""
         return Verdict.person(
@@ -85,6 +94,10 @@ def _verdict(line: LedgerLine, *, await_codes: bool) -> Verdict:
         return Verdict.person(f"the vendor cancelled the delivery of order {line.order_id} ({line.key})")
     if line.delivery is Delivery.PENDING and await_codes:
         return Verdict.again(_CODES_LATER_S, f"order {line.order_id} is placed, and its codes are still to come")
+    if line.delivery is Delivery.DELIVERED and missing and await_codes:
+        return Verdict.person(
+            f"order {line.order_id} ({line.key}) is delivered, but its codes cannot be handed over: {missing}"
+        )
     return Verdict.done()
 
 

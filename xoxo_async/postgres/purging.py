@@ -34,10 +34,11 @@ _OPEN: Final = (
 # A plan of the job holds the same lock until it commits.
 _PLANS: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('xoxo plan ' || $1, 0))"
 _LOCK: Final = "SELECT id FROM xoxo.job WHERE id = $1 FOR UPDATE"
-# A line stays as its poNumber and its order: both stay unique, so neither a plan nor an answer can have them again.
+# A line stays as its poNumber and its order: both stay unique, so neither a plan nor an answer can have them again. Its
+# key gets no poNumber: that may be the key of another line, and each key is there once in a job.
 _STEPS: Final = (
-    "UPDATE xoxo.line SET key = po_number, body = '', digest = '', error = '', rev = rev + 1 WHERE job = $1",
-    "UPDATE xoxo.packed_line SET key = po_number, body = '', digest = '' WHERE job = $1",
+    "UPDATE xoxo.line SET key = 'purged:' || id, body = '', digest = '', error = '', rev = rev + 1 WHERE job = $1",
+    "UPDATE xoxo.packed_line SET key = 'purged:' || pack || ':' || first, body = '', digest = '' WHERE job = $1",
     "UPDATE xoxo.placed SET codes = NULL FROM xoxo.line WHERE line.id = placed.id AND line.job = $1",
     "DELETE FROM xoxo.journal WHERE job = $1",
     "DELETE FROM xoxo.claim WHERE job = $1",

@@ -21,7 +21,7 @@ _WORKS_WITH: Final = (
     ("code_mark", ("SELECT", "INSERT", "UPDATE", "DELETE")),
     ("journal", ("SELECT", "INSERT")),
     ("tally", ("SELECT", "INSERT", "UPDATE", "DELETE")),
-    ("allowance", ("SELECT", "INSERT", "UPDATE")),
+    ("allowance", ("SELECT", "INSERT", "UPDATE", "DELETE")),
     ("token", ("SELECT", "INSERT", "UPDATE")),
 )
 _COLUMNS: Final = (("line", "state"), ("line", "rev"), ("packed_line", "unpacked"), ("job", "frontier"))

@@ -6,11 +6,13 @@ import errno
 import fcntl
 import math
 import os
+import re
 import signal
 import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,7 @@ async def test_a_foreign_file_is_refused_and_kept(path: Path, content: bytes) ->
 
 
 def cut_short(content: bytearray) -> None:
+    """Cut off room that is not used yet, as a copy or a check of the disk does."""
     del content[20_000:]
 
 
@@ -109,17 +112,17 @@ def spoil_newest_head(content: bytearray) -> None:
     content[newest + 16 : newest + 24] = b"\xff" * 8
 
 
-async def test_a_write_cut_off_loses_only_itself(path: Path) -> None:
+@pytest.mark.parametrize(("spoil", "next_s"), [(spoil_newest, 10), (spoil_newest_head, 10), (cut_short, 20)])
+async def test_a_write_cut_off_loses_only_itself(path: Path, spoil: Callable[[bytearray], None], next_s: float) -> None:
     """What was written before it stands: the next slot is the one of the grant that nobody received."""
     store = FileAllowance(path)
-    for spoil in (spoil_newest, spoil_newest_head):
-        path.unlink(missing_ok=True)
-        await take(store, 10)
-        await take(store, 10)
-        content = bytearray(path.read_bytes())
-        spoil(content)
-        path.write_bytes(content)
-        assert (await take(store)).first_s == pytest.approx(10, abs=1)
+    await take(store, 10)
+    await take(store, 10)
+    content = bytearray(path.read_bytes())
+    spoil(content)
+    path.write_bytes(content)
+    assert (await take(store)).first_s == pytest.approx(next_s, abs=1)
+    assert (await take(store)).first_s == pytest.approx(next_s + 1, abs=1)
 
 
 @pytest.mark.parametrize("at", [*range(16, 60, 4), 100, 300])
@@ -234,28 +237,32 @@ async def test_a_small_disk_that_is_full(tmp_path: Path) -> None:
     assert (await take(FileAllowance(tmp_path / "f"))).count == 1
 
 
-def folder(path: Path) -> None:
+def folder(path: Path) -> Path:
     path.mkdir()
+    return path
 
 
-def fifo(path: Path) -> None:
+def fifo(path: Path) -> Path:
     os.mkfifo(path)
+    return path
 
 
-def link(path: Path) -> None:
+def link(path: Path) -> Path:
     path.symlink_to(path.parent / "elsewhere")
+    return path
 
 
-def under_a_file(path: Path) -> None:
-    path.parent.joinpath("file").touch()
+def under_a_file(path: Path) -> Path:
+    path.touch()
+    return path / "allowance"
 
 
-@pytest.mark.parametrize("make", [folder, fifo, link])
-async def test_what_is_no_file_is_refused(path: Path, make: object) -> None:
-    """A folder, a pipe and a link are errors that name the path, at the first use."""
-    make(path)  # type: ignore[operator]
-    with pytest.raises(ConfigError, match=str(path)):
-        await take(FileAllowance(path))
+@pytest.mark.parametrize("make", [folder, fifo, link, under_a_file])
+async def test_what_is_no_file_is_refused(path: Path, make: Callable[[Path], Path]) -> None:
+    """A folder, a pipe, a link and a path through a file are errors that name the path, at the first use."""
+    made = make(path)
+    with pytest.raises(ConfigError, match=re.escape(f"{made} ")):
+        await take(FileAllowance(made))
 
 
 async def test_a_folder_that_is_not_there(tmp_path: Path) -> None:

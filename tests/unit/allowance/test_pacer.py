@@ -91,6 +91,56 @@ def test_a_closed_client_has_no_slots() -> None:
     virtually(work)
 
 
+@pytest.mark.parametrize("delay_s", [0.001, 1000.0])
+def test_closing_ends_the_wait_for_a_slot(delay_s: float) -> None:
+    """Calls that wait while the last client closes end with an error at once, also if the store does not answer."""
+
+    async def work() -> None:
+        store = MemoryAllowance()
+        pacer = pacer_on(store, place_order=10)
+        await pacer.slot("placeOrder")
+        await asyncio.sleep(7)
+        await pacer.slot("placeOrder")
+        store.delay_s = lambda: delay_s
+        started = asyncio.get_running_loop().time()
+        calls = [
+            asyncio.create_task(call)
+            for call in (
+                pacer.slot("placeOrder"),
+                pacer.slot("placeOrder", started + 60),
+                pacer.slot("placeOrder", started + 60),
+            )
+        ]
+        if delay_s > 1:
+            calls += [asyncio.create_task(pacer.slot("links"))]
+        await asyncio.sleep(0.1)
+        await pacer.aclose()
+        _, waiting = await asyncio.wait(calls, timeout=1)
+        assert not waiting
+        for call in calls:
+            with pytest.raises(ConfigError, match="this client is closed"):
+                await call
+        assert len(asyncio.all_tasks()) == 1
+
+    virtually(work)
+
+
+def test_a_penalty_that_comes_after_the_end() -> None:
+    """A call in flight meets a penalty when its client is closed: this process keeps it, and opens no store."""
+
+    async def work() -> None:
+        store = MemoryAllowance()
+        pacer = pacer_on(store)
+        await pacer.slot("placeOrder")
+        await pacer.aclose()
+        pacer.penalise("placeOrder", 30)
+        assert pacer.is_blocked("placeOrder")
+        await asyncio.sleep(1)
+        assert store.holds == []
+
+    virtually(work)
+
+
 def test_without_a_limit_it_asks_at_times() -> None:
     """A hundred calls within a quarter of a second ask once. A penalty of another process is waited for."""
 

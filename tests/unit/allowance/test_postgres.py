@@ -2,14 +2,17 @@
 
 import asyncio
 import math
+from contextlib import suppress
 from decimal import Decimal
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer, running_postgres
-from xoxo_async.allowance import AwayError, Grant, PostgresAllowance, postgres
+from xoxo_async.allowance import AwayError, Grant, PostgresAllowance
 from xoxo_async.errors import ConfigError
+from xoxo_async.postgres.operations import migrate_database
 
 pytestmark = pytest.mark.anyio
 
@@ -29,8 +32,8 @@ async def test_a_database_without_the_table(empty: str) -> None:
         await take(PostgresAllowance(empty))
 
 
-async def test_a_wrong_database_or_password(database: str) -> None:
-    """The errors name the database, and no password."""
+async def test_a_database_that_is_not_there(database: str) -> None:
+    """The error says that the server has no such database."""
     absent = database.rpartition("/")[0] + "/absent"
     with pytest.raises(ConfigError, match="does not exist on this server"):
         await take(PostgresAllowance(absent))
@@ -59,6 +62,39 @@ async def test_no_server_is_no_fault_of_the_setting() -> None:
         await take(PostgresAllowance("postgresql://x:hidden@127.0.0.1:1/x"))
 
 
+# A glibc locale, and ICU's with the same rule: letters and digits are compared first, marks such as `#` at last.
+_SORTINGS = ("LC_COLLATE 'en_US.UTF-8' LC_CTYPE 'en_US.UTF-8'", "LOCALE_PROVIDER icu ICU_LOCALE 'en-u-ka-shifted'")
+
+
+@pytest.fixture
+async def sorted_otherwise(postgres: PostgresServer) -> str:
+    """Make a migrated database that sorts texts by the rules of a language, and return its URL."""
+    admin = await asyncpg.connect(postgres.dsn())
+    try:
+        for sorting in _SORTINGS:
+            name = f"t{uuid4().hex[:12]}"
+            with suppress(asyncpg.PostgresError):
+                await admin.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' {sorting}")
+                await migrate_database(postgres.dsn(name))
+                return postgres.dsn(name)
+    finally:
+        await admin.close()
+    pytest.skip("the server has neither the locale en_US.UTF-8 nor ICU")
+
+
+async def test_members_are_counted_in_every_sorting(sorted_otherwise: str) -> None:
+    """The processes of an operation are found where the database sorts texts as a language does."""
+    found = []
+    for member in ("100-ab", "101-cd", "102-ef"):
+        store = PostgresAllowance(sorted_otherwise)
+        for operation in ("placeOrder", "placeOrders", "place"):
+            grant = await store.take("acc", operation, member=member, interval_s=0.01, count=1, within_s=math.inf)
+        look = await store.take("acc", "placeOrder", member=member, interval_s=0.01, count=0, within_s=math.inf)
+        found.append((grant.members, look.members))
+        await store.aclose()
+    assert found == [(1, 1), (2, 2), (3, 3)]
+
+
 async def test_a_connection_that_breaks_is_opened_again(database: str) -> None:
     """The database ends the connection; that call fails, and the next one works."""
     store = PostgresAllowance(database)
@@ -78,20 +114,42 @@ async def test_a_connection_that_breaks_is_opened_again(database: str) -> None:
     await store.aclose()
 
 
-async def test_only_penalties_wait_for_the_disk(database: str) -> None:
-    """A grant is written with `synchronous_commit` off, a penalty with the user's own setting."""
+# What a statement sets counts when its transaction is committed, so a deferred trigger looks at that moment.
+_WATCH = """
+CREATE TABLE public.seen (operation text, setting text);
+CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.seen VALUES (NEW.operation, current_setting('synchronous_commit'));
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER look AFTER INSERT OR UPDATE ON xoxo.allowance DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION public.look();
+"""
+
+
+async def test_who_waits_for_the_disk(database: str) -> None:
+    """A penalty does, and a grant whose end a server that starts again might not have reached; no other grant."""
+    admin = await asyncpg.connect(database)
+    await admin.execute(_WATCH)
     store = PostgresAllowance(database)
-    await take(store)
-    async with store._connected() as (_, connection):
-        plan = await connection.fetchval(
-            "WITH off AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
-            " SELECT current_setting('synchronous_commit') FROM off"
-        )
-        after = await connection.fetchval("SHOW synchronous_commit")
-    assert (plan, after) == ("off", "on")
-    assert "set_config('synchronous_commit', 'off', true)" in postgres._TAKE
-    assert "synchronous_commit" not in postgres._HOLD
+    for operation, interval_s, count in (("quick", 0.01, 10), ("slow", 6.06, 1), ("long", 0.3, 5)):
+        await store.take("acc", operation, member="a", interval_s=interval_s, count=count, within_s=math.inf)
+    await store.hold("acc", "held", 30)
+    await store.take("acc", "held", member="a", interval_s=0.01, count=1, within_s=math.inf)
     await store.aclose()
+    seen = await admin.fetch("SELECT operation, setting FROM public.seen")
+    await admin.close()
+    assert [tuple(row) for row in seen] == [
+        ("quick#a", "off"),
+        ("quick", "off"),
+        ("slow#a", "off"),
+        ("slow", "on"),
+        ("long#a", "off"),
+        ("long", "on"),
+        ("held", "on"),
+        ("held#a", "off"),
+        ("held", "on"),
+    ]
 
 
 async def test_the_table_stays_small_and_its_updates_cheap(database: str) -> None:

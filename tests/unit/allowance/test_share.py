@@ -351,7 +351,7 @@ def test_an_outage_leaves_each_its_part(per_minute: float, hit: Callable[[Memory
     outage(per_minute, 60, hit)
 
 
-@pytest.mark.parametrize("hit", [hangs, breaks])
+@pytest.mark.parametrize("hit", [hangs, is_slow, breaks])
 def test_no_answer_is_an_outage_too(hit: Callable[[MemoryAllowance], None]) -> None:
     """A store that hangs, or raises what it should not, is as one that is down."""
     outage(600, 60, hit)
@@ -445,6 +445,40 @@ def test_closing_passes_a_penalty_on() -> None:
             await one.share.close()
             assert store.holds == [("placeOrder", pytest.approx(60, abs=0.1))]
             assert store.closed == 1
+
+    run_virtually(work)
+
+
+def test_a_slow_first_answer_tells_of_a_penalty() -> None:
+    """The first answer opens the connection and takes long: its slots are not used, but its penalty holds."""
+
+    async def work() -> None:
+        async with processes(1, 60) as (store, _, (one,)):
+            await store.hold("acc", "token", 60)
+            store.delay_s = lambda: 0.6
+            await one.share.learn(one.share.lane("token", 0.0))
+            assert one.pacer.blocked_s("token") == pytest.approx(60, abs=1)
+            assert not one.share.away
+
+    run_virtually(work)
+
+
+def test_a_penalty_before_the_first_slot_finds_the_store_again() -> None:
+    """A process meets a penalty before it has taken a slot, while the store is away: it still comes back."""
+
+    async def work() -> None:
+        store = MemoryAllowance()
+        pacer = Pacer(RateLimits(), clock=asyncio.get_running_loop().time)
+        share = Share(store, "acc", member="a", penalties=pacer, clock=asyncio.get_running_loop().time)
+        store.failure = AWAY
+        share.hold("placeOrder", 30)
+        await asyncio.sleep(1)
+        assert share.away
+        store.failure = None
+        await asyncio.sleep(2)
+        assert not share.away
+        assert [(name, round(seconds)) for name, seconds in store.holds] == [("placeOrder", 29)]
+        await share.close()
 
     run_virtually(work)
 

@@ -11,12 +11,13 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.jobs import Client, broke, delivered
-from xoxo_async import RateLimits, errors
+from xoxo_async import RateLimits, Verdict, errors
 from xoxo_async.bulk import Delivery, LineBusyError, LineState, Once, OrderLine, SettledLine, SqliteLedger
 from xoxo_async.bulk.ledger.lines import Change, Evidence
 from xoxo_async.hooks import Event
 from xoxo_async.pacing import Pacer
 from xoxo_async.services.account import Balance
+from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
@@ -412,6 +413,18 @@ async def test_a_message_is_compared_with_the_catalog(client: Client, ledger: Sq
     assert len(client.sent) == 1
 
 
+async def test_a_catalog_that_fails_comes_again(client: Client, ledger: SqliteLedger) -> None:
+    """The vendor is away: that is no fault of the message, which was not sent."""
+
+    async def fail(**_given: object) -> list[Voucher]:
+        raise errors.ServerError("down", status=503, effect="none")
+
+    worker = once(client, ledger, check=True)
+    client.catalog.list_vouchers = fail  # type: ignore[method-assign, assignment]
+    verdict = await worker.handle(order())
+    assert (verdict.action, verdict.pause, client.sent) == ("again", False, [])
+
+
 async def test_a_budget_holds(client: Client, ledger: SqliteLedger) -> None:
     """A message that does not fit is not stored, the worker pauses, and a greater budget lets it through."""
     worker = once(client, ledger, max_spend=Decimal(250))
@@ -498,6 +511,85 @@ async def test_a_ledger_without_codes_fetches_them(client: Client, tmp_path: Pat
             assert [code.code.reveal() for code in settled.codes] == ["C1"]
     assert b'C1"' not in (tmp_path / "n.db").read_bytes()
     assert len(client.sent) == 1
+
+
+@pytest.fixture
+async def bare(client: Client, tmp_path: Path) -> AsyncIterator[SqliteLedger]:
+    """Yield a ledger that keeps no codes; m-1 was delivered with one."""
+    async with SqliteLedger(tmp_path / "n.db", store_codes=False) as ledger:
+        assert (await once(client, ledger).issue(order())).codes
+        yield ledger
+
+
+async def hand_over_again(client: Client, ledger: SqliteLedger, **settings: Any) -> tuple[Verdict, int]:
+    """Deliver m-1 again; return its verdict, and how often its outcome was handed over."""
+    handed: list[SettledLine] = []
+
+    async def deliver(settled: SettledLine) -> None:
+        handed.append(settled)
+
+    verdict = await once(client, ledger, **settings).handle(order(), deliver)
+    assert len(client.sent) == 1
+    return verdict, len(handed)
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"),
+    [
+        (None, "the vendor does not find order 1"),
+        (msgspec.structs.replace(delivered(1), quantity=9), "order 1 at the vendor is another one: "),
+        (Order(order_id=1, quantity=1), "the vendor lists 0 of 1 codes that are its own"),
+    ],
+    ids=["not found", "another order", "no code"],
+)
+async def test_codes_that_cannot_be_fetched_go_to_a_person(
+    client: Client, bare: SqliteLedger, listed: Order | None, words: str
+) -> None:
+    """The message must not be acknowledged without the codes that it is about; no second order is placed."""
+    del client.books[client.sent[0]]
+    if listed is not None:
+        client.books[client.sent[0]] = listed
+    verdict, handed = await hand_over_again(client, bare)
+    assert (verdict.action, verdict.pause, handed) == ("person", False, 0)
+    assert f"order 1 (m-1) is delivered, but its codes cannot be handed over: {words}" in verdict.why
+    assert await hand_over_again(client, bare, await_codes=False) == (Verdict.done(), 1)
+
+
+async def test_codes_of_another_order_go_to_a_person(client: Client, bare: SqliteLedger) -> None:
+    """The vendor lists a code under a second order as well: it is handed over once."""
+    await once(client, bare).issue(order("m-2"))
+    client.books[client.sent[0]] = msgspec.structs.replace(delivered(2), order_id=1)
+    client.sent.pop()
+    verdict, handed = await hand_over_again(client, bare)
+    assert (verdict.action, handed) == ("person", 0)
+    assert "0 of 1 codes that are its own" in verdict.why
+    assert (await bare.counts()).alarms_total == 1
+
+
+async def test_codes_that_cannot_be_fetched_now_come_again(
+    client: Client, bare: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The vendor is away: a later delivery hands the codes over."""
+
+    async def fail(**_given: object) -> Order:
+        raise errors.ServerError("down", status=503, effect="none")
+
+    with monkeypatch.context() as away:
+        away.setattr(client, "get", fail)
+        verdict, handed = await hand_over_again(client, bare)
+    assert (verdict.action, verdict.pause, handed) == ("again", False, 0)
+    assert await hand_over_again(client, bare) == (Verdict.done(), 1)
+
+
+async def test_codes_of_an_earlier_ledger_are_fetched(client: Client, bare: SqliteLedger, tmp_path: Path) -> None:
+    """The ledger keeps codes from now on, and did not when this order was delivered."""
+    await bare.aclose()
+    async with SqliteLedger(tmp_path / "n.db") as ledger:
+        assert await hand_over_again(client, ledger) == (Verdict.done(), 1)
+        assert [code.code.reveal() for code in (await once(client, ledger).issue(order())).codes] == ["C1"]
+        client.books.clear()
+        verdict, handed = await hand_over_again(client, ledger)
+    assert (verdict.action, handed) == ("person", 0)
 
 
 async def test_a_failed_hand_over_passes_through(client: Client, ledger: SqliteLedger) -> None:

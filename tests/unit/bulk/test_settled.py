@@ -8,6 +8,7 @@ import pytest
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.settled import SettledLine
+from xoxo_async.wire.enums import VoucherType
 
 PLACED = LedgerLine(
     seq=1,
@@ -79,3 +80,18 @@ def test_codes_need_not_be_awaited() -> None:
     """Where the vendor sends the codes to the receiver, a placed order is all that a message needs."""
     assert SettledLine.of(line(delivery=Delivery.PENDING), await_codes=False).verdict.action == "done"
     assert SettledLine.of(line(delivery=Delivery.CANCELLED), await_codes=False).verdict.action == "person"
+
+
+def test_a_delivered_order_needs_all_its_codes() -> None:
+    """A message without codes that have come goes to a person; an order that never had codes lacks none."""
+    delivered, whole = line(held=2), [StoredCode("CASH-1"), StoredCode("CASH-2")]
+    assert SettledLine.of(delivered, whole).verdict.action == "done"
+    for codes in (whole[:1], [whole[0], StoredCode("CASH-2", type=VoucherType.CODE_PIN.value)]):
+        verdict = SettledLine.of(delivered, codes).verdict
+        assert (verdict.action, verdict.pause) == ("person", False)
+        assert "order 7 (m-1) is delivered, but its codes cannot be handed over" in verdict.why
+        assert "the vendor lists 1 of 2 codes that are its own" in verdict.why
+        assert "CASH" not in verdict.why
+    assert "gone" in SettledLine.of(delivered, refused="gone").verdict.why
+    assert SettledLine.of(delivered, await_codes=False).verdict.action == "done"
+    assert SettledLine.of(line(held=0)).verdict.action == "done"

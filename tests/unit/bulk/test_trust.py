@@ -7,9 +7,9 @@ import anyio
 import pytest
 
 from tests.unit.bulk.jobs import Client, issuer, lines, refuses_known
+from tests.unit.bulk.ledger.postgres.databases import raise_generation
 from xoxo_async.bulk import Pause, PostgresLedger, SqliteLedger
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.postgres.jobs import raise_generation
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
 from xoxo_async.services.orders import Order

@@ -17,14 +17,24 @@ async def test_a_finished_job_is_purged_to_its_numbers(database: str) -> None:
         purged = await purge_job(connection, "march")
         assert purged is not None
         assert (purged.name, purged.rows, purged.orders) == ("march", 3, 3)
-        lines = await connection.fetch("SELECT key, po_number, body, digest, error FROM xoxo.line WHERE job = $1", job)
-        assert [tuple(row.values()) for row in lines] == [
-            (f"march-po{n}", f"march-po{n}", "", "", "") for n in (1, 2, 3)
+        lines = await connection.fetch("SELECT * FROM xoxo.line WHERE job = $1 ORDER BY id", job)
+        assert [(row["po_number"], row["body"], row["digest"], row["error"]) for row in lines] == [
+            (f"march-po{n}", "", "", "") for n in (1, 2, 3)
         ]
+        assert all(row["key"] == f"purged:{row['id']}" for row in lines)
         codes = await connection.fetch("SELECT order_id, codes FROM xoxo.placed ORDER BY id")
         assert [tuple(row.values()) for row in codes] == [(1000 * job + 1, None), (1000 * kept + 1, "code")]
         journal = await connection.fetch("SELECT DISTINCT job FROM xoxo.journal")
         assert [row["job"] for row in journal] == [kept]
+
+
+async def test_keys_and_po_numbers_may_be_swapped(database: str) -> None:
+    """Each key is there once in a job, also in the middle of a purge."""
+    async with connected(database) as connection:
+        job = await add_job(connection, "march", "placed", "placed")
+        swapped = "UPDATE xoxo.line SET key = CASE ordinal WHEN 1 THEN 'march-po2' ELSE 'march-po1' END WHERE job = $1"
+        await connection.execute(swapped, job)
+        assert await purge_job(connection, "march") is not None
 
 
 async def test_nothing_is_bought_again_under_it(database: str) -> None:

@@ -179,7 +179,8 @@ class _Arming:
 
     def _arm(self, line: LedgerLine, request: ArmRequest) -> Armed:
         if self.owner.copied:
-            raise LedgerConflictError(
+            # No conflict: that is about one line, and here no further line is sent until they were looked up.
+            raise LedgerError(
                 f"{line.key} may have been sent, since this ledger is an older or another copy of one; nothing was sent"
             )
         if self.owner.paused:

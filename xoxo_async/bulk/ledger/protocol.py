@@ -212,11 +212,11 @@ class Ledger(Protocol):
             budget: As for `claim`.
 
         Raises:
-            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
-                other lines, or when the ledger is `copied`.
+            LedgerConflictError: When its key or poNumber is there with other contents, or when it shares an order with
+                other lines.
             BudgetError: When it may cost more than is left of the budget; it was not added.
-            LedgerError: When the job is paused and the line is not settled; when the ledger holds another job, or
-                another account's orders, or cannot be written.
+            LedgerError: When the job is paused or the ledger is `copied`, and the line is not settled; when the ledger
+                holds another job, or another account's orders, or cannot be written.
         """
         ...
 

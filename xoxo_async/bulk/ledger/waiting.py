@@ -1,4 +1,7 @@
-"""Wait until work has ended, also if the waiting task is cancelled: an abandoned opening would keep its lock."""
+"""Wait until work has ended, also if the waiting task is cancelled.
+
+An opening that is given up would keep its lock, and a fact that is given up would not be in the ledger yet.
+"""
 
 import asyncio
 from typing import TypeVar

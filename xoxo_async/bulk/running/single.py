@@ -1,9 +1,9 @@
 """Bring one line to its outcome: send it once, look it up while it is in doubt, record each fact."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -12,6 +12,7 @@ from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine,
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.bulk.ledger.vouchers import codes_of
+from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.bulk.running.line_lookup import LineLookUp
 from xoxo_async.bulk.running.recorder import Recorder
 from xoxo_async.bulk.running.rounds import MAX_FAILURES, next_due
@@ -21,8 +22,6 @@ from xoxo_async.errors import AuthError, LedgerConflictError, LedgerError, LineB
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["SingleLine"]
-
-T = TypeVar("T")
 
 _ORDER: Final = PLACE_ORDER.name
 _IN_FLIGHT_S: Final = 30.0
@@ -240,26 +239,14 @@ class SingleLine:
     async def _record(self, line: LedgerLine, *changes: Change) -> LedgerLine:
         """Record facts about a line, also if the caller is cancelled; return the line as it stands."""
         try:
-            return (await _outlasting(self._recorder.record_sent(changes, rules=self._rules)))[-1]
+            recording = asyncio.ensure_future(self._recorder.record_sent(changes, rules=self._rules))
+            return (await outlast(recording))[-1]
         except LedgerConflictError as error:
             # Another worker took the line over: a lease had ended, or a person decided.
             stands = await self._ledger.find(line.key)
             if stands is None or stands.state in {LineState.SENDING, LineState.PLANNED}:
                 raise self.in_flight(line) from error
             return stands
-
-
-async def _outlasting(work: Coroutine[Any, Any, T]) -> T:
-    """Wait for some work that goes on if the caller is cancelled: a result must not be lost.
-
-    asyncio is named here, because a shield of anyio does not hold against asyncio's own cancellation.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _with_codes(line: LedgerLine, change: Change) -> LedgerLine:

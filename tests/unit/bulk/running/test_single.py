@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.unit.bulk.jobs import Client, delivered
@@ -85,6 +86,30 @@ async def test_a_second_cancellation_loses_nothing(bench: Bench) -> None:
     await asyncio.wait([sending])
     assert sending.cancelled()
     await bench.ledger.record([])  # behind the one that was under way
+    assert await bench.state(line) is LineState.UNKNOWN
+
+
+async def test_a_cancelled_scope_waits_for_the_record(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scope cancels each further wait as well: the doubt is in the ledger before the cancellation goes on."""
+    arrived, record, recorded = asyncio.Event(), bench.ledger.record, asyncio.Event()
+
+    async def hang(_po_number: str) -> None:
+        arrived.set()
+        await asyncio.Event().wait()
+
+    async def note(*args: Any, **kwargs: Any) -> list[LedgerLine]:
+        after = await record(*args, **kwargs)
+        recorded.set()
+        return after
+
+    bench.client.happens = hang
+    monkeypatch.setattr(bench.ledger, "record", note)
+    line = await bench.armed()
+    async with anyio.create_task_group() as group:
+        group.start_soon(bench.single.send, line)
+        await arrived.wait()
+        group.cancel_scope.cancel()
+    assert recorded.is_set()
     assert await bench.state(line) is LineState.UNKNOWN
 
 

@@ -423,11 +423,12 @@ class PostgresLedger:
             budget: What the job may cost, in the account's currency, whoever sends.
 
         Raises:
-            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
-                other lines, or when the ledger is `copied`.
+            LedgerConflictError: When its key or poNumber is there with other contents, or when it shares an order with
+                other lines.
             BudgetError: When it may cost more than is left of the budget; it was not added.
             LineBusyError: When another process is adding it, such as a plan that has not ended; it was not added.
-            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+            LedgerError: When the ledger is `copied`, holds another job, or another account's orders, or cannot be
+                written.
         """
         self._writing()
         request = ArmRequest(job, line, identity, units(budget))

@@ -396,10 +396,11 @@ class SqliteLedger:
             budget: As for `claim`.
 
         Raises:
-            LedgerConflictError: When its key or poNumber is there with other contents, when it shares an order with
-                other lines, or when the ledger is `copied`.
+            LedgerConflictError: When its key or poNumber is there with other contents, or when it shares an order with
+                other lines.
             BudgetError: When it may cost more than is left of the budget; it was not added.
-            LedgerError: When the ledger holds another job, or another account's orders, or cannot be written.
+            LedgerError: When the ledger is `copied`, holds another job, or another account's orders, or cannot be
+                written.
         """
         writer = self._writer()
         armed = await self._taken(
