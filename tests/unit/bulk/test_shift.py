@@ -119,7 +119,7 @@ async def test_a_long_job_looks_its_doubts_up(client: Client, ledger: SqliteLedg
     assert second.left > 0
 
 
-async def test_look_ups_at_the_start_leave_time_to_send(
+async def test_early_look_ups_leave_time_to_send(
     client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They take a quarter of the shift at most, also if the vendor is slow; what was found by then is kept."""
@@ -143,7 +143,7 @@ async def test_look_ups_at_the_start_leave_time_to_send(
     assert client.sent
 
 
-async def test_late_codes_wait_for_a_shift_that_asks_for_them(client: Client, ledger: SqliteLedger) -> None:
+async def test_a_shift_without_time_asks_for_no_codes(client: Client, ledger: SqliteLedger) -> None:
     """A shift that ends by its time asks for none, so the next one that has time asks, and not ten minutes later."""
     asked = await late_code(client, ledger)
     await issuer(client, ledger).plan(lines(*(f"k{n}" for n in range(100))))
