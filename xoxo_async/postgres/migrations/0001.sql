@@ -8,7 +8,7 @@ CREATE TABLE xoxo.meta (
 );
 INSERT INTO xoxo.meta (name, value) VALUES ('generation', '1');
 
--- 0 is the account of a job whose account is not known yet.
+-- A job whose account is not known yet has a row of its own, with an empty address. 0 is no job's.
 CREATE TABLE xoxo.account (
     id integer PRIMARY KEY,
     address text NOT NULL,

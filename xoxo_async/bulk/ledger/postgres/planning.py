@@ -129,8 +129,9 @@ async def _plan(
     terms: PlanTerms,
     committed: Callable[[JobRow], None],
 ) -> Planned:
-    # Not in the transaction: the first plan of another job of this account would wait for its end.
-    await account_of(connection, terms.identity)
+    if terms.identity is not None:
+        # Not in the transaction: the first plan of another job of this account would wait for its end.
+        await account_of(connection, terms.identity)
     await _bound(connection, name, terms.identity)
     transaction = connection.transaction()
     await transaction.__aenter__()
