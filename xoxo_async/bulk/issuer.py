@@ -336,6 +336,8 @@ class BulkIssuer:
     async def _work(self, started: float, *, send: bool, pending: bool | None = None) -> Report:
         """Do one run: compare the identity, put lines of a dead holder or a lost ledger in doubt, work, report."""
         bounds = await self._bounds()
+        if send:
+            await self._ledger.require_key()
         session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()

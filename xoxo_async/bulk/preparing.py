@@ -73,6 +73,7 @@ class Preparer:
             What is to be sent now, added up, beside the balance.
         """
         settings, trust = self._settings, self._trust
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         spellings = OtherSpellings(self._ledger)
@@ -104,6 +105,7 @@ class Preparer:
 
     async def outlook(self) -> PlanTotals:
         """Return what a resume would send now, added up, at today's prices. See `BulkIssuer.outlook`."""
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         if self._bounds.max_spend is not None:

@@ -98,6 +98,7 @@ async def run_shift(
     check_number("seconds", seconds)
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+    await ledger.require_key()
     bounds = Bounds(settle_s=settle_s, resend=resend, concurrency=concurrency).over(await kept_bounds(ledger))
     await check_identity(client, ledger, identity_of(client, address))
     await ledger.recover()

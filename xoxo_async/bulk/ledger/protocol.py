@@ -272,6 +272,17 @@ class Ledger(Protocol):
         """Return why the job is paused, None when it is not."""
         ...
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed. Reads only.
+
+        A ledger that keeps codes refuses a wrong key when it is opened. One that keeps none opens without it, so that a
+        person can still pause, withdraw and resolve.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        ...
+
     async def settles(self) -> bool:
         """Return whether this opening of the ledger is the one that settles lines in doubt now.
 

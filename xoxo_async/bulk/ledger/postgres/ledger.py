@@ -29,7 +29,7 @@ from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
-from xoxo_async.bulk.ledger.postgres.codes import read_codes, take_keys
+from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_codes, read_keys, take_keys
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, bound_meanwhile, find_job, make_job, only_job, reread
@@ -645,6 +645,14 @@ class PostgresLedger:
         if job is None:
             return None
         return await self._read(lambda c: read_pause(c, job.id))
+
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        CodeMarks(self._box).open_key((await self._read(read_keys)).get(MARKS_KEY))
 
     async def settles(self) -> bool:
         """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""

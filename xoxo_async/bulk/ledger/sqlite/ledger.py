@@ -36,7 +36,7 @@ from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
@@ -493,6 +493,16 @@ class SqliteLedger:
     async def paused(self) -> str | None:
         """Return why the job is paused, None when it is not."""
         return await self.get_fact(PAUSED) or None
+
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        stored = await self._read(lambda connection: get_meta(connection, MARKS_KEY))
+        if stored is not None:  # a new ledger makes its key with the first write
+            CodeMarks(self._box).open_key(stored)
 
     async def settles(self) -> bool:
         """Return True: the one process that holds the file settles what is in doubt."""

@@ -123,5 +123,8 @@ def before(monkeypatch: pytest.MonkeyPatch, text: str, hook: Callable[[Any], Awa
 
 async def raise_generation(connection: DatabaseConnection) -> int:
     """Do the first of what `xoxo ledger check --restored` does, without ending the leases; return the generation."""
-    raised = "UPDATE xoxo.meta SET value = value::integer + 1 WHERE name = 'generation' RETURNING value::integer"
+    raised = (
+        "UPDATE xoxo.meta SET value = 1 + greatest(value::integer, (SELECT max(generation) FROM xoxo.job))"
+        " WHERE name = 'generation' RETURNING value::integer"
+    )
     return int(await connection.fetchval(raised))
