@@ -313,9 +313,7 @@ async def test_a_database_that_fails_ends_the_round(client: Client, tmp_path: Pa
     assert (told.troubles, told.notes) == (["the database restarts"], ["the ledger answers again"])
 
 
-async def test_a_job_left_out_is_taken_later(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_job_left_out_is_taken_later(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person binds it to this account; until then it is not opened at each look."""
     await planned(client, tmp_path / "march.db", "a")
     mine, client.account_fingerprint = client.account_fingerprint, "another"
