@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
@@ -17,20 +18,6 @@ _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, To
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
 _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
-
-
-class FileRow(NamedTuple):
-    """One row of a file.
-
-    Attributes:
-        number: The row's number.
-        fields: Values by the names of `OrderLine`; they are not checked yet.
-        key_column: The column that holds the key: `key`, or `po_number`.
-    """
-
-    number: int
-    fields: dict[str, Any]
-    key_column: str
 
 
 def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
