@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.errors import ConfigError
@@ -16,11 +17,18 @@ __all__ = ["FileRow", "is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+_RIDES: Final = "kept" in OrderLine.__struct_fields__
 _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
 
-def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
+def read_fields(
+    number: int,
+    fields: Mapping[str, object],
+    problems: Problems,
+    key_column: str,
+    kept: Mapping[str, str] | None = None,
+) -> FileRow:
     """Turn the texts of a row into numbers, flags and details.
 
     A value that cannot be turned stays as it is: the check of the row refuses it and names the column. So every value
@@ -31,6 +39,7 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         fields: Its fields, without the empty ones.
         problems: Where details that do not fit are noted.
         key_column: The column that holds the key.
+        kept: The texts of the columns that ride along.
     """
     values = {name: _VALUES.get(name, _text)(value) for name, value in fields.items()}
     if "key" not in values and "po_number" in values:
@@ -41,7 +50,9 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
             values["details"] = _details(details)
         except ConfigError as error:
             problems.add(number, error.message, column="details")
-    return FileRow(number, values, key_column)
+    if kept and _RIDES:
+        values["kept"] = kept
+    return FileRow(number, values, key_column, kept or {})
 
 
 def is_turned(column: str, value: object) -> bool:

@@ -10,7 +10,7 @@ from xoxo_async.bulk.intake.currencies import currencies_of
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns"]
+__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
 
 _ALIKE: Final = 0.66
 _MOST_COLUMNS: Final = 1000
@@ -120,6 +120,20 @@ def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, sour
         raise PlanError(f"{source}: it has {len(header):,} columns, and {_MOST_COLUMNS:,} are read at most")
     matching = _Matching([name.strip() for name in header], known, choices, source)
     return matching.matched()
+
+
+def recognised(header: Sequence[str], known: FieldSet, choices: Choices) -> int:
+    """Return how many names of a header are a field's, a synonym, or named by a person.
+
+    Args:
+        header: The names.
+        known: The fields.
+        choices: What a person decided.
+    """
+    keep = [name for kept in (choices.keep, choices.known_keep) if kept and kept != "all" for name in kept]
+    names = {_bare(name) for field in known.fields for name in (field.name, *field.synonyms)}
+    names |= {_bare(name) for name in (*choices.columns, *choices.known_columns, *keep)}
+    return sum(_bare(_without_currency(name)[0]) in names for name in header)
 
 
 class _Matching:
