@@ -61,7 +61,8 @@ class FileRows:
         self.columns: Final[Columns] = columns
         self.form: Final[Form] = table.form
         self._rows: Final = table.rows
-        self._header: Final = len(table.header)
+        self._header: Final = table.header
+        self._width: Final = len(table.header)
         self._problems: Final = problems
         self._currency: Final = known.currency
         self._numbers: Final = {
@@ -134,17 +135,37 @@ class FileRows:
                 value = _typed(cell, kind)
             values[name] = value
             if type(value) is BadCell:
-                self._problems.add(number, value.why, column=name)
+                self._refuse(row, name, cell, value)
         kept = self._kept(row) if self.columns.kept else _NOTHING
-        strays = (len(cells) > self._header or self.columns.unnamed) and self._has_stray(row)
+        strays = (len(cells) > self._width or self.columns.unnamed) and self._has_stray(row)
         if not (values or kept or strays):
             return None
         self.form.rows += 1
-        if strays or kept is None:
+        if strays or kept is None or self._is_header(row):
             return None
         if self._amounts:
             self._add_currency(row, values)
-        return FileRow(number, values, self.columns.key_column, kept)
+        return FileRow(number, values, self.columns.key_column, self._given(row), kept)
+
+    def _given(self, row: TableRow) -> dict[str, object]:
+        """Return a row as the file has it. What stands beyond the header has no name."""
+        given: dict[str, object] = dict(zip(self._header, row.cells, strict=False))
+        if len(row.cells) > self._width:
+            given[""] = ",".join(str(cell) for cell in row.cells[self._width :] if cell is not None)
+        return given
+
+    def _refuse(self, row: TableRow, column: str, cell: Cell, bad: BadCell) -> None:
+        value = None if isinstance(cell, BadCell) else cell
+        self._problems.add(row.number, bad.why, column=column, value=value, given=self._given(row))
+
+    def _is_header(self, row: TableRow) -> bool:
+        """Return whether a row is the header once more; note it."""
+        header, cells = self._header, row.cells
+        if cells[0] != header[0] or not header[0] or [_stripped(cell) for cell in cells] != list(header):
+            return False
+        what = "is the header again: two files may have been put together"
+        self._problems.add(row.number, what, given=self._given(row))
+        return True
 
     def _kept(self, row: TableRow) -> dict[str, str] | None:
         """Return the cells that ride along, as texts; None where one cannot be trusted."""
@@ -153,7 +174,7 @@ class FileRows:
             cell = row.cells[at] if at < len(row.cells) else None
             value = cell if cell is None or isinstance(cell, str) else _typed(cell, "text")
             if isinstance(value, BadCell):
-                self._problems.add(row.number, value.why, column=name)
+                self._refuse(row, name, cell, value)
                 return None
             if value is not None and (text := str(value).strip()):
                 kept[name] = text
@@ -162,12 +183,12 @@ class FileRows:
     def _has_stray(self, row: TableRow) -> bool:
         """Return whether something stands where the header has no name; note it."""
         cells = row.cells
-        for at in itertools.chain(self.columns.unnamed, range(self._header, len(cells))):
+        for at in itertools.chain(self.columns.unnamed, range(self._width, len(cells))):
             if at < len(cells) and cells[at] is not None and str(cells[at]).strip():
-                what = f"has {len(cells)} cells under {self._header} columns"
-                if at < self._header:
+                what = f"has {len(cells)} cells under {self._width} columns"
+                if at < self._width:
                     what = f"has {printable(str(cells[at]))!r} in column {at + 1}, which has no name in the header"
-                self._problems.add(row.number, what)
+                self._problems.add(row.number, what, given=self._given(row))
                 return True
         return False
 
@@ -175,17 +196,23 @@ class FileRows:
         """Give a row the currency that its amounts show; refuse it where another one is written beside them."""
         for at, name, numbers in self._amounts:
             header = self.columns.currencies.get(name, ())
-            cell = row.cells[at] if at < len(row.cells) else None
+            if not (header or numbers.currencies) or name not in values:
+                continue
+            cell = row.cells[at]
             codes = (numbers.currencies.get(cell.strip(), ()) if isinstance(cell, str) else ()) or header
-            if not codes or name not in values:
+            if not codes:
                 continue
             given = str(values.setdefault(self._currency, codes[0]))
             why = "" if given.upper() in codes else f"column {self._currency} has {given}"
             if header and not set(header).intersection(codes):
                 why = f"the header has {header[0]}"
             if why:
-                bad = values[name] = BadCell(f"is {str(cell).strip()!r} in {codes[0]}, and {why}")
-                self._problems.add(row.number, bad.why, column=name)
+                bad = values[name] = BadCell(f"is {_stripped(cell)!r} in {codes[0]}, and {why}")
+                self._refuse(row, name, cell, bad)
+
+
+def _stripped(cell: Cell) -> Cell:
+    return cell.strip() if isinstance(cell, str) else cell
 
 
 def _typed(cell: Cell, kind: str) -> object:

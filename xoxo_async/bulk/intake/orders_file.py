@@ -122,17 +122,20 @@ class OrdersFile:
         rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
         self.columns = rows.columns.describe()
         for row in rows:
-            yield read_fields(row.number, row.fields, problems, row.key_column, row.kept)
+            fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
+            yield read_fields(row.number, fields, problems, row.key_column, row.given)
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
         before = f"\n{problems.listing()}" if problems.total else ""
         what = f"row {row}{error.where}: {error.what}"
-        return PlanError(
+        failure = PlanError(
             f"{self.source}: {what}; nothing was sent{before}",
             problems=(*problems.shown(), what),
             total=problems.total + 1,
         )
+        problems.add(row, f"{error.what}; nothing after it was read", column=error.where.removeprefix(", column "))
+        return failure
 
 
 def _is_line(row: FileRow, problems: Problems) -> bool:
@@ -147,7 +150,8 @@ def _is_line(row: FileRow, problems: Problems) -> bool:
         if not is_turned(column, row.fields.get(column)):
             unread.append(column)
             where = row.key_column if column == "key" else column
-            problems.add(row.number, error.message.removeprefix(f"{column} "), column=where)
+            what = error.message.removeprefix(f"{column} ")
+            problems.add(row.number, what, column=where, value=row.fields.get(column), given=row.given)
 
     report_fields(row.fields, note)
     return not unread

@@ -116,12 +116,14 @@ class FileRow(NamedTuple):
         fields: Values by the names of fields, without the empty ones. They are not checked yet. A `BadCell` among them
             is noted as a problem already; the check refuses it, because no field takes such a value.
         key_column: The field that names the row: for orders `key`, or `po_number`.
-        kept: The texts of the columns that ride along, by the columns' names in the file.
+        given: The row as the file has it, by the names of its columns, for those who have to correct it.
+        kept: The texts of the columns that ride along, by the names of the columns.
     """
 
     number: int
     fields: dict[str, Any]
     key_column: str
+    given: Mapping[str, object] = {}
     kept: Mapping[str, str] = {}
 
 
