@@ -69,6 +69,13 @@ async def test_a_new_message_is_ordered(client: Client, ledger: SqliteLedger) ->
     assert settled.po_number == client.sent[0]
     assert [voucher.code.reveal() for voucher in settled.codes] == ["C1"]
     assert (settled.delivery, settled.verdict.action) == (Delivery.DELIVERED, "done")
+
+
+async def test_a_message_brings_its_columns_along(client: Client, ledger: SqliteLedger) -> None:
+    """The ledger keeps them, and the request lacks them."""
+    await once(client, ledger).issue(order(kept={"Dept": "R&D"}))
+    assert await ledger.kept(["m-1"]) == {"m-1": {"Dept": "R&D"}}
+    assert [b"Dept" in line.request async for line in ledger.lines()] == [False]
     assert ledger.job == "march"
     assert ledger.identity is not None
     assert client.looked_up == []

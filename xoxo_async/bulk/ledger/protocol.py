@@ -324,6 +324,18 @@ class Ledger(Protocol):
         """
         ...
 
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        ...
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
+        ...
+
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, for a ledger that does not keep codes.
 

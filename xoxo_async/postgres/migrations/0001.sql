@@ -116,6 +116,14 @@ CREATE TABLE xoxo.packed_line (
 );
 CREATE INDEX packed_line_by_job ON xoxo.packed_line (job);
 
+-- The columns that ride along with lines: a JSON object a key. Nothing is sent of it.
+CREATE TABLE xoxo.kept (
+    job integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    PRIMARY KEY (job, key)
+);
+
 -- The orders of lines, and their codes. A table of its own, because an index on the line would end its HOT updates.
 CREATE TABLE xoxo.placed (
     id bigint PRIMARY KEY,
