@@ -14,9 +14,12 @@ from xoxo_async.bulk.ledger.lines import Counts, Delivery, LedgerLine, LineState
 
 __all__ = [
     "DOMAINS_SHOWN",
+    "LABELS_SHOWN",
     "OPEN_SHOWN",
     "OPEN_STATES",
     "Beat",
+    "Label",
+    "LabelGroup",
     "LineGroup",
     "Overview",
     "PauseMark",
@@ -41,6 +44,9 @@ OPEN_SHOWN: Final = 100
 
 DOMAINS_SHOWN: Final = 20
 """How many domains of addresses an overview names; the rest it adds up."""
+
+LABELS_SHOWN: Final = 100
+"""A label with more values than this is no group, and an overview does not list its values."""
 
 _BEATS: Final = 60
 _WIDTHS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -133,6 +139,40 @@ class Refused(msgspec.Struct, frozen=True, array_like=True):
     row: int
 
 
+class LabelGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Orders with the same value of a label that stand alike.
+
+    Attributes:
+        value: The value; empty for orders without one.
+        state: Their state.
+        currency: Of `charged`.
+        charged: What each was charged; None where the vendor did not say.
+        orders: How many there are.
+        lines: Order lines in them.
+    """
+
+    value: str
+    state: LineState
+    currency: str
+    charged: Decimal | None
+    orders: int
+    lines: int
+
+
+class Label(msgspec.Struct, frozen=True, array_like=True):
+    """What rides along with order lines and groups them, such as their tag.
+
+    Attributes:
+        name: Its name.
+        values: How many different values there are, also the empty one.
+        groups: The orders by value; empty where there are too many values.
+    """
+
+    name: str
+    values: int
+    groups: list[LabelGroup]
+
+
 class PauseMark(msgspec.Struct, frozen=True, array_like=True):
     """The job was paused, or went on.
 
@@ -212,6 +252,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         width_s: Seconds that a beat covers.
         beats: All orders that were sent.
         refused: Refused lines, and lines in doubt, by error id.
+        labels: What groups the lines: their tag.
         pauses: When the job was paused and went on.
         open: The first lines in doubt or under way, of each state, and then the first that wait for their codes.
     """
@@ -223,6 +264,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
     width_s: int
     beats: list[Beat]
     refused: list[Refused]
+    labels: list[Label]
     pauses: list[PauseMark]
     open: list[LedgerLine]
 

@@ -6,9 +6,12 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
+    LABELS_SHOWN,
     OPEN_SHOWN,
     OPEN_STATES,
     Beat,
+    Label,
+    LabelGroup,
     LineGroup,
     Overview,
     PauseMark,
@@ -64,6 +67,13 @@ _REFUSED: Final = (
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
+_HAS_TAG: Final = "SELECT EXISTS (SELECT FROM xoxo.line WHERE job = $1 AND strpos(body, '\"tag\":\"') > 0)"
+_TAG: Final = "coalesce(body::json ->> 'tag', '')"
+_TAGS: Final = f"SELECT count(DISTINCT {_TAG}) FROM xoxo.line WHERE job = $1"
+_TAGGED: Final = (
+    f"SELECT {_TAG} AS value, state, currency, amount_charged, count(*) AS orders, sum(lines)::bigint AS lines"
+    " FROM xoxo.line WHERE job = $1 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
+)
 _OPEN: Final = (
     f"SELECT {', '.join(LINE_COLUMNS)} FROM xoxo.line WHERE job = $1 AND state = $2"
     " AND (state <> 'placed' OR delivery <> 'delivered') ORDER BY id LIMIT $3"
@@ -98,6 +108,7 @@ async def read_overview(connection: DatabaseConnection, job: int) -> Overview:
                 Refused(LineState(row["state"]), row["error_id"], row["error"], row["lines"], row["row"])
                 for row in await connection.fetch(_REFUSED, job)
             ],
+            labels=await _read_labels(connection, job),
             pauses=[
                 PauseMark(row["at"], row["paused"], row["reason"]) for row in await connection.fetch(_PAUSES, job)
             ],
@@ -132,6 +143,19 @@ async def _read_groups(connection: DatabaseConnection, job: int) -> list[LineGro
 async def _read_receivers(connection: DatabaseConnection, job: int) -> tuple[list[Receivers], int]:
     found = [(row["domain"], row["mailed"], row["lines"]) for row in await connection.fetch(_RECEIVERS, job)]
     return receivers_of(found), len({domain for domain, _, _ in found} - {"", "#"})
+
+
+async def _read_labels(connection: DatabaseConnection, job: int) -> list[Label]:
+    if not await connection.fetchval(_HAS_TAG, job):
+        return []
+    values = int(await connection.fetchval(_TAGS, job))
+    groups = [
+        LabelGroup(
+            row["value"], LineState(row["state"]), row["currency"], row["amount_charged"], row["orders"], row["lines"]
+        )
+        for row in (await connection.fetch(_TAGGED, job) if values <= LABELS_SHOWN else ())
+    ]
+    return [Label("tag", values, groups)]
 
 
 async def _read_open(connection: DatabaseConnection, job: int, groups: list[LineGroup]) -> list[LedgerLine]:

@@ -16,9 +16,12 @@ from xoxo_async.bulk.ledger.counting import OrderGroup
 from xoxo_async.bulk.ledger.facts import PAUSED
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
+    LABELS_SHOWN,
     OPEN_SHOWN,
     OPEN_STATES,
     Beat,
+    Label,
+    LabelGroup,
     LineGroup,
     Overview,
     PauseMark,
@@ -86,6 +89,20 @@ _REFUSED: Final = (
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
 _WAITING: Final = "SELECT seq FROM lines WHERE state = 'placed' AND delivery <> 'delivered' ORDER BY seq LIMIT ?"
+_HAS_TAG: Final = "SELECT 1 FROM lines WHERE instr(body, '\"tag\":\"') > 0 LIMIT 1"
+_LABEL: Final = (
+    "CREATE TEMP TABLE label (name, value, state, currency, charged, orders, lines,"
+    " PRIMARY KEY (name, value, state, currency, charged)) WITHOUT ROWID"
+)
+_COUNT_LABEL: Final = " ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, lines = lines + excluded.lines"
+_FILL_TAGS: Final = (
+    "INSERT INTO temp.label SELECT 'tag', coalesce(json_extract(body, '$.tag'), ''), state, currency,"
+    f" coalesce(amount_charged, ''), 1, lines FROM lines WHERE true{_COUNT_LABEL}"
+)
+_NAMES: Final = "SELECT name, count(DISTINCT value) FROM temp.label GROUP BY name"
+_LABELS: Final = (
+    "SELECT value, state, currency, charged, orders, lines FROM temp.label WHERE name = ? ORDER BY value, state"
+)
 _PAUSES: Final = (
     "SELECT at, evidence = 'paused', reason FROM journal WHERE seq = 0 AND evidence IN ('paused', 'unpaused')"
 )
@@ -118,6 +135,7 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
                 for at, state, ms, orders in connection.execute(_BEATS)
             ],
             refused=[Refused(LineState(state), *row) for state, *row in connection.execute(_REFUSED)],
+            labels=_read_labels(connection),
             pauses=_read_pauses(connection),
             open=_read_open(connection, groups),
         )
@@ -168,6 +186,22 @@ def _read_groups(connection: sqlite3.Connection) -> list[LineGroup]:
 def _read_receivers(connection: sqlite3.Connection) -> tuple[list[Receivers], int]:
     found = [(domain, bool(mailed), lines) for domain, mailed, lines in connection.execute(_RECEIVERS)]
     return receivers_of(found), len({domain for domain, _, _ in found} - {"", "#"})
+
+
+def _read_labels(connection: sqlite3.Connection) -> list[Label]:
+    if connection.execute(_HAS_TAG).fetchone() is None:
+        return []
+    connection.execute(_LABEL)
+    connection.execute(_FILL_TAGS)
+    labels: list[Label] = []
+    for name, values in connection.execute(_NAMES).fetchall():
+        rows = connection.execute(_LABELS, (name,)) if values <= LABELS_SHOWN else ()
+        groups = [
+            LabelGroup(value, LineState(state), currency, None if charged == "" else Decimal(charged), orders, lines)
+            for value, state, currency, charged, orders, lines in rows
+        ]
+        labels.append(Label(name, values, groups))
+    return labels
 
 
 def _read_pauses(connection: sqlite3.Connection) -> list[PauseMark]:
