@@ -22,7 +22,7 @@ __all__ = [
     "timeline_of",
 ]
 
-_EDGES_S: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+_EDGES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 _CLOSED: Final = {LineState.PLACED: "placed", LineState.REJECTED: "rejected"}
 _CALLS: Final = {"orders": "orders", "look-ups": "look-ups", "tokens": "tokens"}
 
@@ -224,19 +224,17 @@ def latency_of(beats: Iterable[Beat]) -> Latency | None:
         return slowest
 
     bars: list[LatencyBar] = []
-    edges = [0.0, *(edge for edge in _EDGES_S if edge <= slowest)]
-    for above_s, up_to_s in zip(edges, [*edges[1:], None], strict=True):
+    for above_s, up_to_s in zip((0.0, *_EDGES_S), (*_EDGES_S, None), strict=True):
         found = sum(n for ends_s, n in counts.items() if ends_s > above_s and (up_to_s is None or ends_s <= up_to_s))
-        if up_to_s is not None or found:
-            bars.append(LatencyBar(above_s, up_to_s, found))
-    first = next(number for number, bar in enumerate(bars) if bar.orders)
+        bars.append(LatencyBar(above_s, up_to_s, found))
+    used = [number for number, bar in enumerate(bars) if bar.orders]
     return Latency(
         orders=orders,
         half_s=within(0.5),
         most_s=within(0.95),
         nearly_all_s=within(0.99),
         slowest_s=slowest,
-        bars=bars[first:],
+        bars=bars[used[0] : used[-1] + 1],
     )
 
 

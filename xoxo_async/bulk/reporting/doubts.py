@@ -25,6 +25,8 @@ __all__ = [
 _ROWS_SHOWN: Final = 25
 """Of each state; the ledger has the others."""
 
+_WAITS: Final = {"pending": "Its codes have not come yet.", "cancelled": "The vendor cancelled its delivery."}
+
 
 class RefusalFact(msgspec.Struct, frozen=True, kw_only=True):
     """Refusals for the same reason.
@@ -131,14 +133,20 @@ def refusals_of(refused: Iterable[Refused]) -> list[RefusalFact]:
             state=one.state.value,
             error_id=masked(one.error_id),
             meaning=meaning_of(one.error_id),
-            words=vendor_words(one.error),
+            words=_more_than(meaning_of(one.error_id), vendor_words(one.error)),
             lines=one.lines,
             row=one.row,
-            advice=advice_on(one.error_id, settled=one.state is LineState.REJECTED),
+            advice=advice_on(one.error_id, one.state),
         )
         for one in refused
         if one.error_id or one.state is LineState.REJECTED
     ]
+
+
+def _more_than(meaning: str, words: str) -> str:
+    """Return what words say beyond the meaning of an error id, which they may begin with."""
+    known = meaning.rstrip(".")
+    return words.removeprefix(known).strip(" ():;,.") if known else words
 
 
 def _kind(state: LineState, delivery: Delivery) -> str:
@@ -181,7 +189,7 @@ def open_rows_of(lines: Iterable[LedgerLine], now: float) -> list[OpenRow]:
                 order_id=line.order_id,
                 sent_at=line.last_sent_at,
                 age_s=None if line.last_sent_at is None else max(now - line.last_sent_at, 0.0),
-                why=vendor_words(line.error) or EVIDENCE.get(line.evidence, ""),
+                why=vendor_words(line.error) or _WAITS.get(kind) or EVIDENCE.get(line.evidence, ""),
             )
         )
     rows: list[OpenRow] = []

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from xoxo_async.bulk.ledger.lines import Evidence
+from xoxo_async.bulk.ledger.lines import Evidence, LineState
 from xoxo_async.errors import (
     ERROR_IDS,
     BadRequestError,
@@ -23,6 +23,8 @@ __all__ = ["EVIDENCE", "OPEN", "advice_on", "is_personal", "masked", "meaning_of
 _ADDRESS: Final = re.compile(r"([^\s@<>\"'(),;:]{1,64})@([^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+)")
 _DIGITS: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CLASS: Final = re.compile(r"^[A-Za-z]+Error: ")
+"""The name of an error class, which the ledger keeps before the words."""
 _MANY: Final = 300
 
 
@@ -41,8 +43,9 @@ def vendor_words(text: str) -> str:
     Args:
         text: The vendor's words.
     """
-    short = text if len(text) <= _MANY else text[:_MANY] + "…"
-    return _DIGITS.sub("***", masked(short))
+    said = _CLASS.sub("", text)
+    short = said if len(said) <= _MANY else said[:_MANY] + "…"
+    return _DIGITS.sub("***", masked(short[:1].upper() + short[1:]))
 
 
 def is_personal(value: str) -> bool:
@@ -77,7 +80,7 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.LOOKUP_MISMATCHED: "A look-up found another order under the poNumber.",
     Evidence.LOOKUP_ABSENT: "A look-up found no order.",
     Evidence.LOOKUPS_EXHAUSTED: "Look-ups could not settle it.",
-    Evidence.HISTORY_ABSENT: "Look-ups and the order history show no order, so it may be sent again.",
+    Evidence.HISTORY_ABSENT: "Look-ups and the order history show no order.",
     Evidence.LATE_PROOF: "Proof of the order came after a person had decided.",
     Evidence.DELIVERY_SEEN: "A look-up saw that the codes have come.",
     Evidence.ORDER_OF_THIS_SEND: "A look-up found the order, and its date is that of the send.",
@@ -119,18 +122,17 @@ def meaning_of(error_id: str) -> str:
     return "" if known is None else f"{known.meaning[0].upper()}{known.meaning[1:]}."
 
 
-def advice_on(error_id: str, *, settled: bool) -> str:
+def advice_on(error_id: str, state: LineState) -> str:
     """Return what to do about refusals.
 
     Args:
         error_id: The vendor's error id.
-        settled: Whether the rows are rejected for certain. Then a corrected row needs a key of its own.
+        state: The state of the rows. If they are rejected for certain, a corrected row needs a key of its own.
     """
     known = ERROR_IDS.get(error_id)
     cause = "Read the vendor's words, and ask the vendor." if known is None else _ADVICE.get(known.error, "")
-    after = (
-        "Then put the rows into a new file, under keys that are not used yet, and run that."
-        if settled
-        else "First settle whether orders exist: `xoxo bulk reconcile`."
-    )
-    return f"{cause} {after}" if settled else f"{after} {cause}"
+    if state is LineState.REJECTED:
+        return f"{cause} Then put the rows into a new file, under keys that are not used yet, and run that."
+    if state is LineState.MANUAL:
+        return f"A person decides about each row: `xoxo bulk resolve`. {cause}"
+    return f"First settle whether orders exist: `xoxo bulk reconcile`. {cause}"
