@@ -206,6 +206,10 @@ DECLARE
     v_alive boolean;
     v_back bigint[];
     v_ahead bigint[] := '{}';
+    v_found bigint[];
+    v_step bigint;
+    v_end bigint;
+    v_reached bigint;
     v_last bigint;
     v_epoch bigint;
 BEGIN
@@ -224,15 +228,23 @@ BEGIN
             WHERE l.id = back.id AND l.look = 'send' RETURNING l.id
         )
         SELECT coalesce(array_agg(taken.id), '{}') INTO v_back FROM taken;
-        IF cardinality(v_back) < p_wanted AND v_job.frontier < v_job.lines THEN
-            SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_ahead, v_last FROM (
+        v_last := v_job.frontier;
+        v_step := p_wanted - cardinality(v_back);
+        -- A window of ordinals at a time: each plan of this query then reads no more than the window, whatever the
+        -- database believes about a table that it has no statistics of. The window grows where lines are not planned.
+        WHILE cardinality(v_back) + cardinality(v_ahead) < p_wanted AND v_last < v_job.lines LOOP
+            v_end := least(v_last + v_step, v_job.lines);
+            SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_found, v_reached FROM (
                 SELECT l.id, l.ordinal FROM xoxo.line AS l
-                WHERE l.job = p_job AND l.ordinal > v_job.frontier AND l.state = 'planned' AND l.look IS NULL
-                ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back)
+                WHERE l.job = p_job AND l.ordinal > v_last AND l.ordinal <= v_end
+                AND l.state = 'planned' AND l.look IS NULL
+                ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back) - cardinality(v_ahead)
             ) AS next;
-            IF cardinality(v_ahead) < p_wanted - cardinality(v_back) THEN
-                v_last := v_job.lines;
-            END IF;
+            v_ahead := v_ahead || v_found;
+            v_last := CASE WHEN cardinality(v_back) + cardinality(v_ahead) < p_wanted THEN v_end ELSE v_reached END;
+            v_step := least(2 * v_step, 10000);
+        END LOOP;
+        IF v_last > v_job.frontier THEN
             UPDATE xoxo.job AS j SET frontier = v_last WHERE j.id = p_job;
         END IF;
         IF cardinality(v_back || v_ahead) > 0 THEN
