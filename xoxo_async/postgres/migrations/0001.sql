@@ -56,45 +56,47 @@ CREATE TABLE xoxo.claim (
 CREATE INDEX claim_by_worker ON xoxo.claim (worker);
 
 -- `id` is what the code calls `seq`. `ordinal` counts from 1 within a job for the lines of plans; one that was added
--- outside a plan has `-id`. No index on what moves: updates stay HOT. No foreign keys: a check a line would take most of
--- the time of a large plan, and jobs and accounts are not deleted before their lines.
+-- outside a plan has `-id`. No index on what moves, and room in each page for two versions of its lines: updates stay
+-- HOT. What never changes stands first, because the log of an update leaves out what is the same up to the first change.
+-- No foreign keys: a check a line would take most of the time of a large plan, and jobs and accounts are not deleted
+-- before their lines.
 CREATE TABLE xoxo.line (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    job integer NOT NULL,
     ordinal bigint NOT NULL,
+    row bigint NOT NULL,
+    job integer NOT NULL,
     account integer NOT NULL,
+    worth bigint,
+    lines integer NOT NULL DEFAULT 1,
     key text NOT NULL,
     po_number text NOT NULL,
     digest text NOT NULL,
     body text NOT NULL,
-    row bigint NOT NULL,
-    lines integer NOT NULL DEFAULT 1,
-    worth bigint,
-    state text NOT NULL DEFAULT 'planned',
-    attempts integer NOT NULL DEFAULT 0,
-    suspect boolean NOT NULL DEFAULT false,
     epoch bigint NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,
     lookups integer NOT NULL DEFAULT 0,
-    delivery text NOT NULL DEFAULT '',
+    held integer NOT NULL DEFAULT 0,
+    rev integer NOT NULL DEFAULT 0,
     first_sent_at double precision,
     last_sent_at double precision,
     last_lookup_at double precision,
+    last_sent_tick double precision,
     order_id bigint,
+    suspect boolean NOT NULL DEFAULT false,
+    foreign_sender boolean NOT NULL DEFAULT false,
+    unwanted boolean NOT NULL DEFAULT false,
+    state text NOT NULL DEFAULT 'planned',
+    delivery text NOT NULL DEFAULT '',
     amount_charged numeric,
     currency text NOT NULL DEFAULT '',
+    evidence text NOT NULL DEFAULT '',
     error_id text NOT NULL DEFAULT '',
     error text NOT NULL DEFAULT '',
-    evidence text NOT NULL DEFAULT '',
-    held integer NOT NULL DEFAULT 0,
-    foreign_sender boolean NOT NULL DEFAULT false,
-    last_sent_tick double precision,
-    unwanted boolean NOT NULL DEFAULT false,
-    rev integer NOT NULL DEFAULT 0,
     look text CHECK (look IN ('send', 'settle', 'person', 'codes')),
     UNIQUE (job, ordinal),
     UNIQUE (key, job),
     UNIQUE (po_number, account)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX line_look ON xoxo.line (look, job, id) WHERE look IS NOT NULL;
 
 CREATE TABLE xoxo.packed_line (
