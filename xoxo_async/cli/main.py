@@ -30,6 +30,7 @@ from xoxo_async.cli.links import links
 from xoxo_async.cli.order import order
 from xoxo_async.cli.output import lost_output, note_lost, say
 from xoxo_async.cli.points import points
+from xoxo_async.cli.profile import profile
 from xoxo_async.cli.sandbox import sandbox
 from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
@@ -62,7 +63,8 @@ With one:
   xoxo bulk run orders.csv --ledger march.db
 
 Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN (or `xoxo token import`) where the
-account has one, or from XOXO_ACCESS_TOKEN. Points need the company's: XOXO_TOKEN_FAMILY=company.
+account has one, or from XOXO_ACCESS_TOKEN, or from a profile (--profile). Points need the company's:
+XOXO_TOKEN_FAMILY=company.
 
 Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
 )
@@ -83,7 +85,7 @@ def bulk() -> None:
 
 for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, pause, rebind):
     bulk.add_command(_bulk_command)
-for _group in (bulk, ledger, token, catalog, order, points, links):
+for _group in (bulk, ledger, token, catalog, order, points, links, profile):
     xoxo.add_command(_group)
 for _command in (balance, sandbox, worker):
     xoxo.add_command(_command)
