@@ -26,10 +26,10 @@ def test_a_line_end_is_no_part_of_it(tmp_path: Path, content: bytes) -> None:
     [
         (b"", "is empty"),
         (b" \n", "is empty"),
-        (b"hush\nhush2\n", "no single line"),
-        (b"hush\x00", "no single line"),
-        (b"\xff\xfehush", "no single line"),
-        (b"x" * 70_000, "no single line"),
+        (b"hush\nhush2\n", "is no single line"),
+        (b"hush\x00", "is no single line"),
+        (b"\xff\xfehush", "is no single line"),
+        (b"x" * 70_000, "is no single line"),
     ],
 )
 def test_what_is_no_secret_is_refused(tmp_path: Path, content: bytes, why: str) -> None:

@@ -21,7 +21,7 @@ from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
 from xoxo_async.profiles import find_profile
 
-__all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client"]
+__all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client", "own_sandbox"]
 
 T = TypeVar("T")
 _LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
@@ -44,8 +44,8 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
     """
     async with AsyncExitStack() as stack:
         if connection.sandbox:
-            base_url = await stack.enter_async_context(_own_sandbox(connection.books))
-            credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
+            base_url, client_id, secret = await stack.enter_async_context(own_sandbox(connection.books))
+            credentials: TokenProvider = ClientCredentials(client_id, secret)
             network, allowance, limits = Network(), None, None
         else:
             environment = environment_of(connection)
@@ -66,8 +66,15 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
 
 
 @asynccontextmanager
-async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
-    """Run a sandbox and yield its address. Remove its books afterwards if they are new and have no order."""
+async def own_sandbox(books: Path | None) -> AsyncGenerator[tuple[str, str, str]]:
+    """Run a sandbox and yield its address, client id and secret. Remove new books afterwards if they have no order.
+
+    Args:
+        books: The file of its books; None keeps them in memory.
+
+    Raises:
+        ConfigError: It cannot start.
+    """
     from xoxo_async.sandbox import Sandbox
 
     made = _is_missing(books)
@@ -79,7 +86,7 @@ async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
     except OSError as error:
         raise ConfigError(f"the sandbox cannot start: {error}") from error
     try:
-        yield sandbox.base_url
+        yield sandbox.base_url, SANDBOX_CLIENT, SANDBOX_SECRET
     finally:
         with anyio.CancelScope(shield=True):
             await sandbox.__aexit__(None, None, None)

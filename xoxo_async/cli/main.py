@@ -22,6 +22,7 @@ from xoxo_async.cli.bulk.status import status
 from xoxo_async.cli.bulk.withdraw import withdraw
 from xoxo_async.cli.catalog import catalog
 from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.doctor import doctor
 from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
@@ -87,7 +88,7 @@ for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resol
     bulk.add_command(_bulk_command)
 for _group in (bulk, ledger, token, catalog, order, points, links, profile):
     xoxo.add_command(_group)
-for _command in (balance, sandbox, worker):
+for _command in (balance, doctor, sandbox, worker):
     xoxo.add_command(_command)
 
 
