@@ -1,16 +1,18 @@
 """Examine a set-up: run every check, one after another, so that one that fails hides no other."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from xoxo_async.auth import FileTokenStore, TokenProvider
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.client import XoxoClient, credentials_from
 from xoxo_async.config import RateLimits, Timeouts
-from xoxo_async.doctor import ledgers, server, settings
+from xoxo_async.doctor import ledgers, records, server, settings
 from xoxo_async.doctor.findings import Diagnosis, Finding, failed, not_run
 from xoxo_async.doctor.proving import SmallOrder, choose_order, finding_of, prove_po, refuse_real_money
 from xoxo_async.doctor.versions import check_versions
@@ -37,6 +39,7 @@ class Proving:
         order: The whole order, in place of one from the catalog.
         later_s: Seconds before the third request.
         agree: Called with the order before it is placed; raises where nobody agrees.
+        keep: Whether to keep the result for later examinations of the account.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class Proving:
         order: SmallOrder | None = None,
         later_s: float = 10.0,
         agree: Callable[[SmallOrder], Awaitable[None]] | None = None,
+        keep: bool = True,
     ) -> None:
         self.product_id: Final = product_id
         self.order: Final = order
         self.later_s: Final = later_s
         self.agree: Final = agree
+        self.keep: Final = keep
 
 
 async def examine(
@@ -206,6 +211,8 @@ class Examination:
                 await self._prove(client, proving)
             elif proving is not None:
                 self.add(not_run("poNumber", "the account does not answer"))
+            else:
+                await self.check("poNumber", lambda: _proven(client, environment))
 
     async def _prove(self, client: XoxoClient, proving: Proving) -> None:
         orders: list[SmallOrder] = []
@@ -219,7 +226,10 @@ class Examination:
             await proving.agree(orders[0])
 
         async def prove() -> Finding:
-            return finding_of(await prove_po(client, orders[0], later_s=proving.later_s))
+            proof = finding_of(await prove_po(client, orders[0], later_s=proving.later_s))
+            address, account = client.base_url, client.account_fingerprint
+            place = records.keep(address, account, proof.facts) if proving.keep else None
+            return proof if place is None else msgspec.structs.replace(proof, text=f"{proof.text}; kept in {place}")
 
         await self.check("poNumber", prove)
 
@@ -250,7 +260,7 @@ class Examination:
 
 
 @asynccontextmanager
-async def _watched(environment: Environment, network: Network) -> AsyncIterator[WatchedSession]:
+async def _watched(environment: Environment, network: Network) -> AsyncGenerator[WatchedSession]:
     watched = WatchedSession(check_base_url(environment.base_url), network)
     try:
         yield watched
@@ -266,6 +276,27 @@ async def _knock(watched: WatchedSession) -> Finding:
         status="ok",
         text=f"answers in {took * 1000:.0f} ms (HTTP {heard.status} to the bare address)",
         facts={"status": heard.status, "took_ms": round(took * 1000)},
+    )
+
+
+def _proven(client: XoxoClient, environment: Environment) -> Finding | None:
+    """Return what an earlier proof found; a warning at staging where there is none, and nothing elsewhere."""
+    found = records.kept(client.base_url, client.account_fingerprint)
+    if found is not None:
+        result, at = str(found.get("result")), str(found.get("at"))
+        words = {"once": "one order", "twice": "more than one order", "none": "no order was placed"}
+        text = f"proven at {at}: {words.get(result, 'not known')} under one poNumber"
+        if result == "twice":
+            advice = "run jobs with --resend never, and tell the vendor"
+            return Finding(check="poNumber", status="fail", about="money", text=text, advice=advice, facts=found)
+        return Finding(check="poNumber", status="ok" if result == "once" else "warn", text=text, facts=found)
+    if settings.kind_of(environment.base_url) != "staging":
+        return None
+    return Finding(
+        check="poNumber",
+        status="warn",
+        text="it is not proven that this account buys once under one poNumber",
+        advice="xoxo doctor --prove-po places one small order three times, with staging money",
     )
 
 

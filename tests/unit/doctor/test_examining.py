@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async import PRODUCTION, RateLimits, errors
+from xoxo_async import PRODUCTION, RateLimits, XoxoClient, errors
 from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.doctor import Diagnosis, Proving, examine, ledgers
+from xoxo_async.doctor import Diagnosis, Proving, examine, ledgers, records
 from xoxo_async.environment import Environment
 from xoxo_async.sandbox import Sandbox
 
@@ -14,12 +14,17 @@ pytestmark = pytest.mark.anyio
 
 
 def settings_of(sandbox: Sandbox, **other: str) -> Environment:
-    given = {"base_url": sandbox.base_url, "client_id": sandbox.client_id, "client_secret": sandbox.client_secret}
-    return Environment(**{**given, **other})
+    secret = other.get("client_secret", sandbox.client_secret)
+    return Environment(base_url=sandbox.base_url, client_id=sandbox.client_id, client_secret=secret)
 
 
 def statuses(found: Diagnosis) -> dict[str, str]:
     return {finding.check: finding.status for finding in found.findings}
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 async def test_a_set_up_in_order_has_no_failure(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
@@ -105,6 +110,15 @@ async def test_the_proof_runs_at_a_sandbox(xoxo_sandbox: Sandbox) -> None:
     )
     assert statuses(found)["poNumber"] == "ok"
     assert len(asked) == 1
+    again = await examine(lambda: settings_of(xoxo_sandbox), variables={})
+    assert again.findings[10].text.endswith("one order under one poNumber")
+
+
+async def test_an_account_that_bought_twice_fails(xoxo_sandbox: Sandbox, xoxo_client: XoxoClient) -> None:
+    """Until a new proof says otherwise."""
+    records.keep(xoxo_client.base_url, xoxo_client.account_fingerprint, {"result": "twice", "at": "2026-01-01"})
+    found = await examine(lambda: settings_of(xoxo_sandbox), variables={})
+    assert [(finding.check, finding.about) for finding in found.failures] == [("poNumber", "money")]
 
 
 async def test_the_proof_is_refused_at_production() -> None:

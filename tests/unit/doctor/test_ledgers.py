@@ -55,7 +55,7 @@ def test_locks_that_do_not_hold_fail(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(fcntl, "flock", lock)
     (found,) = ledgers.check_folder(tmp_path / "m.db")
     assert found.status == "fail"
-    assert (error.strerror if error is not None else "locks do not hold") in found.text
+    assert str(error.strerror if error is not None else "locks do not hold") in found.text
     assert list(tmp_path.iterdir()) == []
 
 
