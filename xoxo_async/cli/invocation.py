@@ -5,11 +5,12 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.profiles import config_file, find_profile, read_profiles
 
-__all__ = ["Command", "Group", "Invocation", "current_profile", "is_debugging"]
+__all__ = ["Command", "Group", "Invocation", "complete_files", "current_profile", "is_debugging"]
 
 _PROFILE: Final = "xoxo.profile"
 
@@ -90,6 +91,11 @@ def _complete_profile(_context: click.Context, _parameter: click.Parameter, begu
     except ConfigError:
         return []
     return sorted(name for name in names if name.startswith(begun))
+
+
+def complete_files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Let the shell complete the names of files. For arguments that are no `click.Path`, because `-` is one too."""
+    return [CompletionItem(begun, type="file")]
 
 
 def current_profile() -> str:

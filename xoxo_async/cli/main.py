@@ -28,6 +28,7 @@ from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.ledger import ledger
 from xoxo_async.cli.links import links
+from xoxo_async.cli.manual import completion, man
 from xoxo_async.cli.order import order
 from xoxo_async.cli.output import lost_output, note_lost, say
 from xoxo_async.cli.points import points
@@ -88,7 +89,7 @@ for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resol
     bulk.add_command(_bulk_command)
 for _group in (bulk, ledger, token, catalog, order, points, links, profile):
     xoxo.add_command(_group)
-for _command in (balance, doctor, sandbox, worker):
+for _command in (balance, doctor, sandbox, worker, completion, man):
     xoxo.add_command(_command)
 
 
