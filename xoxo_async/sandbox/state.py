@@ -137,7 +137,7 @@ class State:
         self.access: Final[dict[str, float]] = {}
         self.refresh: Final[dict[str, bool]] = {}
         self.clock: Final = clock
-        self.history_lag_s: Final = history_lag_s
+        self.history_lag_s: float = history_lag_s
         self._unique: Final = unique_po_numbers
         self._delay_s: Final = delivery_delay_s
         self._db: Final = _open(path)

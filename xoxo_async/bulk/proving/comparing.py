@@ -70,7 +70,7 @@ def needs_lookup(case: Case, scope: Scope, *, thorough: bool = False) -> bool:
     if thorough:
         return True
     if not case.orders:
-        return case.elsewhere is None and _is_within(line, scope)
+        return (case.elsewhere is None or not case.elsewhere.po_number) and _is_within(line, scope)
     order = _chosen(line, case.orders)
     return len(case.orders) == 1 and bool(_untold(line, order))
 
@@ -102,7 +102,8 @@ def judge(case: Case, scope: Scope) -> list[Finding]:
         findings += [found for found in _compared(line, by_po) if found not in findings]
         told = _together(order, by_po)
     findings += _not_told(line, told)
-    if not case.orders:
+    # An order of the history without a poNumber is counted once for the whole job, and not for each line.
+    if not case.orders and (case.elsewhere is None or case.elsewhere.po_number is not None):
         findings.append(_not_in_history(line, order, scope))
     return findings
 

@@ -185,6 +185,10 @@ async def _prove(
             f"the history does not tell the poNumber of {nameless} orders, so a second order of this job may be among"
             " them"
         )
+    if alarms := (await ledger.counts()).alarms_total:
+        gathered.unknown(
+            f"the ledger has alarms that a person must see, {alarms} of them: `xoxo bulk status` names them"
+        )
     for case in notes.cases():
         gathered.add_case(judge(case, scope), case.line is not None and case.line.lines > 0)
         if case.line is not None and case.line.lines and case.line.state == LineState.PLACED:

@@ -76,7 +76,7 @@ Examples:
 @click.option("--verify", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Check the signature of a result. It needs --key-file, and no ledger or network.")  # fmt: skip
 @click.option("--progress", type=click.Path(path_type=Path), metavar="FILE",
-              help="Keeps an interrupted proof [default: LEDGER.proof; for a database in $XDG_STATE_HOME].")  # fmt: skip
+              help="Keeps an interrupted proof [default: LEDGER.proof, or a file in your state folder].")  # fmt: skip
 @json_option
 @connection_options
 def prove(
@@ -111,7 +111,7 @@ def prove(
     place = ledger.with_job(job)
     key = _key(key_file)
     if path is not None:
-        _check_out(path, place)
+        _check_out(path)
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
@@ -128,14 +128,12 @@ def _key(key_file: Path | None) -> bytes | None:
     return read_proof_key(key_file)
 
 
-def _check_out(path: Path, ledger: "LedgerAddress") -> None:
-    """Refuse a file that cannot be written, and one that is no older result."""
+def _check_out(path: Path) -> None:
+    """Refuse a file that cannot be written, and one that is no older result, such as the ledger itself."""
     if path.suffix.lower() != ".json":
         raise ConfigError(f"the result is JSON: give --out a name that ends in .json, not {path.name}")
     if not path.parent.is_dir():
         raise ConfigError(f"there is no folder {path.parent} for --out")
-    if ledger.path is not None and path.exists() and path.samefile(ledger.path):
-        raise ConfigError("--out names the ledger itself")
     if path.exists():
         try:
             known = json.loads(path.read_bytes())
