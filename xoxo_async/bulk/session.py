@@ -187,6 +187,8 @@ class BulkSession:
         if send and not self._shared:  # the workers of a shared ledger share slots in another way, or not at all
             await self._keep_distance()
         self._events.started(counts, sends=send)
+        if send and counts.states.get(LineState.PLANNED):
+            await self._events.begin_note(self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name))
         if send and (self._bounds.max_errors is None or await self._ledger.paused() is None):
             self._refusals.begin(counts)
         refresh = bool(counts.pending) if pending is None else pending
@@ -200,6 +202,8 @@ class BulkSession:
         except BaseException as errors:
             error = single_error(errors)
             self._events.failed(error, placed_now=self._progress.placed, elapsed_s=self._clock() - started)
+            with anyio.CancelScope(shield=True):
+                await self._events.end_note(placed=self._progress.placed, end=type(error).__name__)
             if error is errors:
                 raise
             raise error from None
@@ -310,6 +314,7 @@ class BulkSession:
             superseded=self._recorder.superseded,
             elapsed_s=self._clock() - started,
         )
+        await self._events.end_note(placed=report.placed_now, end=pause.value)
         self._events.finished(report)
         return report
 

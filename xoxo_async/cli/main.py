@@ -14,6 +14,7 @@ from xoxo_async.cli.account import balance
 from xoxo_async.cli.bulk.export import export
 from xoxo_async.cli.bulk.pause import pause
 from xoxo_async.cli.bulk.plan import plan
+from xoxo_async.cli.bulk.prove import prove
 from xoxo_async.cli.bulk.rebind import rebind
 from xoxo_async.cli.bulk.resolve import resolve
 from xoxo_async.cli.bulk.run import reconcile, resume
@@ -22,14 +23,17 @@ from xoxo_async.cli.bulk.status import status
 from xoxo_async.cli.bulk.withdraw import withdraw
 from xoxo_async.cli.catalog import catalog
 from xoxo_async.cli.command_line import command_line
+from xoxo_async.cli.doctor import doctor
 from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.ledger import ledger
 from xoxo_async.cli.links import links
+from xoxo_async.cli.manual import completion, man
 from xoxo_async.cli.order import order
 from xoxo_async.cli.output import lost_output, note_lost, say
 from xoxo_async.cli.points import points
+from xoxo_async.cli.profile import profile
 from xoxo_async.cli.sandbox import sandbox
 from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.cli.token import token
@@ -62,7 +66,8 @@ With one:
   xoxo bulk run orders.csv --ledger march.db
 
 Credentials come from XOXO_CLIENT_ID and XOXO_CLIENT_SECRET, with XOXO_REFRESH_TOKEN (or `xoxo token import`) where the
-account has one, or from XOXO_ACCESS_TOKEN. Points need the company's: XOXO_TOKEN_FAMILY=company.
+account has one, or from XOXO_ACCESS_TOKEN, or from a profile (--profile). Points need the company's:
+XOXO_TOKEN_FAMILY=company.
 
 Exit codes: 0 done, 2 wrong usage or input, 3 refused, 4 unknown, 5 paused, 130 interrupted.""",
 )
@@ -81,11 +86,11 @@ def bulk() -> None:
     """
 
 
-for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, pause, rebind):
+for _bulk_command in (plan, run_orders, resume, reconcile, status, export, prove, resolve, withdraw, pause, rebind):
     bulk.add_command(_bulk_command)
-for _group in (bulk, ledger, token, catalog, order, points, links):
+for _group in (bulk, ledger, token, catalog, order, points, links, profile):
     xoxo.add_command(_group)
-for _command in (balance, sandbox, worker):
+for _command in (balance, doctor, sandbox, worker, completion, man):
     xoxo.add_command(_command)
 
 

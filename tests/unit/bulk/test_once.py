@@ -691,7 +691,7 @@ async def test_a_restored_ledger_sends_nothing_unseen(client: Client, copied: Sq
     assert (settled.state, len(client.sent)) == (LineState.MANUAL, 2)
 
 
-async def test_a_restored_database_needs_to_be_told(client: Client, postgres: PostgresServer) -> None:
+async def test_a_restored_database_must_be_told(client: Client, postgres: PostgresServer) -> None:
     """A worker that is not told refuses each message; one that is adopts the order that the backup lacks."""
     database = await postgres.new_database()
     async with PostgresLedger(f"{database}#march", codes_key="") as ledger:

@@ -248,7 +248,7 @@ async def test_another_account_is_refused(client: Client, ledger: SqliteLedger) 
     assert client.sent == []
 
 
-async def test_a_history_longer_than_a_shift_goes_to_a_person(
+async def test_too_long_a_history_goes_to_a_person(
     client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each shift reads it from its beginning: without a bound of its own, no shift would ever come to its end."""

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["FileRow", "is_turned", "read_fields"]
+__all__ = ["is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
@@ -19,23 +20,13 @@ _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
 
-class FileRow(NamedTuple):
-    """One row of a file.
-
-    Attributes:
-        number: The row's number.
-        fields: Values by the names of `OrderLine`; they are not checked yet.
-        key_column: The column that holds the key: `key`, or `po_number`.
-        given: The row as the file has it, for those who have to correct it.
-    """
-
-    number: int
-    fields: dict[str, Any]
-    key_column: str
-    given: Mapping[str, object] = {}
-
-
-def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
+def read_fields(
+    number: int,
+    fields: Mapping[str, object],
+    problems: Problems,
+    key_column: str,
+    given: Mapping[str, object] | None = None,
+) -> FileRow:
     """Turn the texts of a row into numbers, flags and details.
 
     A value that cannot be turned stays as it is: the check of the row refuses it and names the column. So every value
@@ -46,6 +37,7 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         fields: Its fields, without the empty ones.
         problems: Where details that do not fit are noted.
         key_column: The column that holds the key.
+        given: The row as the file has it; None where that is `fields`.
     """
     values = {name: _VALUES.get(name, _text)(value) for name, value in fields.items()}
     if "key" not in values and "po_number" in values:
@@ -55,8 +47,8 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         try:
             values["details"] = _details(details)
         except ConfigError as error:
-            problems.add(number, error.message, column="details", value=details, given=fields)
-    return FileRow(number, values, key_column, fields)
+            problems.add(number, error.message, column="details", value=details, given=given or fields)
+    return FileRow(number, values, key_column, given or fields)
 
 
 def is_turned(column: str, value: object) -> bool:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from xoxo_async.bulk.intake.fields import FileRow, read_fields
+from xoxo_async.bulk.intake.fields import read_fields
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.text_lines import Place, check_length, printable
 
 __all__ = ["read_jsonl"]

@@ -4,6 +4,7 @@ import bisect
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import PlanError
 
 __all__ = ["ProblemSink", "Problems", "RowProblem"]
@@ -42,12 +43,15 @@ class Problems:
     Attributes:
         total: How many problems there are; at most one for each column of a row.
         rows: How many rows have a problem. All problems of a row are noted before those of the next row.
+        titles: The names of columns in the file, by field, where they differ: a problem names the
+            file's.
     """
 
     def __init__(self, sink: ProblemSink | None = None) -> None:
         self._sink: Final = sink
         self.total: int = 0
         self.rows: int = 0
+        self.titles: Final[dict[str, str]] = {}
         self._last_row = 0
         self._columns: Final[set[str]] = set()
         self._shown: Final[list[tuple[int, int, str]]] = []
@@ -79,11 +83,12 @@ class Problems:
             return
         self._columns.add(column)
         self.total += 1
+        title = self.titles.get(column, column)
         if self._sink is not None:
-            self._sink(RowProblem(row, column, value, what, {} if given is None else given))
+            self._sink(RowProblem(row, title, value, what, {} if given is None else given))
         if len(self._shown) < _SHOWN or row < self._shown[-1][0]:
             # Problems do not come in the order of rows: products are looked up after many rows have been read.
-            where = f", column {column}" if column else f" (key {key})" if key else ""
+            where = f", column {printable(title)}" if column else f" (key {key})" if key else ""
             bisect.insort(self._shown, (row, self.total, f"row {row}{where}: {what}"))
             del self._shown[_SHOWN:]
 

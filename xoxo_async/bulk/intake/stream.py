@@ -7,11 +7,11 @@ from typing import Final
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.bulk.intake.fields import FileRow
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, make_row
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
 
 __all__ = ["rows_of"]

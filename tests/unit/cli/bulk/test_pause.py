@@ -92,7 +92,7 @@ def test_a_reason_is_needed(command: Command) -> None:
     assert paused() is None
 
 
-def test_a_job_that_is_done_is_paused_for_what_comes(command: Command) -> None:
+def test_a_job_that_is_done_is_paused(command: Command) -> None:
     """A worker may bring more: the pause holds, says that nothing is left now, and the status says how to go on."""
     assert command("bulk", "resume", "--ledger", "march.db", "--sandbox").code == 0
     ended = command(*PAUSE)

@@ -49,7 +49,7 @@ def test_every_work_flag_reaches_the_run(command: Command) -> None:
 
 
 @pytest.mark.parametrize("store", ["file", "database"])
-def test_a_lost_key_is_told_before_anything_is_planned(
+def test_a_lost_key_is_told_before_a_plan(
     command: Command, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, store: str
 ) -> None:
     """Also without codes: nothing could be sent, so no row is planned, no sum is shown, and no person is asked."""
