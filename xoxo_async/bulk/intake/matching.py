@@ -242,8 +242,9 @@ class _Matching:
 
     def _unknown(self, others: list[int]) -> PlanError:
         names = [printable(self._names[at]) for at in others]
-        listed, them = ",".join(names[:_SHOWN]), "them" if len(names) > 1 else "it"
-        keep = f'add --keep "{listed}" or --keep all to let {them} ride along'
+        them = "them" if len(names) > 1 else "it"
+        some = "" if any("," in name or '"' in name for name in names) else f'--keep "{",".join(names[:_SHOWN])}" or '
+        keep = f"add {some}--keep all to let {them} ride along"
         fields = ", ".join(sorted(self._by_name))
         return PlanError(
             f"{self._source}: unknown column {_listed(names)}{self._like(names[0], self._synonyms)}: {keep}, or"
