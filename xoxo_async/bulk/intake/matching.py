@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from xoxo_async.bulk.intake.currencies import currencies_of
+from xoxo_async.bulk.intake.tables import MOST_COLUMNS
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
 
 _ALIKE: Final = 0.66
-_MOST_COLUMNS: Final = 1000
 _SHOWN: Final = 12
 """Names in a message; the rest are counted."""
 _IN_BRACKETS: Final = re.compile(r"(.+?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]")
@@ -116,8 +116,8 @@ def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, sour
         PlanError: A column is not known, is missing, or is there twice.
         ConfigError: The choices name a field that there is not.
     """
-    if len(header) > _MOST_COLUMNS:
-        raise PlanError(f"{source}: it has {len(header):,} columns, and {_MOST_COLUMNS:,} are read at most")
+    if len(header) > MOST_COLUMNS:
+        raise PlanError(f"{source}: it has {len(header):,} columns, and {MOST_COLUMNS:,} are read at most")
     matching = _Matching([name.strip() for name in header], known, choices, source)
     return matching.matched()
 
