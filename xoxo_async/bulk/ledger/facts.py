@@ -13,7 +13,6 @@ __all__ = [
     "PRODUCTS",
     "REFRESHED_AT",
     "RUNS",
-    "REFRESHED_AT",
     "SETTINGS",
 ]
 
