@@ -16,9 +16,10 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import to_json
+from xoxo_async.cli.listing import Output, Rows, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, SECONDS, Whole
-from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.options import connection_options
 from xoxo_async.cli.output import is_terminal, out, say
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import Environment
@@ -51,7 +52,7 @@ known, 5 the server, the credentials or the way to them.""",
 @click.option("--later", type=SECONDS, default=10.0, show_default=True, metavar="S",
               help="Seconds before the third placing of the proof.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask before the proof spends.")
-@json_option
+@listing_options
 @connection_options
 def doctor(
     ledger: "LedgerAddress | None",
@@ -60,7 +61,7 @@ def doctor(
     denomination: Decimal | None,
     later: float,
     yes: bool,
-    as_json: bool,
+    output: Output,
     **where: Any,
 ) -> int:
     """Check that everything a command needs is in order, and say what to do where it is not.
@@ -75,13 +76,23 @@ def doctor(
     proving = _proving(connection, product_id, denomination, later, yes=yes) if prove_po else None
     found = run_async(lambda: _examine(connection, ledger, proving))
     code = exits.of_diagnosis(found)
-    if as_json:
-        findings = [to_json(finding) for finding in found.findings]
-        counts = {"failures": len(found.failures), "warnings": len(found.warnings)}
-        print_json({"ok": not found.failures, **counts, "findings": findings, "exit_code": code})
-    else:
+    if output == "table":
         _print(found)
+    else:
+        print_listing(output, lambda: _rows(found), facts=lambda: _facts(found, code))
     return code
+
+
+def _rows(found: "Diagnosis") -> Rows:
+    return ("status", "check", "text", "advice"), [
+        (one.status, one.check, one.text, one.advice) for one in found.findings
+    ]
+
+
+def _facts(found: "Diagnosis", code: int) -> dict[str, object]:
+    findings = [to_json(finding) for finding in found.findings]
+    counts = {"failures": len(found.failures), "warnings": len(found.warnings)}
+    return {"ok": not found.failures, **counts, "findings": findings, "exit_code": code}
 
 
 def _proving(

@@ -151,7 +151,7 @@ class Invocation:
         """Whether the command line asks for JSON."""
         if self.context is None or isinstance(self.context.command, click.Group):
             return "--json" in self.arguments  # no command was parsed, so click has no value for it
-        return bool(self.context.params.get("as_json"))
+        return bool(self.context.params.get("as_json")) or self.context.params.get("output") == "json"
 
     @property
     def debug(self) -> bool:
