@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.bulk.prices import Prices
+from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, PlanError
@@ -77,6 +77,7 @@ class Preparer:
             What is to be sent now, added up, beside the balance.
         """
         settings, trust = self._settings, self._trust
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         spellings = OtherSpellings(self._ledger)
@@ -105,10 +106,12 @@ class Preparer:
         await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems)), terms)
         trust.planned(terms.restored)
         await prices.keep_currency()
+        await keep_products(self._ledger, totals)
         return totals
 
     async def outlook(self) -> PlanTotals:
         """Return what a resume would send now, added up, at today's prices. See `BulkIssuer.outlook`."""
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         if self._bounds.max_spend is not None:

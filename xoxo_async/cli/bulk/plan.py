@@ -23,7 +23,7 @@ from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
-from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.invocation import Command, complete_files
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.numbers import RATE
 from xoxo_async.cli.options import connection_options, json_option
@@ -64,7 +64,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
-@click.argument("orders")
+@click.argument("orders", shell_complete=complete_files)
 @row_options
 @reading_options
 @click.option("--ledger", type=LedgerPath(), metavar="PATH|URL",

@@ -9,7 +9,7 @@ from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connection import Connection
-from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.invocation import Command, complete_files
 
 __all__ = ["reconcile", "resume", "run"]
 
@@ -26,7 +26,7 @@ Examples:
 Ctrl-C ends a run in order: it waits for the requests in flight, records their results, and prints the command
 that continues.""",
 )
-@click.argument("orders")
+@click.argument("orders", shell_complete=complete_files)
 @row_options
 @reading_options
 @work_options

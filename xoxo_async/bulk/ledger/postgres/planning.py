@@ -45,7 +45,7 @@ from xoxo_async.postgres.failures import FOREIGN
 __all__ = ["run_plan"]
 
 _CHUNK: Final = 5000
-_BIG: Final = 10_000
+_BIG: Final = 1000
 _TURNS: Final = 5
 _POLL_S: Final = 0.05
 _LONGEST_POLL_S: Final = 1.0
@@ -130,8 +130,9 @@ async def _plan(
     terms: PlanTerms,
     committed: Callable[[JobRow], None],
 ) -> Planned:
-    # Not in the transaction: the first plan of another job of this account would wait for its end.
-    await account_of(connection, terms.identity)
+    if terms.identity is not None:
+        # Not in the transaction: the first plan of another job of this account would wait for its end.
+        await account_of(connection, terms.identity)
     await _bound(connection, name, terms.identity)
     transaction = connection.transaction()
     await transaction.__aenter__()
