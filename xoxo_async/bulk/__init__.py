@@ -14,10 +14,12 @@ from xoxo_async.bulk.events import (
     RunStarted,
 )
 from xoxo_async.bulk.exporting.files import export_codes
+from xoxo_async.bulk.exporting.problems import ProblemsFile
 from xoxo_async.bulk.exporting.rows import Exported, MissingCodes
 from xoxo_async.bulk.intake.keys import derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile, read_orders
+from xoxo_async.bulk.intake.problems import RowProblem
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.opening import open_jobs, open_ledger
@@ -54,9 +56,11 @@ __all__ = [
     "PenaltyMet",
     "PlanTotals",
     "PostgresLedger",
+    "ProblemsFile",
     "ProductTotals",
     "Report",
     "Resolved",
+    "RowProblem",
     "RunFailed",
     "RunFinished",
     "RunPaused",

@@ -13,6 +13,7 @@ from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.planning.totals import PlanTotals
@@ -148,7 +149,11 @@ class BulkIssuer:
             self._stop_wanted = self._stop_wanted or reason
 
     async def run(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
+        self,
+        orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+        *,
+        approve: Approval | None = None,
+        problems: ProblemSink | None = None,
     ) -> Report:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
@@ -159,6 +164,7 @@ class BulkIssuer:
         Args:
             orders: A file from `read_orders`, or any iterable of order lines; it is read once.
             approve: Asked before anything is planned for good, as in `plan`.
+            problems: Takes every problem of the rows, as in `plan`.
 
         Returns:
             The report, also when the run paused.
@@ -172,7 +178,7 @@ class BulkIssuer:
         """
         with self._alone():
             started = self._clock()
-            await self.plan(orders, approve=approve)
+            await self.plan(orders, approve=approve, problems=problems)
             return await self._work(started, send=True)
 
     async def issue(self) -> Report:
@@ -191,7 +197,11 @@ class BulkIssuer:
             return await self._work(self._clock(), send=True)
 
     async def plan(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
+        self,
+        orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+        *,
+        approve: Approval | None = None,
+        problems: ProblemSink | None = None,
     ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. Moves no money; one getBalance call.
 
@@ -201,6 +211,8 @@ class BulkIssuer:
             orders: As for `run`.
             approve: Called once with what would be sent now, this ledger's earlier rows included, before the plan
                 becomes durable. An error that it raises leaves the ledger as it was.
+            problems: Called with every problem of the rows, such as `ProblemsFile.add`; the error and the totals name
+                the first twenty. An error that it raises leaves the ledger as it was.
 
         Returns:
             What is to be sent now, added up, beside the balance.
@@ -218,7 +230,7 @@ class BulkIssuer:
         bounds = await self._bounds()
         if bounds.rate is None:
             bounds = msgspec.structs.replace(bounds, rate=rate_of(self._client))
-        totals = await self._preparer(bounds).plan(job, orders, approve)
+        totals = await self._preparer(bounds).plan(job, orders, approve, problems)
         self._warnings = totals.warnings
         return totals
 
@@ -336,6 +348,8 @@ class BulkIssuer:
     async def _work(self, started: float, *, send: bool, pending: bool | None = None) -> Report:
         """Do one run: compare the identity, put lines of a dead holder or a lost ledger in doubt, work, report."""
         bounds = await self._bounds()
+        if send:
+            await self._ledger.require_key()
         session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()

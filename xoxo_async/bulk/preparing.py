@@ -7,6 +7,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS
@@ -61,6 +62,7 @@ class Preparer:
         job: str,
         orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
         approve: Approval | None,
+        problems: ProblemSink | None = None,
     ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. See `BulkIssuer.plan`.
 
@@ -68,11 +70,13 @@ class Preparer:
             job: The job's name.
             orders: The rows.
             approve: Asked before the plan becomes durable.
+            problems: Takes every problem of the rows.
 
         Returns:
             What is to be sent now, added up, beside the balance.
         """
         settings, trust = self._settings, self._trust
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         spellings = OtherSpellings(self._ledger)
@@ -97,7 +101,7 @@ class Preparer:
         )
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
-        await self._ledger.plan(job, planner.plan(rows_of(orders, job)), terms)
+        await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems)), terms)
         trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
@@ -105,6 +109,7 @@ class Preparer:
 
     async def outlook(self) -> PlanTotals:
         """Return what a resume would send now, added up, at today's prices. See `BulkIssuer.outlook`."""
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         if self._bounds.max_spend is not None:

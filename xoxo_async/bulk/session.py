@@ -58,6 +58,7 @@ class BulkSession:
         pause_limit_s: How many seconds the run waits for the vendor before it pauses.
         shift: Whether the run is a shift of a worker. It does not wait for look-ups to fall due, nor for other workers:
             the next shift goes on. If it pauses for funds or credentials, the job pauses, until a person goes on.
+        settle_first_s: Seconds of look-ups at most before a shift sends.
         history_s: Seconds that reading the order history may take in a pass of look-ups.
         clock: A monotonic clock.
         wall: The ledger's clock.
@@ -73,12 +74,16 @@ class BulkSession:
         restore: bool,
         pause_limit_s: float,
         shift: bool = False,
+        settle_first_s: float = 0.0,
         history_s: float = LONGEST_S,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float],
     ) -> None:
         self.next_due: float | None = None
         """When the next look-up of a line in doubt is due, by the ledger's clock, as far as this run knows."""
+        self.refreshed: bool = False
+        """Whether this run has looked up the lines that wait for their codes."""
+        self._settle_first_s: Final = settle_first_s
         self._shift: Final = shift
         self._client: Final = client
         self._ledger: Final = ledger
@@ -203,6 +208,7 @@ class BulkSession:
                 await self._send_and_settle(send=send)
                 if pending and not self._stop.pause and await self._settles():
                     await self._reconciler.refresh_pending()
+                    self.refreshed = True
                     if await self._recorder.write_doubts():  # a look-up found a connection that was not in step
                         await self._send_and_settle(send=send)
             finally:
@@ -238,6 +244,8 @@ class BulkSession:
         """
         stop = self._stop
         self._reconciler.begin()
+        if self._shift:
+            await self._settle_first()
         while True:
             if send:
                 await self._runner.send_all()
@@ -252,6 +260,13 @@ class BulkSession:
             self._progress.wait = "" if settles else "waiting for other workers"
             await self._wait_for_others()
             self._progress.wait = ""
+
+    async def _settle_first(self) -> None:
+        """Look up for a while what is in doubt: the shifts of a long job end while lines are still to be sent."""
+        states = (await self._ledger.counts()).states
+        doubted = states.get(LineState.UNKNOWN) or states.get(LineState.CONFLICT)
+        if doubted and not self._stop.interrupted.is_set() and await self._settles():
+            await self._reconciler.settle_due(self._settle_first_s)
 
     def _has_to_stay(self, states: dict[LineState, int], *, send: bool, settles: bool) -> bool:
         """Return whether a run that may not send now still has something to wait for."""

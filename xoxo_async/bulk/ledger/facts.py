@@ -2,13 +2,27 @@
 
 from typing import Final
 
-__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PAUSED", "PLANNED_AT", "PRODUCTS", "REFRESHED_AT", "RUNS", "SETTINGS"]
+__all__ = [
+    "BOUNDS",
+    "CURRENCY",
+    "KEPT_NAMES",
+    "LAST_SLOT",
+    "PAUSED",
+    "PLANNED_AT",
+    "PRODUCTS",
+    "REFRESHED_AT",
+    "RUNS",
+    "SETTINGS",
+]
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
 
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""
+
+KEPT_NAMES: Final = "kept_names"
+"""The names of the columns that ride along with the job's lines, in order: a JSON list."""
 
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""

@@ -273,6 +273,17 @@ class Ledger(Protocol):
         """Return why the job is paused, None when it is not."""
         ...
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed. Reads only.
+
+        A ledger that keeps codes refuses a wrong key when it is opened. One that keeps none opens without it, so that a
+        person can still pause, withdraw and resolve.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        ...
+
     async def settles(self) -> bool:
         """Return whether this opening of the ledger is the one that settles lines in doubt now.
 
@@ -312,6 +323,18 @@ class Ledger(Protocol):
         Args:
             orders: The orders; those of a single line have no entry.
         """
+        ...
+
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        ...
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
         ...
 
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -133,5 +134,7 @@ row_options: Final[Decorator] = with_options(
                  help="Withdraw planned rows of the ledger that ORDERS lacks."),
     click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,
                  help="Send planned rows of the ledger that ORDERS lacks."),
+    click.option("--problems", type=click.Path(path_type=Path), metavar="FILE",
+                 help="Write every bad row into this .csv or .xlsx file: column, value and reason, beside the row."),
 )  # fmt: skip
 """The flags that decide how rows become orders."""

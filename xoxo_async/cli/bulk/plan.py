@@ -14,6 +14,7 @@ import msgspec
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import LedgerPath, row_options
+from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
 from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.bulk.totals import print_totals, summary, totals_to_json
 from xoxo_async.cli.command_line import command_line
@@ -29,6 +30,7 @@ from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.intake.problems import ProblemSink
     from xoxo_async.bulk.ledger.protocol import Ledger
     from xoxo_async.bulk.planning.totals import PlanTotals
 
@@ -45,6 +47,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
         skip_invalid: Whether to leave out bad rows.
         ledger: The ledger for the plan, and the job that was asked for; None only checks the rows.
         missing: What to do with planned rows of the ledger that the file lacks.
+        problems: The file for every problem of the rows; None for none.
     """
 
     orders: str
@@ -53,6 +56,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     skip_invalid: bool = False
     ledger: LedgerAddress | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
+    problems: Path | None = None
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
@@ -71,6 +75,7 @@ def plan(
     pack: bool,
     skip_invalid: bool,
     missing: Literal["refuse", "withdraw", "keep"],
+    problems: Path | None,
     ledger: LedgerAddress | None,
     job: str,
     as_json: bool,
@@ -86,7 +91,9 @@ def plan(
         raise click.UsageError("--job names the job in a ledger: give --ledger too")
     ledger = ledger.with_job(job) if ledger is not None else None
     connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
-    request = PlanRequest(orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, missing=missing)
+    request = PlanRequest(
+        orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, missing=missing, problems=problems
+    )
     return run_plan(request, as_json=as_json)
 
 
@@ -101,7 +108,10 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
         The exit code: 0; 3 if bad rows were left out; 5 if the balance is too low.
     """
     started = time.monotonic()
-    totals = totals_of(request)
+    problems = problems_file(request.problems)
+    with noting(problems):
+        totals = totals_of(request, None if problems is None else problems.add)
+        say_problems(problems)
     if not as_json:
         print_totals(totals)
     for line in summary(totals):
@@ -128,15 +138,17 @@ def _again(request: PlanRequest, *, as_json: bool) -> str:
         flags += ["--ledger", ledger.argument]
         flags += ["--job", ledger.job] if ledger.job and ledger.is_file else []
     flags += [f"--{request.missing}-missing"] if request.missing != "refuse" else []
+    flags += ["--problems", str(request.problems)] if request.problems is not None else []
     flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
     return command_line("bulk", "plan", request.orders, *flags, *request.connection.flags, *["--json"] * as_json)
 
 
-def totals_of(request: PlanRequest) -> "PlanTotals":
+def totals_of(request: PlanRequest, problems: "ProblemSink | None" = None) -> "PlanTotals":
     """Plan the rows as a run would, in the ledger of the request or in a temporary one.
 
     Args:
         request: The rows, and how to plan them.
+        problems: Takes every problem of the rows.
     """
     from xoxo_async.bulk.ledger.opening import open_ledger
 
@@ -144,10 +156,11 @@ def totals_of(request: PlanRequest) -> "PlanTotals":
         async with open_client(request.connection) as client:
             if request.ledger is not None:
                 async with open_ledger(request.ledger, keep_unused=False) as ledger:
-                    return await _plan_into(ledger, client, request, ledger.job or request.ledger.first_job)
+                    job = ledger.job or request.ledger.first_job
+                    return await _plan_into(ledger, client, request, job, problems)
             with _temporary_folder() as folder:
                 async with open_ledger(folder / "plan.db", codes_key="") as ledger:
-                    return await _plan_into(ledger, client, request, _job_of(request.orders))
+                    return await _plan_into(ledger, client, request, _job_of(request.orders), problems)
 
     return run_async(work)
 
@@ -164,7 +177,9 @@ def _temporary_folder() -> Generator[Path]:
         yield Path(folder)
 
 
-async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str) -> "PlanTotals":
+async def _plan_into(
+    ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str, problems: "ProblemSink | None"
+) -> "PlanTotals":
     from xoxo_async.bulk.intake.orders_file import read_orders
     from xoxo_async.bulk.issuer import BulkIssuer
 
@@ -177,7 +192,7 @@ async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest,
         missing=request.missing,
         address=address_of(request.connection),
     )
-    return await issuer.plan(read_orders(request.orders))
+    return await issuer.plan(read_orders(request.orders), problems=problems)
 
 
 def _job_of(orders: str) -> str:

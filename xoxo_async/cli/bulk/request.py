@@ -2,6 +2,7 @@
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -39,6 +40,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         grace: Seconds that requests in flight have after the first signal.
         restore: Whether the ledger replaces a lost one or is an older copy.
         missing: What to do with planned rows that the file lacks.
+        problems: The file for every problem of the rows of a run; None for none.
         yes: Whether to send without asking a person.
         as_json: Whether to print JSON.
     """
@@ -58,6 +60,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     grace: float = 30.0
     restore: bool = False
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
+    problems: Path | None = None
     yes: bool = False
     as_json: bool = False
 
@@ -119,6 +122,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
+            command += ["--problems", str(self.problems)] if self.problems is not None else []
         command += ["--job", self.job] if self.job and self.ledger.is_file else []
         if bounds:
             command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []

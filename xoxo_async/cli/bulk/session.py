@@ -24,6 +24,7 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.continuing import keep_settings
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
+from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
 from xoxo_async.cli.bulk.progress import showing_progress
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import address_of
@@ -84,6 +85,7 @@ class CommandRun:
         self._sending: Final = anyio.CancelScope()
         self._outcome: Final = Outcome()
         self._planned = False
+        self._problems: Final = problems_file(request.problems)
 
     async def work(self) -> Outcome:
         """Do the work, and return how it ended."""
@@ -172,7 +174,9 @@ class CommandRun:
         if request.action == "run":
             async with anyio.create_task_group() as group:
                 group.start_soon(self._say_still_planning)
-                totals = await issuer.plan(read_orders(request.orders), approve=self._approve)
+                with noting(self._problems):
+                    sink = None if self._problems is None else self._problems.add
+                    totals = await issuer.plan(read_orders(request.orders), approve=self._approve, problems=sink)
                 self._outcome.skipped = totals.skipped
                 group.cancel_scope.cancel()
         elif request.asks:
@@ -191,6 +195,7 @@ class CommandRun:
     async def _approve(self, totals: PlanTotals) -> None:
         """Print the sums of what the run would send. Before real money moves, ask a person to agree."""
         self._planned = True
+        say_problems(self._problems)
         asks = self._request.asks
         if asks:
             print_totals(totals)

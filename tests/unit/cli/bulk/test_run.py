@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.unit.cli.in_process import Command
+from xoxo_async.sandbox import Sandbox
 
 ROWS = "key,product_id,denomination\nA,1001,500\nB,1002,750\n"
 KEYS = {"rows", "issued", "pending", "rejected", "unknown", "not_sent", "job", "ledger", "elapsed_s"}
@@ -42,3 +45,28 @@ def test_every_work_flag_reaches_the_run(command: Command) -> None:
     for flag in ("--skip-invalid", "--concurrency 3", "--rate none", "--settle 0.5", "--resend never", "--no-codes"):
         assert flag in follow
     assert "--max-spend 9000" in follow
+
+
+@pytest.mark.parametrize("store", ["file", "database"])
+def test_a_lost_key_is_told_before_a_plan(
+    command: Command, sandbox: Sandbox, database: str, monkeypatch: pytest.MonkeyPatch, store: str
+) -> None:
+    """Also without codes: nothing could be sent, so no row is planned, no sum is shown, and no person is asked."""
+    pytest.importorskip("cryptography")
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    Path("more.csv").write_text(ROWS)
+    first, second = (f"{database}#march", f"{database}#april") if store == "database" else ("march.db", "march.db")
+    monkeypatch.setenv("XOXO_LEDGER_KEY", "QUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUE=")
+    assert command("bulk", "run", "orders.csv", "--ledger", first, "--rate", "none").code == 0
+    monkeypatch.delenv("XOXO_LEDGER_KEY")
+    monkeypatch.setattr("xoxo_async.cli.bulk.session.agree", lambda *_: pytest.fail("a person was asked"))
+    ended = command("bulk", "run", "more.csv", "--ledger", second, "--rate", "none", "--no-codes")
+    errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    assert (ended.code, len(errors), len(sandbox.state.orders)) == (2, 1, 1)
+    assert "XOXO_LEDGER_KEY" in errors[0]
+    assert "if this run is killed" not in ended.err
+    planned = command("bulk", "status", "--ledger", second, "--json")
+    if store == "file":
+        assert planned.facts["rows"] == 1
+    else:
+        assert (planned.code, "does not have the job 'april'" in planned.err) == (2, True)

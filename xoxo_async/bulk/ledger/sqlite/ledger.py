@@ -37,7 +37,8 @@ from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.kept import read_kept, read_kept_names
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
@@ -497,6 +498,16 @@ class SqliteLedger:
         """Return why the job is paused, None when it is not."""
         return await self.get_fact(PAUSED) or None
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        stored = await self._read(lambda connection: get_meta(connection, MARKS_KEY))
+        if stored is not None:  # a new ledger makes its key with the first write
+            CodeMarks(self._box).open_key(stored)
+
     async def settles(self) -> bool:
         """Return True: the one process that holds the file settles what is in doubt."""
         return True
@@ -567,6 +578,18 @@ class SqliteLedger:
         for line in await self._read(lambda connection: read_packed(connection, seqs)) if seqs else ():
             found.setdefault(line.pack, []).append(line)
         return found
+
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        return await self._read(lambda connection: read_kept(connection, keys))
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
+        return await self._read(read_kept_names)
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot; reads every line."""

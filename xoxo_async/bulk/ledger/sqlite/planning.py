@@ -23,6 +23,7 @@ from xoxo_async.bulk.ledger.plans import (
     repeated,
 )
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
+from xoxo_async.bulk.ledger.sqlite.kept import keep
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
 from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packs
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
@@ -191,6 +192,7 @@ class _Plan:
             self._insert_packs(connection, additions.packs)
             if last:
                 self._insert_packs(connection, self._mixed.rest())
+        keep(connection, lines)
         self._lines += len(lines)
         self._added += added
         self._orders = last_seq(connection) - self._before

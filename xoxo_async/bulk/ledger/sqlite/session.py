@@ -46,6 +46,7 @@ from xoxo_async.bulk.ledger.sqlite.codes import (
     take_marks,
     write_codes,
 )
+from xoxo_async.bulk.ledger.sqlite.kept import keep
 from xoxo_async.bulk.ledger.sqlite.meta import (
     COPIED,
     fact,
@@ -270,6 +271,7 @@ class LedgerSession:
         if decided.new:
             insert_lines(self.connection, decided.new)
             note_planned(self.connection, self.date(), last)
+            keep(self.connection, decided.kept)
         self.write(decided.moves, moment.now)
 
     def _is_dead(self, line: LedgerLine) -> bool:
