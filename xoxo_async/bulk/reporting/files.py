@@ -50,8 +50,8 @@ async def write_report(
         What the report says.
 
     Raises:
-        ConfigError: When an extra is missing, or when the file has another ending, is the ledger, is there and is no
-            report, or cannot be written.
+        ConfigError: When an extra is missing, when the proof is another job's, or when the file has another ending, is
+            the ledger, is there and is no report, or cannot be written.
         LedgerError: When the ledger cannot be read.
 
     Example:

@@ -21,7 +21,7 @@ MARKER: Final = "<!-- xoxo report 1 -->"
 """What stands at the beginning of every report: a new one replaces such a file only."""
 
 _WIDE: Final = (1086, 602, 292)
-_HALF: Final = (602, 500, 292)
+_HALF: Final = (500, 292)
 _DAY_S: Final = 86_400
 _MOST_BARS: Final = 12
 _FIRST_ROWS: Final = 10
@@ -30,7 +30,13 @@ Amounts = dict[str, Decimal]
 
 
 class _Chart(msgspec.Struct):
-    """A chart, drawn for a screen, for half a screen and for a phone: a text that shrinks with its chart is no text."""
+    """A chart, drawn for each place: a text that shrinks with its chart cannot be read.
+
+    Attributes:
+        wide: For a whole screen; empty if it always stands beside another one.
+        middle: For half a screen, and for paper.
+        narrow: For a phone.
+    """
 
     wide: str
     middle: str
@@ -143,8 +149,9 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
     )
 
 
-def _sizes(widths: tuple[int, int, int], draw: Callable[[int], str]) -> _Chart:
-    return _Chart(*map(draw, widths))
+def _sizes(widths: Sequence[int], draw: Callable[[int], str]) -> _Chart:
+    *wide, middle, narrow = (draw(width) for width in widths)
+    return _Chart("".join(wide), middle, narrow)
 
 
 def _amounts(found: Sequence[tuple[str, Amounts]], currency: str, palette: Palette, of: str) -> _Chart | None:

@@ -10,6 +10,7 @@ from xoxo_async.bulk.ledger.overview import notes_of, products_of
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.reporting.facts import Context, Facts, facts_of
 from xoxo_async.bulk.reporting.proof import ProofFact
+from xoxo_async.errors import ConfigError
 
 __all__ = ["Follow", "read_facts"]
 
@@ -33,8 +34,11 @@ async def read_facts(
         clock: The wall clock, in epoch seconds.
 
     Raises:
+        ConfigError: The proof is that of another job.
         LedgerError: The ledger cannot be read.
     """
+    if proof is not None and proof.job and proof.job != (ledger.job or ""):
+        raise ConfigError(f"{proof.file} is the proof of the job {proof.job!r}, and this is {ledger.job!r}")
     workers, paused = await ledger.holders(), await ledger.paused()
     overview = await ledger.overview()
     planned_at = await ledger.get_fact(PLANNED_AT)

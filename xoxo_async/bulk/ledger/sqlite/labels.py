@@ -9,7 +9,6 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import LABELS_SHOWN, Label, LabelGroup
-from xoxo_async.bulk.ledger.sqlite.kept import read_kept_names
 
 __all__ = ["read_labels"]
 
@@ -45,11 +44,12 @@ _GROUPS: Final = (
 )
 
 
-def read_labels(connection: sqlite3.Connection) -> list[Label]:
+def read_labels(connection: sqlite3.Connection, kept: Sequence[str]) -> list[Label]:
     """Return what groups the lines; reads all lines once for the tag, and once for kept columns.
 
     Args:
         connection: To read with, in a transaction that may make temporary tables.
+        kept: The names of the kept columns.
     """
     labels: list[Label] = []
     if connection.execute(_HAS_TAG).fetchone() is not None:
@@ -57,7 +57,7 @@ def read_labels(connection: sqlite3.Connection) -> list[Label]:
         connection.execute(_TAGS)
         labels.append(_label(connection, "tag", "value"))
         connection.execute("DROP TABLE temp.label")
-    return labels + _kept(connection, read_kept_names(connection))
+    return labels + _kept(connection, kept)
 
 
 def _kept(connection: sqlite3.Connection, names: Sequence[str]) -> list[Label]:
