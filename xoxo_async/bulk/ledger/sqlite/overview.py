@@ -14,7 +14,8 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.ledger.counting import OrderGroup
-from xoxo_async.bulk.ledger.facts import PAUSED
+from xoxo_async.bulk.ledger.facts import KEPT_NAMES, PAUSED
+from xoxo_async.bulk.ledger.kept import names_of
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
     OPEN_SHOWN,
@@ -29,7 +30,6 @@ from xoxo_async.bulk.ledger.overview import (
     bought,
     receivers_of,
 )
-from xoxo_async.bulk.ledger.sqlite.kept import read_kept_names
 from xoxo_async.bulk.ledger.sqlite.labels import read_labels
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta
 from xoxo_async.bulk.ledger.sqlite.statements import read_lines, read_state
@@ -121,7 +121,7 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
                 for at, state, ms, orders in connection.execute(_BEATS)
             ],
             refused=[Refused(LineState(state), *row) for state, *row in connection.execute(_REFUSED)],
-            labels=read_labels(connection, read_kept_names(connection)),
+            labels=read_labels(connection, names_of(get_meta(connection, fact(KEPT_NAMES)))),
             pauses=_read_pauses(connection),
             open=_read_open(connection, groups),
         )
