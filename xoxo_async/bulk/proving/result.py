@@ -96,7 +96,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         thorough: Whether each order was looked up.
         orders: Orders of the ledger, in any state.
         placed: Placed orders of the ledger.
-        agree: Orders of the ledger that agree with the vendor's; the wallet is judged apart.
+        agree: Orders of the ledger that agree with the vendor's order and payment.
         differ: Orders of the ledger that do not.
         undecided: Orders of the ledger of which it cannot be known.
         found: The number of findings, by kind.

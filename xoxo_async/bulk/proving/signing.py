@@ -67,11 +67,6 @@ def sign_proof(proof: Proof, key: bytes) -> dict[str, Any]:
 
     Returns:
         The fields of the result, and `signature` with the algorithm, a name of the key, and the signature in hex.
-
-    Example:
-        ```python
-        signed = sign_proof(proof, b"a key of 32 bytes, kept secretly")
-        ```
     """
     facts = proof.to_dict()
     return {**facts, "signature": {"algorithm": _ALGORITHM, "key": _name_of(key), "value": _mac(facts, key)}}

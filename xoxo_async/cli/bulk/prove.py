@@ -14,6 +14,7 @@ from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
+from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -50,6 +51,7 @@ _DOING: Final = {
     "history": "orders of the vendor's history read",
     "details": "orders looked up",
     "payments": "rows of the payment report read",
+    "comparing": "orders compared",
 }
 
 
@@ -71,6 +73,8 @@ Examples:
 @click.option("--thorough", is_flag=True, help="Look up every order, also those that the history shows.")
 @click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write the result to this file, mode 0600. It may replace an older result.")  # fmt: skip
+@click.option("--lines", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Write a row for each order of the ledger with its verdict, mode 0600.")  # fmt: skip
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="F",
               help="Sign the result with the key in this file (HMAC-SHA256), which has mode 0600.")  # fmt: skip
 @click.option("--verify", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -86,6 +90,7 @@ def prove(
     until: datetime | None,
     thorough: bool,
     path: Path | None,
+    lines: Path | None,
     key_file: Path | None,
     verify: Path | None,
     progress: Path | None,
@@ -115,8 +120,12 @@ def prove(
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
-    proof = _prove(place, connection, notes, days, thorough=thorough)
-    return _end(proof, place, path, key, as_json=as_json)
+    with verdicts_in(lines) as verdicts:
+        proof = _prove(place, connection, notes, days, verdicts, thorough=thorough)
+    code = _end(proof, place, path, key, as_json=as_json)
+    if lines is not None and not as_json:
+        out(f"{count(verdicts.rows, 'row')} in {lines}")
+    return code
 
 
 def _key(key_file: Path | None) -> bytes | None:
@@ -162,6 +171,7 @@ def _prove(
     connection: Connection,
     notes: Path,
     days: "tuple[date | None, date | None]",
+    verdicts: Verdicts,
     *,
     thorough: bool,
 ) -> "Proof":
@@ -181,6 +191,7 @@ def _prove(
                 thorough=thorough,
                 address=address_of(server),
                 tell=teller,
+                each=verdicts,
             )
 
     return with_ledger(place, work, read_only=True, store_codes=False)

@@ -107,7 +107,7 @@ def test_a_lagging_history_proves_nothing() -> None:
     assert (found.kind, "its history does not show it" in found.why) == ("unknown", True)
 
 
-def test_a_look_up_fills_what_the_history_leaves_out() -> None:
+def test_a_look_up_fills_gaps() -> None:
     """Then the line agrees. What the look-up contradicts is found as well."""
     bare = order(1, products=(), quantities=())
     (case,) = cases([line(1)], [bare])

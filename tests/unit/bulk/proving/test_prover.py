@@ -123,6 +123,8 @@ async def test_cut_days_are_not_passed(client: Today, ledger: SqliteLedger, tmp_
     proof = await prove(client, ledger, tmp_path, until=own, clock=later.timestamp)
     assert proof.ok
     assert any(f"after {own} were not looked for" in note for note in proof.notes)
+    future = await prove(client, ledger, tmp_path, until=date(2100, 1, 1))
+    assert (future.ok, future.until, future.calls["getOrderHistory"]) == (True, own.isoformat(), 1)
     with pytest.raises(errors.ConfigError, match="is after the last day"):
         await prove(client, ledger, tmp_path, since=date(2030, 1, 2), until=date(2030, 1, 1))
 
