@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals
     from xoxo_async.bulk.proving.result import Proof
     from xoxo_async.bulk.report import Report
+    from xoxo_async.doctor import Diagnosis
     from xoxo_async.postgres.checking import Checked
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "StoppedError",
     "in_doubt",
     "of_check",
+    "of_diagnosis",
     "of_error",
     "of_export",
     "of_failed_work",
@@ -179,6 +181,17 @@ def of_check(checked: "Checked") -> int:
     if checked.refused:
         return USAGE
     return UNKNOWN if checked.wrong else DONE
+
+
+def of_diagnosis(diagnosis: "Diagnosis") -> int:
+    """Return the exit code of `xoxo doctor`: 4 if money may have moved twice, else 2 for a setting, 3, or 5.
+
+    Args:
+        diagnosis: What was found.
+    """
+    failed = {finding.about for finding in diagnosis.failures}
+    codes = (("money", UNKNOWN), ("setting", USAGE), ("refusal", REJECTED), ("server", PAUSED))
+    return next((code for about, code in codes if about in failed), DONE)
 
 
 def of_worker(
