@@ -205,7 +205,10 @@ def _without_order(line: LineFacts, case: Case, scope: Scope) -> Finding:
 def _not_in_history(line: LineFacts, order: OrderFacts, scope: Scope) -> Finding:
     """Say why an order that look-ups find is not proven: only the history shows that there is no second one."""
     if order.day and not scope.has(order.day):
-        why = f"order {order.order_id} is of {order.day}, a day that was not read: a second order would not be seen"
+        why = (
+            f"order {order.order_id} is of {order.day}, a day that was not read, so a second order would not be seen:"
+            f" read it with --since {order.day}"
+        )
     else:
         why = f"the vendor has order {order.order_id}, and its history does not show it: the history lags, or lacks it"
     return _about("unknown", line, why, order_id=order.order_id)
@@ -248,6 +251,9 @@ def _delivery_differs(
 ) -> None:
     ledger = line.delivery or "not known"
     vendor = order.delivery
+    if vendor not in set(Delivery):
+        differs("unknown", "the delivery", ledger, f"{vendor!r}, a word that the vendor does not document,")
+        return
     if line.delivery == Delivery.PENDING:
         ledger = f"pending ({line.held} of {line.quantity} codes)"
         vendor += "; `xoxo bulk reconcile` collects what has come" if vendor == Delivery.DELIVERED else ""

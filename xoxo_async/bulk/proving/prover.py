@@ -180,12 +180,14 @@ async def _prove(
     clock: Callable[[], float],
 ) -> Proof:
     """Collect what is not collected yet, compare, and return the result."""
-    at_work = bool(await ledger.holders())
+    at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
     await read_ledger(ledger, notes, tell)
     incomplete = await read_history(client, notes, tell)
     await find_doubtful(notes, scope, thorough=thorough)
     await look_up(client, notes, tell)
     await refresh_lines(ledger, notes, scope)
+    await find_doubtful(notes, scope, thorough=thorough)  # of lines that were placed meanwhile
+    await look_up(client, notes, tell)
     refused = await read_payments(client, notes, tell)
 
     gathered = _Findings()
@@ -206,7 +208,7 @@ async def _prove(
     facts = wallet_facts(notes, scope, refused=refused, currency=currency)
     paid = _Merged(paid_orders(notes, scope) if facts.names_orders and not refused else iter(()))
     for number, case in enumerate(notes.cases(), 1):
-        findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number))]
+        findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number), rounded=bool(facts.rounded))]
         gathered.add_case(case.line, findings)
         if case.line is not None:
             each(case.line, findings)

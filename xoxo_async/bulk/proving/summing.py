@@ -88,7 +88,16 @@ def wallet_facts(notes: Notebook, scope: Scope, *, refused: str = "", currency: 
         other_charged=_amount(other),
         uncharged=uncharged,
         has_orders=bool(placed),
+        rounded=_rounded(notes),
     )
+
+
+def _rounded(notes: Notebook) -> int:
+    """Return how many orders have a charge with a fraction, if the payment report has no amount with one."""
+    fraction = f"% {int(SCALE)} <> 0"
+    (shown,) = notes.row(f"SELECT count(*) FROM payment WHERE amount {fraction} OR closing {fraction}")  # noqa: S608 - a constant
+    (charges,) = notes.row(f"SELECT count(*) FROM listed WHERE charged {fraction}")  # noqa: S608 - a constant
+    return 0 if shown else int(charges)
 
 
 def _odd(notes: Notebook) -> tuple[str, ...]:

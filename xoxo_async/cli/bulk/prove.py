@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.continuing import next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
+from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -103,6 +105,7 @@ def prove(
     interrupted proof goes on where it stopped.
 
     Exit code 0: everything agrees. Exit code 4: something does not agree, or cannot be known; the output names it.
+    With --verify: 0 if the signature is valid, whatever the result says, and 2 if not.
 
     A signature proves that a holder of the key made the result, and that nobody changed it. It does not prove that the
     vendor's answers were true.
@@ -121,8 +124,8 @@ def prove(
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
     with verdicts_in(lines) as verdicts:
-        proof = _prove(place, connection, notes, days, verdicts, thorough=thorough)
-    code = _end(proof, place, path, key, as_json=as_json)
+        proof, follow = _prove(place, connection, notes, days, verdicts, thorough=thorough)
+    code = _end(proof, place, path, key, follow, as_json=as_json)
     if lines is not None and not as_json:
         out(f"{count(verdicts.rows, 'row')} in {lines}")
     return code
@@ -174,15 +177,16 @@ def _prove(
     verdicts: Verdicts,
     *,
     thorough: bool,
-) -> "Proof":
+) -> "tuple[Proof, str]":
+    """Return the result, and the command that may change it; empty if the job is proven."""
     from xoxo_async.bulk.proving.prover import prove_job
 
     teller = _Teller()
 
-    async def work(ledger: "Ledger") -> "Proof":
+    async def work(ledger: "Ledger") -> "tuple[Proof, str]":
         server = at_its_server(connection, ledger)
         async with open_client(server, say_lookups=False) as client:
-            return await prove_job(
+            proof = await prove_job(
                 client,
                 ledger,
                 progress=notes,
@@ -193,6 +197,11 @@ def _prove(
                 tell=teller,
                 each=verdicts,
             )
+        if proof.ok:
+            return proof, ""
+        workers = await ledger.holders()
+        follow = await next_command(ledger, place, await ledger.counts(), workers[0].pid if workers else None)
+        return proof, follow or command_line("bulk", "prove", "--ledger", place.argument)
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 
@@ -210,12 +219,16 @@ class _Teller:
             say(f"{done:,} {_DOING.get(what, what)} …")
 
 
-def _end(proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes | None, *, as_json: bool) -> int:
+def _end(
+    proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes | None, follow: str, *, as_json: bool
+) -> int:
     """Write, print and sign the result; return the exit code."""
     from xoxo_async.bulk.proving.signing import sign_proof
 
     code = exits.of_proof(proof)
-    facts = sign_proof(proof, key) if key is not None else proof.to_dict()
+    # The file and standard output have the same object, so that either can be verified.
+    also = {"exit_code": code, "continue_with": follow}
+    facts = sign_proof(proof, key, also=also) if key is not None else {**proof.to_dict(), **also}
     if path is not None:
         try:
             with replacement(path) as file:
@@ -224,11 +237,13 @@ def _end(proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes |
         except OSError as error:
             raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
     if as_json:
-        print_json({**facts, "exit_code": code})
+        print_json(facts)
         return code
     _print(proof, place)
     if path is not None:
         out(f"result in {path}" + (", signed" if key is not None else ""))
+    if follow:
+        say(f"continue with: {follow}")
     return code
 
 

@@ -58,6 +58,7 @@ PLANTS: dict[str, Plant] = {
     "an order without a poNumber": lambda n: (None, [order(n, po_number="")], set()),
     "in doubt": lambda n: (line(n, state="unknown", order_id=None), [], {"unknown"}),
     "rejected": lambda n: (line(n, state="rejected", order_id=None), [], set()),
+    "an odd delivery": lambda n: (line(n), [order(n, delivery="on its way")], {"unknown"}),
     "no value told": lambda n: (line(n), [order(n, values=())], {"unknown"}),
     "no charge in the ledger": lambda n: (line(n, charged=None), [order(n)], {"unknown"}),
 }

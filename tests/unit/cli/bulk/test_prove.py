@@ -109,6 +109,8 @@ def test_each_line_has_its_verdict(command: Command, books: Sandbox) -> None:
     with Path("lines.csv").open(newline="") as file:
         rows = {row["key"]: row for row in csv.DictReader(file)}
     assert {key: row["verdict"] for key, row in rows.items()} == {"A": "agrees", "B": "differs", "C": "agrees"}
+    assert "continue with: " in ended.err
+    assert ended.err.endswith("bulk prove --ledger march.db\n")
     assert rows["B"]["why"] == "the quantity is 2 in the ledger and 3 at the vendor"
     assert rows["A"]["order_id"] == str(order_of(books, "A").order_id)
 
@@ -163,6 +165,8 @@ def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> No
     good = command(*verify)
     assert (good.code, "the signature of p.json is valid" in good.out) == (0, True)
     assert command(*verify, "--json").facts["ok"] is True
+    Path("printed.json").write_text(command(*PROVE, "--json", "--key-file", "proof.key").out)
+    assert command("bulk", "prove", "--verify", "printed.json", "--key-file", "proof.key").code == 0
     facts = json.loads(Path("p.json").read_text())
     Path("p.json").write_text(json.dumps({**facts, "placed": 4}))
     bad = command(*verify)
