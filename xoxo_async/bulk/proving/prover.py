@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,9 +27,9 @@ from xoxo_async.bulk.proving.collecting import (
     refresh_lines,
 )
 from xoxo_async.bulk.proving.comparing import judge
-from xoxo_async.bulk.proving.facts import LineFacts, Scope
+from xoxo_async.bulk.proving.facts import Case, LineFacts, Scope
 from xoxo_async.bulk.proving.notebook import Notebook
-from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof
+from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
 from xoxo_async.bulk.proving.wallet import Paid, judge_paid, judge_wallet, sums_of
@@ -209,7 +210,7 @@ async def _prove(
     paid = _Merged(paid_orders(notes, scope) if facts.names_orders and not refused else iter(()))
     for number, case in enumerate(notes.cases(), 1):
         findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number), rounded=bool(facts.rounded))]
-        gathered.add_case(case.line, findings)
+        gathered.add_case(case, findings)
         if case.line is not None:
             each(case.line, findings)
         if number % _CHUNK == 0:
@@ -240,7 +241,7 @@ async def _prove(
         undecided=gathered.undecided,
         found=gathered.found,
         **lists,
-        sums=sums_of(facts),
+        sums=gathered.apart(sums_of(facts)),
         notes=tuple(told),
         calls=notes.calls(),
     )
@@ -256,7 +257,8 @@ class _Findings:
     def __init__(self) -> None:
         self.found: Final[dict[str, int]] = dict.fromkeys(KINDS, 0)
         self.lists: Final[dict[FindingKind, list[Finding]]] = {kind: [] for kind in KINDS}
-        self.orders = self.placed = self.agree = self.differ = self.undecided = 0
+        self.orders = self.placed = self.agree = self.differ = self.undecided = self.unlisted_orders = 0
+        self.unlisted = Decimal(0)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings."""
@@ -265,9 +267,13 @@ class _Findings:
             if len(self.lists[finding.kind]) < MOST_FINDINGS:
                 self.lists[finding.kind].append(finding)
 
-    def add_case(self, line: LineFacts | None, findings: list[Finding]) -> None:
+    def add_case(self, case: Case, findings: list[Finding]) -> None:
         """Add the findings about one poNumber, and count its line."""
         self.add(findings)
+        line = case.line
+        if line is None and any(finding.kind == "unlisted" for finding in findings):
+            self.unlisted_orders += len(case.orders)
+            self.unlisted += sum((order.charged or Decimal(0) for order in case.orders), Decimal(0))
         if line is None or not line.lines:
             return
         self.orders += 1
@@ -278,6 +284,15 @@ class _Findings:
             self.undecided += 1
         else:
             self.differ += 1
+
+    def apart(self, sums: ProofSums) -> ProofSums:
+        """Return sums in which orders of this job that the ledger lacks do not count as another job's."""
+        return msgspec.structs.replace(
+            sums,
+            unlisted=self.unlisted,
+            other_orders=sums.other_orders - self.unlisted_orders,
+            other=sums.other - self.unlisted,
+        )
 
     def unknown(self, why: str) -> None:
         """Add something that cannot be known about the whole job."""

@@ -59,6 +59,7 @@ class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
         paid: What the payment report says was paid for them.
         refunded: What it says was paid back for them.
         added: Funds that were added to the wallet; they are not this job's.
+        unlisted: What orders of this job cost that the ledger has no row for, by the history.
         other_orders: How many orders of other jobs the history has.
         other: What those orders cost.
         unnamed: What was paid for orders that are not in the history.
@@ -72,6 +73,7 @@ class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
     paid: Decimal | None = None
     refunded: Decimal = Decimal(0)
     added: Decimal = Decimal(0)
+    unlisted: Decimal = Decimal(0)
     other_orders: int = 0
     other: Decimal = Decimal(0)
     unnamed: Decimal = Decimal(0)

@@ -274,6 +274,8 @@ def _print_sums(proof: "Proof") -> None:
         out(f"              from {money(sums.opening, unit)} to {money(sums.closing, unit)}")
     if sums.added:
         out(f"              {money(sums.added, unit)} added")
+    if sums.unlisted:
+        out(f"  in no row   {money(sums.unlisted, unit)}")
     if sums.other_orders or sums.other:
         out(f"  other jobs  {money(sums.other, unit)} for {count(sums.other_orders, 'order')}")
 
