@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import anyio
-import anyio.lowlevel
+from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -86,7 +86,7 @@ async def refresh_lines(ledger: Ledger, notes: Notebook, scope: Scope) -> None:
     doubted = 0
     for chunk in _grouped(case.po_number for case in notes.cases() if case.line is not None and judge(case, scope)):
         doubted = notes.add_todo(chunk)
-        await anyio.lowlevel.checkpoint()
+        await checkpoint()
     if not doubted:
         return
     async for lines in _chunks(ledger):
@@ -159,7 +159,7 @@ async def find_doubtful(notes: Notebook, scope: Scope, *, thorough: bool) -> int
     doubtful = 0
     for chunk in _grouped(case.po_number for case in notes.cases() if needs_lookup(case, scope, thorough=thorough)):
         doubtful = notes.add_todo(chunk)
-        await anyio.lowlevel.checkpoint()  # Ctrl-C ends a long comparison too
+        await checkpoint()  # Ctrl-C ends a long comparison too
     return doubtful
 
 

@@ -16,9 +16,6 @@ __all__ = ["cases_of", "judge", "needs_lookup"]
 _ZONES: Final = timedelta(hours=14)
 """The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 
-_RECENT_S: Final = 600.0
-"""Placing may take 120 s, and look-ups may lag behind it (wire documentation § 7.2): a younger order may still come."""
-
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
 
 
@@ -195,7 +192,7 @@ def _without_order(line: LineFacts, case: Case, scope: Scope) -> Finding:
         return _about("unknown", line, why, ledger=ledger)
     if case.asked is None:
         return _about("unknown", line, "the history does not have its order, and it was not looked up", ledger=ledger)
-    if line.last_sent_at is not None and scope.now - line.last_sent_at < _RECENT_S:
+    if scope.is_recent(line.last_sent_at):
         why = "the vendor does not find its order, which is so new that history and look-ups may lag behind it"
         return _about("unknown", line, why, ledger=ledger)
     why = f"the vendor finds no order under this poNumber, and no order {line.order_id}"

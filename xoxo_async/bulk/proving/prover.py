@@ -2,15 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
-import anyio
-import anyio.lowlevel
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.identity import compare_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
@@ -32,7 +31,7 @@ from xoxo_async.bulk.proving.notebook import Notebook
 from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
-from xoxo_async.bulk.proving.wallet import Paid, judge_paid, judge_wallet, sums_of
+from xoxo_async.bulk.proving.wallet import Paid, WalletFacts, judge_paid, judge_wallet, sums_of
 from xoxo_async.errors import ConfigError
 
 __all__ = ["Each", "prove_job"]
@@ -168,6 +167,67 @@ def _day(seconds: float) -> date:
     return datetime.fromtimestamp(seconds, UTC).date()
 
 
+class _Collected(msgspec.Struct, frozen=True):
+    """How the collecting went.
+
+    Attributes:
+        incomplete: Why the history is not whole; empty if it is.
+        refused: Why the payment report could not be read; empty if it was.
+        at_work: Whether another process worked on the job meanwhile.
+    """
+
+    incomplete: str
+    refused: str
+    at_work: bool
+
+
+async def _collect(
+    client: Vendor, ledger: Ledger, notes: Notebook, scope: Scope, *, thorough: bool, tell: Tell
+) -> _Collected:
+    """Collect what is not collected yet."""
+    at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
+    await read_ledger(ledger, notes, tell)
+    incomplete = await read_history(client, notes, tell)
+    await find_doubtful(notes, scope, thorough=thorough)
+    await look_up(client, notes, tell)
+    await refresh_lines(ledger, notes, scope)
+    await find_doubtful(notes, scope, thorough=thorough)  # of lines that were placed meanwhile
+    await look_up(client, notes, tell)
+    return _Collected(incomplete, await read_payments(client, notes, tell), at_work)
+
+
+async def _compare(
+    ledger: Ledger, notes: Notebook, scope: Scope, collected: _Collected, gathered: "_Findings", tell: Tell, each: Each
+) -> WalletFacts:
+    """Compare everything that was collected, and return the sums."""
+    currency = await ledger.get_fact(CURRENCY) or ""
+    facts = wallet_facts(notes, scope, refused=collected.refused, currency=currency)
+    paid = _Merged(paid_orders(notes, scope) if facts.names_orders and not facts.refused else iter(()))
+    for number, case in enumerate(notes.cases(), 1):
+        findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number), rounded=bool(facts.rounded))]
+        gathered.add_case(case, findings)
+        if case.line is not None:
+            each(case.line, findings)
+        if number % _CHUNK == 0:
+            tell("comparing", number)
+            await checkpoint()  # Ctrl-C ends a long comparison too
+    gathered.add(judge_wallet(facts))
+    return facts
+
+
+async def _of_the_whole(ledger: Ledger, notes: Notebook, collected: _Collected, days: _Days) -> AsyncIterator[str]:
+    """Yield what cannot be known about the job as a whole."""
+    if collected.incomplete:
+        yield f"the order history could not be read to its end: {collected.incomplete}"
+    if days.cut:
+        yield days.cut
+    if nameless := notes.nameless():
+        orders = "1 order" if nameless == 1 else f"{nameless} orders"
+        yield f"the history does not tell the poNumber of {orders}: another order of this job may hide there"
+    if alarms := (await ledger.counts()).alarms_total:
+        yield f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them"
+
+
 async def _prove(
     client: Vendor,
     ledger: Ledger,
@@ -180,47 +240,16 @@ async def _prove(
     each: Each,
     clock: Callable[[], float],
 ) -> Proof:
-    """Collect what is not collected yet, compare, and return the result."""
-    at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
-    await read_ledger(ledger, notes, tell)
-    incomplete = await read_history(client, notes, tell)
-    await find_doubtful(notes, scope, thorough=thorough)
-    await look_up(client, notes, tell)
-    await refresh_lines(ledger, notes, scope)
-    await find_doubtful(notes, scope, thorough=thorough)  # of lines that were placed meanwhile
-    await look_up(client, notes, tell)
-    refused = await read_payments(client, notes, tell)
-
+    """Collect, compare, and return the result."""
+    collected = await _collect(client, ledger, notes, scope, thorough=thorough, tell=tell)
     gathered = _Findings()
-    if incomplete:
-        gathered.unknown(f"the order history could not be read to its end: {incomplete}")
-    if days.cut:
-        gathered.unknown(days.cut)
-    if nameless := notes.nameless():
-        gathered.unknown(
-            f"the history does not tell the poNumber of {nameless} orders, so a second order of this job may be among"
-            " them"
-        )
-    if alarms := (await ledger.counts()).alarms_total:
-        gathered.unknown(
-            f"the ledger has alarms that a person must see, {alarms} of them: `xoxo bulk status` names them"
-        )
-    currency = await ledger.get_fact(CURRENCY) or ""
-    facts = wallet_facts(notes, scope, refused=refused, currency=currency)
-    paid = _Merged(paid_orders(notes, scope) if facts.names_orders and not refused else iter(()))
-    for number, case in enumerate(notes.cases(), 1):
-        findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number), rounded=bool(facts.rounded))]
-        gathered.add_case(case, findings)
-        if case.line is not None:
-            each(case.line, findings)
-        if number % _CHUNK == 0:
-            tell("comparing", number)
-            await anyio.lowlevel.checkpoint()  # Ctrl-C ends a long comparison too
-    gathered.add(judge_wallet(facts))
+    async for why in _of_the_whole(ledger, notes, collected, days):
+        gathered.unknown(why)
+    facts = await _compare(ledger, notes, scope, collected, gathered, tell, each)
     told = [_ZONE_NOTE, _FIELDS_NOTE, *days.notes]
     if facts.rows and not facts.names_orders:
         told.append("the payment report names no orders, so all charges of these days are compared as one sum")
-    if at_work:
+    if collected.at_work:
         told.append("the job was at work meanwhile: lines that it settled after the reading may be unknown here")
     identity = ledger.identity
     lists: dict[str, Any] = {kind: tuple(gathered.lists[kind]) for kind in KINDS}

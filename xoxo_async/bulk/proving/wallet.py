@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.proving.result import Finding, ProofSums
+from xoxo_async.bulk.proving.result import Finding, FindingKind, ProofSums
 from xoxo_async.services.account.replies import Payment
 
 __all__ = ["Paid", "PaymentFacts", "WalletFacts", "judge_paid", "judge_wallet", "payment_facts", "sums_of"]
@@ -50,6 +50,7 @@ class Paid(NamedTuple):
         paid: What they took.
         refunded: What other rows gave back.
         cancelled: Whether the ledger calls its delivery cancelled.
+        recent: Whether it is so new that the payment report may lag behind it.
     """
 
     po_number: str
@@ -61,6 +62,7 @@ class Paid(NamedTuple):
     paid: Decimal
     refunded: Decimal
     cancelled: bool
+    recent: bool = False
 
 
 class WalletFacts(NamedTuple):
@@ -89,6 +91,7 @@ class WalletFacts(NamedTuple):
         has_orders: Whether the ledger has placed orders.
         rounded: Orders of the history whose charge has a fraction, where the report has whole amounts only; 0 if it
             shows fractions. The vendor's page calls its amounts integers (wire documentation § 4.7).
+        recent: Whether some orders of the job are so new that the report may lag behind them.
     """
 
     refused: str = ""
@@ -112,6 +115,7 @@ class WalletFacts(NamedTuple):
     uncharged: int = 0
     has_orders: bool = True
     rounded: int = 0
+    recent: bool = False
 
     @property
     def names_orders(self) -> bool:
@@ -159,7 +163,10 @@ def judge_paid(orders: Iterable[Paid], *, rounded: bool = False) -> Iterator[Fin
     """
     for one in orders:
         why = ""
-        if not one.rows:
+        kind: FindingKind = "wallet"
+        if not one.rows and one.recent:
+            kind, why = "unknown", f"the payment report has nothing for order {one.order_id} yet, which is very new"
+        elif not one.rows:
             why = f"the payment report took nothing for order {one.order_id}"
         elif one.rows > 1:
             why = f"the payment report took money {one.rows} times for order {one.order_id}"
@@ -169,7 +176,7 @@ def judge_paid(orders: Iterable[Paid], *, rounded: bool = False) -> Iterator[Fin
             why = f"the payment report gave {_plain(one.refunded)} back for order {one.order_id}"
         if why:
             yield Finding(
-                kind="wallet",
+                kind=kind,
                 why=why,
                 po_number=one.po_number,
                 key=one.key,
@@ -238,6 +245,8 @@ def _whole(facts: WalletFacts) -> list[Finding]:
     if not _differ(orders, facts.issued, facts.rounded):
         return []
     sums = f"all orders of these days cost {_plain(orders)}, and the payment report took {_plain(facts.issued)}"
+    if orders > facts.issued and facts.recent:
+        return [_unknown(f"{sums}: some orders are very new, and the report may lag behind them")]
     if orders > facts.issued:
         return [Finding(kind="wallet", why=sums, ledger=_plain(orders), vendor=_plain(facts.issued))]
     why = f"{sums}: its rows name no orders, so it is not known what the rest was for"

@@ -176,7 +176,7 @@ async def test_a_history_without_poNumbers_is_unknown(  # noqa: N802 - the vendo
     client.find = by_hand  # type: ignore[method-assign]
     proof = await prove(client, ledger, tmp_path)
     assert (proof.agree, found(proof)) == (1, {"unknown": 1})
-    assert "does not tell the poNumber of 1 orders" in proof.unknown[0].why
+    assert "does not tell the poNumber of 1 order:" in proof.unknown[0].why
 
 
 async def test_other_jobs_and_funds_stand_apart(client: Today, ledger: SqliteLedger, tmp_path: Path) -> None:

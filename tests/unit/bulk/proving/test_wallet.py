@@ -76,6 +76,13 @@ def test_each_order_is_paid_once(changes: dict[str, Any], why: str) -> None:
     assert [why in one.why for one in found] == ([True] if why else [])
 
 
+def test_a_new_order_may_still_be_paid() -> None:
+    """Its payment is unknown then, and a sum that falls short is too."""
+    paid = Paid("po", "k", 1, 7, HUNDRED, 0, Decimal(0), Decimal(0), cancelled=False, recent=True)
+    assert [one.kind for one in judge_paid([paid])] == ["unknown"]
+    assert [one.kind for one in judge_wallet(NAMELESS._replace(issued=HUNDRED, recent=True))] == ["unknown"]
+
+
 def test_whole_amounts_are_compared_to_the_unit() -> None:
     """The vendor's page calls amounts integers: a fraction that is cut off is no discrepancy, a unit is."""
     paid = Paid("po", "k", 1, 7, Decimal("99.99"), 1, Decimal(99), Decimal(0), cancelled=False)
