@@ -6,6 +6,7 @@ a message, repeat it or hand it to all processes: the ledger gives each line to 
 """
 
 import asyncio
+import logging
 import os
 
 from taskiq import InMemoryBroker
@@ -13,7 +14,7 @@ from taskiq import InMemoryBroker
 from xoxo_async import XoxoClient
 from xoxo_async.bulk import open_jobs, open_ledger, run_shift
 
-LEDGER = os.environ["XOXO_LEDGER"]
+LEDGER, AGAIN_S = os.environ["XOXO_LEDGER"], 5.0
 broker = InMemoryBroker()
 
 
@@ -26,12 +27,16 @@ async def shift(job: str) -> float:
 
 
 async def tick() -> None:
-    """Send a shift for every job with open lines, again and again."""
+    """Send a shift for every job with open lines, again and again. What failed, or was lost, comes again."""
     while True:
-        waits = [5.0]
-        for job in await open_jobs(LEDGER):
-            sent = await shift.kiq(job)
-            waits.append((await sent.wait_result(timeout=300)).return_value)
+        waits = [AGAIN_S]
+        try:
+            for job in await open_jobs(LEDGER):
+                sent = await shift.kiq(job)
+                done = await sent.wait_result(timeout=300)
+                waits.append(AGAIN_S if done.is_err else done.return_value)  # taskiq logs an error
+        except Exception:
+            logging.getLogger("tick").exception("a tick failed, the next one comes")
         await asyncio.sleep(min(waits))
 
 

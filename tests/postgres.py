@@ -107,6 +107,10 @@ class PostgresServer:
         """Make a database without the schema, and return its URL."""
         return self.dsn(await self._create("template1"))
 
+    async def copy_of(self, database: str) -> str:
+        """Make a copy of a database that nobody has open, such as a backup that is restored; return its URL."""
+        return self.dsn(await self._create(database.rpartition("/")[2]))
+
     async def _create(self, template: str) -> str:
         name = f"t{uuid4().hex[:12]}"
         connection = await asyncpg.connect(self.dsn())

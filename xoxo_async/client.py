@@ -172,8 +172,9 @@ class XoxoClient:
         hooks: Sequence[Hook] = (),
         app: str = "",
         allowance: "Allowance | None" = None,
+        profile: str | None = None,
     ) -> Self:
-        """Make a client from `XOXO_*` variables.
+        """Make a client from `XOXO_*` variables and a profile.
 
         The first complete set of credentials is used: `XOXO_ACCESS_TOKEN` alone; `XOXO_REFRESH_TOKEN`, or a pair that
         `xoxo token import` has stored, with client id and secret; client id and secret. A refresh token rotates, and
@@ -187,30 +188,35 @@ class XoxoClient:
         `XOXO_SHARED` is the address of a store in which all processes of the account share one allowance:
         `postgresql://…`, `redis://…` or `file:/path`.
 
+        `XOXO_CLIENT_SECRET_FILE`, `XOXO_REFRESH_TOKEN_FILE` and `XOXO_ACCESS_TOKEN_FILE` name files that hold the
+        secrets. `XOXO_PROFILE` names a profile of `~/.config/xoxo/config.toml` (`XOXO_CONFIG`): a variable goes before
+        a setting of the profile.
+
         Args:
             base_url: The address, instead of `XOXO_BASE_URL`.
             timeouts: As for the client.
-            rate_limits: As for the client.
+            rate_limits: As for the client; those of the profile by default.
             retry: As for the client.
             max_connections: As for the client.
             hooks: As for the client.
             app: As for the client.
             allowance: The store, instead of `XOXO_SHARED`.
+            profile: The name of a profile, instead of `XOXO_PROFILE`.
 
         Returns:
             The client.
 
         Raises:
-            ConfigError: A variable is missing or wrong, or there is no place for the token file. The message names the
-                variable.
+            ConfigError: A variable or the profile is missing or wrong, or there is no place for the token file. The
+                message names the setting.
         """
-        environment = Environment.read()
+        environment = Environment.read(profile=profile)
         network = environment.network()
         return cls(
             credentials_from(environment),
             base_url=base_url or environment.base_url,
             timeouts=timeouts,
-            rate_limits=rate_limits,
+            rate_limits=rate_limits if rate_limits is not None else environment.limits,
             retry=retry,
             max_connections=max_connections,
             hooks=hooks,
@@ -339,7 +345,8 @@ def credentials_from(environment: Environment) -> TokenProvider:
     if not environment.client_id or not environment.client_secret:
         missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
         named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
-        raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN")
+        given = f"; the profile {environment.profile} gives none" if environment.profile else ""
+        raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN{given}")
     family, path = environment.family, token_file_if_any(environment)
     client_id, secret, refresh_token = environment.client_id, environment.client_secret, environment.refresh_token
     stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look

@@ -1,26 +1,55 @@
-"""The settings in the `XOXO_*` variables, and the file of a rotating token pair."""
+"""The settings of a client, from flags, `XOXO_*` variables and a profile; and the file of a rotating token pair."""
 
 import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 import msgspec
 
-from xoxo_async.config import STAGING
+from xoxo_async.config import STAGING, RateLimits
 from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
 from xoxo_async.postgres.address import is_database
+from xoxo_async.profiles import SECRET_NAMES, Profile, find_profile, without_password
+from xoxo_async.secret_sources import read_secret_file
 
-__all__ = ["Environment", "TokenFamily", "default_token_file", "make_folder", "state_folder", "token_file_if_any"]
+__all__ = [
+    "Environment",
+    "TokenFamily",
+    "address_in_force",
+    "default_token_file",
+    "make_folder",
+    "state_folder",
+    "token_file_if_any",
+]
 
 TokenFamily = Literal["user", "company"]
 """One of an account's two credential sets: `user` for rewards and links, `company` for points and the storefront."""
 
+_TEXTS: Final = ("base_url", "client_id", "token_file", "token_family", "proxy", "ca_file", "trust_env", "shared")
+
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
-    """The values of the `XOXO_*` variables. Its repr shows the address and nothing else, because others are secrets."""
+    """The settings of a client. Its repr shows the address and nothing else, because others are secrets.
+
+    Attributes:
+        base_url: The address; STAGING by default.
+        client_id: The client id.
+        client_secret: The client secret.
+        refresh_token: The refresh token of the account.
+        access_token: An access token made elsewhere.
+        token_file: The file of a rotating pair.
+        token_family: `user` or `company`; see `family`.
+        proxy: The address of a proxy.
+        ca_file: A file of certificates to trust besides the system's.
+        trust_env: Whether the proxy variables of other programs are used, as text.
+        shared: The store of a shared allowance.
+        profile: The name of the profile that settings come from; empty for none.
+        limits: The rate limits of the profile; None for the vendor's.
+        origins: Where each setting comes from, by its name, in words for a person.
+    """
 
     base_url: str = STAGING
     client_id: str = ""
@@ -33,6 +62,9 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str = ""
     trust_env: str = ""
     shared: str = ""
+    profile: str = ""
+    limits: RateLimits | None = None
+    origins: dict[str, str] = {}
 
     def __repr__(self) -> str:
         return f"Environment(base_url={self.base_url!r})"
@@ -51,6 +83,16 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
                 return "company"
             case _:
                 raise ConfigError("XOXO_TOKEN_FAMILY must be user (rewards, links) or company (points, storefront)")
+
+    def shown(self) -> dict[str, str]:
+        """Return the settings that are given, and the address, for a person: secrets and passwords masked."""
+        settings = {"base_url": self.base_url}
+        settings |= {name: without_password(value) for name in _TEXTS if (value := getattr(self, name))}
+        settings |= {name: "***" for name in SECRET_NAMES if getattr(self, name)}
+        for name in self.limits.__struct_fields__ if self.limits is not None else ():
+            value = getattr(self.limits, name)
+            settings[f"limits.{name}"] = "none" if value is None else f"{value:g}"
+        return settings
 
     @property
     def token_database(self) -> str:
@@ -76,29 +118,120 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         try:
             ssl = ssl_context(self.ca_file) if self.ca_file else None
         except ConfigError as error:
-            raise ConfigError(f"XOXO_CA_FILE: {error.message}") from None
+            raise ConfigError(f"{self.origins.get('ca_file', 'XOXO_CA_FILE')}: {error.message}") from None
         try:
             return Network(proxy=self.proxy, ssl=ssl, trust_env=trust_env)
         except ConfigError as error:
-            raise ConfigError(f"XOXO_PROXY: {error.message}") from None
+            raise ConfigError(f"{self.origins.get('proxy', 'XOXO_PROXY')}: {error.message}") from None
 
     @classmethod
-    def read(cls, variables: Mapping[str, str] | None = None) -> Self:
-        """Read the `XOXO_*` variables.
+    def read(
+        cls,
+        variables: Mapping[str, str] | None = None,
+        *,
+        profile: str | None = None,
+        base_url: str | None = None,
+        client_id: str | None = None,
+    ) -> Self:
+        """Read the settings: an argument goes before a variable, a variable before the profile.
 
-        They are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`, `_TOKEN_FILE`,
-        `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE`, `_TRUST_ENV` and `_SHARED`.
+        The variables are `XOXO_BASE_URL`, `_CLIENT_ID`, `_CLIENT_SECRET`, `_REFRESH_TOKEN`, `_ACCESS_TOKEN`,
+        `_TOKEN_FILE`, `_TOKEN_FAMILY`, `_PROXY`, `_CA_FILE`, `_TRUST_ENV` and `_SHARED`. `XOXO_CLIENT_SECRET_FILE`,
+        `XOXO_REFRESH_TOKEN_FILE` and `XOXO_ACCESS_TOKEN_FILE` name files that hold these secrets. `XOXO_PROFILE` names
+        the profile, and `XOXO_CONFIG` the file that it is in.
+
+        The secrets of a profile belong to its client id: they are not used with another one. Its access token is not
+        used where a variable gives a client secret.
 
         Args:
             variables: The variables; the process environment by default.
+            profile: The name of a profile, instead of `XOXO_PROFILE`.
+            base_url: The address, instead of `XOXO_BASE_URL`.
+            client_id: The client id, instead of `XOXO_CLIENT_ID`.
 
         Returns:
-            The settings. A variable that is absent or blank gives an empty text, and `base_url` is then STAGING.
+            The settings. What is absent or blank everywhere is an empty text, and `base_url` is then STAGING.
+
+        Raises:
+            ConfigError: The profile is not there or wrong, or a secret cannot be read where a setting says it is. The
+                message names the setting.
         """
         source = os.environ if variables is None else variables
-        # A value that comes from a file often ends with a line break, which no header can hold.
-        found = {name: source.get(f"XOXO_{name.upper()}", "").strip() for name in cls.__struct_fields__}
-        return cls(**{name: value for name, value in found.items() if value})
+        chosen = _chosen(profile, source)
+        values: dict[str, str] = {}
+        origins: dict[str, str] = {}
+        given = {"base_url": base_url or "", "client_id": client_id or ""}
+        for name in _TEXTS:
+            # A value that comes from a file often ends with a line break, which no header can hold.
+            value = source.get(f"XOXO_{name.upper()}", "").strip()
+            if given.get(name):
+                values[name], origins[name] = given[name], f"--{name.replace('_', '-')}"
+            elif value:
+                values[name], origins[name] = value, f"XOXO_{name.upper()}"
+            elif chosen is not None and name in chosen.texts:
+                values[name], origins[name] = chosen.texts[name], f"profile {chosen.name}"
+        _add_secrets(values, origins, source, chosen)
+        if chosen is not None and chosen.limits is not None:
+            origins |= {f"limits.{name}": f"profile {chosen.name}" for name in RateLimits.__struct_fields__}
+        return cls(
+            **values,
+            profile=chosen.name if chosen is not None else "",
+            limits=chosen.limits if chosen is not None else None,
+            origins=origins,
+        )
+
+
+def _chosen(profile: str | None, source: Mapping[str, str]) -> Profile | None:
+    name = (profile or source.get("XOXO_PROFILE", "")).strip()
+    return find_profile(name, source) if name else None
+
+
+def _add_secrets(
+    values: dict[str, str], origins: dict[str, str], source: Mapping[str, str], chosen: Profile | None
+) -> None:
+    """Add the secrets, from variables, from the files that variables name, and from the profile."""
+    for name in SECRET_NAMES:
+        variable, in_file = f"XOXO_{name.upper()}", f"XOXO_{name.upper()}_FILE"
+        value, path = source.get(variable, "").strip(), source.get(in_file, "").strip()
+        if value and path:
+            raise ConfigError(f"{variable} and {in_file} exclude each other: unset one of them")
+        if value:
+            values[name], origins[name] = value, variable
+        elif path:
+            # A container's secrets are files that every user in it may read, so the mode is not refused here.
+            values[name], origins[name] = read_secret_file(in_file, Path(path)), f"{in_file} ({path})"
+    if chosen is None:
+        return
+    if chosen.texts.get("client_id", "") != values.get("client_id", ""):
+        # The client id is another one, so the profile's token file would be another account's, too.
+        if origins.get("token_file") == f"profile {chosen.name}":
+            del values["token_file"], origins["token_file"]
+        return
+    given = set(values)
+    for name, secret in chosen.secrets.items():
+        if name not in given and not (name == "access_token" and "client_secret" in given):
+            values[name], origins[name] = secret.read(source), f"profile {chosen.name} ({secret.place})"
+
+
+def address_in_force(
+    base_url: str = "", *, profile: str | None = None, variables: Mapping[str, str] | None = None
+) -> str:
+    """Return the address that calls go to, without reading a secret.
+
+    Args:
+        base_url: The address that was asked for, if one was.
+        profile: The name of a profile, instead of `XOXO_PROFILE`.
+        variables: The variables; the process environment by default.
+
+    Raises:
+        ConfigError: The profile is not there or wrong.
+    """
+    source = os.environ if variables is None else variables
+    named = base_url or source.get("XOXO_BASE_URL", "").strip()
+    if named:
+        return named
+    chosen = _chosen(profile, source)
+    return chosen.texts.get("base_url", STAGING) if chosen is not None else STAGING
 
 
 def default_token_file(environment: Environment, variables: Mapping[str, str] | None = None) -> Path:

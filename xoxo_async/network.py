@@ -9,7 +9,7 @@ import msgspec
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["Network", "check_base_url", "is_loopback", "ssl_context"]
+__all__ = ["Network", "check_base_url", "is_loopback", "spends_real_money", "ssl_context"]
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,3 +135,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def spends_real_money(base_url: str) -> bool:
+    """Return whether an order at an address may cost real money. It does not on this machine, nor at staging.
+
+    Args:
+        base_url: The address. One that is not known may be another name of production.
+    """
+    try:
+        host = urlsplit(base_url).hostname or ""
+    except ValueError:
+        return True
+    return not (is_loopback(host) or (host.startswith("staging") and host.endswith(".xoxoday.com")))

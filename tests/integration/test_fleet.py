@@ -65,17 +65,17 @@ def test_a_fleet_outlives_killed_workers(tmp_path: Path, database: str, engine: 
 def test_a_pause_stops_the_fleet_until_resume(tmp_path: Path, database: str) -> None:
     """A person pauses the job: no worker takes a line, also no new one; `resume` ends the pause."""
     ledger = f"{database}#march"
-    with server(tmp_path, "--latency-ms", "50") as env, ExitStack() as stack:
+    with server(tmp_path, "--latency-ms", "200") as env, ExitStack() as stack:
         planned(tmp_path, env, ledger)
         flags = ("--engine", "none", "--rate", "none", "--concurrency", "2")
         for _ in range(2):
             stack.enter_context(started("worker", "--ledger", ledger, *flags, cwd=tmp_path, **env))
+        wait_until(lambda: len(status(tmp_path, ledger)["workers"]) == 2)
         wait_until(lambda: requests_of(env) > 10)
         asyncio.run(pause(ledger, "a new price list"))
         wait_until(lambda: not status(tmp_path, ledger)["states"].get("sending"))
         shown = status(tmp_path, ledger)
         assert shown["paused"] == "a new price list"
-        assert len(shown["workers"]) <= 2
         sent = requests_of(env)
         late = xoxo("worker", "--ledger", ledger, *flags, "--until-done", "--json", cwd=tmp_path, **env)
         assert (late.returncode, requests_of(env)) == (5, sent), late.stderr

@@ -21,7 +21,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
+from xoxo_async.doctor.server import check_tls
+from xoxo_async.network import Network, ssl_context
 from xoxo_async.sandbox import Sandbox
+from xoxo_async.transport.watching import look_at_tls
 
 pytestmark = pytest.mark.anyio
 
@@ -196,6 +199,21 @@ async def test_a_proxy_and_a_ca_file_work_together(authority: Authority) -> None
     assert len(vendor.heads) == 2
     assert b"proxy-authorization" not in vendor.heads[0].lower()
     assert b"User-Agent: xoxo_async shop/1.2\r\n" in vendor.heads[0]
+
+
+async def test_a_look_at_tls_reads_the_certificate(authority: Authority) -> None:
+    """Its issuer and its end; one that nobody trusts is named as such."""
+
+    async def talk(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    async with serving(talk, authority.server) as port:
+        address = f"https://localhost:{port}/chef"
+        found = await look_at_tls(address, ssl.create_default_context(cafile=str(authority.ca_file)), 5)
+        assert (found.version, found.issuer) == ("TLSv1.3", "a company's proxy")
+        assert (await check_tls(address, Network(ssl=ssl_context(str(authority.ca_file))))).status == "warn"
+        with pytest.raises(errors.ConnectError, match="certificate of localhost is not trusted"):
+            await look_at_tls(address, None, 5)
 
 
 async def test_an_untrusted_certificate_is_a_connecterror(authority: Authority) -> None:

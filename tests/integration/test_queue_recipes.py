@@ -1,21 +1,29 @@
-"""The recipes of examples/queue_*.py: two processes, one killed in the midst; each order exists once."""
+"""The recipes of examples/queue_*.py: what fails comes again, a killed process is replaced; each order exists once."""
 
 import asyncio
+import importlib.util
 import json
 import os
 import signal
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from decimal import Decimal
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import anyio
 import pytest
 
 from tests.integration.commands import QUICK, environment, requests_of, server, wait_until, write_values, xoxo
-from xoxo_async.bulk import LineState, open_ledger
+from xoxo_async import XoxoClient, errors
+from xoxo_async.bulk import BulkIssuer, LineState, OrderLine, open_ledger
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.settings import Bounds
+from xoxo_async.sandbox import Sandbox
 
 ROWS = 90
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -34,6 +42,25 @@ def running(name: str, folder: Path, **extra: str) -> Iterator[subprocess.Popen[
             if process.poll() is None:
                 process.kill()
             process.wait(30)
+
+
+@pytest.fixture
+def environment_of_the_sandbox(xoxo_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The XOXO_* variables of the running sandbox."""
+    monkeypatch.setenv("XOXO_BASE_URL", xoxo_sandbox.base_url)
+    monkeypatch.setenv("XOXO_CLIENT_ID", "sandbox-client")
+    monkeypatch.setenv("XOXO_CLIENT_SECRET", "sandbox-secret")
+
+
+def load(name: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Import an example."""
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
 
 
 async def placed(url: str) -> int:
@@ -82,3 +109,46 @@ def test_a_killed_worker_loses_and_repeats_nothing(tmp_path: Path, database: str
         books = env["XOXO_BASE_URL"].replace("/chef", "/_sandbox/books")
         with urllib.request.urlopen(books, timeout=10) as answer:  # noqa: S310
             assert json.load(answer)["orders"] == ROWS
+
+
+@pytest.mark.usefixtures("environment_of_the_sandbox")
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["queue_procrastinate", "queue_taskiq"])
+async def test_a_recipe_outlives_what_fails(
+    xoxo_sandbox: Sandbox, database: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first look for jobs fails, then the first shift; all orders are placed nevertheless, each once."""
+    if name == "queue_procrastinate":
+        await make_procrastinate(database)
+    async with XoxoClient.from_env() as xoxo, open_ledger(f"{database}#march") as ledger:
+        rows = [OrderLine(key=f"k{n}", product_id=1001, denomination=Decimal(100)) for n in range(3)]
+        await BulkIssuer(xoxo, ledger, job="march").plan(rows)
+    monkeypatch.setenv("XOXO_LEDGER", database)
+    recipe = load(name, monkeypatch)
+    failed: list[str] = []
+
+    def once(does: str) -> None:
+        works: Any = getattr(recipe, does)
+
+        async def fail_once(*given: Any, **named: Any) -> Any:
+            if does in failed:
+                return await works(*given, **named)
+            failed.append(does)
+            raise errors.LedgerError("the database restarts")
+
+        monkeypatch.setattr(recipe, does, fail_once)
+
+    once("open_jobs")
+    once("run_shift")
+    monkeypatch.setattr(recipe, "AGAIN_S", 0.1)
+    working = asyncio.ensure_future(recipe.main())
+    try:
+        with anyio.fail_after(60):
+            while await placed(f"{database}#march") != 3:
+                assert not working.done(), "the recipe ended"
+                await asyncio.sleep(0.05)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert failed == ["open_jobs", "run_shift"]
+    assert xoxo_sandbox.books().orders == 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from xoxo_async import STAGING, errors
-from xoxo_async.environment import Environment, default_token_file
+from xoxo_async.environment import Environment, address_in_force, default_token_file
 
 
 def test_the_environment_is_read_and_not_shown() -> None:
@@ -48,3 +48,72 @@ def test_no_home_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Path, "home", fail)
     with pytest.raises(errors.ConfigError, match="XOXO_TOKEN_FILE"):
         default_token_file(Environment.read({"XOXO_CLIENT_ID": "me"}), {})
+
+
+MARCH = """
+[profiles.march]
+base_url = "https://march.example/chef"
+client_id = "me"
+client_secret_env = "MINE"
+access_token_env = "TOKEN"
+token_file = "/x/pair.json"
+[profiles.march.limits]
+place_order = 20
+"""
+
+
+@pytest.fixture
+def march(tmp_path: Path) -> dict[str, str]:
+    """Return variables that lead to a file with one profile."""
+    path = tmp_path / "config.toml"
+    path.write_text(MARCH)
+    return {"XOXO_CONFIG": str(path), "MINE": "hush", "TOKEN": "token"}
+
+
+def test_a_flag_a_variable_a_profile(march: dict[str, str]) -> None:
+    """In this order, and nothing of the file without a profile's name."""
+    assert Environment.read(march).client_id == ""
+    named = Environment.read(march | {"XOXO_PROFILE": "march"})
+    assert (named.client_id, named.client_secret, named.access_token) == ("me", "hush", "token")
+    assert named.limits is not None
+    assert named.limits.place_order == 20
+    changed = march | {"XOXO_BASE_URL": "https://env.example"}
+    assert Environment.read(changed, profile="march").base_url == "https://env.example"
+    flagged = Environment.read(changed, profile="march", base_url="https://flag.example")
+    assert flagged.base_url == address_in_force("https://flag.example", profile="march", variables=changed)
+    assert flagged.origins["base_url"] == "--base-url"
+    assert flagged.origins["client_secret"] == "profile march (the variable MINE)"
+    assert address_in_force(profile="march", variables=march) == "https://march.example/chef"
+    assert "hush" not in repr(named) + str(named.shown()) + str(named.origins)
+
+
+def test_secrets_stay_with_their_client_id(march: dict[str, str]) -> None:
+    """Another client id gets no secret and no token file of the profile's account."""
+    other = Environment.read(march, profile="march", client_id="you")
+    assert (other.client_id, other.client_secret, other.access_token, other.token_file) == ("you", "", "", "")
+
+
+def test_a_variables_secret_replaces_a_profiles_token(march: dict[str, str]) -> None:
+    """The profile's access token would go before it otherwise."""
+    given = Environment.read(march | {"XOXO_CLIENT_SECRET": "mine"}, profile="march")
+    assert (given.client_secret, given.access_token) == ("mine", "")
+
+
+@pytest.mark.parametrize("name", ["CLIENT_SECRET", "REFRESH_TOKEN", "ACCESS_TOKEN"])
+def test_a_file_holds_a_secret(tmp_path: Path, name: str) -> None:
+    """Its line end is no part of it, other users may read it in a container, and both at once are refused."""
+    path = tmp_path / "secret"
+    path.write_text("hush\n")
+    given = {f"XOXO_{name}_FILE": str(path)}
+    assert getattr(Environment.read(given), name.lower()) == "hush"
+    with pytest.raises(errors.ConfigError, match=f"XOXO_{name} and XOXO_{name}_FILE exclude each other"):
+        Environment.read(given | {f"XOXO_{name}": "x"})
+    with pytest.raises(errors.ConfigError, match=f"^XOXO_{name}_FILE: the file .* cannot be read"):
+        Environment.read({f"XOXO_{name}_FILE": str(tmp_path / "none")})
+
+
+def test_a_wrong_proxy_names_its_setting(tmp_path: Path) -> None:
+    """The variable, or the profile."""
+    (tmp_path / "c.toml").write_text('[profiles.a]\nproxy = "nowhere"\n')
+    with pytest.raises(errors.ConfigError, match=r"^profile a: the proxy"):
+        Environment.read({"XOXO_CONFIG": str(tmp_path / "c.toml")}, profile="a").network()

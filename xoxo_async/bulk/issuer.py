@@ -13,6 +13,7 @@ from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.planning.totals import PlanTotals
@@ -36,8 +37,8 @@ class BulkIssuer:
     ends without proof is looked up by poNumber. It is sent again, under the same poNumber, only if its order is proven
     absent.
 
-    The ledger keeps the bounds of its job: `max_spend`, `settle_s`, `resend` and `concurrency`. If a bound is left out,
-    its last value holds, for `resume` and for a second `run`; a new value replaces it.
+    The ledger keeps the bounds of its job: `max_spend`, `max_errors`, `settle_s`, `resend` and `concurrency`. If a
+    bound is left out, its last value holds, for `resume` and for a second `run`; a new value replaces it.
 
     Args:
         client: An `XoxoClient`: sends and looks up. Its rate limits pace the run, its hooks receive the run's events.
@@ -58,6 +59,11 @@ class BulkIssuer:
         max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when its
             intent is written, and settled when its charge is known; the run pauses before it could go over. To lift a
             bound that the ledger keeps, pass a greater one.
+        max_errors: How many rows of the job may be refused: a number, or a share of the rows that are settled so far,
+            such as `5%`. If more are, the run pauses: requests in flight end, and no other row is sent. A share counts
+            from 20 settled rows and two refused ones on, since the first refused row may be all that is settled. Rows
+            that other workers and earlier runs have settled count as well, so going on needs a greater bound, or
+            `none`.
         pause_limit_s: How many seconds the run waits for the vendor before it pauses: for a server that does not
             answer, and for the end of a penalty. A penalty that is known to be longer pauses it at once.
         missing: What happens to planned rows that the input of a later `run` lacks: `refuse` stops before anything is
@@ -93,6 +99,7 @@ class BulkIssuer:
         skip_invalid: bool = False,
         pack: bool = False,
         max_spend: Decimal | None = None,
+        max_errors: int | str | None = None,
         pause_limit_s: float = 60.0,
         missing: Literal["refuse", "withdraw", "keep"] = "refuse",
         restore: bool = False,
@@ -100,7 +107,9 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        self._own_bounds: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
+        self._own_bounds: Final = Bounds(
+            max_spend=max_spend, max_errors=max_errors, settle_s=settle_s, resend=resend, concurrency=concurrency
+        )
         self._settings: Final = Settings(
             check=check,
             skip_invalid=skip_invalid,
@@ -148,7 +157,11 @@ class BulkIssuer:
             self._stop_wanted = self._stop_wanted or reason
 
     async def run(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
+        self,
+        orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+        *,
+        approve: Approval | None = None,
+        problems: ProblemSink | None = None,
     ) -> Report:
         """Plan all rows, then issue what is not issued yet. Moves money.
 
@@ -159,6 +172,7 @@ class BulkIssuer:
         Args:
             orders: A file from `read_orders`, or any iterable of order lines; it is read once.
             approve: Asked before anything is planned for good, as in `plan`.
+            problems: Takes every problem of the rows, as in `plan`.
 
         Returns:
             The report, also when the run paused.
@@ -172,7 +186,7 @@ class BulkIssuer:
         """
         with self._alone():
             started = self._clock()
-            await self.plan(orders, approve=approve)
+            await self.plan(orders, approve=approve, problems=problems)
             return await self._work(started, send=True)
 
     async def issue(self) -> Report:
@@ -191,7 +205,11 @@ class BulkIssuer:
             return await self._work(self._clock(), send=True)
 
     async def plan(
-        self, orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], *, approve: Approval | None = None
+        self,
+        orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+        *,
+        approve: Approval | None = None,
+        problems: ProblemSink | None = None,
     ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. Moves no money; one getBalance call.
 
@@ -201,6 +219,8 @@ class BulkIssuer:
             orders: As for `run`.
             approve: Called once with what would be sent now, this ledger's earlier rows included, before the plan
                 becomes durable. An error that it raises leaves the ledger as it was.
+            problems: Called with every problem of the rows, such as `ProblemsFile.add`; the error and the totals name
+                the first twenty. An error that it raises leaves the ledger as it was.
 
         Returns:
             What is to be sent now, added up, beside the balance.
@@ -218,7 +238,7 @@ class BulkIssuer:
         bounds = await self._bounds()
         if bounds.rate is None:
             bounds = msgspec.structs.replace(bounds, rate=rate_of(self._client))
-        totals = await self._preparer(bounds).plan(job, orders, approve)
+        totals = await self._preparer(bounds).plan(job, orders, approve, problems)
         self._warnings = totals.warnings
         return totals
 
@@ -336,6 +356,8 @@ class BulkIssuer:
     async def _work(self, started: float, *, send: bool, pending: bool | None = None) -> Report:
         """Do one run: compare the identity, put lines of a dead holder or a lost ledger in doubt, work, report."""
         bounds = await self._bounds()
+        if send:
+            await self._ledger.require_key()
         session = self._begin(bounds)
         await check_identity(self._client, self._ledger, self._identity)
         await self._ledger.recover()

@@ -76,7 +76,8 @@ class Once:
             sends them to the receiver.
         wait_s: How many seconds a message waits for a rate slot. One that would wait longer raises `RateLimitedError`.
         restore: Whether the ledger replaces a lost one, or is an older copy of one: then each order is looked up before
-            it is sent. Without it, a ledger that is a copy is refused.
+            it is sent. Without it, a ledger that is a copy is refused, until a worker or run has opened it that may.
+            Keep it, in all workers, while a message may come again whose order the ledger lacks.
         address: The address that the ledger stores, instead of the client's base URL.
         clock: A monotonic clock, in seconds.
         wall: The clock that absence is counted on. Default: the ledger's.
@@ -135,8 +136,10 @@ class Once:
     async def issue(self, line: OrderLine) -> SettledLine:
         """Issue the order of one message, or return what became of it. Moves money, once for each key.
 
-        At most one placeOrder call and one look-up; the ledger decides which. Cancelling the call is safe: what was
-        sent is recorded as a doubt, and the next delivery looks it up.
+        At most one placeOrder call. A look-up is made for an order in doubt, and for one whose codes are to come or not
+        kept. One call may make several: one proves that the order is absent, so it is sent again, and where that answer
+        is lost, too, another one asks for it. Cancelling the call is safe: what was sent is recorded as a doubt, and
+        the next delivery looks it up.
 
         Args:
             line: The order; its `key` is the message's id, the same for every delivery.
@@ -211,6 +214,7 @@ class Once:
         if not job:
             raise ConfigError("the ledger is new and needs a job name: poNumbers are derived from it")
         checks.needed("job", job)
+        await ledger.require_key()
         if ledger.job not in {None, job}:
             raise ConfigError(f"this ledger holds the job {ledger.job!r}, not {job!r}; nothing was sent")
         await check_identity(client, ledger, self._identity)

@@ -7,14 +7,16 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.problems import ProblemSink
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
-from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.bulk.prices import Prices
+from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, PlanError
@@ -61,6 +63,7 @@ class Preparer:
         job: str,
         orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
         approve: Approval | None,
+        problems: ProblemSink | None = None,
     ) -> PlanTotals:
         """Write all rows into the ledger as planned, or none. See `BulkIssuer.plan`.
 
@@ -68,11 +71,13 @@ class Preparer:
             job: The job's name.
             orders: The rows.
             approve: Asked before the plan becomes durable.
+            problems: Takes every problem of the rows.
 
         Returns:
             What is to be sent now, added up, beside the balance.
         """
         settings, trust = self._settings, self._trust
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         spellings = OtherSpellings(self._ledger)
@@ -83,6 +88,7 @@ class Preparer:
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
             totals = await self._look(planner, planned, shares, prices)
+            totals.recognised = orders.recognised() if isinstance(orders, OrdersFile) else ""
             if approve is not None:
                 await approve(totals)
 
@@ -93,17 +99,19 @@ class Preparer:
             approve=look,
             restored=trust.reason,
             copied=trust.foreign_orders,
-            facts={BOUNDS: self._bounds.to_json()},
+            facts={BOUNDS: self._bounds.to_json(), **await self._columns_of(orders)},
         )
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
-        await self._ledger.plan(job, planner.plan(rows_of(orders, job)), terms)
+        await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems)), terms)
         trust.planned(terms.restored)
         await prices.keep_currency()
+        await keep_products(self._ledger, totals)
         return totals
 
     async def outlook(self) -> PlanTotals:
         """Return what a resume would send now, added up, at today's prices. See `BulkIssuer.outlook`."""
+        await self._ledger.require_key()
         await check_identity(self._client, self._ledger, self._identity)
         prices = await self._prices()
         if self._bounds.max_spend is not None:
@@ -111,6 +119,14 @@ class Preparer:
         totals = await prices.totals(await self._ledger.backlog())
         await self._complete(totals, prices)
         return totals
+
+    async def _columns_of(self, orders: object) -> dict[str, str]:
+        """Tell a file what was said of the columns of earlier ones, and return the fact with what was said of all."""
+        if not isinstance(orders, OrdersFile):
+            return {}
+        orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
+        keep = orders.choices.to_keep(orders.kept_choices)
+        return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
 
     async def _prices(self) -> Prices:
         return await Prices.read(

@@ -24,6 +24,9 @@ from xoxo_async.errors import ConfigError
 
 __all__ = ["run_shift"]
 
+_FIRST_PART: Final = 0.25
+"""The first part of a shift may be spent on look-ups of lines in doubt. Sending has the rest."""
+
 _LAST_PART: Final = 0.25
 _LAST_PART_S: Final = 15.0
 """The last part of a shift takes no more lines, so that what is in flight may end within its time."""
@@ -58,10 +61,11 @@ async def run_shift(
     A queue may deliver a shift twice, or two at once: the ledger gives each line to one of them. A shift plans nothing
     and changes no bound of the job. Where `BulkIssuer.resume` goes on with a paused job, a shift sends nothing.
 
-    A shift takes no more lines in the last quarter of its time (at most 15 s), and gives back what it has not sent. It
-    returns when its requests in flight have ended: if the vendor is slow, up to `Timeouts.order_s` after its time. Let
-    a queue wait that long before it delivers the message again. If it is cancelled, what was in flight is in doubt, and
-    the next shift looks it up.
+    A shift first looks up what is in doubt, for a quarter of its time at most, and once more if all lines are sent
+    in time. It takes no more lines in the last quarter of its time (at most 15 s), and gives back what it has not sent.
+    It returns when its requests in flight have ended: if the vendor is slow, up to `Timeouts.order_s` after its time.
+    Let a queue wait that long before it delivers the message again. If it is cancelled, what was in flight is in doubt,
+    and the next shift looks it up.
 
     Args:
         client: An `XoxoClient`: sends and looks up.
@@ -82,6 +86,7 @@ async def run_shift(
     Raises:
         ConfigError: The ledger has no job, or is of another account or address; nothing was sent.
         LedgerError: The ledger fails.
+        XoxoError: The vendor could not be asked whether an order of the ledger is at this server; nothing was sent.
 
     Example:
         ```python
@@ -93,11 +98,25 @@ async def run_shift(
     check_number("seconds", seconds)
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+    await ledger.require_key()
     bounds = Bounds(settle_s=settle_s, resend=resend, concurrency=concurrency).over(await kept_bounds(ledger))
     await check_identity(client, ledger, identity_of(client, address))
     await ledger.recover()
     await Trust(ledger, restore=False).doubt_planned_rows()
-    session = BulkSession(
+    session = _session(client, ledger, bounds, progress, seconds, pause_limit_s, clock)
+    return await _shift_of(ledger, session, await _work(ledger, session, seconds, stopping, clock))
+
+
+def _session(
+    client: BulkClient,
+    ledger: Ledger,
+    bounds: Bounds,
+    progress: Progress | None,
+    seconds: float,
+    pause_limit_s: float,
+    clock: Callable[[], float],
+) -> BulkSession:
+    return BulkSession(
         client,
         ledger,
         bounds,
@@ -105,11 +124,17 @@ async def run_shift(
         restore=False,
         pause_limit_s=pause_limit_s,
         shift=True,
+        settle_first_s=seconds * _FIRST_PART,
         # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
         history_s=min(seconds / 2, LONGEST_S),
         clock=clock,
         wall=ledger.now,
     )
+
+
+async def _work(
+    ledger: Ledger, session: BulkSession, seconds: float, stopping: anyio.Event | None, clock: Callable[[], float]
+) -> Report:
     # A plain task, and no task group: an error of the work reaches the caller as itself.
     ending = asyncio.create_task(_end(session, seconds - min(seconds * _LAST_PART, _LAST_PART_S), stopping))
     try:
@@ -121,7 +146,9 @@ async def run_shift(
         )
     finally:
         ending.cancel()
-    return await _shift_of(ledger, session, report)
+    if session.refreshed:
+        await ledger.set_fact(REFRESHED_AT, f"{ledger.now():.3f}")
+    return report
 
 
 async def _end(session: BulkSession, seconds: float, stopping: anyio.Event | None) -> None:
@@ -131,14 +158,11 @@ async def _end(session: BulkSession, seconds: float, stopping: anyio.Event | Non
 
 
 async def _refresh_is_due(ledger: Ledger) -> bool:
-    """Return whether this shift looks up the lines that wait for their codes, and note that it does."""
+    """Return whether this shift looks up the lines that wait for their codes, if it has the time."""
     if not (await ledger.counts()).pending:
         return False
-    now, last = ledger.now(), float(await ledger.get_fact(REFRESHED_AT) or "-inf")
-    if now < last + _REFRESH_EVERY_S or not await ledger.settles():
-        return False
-    await ledger.set_fact(REFRESHED_AT, f"{now:.3f}")
-    return True
+    last = float(await ledger.get_fact(REFRESHED_AT) or "-inf")
+    return ledger.now() >= last + _REFRESH_EVERY_S and await ledger.settles()
 
 
 async def _shift_of(ledger: Ledger, session: BulkSession, report: Report) -> Shift:

@@ -19,8 +19,9 @@ from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
+from xoxo_async.profiles import find_profile
 
-__all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "open_client"]
+__all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client", "own_sandbox"]
 
 T = TypeVar("T")
 _LOOKUPS: Final = frozenset({"getOrderDetails", "getOrderHistory"})
@@ -43,17 +44,17 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
     """
     async with AsyncExitStack() as stack:
         if connection.sandbox:
-            base_url = await stack.enter_async_context(_own_sandbox(connection.books))
-            credentials: TokenProvider = ClientCredentials(SANDBOX_CLIENT, SANDBOX_SECRET)
-            network, allowance = Network(), None
+            base_url, client_id, secret = await stack.enter_async_context(own_sandbox(connection.books))
+            credentials: TokenProvider = ClientCredentials(client_id, secret)
+            network, allowance, limits = Network(), None, None
         else:
-            environment = _environment(connection)
+            environment = environment_of(connection)
             credentials, base_url = credentials_from(environment), environment.base_url
-            network, allowance = environment.network(), allowance_from(environment)
+            network, allowance, limits = environment.network(), allowance_from(environment), environment.limits
         client = XoxoClient(
             credentials,
             base_url=base_url,
-            rate_limits=_limits(connection),
+            rate_limits=limits_of(connection, limits),
             max_connections=max(256, connection.connections),
             hooks=(_say_retry if say_lookups else _say_retry_but_lookups,),
             proxy=network.proxy,
@@ -65,8 +66,15 @@ async def open_client(connection: Connection, *, say_lookups: bool = True) -> As
 
 
 @asynccontextmanager
-async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
-    """Run a sandbox and yield its address. Remove its books afterwards if they are new and have no order."""
+async def own_sandbox(books: Path | None) -> AsyncGenerator[tuple[str, str, str]]:
+    """Run a sandbox and yield its address, client id and secret. Remove new books afterwards if they have no order.
+
+    Args:
+        books: The file of its books; None keeps them in memory.
+
+    Raises:
+        ConfigError: It cannot start.
+    """
     from xoxo_async.sandbox import Sandbox
 
     made = _is_missing(books)
@@ -78,7 +86,7 @@ async def _own_sandbox(books: Path | None) -> AsyncGenerator[str]:
     except OSError as error:
         raise ConfigError(f"the sandbox cannot start: {error}") from error
     try:
-        yield sandbox.base_url
+        yield sandbox.base_url, SANDBOX_CLIENT, SANDBOX_SECRET
     finally:
         with anyio.CancelScope(shield=True):
             await sandbox.__aexit__(None, None, None)
@@ -107,19 +115,45 @@ def _say_retry_but_lookups(event: Event) -> None:
         _say_retry(event)
 
 
-def _environment(connection: Connection) -> Environment:
-    environment = Environment.read()
-    flags = {"base_url": connection.base_url, "client_id": connection.client_id}
-    return msgspec.structs.replace(environment, **{name: value for name, value in flags.items() if value})
+def environment_of(connection: Connection) -> Environment:
+    """Return the settings of a connection: flags, variables, profile.
+
+    Args:
+        connection: The flags.
+
+    Raises:
+        ConfigError: The profile is not there or wrong, or a secret cannot be read.
+    """
+    environment = Environment.read(
+        profile=connection.profile, base_url=connection.base_url, client_id=connection.client_id
+    )
+    if connection.profile:
+        _say_what_replaces(environment)
+    return environment
 
 
-def _limits(connection: Connection) -> RateLimits:
-    rate = connection.rate
+def _say_what_replaces(environment: Environment) -> None:
+    """Print which variables go before the profile that a flag names: its reader may expect the other account."""
+    texts = find_profile(environment.profile).texts
+    for name in ("base_url", "client_id"):
+        origin = environment.origins.get(name, "")
+        if origin.startswith("XOXO_") and texts.get(name, "") != getattr(environment, name):
+            say(f"{origin} goes before the profile {environment.profile}: unset it to use the profile's {name}")
+
+
+def limits_of(connection: Connection, kept: RateLimits | None) -> RateLimits:
+    """Return the rate limits of a connection.
+
+    Args:
+        connection: The flags.
+        kept: The limits of its profile; None for the vendor's.
+    """
+    rate, usual = connection.rate, kept or RateLimits()
     if rate == math.inf or (connection.sandbox and rate is None):
         return RateLimits.unlimited()
     if rate is None:
-        return RateLimits()
-    return msgspec.structs.replace(RateLimits.unlimited() if connection.sandbox else RateLimits(), place_order=rate)
+        return usual
+    return msgspec.structs.replace(RateLimits.unlimited() if connection.sandbox else usual, place_order=rate)
 
 
 def ask(connection: Connection, question: Callable[[XoxoClient], Awaitable[T]]) -> T:

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
-from xoxo_async.environment import Environment
-from xoxo_async.network import is_loopback
+from xoxo_async.cli.invocation import current_profile
+from xoxo_async.environment import address_in_force
+from xoxo_async.network import spends_real_money
 
 __all__ = ["SANDBOX", "Connection", "is_real_money"]
 
@@ -25,6 +25,7 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
         books: Where that sandbox keeps its books; None keeps them in memory.
         rate: placeOrder calls a minute; infinite for no limit, None for the default.
         connections: The most requests in flight.
+        profile: The profile that `--profile` names; empty takes `XOXO_PROFILE`.
     """
 
     base_url: str = ""
@@ -33,18 +34,20 @@ class Connection(msgspec.Struct, frozen=True, kw_only=True):
     books: Path | None = None
     rate: float | None = None
     connections: int = 64
+    profile: str = msgspec.field(default_factory=current_profile)
 
     @property
     def flags(self) -> list[str]:
         """The flags with which another command uses the same server."""
         flags = ["--sandbox"] if self.sandbox else []
+        flags += ["--profile", self.profile] if self.profile else []
         flags += ["--base-url", self.base_url] if self.base_url else []
         return flags + (["--client-id", self.client_id] if self.client_id else [])
 
     @property
     def address(self) -> str:
         """The address of the server, or `sandbox`."""
-        return SANDBOX if self.sandbox else self.base_url or Environment.read().base_url
+        return SANDBOX if self.sandbox else address_in_force(self.base_url, profile=self.profile)
 
 
 def is_real_money(connection: Connection) -> bool:
@@ -53,7 +56,4 @@ def is_real_money(connection: Connection) -> bool:
     Args:
         connection: Where the order goes.
     """
-    if connection.sandbox:
-        return False
-    host = urlsplit(connection.address).hostname or ""
-    return not (is_loopback(host) or (host.startswith("staging") and host.endswith(".xoxoday.com")))
+    return not connection.sandbox and spends_real_money(connection.address)

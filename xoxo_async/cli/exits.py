@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.exporting.rows import Exported
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.planning.totals import PlanTotals
+    from xoxo_async.bulk.proving.result import Proof
     from xoxo_async.bulk.report import Report
+    from xoxo_async.doctor import Diagnosis
     from xoxo_async.postgres.checking import Checked
 
 __all__ = [
@@ -36,11 +38,13 @@ __all__ = [
     "StoppedError",
     "in_doubt",
     "of_check",
+    "of_diagnosis",
     "of_error",
     "of_export",
     "of_failed_work",
     "of_lost_output",
     "of_plan",
+    "of_proof",
     "of_report",
     "of_results",
     "of_status",
@@ -139,6 +143,15 @@ def of_plan(totals: "PlanTotals") -> int:
     return DONE if totals.covered else PAUSED
 
 
+def of_proof(proof: "Proof") -> int:
+    """Return the exit code of `prove`: 4 if anything does not agree, or cannot be known.
+
+    Args:
+        proof: The result.
+    """
+    return DONE if proof.ok else UNKNOWN
+
+
 def of_export(exported: "Exported") -> int:
     """Return the exit code of an export: 4 for an alarm, 3 if a row lacks a code.
 
@@ -168,6 +181,17 @@ def of_check(checked: "Checked") -> int:
     if checked.refused:
         return USAGE
     return UNKNOWN if checked.wrong else DONE
+
+
+def of_diagnosis(diagnosis: "Diagnosis") -> int:
+    """Return the exit code of `xoxo doctor`: 4 if money may have moved twice, else 2 for a setting, 3, or 5.
+
+    Args:
+        diagnosis: What was found.
+    """
+    failed = {finding.about for finding in diagnosis.failures}
+    codes = (("money", UNKNOWN), ("setting", USAGE), ("refusal", REJECTED), ("server", PAUSED))
+    return next((code for about, code in codes if about in failed), DONE)
 
 
 def of_worker(

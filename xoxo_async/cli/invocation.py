@@ -5,8 +5,14 @@ from contextlib import suppress
 from typing import Any, Final, Literal
 
 import click
+from click.shell_completion import CompletionItem
 
-__all__ = ["Command", "Group", "Invocation", "is_debugging"]
+from xoxo_async.errors import ConfigError
+from xoxo_async.profiles import config_file, find_profile, read_profiles
+
+__all__ = ["Command", "Group", "Invocation", "complete_files", "current_profile", "is_debugging"]
+
+_PROFILE: Final = "xoxo.profile"
 
 Parser = Callable[[click.Context, list[str]], list[str]]
 
@@ -32,6 +38,7 @@ class Command(click.Command):
         super().__init__(*args, **kwargs)
         self.moves_money: Final = moves_money
         self.counts_rows: Final = counts_rows
+        self.params.append(_profile_option())
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the command's own arguments."""
@@ -44,9 +51,58 @@ class Group(click.Group):
     command_class: type[click.Command] | None = Command
     group_class: type[click.Group] | type[type] | None = type
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(_profile_option())
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
+
+
+def _profile_option() -> click.Option:
+    """Return `--profile`, which every command and group has: the profile may stand before or after the command."""
+    return click.Option(
+        ["--profile"],
+        metavar="NAME",
+        expose_value=False,
+        callback=_note_profile,
+        shell_complete=_complete_profile,
+        help="The profile with address and account [env: XOXO_PROFILE].",
+    )
+
+
+def _note_profile(context: click.Context, _parameter: click.Parameter, name: str | None) -> None:
+    if name is None:
+        return
+    if not context.resilient_parsing:
+        try:
+            find_profile(name)
+        except ConfigError as error:
+            raise click.BadParameter(error.message) from None
+    context.meta[_PROFILE] = name
+
+
+def _complete_profile(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[str]:
+    """Return the names of the profiles that begin so; none where the file is missing or wrong."""
+    path = config_file()
+    try:
+        names = read_profiles(path) if path is not None else {}
+    except ConfigError:
+        return []
+    return sorted(name for name in names if name.startswith(begun))
+
+
+def complete_files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Let the shell complete the names of files. For arguments that are no `click.Path`, because `-` is one too."""
+    return [CompletionItem(begun, type="file")]
+
+
+def current_profile() -> str:
+    """Return the profile that `--profile` of the running command names; empty without one."""
+    context = click.get_current_context(silent=True)
+    name = None if context is None else context.meta.get(_PROFILE)
+    return name if isinstance(name, str) else ""
 
 
 def _parse_and_note(parse: Parser, ctx: click.Context, args: list[str]) -> list[str]:
@@ -95,7 +151,7 @@ class Invocation:
         """Whether the command line asks for JSON."""
         if self.context is None or isinstance(self.context.command, click.Group):
             return "--json" in self.arguments  # no command was parsed, so click has no value for it
-        return bool(self.context.params.get("as_json"))
+        return bool(self.context.params.get("as_json")) or self.context.params.get("output") == "json"
 
     @property
     def debug(self) -> bool:

@@ -7,14 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 import click
-import msgspec
 
 from xoxo_async.auth import FileTokenStore, Token, TokenStore
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import answer_to
 from xoxo_async.cli.event_loop import run_async
-from xoxo_async.cli.invocation import Group
+from xoxo_async.cli.invocation import Group, current_profile
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
 from xoxo_async.cli.output import out, say
@@ -60,9 +59,7 @@ def token_import(base_url: str, client_id: str, as_json: bool) -> None:
     0600. Only the refresh token is needed.
     Commands then use and renew this pair, without XOXO_REFRESH_TOKEN.
     """
-    environment = Environment.read()
-    given = {"base_url": base_url, "client_id": client_id}
-    environment = msgspec.structs.replace(environment, **{name: value for name, value in given.items() if value})
+    environment = Environment.read(profile=current_profile(), base_url=base_url, client_id=client_id)
     if not environment.client_id and not environment.token_file:
         raise ConfigError("it is not known which account the pair is of: set XOXO_CLIENT_ID (or XOXO_TOKEN_FILE)")
     put, place = _destination(environment)

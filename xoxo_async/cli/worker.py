@@ -40,8 +40,8 @@ Examples:
   xoxo worker --ledger march.db --until-done                       one process, one file, no database
 
 SIGTERM or Ctrl-C: takes no more lines, waits for those in flight, gives the others back. A second signal ends at
-once; what was in flight is in doubt then, and another worker looks it up. Starting a worker asks for no consent: who
-plans a job decides that it is sent.""",
+once; what was in flight is in doubt then, and a worker looks it up at the start of a later shift. Starting a worker
+asks for no consent: who plans a job decides that it is sent.""",
 )
 @with_options(
     click.option("--ledger", type=LedgerPath(), required=True, metavar="PATH|URL",
@@ -75,7 +75,7 @@ def worker(ledger: "LedgerAddress", job: str, **flags: Any) -> int:
     """Send and settle the planned lines of a ledger's jobs, until stopped. Moves money.
 
     Any number of workers may share a ledger in PostgreSQL, on any machine: each line is sent by one of them. If one
-    dies, the others look its lines up. If funds or credentials fail, the job pauses for all, until `xoxo bulk resume`.
+    dies, another looks its lines up. If funds or credentials fail, the job pauses for all, until `xoxo bulk resume`.
     """
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.cli.connect import open_client

@@ -31,7 +31,8 @@ from xoxo_async.cli.output import say
 from xoxo_async.cli.signals import as_before, ending_signals
 from xoxo_async.cli.wording import count
 from xoxo_async.workers.health import serving_health
-from xoxo_async.workers.loop import Engine, ShiftSettings, Worker
+from xoxo_async.workers.loop import Engine, Worker
+from xoxo_async.workers.shifts import ShiftSettings
 
 __all__ = ["WorkerRequest", "run_worker"]
 
@@ -273,7 +274,7 @@ class WorkerRun:
         say(f"{'done' if self._stopped_by is None else 'stopped'}: this worker issued {count(issued, 'row')}")
         cut = 0 if self._worker is None else self._worker.cut_in_flight
         if cut:
-            say(f"{count(cut, 'order')} in flight cut off, in doubt now: the next worker looks them up")
+            say(f"{count(cut, 'order')} in flight cut off, in doubt now: a later shift looks them up first")
         for job, why in refused.items():
             say(f"job {job} was left out: {scrub(why)}")
         if follow:

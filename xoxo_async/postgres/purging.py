@@ -40,6 +40,7 @@ _STEPS: Final = (
     "UPDATE xoxo.line SET key = 'purged:' || id, body = '', digest = '', error = '', rev = rev + 1 WHERE job = $1",
     "UPDATE xoxo.packed_line SET key = 'purged:' || pack || ':' || first, body = '', digest = '' WHERE job = $1",
     "UPDATE xoxo.placed SET codes = NULL FROM xoxo.line WHERE line.id = placed.id AND line.job = $1",
+    "DELETE FROM xoxo.kept WHERE job = $1",
     "DELETE FROM xoxo.journal WHERE job = $1",
     "DELETE FROM xoxo.claim WHERE job = $1",
     "DELETE FROM xoxo.worker WHERE job = $1",
@@ -99,8 +100,8 @@ async def find_finished(
 async def purge_job(connection: DatabaseConnection, name: str) -> FinishedJob | None:
     """Purge one finished job, in one transaction. What stays is a short row an order: its poNumber and its order id.
 
-    Keys, receivers, products, codes and the journal go. So the job cannot be worked on, looked at or exported any
-    more, its poNumbers cannot be planned again, and its orders cannot become another job's.
+    Keys, receivers, products, columns that rode along, codes and the journal go. So the job cannot be worked on, looked
+    at or exported any more, its poNumbers cannot be planned again, and its orders cannot become another job's.
 
     Args:
         connection: To the database, as its owner.

@@ -17,6 +17,7 @@ _WORKS_WITH: Final = (
     ("claim", ("SELECT", "INSERT", "UPDATE", "DELETE")),
     ("line", ("SELECT", "INSERT")),
     ("packed_line", ("SELECT", "INSERT")),
+    ("kept", ("SELECT", "INSERT")),
     ("placed", ("SELECT", "INSERT", "UPDATE", "DELETE")),
     ("code_mark", ("SELECT", "INSERT", "UPDATE", "DELETE")),
     ("journal", ("SELECT", "INSERT")),
@@ -25,7 +26,7 @@ _WORKS_WITH: Final = (
     ("token", ("SELECT", "INSERT", "UPDATE")),
 )
 _COLUMNS: Final = (("line", "state"), ("line", "rev"), ("packed_line", "unpacked"), ("job", "frontier"))
-_READS: Final = ("meta", "job", "worker", "claim", "line", "packed_line", "journal", "tally")
+_READS: Final = ("meta", "job", "worker", "claim", "line", "packed_line", "kept", "journal", "tally")
 
 _WRITES: Final = frozenset(f"{kind} on {name}" for name, kinds in _WORKS_WITH for kind in kinds if kind != "SELECT")
 

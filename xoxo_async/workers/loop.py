@@ -4,10 +4,9 @@ import os
 import platform
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Literal, Protocol
+from typing import Final, Protocol
 
 import anyio
-import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -15,61 +14,25 @@ from xoxo_async.bulk.report import Shift
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.runner import single_error
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
+from xoxo_async.workers.shifts import ShiftRunner, ShiftSettings
 from xoxo_async.workers.state import WorkerState
 
-__all__ = ["Engine", "ShiftRunner", "ShiftSettings", "Worker"]
+__all__ = ["Engine", "Worker"]
 
 _LOOK_EVERY_S: Final = 5.0
 """Seconds between two looks for jobs with open lines, and between two checks of the open ledger."""
 
 _TOKEN_EVERY_S: Final = 15.0
 _SHORTEST_SHIFT_S: Final = 5.0
+
+_FIRST_WAIT_S: Final = 1.0
 _LONGEST_WAIT_S: Final = 30.0
+"""Seconds until what failed is tried again: twice as long each time, up to the longest."""
+
 _CHECK_S: Final = 5.0
 
 _REFUSED_S: Final = 60.0
 """Seconds until a job that cannot be worked on is tried again: a person may have bound it to this account since."""
-
-
-class ShiftSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the shifts of a worker work; see `run_shift`.
-
-    Attributes:
-        seconds: The length of a shift. Several jobs share it.
-        concurrency: Requests in flight at most; None takes what the ledger keeps.
-        settle_s: Seconds after a lost answer before "no such order" counts; None takes what the ledger keeps.
-        resend: Whether a row is sent again once its order is proven absent; None takes what the ledger keeps.
-        pause_limit_s: How many seconds a shift waits for a dead server or the end of a penalty.
-        address: The address that the ledger stores.
-    """
-
-    seconds: float = 60.0
-    concurrency: int | Literal["auto"] | None = None
-    settle_s: float | None = None
-    resend: Literal["settled", "never"] | None = None
-    pause_limit_s: float = 30.0
-    address: str = ""
-
-
-class ShiftRunner(Protocol):
-    """Does one shift; see `run_shift`."""
-
-    async def __call__(
-        self,
-        client: BulkClient,
-        ledger: Ledger,
-        *,
-        seconds: float,
-        concurrency: int | Literal["auto"] | None,
-        settle_s: float | None,
-        resend: Literal["settled", "never"] | None,
-        pause_limit_s: float,
-        address: str,
-        progress: Progress | None,
-        stopping: anyio.Event | None,
-    ) -> Shift:
-        """Work on the job of an open ledger for a while."""
-        ...
 
 
 class Engine(Protocol):
@@ -121,6 +84,10 @@ class Worker:
         """The last shift of each job."""
         self.refused: Final[dict[str, str]] = {}
         """The jobs that cannot be worked on with these settings, and why."""
+        self.failing: Final[dict[str, str]] = {}
+        """The jobs whose last shift failed, and why. They are tried again after a while."""
+        self.cut_in_flight: int = 0
+        """Requests that were in flight when the worker was cut off: their orders are in doubt."""
         self._client: Final = client
         self._jobs: Final = jobs
         self._open_ledger: Final = open_ledger
@@ -128,8 +95,6 @@ class Worker:
         self._settings: Final = settings or ShiftSettings()
         self._told: Final = told
         self._troubled: Final = troubled
-        self.cut_in_flight: int = 0
-        """Requests that were in flight when the worker was cut off: their orders are in doubt."""
         self._noted: Final = noted
         self._many: Final = many
         self._trouble = ""
@@ -138,6 +103,7 @@ class Worker:
         self._ledger: Ledger | None = None  # the open one
         self._scopes: Final[set[anyio.CancelScope]] = set()  # of the shifts under way
         self._due: Final[dict[str, float]] = {}  # by job: when another shift makes sense
+        self._waits_s: Final[dict[str, float]] = {}  # by job that fails: how long it waited last
 
     def stop(self) -> None:
         """Take no more lines: what is in flight ends, the rest is given back, then `run` returns."""
@@ -169,21 +135,22 @@ class Worker:
             raise single_error(errors) from None
 
     async def shift(self, job: str, *, seconds: float | None = None) -> Shift | None:
-        """Do one shift on a job; None if it was cut off.
+        """Do one shift on a job; None if it was cut off, or failed.
+
+        A failure that is the job's own is told once until it changes, and the job waits for a while, longer each time.
 
         Args:
             job: The job's name.
             seconds: How long; None takes the settings'.
 
         Returns:
-            What it did and what it left. None also for a job that is left out, see `many`.
+            What it did and what it left. None also for a job that is left out, see `many`, or that has to wait.
 
         Raises:
-            LedgerError: The ledger fails.
+            LedgerError: The ledger fails for all jobs.
             ConfigError: The ledger is of another account or address, or needs another key, and is the only one.
-            XoxoError: The vendor could not be asked whether an order of the ledger is at this server.
         """
-        if job in self.refused and self._left_s(job) > 0:
+        if (job in self.refused or job in self.failing) and self._left_s(job) > 0:
             return None
         try:
             shift = await self._shift(job, self._settings.seconds if seconds is None else seconds)
@@ -196,8 +163,25 @@ class Worker:
                 self.refused[job] = error.message
                 self._troubled(f"job {job}: {error.message}")
             return None
+        except XoxoError as error:
+            if isinstance(error, LedgerError):
+                await self.open_jobs()  # this fails as well if the trouble is not the job's own
+            self._fail(job, error.message)
+            return None
         self.refused.pop(job, None)
+        self._waits_s.pop(job, None)
+        if self.failing.pop(job, None) is not None and shift is not None:
+            self._noted(f"job {job}: its shifts work again")
         return shift
+
+    def _fail(self, job: str, why: str) -> None:
+        wait_s = self._waits_s.get(job, _FIRST_WAIT_S)
+        self._waits_s[job] = min(2 * wait_s, _LONGEST_WAIT_S)
+        self._due[job] = time.monotonic() + wait_s
+        self.state.job_fails(job, why)
+        if self.failing.get(job) != why:
+            self.failing[job] = why
+            self._troubled(f"job {job}: {why}")
 
     async def _shift(self, job: str, seconds: float) -> Shift | None:
         settings = self._settings
@@ -256,7 +240,7 @@ class Worker:
     # Without a queue.
 
     async def _work(self, *, until_done: bool) -> None:
-        wait_s = 1.0
+        wait_s = _FIRST_WAIT_S
         while not self.stopping.is_set():
             try:
                 jobs = await self.open_jobs()
@@ -271,7 +255,7 @@ class Worker:
                 await self._sleep(wait_s)
                 wait_s = min(2 * wait_s, _LONGEST_WAIT_S)
             else:
-                wait_s = 1.0
+                wait_s = _FIRST_WAIT_S
                 self._trouble = ""
                 await self._sleep(min([_LOOK_EVERY_S, *(self._left_s(job) for job in jobs)]))
 
@@ -315,7 +299,7 @@ class Worker:
         """Return whether a worker goes on after an error, and tell it once.
 
         Args:
-            error: What ended a shift, or kept it from beginning.
+            error: What no job's shift can do anything about.
         """
         if isinstance(error, ConfigError) or (isinstance(error, LedgerError) and not self.state.has_answered):
             return False

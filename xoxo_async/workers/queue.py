@@ -68,6 +68,11 @@ class ShiftWorker(Protocol):
         """The jobs that the worker leaves out, and why."""
         ...
 
+    @property
+    def failing(self) -> Mapping[str, str]:
+        """The jobs whose last shift failed, and why."""
+        ...
+
     async def shift(self, job: str) -> Shift | None:
         """Do one shift on a job."""
         ...
@@ -80,7 +85,8 @@ class ShiftWorker(Protocol):
 class PgqueuerEngine:
     """Deliver shifts through pgqueuer. Each worker enqueues one shift a minute for each job that has open lines.
 
-    So a job has as many shifts as there are workers, and a shift of a dead worker is taken by the others. The tables of
+    So an open job has a shift in the queue for each worker, and also for each process that has ended since: those are
+    taken by the others, and leave the queue once nothing is left. Shifts that find no free worker wait. The tables of
     pgqueuer are made at the first start, which needs the right to create them.
 
     Args:
@@ -136,8 +142,9 @@ class PgqueuerEngine:
             try:
                 job = message.payload.decode()
                 done = await worker.shift(job)
-                # Another worker may be able to do a shift that this one leaves out.
-                again_s = done.again_in_s if done is not None else _TROUBLE_S if job in worker.refused else 0.0
+                # Another worker may be able to do a shift that this one leaves out, or that failed here.
+                waits = job in worker.refused or job in worker.failing
+                again_s = done.again_in_s if done is not None else _TROUBLE_S if waits else 0.0
             except XoxoError as error:
                 if not worker.outlives(error):
                     lasting = error

@@ -30,14 +30,12 @@ class WorkerState:
         clock: A monotonic clock, in seconds.
 
     Attributes:
-        shifts: How many shifts have ended.
         issued: Order lines that they placed, or found placed.
         token: What is wrong with the token; empty if nothing is.
         stopping: Whether the worker was told to stop.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self.shifts: int = 0
         self.issued: int = 0
         self.token = ""
         self.stopping = False
@@ -96,13 +94,21 @@ class WorkerState:
         """
         self._held[job] = f"is left out: {why}"
 
+    def job_fails(self, job: str, why: str) -> None:
+        """Note that the last shift of a job failed.
+
+        Args:
+            job: Its name.
+            why: In words.
+        """
+        self._held[job] = f"fails: {why}"
+
     def shift_ended(self, issued: int) -> None:
-        """Add a shift to the sums.
+        """Add what a shift issued to the sum.
 
         Args:
             issued: Order lines that it placed, or found placed.
         """
-        self.shifts += 1
         self.issued += issued
 
     def live(self) -> Health:

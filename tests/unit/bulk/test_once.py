@@ -10,12 +10,23 @@ import anyio
 import msgspec
 import pytest
 
+from tests.postgres import PostgresServer
 from tests.unit.bulk.jobs import Client, broke, delivered
 from xoxo_async import RateLimits, Verdict, errors
-from xoxo_async.bulk import Delivery, LineBusyError, LineState, Once, OrderLine, SettledLine, SqliteLedger
+from xoxo_async.bulk import (
+    Delivery,
+    LineBusyError,
+    LineState,
+    Once,
+    OrderLine,
+    PostgresLedger,
+    SettledLine,
+    SqliteLedger,
+)
 from xoxo_async.bulk.ledger.lines import Change, Evidence
 from xoxo_async.hooks import Event
 from xoxo_async.pacing import Pacer
+from xoxo_async.postgres.operations import raise_generation
 from xoxo_async.services.account import Balance
 from xoxo_async.services.catalog import Voucher
 from xoxo_async.services.orders import Order
@@ -58,6 +69,13 @@ async def test_a_new_message_is_ordered(client: Client, ledger: SqliteLedger) ->
     assert settled.po_number == client.sent[0]
     assert [voucher.code.reveal() for voucher in settled.codes] == ["C1"]
     assert (settled.delivery, settled.verdict.action) == (Delivery.DELIVERED, "done")
+
+
+async def test_a_message_brings_its_columns_along(client: Client, ledger: SqliteLedger) -> None:
+    """The ledger keeps them, and the request lacks them."""
+    await once(client, ledger).issue(order(kept={"Dept": "R&D"}))
+    assert await ledger.kept(["m-1"]) == {"m-1": {"Dept": "R&D"}}
+    assert [b"Dept" in line.request async for line in ledger.lines()] == [False]
     assert ledger.job == "march"
     assert ledger.identity is not None
     assert client.looked_up == []
@@ -125,6 +143,18 @@ async def test_a_lost_order_is_sent_again_once_absent(client: Client, ledger: Sq
     assert settled.order_id == 2
     assert client.sent[0] == client.sent[1]
     assert settled.attempts == 2
+
+
+async def test_one_call_may_look_up_twice(client: Client, ledger: SqliteLedger) -> None:
+    """The first look-up proves absence, so the order is sent; its answer is lost, too, and the second one finds it."""
+    client.loses(1, booked=False)
+    worker = once(client, ledger)
+    with pytest.raises(LineBusyError):
+        await worker.issue(order())
+    before = len(client.sent), len(client.looked_up)
+    client.loses(2, booked=True)
+    assert (await worker.issue(order())).order_id == 2
+    assert (len(client.sent) - before[0], len(client.looked_up) - before[1]) == (1, 2)
 
 
 async def test_doubt_waits_for_the_settling_time(client: Client, ledger: SqliteLedger) -> None:
@@ -659,6 +689,25 @@ async def test_a_restored_ledger_sends_nothing_unseen(client: Client, copied: Sq
     client.books[line.po_number] = msgspec.structs.replace(delivered(2), quantity=9)
     settled = await worker.issue(order("m-1"))
     assert (settled.state, len(client.sent)) == (LineState.MANUAL, 2)
+
+
+async def test_a_restored_database_must_be_told(client: Client, postgres: PostgresServer) -> None:
+    """A worker that is not told refuses each message; one that is adopts the order that the backup lacks."""
+    database = await postgres.new_database()
+    async with PostgresLedger(f"{database}#march", codes_key="") as ledger:
+        await once(client, ledger).issue(order("m-0"))
+    backup = await postgres.copy_of(database)
+    async with PostgresLedger(f"{database}#march", codes_key="") as ledger:
+        await once(client, ledger).issue(order("m-1"))
+    await raise_generation(backup)
+    async with PostgresLedger(f"{backup}#march", codes_key="") as ledger:
+        verdicts = [await once(client, ledger).handle(order(key)) for key in ("m-0", "m-1", "m-2")]
+        assert {(verdict.action, verdict.pause) for verdict in verdicts} == {("again", True)}
+        assert all("restore=True" in verdict.why for verdict in verdicts)
+    async with PostgresLedger(f"{backup}#march", codes_key="") as ledger:
+        told = once(client, ledger, restore=True)
+        assert [(await told.issue(order(key))).order_id for key in ("m-0", "m-1", "m-2")] == [1, 2, 3]
+    assert (len(client.sent), len(client.looked_up)) == (3, 2)
 
 
 async def test_a_line_taken_over_is_not_this_workers(client: Client, ledger: SqliteLedger) -> None:

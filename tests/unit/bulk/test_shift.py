@@ -9,12 +9,13 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.unit.bulk.jobs import Client, broke, issuer, lines
+from tests.unit.bulk.jobs import Client, broke, delivered, issuer, lines
 from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import Pause, Shift, SqliteLedger, run_shift
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
+from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
 
@@ -100,6 +101,60 @@ async def test_a_shift_does_not_wait_for_look_ups(client: Client, ledger: Sqlite
     assert (done.report.issued, len(client.sent)) == (1, 2)
 
 
+async def test_a_long_job_looks_its_doubts_up(client: Client, ledger: SqliteLedger) -> None:
+    """A shift that ends by its time looks them up at its start: they need not wait until all lines are sent."""
+    await issuer(client, ledger).plan(lines(*(f"k{n}" for n in range(500))))
+    client.loses(1, booked=True)
+    lose = client.happens
+
+    async def happen(po_number: str) -> None:
+        await anyio.sleep(0.01)
+        await lose(po_number)
+
+    client.happens = happen
+    first = await shift(client, ledger, seconds=0.4)
+    assert (first.again_in_s, first.in_doubt, client.looked_up) == (0.0, 1, [])
+    second = await shift(client, ledger, seconds=0.4)
+    assert (second.again_in_s, second.in_doubt, client.looked_up) == (0.0, 0, client.sent[:1])
+    assert second.left > 0
+
+
+async def test_early_look_ups_leave_time_to_send(
+    client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They take a quarter of the shift at most, also if the vendor is slow; what was found by then is kept."""
+    await issuer(client, ledger).plan(lines(*(f"k{n}" for n in range(500))))
+    for line in await ledger.claim(20):
+        await ledger.record([Change(seq=line.seq, evidence=Evidence.OUTCOME_LOST, epoch=line.epoch)])
+        client.books[line.po_number] = delivered(1000 + line.seq)
+    client.happens = lambda _po_number: anyio.sleep(0.01)
+    find = client.find
+
+    async def slow(po_number: str) -> Order | None:
+        found = await find(po_number)
+        if len(client.looked_up) > 8:
+            await anyio.sleep_forever()
+        return found
+
+    monkeypatch.setattr(client, "find", slow)
+    with anyio.fail_after(10):
+        done = await shift(client, ledger, seconds=2.0)
+    assert done.in_doubt == 12
+    assert client.sent
+
+
+async def test_a_shift_without_time_asks_for_no_codes(client: Client, ledger: SqliteLedger) -> None:
+    """A shift that ends by its time asks for none, so the next one that has time asks, and not ten minutes later."""
+    asked = await late_code(client, ledger)
+    await issuer(client, ledger).plan(lines(*(f"k{n}" for n in range(100))))
+    client.happens = lambda _po_number: anyio.sleep(0.01)
+    assert (await shift(client, ledger, seconds=0.2)).again_in_s == 0.0
+    assert asked == []
+    client.happens = lambda _po_number: anyio.sleep(0)
+    assert (await shift(client, ledger)).again_in_s == 600.0
+    assert asked == [9000]
+
+
 async def test_a_paused_job_is_settled_and_not_sent(client: Client, ledger: SqliteLedger) -> None:
     """A pause ends the sending alone."""
     await issuer(client, ledger).plan(lines("a", "b"))
@@ -154,9 +209,17 @@ async def test_a_cancelled_shift_loses_no_doubt(client: Client, ledger: SqliteLe
 
 async def test_late_codes_are_asked_for_seldom(client: Client, ledger: SqliteLedger) -> None:
     """Each line that waits costs a call; the next shift comes after ten minutes."""
+    asked = await late_code(client, ledger)
+    assert (await shift(client, ledger)).again_in_s == 600.0
+    assert (await shift(client, ledger)).again_in_s == 600.0
+    assert len(asked) == 1
+
+
+async def late_code(client: Client, ledger: SqliteLedger) -> list[int]:
+    """Plan a line whose code never comes; return the order ids that are asked for."""
     await issuer(client, ledger).plan(lines("a"))
     (line,) = await ledger.claim(1)
-    fact = Change(seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=9)
+    fact = Change(seq=line.seq, evidence=Evidence.ANSWERED_PLACED, epoch=line.epoch, order_id=9000)
     await ledger.record(
         [Change(**{n: getattr(fact, n) for n in fact.__struct_fields__} | {"delivery": Delivery.PENDING})]
     )
@@ -167,9 +230,7 @@ async def test_late_codes_are_asked_for_seldom(client: Client, ledger: SqliteLed
         raise errors.NotFoundError("not yet")
 
     client.get = get  # type: ignore[method-assign,assignment]
-    assert (await shift(client, ledger)).again_in_s == 600.0
-    assert (await shift(client, ledger)).again_in_s == 600.0
-    assert len(asked) == 1
+    return asked
 
 
 async def test_a_ledger_without_a_job_is_refused(client: Client, ledger: SqliteLedger) -> None:
@@ -187,7 +248,7 @@ async def test_another_account_is_refused(client: Client, ledger: SqliteLedger) 
     assert client.sent == []
 
 
-async def test_a_history_longer_than_a_shift_goes_to_a_person(
+async def test_too_long_a_history_goes_to_a_person(
     client: Client, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each shift reads it from its beginning: without a bound of its own, no shift would ever come to its end."""

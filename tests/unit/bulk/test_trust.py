@@ -7,11 +7,9 @@ import anyio
 import pytest
 
 from tests.unit.bulk.jobs import Client, issuer, lines, refuses_known
-from tests.unit.bulk.ledger.postgres.databases import raise_generation
 from xoxo_async.bulk import Pause, PostgresLedger, SqliteLedger
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.postgres.address import DatabaseAddress
-from xoxo_async.postgres.connecting import connect
+from xoxo_async.postgres.operations import raise_generation
 from xoxo_async.services.orders import Order
 
 pytestmark = pytest.mark.anyio
@@ -87,9 +85,7 @@ async def test_a_run_ends_when_its_database_is_restored(client: Client, database
     async with PostgresLedger(f"{database}#march", codes_key="") as ledger:
 
         async def restored(_po_number: str) -> None:
-            connection = await connect(DatabaseAddress.read(database), purpose="test")
-            await raise_generation(connection)
-            await connection.close()
+            await raise_generation(database)
 
         client.happens = restored
         ours = issuer(client, ledger, restore=True)  # type: ignore[arg-type]

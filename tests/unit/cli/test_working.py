@@ -125,7 +125,7 @@ def shift_of(**given: Any) -> Shift:
     return Shift(**{**facts, "report": report, **given})
 
 
-def test_doubt_is_told_once_with_the_time_of_its_look_up(capsys: pytest.CaptureFixture[str]) -> None:
+def test_doubt_is_told_once_with_its_time(capsys: pytest.CaptureFixture[str]) -> None:
     """A silence of minutes has a reason that the operator can read."""
     teller = _Teller()
     for lookup_in_s in (300.0, 299.0, 600.0):
@@ -137,7 +137,7 @@ def test_doubt_is_told_once_with_the_time_of_its_look_up(capsys: pytest.CaptureF
     assert third == "job march: this worker 2, the job 8 of 10 issued"
 
 
-def test_a_pause_is_told_once_with_what_it_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pause_is_told_once_with_its_end(capsys: pytest.CaptureFixture[str]) -> None:
     """A worker that is to end with its jobs stays for the rows in doubt."""
     teller = _Teller()
     for in_doubt in (2, 2, 0):

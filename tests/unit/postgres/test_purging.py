@@ -10,10 +10,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_a_finished_job_is_purged_to_its_numbers(database: str) -> None:
-    """Keys, receivers, errors, codes and the journal go; poNumbers and order ids stay."""
+    """Keys, receivers, columns that rode along, errors, codes and the journal go; poNumbers and order ids stay."""
     async with connected(database) as connection:
         job = await add_job(connection, "march", "placed", "rejected", "cancelled")
         kept = await add_job(connection, "april", "placed")
+        rides = "INSERT INTO xoxo.kept (job, key, value) VALUES ($1, 'k', '{}'), ($2, 'k', '{}')"
+        await connection.execute(rides, job, kept)
         purged = await purge_job(connection, "march")
         assert purged is not None
         assert (purged.name, purged.rows, purged.orders) == ("march", 3, 3)
@@ -24,6 +26,7 @@ async def test_a_finished_job_is_purged_to_its_numbers(database: str) -> None:
         assert all(row["key"] == f"purged:{row['id']}" for row in lines)
         codes = await connection.fetch("SELECT order_id, codes FROM xoxo.placed ORDER BY id")
         assert [tuple(row.values()) for row in codes] == [(1000 * job + 1, None), (1000 * kept + 1, "code")]
+        assert await connection.fetchval("SELECT array_agg(job) FROM xoxo.kept") == [kept]
         journal = await connection.fetch("SELECT DISTINCT job FROM xoxo.journal")
         assert [row["job"] for row in journal] == [kept]
 

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 
 WHAT_WAS_PLANNED = {
     "line": {"id", "job", "ordinal", "account", "key", "po_number", "digest", "body", "row", "lines"},
+    "kept": None,
     "packed_line": {"pack", "first", "job", "account", "pieces", "key", "po_number", "digest", "body", "row"},
     "job": {"id", "name", "account"},
     "journal": None,
@@ -69,7 +70,7 @@ async def test_a_reader_sees_no_code_and_no_token(database: str) -> None:
         rights = await read_rights(reader)
         assert rights.role == "reader"
         assert "INSERT on line" in rights.missing
-        for table in ("line", "packed_line", "journal", "tally", "job", "worker", "claim"):
+        for table in ("line", "packed_line", "kept", "journal", "tally", "job", "worker", "claim"):
             await reader.fetch(f"SELECT * FROM xoxo.{table}")  # noqa: S608
         await reader.fetch("SELECT id, order_id FROM xoxo.placed")
         for statement in (

@@ -1,6 +1,7 @@
 """`loop`: shift after shift on each open job, through failures of the ledger, until stopped or done."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from tests.unit.bulk.shared import Place
 from xoxo_async import errors
 from xoxo_async.bulk import LineState, Shift, SqliteLedger, open_jobs, open_ledger, run_shift
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
-from xoxo_async.workers.loop import ShiftSettings, Worker
+from xoxo_async.workers.loop import Worker
+from xoxo_async.workers.shifts import ShiftSettings
 
 pytestmark = pytest.mark.anyio
 
@@ -150,7 +152,7 @@ async def test_a_shift_cut_off_counts_what_it_issued(client: Client, tmp_path: P
     assert (one.state.issued, one.cut_in_flight) == (1, 1)
 
 
-async def test_a_ledger_away_in_the_midst_of_a_shift_is_told(client: Client, tmp_path: Path) -> None:
+async def test_a_ledger_away_mid_shift_is_told(client: Client, tmp_path: Path) -> None:
     """A shift waits a minute before it fails; whoever watches the worker sees at once why nothing happens."""
     await planned(client, tmp_path / "march.db", "a")
     told = Told()
@@ -250,9 +252,68 @@ async def test_a_foreign_job_is_left_out(client: Client, tmp_path: Path) -> None
     assert trouble.startswith("job april: this ledger was begun with another account")
 
 
-async def test_a_job_left_out_is_taken_once_it_can_be(
+async def test_a_job_that_fails_keeps_no_other_waiting(
     client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The others get their shifts, its trouble is told once with its name, and it is tried at growing distances."""
+    for job in ("april", "march"):
+        await planned(client, tmp_path / f"{job}.db", "a", job=job)
+    monkeypatch.setattr("xoxo_async.workers.loop._FIRST_WAIT_S", 0.1)
+    told = Told()
+    one = worker(client, tmp_path, told, many=True)
+    works, tried = one._run_shift, list[float]()
+
+    async def fail(client: Any, ledger: Ledger, **settings: Any) -> Shift:
+        if ledger.job == "april":
+            tried.append(anyio.current_time())
+            raise errors.LedgerError("its lines cannot be read")
+        return await works(client, ledger, **settings)
+
+    one._run_shift = fail  # type: ignore[misc,assignment]
+    async with anyio.create_task_group() as group:
+        group.start_soon(one.run)
+        with anyio.fail_after(20):
+            while await counts(tmp_path / "march.db") != {LineState.PLACED: 1} or len(tried) < 3:
+                await anyio.sleep(0.01)
+            while one.state.ready().reason != "job april fails: its lines cannot be read":
+                await anyio.sleep(0.01)
+        assert tried[1] - tried[0] >= 0.1
+        assert tried[2] - tried[1] >= 0.2
+        one._run_shift = works  # type: ignore[misc]
+        with anyio.fail_after(20):
+            while await counts(tmp_path / "april.db") != {LineState.PLACED: 1}:
+                await anyio.sleep(0.01)
+        one.stop()
+    assert told.troubles == ["job april: its lines cannot be read"]
+    assert told.notes == ["job april: its shifts work again"]
+
+
+async def test_a_database_that_fails_ends_the_round(client: Client, tmp_path: Path) -> None:
+    """Its error is no job's own: no other job is tried, and the line names none."""
+    for job in ("april", "march"):
+        await planned(client, tmp_path / f"{job}.db", "a", job=job)
+    told = Told()
+    one = worker(client, tmp_path, told, many=True)
+    works, reads, tried = one._run_shift, one._jobs, list[str]()
+
+    async def away() -> Sequence[str]:
+        one._jobs, one._run_shift = reads, works  # type: ignore[misc]
+        raise errors.LedgerError("the database restarts")
+
+    async def fail(_client: Any, ledger: Ledger, **_settings: Any) -> Shift:
+        tried.append(str(ledger.job))
+        one._jobs = away  # type: ignore[misc]
+        raise errors.LedgerError("the database restarts")
+
+    one._run_shift = fail  # type: ignore[misc,assignment]
+    one._sleep = lambda _seconds: anyio.sleep(0.01)  # type: ignore[method-assign]
+    with anyio.fail_after(20):
+        await one.run(until_done=True)
+    assert tried == ["april"]
+    assert (told.troubles, told.notes) == (["the database restarts"], ["the ledger answers again"])
+
+
+async def test_a_job_left_out_is_taken_later(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person binds it to this account; until then it is not opened at each look."""
     await planned(client, tmp_path / "march.db", "a")
     mine, client.account_fingerprint = client.account_fingerprint, "another"
@@ -331,4 +392,8 @@ async def test_a_fleet_sends_each_line_once(client: Client, place: Place) -> Non
     with anyio.fail_after(30):
         await asyncio.gather(*(one.run(until_done=True) for one in fleet))
     assert {state: n for state, n in (await place.ledger.counts()).states.items() if n} == {LineState.PLACED: 60}
-    assert len(set(client.sent)) == 60
+    sent = Counter(client.sent)
+    again = [po_number for po_number, times in sent.items() if times > 1]
+    assert len(sent) == 60
+    # What the cut worker had in flight was never booked here, so it is sent again; no other line is.
+    assert len(client.sent) - 60 == len(again) <= fleet[0].cut_in_flight

@@ -32,7 +32,7 @@ def test_a_worker_at_work_is_alive_and_ready(state: WorkerState) -> None:
     state.shift_ended(3)
     state.shift_ended(4)
     assert state.live() == state.ready() == Health(ok=True, reason="at work")
-    assert (state.shifts, state.issued) == (2, 7)
+    assert state.issued == 7
 
 
 def test_a_new_worker_is_alive_and_not_ready(clock: Clock) -> None:
@@ -74,6 +74,14 @@ def test_a_job_left_out_is_not_ready(state: WorkerState) -> None:
     """A worker that can do nothing must not look well."""
     state.job_is_left_out("march", "another account")
     assert state.ready() == Health(ok=False, reason="job march is left out: another account")
+
+
+def test_a_job_that_fails_is_not_ready(state: WorkerState) -> None:
+    """Until a shift of it ends well."""
+    state.job_fails("march", "its lines cannot be read")
+    assert state.ready() == Health(ok=False, reason="job march fails: its lines cannot be read")
+    state.job_is("march", None)
+    assert state.ready().ok
 
 
 def test_another_open_job_is_reason_enough(state: WorkerState) -> None:

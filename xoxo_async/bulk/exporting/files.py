@@ -1,8 +1,9 @@
 """Exports as files: CSV or JSON lines, 0600, written whole or not at all, and never over another file."""
 
+import csv
 import os
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Final, TextIO
@@ -12,7 +13,7 @@ import msgspec
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.exporting.cells import csv_line, shown
 from xoxo_async.bulk.exporting.fetching import CodeFetcher, Fetched
-from xoxo_async.bulk.exporting.rows import Exported, ExportRow, RowMaker
+from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Exported, ExportRow, RowMaker, kept_columns
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import codes_of
@@ -23,7 +24,8 @@ __all__ = ["ExportFile", "export_codes", "export_rows", "without_controls"]
 
 _CHUNK: Final = 200
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_COLUMNS: Final = ExportRow.__struct_fields__
+_HEADER: Final = 1024 * 1024
+"""Bytes of a file that are read to see whether it is an export: more than all headings have."""
 _TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error"})
 """Columns with texts of the caller or the vendor. Codes and PINs are not among them: they stay exact."""
 
@@ -100,20 +102,38 @@ class ExportFile:
             raise ConfigError(f"the file of an export must end in .csv or .jsonl, not {path.suffix or 'nothing'}")
         if path.resolve() == Path(ledger).resolve():
             raise ConfigError("the file of an export must not be the ledger")
-        _refuse_other_files(path)
+        self._others: Final = _other_columns(path)
         self.path: Final[Path] = path
         self.as_csv: Final[bool] = kind == ".csv"
 
-    def writer(self, file: TextIO) -> Callable[[ExportRow], object]:
+    def check_columns(self, kept: Collection[str]) -> None:
+        """Refuse to replace a file with columns of its own: a person may have added them to an older export.
+
+        Args:
+            kept: The names of the columns that ride along with the rows of the ledger.
+
+        Raises:
+            ConfigError: The file has a column that this export does not have.
+        """
+        if not self._others <= set(kept_columns(kept)):
+            raise _no_export(self.path)
+
+    def writer(self, file: TextIO, kept: Sequence[str] = ()) -> Callable[[ExportRow], object]:
         """Write what stands before the rows, and return what writes a row.
 
         Args:
             file: The open file.
+            kept: The names of the columns that ride along, in order.
         """
         if not self.as_csv:
             return lambda row: file.write(msgspec.json.encode(row).decode() + "\n")
-        file.write(csv_line(_COLUMNS))
-        return lambda row: file.write(csv_line(_cell(name, getattr(row, name)) for name in _COLUMNS))
+        file.write(csv_line([*FIXED_COLUMNS, *map(shown, kept_columns(kept))]))
+
+        def write(row: ExportRow) -> None:
+            fixed = [_cell(name, getattr(row, name)) for name in FIXED_COLUMNS]
+            file.write(csv_line([*fixed, *(shown(row.kept.get(name, "")) for name in kept)]))
+
+        return write
 
 
 def _cell(name: str, value: object) -> str:
@@ -121,22 +141,34 @@ def _cell(name: str, value: object) -> str:
     return shown(text) if name in _TEXTS else text
 
 
-def _refuse_other_files(path: Path) -> None:
-    """Refuse to replace a file that is no older export: an export can be made again, any other file cannot."""
+def _other_columns(path: Path) -> frozenset[str]:
+    """Return the columns that an older export has beside the fixed ones.
+
+    Raises:
+        ConfigError: There is a file that is no older export: an export can be made again, any other file cannot.
+    """
     try:
         with path.open("rb") as file:
-            first = file.readline(4096)
+            first = file.readline(_HEADER)
     except FileNotFoundError:
-        return
+        return frozenset()
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    if first.strip() == ",".join(_COLUMNS).encode() or not first:
-        return
+    if not first:
+        return frozenset()
     with suppress(msgspec.MsgspecError):
         row = msgspec.json.decode(first)
-        if isinstance(row, dict) and tuple(row) == _COLUMNS:
-            return
-    raise ConfigError(f"{path} is there already and is no older export, so it is not overwritten")
+        if isinstance(row, dict) and tuple(row) in {FIXED_COLUMNS, (*FIXED_COLUMNS, "kept")}:
+            return frozenset()
+    with suppress(csv.Error, UnicodeDecodeError):
+        columns = next(csv.reader([first.decode().rstrip("\r\n")], strict=True), [])
+        if tuple(columns[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS:
+            return frozenset(name.removeprefix("'") for name in columns[len(FIXED_COLUMNS) :])
+    raise _no_export(path)
+
+
+def _no_export(path: Path) -> ConfigError:
+    return ConfigError(f"{path} is there already and is no older export, so it is not overwritten")
 
 
 async def export_rows(
@@ -165,9 +197,11 @@ async def export_rows(
         XoxoError: When an order cannot be looked up.
     """
     maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean)
+    kept = await ledger.kept_names()
+    file.check_columns(kept)
     try:
         with replacement(file.path) as text:
-            write = file.writer(text)
+            write = file.writer(text, kept)
             if fetcher is None or not reveal:
                 await _write_rows(ledger, maker, write, None)
             else:
@@ -188,9 +222,11 @@ async def _write_rows(
         fetched = await fetcher.fetch(chunk) if fetcher is not None else Fetched({}, {})
         maker.exported.fetched += fetched.calls
         packed = await ledger.packed(chunk)
+        keys = [line.key for line in chunk] + [one.key for lines in packed.values() for one in lines]
+        kept = await ledger.kept(keys)
         for line in chunk:
             codes = fetched.codes.get(line.seq) or codes_of(line.codes)
-            for row in maker.rows_of(line, codes, packed.get(line.seq, ()), not_fetched=fetched.refused):
+            for row in maker.rows_of(line, codes, packed.get(line.seq, ()), not_fetched=fetched.refused, kept=kept):
                 write(row)
 
 

@@ -1,6 +1,6 @@
 """The rows of an export: one for every voucher, one for every order without; which codes are missing, and why."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -11,14 +11,14 @@ from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.running.evidence import ordered
 from xoxo_async.wire.secrets import mask
 
-__all__ = ["ExportRow", "Exported", "MissingCodes", "RowMaker"]
+__all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "MissingCodes", "RowMaker", "kept_columns"]
 
 _NAMED: Final = 20
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
 _NO_CODE: Final = (StoredCode(""),)
 
 
-class ExportRow(msgspec.Struct, frozen=True):
+class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True):
     """One row of an export: a voucher, or an order without one.
 
     Attributes:
@@ -37,6 +37,7 @@ class ExportRow(msgspec.Struct, frozen=True):
         amount: The value of the voucher.
         currency: Its currency.
         error: Why the line is in its state, in words.
+        kept: The columns that ride along with the row, see `OrderLine.kept`; left out of JSON where there is none.
     """
 
     key: str
@@ -54,6 +55,20 @@ class ExportRow(msgspec.Struct, frozen=True):
     amount: str
     currency: str
     error: str
+    kept: Mapping[str, str] = {}
+
+
+FIXED_COLUMNS: Final = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
+"""The columns of every export, in order; those that ride along with the rows come after them."""
+
+
+def kept_columns(names: Iterable[str]) -> list[str]:
+    """Return the headings of the columns that ride along; one that is named like a fixed column gets a mark.
+
+    Args:
+        names: Their names, as `Ledger.kept_names` gives them.
+    """
+    return [f"{name} (kept)" if name in FIXED_COLUMNS else name for name in names]
 
 
 class MissingCodes(msgspec.Struct, frozen=True):
@@ -121,6 +136,7 @@ class RowMaker:
         packed: Sequence[PackedLine],
         *,
         not_fetched: Mapping[int, str],
+        kept: Mapping[str, Mapping[str, str]] = {},
     ) -> Iterator[ExportRow]:
         """Yield the rows of an order: its own, or those of the lines that share it, each with its own codes.
 
@@ -129,16 +145,19 @@ class RowMaker:
             codes: Its codes.
             packed: The lines that share it; empty for an order of a single line.
             not_fetched: Why codes that the ledger does not keep could not be fetched, by order.
+            kept: The columns that ride along with rows, by key.
         """
         self.exported.waiting += line.state is LineState.PLACED and line.delivery is Delivery.PENDING
         refused = not_fetched.get(line.seq, "")
         if line.lines == 1 or (codes and not packed):
-            yield from self._rows(line, line.key, line.request, codes, line.delivery, refused)
+            rode = kept.get(line.key, {})
+            yield from self._rows(line, line.key, line.request, codes, line.delivery, refused, rode)
         for one in packed:
             dealt = codes[one.first : one.end]
             # Codes are dealt from the front, so the first lines of a pack have theirs while others still wait.
             delivery = Delivery.DELIVERED if one.end <= line.held else line.delivery
-            yield from self._rows(line, one.key, one.body.encode(), dealt, delivery, refused)
+            rode = kept.get(one.key, {})
+            yield from self._rows(line, one.key, one.body.encode(), dealt, delivery, refused, rode)
 
     def _rows(
         self,
@@ -148,6 +167,7 @@ class RowMaker:
         codes: Sequence[StoredCode],
         delivery: Delivery,
         refused: str,
+        kept: Mapping[str, str],
     ) -> Iterator[ExportRow]:
         wanted = ordered(request)
         have = sum(bool(code.code) for code in codes)
@@ -172,6 +192,7 @@ class RowMaker:
                 amount=code.amount,
                 currency=code.currency,
                 error=self._clean(line.error),
+                kept=kept,
             )
 
     def _count(self, line: LedgerLine, key: str, codes: Sequence[StoredCode], why: str) -> None:

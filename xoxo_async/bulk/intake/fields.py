@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["FileRow", "is_turned", "read_fields"]
+__all__ = ["is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
@@ -19,21 +20,13 @@ _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
 
-class FileRow(NamedTuple):
-    """One row of a file.
-
-    Attributes:
-        number: The row's number.
-        fields: Values by the names of `OrderLine`; they are not checked yet.
-        key_column: The column that holds the key: `key`, or `po_number`.
-    """
-
-    number: int
-    fields: dict[str, Any]
-    key_column: str
-
-
-def read_fields(number: int, fields: Mapping[str, object], problems: Problems, key_column: str) -> FileRow:
+def read_fields(
+    number: int,
+    fields: Mapping[str, object],
+    problems: Problems,
+    key_column: str,
+    given: Mapping[str, object] | None = None,
+) -> FileRow:
     """Turn the texts of a row into numbers, flags and details.
 
     A value that cannot be turned stays as it is: the check of the row refuses it and names the column. So every value
@@ -44,6 +37,7 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         fields: Its fields, without the empty ones.
         problems: Where details that do not fit are noted.
         key_column: The column that holds the key.
+        given: The row as the file has it; None where that is `fields`.
     """
     values = {name: _VALUES.get(name, _text)(value) for name, value in fields.items()}
     if "key" not in values and "po_number" in values:
@@ -53,8 +47,8 @@ def read_fields(number: int, fields: Mapping[str, object], problems: Problems, k
         try:
             values["details"] = _details(details)
         except ConfigError as error:
-            problems.add(number, error.message, column="details")
-    return FileRow(number, values, key_column)
+            problems.add(number, error.message, column="details", value=details, given=given or fields)
+    return FileRow(number, values, key_column, given or fields)
 
 
 def is_turned(column: str, value: object) -> bool:
@@ -103,6 +97,13 @@ def _details(value: dict[str, object]) -> Details:
     raise ConfigError("must hold the fields of LoungeDetails, AirmilesDetails, TopUpDetails or ShippingDetails")
 
 
+def _kept(value: object) -> object:
+    """Turn the numbers among the columns that ride along into texts, and leave out those without a value."""
+    if not isinstance(value, dict):
+        return value
+    return {name: str(one) if type(one) in {int, Decimal} else one for name, one in value.items() if one is not None}
+
+
 def _as_it_is(value: object) -> object:
     return value
 
@@ -114,6 +115,7 @@ _VALUES: Final[dict[str, Callable[[object], object]]] = {
     "notify_receiver": _flag,
     "notify_admin": _flag,
     "details": _as_it_is,
+    "kept": _kept,
 }
 """The columns that do not hold a text."""
 _TYPES: Final[dict[str, tuple[type, ...]]] = {
@@ -123,4 +125,5 @@ _TYPES: Final[dict[str, tuple[type, ...]]] = {
     "notify_receiver": (bool,),
     "notify_admin": (bool,),
     "details": _DETAILS,
+    "kept": (dict,),
 }

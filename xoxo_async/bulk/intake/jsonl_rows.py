@@ -7,9 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from xoxo_async.bulk.intake.fields import FileRow, read_fields
+from xoxo_async.bulk.intake.fields import read_fields
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.text_lines import Place, check_length, printable
 
 __all__ = ["read_jsonl"]
@@ -40,7 +41,7 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
         try:
             values = msgspec.structs.asdict(_DECODER.decode(text))
         except (msgspec.MsgspecError, RecursionError) as error:
-            problems.add(number, f"not one JSON object of order fields ({error})")
+            problems.add(number, f"not one JSON object of order fields ({error})", given={"": text.rstrip()})
             continue
         key_column = "key" if values["key"] is not None or values["po_number"] is None else "po_number"
         fields = {
@@ -49,8 +50,11 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             if value is not None and value != ""
         }
         if repeated := _repeated_name(text, fields):
-            column = repeated if repeated in values else "details"
-            problems.add(number, f"{printable(repeated)} is in the object twice", column=column)
+            kept = fields.get("kept")
+            is_kept = isinstance(kept, dict) and repeated in kept
+            column = repeated if repeated in values else "kept" if is_kept else "details"
+            what = f"{printable(repeated)} is in the object twice"
+            problems.add(number, what, column=column, value=fields.get(column), given={"": text.rstrip()})
             continue
         yield read_fields(number, fields, problems, key_column)
 
@@ -65,8 +69,8 @@ def _repeated_name(text: str, fields: Mapping[str, object]) -> str:
         text: The row.
         fields: Its fields.
     """
-    details = fields.get("details")
-    if text.count(":") == len(fields) + (len(details) if isinstance(details, dict) else 0):
+    inside = [value for value in (fields.get("details"), fields.get("kept")) if isinstance(value, dict)]
+    if text.count(":") == len(fields) + sum(map(len, inside)):
         return ""
     repeated: list[str] = []
 

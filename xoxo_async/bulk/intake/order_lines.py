@@ -1,5 +1,6 @@
 """`OrderLine`: one intended order of a bulk job."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 import msgspec
@@ -29,6 +30,9 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
         details: What lounges, airmiles, top-ups and merchandise need besides.
         currency: The currency of the denomination, `INR`: compared with the product's currency, never sent.
         country: A country that the product must be good in, `IN` or `India`: compared likewise, never sent.
+        kept: Columns that ride along with the row, by name, such as a name or a cost centre: in the ledger, in exports
+            and in reports, and never sent. At most 100 of them; a name has at most 100 characters, a value 1,000, and
+            all of a row together 10,000.
     """
 
     key: str
@@ -44,3 +48,4 @@ class OrderLine(msgspec.Struct, frozen=True, kw_only=True):
     details: Details | None = None
     currency: str | None = None
     country: str | None = None
+    kept: Mapping[str, str] = {}

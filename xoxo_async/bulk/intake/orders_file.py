@@ -1,30 +1,50 @@
 """Order lines from CSV, JSONL or standard input: streamed, and every bad row named by its number and column."""
 
-import errno
 import itertools
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import IO, Final
+from typing import Final, Literal
 
-from xoxo_async.bulk.intake.csv_rows import read_csv
-from xoxo_async.bulk.intake.fields import FileRow, is_turned
+from xoxo_async.bulk.intake.columns import read_table
+from xoxo_async.bulk.intake.csv_table import read_csv
+from xoxo_async.bulk.intake.encodings import TextLines
+from xoxo_async.bulk.intake.fields import is_turned, read_fields
+from xoxo_async.bulk.intake.input_file import InputFile, kind_of
 from xoxo_async.bulk.intake.jsonl_rows import read_jsonl
+from xoxo_async.bulk.intake.matching import recognised
+from xoxo_async.bulk.intake.order_fields import ORDER_FIELDS
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
-from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, decoded
+from xoxo_async.bulk.intake.tables import FileRow, Form, Table
+from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["OrdersFile", "read_orders"]
 
 
 class OrdersFile:
-    """The order lines of a file, read again at each iteration; see `read_orders`."""
+    """The order lines of a file, read again at each iteration; see `read_orders`.
 
-    def __init__(self, path: str | os.PathLike[str], format_: str | None = None) -> None:
+    Attributes:
+        source: The file's name, for messages.
+        choices: What a person decided about how it is read.
+        kept_choices: What an earlier file of the job had decided; a job sets it from its ledger.
+        form: How the file was read at the last iteration, as far as that came; None before the first.
+        columns: Which column is which field, in words: `Employee ID is key`. Empty where every name is a field's.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], format_: str | None = None, choices: ReadingChoices = NO_CHOICE
+    ) -> None:
         self.source: Final[str] = "standard input" if os.fspath(path) == "-" else os.fspath(path)
+        self.choices: Final[ReadingChoices] = choices
+        self.kept_choices: ReadingChoices = NO_CHOICE
+        self.form: Form | None = None
+        self.columns: str = ""
         self._path: Final = None if os.fspath(path) == "-" else Path(path)
         self._format: Final = format_
 
@@ -35,6 +55,15 @@ class OrdersFile:
                 yield OrderLine(**row.fields)
         problems.raise_if_any(self.source)
 
+    def recognised(self) -> str:
+        """Return in words what was recognised in the file, as far as it was read: its form, and its columns.
+
+        Empty for a file as a program writes it: CSV with commas in UTF-8, whose columns have the names of fields.
+        """
+        if self.form is None or (self.form.is_usual and not self.columns):
+            return ""
+        return f"{self.form.describe()}; {self.columns}" if self.columns else self.form.describe()
+
     def rows(self, problems: Problems) -> Iterator[FileRow]:
         """Yield every row that can be read; its fields are not checked yet.
 
@@ -44,37 +73,19 @@ class OrdersFile:
         Raises:
             PlanError: The file as a whole cannot be read as orders.
         """
-        try:
-            file = self._open()
-        except OSError as error:
-            raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
-        try:
-            yield from self._parse(decoded(file), problems)
-        except OSError as error:
-            raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
-        finally:
-            file.close()
+        opened = InputFile(self._path, self.source)
+        with opened.file:
+            try:
+                yield from self._parse(opened, problems)
+                opened.check_unchanged()
+            except OSError as error:
+                raise PlanError(f"{self.source}: cannot be read ({error.strerror})") from None
 
-    def _open(self) -> IO[str]:
-        path: int | Path
-        if self._path is not None:
-            path = self._path
-        elif sys.stdin is None or sys.stdin.closed:
-            raise OSError(errno.EBADF, "it is closed")
-        else:
-            path = os.dup(sys.stdin.fileno())  # a copy: closing it leaves the process its standard input
-        # utf-8-sig: spreadsheets write a byte order mark. newline="": a quoted field keeps its line ends.
-        # surrogateescape: `decoded` names the row with bytes that are not UTF-8.
-        return open(path, encoding="utf-8-sig", errors="surrogateescape", newline="")  # noqa: PTH123 - or a descriptor
-
-    def _parse(self, text: Iterator[str], problems: Problems) -> Iterator[FileRow]:
+    def _parse(self, opened: InputFile, problems: Problems) -> Iterator[FileRow]:
         at = Place()
+        found = False
         try:
-            first = self._first(text, at)
-            jsonl = self._format == "jsonl" if self._format else first.lstrip().startswith("{")
-            parse = read_jsonl if jsonl else read_csv
-            found = False
-            for row in parse(itertools.chain([first], text), at, self.source, problems):
+            for row in self._rows(opened, at, problems):
                 found = True
                 yield row
         except UnreadableError as error:
@@ -82,25 +93,49 @@ class OrdersFile:
         if not found and not problems.total:
             raise PlanError(f"{self.source}: there are no orders in it")
 
-    def _first(self, text: Iterator[str], at: Place) -> str:
-        """Return the first line with anything in it, and count those before it."""
-        for line in text:
-            if "\0" in line:
-                raise UnreadableError("not UTF-8 (it holds zero bytes, as UTF-16 does); save it as UTF-8")
-            if line.strip():
-                return line
-            at.row += 1
-        raise PlanError(f"{self.source}: empty, there are no orders in it")
+    def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
+        head = opened.head()
+        if kind := kind_of(head):
+            raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
+        if self.choices.sheet is not None:
+            raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
+        form = self.form = Form()
+        text = TextLines(opened.file, form, self.choices.encoding)
+        lines = iter(text)
+        first = _first(lines, at, self.source)
+        lines = itertools.chain([first], lines)
+        if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
+            form.kind = "JSONL"
+            text.need_utf_8()
+            for row in read_jsonl(lines, at, self.source, problems):
+                form.rows += 1
+                yield row
+            return
+        choices = self.choices.with_kept(self.kept_choices)
+        known = partial(recognised, known=ORDER_FIELDS, choices=choices)
+        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
+        yield from self._named(table, problems)
+
+    def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
+        """Yield the rows of a table by the names of the fields of an order."""
+        choices = self.choices.with_kept(self.kept_choices)
+        rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
+        self.columns = rows.columns.describe()
+        for row in rows:
+            fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
+            yield read_fields(row.number, fields, problems, row.key_column, row.given)
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
         before = f"\n{problems.listing()}" if problems.total else ""
         what = f"row {row}{error.where}: {error.what}"
-        return PlanError(
+        failure = PlanError(
             f"{self.source}: {what}; nothing was sent{before}",
             problems=(*problems.shown(), what),
             total=problems.total + 1,
         )
+        problems.add(row, f"{error.what}; nothing after it was read", column=error.where.removeprefix(", column "))
+        return failure
 
 
 def _is_line(row: FileRow, problems: Problems) -> bool:
@@ -115,29 +150,63 @@ def _is_line(row: FileRow, problems: Problems) -> bool:
         if not is_turned(column, row.fields.get(column)):
             unread.append(column)
             where = row.key_column if column == "key" else column
-            problems.add(row.number, error.message.removeprefix(f"{column} "), column=where)
+            what = error.message.removeprefix(f"{column} ")
+            problems.add(row.number, what, column=where, value=row.fields.get(column), given=row.given)
 
     report_fields(row.fields, note)
     return not unread
 
 
-def read_orders(path: str | os.PathLike[str], *, format: str | None = None) -> OrdersFile:  # noqa: A002 - the field's word
+def _first(lines: Iterator[str], at: Place, source: str) -> str:
+    """Return the first line with anything in it, and count those before it."""
+    for line in lines:
+        if line.strip():
+            return line
+        at.row += 1
+    raise PlanError(f"{source}: empty, there are no orders in it")
+
+
+def read_orders(
+    path: str | os.PathLike[str],
+    *,
+    format: str | None = None,  # noqa: A002 - the field's word
+    sheet: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    keep: Literal["all"] | Collection[str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    decimal: str | None = None,
+) -> OrdersFile:
     """Read order lines from a file.
 
-    CSV has a header row; its columns are the fields of `OrderLine`. JSONL has one object a line with the same
-    fields, and `details` besides. Without a `key` column, `po_number` is the key.
+    CSV has a header row. A column is recognised by the name of a field of `OrderLine`, or by a usual name such as
+    `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line with the fields, and `details` besides. Without a
+    `key` column, `po_number` is the key.
+
+    The file shows its separator and its encoding. A number with separators is read by what its whole column proves: a
+    column with `1.000,50` has decimal commas. A number that could be two (`1,000`), in a column that proves neither, is
+    a problem of its row.
 
     Args:
         path: The file, or `-` for standard input.
         format: `csv` or `jsonl`; by default the content decides.
+        sheet: The sheet of a workbook; by default the first.
+        columns: Fields by the names of columns in the file: `{"Staff": "key"}`.
+        keep: Columns that are no fields and ride along, or `all`. Otherwise a file with such a column is refused.
+        delimiter: What separates the cells of CSV: one sign, or `comma`, `semicolon`, `tab`, `pipe`.
+        encoding: The encoding of the text, `utf-8`, `utf-16`, `windows-1252` or another.
+        decimal: The decimal sign of all numbers in CSV, `.` or `,`.
 
     Returns:
         The lines, streamed when iterated.
 
     Raises:
         PlanError: Raised by the iteration, for a file or rows that cannot be read as orders: every bad row is named.
-        ConfigError: The format is unknown.
+        ConfigError: An argument makes no sense.
     """
     if format not in {None, "csv", "jsonl"}:
         raise ConfigError(f"format must be 'csv' or 'jsonl', not {format!r}")
-    return OrdersFile(path, format)
+    choices = ReadingChoices.of(
+        sheet=sheet, columns=columns, keep=keep, delimiter=delimiter, encoding=encoding, decimal=decimal
+    )
+    return OrdersFile(path, format, choices)

@@ -1,31 +1,71 @@
 """The problems of rows: named by row and column, listed in order, and raised as one error."""
 
 import bisect
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
 
+from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import PlanError
 
-__all__ = ["Problems"]
+__all__ = ["ProblemSink", "Problems", "RowProblem"]
 
 _SHOWN: Final = 20
+
+
+class RowProblem(NamedTuple):
+    """One problem of one row.
+
+    Attributes:
+        row: The row's number.
+        column: The column with the problem; empty where it is the whole row's.
+        value: What stands in that column; None where nothing does.
+        reason: What is wrong, in words.
+        given: The row as it was given: values by column, not checked and not turned. It may hold personal data.
+    """
+
+    row: int
+    column: str
+    value: object
+    reason: str
+    given: Mapping[str, object]
+
+
+ProblemSink = Callable[[RowProblem], object]
+"""Takes every problem as it is found, in no order of rows. A thread may call it, but never two threads at once."""
 
 
 class Problems:
     """Collects the problems of rows. It keeps the texts of the first twenty, by row number, and counts the rest.
 
+    Args:
+        sink: Takes every problem, for a caller who wants more than twenty.
+
     Attributes:
         total: How many problems there are; at most one for each column of a row.
         rows: How many rows have a problem. All problems of a row are noted before those of the next row.
+        titles: The names of columns in the file, by field, where they differ: a problem names the
+            file's.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sink: ProblemSink | None = None) -> None:
+        self._sink: Final = sink
         self.total: int = 0
         self.rows: int = 0
+        self.titles: Final[dict[str, str]] = {}
         self._last_row = 0
         self._columns: Final[set[str]] = set()
         self._shown: Final[list[tuple[int, int, str]]] = []
 
-    def add(self, row: int, what: str, *, column: str = "", key: str = "") -> None:
+    def add(
+        self,
+        row: int,
+        what: str,
+        *,
+        column: str = "",
+        key: str = "",
+        value: object = None,
+        given: Mapping[str, object] | None = None,
+    ) -> None:
         """Note one problem.
 
         Args:
@@ -33,6 +73,8 @@ class Problems:
             what: What is wrong there.
             column: The column with the problem; of each column only the first problem is kept. Empty: the whole row.
             key: The row's key, when the problem is the whole row's.
+            value: What stands in the column, for the sink.
+            given: The row as it was given, for the sink.
         """
         if row != self._last_row:
             self.rows, self._last_row = self.rows + 1, row
@@ -41,9 +83,12 @@ class Problems:
             return
         self._columns.add(column)
         self.total += 1
+        title = self.titles.get(column, column)
+        if self._sink is not None:
+            self._sink(RowProblem(row, title, value, what, {} if given is None else given))
         if len(self._shown) < _SHOWN or row < self._shown[-1][0]:
             # Problems do not come in the order of rows: products are looked up after many rows have been read.
-            where = f", column {column}" if column else f" (key {key})" if key else ""
+            where = f", column {printable(title)}" if column else f" (key {key})" if key else ""
             bisect.insort(self._shown, (row, self.total, f"row {row}{where}: {what}"))
             del self._shown[_SHOWN:]
 

@@ -3,6 +3,9 @@
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
+from xoxo_async.bulk.intake.kept_columns import check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
@@ -20,11 +23,18 @@ class Row(NamedTuple):
         number: The row's number in the input, from 1.
         line: The order line, as given.
         order: The request that it makes; its amounts are exact, and its poNumber is fixed.
+        file_row: The row as a file has it; None where it came from Python.
     """
 
     number: int
     line: OrderLine
     order: PlaceOrder
+    file_row: Mapping[str, object] | None = None
+
+    @property
+    def given(self) -> Mapping[str, object]:
+        """The row as it was given: values by column."""
+        return msgspec.structs.asdict(self.line) if self.file_row is None else self.file_row
 
 
 class Rows:
@@ -47,7 +57,12 @@ class Rows:
 
 
 def check_fields(
-    number: int, fields: Mapping[str, object], problems: Problems, *, key_column: str = "key"
+    number: int,
+    fields: Mapping[str, object],
+    problems: Problems,
+    *,
+    key_column: str = "key",
+    given: Mapping[str, object] | None = None,
 ) -> dict[str, Any] | None:
     """Check every field of a row; note each problem by row and column.
 
@@ -56,6 +71,7 @@ def check_fields(
         fields: Values by the names of `OrderLine`. They may hold any object.
         problems: Where problems are noted.
         key_column: The column to name when the key is wrong.
+        given: The row as it was given; None where that is `fields`.
 
     Returns:
         The fields of the request, without a poNumber if the row has none of its own; None if there is a problem.
@@ -65,7 +81,8 @@ def check_fields(
     def note(column: str, error: ConfigError) -> None:
         bad.append(column)
         where = key_column if column == "key" else column
-        problems.add(number, error.message.removeprefix(f"{column} "), column=where)
+        what = error.message.removeprefix(f"{column} ")
+        problems.add(number, what, column=where, value=fields.get(column), given=fields if given is None else given)
 
     request = report_fields(fields, note)
     return None if bad else request
@@ -96,7 +113,9 @@ def report_fields(fields: Mapping[str, object], report: Callable[[str, ConfigErr
     return request_fields(order, report)
 
 
-def make_row(number: int, line: OrderLine, request: dict[str, Any], job: str) -> Row:
+def make_row(
+    number: int, line: OrderLine, request: dict[str, Any], job: str, file_row: Mapping[str, object] | None = None
+) -> Row:
     """Return the row of a line that passed its check, with its poNumber.
 
     Args:
@@ -104,10 +123,11 @@ def make_row(number: int, line: OrderLine, request: dict[str, Any], job: str) ->
         line: The line.
         request: What `check_fields` returned.
         job: The job's name, which the poNumber is derived from.
+        file_row: The row as a file has it; None where it came from Python.
     """
     if line.po_number is None:
         request["po_number"] = derive_po_number(job, line.key)
-    return Row(number, line, PlaceOrder(**request))
+    return Row(number, line, PlaceOrder(**request), file_row)
 
 
 def _check_key(_column: str, value: object) -> None:
@@ -118,6 +138,7 @@ _OWN_CHECKS: Final[dict[str, Callable[[str, object], object]]] = {
     "key": _check_key,
     "currency": checks.text,
     "country": checks.text,
+    "kept": check_kept,
 }
 """The fields of a row that no request holds."""
 _REQUIRED: Final = ("product_id", "denomination")

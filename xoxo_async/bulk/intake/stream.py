@@ -7,11 +7,11 @@ from typing import Final
 import anyio.to_thread
 import msgspec
 
-from xoxo_async.bulk.intake.fields import FileRow
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
-from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.problems import Problems, ProblemSink
 from xoxo_async.bulk.intake.rows import Row, Rows, check_fields, make_row
+from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.unique import Repeats
 
 __all__ = ["rows_of"]
@@ -19,7 +19,9 @@ __all__ = ["rows_of"]
 _CHUNK: Final = 500
 
 
-def rows_of(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], job: str) -> Rows:
+def rows_of(
+    orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], job: str, sink: ProblemSink | None = None
+) -> Rows:
     """Return any source of order lines as one stream of checked rows.
 
     A thread reads files and other iterables, a chunk at a time, so that the event loop stays free. Of each row only
@@ -28,8 +30,9 @@ def rows_of(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
     Args:
         orders: A file, or a sync or async iterable of order lines.
         job: The job's name, which poNumbers are derived from.
+        sink: Takes every problem of the rows.
     """
-    intake = _Intake(job)
+    intake = _Intake(job, sink)
     source = "orders"
     if isinstance(orders, AsyncIterable):
         rows = intake.streamed(orders)
@@ -44,20 +47,22 @@ def rows_of(orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
 class _Intake:
     """Checks one row after another, and compares each with the rows before it."""
 
-    def __init__(self, job: str) -> None:
-        self.problems: Final = Problems()
+    def __init__(self, job: str, sink: ProblemSink | None) -> None:
+        self.problems: Final = Problems(sink)
         self.repeats: Final = Repeats()
         self._job: Final = job
 
     def from_file(self, row: FileRow) -> Row | None:
         """Check a row of a file."""
-        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column)
-        return None if request is None else make_row(row.number, OrderLine(**row.fields), request, self._job)
+        request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column, given=row.given)
+        if request is None:
+            return None
+        return make_row(row.number, OrderLine(**row.fields), request, self._job, row.given)
 
     def from_python(self, number: int, line: object) -> Row | None:
         """Check an item of an iterable; any object may stand there."""
         if not isinstance(line, OrderLine):
-            self.problems.add(number, f"is a {type(line).__name__}, not an OrderLine")
+            self.problems.add(number, f"is a {type(line).__name__}, not an OrderLine", given={"": line})
             return None
         request = check_fields(number, msgspec.structs.asdict(line), self.problems)
         return None if request is None else make_row(number, line, request, self._job)

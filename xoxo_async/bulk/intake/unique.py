@@ -91,11 +91,13 @@ class Repeats:
         number, line = row.number, row.line
         first = self._keys.first(folded(line.key), number)
         if first != number:
-            problems.add(number, f"{line.key} is in row {first} already", column="key")
+            what = f"{line.key} is in row {first} already"
+            problems.add(number, what, column="key", value=line.key, given=row.given)
             return False
         first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
         if first != number:
-            problems.add(number, f"{line.po_number} is in row {first} already", column="po_number")
+            what = f"{line.po_number} is in row {first} already"
+            problems.add(number, what, column="po_number", value=line.po_number, given=row.given)
             return False
         self._warn(row)
         return True

@@ -10,7 +10,8 @@ The steps of a store, all in one transaction, for any number of requests:
    `LAST_SLOT`, as for a claim. Otherwise nothing will be written.
 5. Read whether the job is paused, and call `decide_arms`. If it gives a job, keep job and `PLANNED_AT`, and the
    identity it gives.
-6. Insert the lines of `new` as planned, with their journal rows (T0), and write the moves. A store may insert a line as
+6. Insert the lines of `new` as planned, with their journal rows (T0) and their columns of `kept`, and write the moves.
+   A store may insert a line as
    its move leaves it; its journal has both rows all the same.
 7. Commit. Only then answer: with `ArmRequest.error` where there is one, else with `ArmRequest.armed`. If the caller is
    gone and the line is his, record `recording.given_back`.
@@ -74,11 +75,13 @@ class Arms(NamedTuple):
         owner: What the ledger is of from now on.
         new: Lines that are new to the ledger, as planned.
         moves: The decided changes, in order; some are about the lines of `new`.
+        kept: The lines of `new` as they were given: their columns that ride along are kept.
     """
 
     owner: Owner
     new: list[LedgerLine]
     moves: list[Move]
+    kept: list[PlannedLine]
 
 
 def decide_arms(
@@ -119,7 +122,7 @@ def decide_arms(
             request.armed = arming.take(request, matches.get(place, ()))
         except BulkError as error:
             request.error = error
-    return Arms(arming.owner, arming.new, arming.moves)
+    return Arms(arming.owner, arming.new, arming.moves, arming.kept)
 
 
 class _Arming:
@@ -140,6 +143,7 @@ class _Arming:
         self._new_keys: Final[dict[str, LedgerLine]] = {}
         self._new_po_numbers: Final[dict[str, LedgerLine]] = {}
         self.moves: Final[list[Move]] = []
+        self.kept: Final[list[PlannedLine]] = []
         self._lines: Final = lines
         self._moment: Final = moment
         self._funds = funds
@@ -157,6 +161,7 @@ class _Arming:
             born = _born(request.line, self._seq + 1)
             armed = self._arm(born, request)
             self._add(born)
+            self.kept.append(request.line)
         self.owner = self.owner._replace(job=request.job, identity=self.owner.identity or request.identity)
         return armed
 

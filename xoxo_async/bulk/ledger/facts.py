@@ -2,13 +2,31 @@
 
 from typing import Final
 
-__all__ = ["BOUNDS", "CURRENCY", "LAST_SLOT", "PAUSED", "PLANNED_AT", "REFRESHED_AT", "SETTINGS"]
+__all__ = [
+    "BOUNDS",
+    "COLUMNS",
+    "CURRENCY",
+    "KEPT_NAMES",
+    "LAST_SLOT",
+    "PAUSED",
+    "PLANNED_AT",
+    "PRODUCTS",
+    "REFRESHED_AT",
+    "RUNS",
+    "SETTINGS",
+]
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
 
+COLUMNS: Final = "columns"
+"""Which columns of the job's files are which fields, and which ride along, as JSON: what a person said of them."""
+
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""
+
+KEPT_NAMES: Final = "kept_names"
+"""The names of the columns that ride along with the job's lines, in order: a JSON list."""
 
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""
@@ -19,8 +37,14 @@ PAUSED: Final = "paused"
 PLANNED_AT: Final = "planned_at"
 """When the job was planned first, in epoch seconds: an order that is older is not the job's."""
 
+PRODUCTS: Final = "products"
+"""Names and prices of the products of the job, as the catalog had them when they were planned first; as JSON."""
+
 REFRESHED_AT: Final = "refreshed_at"
 """When a shift last looked up the lines that wait for their codes, by the ledger's clock."""
+
+RUNS: Final = "runs"
+"""What the latest runs left about themselves, as JSON; `Ledger.note_run` keeps it."""
 
 SETTINGS: Final = "settings"
 """The flags of the command's last run that are no bounds, as JSON: `status` prints them in the command that goes on."""

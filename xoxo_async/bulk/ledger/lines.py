@@ -103,6 +103,8 @@ class PlannedLine(msgspec.Struct, frozen=True):
         pieces: Vouchers wanted.
         room: Pieces that one order of its kind may hold, if it may share an order; 0 if it may not.
         order: The struct that `request` is made of; a line with room needs it, so that `request` is not decoded again.
+        kept: The columns that ride along with the line: a JSON object of texts; empty without any. It is no part of
+            `digest`, and of a key that is planned again the first one stays.
     """
 
     key: str
@@ -114,6 +116,7 @@ class PlannedLine(msgspec.Struct, frozen=True):
     pieces: int = 1
     room: int = 0
     order: msgspec.Struct | None = None
+    kept: str = ""
 
 
 class PackedLine(msgspec.Struct, frozen=True, array_like=True):

@@ -19,6 +19,7 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
+from xoxo_async.bulk.ledger.overview import Overview, RunNote
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Approve, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
@@ -272,6 +273,17 @@ class Ledger(Protocol):
         """Return why the job is paused, None when it is not."""
         ...
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed. Reads only.
+
+        A ledger that keeps codes refuses a wrong key when it is opened. One that keeps none opens without it, so that a
+        person can still pause, withdraw and resolve.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        ...
+
     async def settles(self) -> bool:
         """Return whether this opening of the ledger is the one that settles lines in doubt now.
 
@@ -313,6 +325,18 @@ class Ledger(Protocol):
         """
         ...
 
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        ...
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
+        ...
+
     async def vet(self, found: Mapping[int, bytes]) -> dict[int, tuple[StoredCode, ...]]:
         """Return the codes that placed lines may get, for a ledger that does not keep codes.
 
@@ -351,4 +375,16 @@ class Ledger(Protocol):
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers; `counting` has the rules."""
+        ...
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, for its report, from one snapshot; the store adds them up."""
+        ...
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself, as the fact `RUNS`; its later note replaces it. Durable when it returns.
+
+        Args:
+            note: The note.
+        """
         ...

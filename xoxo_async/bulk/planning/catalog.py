@@ -136,11 +136,11 @@ def check_product(row: Row, product: Voucher | None, problems: Problems) -> bool
     """
     if product is None:
         what = f"no product {row.order.product_id} in this account's catalog"
-        problems.add(row.number, what, column="product_id")
+        problems.add(row.number, what, column="product_id", value=row.order.product_id, given=row.given)
         return False
     found = {**_refused(row, product), **_contradicted(row, product)}
     for column, what in found.items():
-        problems.add(row.number, what, column=column)
+        problems.add(row.number, what, column=column, value=getattr(row.line, column), given=row.given)
     return not found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row, Rows
 from xoxo_async.bulk.intake.unique import OtherSpellings
+from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
 from xoxo_async.bulk.planning.catalog import PlanCatalog, check_product
 from xoxo_async.bulk.planning.totals import PlanTotals
@@ -43,6 +44,7 @@ def planned_line(row: Row, worth: Decimal | None, *, room: int = 0) -> PlannedLi
         pieces=order.quantity,
         room=room,
         order=order,
+        kept=encode_kept(row.line.kept) if row.line.kept else "",
     )
 
 
@@ -104,7 +106,8 @@ class Planner:
             key = row.line.key
             stored = await self._spellings.other(key) if self._spellings is not None else None
             if stored is not None:
-                problems.add(row.number, f"{key!a} is planned already, in the spelling {stored!a}", column="key")
+                what = f"{key!a} is planned already, in the spelling {stored!a}"
+                problems.add(row.number, what, column="key", value=key, given=row.given)
                 continue
             product = None
             if self._catalog is not None:

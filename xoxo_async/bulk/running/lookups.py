@@ -1,6 +1,7 @@
 """Look-ups of many lines: a few at a time, with an end when the vendor answers none of them."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from math import inf
 from typing import Final
 
 import anyio
@@ -58,6 +59,8 @@ class LookUps:
         self.reason: str = ""
         self.quiet_until: float = 0.0
         """No line is looked up before this time."""
+        self.ends_at: float = inf
+        """When look-ups are cut off, by the event loop's clock."""
         self._client: Final = client
         self._progress: Final = progress
         self._stopped: Final = stopped
@@ -73,7 +76,7 @@ class LookUps:
     @property
     def is_over(self) -> bool:
         """Whether no further look-up should be made."""
-        return bool(self.pause) or self._stopped.is_set()
+        return bool(self.pause) or self._stopped.is_set() or anyio.current_time() >= self.ends_at
 
     def begin(self) -> None:
         """Restart the pause limit: the trouble that ended earlier look-ups may have passed."""
@@ -97,6 +100,7 @@ class LookUps:
         self._answered_once = False
         own: list[tuple[LedgerLine, XoxoError]] = []
         async with anyio.create_task_group() as around:
+            around.cancel_scope.deadline = self.ends_at
             around.start_soon(self._watch_penalties, around.cancel_scope)
             async with anyio.create_task_group() as group:
                 for line in lines:

@@ -1,6 +1,7 @@
 """Settles what is unknown: looks orders up by poNumber, and never sends one."""
 
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from typing import Final, Protocol
 
 import anyio
@@ -117,8 +118,11 @@ class Reconciler:
         self._rounds.begin()
         self._progress.phase = "settling"
 
-    async def settle_due(self) -> float | None:
+    async def settle_due(self, seconds: float = inf) -> float | None:
         """Look up every line once that is due now, without waiting for the others.
+
+        Args:
+            seconds: How long at most. Look-ups that have no answer by then are cut off, and are made again later.
 
         Returns:
             When the next look-up is due, by the ledger's clock; None when no line is in doubt, or look-ups are over.
@@ -129,7 +133,11 @@ class Reconciler:
         if self._rounds.is_over:
             return None
         self._progress.phase = "settling"
-        due = await self._pass()
+        self._rounds.ends_at = anyio.current_time() + seconds
+        try:
+            due = await self._pass()
+        finally:
+            self._rounds.ends_at = inf
         return None if due is None else max(due, self._rounds.quiet_until)
 
     async def refresh_pending(self) -> None:

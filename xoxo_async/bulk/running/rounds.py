@@ -49,6 +49,9 @@ class Round(NamedTuple):
 class LookUpRounds(Protocol):
     """Makes look-ups of many lines; see `LookUps`."""
 
+    ends_at: float
+    """When look-ups are cut off, by the event loop's clock."""
+
     @property
     def failure(self) -> XoxoError | None:
         """The error of the last look-up that failed."""

@@ -31,15 +31,13 @@ __all__ = ["pause"]
 def pause(ledger: "LedgerAddress", reason: str, as_json: bool) -> None:
     """Pause a job: from now on no worker takes a row. Requests in flight end, and rows in doubt are settled.
 
-    `run` and `resume` end the pause; workers do not. A job that is done is not paused. Moves no money.
+    `run` and `resume` end the pause; workers do not. A job of which nothing is left is paused, too: messages that a
+    worker receives wait. Moves no money.
     """
     if not reason.strip():
         raise click.UsageError("--reason must not be blank: whoever goes on reads it")
 
     async def work(opened: "Ledger") -> "tuple[Counts, str]":
-        counts = await opened.counts()
-        if counts.rows and not _is_open(counts):
-            return counts, ""
         await opened.pause(reason)
         return await opened.counts(), await continue_ledger(opened, ledger, "resume")
 
@@ -49,12 +47,11 @@ def pause(ledger: "LedgerAddress", reason: str, as_json: bool) -> None:
         raise _held(ledger, error.holder_pid) from None
     if as_json:
         facts = {name: getattr(counts, name) for name in COUNTS}
-        print_json({"ledger": ledger.name, "paused": reason if follow else None, **facts, "continue_with": follow})
-        return
-    if not follow:
-        out(f"{ledger} is not paused: no row of it is left to send or to look up")
+        print_json({"ledger": ledger.name, "paused": reason, **facts, "continue_with": follow})
         return
     out(f"{ledger} is paused: {reason}")
+    if not _is_open(counts):
+        out("nothing of it is left to send or to look up now; messages that a worker receives wait for `resume`")
     say(f"continue with: {follow}")
 
 

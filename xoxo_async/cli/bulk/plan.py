@@ -11,16 +11,19 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import msgspec
 
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import LedgerPath, row_options
+from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
+from xoxo_async.cli.bulk.reading import reading_flags, reading_options
 from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.bulk.totals import print_totals, summary, totals_to_json
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
-from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.invocation import Command, complete_files
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.numbers import RATE
 from xoxo_async.cli.options import connection_options, json_option
@@ -29,6 +32,7 @@ from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
+    from xoxo_async.bulk.intake.problems import ProblemSink
     from xoxo_async.bulk.ledger.protocol import Ledger
     from xoxo_async.bulk.planning.totals import PlanTotals
 
@@ -45,6 +49,8 @@ class PlanRequest(msgspec.Struct, frozen=True):
         skip_invalid: Whether to leave out bad rows.
         ledger: The ledger for the plan, and the job that was asked for; None only checks the rows.
         missing: What to do with planned rows of the ledger that the file lacks.
+        problems: The file for every problem of the rows; None for none.
+        reading: How the file is read, where a flag says so.
     """
 
     orders: str
@@ -53,11 +59,14 @@ class PlanRequest(msgspec.Struct, frozen=True):
     skip_invalid: bool = False
     ledger: LedgerAddress | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
+    problems: Path | None = None
+    reading: ReadingChoices = NO_CHOICE
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
-@click.argument("orders")
+@click.argument("orders", shell_complete=complete_files)
 @row_options
+@reading_options
 @click.option("--ledger", type=LedgerPath(), metavar="PATH|URL",
               help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
 @click.option(
@@ -71,6 +80,8 @@ def plan(
     pack: bool,
     skip_invalid: bool,
     missing: Literal["refuse", "withdraw", "keep"],
+    problems: Path | None,
+    reading: ReadingChoices,
     ledger: LedgerAddress | None,
     job: str,
     as_json: bool,
@@ -78,15 +89,24 @@ def plan(
 ) -> int:
     """Check every row of ORDERS against the catalog and the balance. Moves no money.
 
-    ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
-    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are compared with
-    the product and not sent.
+    ORDERS is CSV or TSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination,
+    quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are
+    compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are recognised.
     """
     if ledger is None and job:
         raise click.UsageError("--job names the job in a ledger: give --ledger too")
     ledger = ledger.with_job(job) if ledger is not None else None
     connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
-    request = PlanRequest(orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, missing=missing)
+    request = PlanRequest(
+        orders,
+        connection,
+        pack=pack,
+        skip_invalid=skip_invalid,
+        ledger=ledger,
+        missing=missing,
+        problems=problems,
+        reading=reading,
+    )
     return run_plan(request, as_json=as_json)
 
 
@@ -101,7 +121,10 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
         The exit code: 0; 3 if bad rows were left out; 5 if the balance is too low.
     """
     started = time.monotonic()
-    totals = totals_of(request)
+    problems = problems_file(request.problems)
+    with noting(problems):
+        totals = totals_of(request, None if problems is None else problems.add)
+        say_problems(problems)
     if not as_json:
         print_totals(totals)
     for line in summary(totals):
@@ -128,15 +151,18 @@ def _again(request: PlanRequest, *, as_json: bool) -> str:
         flags += ["--ledger", ledger.argument]
         flags += ["--job", ledger.job] if ledger.job and ledger.is_file else []
     flags += [f"--{request.missing}-missing"] if request.missing != "refuse" else []
+    flags += reading_flags(request.reading)
+    flags += ["--problems", str(request.problems)] if request.problems is not None else []
     flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
     return command_line("bulk", "plan", request.orders, *flags, *request.connection.flags, *["--json"] * as_json)
 
 
-def totals_of(request: PlanRequest) -> "PlanTotals":
+def totals_of(request: PlanRequest, problems: "ProblemSink | None" = None) -> "PlanTotals":
     """Plan the rows as a run would, in the ledger of the request or in a temporary one.
 
     Args:
         request: The rows, and how to plan them.
+        problems: Takes every problem of the rows.
     """
     from xoxo_async.bulk.ledger.opening import open_ledger
 
@@ -144,10 +170,11 @@ def totals_of(request: PlanRequest) -> "PlanTotals":
         async with open_client(request.connection) as client:
             if request.ledger is not None:
                 async with open_ledger(request.ledger, keep_unused=False) as ledger:
-                    return await _plan_into(ledger, client, request, ledger.job or request.ledger.first_job)
+                    job = ledger.job or request.ledger.first_job
+                    return await _plan_into(ledger, client, request, job, problems)
             with _temporary_folder() as folder:
                 async with open_ledger(folder / "plan.db", codes_key="") as ledger:
-                    return await _plan_into(ledger, client, request, _job_of(request.orders))
+                    return await _plan_into(ledger, client, request, _job_of(request.orders), problems)
 
     return run_async(work)
 
@@ -164,8 +191,10 @@ def _temporary_folder() -> Generator[Path]:
         yield Path(folder)
 
 
-async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str) -> "PlanTotals":
-    from xoxo_async.bulk.intake.orders_file import read_orders
+async def _plan_into(
+    ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str, problems: "ProblemSink | None"
+) -> "PlanTotals":
+    from xoxo_async.bulk.intake.orders_file import OrdersFile
     from xoxo_async.bulk.issuer import BulkIssuer
 
     issuer = BulkIssuer(
@@ -177,7 +206,7 @@ async def _plan_into(ledger: "Ledger", client: XoxoClient, request: PlanRequest,
         missing=request.missing,
         address=address_of(request.connection),
     )
-    return await issuer.plan(read_orders(request.orders))
+    return await issuer.plan(OrdersFile(request.orders, choices=request.reading), problems=problems)
 
 
 def _job_of(orders: str) -> str:

@@ -2,11 +2,14 @@
 
 import math
 from decimal import Decimal
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.cli.bulk.reading import reading_flags
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connection import Connection, is_real_money
 
@@ -33,12 +36,15 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             the ledger keeps.
         no_codes: Whether the ledger keeps no voucher codes.
         max_spend: The most that the job may cost, in the account's currency; None takes what the ledger keeps.
+        max_errors: How many rows may be refused, see `BulkIssuer`; None takes what the ledger keeps.
         pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
         pause_limit: Seconds that the run waits for the vendor before it pauses.
         grace: Seconds that requests in flight have after the first signal.
         restore: Whether the ledger replaces a lost one or is an older copy.
         missing: What to do with planned rows that the file lacks.
+        problems: The file for every problem of the rows of a run; None for none.
+        reading: How the file of a run is read, where a flag says so.
         yes: Whether to send without asking a person.
         as_json: Whether to print JSON.
     """
@@ -52,12 +58,15 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     resend: Literal["settled", "never"] | None = None
     no_codes: bool = False
     max_spend: Decimal | None = None
+    max_errors: int | str | None = None
     pack: bool = False
     skip_invalid: bool = False
     pause_limit: float = 60.0
     grace: float = 30.0
     restore: bool = False
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
+    problems: Path | None = None
+    reading: ReadingChoices = NO_CHOICE
     yes: bool = False
     as_json: bool = False
 
@@ -119,6 +128,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
+            command += reading_flags(self.reading)
+            command += ["--problems", str(self.problems)] if self.problems is not None else []
         command += ["--job", self.job] if self.job and self.ledger.is_file else []
         if bounds:
             command += ["--concurrency", str(self.concurrency)] if isinstance(self.concurrency, int) else []
@@ -131,6 +142,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         command += self.connection.flags
         if action != "reconcile":
             command += ["--max-spend", f"{self.max_spend:f}"] if bounds and self.max_spend is not None else []
+            command += ["--max-errors", str(self.max_errors)] if bounds and self.max_errors is not None else []
             command += ["--yes"] if self.yes else []
         return command
 

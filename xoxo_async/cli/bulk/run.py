@@ -5,10 +5,11 @@ from typing import Any
 import click
 
 from xoxo_async.cli.bulk.options import row_options, spend_options, work_options
+from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connection import Connection
-from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.invocation import Command, complete_files
 
 __all__ = ["reconcile", "resume", "run"]
 
@@ -25,8 +26,9 @@ Examples:
 Ctrl-C ends a run in order: it waits for the requests in flight, records their results, and prints the command
 that continues.""",
 )
-@click.argument("orders")
+@click.argument("orders", shell_complete=complete_files)
 @row_options
+@reading_options
 @work_options
 @spend_options
 def run(orders: str, **flags: Any) -> int:

@@ -12,7 +12,7 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.intake.orders_file import read_orders
+from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
@@ -24,6 +24,7 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.continuing import keep_settings
 from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
+from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
 from xoxo_async.cli.bulk.progress import showing_progress
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import address_of
@@ -84,6 +85,7 @@ class CommandRun:
         self._sending: Final = anyio.CancelScope()
         self._outcome: Final = Outcome()
         self._planned = False
+        self._problems: Final = problems_file(request.problems)
 
     async def work(self) -> Outcome:
         """Do the work, and return how it ended."""
@@ -146,6 +148,7 @@ class CommandRun:
             pack=request.pack,
             skip_invalid=request.skip_invalid,
             max_spend=request.max_spend,
+            max_errors=request.max_errors,
             pause_limit_s=request.pause_limit,
             missing=request.missing,
             restore=request.restore,
@@ -172,7 +175,9 @@ class CommandRun:
         if request.action == "run":
             async with anyio.create_task_group() as group:
                 group.start_soon(self._say_still_planning)
-                totals = await issuer.plan(read_orders(request.orders), approve=self._approve)
+                with noting(self._problems):
+                    sink = None if self._problems is None else self._problems.add
+                    totals = await issuer.plan(self._orders(), approve=self._approve, problems=sink)
                 self._outcome.skipped = totals.skipped
                 group.cancel_scope.cancel()
         elif request.asks:
@@ -181,6 +186,9 @@ class CommandRun:
             await keep_settings(
                 ledger, {action: request.flags(action, bounds=False) for action in ("resume", "reconcile")}
             )
+
+    def _orders(self) -> OrdersFile:
+        return OrdersFile(self._request.orders, choices=self._request.reading)
 
     async def _say_still_planning(self) -> None:
         while not self._planned:
@@ -191,6 +199,7 @@ class CommandRun:
     async def _approve(self, totals: PlanTotals) -> None:
         """Print the sums of what the run would send. Before real money moves, ask a person to agree."""
         self._planned = True
+        say_problems(self._problems)
         asks = self._request.asks
         if asks:
             print_totals(totals)

@@ -7,7 +7,7 @@ import msgspec
 
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
-from xoxo_async.cli.bulk.continuing import next_command
+from xoxo_async.cli.bulk.continuing import continue_ledger, next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
 from xoxo_async.cli.command_line import command_line
@@ -140,7 +140,10 @@ def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
             holder=holder,
             workers=workers,
             paused=paused,
-            follow=await next_command(ledger, where, counts, holder if paused is None else None),
+            # A paused job goes on with `resume` alone, also one of which nothing is left: messages wait.
+            follow=await next_command(ledger, where, counts, holder)
+            if paused is None
+            else await continue_ledger(ledger, where, "resume"),
             lines=await _troubled(ledger, at_work=holder is not None),
         )
 

@@ -8,7 +8,7 @@ CREATE TABLE xoxo.meta (
 );
 INSERT INTO xoxo.meta (name, value) VALUES ('generation', '1');
 
--- 0 is the account of a job whose account is not known yet.
+-- A job whose account is not known yet has a row of its own, with an empty address. 0 is no job's.
 CREATE TABLE xoxo.account (
     id integer PRIMARY KEY,
     address text NOT NULL,
@@ -117,6 +117,14 @@ CREATE TABLE xoxo.packed_line (
     UNIQUE (po_number, account)
 );
 CREATE INDEX packed_line_by_job ON xoxo.packed_line (job);
+
+-- The columns that ride along with lines: a JSON object a key. Nothing is sent of it.
+CREATE TABLE xoxo.kept (
+    job integer NOT NULL,
+    key text NOT NULL,
+    value text NOT NULL,
+    PRIMARY KEY (job, key)
+);
 
 -- The orders of lines, and their codes. A table of its own, because an index on the line would end its HOT updates.
 CREATE TABLE xoxo.placed (

@@ -77,8 +77,8 @@ END
 $$;
 
 -- The reader.
-GRANT SELECT ON xoxo.meta, xoxo.account, xoxo.job, xoxo.worker, xoxo.claim, xoxo.line, xoxo.packed_line, xoxo.journal,
-    xoxo.tally, xoxo.allowance TO xoxo_reader;
+GRANT SELECT ON xoxo.meta, xoxo.account, xoxo.job, xoxo.worker, xoxo.claim, xoxo.line, xoxo.packed_line, xoxo.kept,
+    xoxo.journal, xoxo.tally, xoxo.allowance TO xoxo_reader;
 GRANT SELECT (id, account, order_id) ON xoxo.placed TO xoxo_reader;
 -- With the key of the marks, a reader could find out whether a guessed code is among the issued ones. Owners see all.
 ALTER TABLE xoxo.meta ENABLE ROW LEVEL SECURITY;

@@ -33,7 +33,7 @@ def test_an_older_export_may_be_replaced(tmp_path: Path, name: str, older: str) 
 
 @pytest.mark.parametrize(
     "other",
-    ["key,product_id,denomination\nA,1001,5\n", "notes\n", '{"key": 1}\n', "{\n", "\x00\xff", f"{COLUMNS},more\n"],
+    ["key,product_id,denomination\nA,1001,5\n", "notes\n", '{"key": 1}\n', "{\n", "\x00\xff", f"x,{COLUMNS}\n"],
 )
 def test_any_other_file_is_kept(tmp_path: Path, other: str) -> None:
     """An orders file beside the ledger most of all."""
@@ -42,6 +42,43 @@ def test_any_other_file_is_kept(tmp_path: Path, other: str) -> None:
     with pytest.raises(ConfigError, match="no older export"):
         ExportFile(path, ledger="m.db")
     assert path.read_text() == other
+
+
+@pytest.mark.parametrize("kept", [["Dept"], []])
+def test_columns_of_a_person_are_kept(tmp_path: Path, kept: list[str]) -> None:
+    """Someone has added notes to an export: no column of the ledger explains them."""
+    (tmp_path / "codes.csv").write_text(f"{COLUMNS},Dept,notes\n")
+    with pytest.raises(ConfigError, match="no older export"):
+        ExportFile(tmp_path / "codes.csv", ledger="m.db").check_columns(kept)
+
+
+@pytest.mark.parametrize("older", ["", ",'=Dept", ",'=Dept,state (kept)"])
+def test_an_export_with_kept_columns_is_replaced(tmp_path: Path, older: str) -> None:
+    """Also one that has fewer of them than the ledger has by now."""
+    (tmp_path / "codes.csv").write_text(f"{COLUMNS}{older}\nEMP-1\n")
+    ExportFile(tmp_path / "codes.csv", ledger="m.db").check_columns(["=Dept", "state"])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["codes.csv", "codes.jsonl"])
+async def test_kept_columns_stand_in_the_export(tmp_path: Path, name: str) -> None:
+    """After the fixed columns, also those of packed rows, and no cell is a formula; replaced by the next export."""
+    rows = [
+        OrderLine(key=key, product_id=1001, denomination=Decimal(100), kept=kept)
+        for key, kept in {"A": {"=Dept": "+1", "state": "Goa"}, "B": {"=Dept": "R,D", "state": ""}, "C": {}}.items()
+    ]
+    out = tmp_path / name
+    async with Sandbox() as sandbox, client_of(sandbox) as client, open_ledger(tmp_path / "m.db") as ledger:
+        assert (await BulkIssuer(client, ledger, job="j", pack=True).run(rows)).issued == 3
+        await export_codes(None, ledger, out)
+        await export_codes(None, ledger, out)
+    text = out.read_text()
+    if name == "codes.csv":
+        assert text.splitlines()[0] == f"{COLUMNS},'=Dept,state (kept)"
+        assert [row[15:] for row in csv.reader(text.splitlines()[1:])] == [["'+1", "Goa"], ["R,D", ""], ["", ""]]
+    else:
+        kept = [json.loads(line).get("kept") for line in text.splitlines()]
+        assert kept == [{"=Dept": "+1", "state": "Goa"}, {"=Dept": "R,D", "state": ""}, None]
 
 
 @pytest.mark.parametrize(("name", "said"), [("codes.xlsx", ".xlsx"), ("codes", "nothing"), ("codes.csv.gz", ".gz")])

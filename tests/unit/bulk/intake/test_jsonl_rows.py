@@ -69,3 +69,16 @@ BAD_ROWS = {
 def test_bad_rows_are_named(tmp_path: Path, content: str, where: str) -> None:
     """The error names each bad row by its number and column."""
     assert where in problem(tmp_path / "o", content)
+
+
+def test_kept_columns_are_an_object_of_texts(tmp_path: Path) -> None:
+    """Numbers become texts as they stand there, and a null is left out; a colon in them is no second name."""
+    row = '{"key": "a", "product_id": 1, "denomination": 1, "kept": {"Name": "x:y", "Id": 7, "Rate": 1.50, "No": null}}'
+    assert lines(tmp_path / "o.jsonl", row)[0].kept == {"Name": "x:y", "Id": "7", "Rate": "1.50"}
+
+
+@pytest.mark.parametrize("kept", ['["x"]', '{"a": true}', '{"a": "1", "a": "2"}', '"x"'])
+def test_other_kept_columns_are_a_problem(tmp_path: Path, kept: str) -> None:
+    """Of the column `kept`."""
+    row = f'{{"key": "a", "product_id": 1, "denomination": 1, "kept": {kept}}}'
+    assert "row 1, column kept" in problem(tmp_path / "o.jsonl", row)

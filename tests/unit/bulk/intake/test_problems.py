@@ -3,7 +3,7 @@
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.problems import Problems, RowProblem
 
 
 def test_without_problems_nothing_is_raised() -> None:
@@ -42,3 +42,14 @@ def test_a_problem_of_a_row_names_its_key() -> None:
     problems = Problems()
     problems.add(7, "is in row 3 already", key="k7")
     assert problems.shown() == ("row 7 (key k7): is in row 3 already",)
+
+
+def test_a_sink_gets_every_problem() -> None:
+    """Also those after the twentieth, with the row as it was given; the same column counts once."""
+    taken: list[RowProblem] = []
+    problems = Problems(taken.append)
+    for row in range(1, 31):
+        problems.add(row, "is bad", column="email", value="x", given={"Mail": "x"})
+        problems.add(row, "is worse", column="email", value="x", given={"Mail": "x"})
+    assert len(taken) == problems.total == 30
+    assert taken[-1] == RowProblem(30, "email", "x", "is bad", {"Mail": "x"})

@@ -126,4 +126,9 @@ async def test_an_order_line_is_kept_as_given() -> None:
 def test_a_line_has_each_field_of_an_order() -> None:
     """`OrderLine` adds fields of its own, and lacks none of `place()`."""
     assert OrderFields.__annotations__.keys() <= set(OrderLine.__struct_fields__)
-    assert set(OrderLine.__struct_fields__) - OrderFields.__annotations__.keys() == {"key", "currency", "country"}
+    assert set(OrderLine.__struct_fields__) - OrderFields.__annotations__.keys() == {
+        "key",
+        "currency",
+        "country",
+        "kept",
+    }

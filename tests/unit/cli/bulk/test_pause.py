@@ -92,11 +92,22 @@ def test_a_reason_is_needed(command: Command) -> None:
     assert paused() is None
 
 
-def test_a_job_that_is_done_is_not_paused(command: Command) -> None:
-    """Nobody would go on with it, and a pause would look as if something was left."""
+def test_a_job_that_is_done_is_paused(command: Command) -> None:
+    """A worker may bring more: the pause holds, says that nothing is left now, and the status says how to go on."""
     assert command("bulk", "resume", "--ledger", "march.db", "--sandbox").code == 0
     ended = command(*PAUSE)
-    assert (ended.code, ended.out) == (0, "march.db is not paused: no row of it is left to send or to look up\n")
-    assert "continue with" not in ended.err
-    assert command(*PAUSE, "--json").facts["paused"] is None
+    first, second = ended.out.splitlines()
+    assert (ended.code, first) == (0, "march.db is paused: wrong values")
+    assert second.startswith("nothing of it is left to send or to look up now; messages that a worker receives wait")
+    assert "bulk resume --ledger march.db --sandbox" in ended.err
+    assert paused() == "wrong values"
+    assert command(*PAUSE, "--json").facts["paused"] == "wrong values"
+    status = command("bulk", "status", "--ledger", "march.db", "--json").facts
+    assert (status["paused"], "bulk resume" in status["continue_with"]) == ("wrong values", True)
+    assert command("bulk", "resume", "--ledger", "march.db", "--sandbox").code == 0
     assert paused() is None
+
+
+def test_what_is_left_is_not_denied(command: Command) -> None:
+    """While rows are planned, the pause says nothing of an end."""
+    assert "nothing of it is left" not in command(*PAUSE).out

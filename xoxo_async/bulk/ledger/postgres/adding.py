@@ -6,10 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from xoxo_async.bulk.ledger.budget import units
+from xoxo_async.bulk.ledger.kept import KeptNames
 from xoxo_async.bulk.ledger.lines import Pack, PlannedLine
 from xoxo_async.bulk.ledger.packing import with_places
 from xoxo_async.bulk.ledger.plans import Mixed, Seen, StoredLine
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, job_name
+from xoxo_async.bulk.ledger.postgres.kept import insert_kept
 from xoxo_async.bulk.ledger.postgres.packs import PACKED_FIXED
 from xoxo_async.bulk.ledger.postgres.tallying import PLANNER
 from xoxo_async.errors import LedgerConflictError, LedgerError
@@ -80,6 +82,7 @@ class Adding:
         single: How many orders of one line they make.
         shared: How many orders they share.
         last: The last ordinal.
+        kept: The names of the columns that ride along with the lines.
     """
 
     def __init__(self, connection: DatabaseConnection, job: JobRow, at: float, seen: Seen | None) -> None:
@@ -88,6 +91,7 @@ class Adding:
         self.single: int = 0
         self.shared: int = 0
         self.last: int = job.lines
+        self.kept: Final = KeptNames()
         self._connection: Final = connection
         self._job: Final = job
         self._at: Final = at
@@ -117,6 +121,7 @@ class Adding:
             await self._add_mixed(lines)
         if last and self._packing:
             await self._insert_packs(self._mixed.rest())
+        self.kept.add(await insert_kept(self._connection, self._job.id, lines))
 
     async def _add_new(self, lines: Sequence[PlannedLine]) -> bool:
         """Add lines, and return True; change nothing where one of them is there already."""

@@ -15,6 +15,7 @@ from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, find_job, make_job, reread
+from xoxo_async.bulk.ledger.postgres.kept import keep
 from xoxo_async.bulk.ledger.postgres.sums import first_unpriced
 from xoxo_async.bulk.ledger.postgres.work import Found, Work, bound_wait, new_epoch, read_stored
 from xoxo_async.bulk.ledger.postgres.writing import Guard, RefusedWriteError, Why, Write, write
@@ -120,6 +121,8 @@ class Arming:
         )
         if not arms.moves:
             return True
+        # Before the lines: where the process dies between the two, the next delivery has the columns all the same.
+        await work.writer.run(lambda c: keep(c, job.id, arms.kept))
         taken = [line for request in requests for line in request.mine]
         what = Write(
             job=job.id,

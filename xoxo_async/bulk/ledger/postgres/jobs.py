@@ -14,7 +14,6 @@ from xoxo_async.postgres.failures import FOREIGN, DatabaseError, explain, is_rep
 from xoxo_async.postgres.purging import PURGED_AT
 
 __all__ = [
-    "UNKNOWN_ACCOUNT",
     "JobRow",
     "account_of",
     "bind",
@@ -27,8 +26,9 @@ __all__ = [
     "reread",
 ]
 
-UNKNOWN_ACCOUNT: Final = 0
-"""The account of a job that was planned without one."""
+_NO_ADDRESS: Final = ""
+"""The address of a job whose account is not known yet. Its account is a row of its own, with the job's name: poNumbers,
+orders and codes are unique in an account, and nobody knows that two such jobs are of one."""
 
 _NAMED: Final = 5
 
@@ -68,8 +68,8 @@ class JobRow(NamedTuple):
     Attributes:
         id: Its number.
         name: Its name, unique in the database.
-        account: The number of its account; `UNKNOWN_ACCOUNT` if it was planned without one.
-        address: The API's address of that account.
+        account: The number of its account.
+        address: The API's address of that account; empty if the job was planned without one.
         account_name: Its fingerprint, see `Identity`.
         state: `running`, `paused` or `done`.
         reason: Why it is paused.
@@ -94,7 +94,7 @@ class JobRow(NamedTuple):
     @property
     def identity(self) -> Identity | None:
         """Its account and address; None if it was planned without them."""
-        return None if self.account == UNKNOWN_ACCOUNT else Identity(self.address, self.account_name)
+        return Identity(self.address, self.account_name) if self.address else None
 
     @property
     def is_planned(self) -> bool:
@@ -184,7 +184,7 @@ async def make_job(connection: DatabaseConnection, name: str, identity: Identity
         name: Its name.
         identity: Its account and address; None where they are not known yet.
     """
-    await connection.execute(_MAKE, name, await account_of(connection, identity))
+    await connection.execute(_MAKE, name, await account_of(connection, identity or Identity(_NO_ADDRESS, name)))
     job = await find_job(connection, name)
     if job is None:
         raise LedgerError(f"the job {name!r} cannot be read by the user that made it")
@@ -236,15 +236,13 @@ def bound_meanwhile(name: str) -> LedgerConflictError:
     )
 
 
-async def account_of(connection: DatabaseConnection, identity: Identity | None) -> int:
+async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
     """Return the number of an account, which is made if it is new.
 
     Args:
         connection: To write with. Until the end of its transaction, others wait that make the same account.
-        identity: The account and address; None where they are not known.
+        identity: The account and address.
     """
-    if identity is None:
-        return UNKNOWN_ACCOUNT
     values = (identity.address, identity.account)
     found = await connection.fetchval(_ACCOUNT, *values)
     if found is None:

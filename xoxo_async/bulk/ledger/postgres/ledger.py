@@ -26,14 +26,17 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.overview import Overview, RunNote
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
-from xoxo_async.bulk.ledger.postgres.codes import read_codes, take_keys
+from xoxo_async.bulk.ledger.postgres.codes import MARKS_KEY, read_codes, read_keys, take_keys
 from xoxo_async.bulk.ledger.postgres.connections import Link, ledger_error
 from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, bound_meanwhile, find_job, make_job, only_job, reread
+from xoxo_async.bulk.ledger.postgres.kept import read_kept, read_kept_names
 from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
+from xoxo_async.bulk.ledger.postgres.overview import note_run, read_overview
 from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
@@ -563,6 +566,20 @@ class PostgresLedger:
             found.setdefault(line.pack, []).append(line)
         return found
 
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        job = await self._found()
+        return {} if job is None else await self._read(lambda c: read_kept(c, job.id, keys))
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
+        job = await self._found()
+        return [] if job is None else await self._read(lambda c: read_kept_names(c, job.id))
+
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot."""
         job = await self._found()
@@ -646,6 +663,14 @@ class PostgresLedger:
             return None
         return await self._read(lambda c: read_pause(c, job.id))
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        CodeMarks(self._box).open_key((await self._read(read_keys)).get(MARKS_KEY))
+
     async def settles(self) -> bool:
         """Return whether this worker is the one that settles doubts now; it takes or renews the lease for that."""
         work = self._writing()
@@ -658,6 +683,27 @@ class PostgresLedger:
         """Return the workers of the job whose lease lasts, with the orders that each is sending."""
         job = await self._found()
         return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, from one snapshot; reads every line a few times."""
+        job = await self._found()
+        return await self._read(lambda c: read_overview(c, 0 if job is None else job.id))
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself; its later note replaces it.
+
+        Args:
+            note: The note.
+        """
+        work = self._writing()
+        job = await self._made()
+
+        async def run(connection: DatabaseConnection) -> None:
+            async with connection.transaction():
+                await bound_wait(connection)
+                await note_run(connection, job.id, note)
+
+        await self._run(work.writer, run)
 
     # Private.
 

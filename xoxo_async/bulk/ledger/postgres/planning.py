@@ -29,6 +29,7 @@ from xoxo_async.bulk.ledger.postgres.jobs import (
     make_job,
     reread,
 )
+from xoxo_async.bulk.ledger.postgres.kept import add_kept_names
 from xoxo_async.bulk.ledger.postgres.packs import packed_keys
 from xoxo_async.bulk.ledger.postgres.reading import FIRST_ORDINAL, lock_next
 from xoxo_async.bulk.ledger.postgres.sums import add_to_tally
@@ -129,8 +130,9 @@ async def _plan(
     terms: PlanTerms,
     committed: Callable[[JobRow], None],
 ) -> Planned:
-    # Not in the transaction: the first plan of another job of this account would wait for its end.
-    await account_of(connection, terms.identity)
+    if terms.identity is not None:
+        # Not in the transaction: the first plan of another job of this account would wait for its end.
+        await account_of(connection, terms.identity)
     await _bound(connection, name, terms.identity)
     transaction = connection.transaction()
     await transaction.__aenter__()
@@ -276,6 +278,7 @@ class _Plan:
             await self._connection.execute(_GROWN, job.id, adding.last)
         first = {} if PLANNED_AT in job.facts else {PLANNED_AT: f"{self._now()}"}
         await set_facts(self._connection, job.id, first | self._terms.facts)
+        await add_kept_names(self._connection, job.id, adding.kept.names)
         before, self.job = self.job, await reread(self._connection, self.job)
         if adding.added and before.account != self.job.account:
             raise bound_meanwhile(self.job.name)  # the new lines are the old account's

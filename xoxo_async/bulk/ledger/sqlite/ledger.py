@@ -19,7 +19,8 @@ from msgspec import UNSET, UnsetType
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
-from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED
+from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, PAUSED, RUNS
+from xoxo_async.bulk.ledger.kept import names_of
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -33,15 +34,19 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.codes import read_codes
+from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
+from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
+from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
+from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
@@ -494,6 +499,16 @@ class SqliteLedger:
         """Return why the job is paused, None when it is not."""
         return await self.get_fact(PAUSED) or None
 
+    async def require_key(self) -> None:
+        """Refuse to go on without the key that voucher codes are recognised with: no line could be claimed.
+
+        Raises:
+            LedgerKeyError: When the key is missing or another one.
+        """
+        stored = await self._read(lambda connection: get_meta(connection, MARKS_KEY))
+        if stored is not None:  # a new ledger makes its key with the first write
+            CodeMarks(self._box).open_key(stored)
+
     async def settles(self) -> bool:
         """Return True: the one process that holds the file settles what is in doubt."""
         return True
@@ -565,6 +580,18 @@ class SqliteLedger:
             found.setdefault(line.pack, []).append(line)
         return found
 
+    async def kept(self, keys: Collection[str]) -> dict[str, dict[str, str]]:
+        """Return the columns that ride along with some lines, by key; see `OrderLine.kept`.
+
+        Args:
+            keys: The keys of the lines, also of lines that share an order. One without such columns has no entry.
+        """
+        return await self._read(lambda connection: read_kept(connection, keys))
+
+    async def kept_names(self) -> list[str]:
+        """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
+        return names_of(await self.get_fact(KEPT_NAMES))
+
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot; reads every line."""
         return await self._read(count)
@@ -611,6 +638,23 @@ class SqliteLedger:
             value: The fact.
         """
         await self._writer().step(lambda session: set_meta(session.connection, fact(name), value))
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, from one snapshot; reads every line twice."""
+        return await self._read(read_overview)
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself; its later note replaces it.
+
+        Args:
+            note: The note.
+        """
+
+        def keep(session: LedgerSession) -> None:
+            name = fact(RUNS)
+            set_meta(session.connection, name, with_note(get_meta(session.connection, name), note))
+
+        await self._writer().step(keep)
 
     # Private.
 

@@ -173,7 +173,12 @@ class _Plan:
             lines: The chunk.
             last: Whether no more come: packs that are not full are closed then.
         """
-        return lambda session: self._add(session.connection, lines, last=last)
+
+        def add(session: LedgerSession) -> None:
+            self._add(session.connection, lines, last=last)
+            session.keep(lines)
+
+        return add
 
     def _add(self, connection: sqlite3.Connection, lines: Sequence[PlannedLine], *, last: bool) -> None:
         if self._mixed is None and any(line.room for line in lines):

@@ -63,6 +63,7 @@ CREATE TABLE packed_lines (
     unpacked INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (pack, first)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE INDEX lines_by_state ON lines (state);
 CREATE UNIQUE INDEX lines_by_order ON lines (order_id) WHERE order_id IS NOT NULL;
 CREATE TABLE journal (
@@ -88,6 +89,9 @@ CREATE TRIGGER packed_fixed BEFORE UPDATE OF pack, first, pieces, key, po_number
     BEGIN SELECT raise(ABORT, 'what was packed never changes'); END;
 CREATE TRIGGER packed_kept BEFORE DELETE ON packed_lines BEGIN SELECT raise(ABORT, 'lines are kept'); END;
 CREATE TRIGGER lines_kept BEFORE DELETE ON lines BEGIN SELECT raise(ABORT, 'lines are kept'); END;
+CREATE TRIGGER kept_fixed BEFORE UPDATE ON kept
+    BEGIN SELECT raise(ABORT, 'what was planned never changes'); END;
+CREATE TRIGGER kept_kept BEFORE DELETE ON kept BEGIN SELECT raise(ABORT, 'lines are kept'); END;
 CREATE TRIGGER journal_fixed BEFORE UPDATE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
 CREATE TRIGGER journal_kept BEFORE DELETE ON journal BEGIN SELECT raise(ABORT, 'the journal is append-only'); END;
 """

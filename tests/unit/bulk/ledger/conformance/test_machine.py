@@ -269,9 +269,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if row is not None and other:
             with pytest.raises(LedgerConflictError, match=f"k{number} is in this ledger with other contents"):
                 self.run(self.arming(planned_line(number, digest="other")))
-            stored = next(line for line in self.stored() if line.row == number + 1)
-            if row.state is S.SENDING and stored.state is S.UNKNOWN:
-                row.died(self.now, sure=self.subject.ends_at_death)  # the dead are looked for first
+            if row.state is S.SENDING:
+                self.note_deaths()
             return
 
         async def together() -> list[Armed]:
@@ -284,9 +283,16 @@ class LedgerMachine(RuleBasedStateMachine):
         if is_free:
             row.claimed(self.now)
         elif row.state is S.SENDING and armed[0].line.state is S.UNKNOWN:
-            row.died(self.now, sure=self.subject.ends_at_death)  # the holder before this one was sending it
+            self.note_deaths()
         assert {one.line.state for one in armed} == {row.state}
         self.seqs[number + 1] = armed[0].line.seq
+
+    def note_deaths(self) -> None:
+        """Note whose sender was found dead before an arm: a store may look at all lines of a dead holder at once."""
+        for line in self.stored():
+            row = self.rows.get(line.row)
+            if row is not None and row.state is S.SENDING and line.state is S.UNKNOWN:
+                row.died(self.now, sure=self.subject.ends_at_death)
 
     async def arming(self, line: PlannedLine) -> Armed:
         return await self.ledger.arm(self.subject.job, line, identity=self.subject.terms.identity)

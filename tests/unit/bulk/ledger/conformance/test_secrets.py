@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.ledgers import CODES, each, line, placed
-from xoxo_async.errors import LedgerError
+from xoxo_async.errors import LedgerError, LedgerKeyError
 
 pytest.importorskip("cryptography")
 pytestmark = pytest.mark.anyio
@@ -54,6 +54,20 @@ async def test_codes_in_clear_are_sealed_later(subject: Subject) -> None:
     with pytest.raises(LedgerError, match="XOXO_LEDGER_KEY"):
         async with subject.open(codes_key=OTHER):
             pass
+
+
+async def test_a_lost_key_is_told_before_a_claim(subject: Subject) -> None:
+    """A ledger that keeps no codes opens without it, for what sends nothing; a new ledger has a key of its own."""
+    async with subject.open(codes_key="", store_codes=False) as ledger:
+        await ledger.require_key()
+    await one_placed(subject, KEY)
+    for key in (OTHER, ""):
+        async with subject.open(codes_key=key, store_codes=False) as ledger:
+            with pytest.raises(LedgerKeyError, match="XOXO_LEDGER_KEY"):
+                await ledger.require_key()
+            await ledger.pause("a person said so")
+    async with subject.open(codes_key=KEY, store_codes=False) as ledger:
+        await ledger.require_key()
 
 
 @pytest.mark.parametrize("sealed", ["from the start", "later"])

@@ -94,6 +94,23 @@ async def test_a_job_moves_to_another_account(database: str) -> None:
         assert (await may.counts()).alarms == ()
 
 
+async def test_jobs_without_an_account_are_apart(database: str) -> None:
+    """Nobody knows that they are of one account: poNumbers, orders and codes of one are free for the other."""
+    async with opened(database, "march") as march, opened(database, "april") as april, opened(database, "may") as may:
+        for ledger, name in ((march, "march"), (april, "april"), (may, "may")):
+            await ledger.plan(name, each([line(1)]))
+            assert ledger.identity is None
+            await ledger.record([placed((await ledger.claim(1))[0], 7)])
+            assert ((await ledger.counts()).issued, (await ledger.counts()).alarms) == (1, ())
+        await march.rebind(OURS, reason="known now", expected=None)
+        await april.rebind(OTHERS, reason="known now", expected=None)
+        with pytest.raises(LedgerError, match=r"cannot belong to https://one\.example: another job of that account"):
+            await may.rebind(OURS, reason="known now", expected=None)
+        identities = [(await job_of(database, name)).identity for name in ("march", "april", "may")]
+        assert identities == [OURS, OTHERS, None]
+        assert [one.state async for one in march.lines()] == [LineState.PLACED]
+
+
 async def test_a_code_of_another_job_is_an_alarm(database: str) -> None:
     """One code under two orders of an account is a mistake, also where they are of two jobs."""
     async with opened(database, "march") as march, opened(database, "april") as april:

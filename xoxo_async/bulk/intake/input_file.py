@@ -1,0 +1,75 @@
+"""Open a file or standard input, see what kind of file it is, and notice when it changes while it is read."""
+
+import errno
+import io
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+
+from xoxo_async.errors import PlanError
+
+__all__ = ["InputFile", "kind_of"]
+
+_KINDS: Final = (
+    (b"%PDF", "a PDF document"),
+    (b"\x1f\x8b", "a compressed file (gzip)"),
+    (b"\x89PNG", "a picture"),
+    (b"\xff\xd8\xff", "a picture"),
+    (b"{\\rtf", "a text document (RTF)"),
+)
+
+
+class InputFile:
+    """A file that is open for reading, or standard input.
+
+    Attributes:
+        source: Its name, for messages.
+        file: Its bytes.
+
+    Args:
+        path: The file; None is standard input.
+        source: Its name, for messages.
+
+    Raises:
+        PlanError: It cannot be opened.
+    """
+
+    def __init__(self, path: Path | None, source: str) -> None:
+        self.source: Final = source
+        try:
+            # A copy of standard input: closing it leaves the process its own.
+            self.file: Final[io.BufferedReader] = open(_standard_input() if path is None else path, "rb")  # noqa: SIM115, PTH123
+        except OSError as error:
+            raise PlanError(f"{source}: cannot be read ({error.strerror})") from None
+        self._at_first: Final = self._state()
+
+    def head(self) -> bytes:
+        """Return the first bytes, which are read again later."""
+        return self.file.peek(4096)[:4096]
+
+    def check_unchanged(self) -> None:
+        """Raise `PlanError` where the file has changed since it was opened: half of its rows may be of another file."""
+        if self._state() != self._at_first:
+            raise PlanError(f"{self.source}: it changed while it was read; nothing was sent")
+
+    def _state(self) -> tuple[int, int] | None:
+        """Return the size and the time of the last change; None for what has neither, such as a pipe."""
+        state = os.fstat(self.file.fileno())
+        return (state.st_size, state.st_mtime_ns) if stat.S_ISREG(state.st_mode) else None
+
+
+def kind_of(head: bytes) -> str:
+    """Return what a file is by its first bytes, empty for what may be a table: `a PDF document`.
+
+    Args:
+        head: Its first bytes.
+    """
+    return next((what for mark, what in _KINDS if head.startswith(mark)), "")
+
+
+def _standard_input() -> int:
+    if sys.stdin is None or sys.stdin.closed:
+        raise OSError(errno.EBADF, "it is closed")
+    return os.dup(sys.stdin.fileno())

@@ -1,0 +1,138 @@
+"""A table as a file holds it: a header, rows of cells, and in words how it was read. It knows nothing of orders.
+
+Every reader of files (CSV, workbooks) gives a `Table`. `columns.read_table` turns it into `FileRow`s by the names of
+its columns. A reader has these duties:
+
+- It yields rows one at a time, and holds no list of them.
+- `TableRow.number` is the number that the file's own program shows: the header of a file without blank lines is row 1,
+  and its first row of data is row 2. A quoted line break does not start a new row. Blank rows count, and are left out.
+- It leaves a cell out of which nothing can be read as None or an empty text. A text may have blanks around it.
+- It gives a number as an exact `Decimal`, and never as a float. A text with digits stays a text: whether `1,000` is a
+  thousand or one is what the whole column proves, and `columns` looks for that proof.
+- It gives a cell that cannot be trusted (digits are lost, a formula has an error) as `BadCell`. Its row is refused.
+- It fills in `Form` while it reads. `Form.rows` is right after the last row.
+- It raises `UnreadableError` (`text_lines`) for a file that cannot be read beyond a row, and `PlanError` for one that
+  cannot be read at all.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+__all__ = ["DECIMALS", "MOST_COLUMNS", "BadCell", "Cell", "FileRow", "Form", "Table", "TableRow", "separator_words"]
+
+
+class BadCell(NamedTuple):
+    """A cell whose value cannot be trusted. The row that has it is refused.
+
+    Attributes:
+        why: What is wrong, to follow the column's name in a message: `is 9.19877E+11: its last digits are lost`.
+    """
+
+    why: str
+
+
+Cell = str | Decimal | bool | date | datetime | BadCell | None
+"""The value of a cell. None and an empty text both mean that nothing is in it."""
+
+
+class TableRow(NamedTuple):
+    """One row below the header.
+
+    Attributes:
+        number: The row's number, as the file's own program shows it.
+        cells: Its cells, in the order of the header. There may be fewer than the header has.
+    """
+
+    number: int
+    cells: Sequence[Cell]
+
+
+class Form(msgspec.Struct, kw_only=True):
+    """How a file was read. Its reader fills it in while it reads.
+
+    Attributes:
+        kind: What the file is: `CSV`, `Excel workbook`.
+        separator: The character between two cells; empty where the kind of file has none.
+        encoding: The encoding, by the name that people use: `UTF-8`, `Windows-1252`; empty where there is no choice.
+        decimal: The decimal sign that a column of numbers proved or a caller gave; empty where all numbers were plain.
+        sheet: The name of the sheet; empty where there are no sheets.
+        hidden_rows: Rows that the file's program does not show. They are read.
+        rows: Rows with anything in them, below the header, as far as they were read.
+        notes: Anything else that a person should know: `the first of 3 sheets`. Each is a part of a sentence.
+    """
+
+    kind: str = "CSV"
+    separator: str = ""
+    encoding: str = ""
+    decimal: str = ""
+    sheet: str = ""
+    hidden_rows: int = 0
+    rows: int = 0
+    notes: list[str] = msgspec.field(default_factory=list)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether the file is as a program writes it: commas, UTF-8, plain numbers. Then nobody has to be told."""
+        return (
+            self.separator in {"", ","}
+            and self.encoding in {"", "UTF-8"}
+            and not (self.decimal or self.sheet or self.hidden_rows or self.notes)
+        )
+
+    def describe(self) -> str:
+        """Return in words what was recognised: `semicolons, decimal comma, Windows-1252, 312 rows`."""
+        parts = [separator_words(self.separator)] if self.separator else []
+        parts += [DECIMALS.get(self.decimal, "")] if self.decimal else []
+        parts += [self.encoding] if self.encoding else []
+        parts += [f"sheet {self.sheet}"] if self.sheet else []
+        parts += [f"{self.hidden_rows:,} hidden row{'' if self.hidden_rows == 1 else 's'}"] if self.hidden_rows else []
+        parts += self.notes
+        return ", ".join([*parts, f"{self.rows:,} row{'' if self.rows == 1 else 's'}"])
+
+
+class Table(NamedTuple):
+    """A file as a table.
+
+    Attributes:
+        header: The names of its columns as the file has them, without blanks around them. A name may be empty.
+        rows: The rows below the header. They can be read once.
+        form: How it was read.
+    """
+
+    header: Sequence[str]
+    rows: Iterator[TableRow]
+    form: Form
+
+
+class FileRow(NamedTuple):
+    """One row of a file, by the names of fields.
+
+    Attributes:
+        number: The row's number.
+        fields: Values by the names of fields, without the empty ones. They are not checked yet. A `BadCell` among them
+            is noted as a problem already; the check refuses it, because no field takes such a value.
+        key_column: The field that names the row: for orders `key`, or `po_number`.
+        given: The row as the file has it, by the names of its columns, for those who have to correct it.
+        kept: The texts of the columns that ride along, by the names of the columns.
+    """
+
+    number: int
+    fields: dict[str, Any]
+    key_column: str
+    given: Mapping[str, object] = {}
+    kept: Mapping[str, str] = {}
+
+
+MOST_COLUMNS: Final = 1000
+"""Columns that a table may have; more are a file of another kind."""
+_SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "blanks"}
+DECIMALS: Final = {".": "decimal point", ",": "decimal comma"}
+
+
+def separator_words(separator: str) -> str:
+    """Return a separator in the plural, for a message: `semicolons`."""
+    return _SEPARATORS.get(separator, f"{separator!a} as separator")
