@@ -37,6 +37,8 @@ TESTED_ELSEWHERE = {
     "bulk/ledger/postgres/pausing": "tests/unit/bulk/ledger/conformance/test_pause.py",
     "bulk/ledger/postgres/records": "tests/unit/bulk/ledger/postgres/test_ledger.py, test_workers.py",
     "bulk/ledger/postgres/statements": "tests/unit/bulk/ledger/postgres/test_writing.py, test_ledger.py",
+    "bulk/proving/result": "declarations: tests/unit/bulk/proving/test_prover.py, test_signing.py",
+    "bulk/proving/vendor": "protocols: mypy",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "postgres/driver": "a protocol: mypy",

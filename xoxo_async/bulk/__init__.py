@@ -27,6 +27,9 @@ from xoxo_async.bulk.ledger.sqlite.ledger import SqliteLedger
 from xoxo_async.bulk.ledger.terms import Identity
 from xoxo_async.bulk.once import Once
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
+from xoxo_async.bulk.proving.prover import prove_job
+from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
+from xoxo_async.bulk.proving.signing import read_proof_key, sign_proof, verify_proof
 from xoxo_async.bulk.report import Report, Shift
 from xoxo_async.bulk.settled import SettledLine
 from xoxo_async.bulk.shift import run_shift
@@ -42,6 +45,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "Exported",
+    "Finding",
     "Identity",
     "LedgerLine",
     "LineBusyError",
@@ -58,6 +62,8 @@ __all__ = [
     "PostgresLedger",
     "ProblemsFile",
     "ProductTotals",
+    "Proof",
+    "ProofSums",
     "Report",
     "Resolved",
     "RowProblem",
@@ -72,8 +78,12 @@ __all__ = [
     "export_codes",
     "open_jobs",
     "open_ledger",
+    "prove_job",
     "read_orders",
+    "read_proof_key",
     "run_shift",
+    "sign_proof",
+    "verify_proof",
 ]
 
 

@@ -26,6 +26,7 @@ class Pause(StrEnum):
     """Why a run stopped with rows it could still work on.
 
     `job`: the job is paused in its ledger, by another worker or by a person.
+    `refusals`: more rows were refused than `max_errors` allows.
     """
 
     NONE = ""
@@ -34,6 +35,7 @@ class Pause(StrEnum):
     RATE = "rate"
     UNREACHABLE = "unreachable"
     BUDGET = "budget"
+    REFUSALS = "refusals"
     LEDGER = "ledger"
     JOB = "job"
     INTERRUPTED = "interrupted"

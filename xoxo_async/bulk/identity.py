@@ -3,25 +3,45 @@
 Another account or server does not have the ledger's orders, so every order would look absent and be bought again.
 """
 
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
-from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.client import Orders
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger
 from xoxo_async.bulk.running.evidence import mismatch
 from xoxo_async.errors import ConfigError, LedgerConflictError, NotFoundError
 from xoxo_async.network import is_loopback
 
-__all__ = ["OWN_SANDBOX", "check_identity", "identity_of", "is_of_own_sandbox"]
+__all__ = ["OWN_SANDBOX", "check_identity", "compare_identity", "identity_of", "is_of_own_sandbox"]
 
 OWN_SANDBOX: Final = "sandbox"
 """The address that a ledger stores for a sandbox that keeps its books beside it: the port differs each time."""
 
+
+class AccountClient(Protocol):
+    """The part of a client that says whose it is."""
+
+    @property
+    def base_url(self) -> str:
+        """The address of the server."""
+        ...
+
+    @property
+    def account_fingerprint(self) -> str:
+        """A hash that identifies the account."""
+        ...
+
+    @property
+    def orders(self) -> Orders:
+        """Looks orders up."""
+        ...
+
+
 _NEVER_SENT: Final = frozenset({LineState.PLANNED, LineState.CANCELLED})
 
 
-def identity_of(client: BulkClient, address: str = "") -> Identity:
+def identity_of(client: AccountClient, address: str = "") -> Identity:
     """Return the account and the address that a client works for.
 
     Args:
@@ -49,7 +69,7 @@ def _normal(base_url: str) -> str:
     return f"{parts.scheme}://{host}:{port}{parts.path.rstrip('/')}"
 
 
-async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity) -> None:
+async def check_identity(client: AccountClient, ledger: Ledger, identity: Identity) -> None:
     """Refuse to work on a ledger of another account or address; bind a ledger that has none yet.
 
     A server on this machine may come back at another port. It counts as the same server when it has an order of the
@@ -76,6 +96,33 @@ async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity)
                     raise
                 await check_identity(client, ledger, identity)  # another worker was first: is it the same account?
         return
+    if not await _is_of(client, ledger, owner, identity):
+        await ledger.rebind(
+            identity, reason="the same server at another port of this machine, by an order it knows", expected=owner
+        )
+
+
+async def compare_identity(client: AccountClient, ledger: Ledger, identity: Identity) -> None:
+    """Refuse to read another account's orders for a ledger, as `check_identity` does, and write nothing.
+
+    Args:
+        client: Looks up one order, if the server of this machine is at another port. No other call is made.
+        ledger: The ledger.
+        identity: The caller's account and address.
+
+    Raises:
+        ConfigError: The account or address is not the ledger's; the message names the difference.
+        XoxoError: When the order cannot be looked up.
+    """
+    if ledger.identity is not None and ledger.identity != identity:
+        await _is_of(client, ledger, ledger.identity, identity)
+
+
+async def _is_of(client: AccountClient, ledger: Ledger, owner: Identity, identity: Identity) -> bool:
+    """Return whether an identity names the owner's address, or raise if it is another account or server.
+
+    False means that it is the same server at another port of this machine.
+    """
     same_place = owner.address == identity.address
     if not same_place and not _differ_in_port_alone(owner.address, identity.address):
         raise ConfigError(_begun_elsewhere(owner, identity))
@@ -84,12 +131,9 @@ async def check_identity(client: BulkClient, ledger: Ledger, identity: Identity)
             "this ledger was begun with another account, where its orders are; nothing was sent. If the account is the"
             " same and only its client id or token was replaced, confirm it with `xoxo bulk rebind`"
         )
-    if not same_place:
-        if not await _is_same_server(client, ledger):
-            raise ConfigError(_begun_elsewhere(owner, identity))
-        await ledger.rebind(
-            identity, reason="the same server at another port of this machine, by an order it knows", expected=owner
-        )
+    if not same_place and not await _is_same_server(client, ledger):
+        raise ConfigError(_begun_elsewhere(owner, identity))
+    return same_place
 
 
 def _begun_elsewhere(owner: Identity, identity: Identity) -> str:
@@ -105,7 +149,7 @@ def _differ_in_port_alone(one: str, other: str) -> bool:
     return local and (first.scheme, first.path) == (second.scheme, second.path)
 
 
-async def _is_same_server(client: BulkClient, ledger: Ledger) -> bool:
+async def _is_same_server(client: AccountClient, ledger: Ledger) -> bool:
     counts = await ledger.counts()
     if all(state in _NEVER_SENT for state, lines in counts.states.items() if lines):
         return True
@@ -114,7 +158,7 @@ async def _is_same_server(client: BulkClient, ledger: Ledger) -> bool:
     return False
 
 
-async def _has_order(client: BulkClient, line: LedgerLine) -> bool:
+async def _has_order(client: AccountClient, line: LedgerLine) -> bool:
     try:
         order = await client.orders.get(po_number=line.po_number)
     except NotFoundError:

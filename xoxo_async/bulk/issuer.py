@@ -37,8 +37,8 @@ class BulkIssuer:
     ends without proof is looked up by poNumber. It is sent again, under the same poNumber, only if its order is proven
     absent.
 
-    The ledger keeps the bounds of its job: `max_spend`, `settle_s`, `resend` and `concurrency`. If a bound is left out,
-    its last value holds, for `resume` and for a second `run`; a new value replaces it.
+    The ledger keeps the bounds of its job: `max_spend`, `max_errors`, `settle_s`, `resend` and `concurrency`. If a
+    bound is left out, its last value holds, for `resume` and for a second `run`; a new value replaces it.
 
     Args:
         client: An `XoxoClient`: sends and looks up. Its rate limits pace the run, its hooks receive the run's events.
@@ -59,6 +59,11 @@ class BulkIssuer:
         max_spend: What the job may cost, in the account's currency. What an order may cost at most is reserved when its
             intent is written, and settled when its charge is known; the run pauses before it could go over. To lift a
             bound that the ledger keeps, pass a greater one.
+        max_errors: How many rows of the job may be refused: a number, or a share of the rows that are settled so far,
+            such as `5%`. If more are, the run pauses: requests in flight end, and no other row is sent. A share counts
+            from 20 settled rows and two refused ones on, since the first refused row may be all that is settled. Rows
+            that other workers and earlier runs have settled count as well, so going on needs a greater bound, or
+            `none`.
         pause_limit_s: How many seconds the run waits for the vendor before it pauses: for a server that does not
             answer, and for the end of a penalty. A penalty that is known to be longer pauses it at once.
         missing: What happens to planned rows that the input of a later `run` lacks: `refuse` stops before anything is
@@ -94,6 +99,7 @@ class BulkIssuer:
         skip_invalid: bool = False,
         pack: bool = False,
         max_spend: Decimal | None = None,
+        max_errors: int | str | None = None,
         pause_limit_s: float = 60.0,
         missing: Literal["refuse", "withdraw", "keep"] = "refuse",
         restore: bool = False,
@@ -101,7 +107,9 @@ class BulkIssuer:
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
     ) -> None:
-        self._own_bounds: Final = Bounds(max_spend=max_spend, settle_s=settle_s, resend=resend, concurrency=concurrency)
+        self._own_bounds: Final = Bounds(
+            max_spend=max_spend, max_errors=max_errors, settle_s=settle_s, resend=resend, concurrency=concurrency
+        )
         self._settings: Final = Settings(
             check=check,
             skip_invalid=skip_invalid,

@@ -15,7 +15,7 @@ from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.planner import Planner
 from xoxo_async.bulk.planning.totals import PlanTotals
-from xoxo_async.bulk.prices import Prices
+from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, PlanError
@@ -104,6 +104,7 @@ class Preparer:
         await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems)), terms)
         trust.planned(terms.restored)
         await prices.keep_currency()
+        await keep_products(self._ledger, totals)
         return totals
 
     async def outlook(self) -> PlanTotals:

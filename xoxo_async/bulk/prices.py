@@ -3,15 +3,18 @@
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.ledger.facts import CURRENCY
+from xoxo_async.bulk.ledger.facts import CURRENCY, PRODUCTS
+from xoxo_async.bulk.ledger.overview import ProductNote, products_of
 from xoxo_async.bulk.ledger.protocol import Ledger, Share
 from xoxo_async.bulk.planning.catalog import PlanCatalog, add_up
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.errors import ApiError, ConfigError
 from xoxo_async.services.account.replies import Balance
 
-__all__ = ["Prices"]
+__all__ = ["Prices", "keep_products"]
 
 
 class Prices:
@@ -84,6 +87,23 @@ class Prices:
         """Keep the account's currency in the ledger."""
         if self.balance is not None and not await self._ledger.get_fact(CURRENCY):
             await self._ledger.set_fact(CURRENCY, self.balance.currency)
+
+
+async def keep_products(ledger: Ledger, totals: PlanTotals) -> None:
+    """Keep names and prices of a plan's products in the ledger, for its report; a product that it knows stays.
+
+    Args:
+        ledger: The ledger.
+        totals: The plan in sums.
+    """
+    known = products_of(await ledger.get_fact(PRODUCTS))
+    new = {
+        product_id: ProductNote(product.name, product.currency, product.rate, product.fee, product.discount)
+        for product_id, product in totals.by_product.items()
+        if product_id not in known and product.currency
+    }
+    if new:
+        await ledger.set_fact(PRODUCTS, msgspec.json.encode(known | new).decode())
 
 
 async def _balance(client: BulkClient, *, needed: bool) -> Balance | None:

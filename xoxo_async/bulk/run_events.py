@@ -1,12 +1,19 @@
-"""Sends the events of one run to the client's hooks."""
+"""Tells what happens to one run: sends events to the client's hooks, and leaves a note in the ledger."""
 
-from collections.abc import Sequence
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final
+
+import msgspec
 
 from xoxo_async.bulk.events import Pause, PenaltyMet, RunFailed, RunFinished, RunPaused, RunStarted
 from xoxo_async.bulk.ledger.lines import Counts
+from xoxo_async.bulk.ledger.overview import Penalty, RunNote
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report
+from xoxo_async.errors import LedgerError
 from xoxo_async.hooks import Hook, notify
 
 __all__ = ["RunEvents"]
@@ -18,11 +25,14 @@ class RunEvents:
     Args:
         hooks: Receive the events.
         ledger: The ledger that the run works on.
+        date: The clock of the note, in epoch seconds.
     """
 
-    def __init__(self, hooks: Sequence[Hook], ledger: Ledger) -> None:
+    def __init__(self, hooks: Sequence[Hook], ledger: Ledger, date: Callable[[], float] = time.time) -> None:
         self._hooks: Final = hooks
         self._ledger: Final = ledger
+        self._date: Final = date
+        self._note: RunNote | None = None
 
     def started(self, counts: Counts, *, sends: bool) -> None:
         """Report that the run begins to work.
@@ -41,6 +51,30 @@ class RunEvents:
         )
         notify(self._hooks, event)
 
+    async def begin_note(self, interval_s: float) -> None:
+        """Note in the ledger that a run began to send. A run that sends nothing leaves no note.
+
+        Args:
+            interval_s: Seconds between two of its orders; 0 without a limit.
+        """
+        rate = 60 / interval_s if interval_s > 0 else None
+        self._note = RunNote(id=secrets.token_hex(4), began_at=round(self._date(), 3), rate=rate)
+        await self._ledger.note_run(self._note)
+
+    async def end_note(self, *, placed: int, end: str) -> None:
+        """Note in the ledger how the run ended. A ledger that cannot be written keeps the note that the run began.
+
+        Args:
+            placed: Order lines that it placed, or found placed.
+            end: Why it stopped early; empty if it did not.
+        """
+        if self._note is not None:
+            with suppress(LedgerError):
+                ended_at = round(self._date(), 3)
+                await self._ledger.note_run(
+                    msgspec.structs.replace(self._note, ended_at=ended_at, placed=placed, end=end)
+                )
+
     def penalty(self, what: str, wait_s: float) -> None:
         """Report that the vendor holds the run back.
 
@@ -49,6 +83,9 @@ class RunEvents:
             wait_s: For how many seconds.
         """
         notify(self._hooks, PenaltyMet(what=what, wait_s=wait_s))
+        if self._note is not None:
+            met = Penalty(round(self._date(), 3), round(wait_s, 3), what)
+            self._note = msgspec.structs.replace(self._note, penalties=(*self._note.penalties, met))
 
     def paused(self, pause: Pause) -> None:
         """Report that the run takes no more lines.

@@ -23,6 +23,7 @@ from xoxo_async.bulk.running.others import OtherWorkers
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.running.reconcile import Reconciler
 from xoxo_async.bulk.running.recorder import Recorder
+from xoxo_async.bulk.running.refusals import RefusalBound, RefusalWatch
 from xoxo_async.bulk.running.runner import Runner, single_error
 from xoxo_async.bulk.running.sender import Sender
 from xoxo_async.bulk.running.slots import OrderSlots
@@ -57,7 +58,8 @@ class BulkSession:
         restore: Whether the ledger replaces a lost one.
         pause_limit_s: How many seconds the run waits for the vendor before it pauses.
         shift: Whether the run is a shift of a worker. It does not wait for look-ups to fall due, nor for other workers:
-            the next shift goes on. If it pauses for funds or credentials, the job pauses, until a person goes on.
+            the next shift goes on. If it pauses for funds, credentials or refusals, the job pauses, until a person goes
+            on.
         settle_first_s: Seconds of look-ups at most before a shift sends.
         history_s: Seconds that reading the order history may take in a pass of look-ups.
         clock: A monotonic clock.
@@ -97,7 +99,9 @@ class BulkSession:
         self._shared: Final = ledger.holder is None  # many may work on it at once
         self._others: Final = OtherWorkers(ledger, self._stop, pauses_job=self._shared or shift)
         budget = None if bounds.max_spend is None else Decimal(bounds.max_spend)
-        self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks)
+        bound = RefusalBound(None if bounds.max_errors == "none" else bounds.max_errors)
+        self._refusals: Final = RefusalWatch(ledger, self._stop, bound, shared=self._shared)
+        self._recorder: Final = Recorder(ledger, self._stop, budget=budget, hooks=client.hooks, refusals=self._refusals)
         self._runner: Final = self._new_runner(budget, pause_limit_s)
         rules = bounds.rules(restore=restore)
         # A pause ends only the sending. Lines in doubt are still settled, unless a person stopped the run.
@@ -183,6 +187,10 @@ class BulkSession:
         if send and not self._shared:  # the workers of a shared ledger share slots in another way, or not at all
             await self._keep_distance()
         self._events.started(counts, sends=send)
+        if send and counts.states.get(LineState.PLANNED):
+            await self._events.begin_note(self._client.dispatcher.pacer.interval_s(PLACE_ORDER.name))
+        if send and (self._bounds.max_errors is None or await self._ledger.paused() is None):
+            self._refusals.begin(counts)
         refresh = bool(counts.pending) if pending is None else pending
         try:
             if self._shared:
@@ -194,6 +202,8 @@ class BulkSession:
         except BaseException as errors:
             error = single_error(errors)
             self._events.failed(error, placed_now=self._progress.placed, elapsed_s=self._clock() - started)
+            with anyio.CancelScope(shield=True):
+                await self._events.end_note(placed=self._progress.placed, end=type(error).__name__)
             if error is errors:
                 raise
             raise error from None
@@ -295,6 +305,8 @@ class BulkSession:
             pause, reason = self._reconciler.pause, self._reconciler.reason
             if pause:
                 self._events.paused(pause)
+        if pause is Pause.REFUSALS:
+            reason = self._refusals.reason(counts)
         await self._others.pause_job(pause, reason)
         report = msgspec.structs.replace(
             Report.of(self._ledger, counts, pause=pause, reason=reason),
@@ -302,6 +314,7 @@ class BulkSession:
             superseded=self._recorder.superseded,
             elapsed_s=self._clock() - started,
         )
+        await self._events.end_note(placed=report.placed_now, end=pause.value)
         self._events.finished(report)
         return report
 

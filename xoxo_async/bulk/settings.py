@@ -1,5 +1,6 @@
 """What a caller sets for the runs of a job: the checks of the arguments, and the bounds that a ledger keeps."""
 
+import re
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -16,6 +17,7 @@ from xoxo_async.services.orders.operations import PLACE_ORDER
 __all__ = ["Bounds", "Settings", "kept_bounds", "rate_of"]
 
 _TOO_MUCH: Final = Decimal(10) ** 12
+_SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?%")
 _SETTLE_S: Final = 150.0
 """The vendor may take 120 s to place an order; 30 s are for the network and for look-ups that lag."""
 
@@ -31,6 +33,8 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         resend: `settled` sends a row again once its order is proven absent; `never` leaves it to a person. Default:
             `settled`.
         concurrency: Requests in flight at most. Default: `auto`.
+        max_errors: How many rows of the job may be refused: a number, or a share of the settled rows such as `5%`.
+            `none` lifts a bound. Default: no limit.
         rate: Orders a minute that the client allows, `none` for no limit. The code that makes the next client reads it,
             such as `xoxo bulk resume`; a client paces by its own limits.
     """
@@ -40,6 +44,7 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     resend: Literal["settled", "never"] | None = None
     concurrency: int | Literal["auto"] | None = None
     rate: float | Literal["none"] | None = None
+    max_errors: int | str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
@@ -55,6 +60,10 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise ConfigError(f"resend must be 'settled' or 'never', not {self.resend!r}")
         if self.max_spend is not None and not _is_amount(self.max_spend):
             raise ConfigError(f"max_spend must be a Decimal from 0, not {self.max_spend!r}")
+        if self.max_errors is not None and not _is_bound(self.max_errors):
+            raise ConfigError(
+                f"max_errors must be a whole number from 0, a share such as '5%', or 'none', not {self.max_errors!r}"
+            )
 
     def over(self, kept: "Bounds") -> "Bounds":
         """Return these bounds, with missing values taken from others.
@@ -143,6 +152,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """
         if bounds.max_spend is not None and not self.check:
             raise ConfigError("max_spend needs check=True: what a row may cost is in the catalog")
+
+
+def _is_bound(value: object) -> bool:
+    """Return whether a bound on refusals is a number, a share up to 100%, or `none`."""
+    if isinstance(value, str):
+        return value == "none" or (_SHARE.fullmatch(value) is not None and Decimal(value[:-1]) <= 100)
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _is_amount(value: object) -> bool:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.exporting.rows import Exported
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.planning.totals import PlanTotals
+    from xoxo_async.bulk.proving.result import Proof
     from xoxo_async.bulk.report import Report
     from xoxo_async.doctor import Diagnosis
     from xoxo_async.postgres.checking import Checked
@@ -43,6 +44,7 @@ __all__ = [
     "of_failed_work",
     "of_lost_output",
     "of_plan",
+    "of_proof",
     "of_report",
     "of_results",
     "of_status",
@@ -139,6 +141,15 @@ def of_plan(totals: "PlanTotals") -> int:
     if totals.skipped:
         return REJECTED
     return DONE if totals.covered else PAUSED
+
+
+def of_proof(proof: "Proof") -> int:
+    """Return the exit code of `prove`: 4 if anything does not agree, or cannot be known.
+
+    Args:
+        proof: The result.
+    """
+    return DONE if proof.ok else UNKNOWN
 
 
 def of_export(exported: "Exported") -> int:

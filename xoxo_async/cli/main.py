@@ -14,6 +14,7 @@ from xoxo_async.cli.account import balance
 from xoxo_async.cli.bulk.export import export
 from xoxo_async.cli.bulk.pause import pause
 from xoxo_async.cli.bulk.plan import plan
+from xoxo_async.cli.bulk.prove import prove
 from xoxo_async.cli.bulk.rebind import rebind
 from xoxo_async.cli.bulk.resolve import resolve
 from xoxo_async.cli.bulk.run import reconcile, resume
@@ -85,7 +86,7 @@ def bulk() -> None:
     """
 
 
-for _bulk_command in (plan, run_orders, resume, reconcile, status, export, resolve, withdraw, pause, rebind):
+for _bulk_command in (plan, run_orders, resume, reconcile, status, export, prove, resolve, withdraw, pause, rebind):
     bulk.add_command(_bulk_command)
 for _group in (bulk, ledger, token, catalog, order, points, links, profile):
     xoxo.add_command(_group)

@@ -10,8 +10,9 @@ from click.types import FuncParamType
 
 from xoxo_async.services.checks import decimal
 
-__all__ = ["AMOUNT", "CONCURRENCY", "RATE", "SECONDS", "Whole"]
+__all__ = ["AMOUNT", "CONCURRENCY", "ERRORS", "RATE", "SECONDS", "Whole"]
 
+_SHARE: Final = re.compile(r"[0-9]{1,3}(\.[0-9]{1,3})?%")
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,15}")
 
 
@@ -58,6 +59,17 @@ def concurrency(value: object) -> int | str:
     return int(text)
 
 
+def errors(value: object) -> int | str:
+    """Return a whole number from 0, a share up to 100%, or `none`."""
+    text = str(value).lower()
+    share = decimal(text[:-1]) if _SHARE.fullmatch(text) else None
+    if text == "none" or (share is not None and share <= 100):
+        return text
+    if not _WHOLE.fullmatch(text) or int(text) < 0:
+        raise click.BadParameter(f"{value!r} is not a whole number from 0, a share such as 5%, nor 'none'")
+    return int(text)
+
+
 def seconds(value: object) -> float:
     """Return a number of seconds, 0 or more."""
     number = _float(value)
@@ -73,5 +85,6 @@ def _float(value: object) -> float | None:
 
 AMOUNT: Final = FuncParamType(amount)
 CONCURRENCY: Final = FuncParamType(concurrency)
+ERRORS: Final = FuncParamType(errors)
 RATE: Final = FuncParamType(rate)
 SECONDS: Final = FuncParamType(seconds)

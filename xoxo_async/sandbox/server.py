@@ -43,6 +43,8 @@ class Sandbox:
             vendor knows for certain that the vendor always refuses one.
         lookup_lag_s: How long a look-up does not find an order after it was placed, in seconds.
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
+        history_lag_s: How long the order history does not show an order after it was placed, in seconds. Nobody outside
+            the vendor knows whether its history lags.
 
     Attributes:
         client_id: The client id that the sandbox accepts.
@@ -84,6 +86,7 @@ class Sandbox:
         unique_po_numbers: bool = True,
         lookup_lag_s: float = 0.0,
         delivery_delay_s: float = 5.0,
+        history_lag_s: float = 0.0,
     ) -> None:
         self.state: Final = State(
             seed=seed,
@@ -91,6 +94,7 @@ class Sandbox:
             path=Path(path) if path is not None else None,
             unique_po_numbers=unique_po_numbers,
             delivery_delay_s=delivery_delay_s,
+            history_lag_s=history_lag_s,
         )
         self.faults: Final = faults or Faults()
         self.tokens: Final = Tokens(self.state, token_ttl_s)

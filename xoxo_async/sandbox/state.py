@@ -108,6 +108,7 @@ class State:
         path: The file that keeps the books; None keeps them in memory.
         unique_po_numbers: Whether a repeated poNumber is refused.
         delivery_delay_s: How long a delayed product takes until its codes are there, in seconds.
+        history_lag_s: How long the order history does not show an order after it was placed, in seconds.
         clock: The time, in seconds since the epoch.
     """
 
@@ -119,6 +120,7 @@ class State:
         path: Path | None,
         unique_po_numbers: bool = True,
         delivery_delay_s: float = 5.0,
+        history_lag_s: float = 0.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.seed: Final = seed
@@ -135,6 +137,7 @@ class State:
         self.access: Final[dict[str, float]] = {}
         self.refresh: Final[dict[str, bool]] = {}
         self.clock: Final = clock
+        self.history_lag_s: float = history_lag_s
         self._unique: Final = unique_po_numbers
         self._delay_s: Final = delivery_delay_s
         self._db: Final = _open(path)

@@ -37,6 +37,11 @@ pytestmark = pytest.mark.anyio
         ({"resend": "always"}, "resend"),
         ({"max_spend": Decimal(-1), "check": True}, "max_spend"),
         ({"max_spend": Decimal(1)}, "check=True"),
+        ({"max_errors": -1}, "max_errors"),
+        ({"max_errors": True}, "max_errors"),
+        ({"max_errors": 1.5}, "max_errors"),
+        ({"max_errors": "5"}, "max_errors"),
+        ({"max_errors": "101%"}, "max_errors"),
     ],
     ids=str,
 )
@@ -131,9 +136,10 @@ def test_without_bounds_the_rules_are_the_vendors() -> None:
 
 def test_bounds_survive_the_ledger() -> None:
     """An amount to the last digit, and only what was given."""
-    bounds = Bounds(max_spend=Decimal("1000.10"), rate=20.5, concurrency="auto")
+    bounds = Bounds(max_spend=Decimal("1000.10"), rate=20.5, concurrency="auto", max_errors="5%")
     assert msgspec.json.decode(bounds.to_json(), type=Bounds) == bounds
     assert Bounds().to_json() == "{}"
+    assert msgspec.json.decode(Bounds(max_errors=0).to_json(), type=Bounds).max_errors == 0
     assert Bounds(settle_s=7.0).over(bounds) == msgspec.structs.replace(bounds, settle_s=7.0)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 import pytest
 
-from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS, Whole
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS, Whole
 
 
 def read(kind: Any, text: str) -> Any:
@@ -25,6 +25,10 @@ def read(kind: Any, text: str) -> Any:
         (RATE, "None", math.inf),
         (CONCURRENCY, "auto", "auto"),
         (CONCURRENCY, "4096", 4096),
+        (ERRORS, "0", 0),
+        (ERRORS, "12", 12),
+        (ERRORS, "2.5%", "2.5%"),
+        (ERRORS, "None", "none"),
         (SECONDS, "0", 0.0),
         (SECONDS, "1.5", 1.5),
     ],
@@ -44,6 +48,7 @@ def test_a_number_is_read_as_written(kind: Any, text: str, value: object) -> Non
         ),
         *((RATE, text) for text in ("0", "-1", "nan", "inf", "1_0", "fast")),
         *((CONCURRENCY, text) for text in ("0", "4097", "1_0", "2.5", "all")),
+        *((ERRORS, text) for text in ("-1", "1_0", "101%", "%", "5 %", "-1%", "few", "1.5")),
         *((SECONDS, text) for text in ("-1", "nan", "inf", "1_0", "soon")),
     ],
 )

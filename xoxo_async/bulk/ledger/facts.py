@@ -2,7 +2,18 @@
 
 from typing import Final
 
-__all__ = ["BOUNDS", "CURRENCY", "KEPT_NAMES", "LAST_SLOT", "PAUSED", "PLANNED_AT", "REFRESHED_AT", "SETTINGS"]
+__all__ = [
+    "BOUNDS",
+    "CURRENCY",
+    "KEPT_NAMES",
+    "LAST_SLOT",
+    "PAUSED",
+    "PLANNED_AT",
+    "PRODUCTS",
+    "REFRESHED_AT",
+    "RUNS",
+    "SETTINGS",
+]
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
@@ -22,8 +33,14 @@ PAUSED: Final = "paused"
 PLANNED_AT: Final = "planned_at"
 """When the job was planned first, in epoch seconds: an order that is older is not the job's."""
 
+PRODUCTS: Final = "products"
+"""Names and prices of the products of the job, as the catalog had them when they were planned first; as JSON."""
+
 REFRESHED_AT: Final = "refreshed_at"
 """When a shift last looked up the lines that wait for their codes, by the ledger's clock."""
+
+RUNS: Final = "runs"
+"""What the latest runs left about themselves, as JSON; `Ledger.note_run` keeps it."""
 
 SETTINGS: Final = "settings"
 """The flags of the command's last run that are no bounds, as JSON: `status` prints them in the command that goes on."""

@@ -19,6 +19,7 @@ from xoxo_async.bulk.ledger.lines import (
     PlannedLine,
     Rules,
 )
+from xoxo_async.bulk.ledger.overview import Overview, RunNote
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Approve, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 
@@ -374,4 +375,16 @@ class Ledger(Protocol):
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers; `counting` has the rules."""
+        ...
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, for its report, from one snapshot; the store adds them up."""
+        ...
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself, as the fact `RUNS`; its later note replaces it. Durable when it returns.
+
+        Args:
+            note: The note.
+        """
         ...

@@ -16,8 +16,8 @@ __all__ = ["OtherWorkers"]
 _RECOVER_EVERY_S: Final = 5.0
 """Seconds between two looks for dead workers. Their lines wait for the end of a lease anyway, which takes longer."""
 
-_FOR_ALL: Final = frozenset({Pause.FUNDS, Pause.CREDENTIALS})
-"""Pauses that every worker of the account would meet, and that a person has to end."""
+_FOR_ALL: Final = frozenset({Pause.FUNDS, Pause.CREDENTIALS, Pause.REFUSALS})
+"""Pauses that every worker of the job would meet, and that a person has to end."""
 
 
 class OtherWorkers:
@@ -25,7 +25,7 @@ class OtherWorkers:
 
     Args:
         ledger: The ledger.
-        stop: The run's stop signal; a pause for funds or credentials pauses the job.
+        stop: The run's stop signal; a pause for funds, credentials or refusals pauses the job.
         pauses_job: Whether such a pause is for the whole job.
         every_s: Seconds between two looks for dead workers.
     """

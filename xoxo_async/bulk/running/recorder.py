@@ -12,6 +12,7 @@ from xoxo_async.bulk.ledger.budget import overcharge
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Change, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import PROOFS
+from xoxo_async.bulk.running.refusals import RefusalWatch
 from xoxo_async.bulk.running.stopping import StopSignal
 from xoxo_async.errors import LedgerError
 from xoxo_async.hooks import Hook, notify
@@ -34,10 +35,17 @@ class Recorder:
         stop: Set when a charge breaks the budget.
         budget: What the job may cost, in the account's currency; None for no limit.
         hooks: Receive an event for each line that is settled or comes into doubt.
+        refusals: Counts the rows that are refused; None counts nothing.
     """
 
     def __init__(
-        self, ledger: Ledger, stop: StopSignal, *, budget: Decimal | None = None, hooks: Sequence[Hook] = ()
+        self,
+        ledger: Ledger,
+        stop: StopSignal,
+        *,
+        budget: Decimal | None = None,
+        hooks: Sequence[Hook] = (),
+        refusals: RefusalWatch | None = None,
     ) -> None:
         self.currency: str = ""
         """The account's currency; a budget is in it."""
@@ -47,6 +55,7 @@ class Recorder:
         self._stop: Final = stop
         self._budget: Final = budget
         self._hooks: Final = hooks
+        self._refusals: Final = refusals
         self._added: Final[deque[Change]] = deque()
         self._doubts: Final[dict[OrderAnswer, None]] = {}  # in order
         self._news = anyio.Event()
@@ -97,10 +106,12 @@ class Recorder:
             # No waiting for more results to share a transaction: waiting 5 ms kept 0.89 of the throughput without a
             # ledger, instead of 0.95. What ends while one transaction is written shares the next.
             batch, doubts = tuple(self._added), tuple(self._doubts)
-            self._watch(batch, await self._ledger.record(batch, doubts=doubts))
+            lines = await self._ledger.record(batch, doubts=doubts)
+            self._watch(batch, lines)
             self._drop(doubts)
             for _ in batch:
                 self._added.popleft()
+            await self._count_refusals(lines[: len(batch)])
             written(batch)
 
     async def record(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
@@ -118,6 +129,7 @@ class Recorder:
         """
         lines = await self._ledger.record(changes, rules=rules)
         self._watch(changes, lines)
+        await self._count_refusals(lines[: len(changes)])
         return lines
 
     async def record_sent(self, changes: Sequence[Change], *, rules: Rules = DEFAULT_RULES) -> list[LedgerLine]:
@@ -174,6 +186,10 @@ class Recorder:
                 return
             self._drop(doubts)
             self._watch(changes, lines)
+
+    async def _count_refusals(self, lines: Sequence[LedgerLine]) -> None:
+        if self._refusals is not None:
+            await self._refusals.settled(lines)
 
     def _drop(self, written: Sequence[OrderAnswer]) -> None:
         for answer in written:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 
 from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, RATE, SECONDS
+from xoxo_async.cli.numbers import AMOUNT, CONCURRENCY, ERRORS, RATE, SECONDS
 from xoxo_async.cli.options import Decorator, connection_options, json_option, with_options, yes_option
 from xoxo_async.cli.output import say
 from xoxo_async.errors import ConfigError
@@ -109,6 +109,9 @@ spend_options: Final[Decorator] = with_options(
     click.option("--max-spend", type=AMOUNT, metavar="N",
                  help="The most that the job may cost, in the account's currency. It pauses before it could cost more"
                  " [default: what the ledger keeps]."),
+    click.option("--max-errors", type=ERRORS, metavar="N|P%",
+                 help="Pause (exit 5) once more rows of the job are refused: a number, or a share of the settled rows,"
+                 " which counts from 20 of them on; none lifts the bound [default: what the ledger keeps]."),
     click.option("--restore", is_flag=True,
                  help="Look up every planned row before it is sent, and adopt the orders that match. For a ledger that"
                  " replaces a lost one, or is an older copy."),

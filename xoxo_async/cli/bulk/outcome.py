@@ -70,6 +70,8 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
     if code == exits.DONE and report.issued and not request.as_json:
         _say_how_to_export(request)
     if follow:
+        if report.pause is Pause.REFUSALS:
+            say(f"see which and why: {command_line('bulk', 'status', '--ledger', request.ledger.argument)}")
         _say_what_is_left(report, outcome, code, waiting, follow)
     if request.as_json:
         facts = _report_to_json(request, report)
@@ -147,6 +149,8 @@ def _next_command(request: RunRequest, report: Report, outcome: Outcome, code: i
         return request.continued_by("run")  # the only rows left are those that were left out
     if code == exits.REJECTED or _is_for_a_person(report, outcome):
         return command_line("bulk", "status", "--ledger", request.ledger.argument)
+    if report.pause is Pause.REFUSALS:
+        return msgspec.structs.replace(request, max_errors="none").continued_by("resume")
     if request.action == "reconcile" and not report.not_sent:
         return request.continued_by("reconcile")
     return request.continued_by("resume")

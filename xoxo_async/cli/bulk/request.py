@@ -34,6 +34,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
             the ledger keeps.
         no_codes: Whether the ledger keeps no voucher codes.
         max_spend: The most that the job may cost, in the account's currency; None takes what the ledger keeps.
+        max_errors: How many rows may be refused, see `BulkIssuer`; None takes what the ledger keeps.
         pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
         pause_limit: Seconds that the run waits for the vendor before it pauses.
@@ -54,6 +55,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     resend: Literal["settled", "never"] | None = None
     no_codes: bool = False
     max_spend: Decimal | None = None
+    max_errors: int | str | None = None
     pack: bool = False
     skip_invalid: bool = False
     pause_limit: float = 60.0
@@ -135,6 +137,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         command += self.connection.flags
         if action != "reconcile":
             command += ["--max-spend", f"{self.max_spend:f}"] if bounds and self.max_spend is not None else []
+            command += ["--max-errors", str(self.max_errors)] if bounds and self.max_errors is not None else []
             command += ["--yes"] if self.yes else []
         return command
 

@@ -148,6 +148,7 @@ class CommandRun:
             pack=request.pack,
             skip_invalid=request.skip_invalid,
             max_spend=request.max_spend,
+            max_errors=request.max_errors,
             pause_limit_s=request.pause_limit,
             missing=request.missing,
             restore=request.restore,

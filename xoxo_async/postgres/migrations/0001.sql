@@ -56,45 +56,47 @@ CREATE TABLE xoxo.claim (
 CREATE INDEX claim_by_worker ON xoxo.claim (worker);
 
 -- `id` is what the code calls `seq`. `ordinal` counts from 1 within a job for the lines of plans; one that was added
--- outside a plan has `-id`. No index on what moves: updates stay HOT. No foreign keys: a check a line would take most of
--- the time of a large plan, and jobs and accounts are not deleted before their lines.
+-- outside a plan has `-id`. No index on what moves, and room in each page for two versions of its lines: updates stay
+-- HOT. What never changes stands first, because the log of an update leaves out what is the same up to the first change.
+-- No foreign keys: a check a line would take most of the time of a large plan, and jobs and accounts are not deleted
+-- before their lines.
 CREATE TABLE xoxo.line (
     id bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
-    job integer NOT NULL,
     ordinal bigint NOT NULL,
+    row bigint NOT NULL,
+    job integer NOT NULL,
     account integer NOT NULL,
+    worth bigint,
+    lines integer NOT NULL DEFAULT 1,
     key text NOT NULL,
     po_number text NOT NULL,
     digest text NOT NULL,
     body text NOT NULL,
-    row bigint NOT NULL,
-    lines integer NOT NULL DEFAULT 1,
-    worth bigint,
-    state text NOT NULL DEFAULT 'planned',
-    attempts integer NOT NULL DEFAULT 0,
-    suspect boolean NOT NULL DEFAULT false,
     epoch bigint NOT NULL DEFAULT 0,
+    attempts integer NOT NULL DEFAULT 0,
     lookups integer NOT NULL DEFAULT 0,
-    delivery text NOT NULL DEFAULT '',
+    held integer NOT NULL DEFAULT 0,
+    rev integer NOT NULL DEFAULT 0,
     first_sent_at double precision,
     last_sent_at double precision,
     last_lookup_at double precision,
+    last_sent_tick double precision,
     order_id bigint,
+    suspect boolean NOT NULL DEFAULT false,
+    foreign_sender boolean NOT NULL DEFAULT false,
+    unwanted boolean NOT NULL DEFAULT false,
+    state text NOT NULL DEFAULT 'planned',
+    delivery text NOT NULL DEFAULT '',
     amount_charged numeric,
     currency text NOT NULL DEFAULT '',
+    evidence text NOT NULL DEFAULT '',
     error_id text NOT NULL DEFAULT '',
     error text NOT NULL DEFAULT '',
-    evidence text NOT NULL DEFAULT '',
-    held integer NOT NULL DEFAULT 0,
-    foreign_sender boolean NOT NULL DEFAULT false,
-    last_sent_tick double precision,
-    unwanted boolean NOT NULL DEFAULT false,
-    rev integer NOT NULL DEFAULT 0,
     look text CHECK (look IN ('send', 'settle', 'person', 'codes')),
     UNIQUE (job, ordinal),
     UNIQUE (key, job),
     UNIQUE (po_number, account)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
+) WITH (fillfactor = 45, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.02);
 CREATE INDEX line_look ON xoxo.line (look, job, id) WHERE look IS NOT NULL;
 
 CREATE TABLE xoxo.packed_line (
@@ -214,6 +216,10 @@ DECLARE
     v_alive boolean;
     v_back bigint[];
     v_ahead bigint[] := '{}';
+    v_found bigint[];
+    v_step bigint;
+    v_end bigint;
+    v_reached bigint;
     v_last bigint;
     v_epoch bigint;
 BEGIN
@@ -232,15 +238,23 @@ BEGIN
             WHERE l.id = back.id AND l.look = 'send' RETURNING l.id
         )
         SELECT coalesce(array_agg(taken.id), '{}') INTO v_back FROM taken;
-        IF cardinality(v_back) < p_wanted AND v_job.frontier < v_job.lines THEN
-            SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_ahead, v_last FROM (
+        v_last := v_job.frontier;
+        v_step := p_wanted - cardinality(v_back);
+        -- A window of ordinals at a time: each plan of this query then reads no more than the window, whatever the
+        -- database believes about a table that it has no statistics of. The window grows where lines are not planned.
+        WHILE cardinality(v_back) + cardinality(v_ahead) < p_wanted AND v_last < v_job.lines LOOP
+            v_end := least(v_last + v_step, v_job.lines);
+            SELECT coalesce(array_agg(next.id), '{}'), max(next.ordinal) INTO v_found, v_reached FROM (
                 SELECT l.id, l.ordinal FROM xoxo.line AS l
-                WHERE l.job = p_job AND l.ordinal > v_job.frontier AND l.state = 'planned' AND l.look IS NULL
-                ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back)
+                WHERE l.job = p_job AND l.ordinal > v_last AND l.ordinal <= v_end
+                AND l.state = 'planned' AND l.look IS NULL
+                ORDER BY l.ordinal LIMIT p_wanted - cardinality(v_back) - cardinality(v_ahead)
             ) AS next;
-            IF cardinality(v_ahead) < p_wanted - cardinality(v_back) THEN
-                v_last := v_job.lines;
-            END IF;
+            v_ahead := v_ahead || v_found;
+            v_last := CASE WHEN cardinality(v_back) + cardinality(v_ahead) < p_wanted THEN v_end ELSE v_reached END;
+            v_step := least(2 * v_step, 10000);
+        END LOOP;
+        IF v_last > v_job.frontier THEN
             UPDATE xoxo.job AS j SET frontier = v_last WHERE j.id = p_job;
         END IF;
         IF cardinality(v_back || v_ahead) > 0 THEN

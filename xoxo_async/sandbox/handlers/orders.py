@@ -169,9 +169,11 @@ def _detail(order: BookedOrder, product: Product, status: str) -> dict[str, obje
 def get_order_history(state: State, data: Data, _openapi: bool) -> object:
     """Return a page of orders, newest first. It is the only reply that contains the poNumber."""
     start, end = dates(data)
-    tag = text(data, "tag")
+    tag, shown_until = text(data, "tag"), state.clock() - state.history_lag_s
     orders = [
-        order for order in reversed(state.orders.values()) if start <= order.day <= end and tag in {"", order.tag}
+        order
+        for order in reversed(state.orders.values())
+        if start <= order.day <= end and tag in {"", order.tag} and order.placed_at <= shown_until
     ]
     page = page_of(data, orders)
     if not page:

@@ -98,6 +98,13 @@ def test_an_export_needs_the_server_without_codes(printer: Printer) -> None:
         ("run", {"unknown": 2, "not_sent": 1}, {"manual": 2}, 4, "bulk resume --ledger m.db"),
         ("run", {"not_sent": 1, "pause": Pause.FUNDS, "reason": "no funds"}, {}, 5, "bulk resume --ledger m.db"),
         ("run", {"not_sent": 1, "pause": Pause.INTERRUPTED}, {}, 130, "bulk resume --ledger m.db"),
+        (
+            "run",
+            {"rejected": 3, "not_sent": 1, "pause": Pause.REFUSALS},
+            {},
+            5,
+            "bulk resume --ledger m.db --max-errors none",
+        ),
         ("run", {"issued": 2}, {"skipped": 1}, 3, "bulk run orders.csv --ledger m.db"),
         ("run", {"issued": 2, "rejected": 1}, {"skipped": 1}, 3, "bulk status --ledger m.db"),
         ("reconcile", {"unknown": 1}, {}, 4, "bulk reconcile --ledger m.db"),

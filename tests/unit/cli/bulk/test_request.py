@@ -3,6 +3,7 @@
 import math
 import shlex
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,16 +52,17 @@ def test_a_setting_goes_on_with_every_command(given: dict[str, Any], flags: str)
 
 
 def test_a_reconcile_has_no_spending_flags() -> None:
-    """`reconcile` sends no order, so it needs neither --max-spend nor --yes."""
-    given = work(max_spend=Decimal("1E+3"), yes=True)
-    assert given.flags("resume") == ["--max-spend", "1000", "--yes"]
+    """`reconcile` sends no order, so it needs no --max-spend, --max-errors and --yes."""
+    given = work(max_spend=Decimal("1E+3"), max_errors="5%", yes=True)
+    assert given.flags("resume") == ["--max-spend", "1000", "--max-errors", "5%", "--yes"]
+    assert given.flags("resume", bounds=False) == ["--yes"]
     assert given.flags("reconcile") == []
 
 
 def test_only_a_run_has_row_flags() -> None:
     """A resume takes the rows from the ledger, packed as the run packed them."""
-    given = work(pack=True, skip_invalid=True)
-    assert given.flags("run") == ["--pack", "--skip-invalid"]
+    given = work(pack=True, skip_invalid=True, problems=Path("bad rows.csv"))
+    assert given.flags("run") == ["--pack", "--skip-invalid", "--problems", "bad rows.csv"]
     assert given.flags("resume") == []
 
 

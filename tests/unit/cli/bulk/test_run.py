@@ -1,5 +1,6 @@
 """`run`: it issues rows once, a resume sends the rest, and a reconcile sends nothing."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,22 @@ def test_a_lost_key_is_told_before_a_plan(
         assert planned.facts["rows"] == 1
     else:
         assert (planned.code, "does not have the job 'april'" in planned.err) == (2, True)
+
+
+def test_refused_rows_pause_a_run(command: Command, sandbox: Sandbox) -> None:
+    """The vendor has changed what it sells: a few rows are refused, the others wait. Going on needs another bound."""
+    Path("orders.csv").write_text("key,product_id,denomination\n" + "".join(f"K{n},1001,500\n" for n in range(30)))
+    ledger = ("--ledger", "m.db", "--rate", "none", "--concurrency", "1")
+    assert command("bulk", "plan", "orders.csv", "--ledger", "m.db").code == 0
+    sold = sandbox.state.products[1001]
+    sandbox.state.products[1001] = sold._replace(values=(Decimal(100),))
+    ended = command("bulk", "resume", *ledger, "--max-errors", "3", "--json")
+    assert (ended.code, ended.facts["pause"], ended.facts["rejected"] < 7) == (5, "refusals", True)
+    assert "paused (refusals): " in ended.err
+    assert "see which and why: " in ended.err
+    assert ended.facts["continue_with"].endswith("--max-errors none --json")
+    sandbox.state.products[1001] = sold
+    again = command("bulk", "resume", "--ledger", "m.db", "--json")
+    assert (again.code, again.facts["placed_now"], "max_errors allows 3" in again.err) == (5, 0, True)
+    done = command("bulk", "resume", "--ledger", "m.db", "--max-errors", "50%", "--json")
+    assert (done.code, done.facts["issued"]) == (3, 30 - ended.facts["rejected"])

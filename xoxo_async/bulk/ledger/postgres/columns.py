@@ -1,6 +1,7 @@
 """Rows of the database as lines of the ledger, and lines as the arrays of one statement; no I/O."""
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from xoxo_async.bulk.ledger.lines import Delivery, JournalRow, LedgerLine, LineState, PackedLine
@@ -9,14 +10,17 @@ from xoxo_async.postgres.driver import Row
 
 __all__ = [
     "JOURNAL_COLUMNS",
+    "KINDS",
     "LINE_COLUMNS",
     "MOVING",
     "NOTED",
     "PACKED_COLUMNS",
     "Stored",
     "journal_of",
+    "kind_of",
     "line_of",
     "look_of",
+    "moving",
     "moving_arrays",
     "noted_arrays",
     "packed_of",
@@ -47,6 +51,18 @@ MOVING: Final[tuple[tuple[str, str], ...]] = (
     ("unwanted", "boolean"),
 )
 """What moves in a line, in the order of `LedgerLine`'s fields: names and types of the columns."""
+
+KINDS: Final[dict[str, frozenset[str]]] = {
+    "moved_to_send": frozenset(
+        {"state", "attempts", "epoch", "first_sent_at", "last_sent_at", "evidence", "last_sent_tick"}
+    ),
+    "moved_by_answer": frozenset(
+        {"state", "epoch", "delivery", "last_sent_at", "order_id", "amount_charged", "currency", "evidence", "held",
+         "last_sent_tick"}
+    ),
+    "moved": frozenset(name for name, _ in MOVING),
+}  # fmt: skip
+"""How lines move: the names of what may change. Each column costs both sides time, and most lines move in two ways."""
 
 LINE_COLUMNS: Final = (*_FIXED, *(name for name, _ in MOVING))
 """The columns of a line, in the order of `LedgerLine`'s fields."""
@@ -165,22 +181,37 @@ def look_of(line: LedgerLine) -> str | None:
     return _LOOKS.get(line.state)
 
 
-def moving_arrays(lines: Sequence[LedgerLine]) -> list[list[object]]:
-    """Return what moves in some lines, an array a column of `MOVING`.
+def moving(kind: str) -> tuple[tuple[str, str], ...]:
+    """Return what may change in lines that move in one way: names and types of the columns, in the order of `MOVING`.
+
+    Args:
+        kind: One of `KINDS`.
+    """
+    return tuple(column for column in MOVING if column[0] in KINDS[kind])
+
+
+def kind_of(ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> str:
+    """Return the first of `KINDS` with all that changes in some lines.
+
+    Args:
+        ends: Each line as it was read, and as it is written. A write compares revisions, so what is left out of it is
+            as it was read.
+    """
+    for kind, same in _SAME.items():
+        if all(same(before) == same(after) for before, after in ends):
+            return kind
+    return "moved"
+
+
+def moving_arrays(lines: Sequence[LedgerLine], kind: str = "moved") -> list[list[object]]:
+    """Return what moves in some lines, an array a column of `moving`.
 
     Args:
         lines: As they are written.
+        kind: How they move.
     """
-    rows = [
-        (
-            line.state.value, line.attempts, line.suspect, line.epoch, line.lookups, line.delivery.value,
-            line.first_sent_at, line.last_sent_at, line.last_lookup_at, line.order_id, line.amount_charged,
-            line.currency, line.error_id, line.error, line.evidence, line.held, line.foreign, line.last_sent_tick,
-            line.unwanted,
-        )
-        for line in lines
-    ]  # fmt: skip
-    return _columns(rows, len(MOVING))
+    values = _MOVING[kind]
+    return _columns([values(line) for line in lines], len(KINDS[kind]))
 
 
 def noted_arrays(moves: Sequence[Move]) -> list[list[object]]:
@@ -197,6 +228,16 @@ def noted_arrays(moves: Sequence[Move]) -> list[list[object]]:
         for move in moves
     ]  # fmt: skip
     return _columns(rows, len(NOTED))
+
+
+_FIELDS: Final = {"foreign_sender": "foreign"}  # `FOREIGN` is a word of SQL
+_MOVING: Final = {kind: attrgetter(*(_FIELDS.get(name, name) for name, _ in moving(kind))) for kind in KINDS}
+_SAME: Final = {
+    kind: attrgetter(*(_FIELDS.get(name, name) for name, _ in MOVING if name not in names))
+    for kind, names in KINDS.items()
+    if kind != "moved"
+}
+"""Gives what does not change in a line that moves in one way."""
 
 
 def _columns(rows: Sequence[tuple[object, ...]], width: int) -> list[list[object]]:

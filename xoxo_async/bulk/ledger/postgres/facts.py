@@ -9,7 +9,7 @@ from xoxo_async.bulk.ledger.facts import CURRENCY
 from xoxo_async.bulk.ledger.postgres.sums import read_spent
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["get_fact", "set_facts"]
+__all__ = ["get_fact", "lock_fact", "set_facts"]
 
 _LOCK: Final = "SELECT facts ->> $2 FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
 _KEEP: Final = "UPDATE xoxo.job SET facts = facts || $2::jsonb WHERE id = $1"
@@ -48,3 +48,15 @@ async def set_facts(connection: DatabaseConnection, job: int, facts: Mapping[str
     currency = facts.get(CURRENCY)
     if currency is not None and currency != before:
         await connection.execute(_SPENT, job, *await read_spent(connection, job, currency))
+
+
+async def lock_fact(connection: DatabaseConnection, job: int, name: str) -> str | None:
+    """Return a fact about a job's runs that is about to change; claims wait to the end of the transaction.
+
+    Args:
+        connection: In a transaction.
+        job: The job's number.
+        name: The fact's name.
+    """
+    value: str | None = await connection.fetchval(_LOCK, job, name)
+    return value

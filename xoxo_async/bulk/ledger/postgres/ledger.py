@@ -26,6 +26,7 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.overview import Overview, RunNote
 from xoxo_async.bulk.ledger.postgres.arming import Arming
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming
 from xoxo_async.bulk.ledger.postgres.clock import SharedClock
@@ -35,6 +36,7 @@ from xoxo_async.bulk.ledger.postgres.facts import get_fact, set_facts
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, bind, bound_meanwhile, find_job, make_job, only_job, reread
 from xoxo_async.bulk.ledger.postgres.kept import read_kept, read_kept_names
 from xoxo_async.bulk.ledger.postgres.leases import Lease, read_holders
+from xoxo_async.bulk.ledger.postgres.overview import note_run, read_overview
 from xoxo_async.bulk.ledger.postgres.pausing import read_pause, set_pause
 from xoxo_async.bulk.ledger.postgres.planning import run_plan
 from xoxo_async.bulk.ledger.postgres.reading import place_after, read_journal, read_key, read_next, read_packed
@@ -681,6 +683,27 @@ class PostgresLedger:
         """Return the workers of the job whose lease lasts, with the orders that each is sending."""
         job = await self._found()
         return [] if job is None else await self._read(lambda c: read_holders(c, job.id))
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, from one snapshot; reads every line a few times."""
+        job = await self._found()
+        return await self._read(lambda c: read_overview(c, 0 if job is None else job.id))
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself; its later note replaces it.
+
+        Args:
+            note: The note.
+        """
+        work = self._writing()
+        job = await self._made()
+
+        async def run(connection: DatabaseConnection) -> None:
+            async with connection.transaction():
+                await bound_wait(connection)
+                await note_run(connection, job.id, note)
+
+        await self._run(work.writer, run)
 
     # Private.
 

@@ -45,7 +45,7 @@ from xoxo_async.postgres.failures import FOREIGN
 __all__ = ["run_plan"]
 
 _CHUNK: Final = 5000
-_BIG: Final = 10_000
+_BIG: Final = 1000
 _TURNS: Final = 5
 _POLL_S: Final = 0.05
 _LONGEST_POLL_S: Final = 1.0

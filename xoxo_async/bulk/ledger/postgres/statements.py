@@ -4,10 +4,10 @@
 
 from collections.abc import Callable, Sequence
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 from typing import Final
 
-from xoxo_async.bulk.ledger.postgres.columns import MOVING, NOTED
+from xoxo_async.bulk.ledger.postgres.columns import KINDS, MOVING, NOTED, moving
 
 __all__ = ["PARTS", "Why", "statement_of"]
 
@@ -29,7 +29,6 @@ def _table(columns: Sequence[tuple[str, str]], first: int) -> str:
     return f"unnest({arrays}) AS new ({', '.join(name for name, _ in columns)})"
 
 
-_MOVED: Final = (("id", "bigint"), ("was", "integer"), ("look", "text"), *MOVING)
 _ADDED: Final = (
     ("id", "bigint"),
     ("key", "text"),
@@ -62,10 +61,11 @@ _SAME_JOB: Final = (
 )
 
 
-def _update_line(first: int) -> str:
-    names = ", ".join(f"{name} = new.{name}" for name, _ in MOVING)
+def _update_line(kind: str, first: int) -> str:
+    columns = (("id", "bigint"), ("was", "integer"), ("look", "text"), *moving(kind))
+    names = ", ".join(f"{name} = new.{name}" for name, _ in moving(kind))
     return (
-        f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(_MOVED, first)}"
+        f"UPDATE xoxo.line AS l SET {names}, look = new.look, rev = l.rev + 1 FROM {_table(columns, first)}"
         " WHERE l.id = new.id AND l.rev = new.was RETURNING l.id"
     )
 
@@ -158,7 +158,7 @@ def _close_claims(first: int) -> str:
 
 
 PARTS: Final[dict[str, Callable[[int], str]]] = {
-    "moved": _update_line,
+    **{kind: partial(_update_line, kind) for kind in KINDS},
     "added": _insert_line,
     "noted": _insert_journal,
     "told": _add_to_tally,
@@ -197,7 +197,7 @@ def statement_of(parts: tuple[tuple[str, int], ...]) -> str:
             checks.append(f"WHEN NOT {_ALIVE} THEN {_no(Why.LEASE)}")
             continue
         queries.append(f"{part} AS ({PARTS[part](first)})")
-        if part in {"moved", "added", "back"}:
+        if part in KINDS or part in {"added", "back"}:
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.LINE)}")
         elif part == "marked":
             checks.append(f"WHEN (SELECT count(*) FROM {part}) <> cardinality(${first}::bigint[]) THEN {_no(Why.MARK)}")

@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 from xoxo_async.bulk.ledger.postgres.tallying import Spent, TallyRow, groups_of
 from xoxo_async.postgres.driver import DatabaseConnection
 
-__all__ = ["add_to_tally", "count", "count_orders", "first_unpriced", "read_committed", "read_spent"]
+__all__ = ["add_to_tally", "count", "count_in", "count_orders", "first_unpriced", "read_committed", "read_spent"]
 
 # The sums over all workers. A full count finds the same; a test compares the two.
 _TALLY: Final = (
@@ -62,20 +62,30 @@ async def count(connection: DatabaseConnection, job: int) -> Counts:
         job: The job's number.
     """
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        rows = [
-            TallyRow(
-                LineState(row["state"]), Delivery(row["delivery"]), row["currency"], row["single"], row["orders"],
-                row["priced"], row["charged"],
-            )
-            for row in await connection.fetch(_TALLY, job)
-        ]  # fmt: skip
-        has_packs = any(not row.single for row in rows)
-        packed = [
-            PackedGroup(LineState(row["state"]), Delivery(row["delivery"]), row["dealt"], row["lines"])
-            for row in (await connection.fetch(_PACKED, job) if has_packs else ())
-        ]
-        packs = int(await connection.fetchval(_PACKS, job)) if has_packs else 0
-        alarms, alarms_total = await _read_alarms(connection, job)
+        return await count_in(connection, job)
+
+
+async def count_in(connection: DatabaseConnection, job: int) -> Counts:
+    """Return a job in numbers.
+
+    Args:
+        connection: To read with, in a transaction with one snapshot.
+        job: The job's number.
+    """
+    rows = [
+        TallyRow(
+            LineState(row["state"]), Delivery(row["delivery"]), row["currency"], row["single"], row["orders"],
+            row["priced"], row["charged"],
+        )
+        for row in await connection.fetch(_TALLY, job)
+    ]  # fmt: skip
+    has_packs = any(not row.single for row in rows)
+    packed = [
+        PackedGroup(LineState(row["state"]), Delivery(row["delivery"]), row["dealt"], row["lines"])
+        for row in (await connection.fetch(_PACKED, job) if has_packs else ())
+    ]
+    packs = int(await connection.fetchval(_PACKS, job)) if has_packs else 0
+    alarms, alarms_total = await _read_alarms(connection, job)
     return add_up(groups_of(rows), packed, packs=packs, alarms=alarms, alarms_total=alarms_total)
 
 

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.postgres.columns import NOTED, look_of, moving_arrays, noted_arrays
+from xoxo_async.bulk.ledger.postgres.columns import NOTED, kind_of, look_of, moving_arrays, noted_arrays
 from xoxo_async.bulk.ledger.postgres.statements import Why, statement_of
 from xoxo_async.bulk.ledger.postgres.tallying import TallyRow, ends_of, spent_by, tally_of
 from xoxo_async.postgres.driver import DatabaseConnection
@@ -136,7 +136,8 @@ def _parts(what: Write, ends: Sequence[tuple[LedgerLine, LedgerLine]]) -> list[t
         seqs = [before.seq for before, _ in known]
         after = [line for _, line in known]
         looks = [look_of(line) for line in after]
-        parts.append(("moved", [seqs, [what.revs[seq] for seq in seqs], looks, *moving_arrays(after)]))
+        kind = kind_of(known)
+        parts.append((kind, [seqs, [what.revs[seq] for seq in seqs], looks, *moving_arrays(after, kind)]))
     if added:
         parts.append(("added", [*_columns([_fixed(line) for line in added]), *moving_arrays(added)]))
     if ends:

@@ -19,7 +19,7 @@ from msgspec import UNSET, UnsetType
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
-from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED
+from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED, RUNS
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -33,6 +33,7 @@ from xoxo_async.bulk.ledger.lines import (
     Rules,
 )
 from xoxo_async.bulk.ledger.marks import CodeMarks
+from xoxo_async.bulk.ledger.overview import Overview, RunNote, with_note
 from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
@@ -41,8 +42,10 @@ from xoxo_async.bulk.ledger.sqlite.kept import read_kept, read_kept_names
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
+from xoxo_async.bulk.ledger.sqlite.overview import read_overview
 from xoxo_async.bulk.ledger.sqlite.packs import pack_of, read_packed
 from xoxo_async.bulk.ledger.sqlite.planning import run_plan
+from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
 from xoxo_async.bulk.ledger.sqlite.statements import read_journal, read_key, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count, count_orders, read_committed
 from xoxo_async.bulk.ledger.sqlite.view import LedgerView
@@ -634,6 +637,23 @@ class SqliteLedger:
             value: The fact.
         """
         await self._writer().step(lambda session: set_meta(session.connection, fact(name), value))
+
+    async def overview(self) -> Overview:
+        """Return the job in groups, from one snapshot; reads every line twice."""
+        return await self._read(read_overview)
+
+    async def note_run(self, note: RunNote) -> None:
+        """Keep what a run says about itself; its later note replaces it.
+
+        Args:
+            note: The note.
+        """
+
+        def keep(session: LedgerSession) -> None:
+            name = fact(RUNS)
+            set_meta(session.connection, name, with_note(get_meta(session.connection, name), note))
+
+        await self._writer().step(keep)
 
     # Private.
 

@@ -10,7 +10,7 @@ from xoxo_async.bulk.ledger.budget import Funds, Spending, first_unpriced, total
 from xoxo_async.bulk.ledger.counting import ALARMS_SHOWN, TOLD_AT_ONCE, OrderGroup, PackedGroup, add_up
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, Delivery, LineState
 
-__all__ = ["count", "count_orders", "read_committed", "read_funds"]
+__all__ = ["count", "count_groups", "count_orders", "read_committed", "read_funds"]
 
 # The lines of a pack are counted separately.
 _ORDERS: Final = (
@@ -45,15 +45,25 @@ def count(connection: sqlite3.Connection) -> Counts:
             OrderGroup(LineState(state), Delivery(delivery), currency, _decimal(charged), bool(single), number)
             for state, delivery, currency, charged, single, number in connection.execute(_ORDERS)
         ]
-        has_packs = not all(group.single for group in orders)
-        packed = [
-            PackedGroup(LineState(state), Delivery(delivery), bool(dealt), number)
-            for state, delivery, dealt, number in (connection.execute(_PACKED) if has_packs else ())
-        ]
-        packs = int(connection.execute(_PACKS).fetchone()[0]) if has_packs else 0
-        alarms, alarms_total = _read_alarms(connection)
+        return count_groups(connection, orders)
     finally:
         connection.execute("ROLLBACK")
+
+
+def count_groups(connection: sqlite3.Connection, orders: list[OrderGroup]) -> Counts:
+    """Return the ledger in numbers, once its orders are grouped.
+
+    Args:
+        connection: To read with, in the transaction that grouped them.
+        orders: All orders.
+    """
+    has_packs = not all(group.single for group in orders)
+    packed = [
+        PackedGroup(LineState(state), Delivery(delivery), bool(dealt), number)
+        for state, delivery, dealt, number in (connection.execute(_PACKED) if has_packs else ())
+    ]
+    packs = int(connection.execute(_PACKS).fetchone()[0]) if has_packs else 0
+    alarms, alarms_total = _read_alarms(connection)
     return add_up(orders, packed, packs=packs, alarms=alarms, alarms_total=alarms_total)
 
 

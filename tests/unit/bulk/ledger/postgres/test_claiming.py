@@ -161,3 +161,31 @@ async def test_a_deadlock_is_no_answer_to_a_claim(database: str, pair: Pair, mon
             await first.claim(2, budget=Decimal(50))
         await crossing[0]
     assert await keys(second) == ALL
+
+
+async def test_a_claim_reads_only_what_it_takes_also_without_statistics(database: str) -> None:
+    """The database believes a table to be tiny until it has analysed it, and would read and sort what is left."""
+    async with opened(database) as ledger:
+        await ledger.plan("march", each(alone(*range(2000))))
+        async with connected(database) as connection, connection.transaction():
+            for _ in range(8):  # from the sixth on, with the plan that fits all arguments
+                await connection.fetch("SELECT * FROM xoxo.reserve($1, $2, 10)", 1, ledger.worker)
+            read = await connection.fetchval(
+                "SELECT sum(pg_stat_get_xact_tuples_returned(oid))::integer FROM pg_class"
+                " WHERE relname = 'line' OR oid IN (SELECT indexrelid FROM pg_index"
+                " WHERE indrelid = 'xoxo.line'::regclass)"
+            )
+        assert read < 1000
+        assert len(await ledger.claim(50)) == 50
+
+
+@pytest.mark.parametrize("wanted", [1, 7, 100])
+async def test_claims_pass_over_lines_that_are_not_planned(database: str, wanted: int) -> None:
+    async with opened(database) as ledger:
+        await ledger.plan("march", each(alone(*range(100))))
+        gone = {f"k{number}" for number in (0, *range(3, 80), 99)}
+        await ledger.withdraw(gone, reason="not wanted")
+        taken: list[str] = []
+        while lines := await ledger.claim(wanted):
+            taken += [line.key for line in lines]
+        assert taken == [f"k{number}" for number in (1, 2, *range(80, 99))]

@@ -2,15 +2,19 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.postgres.columns import (
+    KINDS,
     LINE_COLUMNS,
     MOVING,
     NOTED,
+    kind_of,
     line_of,
     look_of,
+    moving,
     moving_arrays,
     noted_arrays,
     stored_of,
@@ -26,9 +30,9 @@ LINE = LedgerLine(
 
 def row_of(line: LedgerLine, rev: int) -> dict[str, object]:
     """Return a line as the database has it."""
-    moving = {name: column[0] for (name, _), column in zip(MOVING, moving_arrays([line]), strict=True)}
+    values = {name: column[0] for (name, _), column in zip(MOVING, moving_arrays([line]), strict=True)}
     fixed = (line.seq, line.key, line.po_number, line.digest, line.body, line.row, line.lines, line.worth)
-    return dict(zip(LINE_COLUMNS, fixed, strict=False)) | moving | {"rev": rev, "job": 3}
+    return dict(zip(LINE_COLUMNS, fixed, strict=False)) | values | {"rev": rev, "job": 3}
 
 
 def test_a_line_comes_back_as_it_was_written() -> None:
@@ -56,6 +60,40 @@ def test_a_line_comes_back_as_it_was_written() -> None:
 def test_what_a_written_line_waits_for(state: LineState, delivery: Delivery, look: str | None) -> None:
     """In the normal course a line waits for nothing, so that its updates touch no index."""
     assert look_of(LedgerLine(1, "", "", "", "", 1, state=state, delivery=delivery)) == look
+
+
+TO_SEND = msgspec.structs.replace(
+    LINE, state=LineState.SENDING, attempts=3, epoch=6, first_sent_at=4.5, last_sent_at=4.5, evidence="slot_in_hand",
+    last_sent_tick=4.5,
+)  # fmt: skip
+ANSWERED = msgspec.structs.replace(
+    LINE, state=LineState.SENDING, epoch=6, delivery=Delivery.DELIVERED, last_sent_at=5.5, order_id=10,
+    amount_charged=Decimal(3), currency="EUR", evidence="other", held=2, last_sent_tick=5.5,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LedgerLine.__struct_fields__)
+@pytest.mark.parametrize("after", [LINE, TO_SEND, ANSWERED])
+def test_a_write_has_every_column_that_changes(name: str, after: LedgerLine) -> None:
+    """Whatever else changes in one of the lines is written for all of them."""
+    if name in {"seq", "key", "po_number", "digest", "body", "row", "lines", "worth", "codes"}:
+        return  # these never change
+    value = getattr(after, name)
+    other = msgspec.structs.replace(after, **{name: not value if isinstance(value, bool) else "other" * 2})
+    for ends in ([(LINE, after), (LINE, other)], [(LINE, TO_SEND), (LINE, ANSWERED), (LINE, other)]):
+        kind = kind_of(ends)
+        column = "foreign_sender" if name == "foreign" else name
+        assert column in KINDS[kind]
+        arrays = moving_arrays([line for _, line in ends], kind)
+        written = dict(zip([column for column, _ in moving(kind)], arrays, strict=True))
+        assert written[column][-1] == getattr(other, name)
+
+
+def test_lines_that_move_in_different_ways_are_written_with_all_columns() -> None:
+    assert kind_of([(LINE, TO_SEND)]) == "moved_to_send"
+    assert kind_of([(LINE, ANSWERED)]) == "moved_by_answer"
+    assert kind_of([(LINE, TO_SEND), (LINE, ANSWERED)]) == "moved"
+    assert kind_of([(LINE, ANSWERED), (LINE, TO_SEND)]) == "moved"
 
 
 def test_no_rows_have_all_columns() -> None:

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import anyio
@@ -16,7 +17,7 @@ from tests.unit.bulk.ledger.facts import alone
 from tests.unit.bulk.ledger.ledgers import each
 from tests.unit.bulk.ledger.postgres.world import RULES, planned_line, world
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LineState
-from xoxo_async.bulk.ledger.postgres import claiming, leases, records, statements
+from xoxo_async.bulk.ledger.postgres import claiming, columns, leases, records, statements
 from xoxo_async.bulk.ledger.postgres.ledger import PostgresLedger
 from xoxo_async.bulk.ledger.table import MAX_HOLD_S
 from xoxo_async.errors import BudgetError, LedgerConflictError, LedgerError
@@ -110,12 +111,12 @@ def t7_at_now(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def epoch_instead_of_rev(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compare state and epoch, and not the revision."""
-    update = statements.PARTS["moved"]
 
-    def without_rev(first: int) -> str:
+    def without_rev(update: Callable[[int], str], first: int) -> str:
         return update(first).replace("l.rev = new.was", "l.epoch <= new.epoch AND new.was >= 0")
 
-    monkeypatch.setitem(statements.PARTS, "moved", without_rev)
+    for kind in columns.KINDS:
+        monkeypatch.setitem(statements.PARTS, kind, partial(without_rev, statements.PARTS[kind]))
     statements.statement_of.cache_clear()
 
 

@@ -1,0 +1,202 @@
+"""`prove`: whatever is planted in the vendor's books is named, and only an agreeing job ends with 0."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.unit.cli.in_process import Command
+from xoxo_async.bulk import derive_po_number
+from xoxo_async.sandbox import BookedOrder, Sandbox
+
+PROVE = ("bulk", "prove", "--ledger", "march.db")
+KEY = "0123456789abcdef0123456789abcdef\n"
+
+
+@pytest.fixture
+def books(command: Command, sandbox: Sandbox) -> Sandbox:
+    """Issue the rows A, B and C of the job march."""
+    Path("orders.csv").write_text("key,product_id,denomination,quantity\nA,1001,500,1\nB,1003,200,2\nC,1004,25,1\n")
+    assert command("bulk", "run", "orders.csv", "--ledger", "march.db", "--rate", "none").code == 0
+    return sandbox
+
+
+def order_of(books: Sandbox, key: str) -> BookedOrder:
+    order = books.order(derive_po_number("march", key))
+    assert order is not None
+    return order
+
+
+def book(books: Sandbox, po_number: str) -> None:
+    """Book an order for 500 INR behind the ledger's back."""
+    product = books.state.products[1001]
+    assert books.state.book(product, quantity=1, denomination=Decimal(500), po_number=po_number)
+
+
+def kinds(facts: dict[str, Any]) -> dict[str, int]:
+    return {kind: number for kind, number in facts["found"].items() if number}
+
+
+def test_an_agreeing_job_ends_with_0(command: Command, books: Sandbox) -> None:
+    """It says what was compared, and other jobs and funds stand apart. Nothing is left beside the ledger."""
+    book(books, "INV-1")
+    books.state.add_funds(Decimal(1000))
+    before = Path("march.db").read_bytes()
+    ended = command(*PROVE)
+    assert (ended.code, ended.err) == (0, "")
+    assert "  agree                3\n" in ended.out
+    assert "  wallet      INR 2,961.25 paid for this job\n" in ended.out
+    assert "  other jobs  INR 500 for 1 order\n" in ended.out
+    assert "calls: 1 getOrderHistory, 1 paymentHistory\n" in ended.out
+    assert ended.out.endswith("proven: ledger and vendor agree\n")
+    assert Path("march.db").read_bytes() == before
+    assert not Path("march.db.proof").exists()
+
+
+def _move(books: Sandbox, order: BookedOrder, po_number: str) -> None:
+    books.state.by_po[po_number] = books.state.by_po.pop(order.po_number)
+    order.po_number = po_number
+
+
+def test_what_is_planted_is_found(command: Command, sandbox: Sandbox) -> None:
+    """Each row of one job gets another discrepancy: exactly these are found, with exit code 4."""
+    rows = "".join(f"{key},1001,500,2\n" for key in "ABCDEFGHI")
+    Path("orders.csv").write_text(f"key,product_id,denomination,quantity\n{rows}")
+    assert command("bulk", "run", "orders.csv", "--ledger", "march.db", "--rate", "none").code == 0
+    order_of(sandbox, "A").charged += 1
+    order_of(sandbox, "B").product_id = 1002
+    order_of(sandbox, "C").denomination = Decimal(250)
+    order_of(sandbox, "D").quantity = 3
+    order_of(sandbox, "E").due_at = 4e9
+    _move(sandbox, order_of(sandbox, "F"), "INV-7")
+    book(sandbox, order_of(sandbox, "G").po_number)
+    book(sandbox, derive_po_number("march", "LOST"))
+    book(sandbox, "INV-8")
+    paid = {entry.reference: entry for entry in sandbox.state.payments}
+    paid[f"REF{order_of(sandbox, 'H').order_id}"].amount -= 1
+    ended = command(*PROVE, "--json")
+    facts = ended.facts
+    assert (ended.code, facts["ok"], facts["agree"], facts["differ"]) == (4, False, 2, 7)
+    found = {(kind, one["key"]): one["why"] for kind in facts["found"] for one in facts[kind]}
+    assert "do not follow from one another" in found.pop(("wallet", ""))
+    assert found == {
+        ("charges", "A"): "the charge is INR 1000 in the ledger and INR 1001 at the vendor",
+        ("wallet", "A"): "order 6000001 cost 1001, and the payment report took 1000",
+        ("different", "B"): "the product is 1001 in the ledger and 1002 at the vendor",
+        ("different", "C"): "the value of a piece is 500 in the ledger and 250 at the vendor",
+        ("different", "D"): "the quantity is 2 in the ledger and 3 at the vendor",
+        ("delivery", "E"): "the delivery is delivered in the ledger and pending at the vendor",
+        ("different", "F"): "order 6000006 has the poNumber INV-7 at the vendor",
+        ("repeated", "G"): "2 orders have this poNumber: 6000007, 6000010",
+        ("unlisted", "LOST"): "order 6000011 has the poNumber of this job's row LOST, and the ledger has no such row",
+        ("wallet", "H"): "order 6000008 cost 1000, and the payment report took 999",
+    }
+
+
+def test_an_unpaid_order_is_found(command: Command, books: Sandbox) -> None:
+    """The report names orders, and not this one."""
+    books.state.payments.pop()
+    ended = command(*PROVE)
+    assert (ended.code, "took nothing for order 6000003" in ended.out) == (4, True)
+
+
+def test_a_lagging_history_is_unknown(command: Command, books: Sandbox) -> None:
+    """The order is there by look-up, and that does not prove it to be the only one."""
+    books.state.history_lag_s = 600
+    for key in "AB":
+        order_of(books, key).placed_at -= 1200
+    ended = command(*PROVE, "--json")
+    assert (ended.code, kinds(ended.facts), ended.facts["undecided"]) == (4, {"unknown": 1}, 1)
+    assert ended.facts["unknown"][0]["key"] == "C"
+    assert ended.facts["unknown"][0]["why"].endswith("its history does not show it: the history lags, or lacks it")
+
+
+def test_an_order_that_is_gone_is_missing(command: Command, books: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is so after ten minutes; before that it might still come."""
+    gone = order_of(books, "A")
+    books.state.by_po.pop(gone.po_number)
+    books.state.orders.pop(gone.order_id)
+    monkeypatch.setattr("xoxo_async.bulk.proving.comparing._RECENT_S", -1.0)
+    ended = command(*PROVE)
+    assert ended.code == 4
+    assert "placed rows without an order at the vendor: 1\n  row 2 A (march-A-" in ended.out
+    assert ended.out.endswith("NOT proven: see above\n")
+
+
+def test_cut_days_are_said(command: Command, books: Sandbox) -> None:
+    """With nothing else wrong, the job is not proven."""
+    ended = command(*PROVE, "--until", "2000-01-02", "--since", "2000-01-01", "--json")
+    assert (ended.code, ended.facts["missing"]) == (4, [])
+    assert any("the days are cut: " in one["why"] for one in ended.facts["unknown"])
+    assert ended.facts["calls"]["getOrderHistory"] == 1
+
+
+def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> None:
+    """The file is private; a changed one is refused."""
+    Path("proof.key").write_text(KEY)
+    Path("proof.key").chmod(0o600)
+    signed = command(*PROVE, "--out", "p.json", "--key-file", "proof.key")
+    assert signed.code == 0
+    assert "result in p.json, signed\n" in signed.out
+    assert Path("p.json").stat().st_mode & 0o777 == 0o600
+    verify = ("bulk", "prove", "--verify", "p.json", "--key-file", "proof.key")
+    good = command(*verify)
+    assert (good.code, "the signature of p.json is valid" in good.out) == (0, True)
+    assert command(*verify, "--json").facts["ok"] is True
+    facts = json.loads(Path("p.json").read_text())
+    Path("p.json").write_text(json.dumps({**facts, "placed": 4}))
+    bad = command(*verify)
+    assert (bad.code, "p.json was changed after it was signed" in bad.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("flags", "why"),
+    [
+        ((), "Missing option '--ledger'"),
+        (("--verify", "p.json"), "--verify goes with --key-file"),
+        (("--ledger", "march.db", "--verify", "p.json", "--key-file", "k"), "and without --ledger"),
+        (("--ledger", "march.db", "--key-file", "k"), "the key file k cannot be read"),
+        (("--ledger", "march.db", "--out", "p.txt"), "give --out a name that ends in .json"),
+        (("--ledger", "march.db", "--out", "none/p.json"), "there is no folder none"),
+        (("--ledger", "march.db", "--out", "other.json"), "is no older result of a proof"),
+        (("--ledger", "none.db"), "none.db"),
+        (("--ledger", "march.db", "--since", "yesterday"), "--since"),
+    ],
+)
+def test_wrong_usage_is_refused_first(command: Command, flags: tuple[str, ...], why: str) -> None:
+    """Exit 2, one line, and no call."""
+    Path("other.json").write_text('{"mine": 1}')
+    ended = command("bulk", "prove", *flags)
+    assert (ended.code, why in ended.err) == (2, True), ended.err
+    assert Path("other.json").read_text() == '{"mine": 1}'
+
+
+def test_an_interrupted_proof_can_go_on(command: Command, books: Sandbox) -> None:
+    """A vendor that refuses is exit 5, with the command that goes on, and the progress is kept."""
+    books.script("error_in_200", operation="getOrderHistory", first=1)
+    ended = command(*PROVE, "--json")
+    assert (ended.code, Path("march.db.proof").exists()) == (5, True)
+    assert "bulk prove --ledger march.db" in ended.facts["continue_with"]
+    again = command(*PROVE, "--json")
+    assert (again.code, again.facts["calls"]["getOrderHistory"]) == (0, 1)
+
+
+def test_a_sandbox_of_its_own_is_found(command: Command) -> None:
+    """Without a flag: the ledger knows that its orders are there. `--progress` names another file."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    assert command("bulk", "run", "orders.csv", "--ledger", "own.db", "--sandbox").code == 0
+    for flags in ((), ("--sandbox", "--thorough", "--progress", "notes")):
+        ended = command("bulk", "prove", "--ledger", "own.db", "--json", *flags)
+        assert (ended.code, ended.facts["address"], ended.facts["agree"]) == (0, "sandbox", 1)
+    assert ended.facts["calls"]["getOrderDetails"] == 1
+    assert not Path("notes").exists()
+
+
+def test_amounts_in_the_result_are_texts(command: Command, books: Sandbox) -> None:
+    """So that no reader rounds them, and the signature holds."""
+    sums = command(*PROVE, "--json").facts["sums"]
+    assert msgspec.convert(sums["paid"], Decimal, strict=False) == Decimal("2961.25")
+    assert isinstance(sums["paid"], str)

@@ -1,0 +1,1 @@
+"""The report of a job: a page that people look at, print and pass on."""

@@ -1,0 +1,250 @@
+"""What a report of a job says, as plain values: the page, the JSON and the tests read the same facts; no I/O.
+
+No fact holds a voucher code or a PIN, and e-mail addresses are masked. What the ledger does not know is None, and the
+page says so.
+"""
+
+from decimal import Decimal
+from typing import Literal
+
+import msgspec
+
+from xoxo_async.bulk.ledger.lines import Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.overview import Overview, ProductNote, RunNote
+from xoxo_async.bulk.reporting.costs import (
+    Bill,
+    LabelFact,
+    ProductFact,
+    ReceiverFact,
+    bill_of,
+    labels_of,
+    products_of,
+    receivers_of,
+)
+from xoxo_async.bulk.reporting.course import Latency, RunFact, Timeline, latency_of, runs_of, timeline_of
+from xoxo_async.bulk.reporting.doubts import (
+    AlarmFact,
+    EvidenceFact,
+    OpenRow,
+    OpenTotal,
+    RefusalFact,
+    alarms_of,
+    evidence_of,
+    open_rows_of,
+    open_totals_of,
+    refusals_of,
+)
+from xoxo_async.bulk.reporting.proof import ProofFact
+from xoxo_async.bulk.reporting.words import masked
+
+__all__ = ["Context", "Facts", "Headline", "Tone", "facts_of"]
+
+Tone = Literal["good", "busy", "warn", "bad"]
+
+
+class Headline(msgspec.Struct, frozen=True, kw_only=True):
+    """The job in a few numbers; `issued + pending + rejected + unknown + not_sent == rows`.
+
+    Attributes:
+        tone: How urgent it is: `good` nothing is left, `busy` it is at work, `warn` rows are left, `bad` a person is
+            needed.
+        verdict: The state of the job in one sentence.
+        rows: Order lines.
+        issued: Lines whose codes have come.
+        pending: Placed lines whose codes are still to come.
+        rejected: Lines that were refused for certain.
+        unknown: Lines in flight, in doubt, or waiting for a person.
+        not_sent: Lines that are planned or withdrawn.
+        withdrawn: Of these, the withdrawn ones.
+        orders: Orders that the lines travel in.
+        pieces: Vouchers of placed orders.
+        charged: What placed orders cost, by currency.
+    """
+
+    tone: Tone
+    verdict: str
+    rows: int
+    issued: int
+    pending: int
+    rejected: int
+    unknown: int
+    not_sent: int
+    withdrawn: int
+    orders: int
+    pieces: int
+    charged: dict[str, Decimal]
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a report says.
+
+    Attributes:
+        job: The job's name.
+        ledger: The ledger's name, without its folder or password.
+        address: The vendor's address; empty where it is not known.
+        made_at: When the report was made, in epoch seconds.
+        planned_at: When the job was planned first.
+        follow: The command that goes on; empty if nothing is left that a command can do.
+        headline: The job in a few numbers.
+        receivers: To whom placed lines were promised.
+        domains: How many domains of addresses there are.
+        products: The products, the dearest first.
+        labels: What groups the lines.
+        timeline: Orders over time.
+        latency: How long answers took; None if no order shows it.
+        refusals: Refusals by reason.
+        open_totals: How many orders stand open.
+        open_rows: The first of them.
+        bill: Plan against outcome; None while the account's currency is not known.
+        evidence: How it was proven.
+        proof: The result of `xoxo bulk prove`; None without one.
+        runs: The latest runs, the last first.
+        alarms: What a person must see; the first hundred.
+        alarms_total: How many there are.
+    """
+
+    job: str
+    ledger: str
+    address: str
+    made_at: float
+    planned_at: float | None
+    follow: str
+    headline: Headline
+    receivers: list[ReceiverFact]
+    domains: int
+    products: list[ProductFact]
+    labels: list[LabelFact]
+    timeline: Timeline
+    latency: Latency | None
+    refusals: list[RefusalFact]
+    open_totals: list[OpenTotal]
+    open_rows: list[OpenRow]
+    bill: Bill | None
+    evidence: list[EvidenceFact]
+    proof: ProofFact | None
+    runs: list[RunFact]
+    alarms: list[AlarmFact]
+    alarms_total: int
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report needs beside the lines of its job.
+
+    Attributes:
+        job: The job's name.
+        ledger: The ledger's name as the report shows it.
+        address: The vendor's address; empty where it is not known.
+        now: When the report is made, in epoch seconds.
+        planned_at: When the job was planned first; None where it is not known.
+        currency: The account's currency; empty where it is not known.
+        workers: How many processes work on the job.
+        paused: Why the job is paused; None if it is not.
+        products: The products as the catalog had them.
+        notes: The notes of runs.
+        follow: The command that goes on.
+        proof: The result of `xoxo bulk prove`.
+    """
+
+    job: str
+    ledger: str
+    address: str
+    now: float
+    planned_at: float | None
+    currency: str
+    workers: int
+    paused: str | None
+    products: dict[int, ProductNote]
+    notes: list[RunNote]
+    follow: str
+    proof: ProofFact | None
+
+
+def facts_of(overview: Overview, context: Context) -> Facts:
+    """Return what a report says.
+
+    Args:
+        overview: The job in groups.
+        context: What stands beside it.
+    """
+    counts, groups = overview.counts, overview.groups
+    return Facts(
+        job=masked(context.job),
+        ledger=masked(context.ledger),
+        address=context.address,
+        made_at=context.now,
+        planned_at=context.planned_at,
+        follow=context.follow,
+        headline=_headline(overview, context),
+        receivers=receivers_of(overview.receivers),
+        domains=overview.domains,
+        products=products_of(groups, context.products),
+        labels=labels_of(overview.labels),
+        timeline=timeline_of(overview.width_s, overview.beats, context.notes, overview.pauses, context.now),
+        latency=latency_of(overview.beats),
+        refusals=refusals_of(overview.refused),
+        open_totals=open_totals_of(groups),
+        open_rows=open_rows_of(overview.open, context.now),
+        bill=bill_of(groups, context.products, context.currency) if context.currency else None,
+        evidence=evidence_of(groups),
+        proof=context.proof,
+        runs=runs_of(context.notes),
+        alarms=alarms_of(counts.alarms),
+        alarms_total=counts.alarms_total,
+    )
+
+
+def _headline(overview: Overview, context: Context) -> Headline:
+    counts = overview.counts
+    tone, verdict = _verdict(counts, context)
+    return Headline(
+        tone=tone,
+        verdict=verdict,
+        rows=counts.rows,
+        issued=counts.issued,
+        pending=counts.pending,
+        rejected=counts.rejected,
+        unknown=counts.unknown,
+        not_sent=counts.not_sent,
+        withdrawn=counts.states.get(LineState.CANCELLED, 0),
+        orders=counts.orders,
+        pieces=sum(group.pieces for group in overview.groups if group.state is LineState.PLACED),
+        charged=dict(sorted(counts.charged.items())),
+    )
+
+
+def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
+    """Return how urgent the job is, and its state in one sentence."""
+    manual = counts.states.get(LineState.MANUAL, 0)
+    left = counts.not_sent - counts.states.get(LineState.CANCELLED, 0)
+    if counts.alarms_total:
+        return "bad", f"{_count(counts.alarms_total, 'alarm')}: a person must look at {_it(counts.alarms_total)} now."
+    if manual:
+        return "bad", f"{_count(manual, 'row')} {'needs' if manual == 1 else 'need'} the decision of a person."
+    if context.workers:
+        who = "A process is" if context.workers == 1 else f"{context.workers:,} processes are"
+        return "busy", f"{who} at work: {left + counts.unknown:,} of {_count(counts.rows, 'row')} to go."
+    if context.paused is not None:
+        return "warn", f"The job is paused: {masked(context.paused)}."
+    if counts.unknown:
+        return "warn", f"It is not known whether {_count(counts.unknown, 'row')} {_were(counts.unknown)} issued."
+    if left:
+        return "warn", f"{_count(left, 'row')} {_were(left)} not sent yet."
+    if not counts.rows:
+        return "warn", "Nothing was planned yet."
+    if counts.rejected:
+        return "warn", f"{_count(counts.rejected, 'row')} {_were(counts.rejected)} refused; nothing else is left."
+    if counts.pending:
+        return "warn", f"All rows are placed; {_count(counts.pending, 'row')} without codes yet."
+    return "good", "Every row is issued, and its codes have come."
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def _were(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _it(number: int) -> str:
+    return "it" if number == 1 else "them"

@@ -1,0 +1,221 @@
+"""The report as one HTML page: it loads nothing, runs no script, and fits a phone, a screen and paper."""
+
+import html
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, tzinfo
+from decimal import Decimal
+from importlib.resources import files
+from typing import Final
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from xoxo_async.bulk.reporting.charts import DARK, LIGHT, ON_PAGE, Palette, bars, bill_bars, latency_bars, outcome_bar
+from xoxo_async.bulk.reporting.charts import timeline as draw_timeline
+from xoxo_async.bulk.reporting.facts import Facts
+
+__all__ = ["MARKER", "page_of"]
+
+MARKER: Final = "<!-- xoxo report 1 -->"
+"""What stands at the beginning of every report: a new one replaces such a file only."""
+
+_WIDE: Final = (1086, 602, 292)
+_HALF: Final = (602, 500, 292)
+_DAY_S: Final = 86_400
+_MOST_BARS: Final = 12
+_FIRST_ROWS: Final = 10
+
+Amounts = dict[str, Decimal]
+
+
+class _Chart(msgspec.Struct):
+    """A chart, drawn for a screen, for half a screen and for a phone: a text that shrinks with its chart is no text."""
+
+    wide: str
+    middle: str
+    narrow: str
+
+
+class _Charts(msgspec.Struct):
+    """The charts of a page; None where there is nothing to draw."""
+
+    outcome: _Chart | None
+    products: _Chart | None
+    labels: list[_Chart | None]
+    bill: _Chart | None
+    timeline: _Chart | None
+    latency: _Chart | None
+    has_bands: bool
+    has_stops: bool
+
+
+def page_of(
+    facts: Facts,
+    *,
+    version: str,
+    zone: tzinfo | None = None,
+    refresh_s: int | None = None,
+    printed: bool = False,
+) -> str:
+    """Return the page of a report.
+
+    Args:
+        facts: What it says.
+        version: The version of the program that makes it.
+        zone: The time zone of its times; None is the machine's own.
+        refresh_s: The page reads itself again after so many seconds; None for a page that stays.
+        printed: Whether it is for paper: light, with literal colours in the charts, for programs that print no CSS
+            variables in an SVG.
+    """
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False, auto_reload=False
+    )
+    environment.filters |= {
+        "money": _money,
+        "signed": _signed,
+        "difference": _difference,
+        "code": _code,
+        "count": _count,
+        "moment": lambda at: _moment(at, zone),
+        "age": _age,
+        "seconds": _seconds,
+    }
+    template = environment.from_string(_text("page.html.jinja"))
+    stopped = sum(total.orders for total in facts.open_totals)
+    return template.render(
+        f=facts,
+        h=facts.headline,
+        drawn=_draw(facts, LIGHT if printed else ON_PAGE, zone),
+        marker=Markup(MARKER),
+        style=Markup(_style(printed=printed)),
+        zone=_zone_name(facts.made_at, zone),
+        version=version,
+        refresh_s=refresh_s,
+        printed=printed,
+        first_rows=_FIRST_ROWS,
+        open_more=stopped - len(facts.open_rows),
+        placed=sum(one.lines for one in facts.receivers),
+        mailed=sum(one.lines for one in facts.receivers if one.mailed),
+    )
+
+
+def _text(name: str) -> str:
+    return files("xoxo_async.bulk.reporting").joinpath(name).read_text("utf-8")
+
+
+def _style(*, printed: bool) -> str:
+    light, dark = _variables(LIGHT, _LIGHT_PAGE), _variables(DARK, _DARK_PAGE)
+    return _text("page.css").replace("{{light}}", light).replace("{{dark}}", light if printed else dark)
+
+
+_LIGHT_PAGE: Final = {"back": "#f4f6f8", "card": "#ffffff", "tint": "#eef2f6", "link": "#1f56b3"}
+_DARK_PAGE: Final = {"back": "#10161d", "card": "#18212b", "tint": "#223040", "link": "#8fb8ff"}
+
+
+def _variables(palette: Palette, more: dict[str, str]) -> str:
+    colours = palette._asdict() | more
+    return "{" + "".join(f"--{name}:{colour};" for name, colour in colours.items()) + "}"
+
+
+def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
+    currency = "" if facts.bill is None else facts.bill.currency
+    products = [(one.name or f"product {one.product_id}", one.charged) for one in facts.products]
+    bill, latency, times = facts.bill, facts.latency, facts.timeline
+    compared = bill is not None and bill.expected is not None and bill.charged > 0
+    return _Charts(
+        outcome=_sizes(_WIDE, lambda width: outcome_bar(facts.headline, width, palette)) if facts.headline.rows else None,
+        products=_amounts(products, currency, palette, "Charged by product"),
+        labels=[
+            _amounts(
+                [(one.value or "(none)", one.charged) for one in label.shown],
+                currency,
+                palette,
+                f"Charged by {label.name}",
+            )
+            for label in facts.labels
+        ],
+        bill=_sizes(_HALF, lambda width: bill_bars(bill, width, palette)) if bill is not None and compared else None,
+        timeline=_sizes(_WIDE, lambda width: draw_timeline(times, width, palette, zone)) if times.beats else None,
+        latency=None
+        if latency is None
+        else _sizes(_HALF, lambda width: latency_bars(latency.bars, width, palette)),
+        has_bands=any(mark.kind != "stop" for mark in times.marks),
+        has_stops=any(mark.kind == "stop" for mark in times.marks),
+    )
+
+
+def _sizes(widths: tuple[int, int, int], draw: Callable[[int], str]) -> _Chart:
+    # The charts are this package's own drawing; names in them are escaped by the library that draws.
+    return _Chart(*(Markup(draw(width)) for width in widths))
+
+
+def _amounts(found: Sequence[tuple[str, Amounts]], currency: str, palette: Palette, of: str) -> _Chart | None:
+    amounts = [(name, charged[currency]) for name, charged in found if charged.get(currency, Decimal(0)) > 0]
+    if not amounts:
+        return None
+    rest = sum((amount for _, amount in amounts[_MOST_BARS:]), Decimal(0))
+    shown = amounts[:_MOST_BARS] + ([(f"{len(amounts) - _MOST_BARS} more", rest)] if rest else [])
+    return _sizes(_HALF, lambda width: bars(shown, currency, width, palette, of=of))
+
+
+# What the page writes.
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:,.2f}"
+
+
+def _signed(value: Decimal | None, sign: str) -> Markup:
+    if value is None:
+        return _NOT_KNOWN
+    return Markup(html.escape(f"{sign} {value:,.2f}" if value else "0.00"))
+
+
+def _difference(value: Decimal | None) -> Markup:
+    if value is None:
+        return _NOT_KNOWN
+    sign = "+ " if value > 0 else "− " if value < 0 else ""
+    return Markup(html.escape(f"{sign}{abs(value):,.2f}"))
+
+
+_NOT_KNOWN: Final = Markup('<span class="none">not known</span>')
+
+
+def _code(text: str) -> Markup:
+    """Return a text with what stands between backticks as code."""
+    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in _escaped(text)))
+
+
+def _escaped(text: str) -> Iterator[tuple[int, str]]:
+    return enumerate(html.escape(part) for part in text.split("`"))
+
+
+def _count(number: int, word: str, words: str = "") -> str:
+    return f"{number:,} {word if number == 1 else words or word + 's'}"
+
+
+def _moment(at: float, zone: tzinfo | None) -> str:
+    moment = datetime.fromtimestamp(at, zone).astimezone(zone)
+    return f"{moment.day} {moment:%b %Y, %H:%M:%S}"
+
+
+def _zone_name(at: float, zone: tzinfo | None) -> str:
+    moment = datetime.fromtimestamp(at, zone).astimezone(zone)
+    offset = f"{moment:%z}"
+    return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:]}"
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, hours, days = round(seconds / 60), seconds / 3600, seconds / _DAY_S
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{days:.0f} days"
+
+
+def _seconds(value: float) -> str:
+    return f"{value * 1000:.0f} ms" if value < 1 else f"{value:g} s"

@@ -1,0 +1,114 @@
+"""The result of `xoxo bulk prove` as a section of a report; no I/O but one file."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from xoxo_async.bulk.reporting.words import masked
+from xoxo_async.errors import ConfigError
+
+__all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof"]
+
+_ENTRIES_SHOWN: Final = 20
+_LONGEST: Final = 300
+_MOST_BYTES: Final = 64 * 1024 * 1024
+_HIDDEN: Final = frozenset({"signature", "mac", "key"})
+
+
+class ProofList(msgspec.Struct, frozen=True):
+    """A list of a proof: what does not agree, or what cannot be known.
+
+    Attributes:
+        name: Its name.
+        total: How many entries it has.
+        entries: The first of them, as text, masked.
+    """
+
+    name: str
+    total: int
+    entries: list[str]
+
+
+class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of `xoxo bulk prove`.
+
+    Attributes:
+        ok: Whether ledger and vendor agree.
+        file: The file that it comes from.
+        facts: Its single values, by name.
+        lists: Its lists that are not empty.
+    """
+
+    ok: bool
+    file: str
+    facts: dict[str, str]
+    lists: list[ProofList]
+
+
+def beside(ledger: str) -> Path:
+    """Return where the proof of a ledger's job is looked for: `march.proof.json` beside `march.db`.
+
+    Args:
+        ledger: The ledger's file.
+    """
+    return Path(ledger).with_suffix(".proof.json")
+
+
+def read_proof(path: str | os.PathLike[str]) -> ProofFact:
+    """Read the result of `xoxo bulk prove --json`.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: It cannot be read, or is no such result.
+    """
+    file = Path(path)
+    try:
+        if file.stat().st_size > _MOST_BYTES:
+            raise ConfigError(f"{file} is larger than a proof: give the JSON of `xoxo bulk prove --json`")
+        result = msgspec.json.decode(file.read_bytes(), type=dict[str, object])
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise ConfigError(f"{file} is no JSON object: give the result of `xoxo bulk prove --json`") from None
+    if not isinstance(result.get("ok"), bool):
+        raise ConfigError(f"{file} is no proof: it has no `ok`; give the result of `xoxo bulk prove --json`")
+    return proof_of(result, file.name)
+
+
+def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
+    """Return a proof as a report shows it: its single values, and its lists that are not empty.
+
+    Args:
+        result: The object; an object within it is shown as its members.
+        file: The name of its file.
+    """
+    facts: dict[str, str] = {}
+    lists: list[ProofList] = []
+    for name, value in result.items():
+        if name in _HIDDEN or name == "ok":
+            continue
+        members = value.items() if isinstance(value, Mapping) else [("", value)]
+        for member, one in members:
+            label = f"{name} {member}".strip().replace("_", " ")
+            if isinstance(one, Sequence) and not isinstance(one, str):
+                if one:
+                    lists.append(ProofList(label, len(one), [_text(entry) for entry in one[:_ENTRIES_SHOWN]]))
+            elif one not in (None, ""):
+                facts[label] = _text(one)
+    return ProofFact(ok=result.get("ok") is True, file=file, facts=facts, lists=lists)
+
+
+def _text(entry: object) -> str:
+    """Return an entry in one line."""
+    if isinstance(entry, Mapping):
+        text = ", ".join(
+            f"{str(name).replace('_', ' ')} {value}" for name, value in entry.items() if value not in (None, "", [])
+        )
+    else:
+        text = {True: "yes", False: "no"}[entry] if isinstance(entry, bool) else str(entry)
+    return masked(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")

@@ -1,0 +1,138 @@
+"""The words of a report: what states, facts and error ids mean, what to do, and what stays hidden; no I/O."""
+
+import re
+from typing import Final
+
+from xoxo_async.bulk.ledger.lines import Evidence, LineState
+from xoxo_async.errors import (
+    ERROR_IDS,
+    BadRequestError,
+    DenominationError,
+    DuplicatePoNumberError,
+    InsufficientFundsError,
+    NotAllowedError,
+    NotFoundError,
+    OutOfStockError,
+    QuantityError,
+    RefusedError,
+    ServerError,
+)
+
+__all__ = ["EVIDENCE", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
+
+_ADDRESS: Final = re.compile(r"([^\s@<>\"'(),;:]{1,64})@([^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+)")
+_DIGITS: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CLASS: Final = re.compile(r"^[A-Za-z]+Error: ")
+"""The name of an error class, which the ledger keeps before the words."""
+_MANY: Final = 300
+
+
+def masked(text: str) -> str:
+    """Return a text without control characters, and without the names of e-mail addresses: `a***@example.com`.
+
+    Args:
+        text: The text.
+    """
+    return _ADDRESS.sub(lambda found: f"{found[1][0]}***@{found[2]}", _CONTROL.sub(" ", text))
+
+
+def vendor_words(text: str) -> str:
+    """Return what the vendor wrote, masked: also long numbers, which may be phone numbers or codes.
+
+    Args:
+        text: The vendor's words.
+    """
+    said = _CLASS.sub("", text)
+    short = said if len(said) <= _MANY else said[:_MANY] + "…"
+    return _DIGITS.sub("***", masked(short[:1].upper() + short[1:]))
+
+
+def is_personal(value: str) -> bool:
+    """Return whether a value looks as if it named one person: an e-mail address or a phone number.
+
+    Args:
+        value: The value.
+    """
+    return _ADDRESS.search(value) is not None or _DIGITS.fullmatch(value.strip()) is not None
+
+
+OPEN: Final = {
+    "manual": "A person decides: look for the poNumber in the vendor's dashboard, then use `xoxo bulk resolve`.",
+    "conflict": "The poNumber may be used already. A look-up settles it: `xoxo bulk reconcile`.",
+    "unknown": "The order may exist. A look-up settles it: `xoxo bulk reconcile`.",
+    "sending": "The order is under way. If no process is at work, `xoxo bulk resume` settles it.",
+    "pending": "The order is placed, and its codes are still to come: `xoxo bulk reconcile` collects them.",
+    "cancelled": "The order is placed, and the vendor cancelled its delivery: ask the vendor for the money.",
+}
+"""What the states of lines that are not settled mean, and who acts."""
+
+EVIDENCE: Final[dict[str, str]] = {
+    "": "The line was not sent.",
+    Evidence.NOT_PROCESSED: "An attempt was taken back: nothing was processed.",
+    Evidence.SLOT_IN_HAND: "The line was claimed, and may be under way.",
+    Evidence.ANSWERED_PLACED: "The vendor's answer names the order.",
+    Evidence.REFUSED_NO_ORDER: "The vendor refused, and no order can exist after that error id.",
+    Evidence.REFUSED_UNCLEAR: "The vendor refused, and an order may exist all the same.",
+    Evidence.OUTCOME_LOST: "The answer was lost.",
+    Evidence.SENDER_DIED: "The process that sent it ended before the answer.",
+    Evidence.LOOKUP_MATCHED: "A look-up by poNumber found the order, and every field matches.",
+    Evidence.LOOKUP_MISMATCHED: "A look-up found another order under the poNumber.",
+    Evidence.LOOKUP_ABSENT: "A look-up found no order.",
+    Evidence.LOOKUPS_EXHAUSTED: "Look-ups could not settle it.",
+    Evidence.HISTORY_ABSENT: "Look-ups and the order history show no order.",
+    Evidence.LATE_PROOF: "Proof of the order came after a person had decided.",
+    Evidence.DELIVERY_SEEN: "A look-up saw that the codes have come.",
+    Evidence.ORDER_OF_THIS_SEND: "A look-up found the order, and its date is that of the send.",
+    Evidence.ANSWER_DOUBTED: "The answer may belong to another request.",
+    Evidence.ORDER_SINCE_PLAN: "A look-up found the order, and it is not older than the job.",
+    Evidence.CONNECTION_DOUBTED: "The connection that named the order was not in step.",
+    Evidence.LEDGER_RESTORED: "The ledger replaces another one, so the line may have been sent.",
+    Evidence.LEDGER_COPIED: "The ledger is a copy, so the line may have been sent.",
+    Evidence.UNWANTED: "The input no longer has the row.",
+    Evidence.PERSON_PLACED: "A person named the order.",
+    Evidence.PERSON_CORRECTED: "A person corrected the order.",
+    Evidence.PERSON_RESEND: "A person decided to send it again.",
+    Evidence.PERSON_REJECTED: "A person decided that there is no order.",
+    Evidence.WITHDRAWN: "The line was withdrawn before it was sent.",
+}
+"""What the facts mean that move lines."""
+
+_ADVICE: Final[dict[type[Exception], str]] = {
+    BadRequestError: "Check the row's fields: e-mail address, phone number, details of the product.",
+    DenominationError: "Take a value that the catalog lists: `xoxo catalog vouchers`.",
+    DuplicatePoNumberError: "Look the poNumber up in the vendor's dashboard before anything is sent again.",
+    InsufficientFundsError: "Add money to the account.",
+    NotAllowedError: "Ask the vendor to activate the product, or the right to buy it, for this account.",
+    NotFoundError: "Check the product id: `xoxo catalog vouchers`.",
+    OutOfStockError: "Wait until the product is in stock, or take another one.",
+    QuantityError: "Split the row: one order holds no more pieces.",
+    RefusedError: "Read the vendor's words, and ask the vendor.",
+    ServerError: "Try again later; if it stays so, ask the vendor.",
+}
+
+
+def meaning_of(error_id: str) -> str:
+    """Return what an error id means; empty if that is not documented.
+
+    Args:
+        error_id: The vendor's error id.
+    """
+    known = ERROR_IDS.get(error_id)
+    return "" if known is None else f"{known.meaning[0].upper()}{known.meaning[1:]}."
+
+
+def advice_on(error_id: str, state: LineState) -> str:
+    """Return what to do about refusals.
+
+    Args:
+        error_id: The vendor's error id.
+        state: The state of the rows. If they are rejected for certain, a corrected row needs a key of its own.
+    """
+    known = ERROR_IDS.get(error_id)
+    cause = "Read the vendor's words, and ask the vendor." if known is None else _ADVICE.get(known.error, "")
+    if state is LineState.REJECTED:
+        return f"{cause} Then put the rows into a new file, under keys that are not used yet, and run that."
+    if state is LineState.MANUAL:
+        return f"A person decides about each row: `xoxo bulk resolve`. {cause}"
+    return f"First settle whether orders exist: `xoxo bulk reconcile`. {cause}"

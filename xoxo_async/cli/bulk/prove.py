@@ -1,0 +1,279 @@
+"""`xoxo bulk prove`: say line by line whether a ledger and the vendor agree, and sign the result."""
+
+import hashlib
+import json
+import sys
+import time
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.ledgers import with_ledger
+from xoxo_async.cli.bulk.options import LedgerPath
+from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
+from xoxo_async.cli.connect import open_client
+from xoxo_async.cli.connection import Connection
+from xoxo_async.cli.failures import scrub
+from xoxo_async.cli.invocation import Command
+from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.options import DAY, connection_options, json_option
+from xoxo_async.cli.output import is_terminal, out, say
+from xoxo_async.cli.wording import count, money
+from xoxo_async.environment import state_folder
+from xoxo_async.errors import ConfigError
+from xoxo_async.private_files import replacement
+
+if TYPE_CHECKING:
+    from xoxo_async.bulk.ledger.address import LedgerAddress
+    from xoxo_async.bulk.ledger.protocol import Ledger
+    from xoxo_async.bulk.proving.result import Finding, Proof
+
+__all__ = ["prove"]
+
+_SHOWN: Final = 10
+_EVERY_S: Final = 2.0
+_TITLES: Final = {
+    "missing": "placed rows without an order at the vendor",
+    "repeated": "poNumbers with more than one order",
+    "unlisted": "orders of this job that belong to no placed row",
+    "different": "orders that are not what the row asks for",
+    "charges": "orders with another charge than the ledger has",
+    "delivery": "orders whose delivery is not as the ledger says",
+    "wallet": "movements of the wallet that do not fit the charges",
+    "unknown": "not known",
+}
+_DOING: Final = {
+    "ledger": "orders of the ledger read",
+    "history": "orders of the vendor's history read",
+    "details": "orders looked up",
+    "payments": "rows of the payment report read",
+}
+
+
+@click.command(
+    cls=Command,
+    epilog="""\b
+Examples:
+  xoxo bulk prove --ledger march.db
+  xoxo bulk prove --ledger march.db --out march.proof.json --key-file proof.key
+  xoxo bulk prove --verify march.proof.json --key-file proof.key""",
+)
+@click.option("--ledger", type=LedgerPath(), metavar="PATH|URL",
+              help="The ledger of the job: a file, or postgresql://USER@HOST/DATABASE#JOB.")  # fmt: skip
+@click.option("--job", default="", metavar="NAME",
+              help="The name of the job [default: the one after # in the URL, or the file's own].")  # fmt: skip
+@click.option("--since", type=DAY, metavar="DAY",
+              help="The first day of the order history [default: a day before the job].")  # fmt: skip
+@click.option("--until", type=DAY, metavar="DAY", help="The last day of the order history [default: tomorrow].")
+@click.option("--thorough", is_flag=True, help="Look up every order, also those that the history shows.")
+@click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Write the result to this file, mode 0600. It may replace an older result.")  # fmt: skip
+@click.option("--key-file", type=click.Path(path_type=Path), metavar="F",
+              help="Sign the result with the key in this file (HMAC-SHA256), which has mode 0600.")  # fmt: skip
+@click.option("--verify", type=click.Path(path_type=Path), metavar="FILE.json",
+              help="Check the signature of a result. It needs --key-file, and no ledger or network.")  # fmt: skip
+@click.option("--progress", type=click.Path(path_type=Path), metavar="FILE",
+              help="Keeps an interrupted proof [default: LEDGER.proof, or a file in your state folder].")  # fmt: skip
+@json_option
+@connection_options
+def prove(
+    ledger: "LedgerAddress | None",
+    job: str,
+    since: datetime | None,
+    until: datetime | None,
+    thorough: bool,
+    path: Path | None,
+    key_file: Path | None,
+    verify: Path | None,
+    progress: Path | None,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """Say whether the ledger and the vendor agree, order by order. Moves no money, and writes nothing into the ledger.
+
+    It reads the vendor's order history and payment report, and looks up the orders that the history does not show. An
+    interrupted proof goes on where it stopped.
+
+    Exit code 0: everything agrees. Exit code 4: something does not agree, or cannot be known; the output names it.
+
+    A signature proves that a holder of the key made the result, and that nobody changed it. It does not prove that the
+    vendor's answers were true.
+    """
+    if verify is not None:
+        if ledger is not None or key_file is None:
+            raise click.UsageError("--verify goes with --key-file, and without --ledger")
+        return _verify(verify, key_file, as_json=as_json)
+    if ledger is None:
+        raise click.UsageError("Missing option '--ledger'.")
+    place = ledger.with_job(job)
+    key = _key(key_file)
+    if path is not None:
+        _check_out(path)
+    notes = progress or _progress_of(place)
+    connection = Connection(books=books_of(place), **where)
+    days = (since.date() if since else None, until.date() if until else None)
+    proof = _prove(place, connection, notes, days, thorough=thorough)
+    return _end(proof, place, path, key, as_json=as_json)
+
+
+def _key(key_file: Path | None) -> bytes | None:
+    """Read the key before the first call, so that a proof of hours does not end without a signature."""
+    if key_file is None:
+        return None
+    from xoxo_async.bulk.proving.signing import read_proof_key
+
+    return read_proof_key(key_file)
+
+
+def _check_out(path: Path) -> None:
+    """Refuse a file that cannot be written, and one that is no older result, such as the ledger itself."""
+    if path.suffix.lower() != ".json":
+        raise ConfigError(f"the result is JSON: give --out a name that ends in .json, not {path.name}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"there is no folder {path.parent} for --out")
+    if path.exists():
+        try:
+            known = json.loads(path.read_bytes())
+        except (OSError, ValueError):
+            known = None
+        if not isinstance(known, dict) or not {"ok", "job", "found"} <= known.keys():
+            raise ConfigError(f"{path} is there and is no older result of a proof: name another file")
+
+
+def _progress_of(ledger: "LedgerAddress") -> Path:
+    """Return the file that keeps an interrupted proof: beside a file, or in this user's state folder for a database."""
+    if ledger.path is not None:
+        return ledger.path.with_name(f"{ledger.path.name}.proof")
+    folder = state_folder()
+    if folder is None:
+        raise ConfigError("there is no home folder for the progress of a proof: name a file with --progress")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"the folder {folder} cannot be made: name a file with --progress") from error
+    return folder / f"{ledger.stem}-{hashlib.sha256(ledger.name.encode()).hexdigest()[:12]}.proof"
+
+
+def _prove(
+    place: "LedgerAddress",
+    connection: Connection,
+    notes: Path,
+    days: "tuple[date | None, date | None]",
+    *,
+    thorough: bool,
+) -> "Proof":
+    from xoxo_async.bulk.proving.prover import prove_job
+
+    teller = _Teller()
+
+    async def work(ledger: "Ledger") -> "Proof":
+        server = at_its_server(connection, ledger)
+        async with open_client(server, say_lookups=False) as client:
+            return await prove_job(
+                client,
+                ledger,
+                progress=notes,
+                since=days[0],
+                until=days[1],
+                thorough=thorough,
+                address=address_of(server),
+                tell=teller,
+            )
+
+    return with_ledger(place, work, read_only=True, store_codes=False)
+
+
+class _Teller:
+    """Says now and then how far a proof is; never more than every two seconds."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + _EVERY_S
+
+    def __call__(self, what: str, done: int) -> None:
+        """Say it, if it is time."""
+        if time.monotonic() >= self._next and (is_terminal(sys.stderr) or done):
+            self._next = time.monotonic() + _EVERY_S
+            say(f"{done:,} {_DOING.get(what, what)} …")
+
+
+def _end(proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes | None, *, as_json: bool) -> int:
+    """Write, print and sign the result; return the exit code."""
+    from xoxo_async.bulk.proving.signing import sign_proof
+
+    code = exits.of_proof(proof)
+    facts = sign_proof(proof, key) if key is not None else proof.to_dict()
+    if path is not None:
+        try:
+            with replacement(path) as file:
+                json.dump(facts, file, indent=1, ensure_ascii=False)
+                file.write("\n")
+        except OSError as error:
+            raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
+    if as_json:
+        print_json({**facts, "exit_code": code})
+        return code
+    _print(proof, place)
+    if path is not None:
+        out(f"result in {path}" + (", signed" if key is not None else ""))
+    return code
+
+
+def _print(proof: "Proof", place: "LedgerAddress") -> None:
+    out(f"job {proof.job} · ledger {place} · {proof.address} · {proof.since} to {proof.until}")
+    out(f"  orders      {proof.orders:>10,}, {proof.placed:,} of them placed")
+    out(f"  agree       {proof.agree:>10,}")
+    out(f"  differ      {proof.differ:>10,}")
+    out(f"  not known   {proof.undecided:>10,}")
+    _print_sums(proof)
+    for kind, title in _TITLES.items():
+        _print_findings(title, getattr(proof, kind), proof.found.get(kind, 0))
+    for note in proof.notes:
+        out(f"note: {note}")
+    calls = ", ".join(f"{number:,} {operation}" for operation, number in proof.calls.items())
+    out(f"calls: {calls}")
+    out("proven: ledger and vendor agree" if proof.ok else "NOT proven: see above")
+
+
+def _print_sums(proof: "Proof") -> None:
+    sums, unit = proof.sums, proof.sums.currency
+    out(f"  ledger      {money(sums.ledger, unit)}")
+    out(f"  vendor      {money(sums.vendor, unit)}")
+    if sums.paid is not None:
+        back = f", {money(sums.refunded, unit)} given back" if sums.refunded else ""
+        out(f"  wallet      {money(sums.paid, unit)} paid for this job{back}")
+    if sums.opening is not None and sums.closing is not None:
+        out(f"              from {money(sums.opening, unit)} to {money(sums.closing, unit)}")
+    if sums.added:
+        out(f"              {money(sums.added, unit)} added")
+    if sums.other_orders or sums.other:
+        out(f"  other jobs  {money(sums.other, unit)} for {count(sums.other_orders, 'order')}")
+
+
+def _print_findings(title: str, findings: "tuple[Finding, ...]", total: int) -> None:
+    if not total:
+        return
+    out(f"{title}: {total:,}")
+    for finding in findings[:_SHOWN]:
+        about = f"row {finding.row} {finding.key} ({finding.po_number}): " if finding.row else ""
+        if not about and finding.po_number:
+            about = f"{finding.po_number}: "
+        out(f"  {scrub(about + finding.why)}")
+    if total > _SHOWN:
+        out(f"  … and {total - _SHOWN:,} more; --out FILE.json has the first thousand")
+
+
+def _verify(path: Path, key_file: Path, *, as_json: bool) -> int:
+    from xoxo_async.bulk.proving.signing import read_proof_key, verify_proof
+
+    facts = verify_proof(path, read_proof_key(key_file))
+    ok = facts.get("ok") is True
+    if as_json:
+        print_json({"verified": True, "ok": ok, "job": facts.get("job"), "ended_at": facts.get("ended_at")})
+        return exits.DONE
+    verdict = "agree" if ok else "do NOT agree, or something is not known"
+    out(f"the signature of {path} is valid: a holder of this key made it, and nobody changed it since")
+    out(f"job {facts.get('job')}, proven {facts.get('ended_at')}: ledger and vendor {verdict}")
+    return exits.DONE
