@@ -23,8 +23,12 @@ _SIGN: Final = (
     "[\u0192\u02c6\u02dc\u2013-\u2018\u201a-\u203a\u20ac\u2122\xa1-\xa9\xab-\xb3\xb6\xb8\xb9\xbb-\xbf\xd7\xf7]"
 )
 # In a text of Western Europe these are rare: three accented letters in a row, a sign within a word, a capital letter
-# after a small one. In Greek, Cyrillic, Japanese, Mac or DOS text that is read as Windows-1252 they are everywhere.
-_NOT_WESTERN: Final = re.compile(f"[À-ÖØ-öø-ÿ]{{3}}|{_LETTER}{_SIGN}{_LETTER}|[a-zß-öø-ÿ][ŠŒŽŸÀ-ÖØ-Þ]")
+# after a small one or within a word, a dash beside a letter. In Greek, Cyrillic, Japanese, Mac or DOS text that is read
+# as Windows-1252 they are everywhere.
+_NOT_WESTERN: Final = re.compile(
+    f"[À-ÖØ-öø-ÿ]{{3}}|{_LETTER}{_SIGN}{_LETTER}|[a-zß-öø-ÿ][ŠŒŽŸÀ-ÖØ-Þ]|{_LETTER}[ŠŒŽŸÀ-ÖØ-Þ][a-z]"
+    f"|{_LETTER}[\u2013\u2014]|[\u2013\u2014]{_LETTER}"
+)
 _HINT: Final = "save it as UTF-8, or add --encoding NAME"
 
 
