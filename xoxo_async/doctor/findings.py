@@ -1,6 +1,6 @@
 """What an examination finds: one finding for each check, each with what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     advice: str = ""
     about: Literal["setting", "server", "refusal", "money"] = "setting"
-    facts: dict[str, object] = {}
+    facts: Mapping[str, object] = {}
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
