@@ -239,7 +239,9 @@ def _label(label: Label) -> LabelFact:
         charged = dict(one.charged)
         if placed and group.charged is not None:
             charged[group.currency] = charged.get(group.currency, Decimal(0)) + group.charged * group.orders
-        values[value] = LabelValue(value, one.lines + group.lines, one.placed + (group.lines if placed else 0), charged)
+        values[value] = LabelValue(
+            value, one.lines + group.lines, one.placed + (group.lines if placed else 0), charged
+        )
     shown = sorted(values.values(), key=lambda one: (-sum(one.charged.values()), -one.lines, one.value))
     return LabelFact(label.name, label.values, shown, "")
 
@@ -318,7 +320,9 @@ def _plan_row(
 
 
 def _face(groups: Iterable[LineGroup], product_id: int | None) -> Decimal:
-    return sum((group.denomination * group.pieces for group in groups if group.product_id == product_id), Decimal(0))
+    return sum(
+        (group.denomination * group.pieces for group in groups if group.product_id == product_id), Decimal(0)
+    )
 
 
 def _cents(value: Decimal | None) -> Decimal | None:

@@ -33,9 +33,7 @@ __all__ = ["note_run", "read_overview"]
 
 _GROUPED: Final = "state, delivery, evidence, error_id, currency, amount_charged, worth, lines = 1"
 # The request is canonical: product, quantity and denomination come first, and a quote within a text is escaped.
-_THING: Final = (
-    "CASE WHEN strpos(body, '\"poNumber\"') > 0 THEN left(body, strpos(body, '\"poNumber\"') - 1) ELSE body END"
-)
+_THING: Final = "CASE WHEN strpos(body, '\"poNumber\"') > 0 THEN left(body, strpos(body, '\"poNumber\"') - 1) ELSE body END"
 _TRAVELS: Final = "(SELECT {} FROM xoxo.packed_line AS p WHERE p.pack = line.id AND NOT p.unpacked)"
 _GROUPS: Final = (
     f"SELECT {_THING} AS thing, {_GROUPED} AS single, count(*) AS orders,"
@@ -43,8 +41,8 @@ _GROUPS: Final = (
     f" sum(CASE WHEN lines = 1 THEN 0 ELSE {_TRAVELS.format('coalesce(sum(p.pieces), 0)')} END)::bigint AS pieces"
     f" FROM xoxo.line WHERE job = $1 GROUP BY {_THING}, {_GROUPED}"
 )
-_HAS_EMAIL: Final = 'strpos(body, \'"email":"\') > 0'
-_HAS_PHONE: Final = 'strpos(body, \'"contact":"\') > 0'
+_HAS_EMAIL: Final = "strpos(body, '\"email\":\"') > 0"
+_HAS_PHONE: Final = "strpos(body, '\"contact\":\"') > 0"
 _IS_MAILED: Final = "strpos(body, '\"notifyReceiverEmail\":1') > 0"
 _RECEIVERS: Final = (
     f"SELECT CASE WHEN {_HAS_EMAIL} THEN"
@@ -69,7 +67,7 @@ _REFUSED: Final = (
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
-_HAS_TAG: Final = 'SELECT EXISTS (SELECT FROM xoxo.line WHERE job = $1 AND strpos(body, \'"tag":"\') > 0)'
+_HAS_TAG: Final = "SELECT EXISTS (SELECT FROM xoxo.line WHERE job = $1 AND strpos(body, '\"tag\":\"') > 0)"
 _TAG: Final = "coalesce(body::json ->> 'tag', '')"
 _TAGS: Final = f"SELECT count(DISTINCT {_TAG}) FROM xoxo.line WHERE job = $1"
 _TAGGED: Final = (
@@ -111,7 +109,9 @@ async def read_overview(connection: DatabaseConnection, job: int) -> Overview:
                 for row in await connection.fetch(_REFUSED, job)
             ],
             labels=await _read_labels(connection, job),
-            pauses=[PauseMark(row["at"], row["paused"], row["reason"]) for row in await connection.fetch(_PAUSES, job)],
+            pauses=[
+                PauseMark(row["at"], row["paused"], row["reason"]) for row in await connection.fetch(_PAUSES, job)
+            ],
             open=await _read_open(connection, job, groups),
         )
 

@@ -46,8 +46,8 @@ _ALIKE: Final = (
     f" PRIMARY KEY ({', '.join(_KINDS)})) WITHOUT ROWID"
 )
 # The request is canonical: product, quantity and denomination come first, and a quote within a text is escaped.
-_HAS_EMAIL: Final = 'instr(body, \'"email":"\') > 0'
-_HAS_PHONE: Final = 'instr(body, \'"contact":"\') > 0'
+_HAS_EMAIL: Final = "instr(body, '\"email\":\"') > 0"
+_HAS_PHONE: Final = "instr(body, '\"contact\":\"') > 0"
 _IS_MAILED: Final = "instr(body, '\"notifyReceiverEmail\":1') > 0"
 _IS_ALONE: Final = "lines = 1"
 _TRAVELS: Final = "(SELECT {} FROM packed_lines AS p WHERE p.pack = lines.seq AND p.unpacked = 0)"
@@ -89,7 +89,7 @@ _REFUSED: Final = (
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
 _WAITING: Final = "SELECT seq FROM lines WHERE state = 'placed' AND delivery <> 'delivered' ORDER BY seq LIMIT ?"
-_HAS_TAG: Final = 'SELECT 1 FROM lines WHERE instr(body, \'"tag":"\') > 0 LIMIT 1'
+_HAS_TAG: Final = "SELECT 1 FROM lines WHERE instr(body, '\"tag\":\"') > 0 LIMIT 1"
 _LABEL: Final = (
     "CREATE TEMP TABLE label (name, value, state, currency, charged, orders, lines,"
     " PRIMARY KEY (name, value, state, currency, charged)) WITHOUT ROWID"
