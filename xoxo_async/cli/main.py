@@ -38,6 +38,7 @@ _BULK: Final = LazyCommands(
         "status": "xoxo_async.cli.bulk.status:status",
         "export": "xoxo_async.cli.bulk.export:export",
         "prove": "xoxo_async.cli.bulk.prove:prove",
+        "report": "xoxo_async.cli.bulk.report:report",
         "resolve": "xoxo_async.cli.bulk.resolve:resolve",
         "withdraw": "xoxo_async.cli.bulk.withdraw:withdraw",
         "pause": "xoxo_async.cli.bulk.pause:pause",

@@ -99,13 +99,15 @@ class OrdersFile:
             raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
-        form = self.form = Form()
+        form, self.columns = Form(), ""
+        self.form = form
         text = TextLines(opened.file, form, self.choices.encoding)
         lines = iter(text)
         first = _first(lines, at, self.source)
         lines = itertools.chain([first], lines)
         if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
+            self._refuse_choices_about_tables()
             text.need_utf_8()
             for row in read_jsonl(lines, at, self.source, problems):
                 form.rows += 1
@@ -115,6 +117,14 @@ class OrdersFile:
         known = partial(recognised, known=ORDER_FIELDS, choices=choices)
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
         yield from self._named(table, problems)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
