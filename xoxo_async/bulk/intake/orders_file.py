@@ -74,6 +74,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
+        self.columns = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -99,8 +100,7 @@ class OrdersFile:
             raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
-        form, self.columns = Form(), ""
-        self.form = form
+        form = self.form = Form()
         text = TextLines(opened.file, form, self.choices.encoding)
         lines = iter(text)
         first = _first(lines, at, self.source)
