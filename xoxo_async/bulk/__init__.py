@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
     from xoxo_async.bulk.proving.prover import prove_job
     from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
-    from xoxo_async.bulk.proving.signing import read_proof_key, sign_proof, verify_proof
+    from xoxo_async.bulk.proving.signing import read_proof, read_proof_key, sign_proof, verify_proof
     from xoxo_async.bulk.report import Report, Shift
     from xoxo_async.bulk.settled import SettledLine
     from xoxo_async.bulk.shift import run_shift
@@ -80,6 +80,7 @@ __all__ = [
     "open_ledger",
     "prove_job",
     "read_orders",
+    "read_proof",
     "read_proof_key",
     "run_shift",
     "sign_proof",
@@ -123,6 +124,7 @@ _HOMES: Final = {
     "Finding": "xoxo_async.bulk.proving.result",
     "Proof": "xoxo_async.bulk.proving.result",
     "ProofSums": "xoxo_async.bulk.proving.result",
+    "read_proof": "xoxo_async.bulk.proving.signing",
     "read_proof_key": "xoxo_async.bulk.proving.signing",
     "sign_proof": "xoxo_async.bulk.proving.signing",
     "verify_proof": "xoxo_async.bulk.proving.signing",
