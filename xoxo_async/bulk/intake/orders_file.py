@@ -118,14 +118,6 @@ class OrdersFile:
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
         yield from self._named(table, problems)
 
-    def _refuse_choices_about_tables(self) -> None:
-        choices = self.choices
-        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
-            raise ConfigError(
-                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
-                " do not fit"
-            )
-
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
         choices = self.choices.with_kept(self.kept_choices)
@@ -134,6 +126,14 @@ class OrdersFile:
         for row in rows:
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
