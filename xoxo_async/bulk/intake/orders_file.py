@@ -75,6 +75,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
+        self.columns = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -99,7 +100,6 @@ class OrdersFile:
         if kind := kind_of(head):
             raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
         form = self.form = Form()
-        self.columns = ""
         if is_workbook(head):
             yield from self._workbook(opened, form, problems)
             return
@@ -124,14 +124,6 @@ class OrdersFile:
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
         yield from self._named(table, problems)
 
-    def _refuse_choices_about_tables(self) -> None:
-        choices = self.choices
-        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
-            raise ConfigError(
-                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
-                " do not fit"
-            )
-
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""
         if self._format is not None and self._format != "workbook":
@@ -149,6 +141,14 @@ class OrdersFile:
         for row in rows:
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
