@@ -311,7 +311,7 @@ def _format(span_s: float) -> str:
 def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette, width: int) -> Spec:
     room = max(len(str(value["text"])) for value in values) * 8 + 8 if values else 0
     most = max((float(str(value["amount"])) for value in values), default=0.0)
-    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 2 // 5)
+    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 9 // 20)
     drawn = max(width - names - room - 10, 60)
     x: Spec = {
         "field": "amount",
@@ -327,7 +327,7 @@ def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette,
             "title": None,
             "ticks": False,
             "domain": False,
-            "labelLimit": names,
+            "labelLimit": names - 10,
             "minExtent": names,
             "labelColor": palette.ink,
             "labelPadding": 8,
