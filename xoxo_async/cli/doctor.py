@@ -1,8 +1,11 @@
 """`xoxo doctor`: check settings, server, token, account, limits, a ledger's place and versions, and say what to do."""
 
+import shutil
 import sys
+import textwrap
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -132,12 +135,19 @@ async def _examine(connection: Connection, ledger: "LedgerAddress | None", provi
         )
 
 
+def _lines(text: str, room: int) -> list[str]:
+    """Return a text in lines that fit a terminal and end at words; one line where there is no terminal."""
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) if room > 20 else [text]
+
+
 def _print(found: "Diagnosis") -> None:
     width = max(len(finding.check) for finding in found.findings)
+    room = shutil.get_terminal_size().columns - width - 8 if is_terminal(sys.stdout) else 0
     for finding in found.findings:
-        out(f"{finding.status:<5} {finding.check:<{width}}  {scrub(finding.text)}")
-        if finding.advice:
-            out(f"{'':<5} {'':<{width}}  -> {scrub(finding.advice)}")
+        lines = _lines(scrub(finding.text), room)
+        lines += _lines(f"-> {scrub(finding.advice)}", room) if finding.advice else []
+        for status, check, line in zip_longest((finding.status,), (finding.check,), lines, fillvalue=""):
+            out(f"{status:<5} {check:<{width}}  {line}")
     failures, warnings = len(found.failures), len(found.warnings)
     good = len(found.findings) - failures - warnings
     say(f"{count(good, 'check')} ok, {count(warnings, 'warning')}, {count(failures, 'failure')}")

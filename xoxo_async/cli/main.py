@@ -11,7 +11,7 @@ import click
 import xoxo_async
 from xoxo_async.cli import exits
 from xoxo_async.cli.command_line import command_line
-from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
+from xoxo_async.cli.failures import error_to_json, forget_hidden, one_error, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.loading import LazyCommands
@@ -38,6 +38,7 @@ _BULK: Final = LazyCommands(
         "status": "xoxo_async.cli.bulk.status:status",
         "export": "xoxo_async.cli.bulk.export:export",
         "prove": "xoxo_async.cli.bulk.prove:prove",
+        "report": "xoxo_async.cli.bulk.report:report",
         "resolve": "xoxo_async.cli.bulk.resolve:resolve",
         "withdraw": "xoxo_async.cli.bulk.withdraw:withdraw",
         "pause": "xoxo_async.cli.bulk.pause:pause",
@@ -110,6 +111,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     invocation = Invocation(sys.argv[1:] if arguments is None else arguments)
+    forget_hidden()
     _prepare()
     code = _run(invocation)
     lost = lost_output()

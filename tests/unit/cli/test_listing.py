@@ -50,7 +50,7 @@ def test_two_forms_at_once_are_wrong_usage(command: Command) -> None:
     assert "--json is --output json" in shown.facts["error"]
 
 
-def test_an_error_is_json_where_json_was_asked_for(command: Command) -> None:
+def test_an_error_is_json_too(command: Command) -> None:
     """Also by the longer flag."""
     assert command("catalog", "filters", "--output", "json").facts["exit_code"] == 2
     assert command("catalog", "filters", "--output", "xml").code == 2

@@ -64,7 +64,9 @@ class TextLines:
     """
 
     def __init__(self, file: io.BufferedReader, form: Form, given: str | None = None) -> None:
-        codec = given or _codec_of(file.peek(4096)[:4096])
+        codec = _codec_of(file.peek(4096)[:4096])
+        if given and not (given.startswith("utf-16") and codec == "utf-16"):  # a mark also says which end comes first
+            codec = given
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
         self._may_be_western = codec == "utf-8-sig" and not given

@@ -225,8 +225,10 @@ class _Matching:
         missing = [field.name for field in self._known.fields if field.required and field.name not in self._places]
         found = _listed(printable(name) or "(blank)" for name in self._names)
         if missing:
-            hint = "".join(self._nearest(field, names) for field in missing)
-            raise PlanError(f"{self._source}: column {' and '.join(missing)} is missing (found: {found}){hint}")
+            hint = next((hint for field in missing if "is it" in (hint := self._nearest(field, names))), "")
+            hint = hint or self._nearest(missing[0], names)
+            what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {' and '.join(missing)} are"
+            raise PlanError(f"{self._source}: {what} missing (found: {found}){hint}")
         keys = self._known.keys
         if keys and not any(key in self._places for key in keys):
             need = f"there must be a column {' or '.join(keys)}{self._known.why_key}"
@@ -245,9 +247,9 @@ class _Matching:
         them = "them" if len(names) > 1 else "it"
         some = "" if any("," in name or '"' in name for name in names) else f'--keep "{",".join(names[:_SHOWN])}" or '
         keep = f"add {some}--keep all to let {them} ride along"
-        fields = ", ".join(sorted(self._by_name))
+        fields, columns = ", ".join(sorted(self._by_name)), "columns" if len(names) > 1 else "column"
         return PlanError(
-            f"{self._source}: unknown column {_listed(names)}{self._like(names[0], self._synonyms)}: {keep}, or"
+            f"{self._source}: unknown {columns} {_listed(names)}{self._like(names[0], self._synonyms)}: {keep}, or"
             f' --map "{names[0]}=FIELD" (fields: {fields})'
         )
 

@@ -137,7 +137,7 @@ class NumberColumn:
         """Note what a text shows about the column.
 
         Args:
-            text: The text, without blanks around it and not empty.
+            text: The text as it stands in the cell.
             row: Its row.
         """
         if text in self._learned:
@@ -145,7 +145,8 @@ class NumberColumn:
         if len(self._learned) >= _MOST:
             self._learned.clear()
         self._learned.add(text)
-        self._note(readings_of(text), text, row)
+        number = text.strip()
+        self._note(readings_of(number), number, row)
 
     def settle(self) -> None:
         """Decide which decimal sign the column has, from what it has learned."""

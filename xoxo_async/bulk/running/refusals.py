@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final, Protocol
 
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.ledger.lines import Counts, LedgerLine, LineState
+from xoxo_async.bulk.ledger.lines import Counts, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.running.stopping import StopSignal
 
 __all__ = ["RefusalBound", "RefusalWatch"]
@@ -116,8 +116,8 @@ class RefusalWatch:
             return
         refused = 0
         for line in lines:
-            if line.state is LineState.PLACED:
-                self._settled += line.lines
+            if line.state is LineState.PLACED:  # one whose codes came now was settled before
+                self._settled += line.lines if line.evidence != Evidence.DELIVERY_SEEN else 0
             elif line.state is LineState.REJECTED and line.lines == 1:  # the lines of a refused pack are sent alone
                 refused += 1
         self._refused += refused

@@ -52,13 +52,13 @@ def test_columns_are_matched(
 @pytest.mark.parametrize(
     ("header", "choices", "words"),
     [
-        (["name", "mail", "e-mail"], {}, 'column mail and column e-mail can both be email: say which with --map "mail='),
+        (["name", "mail", "e-mail"], {}, 'column mail and column e-mail can both be email: say which with --map '),
         (["name", "email", "Email"], {}, "column email is there more than once"),
-        (["name", "emial"], {}, 'a column email or phone, so that each person can be reached (found: name, emial); is it'
-         ' emial? Then add --map "emial=email"'),
+        (["name", "emial"], {}, "a column email or phone, so that each person can be reached (found: name, emial)"),
+        (["name", "emial"], {}, 'is it emial? Then add --map "emial=email"'),
         (["email"], {}, "column name is missing (found: email)"),
         (["name", "email", "Phome"], {}, "unknown column Phome (did you mean phone?)"),
-        (["name", "email", "A", "B"], {}, 'unknown column A, B: add --keep "A,B" or --keep all to let them ride along'),
+        (["name", "email", "A", "B"], {}, 'unknown columns A, B: add --keep "A,B" or --keep all to let them ride along'),
         (["name", "email", "A, B"], {}, "unknown column A, B: add --keep all to let it ride along"),
         (["name", "email"], {"columns": {"Nmae": "phone"}}, "there is no column Nmae (did you mean name?)"),
         (["name", "email"], {"keep": ["Team"]}, "there is no column Team"),
@@ -73,7 +73,7 @@ def test_a_doubtful_header_is_refused(header: list[str], choices: dict[str, Any]
     assert words in str(caught.value)
 
 
-def test_the_name_of_a_column_may_show_a_currency() -> None:
+def test_a_name_may_show_a_currency() -> None:
     """Other words in brackets belong to the name."""
     money = FieldSet((Field("amount", "amount", ("value",)),), currency="currency")
     columns = match_columns(["Value [in EUR]"], money, Choices(), "p.csv")

@@ -55,6 +55,7 @@ from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, Pl
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.secret_sources import secret_variable
 
 __all__ = ["SqliteLedger"]
 
@@ -673,7 +674,7 @@ class SqliteLedger:
         return LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
 
     def _box(self) -> CodeBox:
-        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        key = secret_variable("XOXO_LEDGER_KEY").value if self._key is None else self._key
         return CodeBox(key)
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:
