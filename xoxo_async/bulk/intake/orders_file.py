@@ -21,7 +21,7 @@ from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
 from xoxo_async.bulk.intake.tables import FileRow, Form, Table
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["OrdersFile", "read_orders"]
@@ -102,6 +102,7 @@ class OrdersFile:
         if is_workbook(head):
             yield from self._workbook(opened, form, problems)
             return
+        refuse_misnamed(head, self.source)
         if self._format == "workbook":
             raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
