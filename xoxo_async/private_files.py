@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
-__all__ = ["MODE", "ReservedFile", "create", "replacement", "sync_folder", "write_whole"]
+__all__ = ["MODE", "Draft", "ReservedFile", "create", "replacement", "sync_folder", "write_whole"]
 
 MODE: Final = 0o600
 
@@ -68,6 +68,53 @@ def sync_folder(path: Path) -> None:
         os.close(folder)
 
 
+class Draft:
+    """A file under another name beside its own, until it is whole. Then it takes its name, also from an older file.
+
+    Call `finish`, then `place`; or `discard` after any error.
+
+    Args:
+        path: The name that the file is to have.
+
+    Attributes:
+        path: That name.
+        file: The file, open to write text. `file.buffer` takes bytes.
+
+    Raises:
+        OSError: The draft cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path: Final[Path] = path
+        self._draft: Final = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        self.file: Final[TextIO] = open(create(self._draft), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115 - a descriptor, not a path; closed by `finish`
+
+    def finish(self) -> None:
+        """Wait until the contents are on disk, and close the draft.
+
+        Raises:
+            OSError: The contents cannot be written.
+        """
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+
+    def place(self) -> None:
+        """Give the file its name; an older file of that name is gone then.
+
+        Raises:
+            OSError: It cannot take the name.
+        """
+        self._draft.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove the draft, if it has not taken its name; an older file stays as it is."""
+        with suppress(OSError):
+            self.file.close()
+        with suppress(OSError):
+            self._draft.unlink()
+
+
 @contextmanager
 def replacement(path: Path) -> Generator[TextIO]:
     """Open a draft of a file. At the end of the block the draft is synced, and then replaces an older file.
@@ -78,17 +125,13 @@ def replacement(path: Path) -> Generator[TextIO]:
     Raises:
         OSError: The draft cannot be made or written, or it cannot take the name.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = create(draft)
+    draft = Draft(path)
     try:
-        with open(descriptor, "w", encoding="utf-8", newline="") as file:  # noqa: PTH123 - a descriptor, not a path
-            yield file
-            file.flush()
-            os.fsync(descriptor)
-        draft.replace(path)
+        yield draft.file
+        draft.finish()
+        draft.place()
     except BaseException:
-        with suppress(OSError):
-            draft.unlink()
+        draft.discard()
         raise
 
 

@@ -25,7 +25,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         placed: The order id that the line was placed under.
         resend: Whether no order of the line exists, and it is to be sent again under the same poNumber.
-        reason: Why; kept in the journal.
+        reason: Why; kept in the journal, and as the line's `error` in place of the old one.
         unchecked: Whether `placed` is recorded without asking the vendor.
     """
 
@@ -44,7 +44,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         reason = (self.reason.strip() or f"decided by {_person()}") + unasked
         if self.placed is None:
             evidence = Evidence.PERSON_RESEND if self.resend else Evidence.PERSON_REJECTED
-            return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason)
+            return Change(seq=line.seq, evidence=evidence, epoch=line.epoch, reason=reason, error=reason)
         # An order id is proof in any state. The next resume fetches the codes.
         evidence = Evidence.PERSON_PLACED if line.state is LineState.MANUAL else Evidence.LATE_PROOF
         if line.state is LineState.PLACED and line.order_id != self.placed:
@@ -56,6 +56,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
             order_id=self.placed,
             delivery=Delivery.PENDING,
             reason=reason,
+            error=reason,
         )
 
 

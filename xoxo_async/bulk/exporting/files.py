@@ -1,33 +1,33 @@
-"""Exports as files: CSV or JSON lines, 0600, written whole or not at all, and never over another file."""
+"""Exports as files: workbooks, CSV or JSON lines; 0600, written whole or not at all, and never over another file."""
 
-import csv
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
-from typing import Final, TextIO
-
-import msgspec
+from typing import Final
 
 from xoxo_async.bulk.client import BulkClient
-from xoxo_async.bulk.exporting.cells import csv_line, shown
 from xoxo_async.bulk.exporting.fetching import CodeFetcher, Fetched
-from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Exported, ExportRow, RowMaker, kept_columns
+from xoxo_async.bulk.exporting.naming import split_paths
+from xoxo_async.bulk.exporting.older import check_columns, foreign_columns
+from xoxo_async.bulk.exporting.rows import Exported, Made, RowMaker
+from xoxo_async.bulk.exporting.splitting import Parts, splitting_by
+from xoxo_async.bulk.exporting.texts import csv_writer, jsonl_writer
+from xoxo_async.bulk.exporting.workbook import check_installed, workbook_writer
 from xoxo_async.bulk.ledger.lines import LedgerLine
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.vouchers import codes_of
 from xoxo_async.errors import ConfigError
-from xoxo_async.private_files import replacement
+from xoxo_async.private_files import Draft
 
 __all__ = ["ExportFile", "export_codes", "export_rows", "without_controls"]
 
-_CHUNK: Final = 200
+_CHUNK: Final = 1_000
+_CHUNK_BYTES: Final = 1024 * 1024
+"""Bytes of codes that are worked on at once: a line may have thousands of codes."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_HEADER: Final = 1024 * 1024
-"""Bytes of a file that are read to see whether it is an export: more than all headings have."""
-_TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error"})
-"""Columns with texts of the caller or the vendor. Codes and PINs are not among them: they stay exact."""
+_KINDS: Final = (".csv", ".jsonl", ".xlsx")
 
 
 def without_controls(text: str) -> str:
@@ -46,27 +46,36 @@ async def export_codes(
     *,
     reveal: bool = False,
     address: str = "",
+    excel: bool = False,
+    split_by: str = "",
 ) -> Exported:
     """Write a row for every voucher of a ledger, and one for every order without, into a private file.
 
-    The file is 0600 and takes its name when all of it is on disk. It replaces an older export, and no other file. In
-    CSV no text is a formula: one that begins with a sign that a spreadsheet calculates with gets an apostrophe before
-    it. Codes and PINs are exact in both forms. Moves no money.
+    The file is 0600 and takes its name when all of it is on disk. It replaces an older export, and no other file. A
+    workbook (`.xlsx`) has every code as text, to the digit; one sheet has the codes, and one what is missing and why.
+    In CSV no text is a formula: one that begins with a sign that a spreadsheet calculates with gets an apostrophe
+    before it. Codes and PINs are exact in `.csv` and `.jsonl`. Moves no money.
 
     Args:
         client: Fetches codes that the ledger does not keep, one getOrderDetails call an order; only with `reveal`. None
             fetches nothing: such rows count as missing.
         ledger: The ledger, open.
-        out: The file's name; `.csv` or `.jsonl`.
+        out: The file's name; `.xlsx` (needs the extra `files`), `.csv` or `.jsonl`.
         reveal: Whether codes and PINs are written as they are; they are cash. Otherwise they are masked.
         address: The address that the ledger stores, as for `BulkIssuer`.
+        excel: Whether a `.csv` is for Excel: it says that it is UTF-8, and a code or text that Excel would read as a
+            number or a date gets an apostrophe, too. In Excel the apostrophe is seen; use `.xlsx` for codes.
+        split_by: A column, such as `currency`, `tag` or one that rides along: then each of its values has a file of its
+            own, `codes-Sales.xlsx`, and blank ones have `codes-none.xlsx`; 1,000 files at most. All files are written
+            before the first one takes its name. If the process ends while they take their names, some of the files are
+            new and others are old; each one is whole, and the next export makes all of them new.
 
     Returns:
         What was written, and which rows lack codes and why.
 
     Raises:
         ConfigError: When the file has another ending, is the ledger, is there and is no export, or cannot be written;
-            or when the client is of another account or address.
+            when `split_by` is no column, or has too many values; or when the client is of another account or address.
         LedgerError: When the ledger cannot be read.
         XoxoError: When an order cannot be looked up. No file is left then, and an older one is as it was.
 
@@ -76,99 +85,126 @@ async def export_codes(
             done = await export_codes(xoxo, ledger, "codes.csv", reveal=True)
         ```
     """
-    file = ExportFile(Path(out), ledger=ledger.name)
+    file = ExportFile(Path(out), ledger=ledger.name, excel=excel, split_by=split_by)
     fetcher = CodeFetcher(ledger, lambda: nullcontext(client), address=address) if client is not None else None
     return await export_rows(ledger, file, fetcher, reveal=reveal)
 
 
 class ExportFile:
-    """The file that an export is written to.
+    """The file that an export is written to, or the files that it is split into.
 
     Args:
         path: Its name.
         ledger: The ledger's name, which it must not have.
+        excel: Whether a `.csv` is for Excel.
+        split_by: The column by whose values the export is split; empty for a single file.
 
     Attributes:
         path: Its name.
-        as_csv: Whether it is CSV; otherwise it is JSON lines.
+        as_csv: Whether codes that begin with a formula's sign are exact in it, so that a spreadsheet would run them.
+        split_by: The column by whose values the export is split.
 
     Raises:
-        ConfigError: When it has another ending, is the ledger, or is there already and is no older export.
+        ConfigError: When it has another ending, is the ledger, or is there already and is no older export; or when
+            XlsxWriter is missing, or `excel` is given for another form than `.csv`.
     """
 
-    def __init__(self, path: Path, *, ledger: str) -> None:
+    def __init__(self, path: Path, *, ledger: str, excel: bool = False, split_by: str = "") -> None:
         kind = path.suffix.lower()
-        if kind not in {".csv", ".jsonl"}:
-            raise ConfigError(f"the file of an export must end in .csv or .jsonl, not {path.suffix or 'nothing'}")
-        if path.resolve() == Path(ledger).resolve():
-            raise ConfigError("the file of an export must not be the ledger")
-        self._others: Final = _other_columns(path)
+        if kind not in _KINDS:
+            raise ConfigError(f"the file of an export must end in .xlsx, .csv or .jsonl, not {path.suffix or 'nothing'}")
+        if excel and kind != ".csv":
+            raise ConfigError(f"only a .csv needs guards for Excel; a {kind} has every code to the digit without them")
+        if kind == ".xlsx":
+            check_installed()
         self.path: Final[Path] = path
-        self.as_csv: Final[bool] = kind == ".csv"
+        self.as_csv: Final[bool] = kind == ".csv" and not excel
+        self.split_by: Final[str] = split_by
+        self._kind: Final = kind
+        self._excel: Final = excel
+        self._ledger: Final = Path(ledger).resolve()
+        if not split_by:
+            self._check(path)
 
-    def check_columns(self, kept: Collection[str]) -> None:
-        """Refuse to replace a file with columns of its own: a person may have added them to an older export.
+    def check_columns(self, kept: Sequence[str]) -> None:
+        """Refuse to replace a file with columns of its own, and to split by a column that is not there.
 
         Args:
             kept: The names of the columns that ride along with the rows of the ledger.
 
         Raises:
-            ConfigError: The file has a column that this export does not have.
+            ConfigError: The file has a column that this export does not have, or there is no column to split by.
         """
-        if not self._others <= set(kept_columns(kept)):
-            raise _no_export(self.path)
+        if self.split_by:
+            splitting_by(self.split_by, kept)
+        else:
+            check_columns(self.path, foreign_columns(self.path), kept)
 
-    def writer(self, file: TextIO, kept: Sequence[str] = ()) -> Callable[[ExportRow], object]:
-        """Write what stands before the rows, and return what writes a row.
+    @contextmanager
+    def writer(self, kept: Sequence[str]) -> Generator[Callable[[Made], object]]:
+        """Yield what writes a row. At the end of the block the files take their names; after an error none does.
 
         Args:
-            file: The open file.
             kept: The names of the columns that ride along, in order.
+
+        Raises:
+            ConfigError: A file cannot be written, is there already and is no older export, or there would be too many.
         """
-        if not self.as_csv:
-            return lambda row: file.write(msgspec.json.encode(row).decode() + "\n")
-        file.write(csv_line([*FIXED_COLUMNS, *map(shown, kept_columns(kept))]))
+        self.files: list[Path] = [self.path]
+        try:
+            with ExitStack() as drafts:
+                if self.split_by:
+                    value_of = splitting_by(self.split_by, kept)
+                    with closing(Parts(self.path.absolute().parent, self.split_by, value_of)) as parts:
+                        yield parts.add
+                        placing = self._write_parts(parts, drafts, kept)
+                else:
+                    with self._drafted(self.path, drafts, kept) as (write, draft):
+                        yield write
+                    placing = [draft]
+                for draft in placing:
+                    draft.place()
+        except OSError as error:
+            raise ConfigError(f"{self.path} cannot be written: {error.strerror or error}") from error
 
-        def write(row: ExportRow) -> None:
-            fixed = [_cell(name, getattr(row, name)) for name in FIXED_COLUMNS]
-            file.write(csv_line([*fixed, *(shown(row.kept.get(name, "")) for name in kept)]))
+    def _write_parts(self, parts: Parts, drafts: ExitStack, kept: Sequence[str]) -> list[Draft]:
+        paths = split_paths(self.path, parts.values)
+        for path in paths.values():
+            self._check(path)
+            check_columns(path, foreign_columns(path), kept)
+        placing: list[Draft] = []
+        for value, path in paths.items():
+            with self._drafted(path, drafts, kept) as (write, draft):
+                _write_all(write, parts.rows(value))
+            placing.append(draft)
+        self.files = list(paths.values())
+        return placing
 
-        return write
+    @contextmanager
+    def _drafted(
+        self, path: Path, drafts: ExitStack, kept: Sequence[str]
+    ) -> Generator[tuple[Callable[[Made], object], Draft]]:
+        """Yield what writes a row into the draft of a file; the draft is whole and on disk at the end of the block."""
+        draft = Draft(path)
+        drafts.callback(draft.discard)
+        if self._kind == ".xlsx":
+            with workbook_writer(draft.file.buffer, path.absolute().parent, kept) as write:
+                yield write, draft
+        elif self._kind == ".csv":
+            yield csv_writer(draft.file, kept, excel=self._excel), draft
+        else:
+            yield jsonl_writer(draft.file), draft
+        draft.finish()
 
-
-def _cell(name: str, value: object) -> str:
-    text = "" if value is None else str(value)
-    return shown(text) if name in _TEXTS else text
-
-
-def _other_columns(path: Path) -> frozenset[str]:
-    """Return the columns that an older export has beside the fixed ones.
-
-    Raises:
-        ConfigError: There is a file that is no older export: an export can be made again, any other file cannot.
-    """
-    try:
-        with path.open("rb") as file:
-            first = file.readline(_HEADER)
-    except FileNotFoundError:
-        return frozenset()
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    if not first:
-        return frozenset()
-    with suppress(msgspec.MsgspecError):
-        row = msgspec.json.decode(first)
-        if isinstance(row, dict) and tuple(row) in {FIXED_COLUMNS, (*FIXED_COLUMNS, "kept")}:
-            return frozenset()
-    with suppress(csv.Error, UnicodeDecodeError):
-        columns = next(csv.reader([first.decode().rstrip("\r\n")], strict=True), [])
-        if tuple(columns[: len(FIXED_COLUMNS)]) == FIXED_COLUMNS:
-            return frozenset(name.removeprefix("'") for name in columns[len(FIXED_COLUMNS) :])
-    raise _no_export(path)
+    def _check(self, path: Path) -> None:
+        if path.resolve() == self._ledger:
+            raise ConfigError("the file of an export must not be the ledger")
+        foreign_columns(path)
 
 
-def _no_export(path: Path) -> ConfigError:
-    return ConfigError(f"{path} is there already and is no older export, so it is not overwritten")
+def _write_all(write: Callable[[Made], object], rows: Iterable[Made]) -> None:
+    for made in rows:
+        write(made)
 
 
 async def export_rows(
@@ -199,24 +235,21 @@ async def export_rows(
     maker = RowMaker(reveal=reveal, fetches=fetcher is not None, clean=clean)
     kept = await ledger.kept_names()
     file.check_columns(kept)
-    try:
-        with replacement(file.path) as text:
-            write = file.writer(text, kept)
-            if fetcher is None or not reveal:
-                await _write_rows(ledger, maker, write, None)
-            else:
-                async with fetcher.opened():
-                    await _write_rows(ledger, maker, write, fetcher)
-    except OSError as error:
-        raise ConfigError(f"{file.path} cannot be written: {error.strerror or error}") from error
+    with file.writer(kept) as write:
+        if fetcher is None or not reveal:
+            await _write_rows(ledger, maker, write, None)
+        else:
+            async with fetcher.opened():
+                await _write_rows(ledger, maker, write, fetcher)
     counts = await ledger.counts()
     done = maker.exported
     done.alarms, done.alarms_total = counts.alarms, counts.alarms_total
+    done.files = [str(path) for path in file.files]
     return done
 
 
 async def _write_rows(
-    ledger: Ledger, maker: RowMaker, write: Callable[[ExportRow], object], fetcher: CodeFetcher | None
+    ledger: Ledger, maker: RowMaker, write: Callable[[Made], object], fetcher: CodeFetcher | None
 ) -> None:
     async for chunk in _chunks(ledger):
         fetched = await fetcher.fetch(chunk) if fetcher is not None else Fetched({}, {})
@@ -226,15 +259,18 @@ async def _write_rows(
         kept = await ledger.kept(keys)
         for line in chunk:
             codes = fetched.codes.get(line.seq) or codes_of(line.codes)
-            for row in maker.rows_of(line, codes, packed.get(line.seq, ()), not_fetched=fetched.refused, kept=kept):
-                write(row)
+            shared = packed.get(line.seq, ())
+            for made in maker.rows_of(line, codes, shared, not_fetched=fetched.refused, kept=kept):
+                write(made)
 
 
 async def _chunks(ledger: Ledger) -> AsyncIterator[list[LedgerLine]]:
     chunk: list[LedgerLine] = []
+    held = 0
     async for line in ledger.lines(with_codes=True):
         chunk.append(line)
-        if len(chunk) == _CHUNK:
+        held += len(line.codes or b"")
+        if len(chunk) == _CHUNK or held > _CHUNK_BYTES:
             yield chunk
-            chunk = []
+            chunk, held = [], 0
     yield chunk

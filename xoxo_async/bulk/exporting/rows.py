@@ -1,7 +1,7 @@
 """The rows of an export: one for every voucher, one for every order without; which codes are missing, and why."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -11,7 +11,7 @@ from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.running.evidence import ordered
 from xoxo_async.wire.secrets import mask
 
-__all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "MissingCodes", "RowMaker", "kept_columns"]
+__all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "Made", "MissingCodes", "RowMaker", "kept_columns"]
 
 _NAMED: Final = 20
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
@@ -36,7 +36,8 @@ class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True):
         valid_to: The last day of the voucher; empty where the vendor gives none.
         amount: The value of the voucher.
         currency: Its currency.
-        error: Why the line is in its state, in words.
+        error: Why the line is in its state, in words: the last refusal or doubt, or the reason that a person gave.
+        tag: The tag that the order was placed with; empty where there is none.
         kept: The columns that ride along with the row, see `OrderLine.kept`; left out of JSON where there is none.
     """
 
@@ -55,10 +56,11 @@ class ExportRow(msgspec.Struct, frozen=True, omit_defaults=True):
     amount: str
     currency: str
     error: str
+    tag: str
     kept: Mapping[str, str] = {}
 
 
-FIXED_COLUMNS: Final = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
+FIXED_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in ExportRow.__struct_fields__ if name != "kept")
 """The columns of every export, in order; those that ride along with the rows come after them."""
 
 
@@ -97,6 +99,7 @@ class Exported(msgspec.Struct):
         missing_rows: The first twenty of the missing rows.
         alarms: What a person must see before codes are handed out; the first hundred.
         alarms_total: How many alarms there are.
+        files: The files that were written: one, or one for each value of the column that the export is split by.
     """
 
     rows: int = 0
@@ -109,6 +112,19 @@ class Exported(msgspec.Struct):
     missing_rows: list[MissingCodes] = msgspec.field(default_factory=list)
     alarms: tuple[Alarm, ...] = ()
     alarms_total: int = 0
+    files: list[str] = msgspec.field(default_factory=list)
+
+
+class Made(NamedTuple):
+    """A row, and why its line lacks codes.
+
+    Attributes:
+        row: The row.
+        lacks: Why the line has no code, or not all of them; empty if it lacks none, and in all but its first row.
+    """
+
+    row: ExportRow
+    lacks: str
 
 
 class RowMaker:
@@ -137,8 +153,8 @@ class RowMaker:
         *,
         not_fetched: Mapping[int, str],
         kept: Mapping[str, Mapping[str, str]] = {},
-    ) -> Iterator[ExportRow]:
-        """Yield the rows of an order: its own, or those of the lines that share it, each with its own codes.
+    ) -> list[Made]:
+        """Return the rows of an order: its own, or those of the lines that share it, each with its own codes.
 
         Args:
             line: The order.
@@ -149,58 +165,67 @@ class RowMaker:
         """
         self.exported.waiting += line.state is LineState.PLACED and line.delivery is Delivery.PENDING
         refused = not_fetched.get(line.seq, "")
+        made: list[Made] = []
         if line.lines == 1 or (codes and not packed):
-            rode = kept.get(line.key, {})
-            yield from self._rows(line, line.key, line.request, codes, line.delivery, refused, rode)
+            made = self._rows(line, line.key, line.body, codes, line.delivery, refused, kept.get(line.key) or {})
         for one in packed:
             dealt = codes[one.first : one.end]
             # Codes are dealt from the front, so the first lines of a pack have theirs while others still wait.
             delivery = Delivery.DELIVERED if one.end <= line.held else line.delivery
-            rode = kept.get(one.key, {})
-            yield from self._rows(line, one.key, one.body.encode(), dealt, delivery, refused, rode)
+            made += self._rows(line, one.key, one.body, dealt, delivery, refused, kept.get(one.key) or {})
+        return made
 
     def _rows(
         self,
         line: LedgerLine,
         key: str,
-        request: bytes,
+        request: str,
         codes: Sequence[StoredCode],
         delivery: Delivery,
         refused: str,
         kept: Mapping[str, str],
-    ) -> Iterator[ExportRow]:
+    ) -> list[Made]:
         wanted = ordered(request)
-        have = sum(bool(code.code) for code in codes)
+        have = sum([1 for code in codes if code.code])
         # Top-ups, goods and the like are delivered without a code: `held` counts the codes that an answer ever listed.
         due = min(line.held, wanted.quantity)
         why = _why_missing(line.state, delivery, "" if have >= due else refused or self._why_not_all(have, due))
+        error = self._clean(line.error) if line.error else ""
         self._count(line, key, codes, why)
+        # What the vouchers of an order share is found once: an order may have thousands of them.
+        state, value, reveal = line.state.value, f"{wanted.denomination:f}", self._reveal
+        lacks = why or _why_none(line.state, delivery, error)
+        made: list[Made] = []
         for code in codes or _NO_CODE:
-            yield ExportRow(
-                key=key,
-                po_number=line.po_number,
-                order_id=line.order_id,
-                state=line.state.value,
-                delivery=delivery.value,
-                product_id=wanted.product_id,
-                denomination=f"{wanted.denomination:f}",
-                quantity=wanted.quantity,
-                email=wanted.email or "",
-                code=mask(code.code, reveal=self._reveal),
-                pin=mask(code.pin, reveal=self._reveal),
-                valid_to=code.valid_to,
-                amount=code.amount,
-                currency=code.currency,
-                error=self._clean(line.error),
-                kept=kept,
+            row = ExportRow(
+                key,
+                line.po_number,
+                line.order_id,
+                state,
+                delivery.value,
+                wanted.product_id,
+                value,
+                wanted.quantity,
+                wanted.email or "",
+                code.code if reveal else mask(code.code),
+                code.pin if reveal else mask(code.pin),
+                code.valid_to,
+                code.amount,
+                code.currency,
+                error,
+                wanted.tag or "",
+                kept,
             )
+            made.append(Made(row, "" if made else lacks))
+        return made
 
     def _count(self, line: LedgerLine, key: str, codes: Sequence[StoredCode], why: str) -> None:
         done = self.exported
         done.rows += len(codes) or 1
-        done.codes += sum(bool(code.code) and code.whole for code in codes)
-        done.formulas += sum(is_formula(code.code) or is_formula(code.pin) for code in codes)
         done.not_sent += line.state is LineState.PLANNED
+        for code in codes:
+            done.codes += bool(code.code) and code.whole
+            done.formulas += is_formula(code.code) or is_formula(code.pin)
         if why:
             done.missing += 1
             if len(done.missing_rows) < _NAMED:
@@ -227,3 +252,21 @@ def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
     if state is not LineState.PLACED or delivery is Delivery.CANCELLED:
         return ""
     return not_all if delivery is Delivery.DELIVERED else "its codes are still to be delivered"
+
+
+def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
+    """Return why a row has no codes and will have none as things stand; empty if that is not so.
+
+    Args:
+        state: Of the order that the row travels in.
+        delivery: Of the row.
+        error: The last refusal, or the reason that a person gave.
+    """
+    if state is LineState.PLACED:
+        return "the vendor cancelled its delivery" if delivery is Delivery.CANCELLED else ""
+    words = {
+        LineState.PLANNED: "it is not sent yet",
+        LineState.REJECTED: "it is rejected",
+        LineState.CANCELLED: "it is withdrawn",
+    }[state]
+    return f"{words}: {error}" if error else words

@@ -103,8 +103,8 @@ class FileRows:
     def _learn(self, row: TableRow) -> None:
         cells = row.cells
         for at, number in self._numbers.items():
-            if at < len(cells) and type(cell := cells[at]) is str and (text := cell.strip()):
-                number.learn(text, row.number)
+            if at < len(cells) and type(cell := cells[at]) is str:
+                number.learn(cell, row.number)
 
     def _note_sign(self) -> None:
         """Tell the form which decimal sign the columns have."""

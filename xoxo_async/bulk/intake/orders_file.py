@@ -75,6 +75,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
+        self.columns = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -113,6 +114,7 @@ class OrdersFile:
         lines = itertools.chain([first], lines)
         if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
+            self._refuse_choices_about_tables()
             text.need_utf_8()
             for row in read_jsonl(lines, at, self.source, problems):
                 form.rows += 1
@@ -140,6 +142,14 @@ class OrdersFile:
         for row in rows:
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""

@@ -344,6 +344,8 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
         after |= _order_facts(known, change)
+        if row.target is None and not change.error and line.evidence in _BY_PERSONS:
+            after |= {"error": line.error}  # the codes of the order do not replace the person's reason
     return msgspec.structs.replace(line, **after)
 
 

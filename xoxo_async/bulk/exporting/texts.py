@@ -1,0 +1,68 @@
+"""Rows of an export as text: CSV, CSV for Excel, or JSON lines."""
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Final, TextIO
+
+import msgspec
+
+from xoxo_async.bulk.exporting.cells import csv_line, kept_as_text, plain_line, shown
+from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made, kept_columns
+
+__all__ = ["MARK_OF_UTF_8", "csv_writer", "jsonl_writer"]
+
+MARK_OF_UTF_8: Final = "\ufeff"
+"""Excel reads a file that begins with it as UTF-8, and any other one in the encoding of the computer's country."""
+_TEXTS: Final = frozenset({"key", "po_number", "state", "delivery", "email", "valid_to", "currency", "error", "tag"})
+"""Columns with texts of the caller or the vendor. Codes and PINs are not among them: they stay exact."""
+_FOR_EXCEL: Final = frozenset({*_TEXTS, "code", "pin"} - {"valid_to", "state", "delivery"})
+_EXACT_DIGITS: Final = 15
+"""Digits of a number that Excel keeps."""
+
+_fixed: Final = attrgetter(*FIXED_COLUMNS)
+_encode: Final = msgspec.json.Encoder().encode
+
+
+def jsonl_writer(file: TextIO) -> Callable[[Made], object]:
+    """Return what writes a row as a JSON object on a line of its own.
+
+    Args:
+        file: The open file.
+    """
+    return lambda made: file.write(_encode(made.row).decode() + "\n")
+
+
+def csv_writer(file: TextIO, kept: Sequence[str], *, excel: bool = False) -> Callable[[Made], object]:
+    """Write the headings, and return what writes a row.
+
+    Args:
+        file: The open file.
+        kept: The names of the columns that ride along, in order.
+        excel: Whether the file is for Excel: it begins with `MARK_OF_UTF_8`, and Excel changes no code and no text.
+    """
+    if excel:
+        file.write(MARK_OF_UTF_8)
+    file.write(csv_line([*FIXED_COLUMNS, *map(kept_as_text if excel else shown, kept_columns(kept))]))
+
+    def write(made: Made) -> None:
+        row = made.row
+        if not excel:
+            cells = ["" if cell is None else str(cell) for cell in _fixed(row)]
+            cells += [row.kept.get(name, "") for name in kept] if row.kept else [""] * len(kept)
+            line = plain_line(cells)
+            if line is not None:
+                file.write(line)
+                return
+        file.write(csv_line(_guarded(row, kept, excel=excel)))
+
+    return write
+
+
+def _guarded(row: ExportRow, kept: Sequence[str], *, excel: bool) -> list[str]:
+    guard, texts = (kept_as_text, _FOR_EXCEL) if excel else (shown, _TEXTS)
+    cells: list[str] = []
+    for name, value in zip(FIXED_COLUMNS, _fixed(row), strict=True):
+        text = "" if value is None else str(value)
+        too_long = excel and text.isdigit() and len(text) > _EXACT_DIGITS
+        cells.append(guard(text) if name in texts or too_long else text)
+    return cells + [guard(row.kept.get(name, "")) for name in kept]
