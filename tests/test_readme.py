@@ -89,6 +89,15 @@ for path in sys.argv[2:]:
     run(path, sys.argv[1])
 """
 
+# What docs/how-to/testing.md tells a reader to have.
+CONFTEST = """
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+
 # What the example of a docstring may use without saying where it comes from.
 IN_DOCSTRINGS = """
 from datetime import date
@@ -141,7 +150,9 @@ class Folder:
             "XOXO_BASE_URL": sandbox.base_url,
             "XOXO_CLIENT_ID": sandbox.client_id,
             "XOXO_CLIENT_SECRET": sandbox.client_secret,
+            "PYTEST_ADDOPTS": "-p no:asyncio",  # pages use anyio's plugin; this one would warn
         }
+        (path / "conftest.py").write_text(CONFTEST)
         (path / "orders.csv").write_text("key,product_id,denomination\na,1001,500\nb,1002,150\n")
 
     def run(self, block: Block) -> None:
