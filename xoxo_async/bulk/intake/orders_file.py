@@ -1,4 +1,4 @@
-"""Order lines from CSV, JSONL or standard input: streamed, and every bad row named by its number and column."""
+"""Order lines from CSV, JSONL, workbooks or standard input: streamed, and every bad row named by its number and column."""
 
 import itertools
 import os
@@ -212,9 +212,10 @@ def read_orders(
 ) -> OrdersFile:
     """Read order lines from a file.
 
-    CSV has a header row. A column is recognised by the name of a field of `OrderLine`, or by a usual name such as
-    `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line with the fields, and `details` besides. Without a
-    `key` column, `po_number` is the key.
+    CSV and a sheet of a workbook (`.xlsx`, `.xls`, `.ods`) have a header row. A column is recognised by the name of a
+    field of `OrderLine`, or by a usual name such as `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line
+    with the fields, and `details` besides. Without a `key` column, `po_number` is the key. A row with the key of a
+    template's example is left out.
 
     The file shows its separator and its encoding. A number with separators is read by what its whole column proves: a
     column with `1.000,50` has decimal commas. A number that could be two (`1,000`), in a column that proves neither, is
