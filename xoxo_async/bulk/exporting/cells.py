@@ -17,7 +17,9 @@ _UNPLAIN: Final = re.compile(f"[\",;|\t\r\n]|(?:^|{_BETWEEN})[='+\\-@\uff1d\uff0
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _LOGICAL: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 # What Excel reads as a part of a number, a time or an amount, in one language or another.
-_PARTS: Final = frozenset({"a", "am", "chf", "e", "eur", "gbp", "inr", "kr", "l", "p", "pm", "r", "rs", "s", "t", "usd"})
+_PARTS: Final = frozenset(
+    {"a", "am", "chf", "e", "eur", "gbp", "inr", "kr", "l", "p", "pm", "r", "rs", "s", "t", "usd"}
+)
 # The first three letters of the months in English, German, French, Spanish, Italian, Portuguese, Dutch and Polish.
 _MONTHS: Final = frozenset(
     "jan feb mar apr may jun jul aug sep oct nov dec mär mai okt dez fév fev avr jui aoû aou déc ene abr ago dic gen mag"
