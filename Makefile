@@ -10,7 +10,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(-(-5 * len(os.sched_getaffinit
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons wheel dist lock bench bench-peers site docs clean
+.PHONY: help demo demo-cluster fast test exhaustive mutants coverage lint types lowest newest pythons wheel image dist lock bench bench-peers site docs clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*  ## ' $(MAKEFILE_LIST) | sed -E 's/:.*  ## /\t/' | awk -F '\t' '{ printf "  %-12s %s\n", $$1, $$2 }'
@@ -78,6 +78,9 @@ pythons:  ## run the tests under Python 3.11 and 3.13, those that are to be had
 
 wheel: dist  ## install the built wheel in a venv of its own, and run its command
 	.ci/wheel
+
+image:  ## build the container image where there is a builder, and run its command with a read-only root
+	.ci/image
 
 dist: $(STAMP)  ## build the sdist and the wheel into dist/, and check what an index would show of them
 	rm -rf dist

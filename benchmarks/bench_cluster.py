@@ -1,6 +1,7 @@
 """A job in PostgreSQL beside the same job in SQLite: one worker, two, four; the database's cost; a million lines.
 
 Every worker is a process of its own. The stub answers after 20 ms. Both ledgers are on the same disk, and both sync.
+Two workers that write nothing show what this machine can do at most: they have the same stub, and share the same cores.
 """
 
 import asyncio
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +26,7 @@ import asyncpg  # noqa: E402
 import cluster_allowance  # noqa: E402
 import cluster_token  # noqa: E402
 import report  # noqa: E402
+from cluster_worker import NO_LEDGER  # noqa: E402
 from placers import TOKEN  # noqa: E402
 from report import Goal  # noqa: E402
 from rounds import AGAIN, Series, Spread, band, ratio  # noqa: E402
@@ -38,6 +40,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger  # noqa: E402
 
 LATENCY_S: Final = 0.02
 SQLITE: Final = "SqliteLedger"
+NOTHING: Final = "2 workers, nothing written"
 SHARE: Final = "of the allowance"
 COLUMNS: Final = ("run", "orders/s", "of SQLite", "CPU us/order", "of SQLite's", "server CPU us/order", "commits/order")
 
@@ -68,11 +71,12 @@ async def plan(where: str, job: str, orders: int, base_url: str) -> None:
         await BulkIssuer(xoxo, ledger, job=job, check=False).plan(lines_of(orders, job))
 
 
-def workers_at(where: str, base_url: str, count: int) -> list[dict[str, float]]:
-    """Run workers on a planned job, let them begin at once, and return what each says."""
-    argv = [sys.executable, str(ROOT / "benchmarks" / "cluster_worker.py"), where, base_url]
+def workers_at(wheres: Sequence[str], base_url: str) -> list[dict[str, float]]:
+    """Run a worker on each ledger, which may be the same one, let them begin at once, and return what each says."""
+    argv = [sys.executable, str(ROOT / "benchmarks" / "cluster_worker.py")]
     running = [
-        subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(count)
+        subprocess.Popen([*argv, where, base_url], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for where in wheres
     ]
     said: list[dict[str, float]] = []
     try:
@@ -130,9 +134,10 @@ def measured(run: Run, orders: int, said: list[dict[str, float]]) -> None:
 def throughput(server: PostgresServer, folder: Path, orders: int, rounds: int) -> dict[str, Run]:
     """Run every contestant in each round, in a new order."""
     counts = [1, 2] + ([4] if (os.cpu_count() or 1) >= 4 else [])
-    names = [SQLITE, SQLITE + AGAIN, *(f"PostgresLedger, {count} worker{'s'[: count > 1]}" for count in counts)]
+    fleets = [f"PostgresLedger, {count} worker{'s'[: count > 1]}" for count in counts]
+    names = [SQLITE, SQLITE + AGAIN, NOTHING, *fleets]
     runs = {name: Run(Series(name)) for name in names}
-    workers = dict(zip(names[2:], counts, strict=True))
+    workers = dict(zip(fleets, counts, strict=True))
     dice = random.Random(1)
     with stub_server(LATENCY_S) as base_url:
         for number in range(rounds + 1):
@@ -144,14 +149,16 @@ def throughput(server: PostgresServer, folder: Path, orders: int, rounds: int) -
                     where = f"{dsn}#bench"
                     asyncio.run(plan(where, "bench", orders, base_url))
                     cpu, commits = server_cpu_s(server), asyncio.run(commits_of(dsn))
-                    said = workers_at(where, base_url, workers[name])
+                    said = workers_at([where] * workers[name], base_url)
                     spent = server_cpu_s(server) - cpu
                     time.sleep(1.1)  # the server gathers its statistics once a second
                     written = asyncio.run(commits_of(dsn)) - commits
                 else:
-                    where = str(folder / f"{number}-{name.replace(' ', '')}.db")
-                    asyncio.run(plan(where, "bench", orders, base_url))
-                    said = workers_at(where, base_url, 1)
+                    files = [str(folder / f"{number}-{part}-{len(name)}.db") for part in range(1 + (name == NOTHING))]
+                    for part, file in enumerate(files):
+                        asyncio.run(plan(file, f"bench-{part}", orders // len(files), base_url))
+                    without = NO_LEDGER if name == NOTHING else ""
+                    said = workers_at([without + file for file in files], base_url)
                     spent, written = 0.0, 0
                 if number:  # one round before them is not counted
                     measured(runs[name], orders, said)
@@ -277,8 +284,12 @@ def main() -> None:
         Goal(f"HOT updates at {lines} lines", many["hot"], 0.94, ">=", unit="of all"),
         Goal(f"status at {lines} lines", many["status"], 10, "<=", unit="ms"),
     ]
+    most = ratio(base, runs[NOTHING].series, "wall")
     control = rows.pop(next(at for at, row in enumerate(rows) if row[0] == SQLITE + AGAIN))
-    notes = [f"{orders} orders, 64 in flight a worker, answers in {LATENCY_S * 1000:g} ms"]
+    notes = [
+        f"{orders} orders, 64 in flight a worker, answers in {LATENCY_S * 1000:g} ms",
+        f"two workers without any ledger: {most.median:.3g} x SqliteLedger; no ledger lets this machine do more",
+    ]
     report.show("bench_cluster", COLUMNS, rows, goals, control=control, asked=asked, notes=notes)
 
 

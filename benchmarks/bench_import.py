@@ -1,4 +1,4 @@
-"""The cost of `import xoxo_async`, beside the import of its libraries."""
+"""The cost of importing the client, beside the import of its libraries."""
 
 import os
 import subprocess
@@ -16,8 +16,8 @@ IMPORTS: Final = {
     LIBRARIES: LIBRARIES,
     LIBRARIES + AGAIN: LIBRARIES,
     "aiohttp, msgspec, anyio, backoff": "aiohttp, msgspec, anyio, backoff",
-    "xoxo_async": "xoxo_async",
-    "xoxo_async, xoxo_async.bulk": "xoxo_async, xoxo_async.bulk",
+    "xoxo_async": "xoxo_async.client",
+    "xoxo_async, xoxo_async.bulk": "xoxo_async.client, xoxo_async.bulk.issuer",
 }
 _CODE: Final = (
     "import time; cpu, wall = time.process_time(), time.perf_counter()\nimport {}\n"

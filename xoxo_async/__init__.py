@@ -1,25 +1,36 @@
 """Asyncio client for the Xoxoday Plum Rewards API; the bulk issuer is in `xoxo_async.bulk`."""
 
-from xoxo_async import errors
-from xoxo_async.auth import (
-    ClientCredentials,
-    FileTokenStore,
-    MemoryTokenStore,
-    PostgresTokenStore,
-    RefreshToken,
-    StaticToken,
-)
-from xoxo_async.client import XoxoClient
-from xoxo_async.config import PRODUCTION, STAGING, RateLimits, Timeouts
-from xoxo_async.errors import XoxoError
-from xoxo_async.hooks import LoggingHook
-from xoxo_async.operation import EffectClass, Layout, Operation, SuccessFlag
-from xoxo_async.paging import Page
-from xoxo_async.retry import RetryPolicy
-from xoxo_async.services.orders import AirmilesDetails, LoungeDetails, Order, ShippingDetails, TopUpDetails, VoucherCode
-from xoxo_async.services.points import PointsRecipient
-from xoxo_async.verdicts import Verdict, verdict_of
-from xoxo_async.wire import Secret
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from xoxo_async import errors
+    from xoxo_async.auth import (
+        ClientCredentials,
+        FileTokenStore,
+        MemoryTokenStore,
+        PostgresTokenStore,
+        RefreshToken,
+        StaticToken,
+    )
+    from xoxo_async.client import XoxoClient
+    from xoxo_async.config import PRODUCTION, STAGING, RateLimits, Timeouts
+    from xoxo_async.errors import XoxoError
+    from xoxo_async.hooks import LoggingHook
+    from xoxo_async.operation import EffectClass, Layout, Operation, SuccessFlag
+    from xoxo_async.paging import Page
+    from xoxo_async.retry import RetryPolicy
+    from xoxo_async.services.orders import (
+        AirmilesDetails,
+        LoungeDetails,
+        Order,
+        ShippingDetails,
+        TopUpDetails,
+        VoucherCode,
+    )
+    from xoxo_async.services.points import PointsRecipient
+    from xoxo_async.verdicts import Verdict, verdict_of
+    from xoxo_async.wire import Secret
 
 __version__ = "0.1.0"
 
@@ -55,3 +66,50 @@ __all__ = [
     "errors",
     "verdict_of",
 ]
+
+_HOMES: Final = {
+    "errors": "xoxo_async",
+    "ClientCredentials": "xoxo_async.auth",
+    "FileTokenStore": "xoxo_async.auth",
+    "MemoryTokenStore": "xoxo_async.auth",
+    "PostgresTokenStore": "xoxo_async.auth",
+    "RefreshToken": "xoxo_async.auth",
+    "StaticToken": "xoxo_async.auth",
+    "XoxoClient": "xoxo_async.client",
+    "PRODUCTION": "xoxo_async.config",
+    "STAGING": "xoxo_async.config",
+    "RateLimits": "xoxo_async.config",
+    "Timeouts": "xoxo_async.config",
+    "XoxoError": "xoxo_async.errors",
+    "LoggingHook": "xoxo_async.hooks",
+    "EffectClass": "xoxo_async.operation",
+    "Layout": "xoxo_async.operation",
+    "Operation": "xoxo_async.operation",
+    "SuccessFlag": "xoxo_async.operation",
+    "Page": "xoxo_async.paging",
+    "RetryPolicy": "xoxo_async.retry",
+    "AirmilesDetails": "xoxo_async.services.orders",
+    "LoungeDetails": "xoxo_async.services.orders",
+    "Order": "xoxo_async.services.orders",
+    "ShippingDetails": "xoxo_async.services.orders",
+    "TopUpDetails": "xoxo_async.services.orders",
+    "VoucherCode": "xoxo_async.services.orders",
+    "PointsRecipient": "xoxo_async.services.points",
+    "Verdict": "xoxo_async.verdicts",
+    "verdict_of": "xoxo_async.verdicts",
+    "Secret": "xoxo_async.wire",
+}
+"""The module of each public name."""
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for: a command or a worker loads only what it uses."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(home), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

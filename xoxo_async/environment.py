@@ -13,7 +13,7 @@ from xoxo_async.errors import ConfigError
 from xoxo_async.network import Network, ssl_context
 from xoxo_async.postgres.address import is_database
 from xoxo_async.profiles import SECRET_NAMES, Profile, find_profile, without_password
-from xoxo_async.secret_sources import read_secret_file
+from xoxo_async.secret_sources import secret_variable
 
 __all__ = [
     "Environment",
@@ -191,15 +191,9 @@ def _add_secrets(
 ) -> None:
     """Add the secrets, from variables, from the files that variables name, and from the profile."""
     for name in SECRET_NAMES:
-        variable, in_file = f"XOXO_{name.upper()}", f"XOXO_{name.upper()}_FILE"
-        value, path = source.get(variable, "").strip(), source.get(in_file, "").strip()
-        if value and path:
-            raise ConfigError(f"{variable} and {in_file} exclude each other: unset one of them")
-        if value:
-            values[name], origins[name] = value, variable
-        elif path:
-            # A container's secrets are files that every user in it may read, so the mode is not refused here.
-            values[name], origins[name] = read_secret_file(in_file, Path(path)), f"{in_file} ({path})"
+        found = secret_variable(f"XOXO_{name.upper()}", source)
+        if found.value:
+            values[name], origins[name] = found
     if chosen is None:
         return
     if chosen.texts.get("client_id", "") != values.get("client_id", ""):

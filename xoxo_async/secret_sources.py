@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from xoxo_async.errors import ConfigError
 
-__all__ = ["SecretSource", "read_secret_file", "refuse_if_others_read"]
+__all__ = ["SecretSource", "Variable", "read_secret_file", "refuse_if_others_read", "secret_variable"]
 
 _MOST_BYTES: Final = 64 * 1024
 
@@ -86,6 +86,41 @@ class SecretSource(NamedTuple):
                 f"keyring set {self.value} {self.entry}"
             )
         return (found or "").strip()
+
+
+class Variable(NamedTuple):
+    """A secret from the environment. Its repr shows the origin alone.
+
+    Attributes:
+        value: The secret; empty where no variable gives it.
+        origin: The variable, with the file that it names.
+    """
+
+    value: str
+    origin: str
+
+    def __repr__(self) -> str:
+        return f"Variable({self.origin!r})"
+
+
+def secret_variable(name: str, variables: Mapping[str, str] | None = None) -> Variable:
+    """Return the secret in a variable, or in the file that the variable with `_FILE` after its name names.
+
+    Args:
+        name: The variable's name.
+        variables: The environment variables; the process's by default.
+
+    Raises:
+        ConfigError: Both are set, or the file cannot be used.
+    """
+    source = os.environ if variables is None else variables
+    value, path = source.get(name, "").strip(), source.get(f"{name}_FILE", "").strip()
+    if value and path:
+        raise ConfigError(f"{name} and {name}_FILE exclude each other: unset one of them")
+    if not path:
+        return Variable(value, name)
+    # A container's secrets are files that every user in it may read, so the mode is not refused here.
+    return Variable(read_secret_file(f"{name}_FILE", Path(path)), f"{name}_FILE ({path})")
 
 
 def read_secret_file(setting: str, path: Path) -> str:

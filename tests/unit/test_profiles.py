@@ -143,3 +143,10 @@ def test_the_file_has_a_usual_place(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_address_is_shown_without_its_password(url: str, shown: str) -> None:
     """Proxies and databases have them."""
     assert without_password(url) == shown
+
+
+def test_a_file_that_anyone_writes_is_refused(tmp_path: Path) -> None:
+    """An address that somebody else wrote would get the secret."""
+    with pytest.raises(errors.ConfigError, match="chmod o-w"):
+        read_profiles(written(tmp_path, "[profiles.a]\n", mode=0o666))
+    assert read_profiles(written(tmp_path, "[profiles.a]\n", mode=0o664))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xoxo_async import errors
-from xoxo_async.secret_sources import SecretSource, read_secret_file, refuse_if_others_read
+from xoxo_async.secret_sources import SecretSource, read_secret_file, refuse_if_others_read, secret_variable
 
 
 def written(path: Path, content: bytes = b"hush\n", mode: int = 0o600) -> Path:
@@ -103,3 +103,15 @@ def test_without_the_extra_the_error_names_it(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "keyring", None)
     with pytest.raises(errors.ConfigError, match=r"pip install 'xoxo-async\[keyring\]'"):
         SecretSource("x", "keyring", "xoxo", "client_secret").read({})
+
+
+def test_a_variable_may_name_a_file(tmp_path: Path) -> None:
+    """The key of a ledger too; its repr shows the origin alone."""
+    path = written(tmp_path / "key", mode=0o444)
+    found = secret_variable("XOXO_LEDGER_KEY", {"XOXO_LEDGER_KEY_FILE": str(path)})
+    assert found == ("hush", f"XOXO_LEDGER_KEY_FILE ({path})")
+    assert "hush" not in repr(found)
+    assert secret_variable("X", {"X": " hush\n"}).value == "hush"
+    assert secret_variable("X", {}).value == ""
+    with pytest.raises(errors.ConfigError, match=r"^X and X_FILE exclude each other"):
+        secret_variable("X", {"X": "a", "X_FILE": str(path)})

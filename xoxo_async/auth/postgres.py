@@ -1,7 +1,6 @@
 """A store in PostgreSQL for the tokens and pairs of any number of accounts. Processes of many machines share it."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -17,6 +16,7 @@ from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.sealing import SealError, Seals
+from xoxo_async.secret_sources import secret_variable
 
 if TYPE_CHECKING:
     from xoxo_async.auth.lease import Lease, Row
@@ -88,7 +88,7 @@ class PostgresTokenStore:
         if find_spec("asyncpg") is None:
             raise ConfigError("a token store in PostgreSQL needs asyncpg: pip install 'xoxo-async[postgres]'")
         try:
-            seals = Seals(os.environ.get("XOXO_LEDGER_KEY", "").strip() if key is None else key)
+            seals = Seals(secret_variable("XOXO_LEDGER_KEY").value if key is None else key)
         except SealError as error:
             raise ConfigError(str(error)) from None
         self._use(_Settings(address, seals, timeout_s, lasts_s), "")

@@ -8,9 +8,10 @@ from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.intake.problems import ProblemSink
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
-from xoxo_async.bulk.ledger.facts import BOUNDS
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.planner import Planner
@@ -87,6 +88,7 @@ class Preparer:
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
             totals = await self._look(planner, planned, shares, prices)
+            totals.recognised = orders.recognised() if isinstance(orders, OrdersFile) else ""
             if approve is not None:
                 await approve(totals)
 
@@ -97,7 +99,7 @@ class Preparer:
             approve=look,
             restored=trust.reason,
             copied=trust.foreign_orders,
-            facts={BOUNDS: self._bounds.to_json()},
+            facts={BOUNDS: self._bounds.to_json(), **await self._columns_of(orders)},
         )
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
@@ -117,6 +119,14 @@ class Preparer:
         totals = await prices.totals(await self._ledger.backlog())
         await self._complete(totals, prices)
         return totals
+
+    async def _columns_of(self, orders: object) -> dict[str, str]:
+        """Tell a file what was said of the columns of earlier ones, and return the fact with what was said of all."""
+        if not isinstance(orders, OrdersFile):
+            return {}
+        orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
+        keep = orders.choices.to_keep(orders.kept_choices)
+        return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
 
     async def _prices(self) -> Prices:
         return await Prices.read(

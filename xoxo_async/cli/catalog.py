@@ -1,6 +1,6 @@
 """`xoxo catalog`: list products, and the filters that select them."""
 
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -8,15 +8,17 @@ from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import to_json
+from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
-from xoxo_async.cli.options import connection_options, json_option
-from xoxo_async.cli.tables import table
+from xoxo_async.cli.options import connection_options
 from xoxo_async.cli.wording import money, unescaped
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
 
 __all__ = ["catalog"]
+
+_HEADER: Final = ("id", "name", "country", "currency", "denominations", "delivery", "max pieces")
 
 
 @click.group(cls=Group)
@@ -26,20 +28,17 @@ def catalog() -> None:
 
 @catalog.command("filters")
 @click.option("--group", "group_code", default="", metavar="CODE", help="List only this group, for example country.")
-@json_option
+@listing_options
 @connection_options
-def catalog_filters(group_code: str, as_json: bool, **where: Any) -> None:
+def catalog_filters(group_code: str, output: Output, **where: Any) -> None:
     """List the filters of the catalog."""
     groups = ask(Connection(**where), lambda xoxo: xoxo.catalog.list_filters(group_code))
-    if as_json:
-        print_json({"filters": to_json(groups)})
-        return
     rows = [
         (g.filter_group_code, f.filter_value_code, unescaped(f.filter_value), f.iso_code)
         for g in groups
         for f in g.filters
     ]
-    table(("group", "code", "value", "iso"), rows)
+    print_listing(output, lambda: (("group", "code", "value", "iso"), rows), facts=lambda: {"filters": to_json(groups)})
 
 
 @catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country india --limit 20")
@@ -47,14 +46,14 @@ def catalog_filters(group_code: str, as_json: bool, **where: Any) -> None:
 @click.option("--currency", help="List only products in this currency.")
 @click.option("--product-id", "product_ids", type=Whole(1), multiple=True, help="Only this product; may be repeated.")
 @click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most products to list.")
-@json_option
+@listing_options
 @connection_options
 def catalog_vouchers(
     country: str | None,
     currency: str | None,
     product_ids: tuple[int, ...],
     limit: int,
-    as_json: bool,
+    output: Output,
     **where: Any,
 ) -> None:
     """List products with the ids and denominations that an orders file needs."""
@@ -67,25 +66,39 @@ def catalog_vouchers(
             limit,
         ),
     )
-    if as_json:
-        print_json({"vouchers": to_json(found)})
-        return
-    header = ("id", "name", "country", "currency", "denominations", "delivery", "max pieces")
-    table(
-        header,
-        (
-            (
-                v.product_id,
-                unescaped(v.name),
-                v.country_code,
-                v.currency_code,
-                _values(v),
-                v.delivery_type,
-                v.order_quantity_limit,
-            )
-            for v in found
-        ),
+    print_listing(
+        output,
+        lambda: (_HEADER, [_row(v, _values(v)) for v in found]),
+        facts=lambda: {"vouchers": to_json(found)},
+        plain=lambda: ((*_HEADER, "min", "max"), [(*_row(v, _plain_values(v)), *_bounds(v)) for v in found]),
     )
+
+
+def _row(voucher: Voucher, values: str) -> tuple[object, ...]:
+    return (
+        voucher.product_id,
+        unescaped(voucher.name),
+        voucher.country_code,
+        voucher.currency_code,
+        values,
+        voucher.delivery_type,
+        voucher.order_quantity_limit,
+    )
+
+
+def _plain_values(voucher: Voucher) -> str:
+    """Return the values of a product with blanks between them; empty for a product of any value."""
+    try:
+        return "" if voucher.max_value else " ".join(f"{value:f}" for value in voucher.denominations)
+    except DecodeError:
+        return ""
+
+
+def _bounds(voucher: Voucher) -> tuple[object, object]:
+    try:
+        return (voucher.min_value, voucher.max_value) if voucher.max_value else (None, None)
+    except DecodeError:
+        return None, None
 
 
 def _values(voucher: Voucher) -> str:

@@ -12,6 +12,7 @@ import msgspec
 from xoxo_async.auth import ClientCredentials, TokenProvider
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
+from xoxo_async.cli.failures import hide
 from xoxo_async.cli.output import say
 from xoxo_async.client import XoxoClient, allowance_from, credentials_from
 from xoxo_async.config import RateLimits
@@ -19,7 +20,7 @@ from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event
 from xoxo_async.network import Network
-from xoxo_async.profiles import find_profile
+from xoxo_async.profiles import SECRET_NAMES, find_profile
 
 __all__ = ["SANDBOX_CLIENT", "SANDBOX_SECRET", "ask", "environment_of", "limits_of", "open_client", "own_sandbox"]
 
@@ -127,6 +128,7 @@ def environment_of(connection: Connection) -> Environment:
     environment = Environment.read(
         profile=connection.profile, base_url=connection.base_url, client_id=connection.client_id
     )
+    hide(getattr(environment, name) for name in SECRET_NAMES)
     if connection.profile:
         _say_what_replaces(environment)
     return environment

@@ -1,8 +1,11 @@
 """`xoxo doctor`: check settings, server, token, account, limits, a ledger's place and versions, and say what to do."""
 
+import shutil
 import sys
+import textwrap
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,9 +19,10 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
-from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.json_output import to_json
+from xoxo_async.cli.listing import Output, Rows, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, SECONDS, Whole
-from xoxo_async.cli.options import connection_options, json_option
+from xoxo_async.cli.options import connection_options
 from xoxo_async.cli.output import is_terminal, out, say
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import Environment
@@ -51,7 +55,7 @@ known, 5 the server, the credentials or the way to them.""",
 @click.option("--later", type=SECONDS, default=10.0, show_default=True, metavar="S",
               help="Seconds before the third placing of the proof.")  # fmt: skip
 @click.option("--yes", is_flag=True, help="Do not ask before the proof spends.")
-@json_option
+@listing_options
 @connection_options
 def doctor(
     ledger: "LedgerAddress | None",
@@ -60,7 +64,7 @@ def doctor(
     denomination: Decimal | None,
     later: float,
     yes: bool,
-    as_json: bool,
+    output: Output,
     **where: Any,
 ) -> int:
     """Check that everything a command needs is in order, and say what to do where it is not.
@@ -75,13 +79,23 @@ def doctor(
     proving = _proving(connection, product_id, denomination, later, yes=yes) if prove_po else None
     found = run_async(lambda: _examine(connection, ledger, proving))
     code = exits.of_diagnosis(found)
-    if as_json:
-        findings = [to_json(finding) for finding in found.findings]
-        counts = {"failures": len(found.failures), "warnings": len(found.warnings)}
-        print_json({"ok": not found.failures, **counts, "findings": findings, "exit_code": code})
-    else:
+    if output == "table":
         _print(found)
+    else:
+        print_listing(output, lambda: _rows(found), facts=lambda: _facts(found, code))
     return code
+
+
+def _rows(found: "Diagnosis") -> Rows:
+    return ("status", "check", "text", "advice"), [
+        (one.status, one.check, one.text, one.advice) for one in found.findings
+    ]
+
+
+def _facts(found: "Diagnosis", code: int) -> dict[str, object]:
+    findings = [to_json(finding) for finding in found.findings]
+    counts = {"failures": len(found.failures), "warnings": len(found.warnings)}
+    return {"ok": not found.failures, **counts, "findings": findings, "exit_code": code}
 
 
 def _proving(
@@ -121,12 +135,19 @@ async def _examine(connection: Connection, ledger: "LedgerAddress | None", provi
         )
 
 
+def _lines(text: str, room: int) -> list[str]:
+    """Return a text in lines that fit a terminal and end at words; one line where there is no terminal."""
+    return textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False) if room > 20 else [text]
+
+
 def _print(found: "Diagnosis") -> None:
     width = max(len(finding.check) for finding in found.findings)
+    room = shutil.get_terminal_size().columns - width - 8 if is_terminal(sys.stdout) else 0
     for finding in found.findings:
-        out(f"{finding.status:<5} {finding.check:<{width}}  {scrub(finding.text)}")
-        if finding.advice:
-            out(f"{'':<5} {'':<{width}}  -> {scrub(finding.advice)}")
+        lines = _lines(scrub(finding.text), room)
+        lines += _lines(f"-> {scrub(finding.advice)}", room) if finding.advice else []
+        for status, check, line in zip_longest((finding.status,), (finding.check,), lines, fillvalue=""):
+            out(f"{status:<5} {check:<{width}}  {line}")
     failures, warnings = len(found.failures), len(found.warnings)
     good = len(found.findings) - failures - warnings
     say(f"{count(good, 'check')} ok, {count(warnings, 'warning')}, {count(failures, 'failure')}")

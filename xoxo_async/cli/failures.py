@@ -3,12 +3,13 @@
 import os
 import re
 import traceback
+from collections.abc import Iterable
 from typing import Final, cast
 
 from xoxo_async.cli.output import say
 from xoxo_async.errors import PlanError, XoxoError
 
-__all__ = ["error_to_json", "one_error", "say_error", "scrub", "show_origin"]
+__all__ = ["error_to_json", "forget_hidden", "hide", "one_error", "say_error", "scrub", "show_origin"]
 
 _SECRETS: Final = ("XOXO_CLIENT_SECRET", "XOXO_REFRESH_TOKEN", "XOXO_ACCESS_TOKEN", "XOXO_LEDGER_KEY", "PGPASSWORD")
 _IN_URL: Final = re.compile(
@@ -16,6 +17,24 @@ _IN_URL: Final = re.compile(
 )
 """The password in the URL of a database. It ends at the last @, because one that is not escaped may have others."""
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+_hidden: Final[set[str]] = set()
+"""Secrets of this command that no variable holds: from files, profiles, the keyring."""
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """Have `scrub` remove secrets that are not in variables.
+
+    Args:
+        secrets: The secrets; those of less than four characters are not removed.
+    """
+    _hidden.update(secret for secret in secrets if len(secret) > 3)
+
+
+def forget_hidden() -> None:
+    """Forget the secrets of an earlier command of this process."""
+    _hidden.clear()
 
 
 def one_error(error: BaseException) -> BaseException:
@@ -75,5 +94,7 @@ def scrub(text: str) -> str:
         secret = os.environ.get(name, "").strip()
         if len(secret) > 3:
             text = text.replace(secret, "***")
+    for secret in _hidden:
+        text = text.replace(secret, "***")
     text = _IN_URL.sub(lambda found: f"{found[1]}:***@" if found[1] is not None else f"{found[2]}***", text)
     return _CONTROL.sub("", text)

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
-from click.shell_completion import CompletionItem
 
 from xoxo_async.errors import ConfigError
 from xoxo_async.profiles import config_file, find_profile, read_profiles
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 __all__ = ["Command", "Group", "Invocation", "complete_files", "current_profile", "is_debugging"]
 
@@ -93,8 +95,10 @@ def _complete_profile(_context: click.Context, _parameter: click.Parameter, begu
     return sorted(name for name in names if name.startswith(begun))
 
 
-def complete_files(_context: click.Context, _parameter: click.Parameter, begun: str) -> list[CompletionItem]:
+def complete_files(_context: click.Context, _parameter: click.Parameter, begun: str) -> "list[CompletionItem]":
     """Let the shell complete the names of files. For arguments that are no `click.Path`, because `-` is one too."""
+    from click.shell_completion import CompletionItem
+
     return [CompletionItem(begun, type="file")]
 
 
@@ -151,7 +155,7 @@ class Invocation:
         """Whether the command line asks for JSON."""
         if self.context is None or isinstance(self.context.command, click.Group):
             return "--json" in self.arguments  # no command was parsed, so click has no value for it
-        return bool(self.context.params.get("as_json"))
+        return bool(self.context.params.get("as_json")) or self.context.params.get("output") == "json"
 
     @property
     def debug(self) -> bool:

@@ -15,6 +15,7 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.exits import DeclinedError
 from xoxo_async.cli.invocation import Group
 from xoxo_async.cli.json_output import print_json
+from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import Decorator, json_option
 from xoxo_async.cli.output import is_terminal, out, say
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from xoxo_async.postgres.purging import FinishedJob
 
 __all__ = ["ledger"]
+
+_JOBS: Final = ("job", "state", "orders", "open", "workers", "dead", "oldest in flight", "why")
 
 _database_option: Final[Decorator] = click.option(
     "--ledger", "where", type=LedgerPath(), required=True, metavar="URL",
@@ -83,8 +86,8 @@ def migrate(where: LedgerAddress, roles: str | None, as_json: bool) -> None:
 @click.option("--restored", is_flag=True,
               help="The database was restored from a backup, or lost commits in a fail-over: planned orders of its jobs"
               " are looked up before they are sent.")  # fmt: skip
-@json_option
-def check(where: LedgerAddress, restored: bool, as_json: bool) -> int:
+@listing_options
+def check(where: LedgerAddress, restored: bool, output: Output) -> int:
     """Check a database: version, settings, rights, clock, jobs, dead workers, and a recount of its orders.
 
     Exit code 2: a worker would refuse this database. 4: its counts are wrong.
@@ -100,10 +103,14 @@ def check(where: LedgerAddress, restored: bool, as_json: bool) -> int:
         )
     found = run_async(lambda: check_database(url))
     code = exits.of_check(found)
-    if as_json:
-        print_json({"ledger": where.name, **_check_to_json(found), "exit_code": code})
-    else:
-        _print_check(where, found)
+    match output:
+        case "json":
+            print_json({"ledger": where.name, **_check_to_json(found), "exit_code": code})
+        case "csv":
+            print_listing(output, lambda: (_JOBS, [_row(job) for job in found.jobs]), facts=dict)
+            _say_what_is_wrong(found)
+        case "table":
+            _print_check(where, found)
     return code
 
 
@@ -195,13 +202,16 @@ def _print_check(where: LedgerAddress, found: "Checked") -> None:
     out(f"clock {found.clock_ahead_s:+.2f} s{hot}")
     if found.jobs:
         out("")
-        header = ("job", "state", "orders", "open", "workers", "dead", "oldest in flight", "why")
-        table(header, [_row(job) for job in found.jobs])
+        table(_JOBS, [_row(job) for job in found.jobs])
+    _say_what_is_wrong(found)
+    if not (found.refused or found.wrong):
+        out("all counts agree with a recount" if found.jobs else "no jobs yet")
+
+
+def _say_what_is_wrong(found: "Checked") -> None:
     for kind, texts in (("refused", found.refused), ("wrong", found.wrong), ("warning", found.warnings)):
         for text in texts:
             say(f"{kind}: {text}")
-    if not (found.refused or found.wrong):
-        out("all counts agree with a recount" if found.jobs else "no jobs yet")
 
 
 def _row(job: "CheckedJob") -> tuple[object, ...]:

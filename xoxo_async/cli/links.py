@@ -16,10 +16,10 @@ from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group
 from xoxo_async.cli.json_output import json_text, print_json, to_json
+from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
 from xoxo_async.cli.output import out, say
-from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import count, money, unescaped
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
@@ -37,22 +37,37 @@ def links() -> None:
 @links.command("campaigns")
 @click.option("--name", default="", help="List only campaigns with this text in their name.")
 @click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most campaigns to list.")
-@json_option
+@listing_options
 @connection_options
-def links_campaigns(name: str, limit: int, as_json: bool, **where: Any) -> None:
+def links_campaigns(name: str, limit: int, output: Output, **where: Any) -> None:
     """List the campaigns that links can be made for."""
     found = ask(
         Connection(**where),
         lambda xoxo: first_rows(xoxo.links.iterate_campaigns(limit=min(limit, 100), name=name), limit),
     )
-    if as_json:
-        print_json({"campaigns": to_json(found)})
-        return
-    rows = (
-        (c.campaign_id, unescaped(c.campaign_name), money(c.denomination_value, c.currency_code), c.country_name)
-        for c in found
+    print_listing(
+        output,
+        lambda: (
+            ("id", "name", "value", "country"),
+            [
+                (
+                    c.campaign_id,
+                    unescaped(c.campaign_name),
+                    money(c.denomination_value, c.currency_code),
+                    c.country_name,
+                )
+                for c in found
+            ],
+        ),
+        facts=lambda: {"campaigns": to_json(found)},
+        plain=lambda: (
+            ("id", "name", "value", "currency", "country"),
+            [
+                (c.campaign_id, unescaped(c.campaign_name), c.denomination_value, c.currency_code, c.country_name)
+                for c in found
+            ],
+        ),
     )
-    table(("id", "name", "value", "country"), rows)
 
 
 @links.command(

@@ -10,34 +10,13 @@ import click
 
 import xoxo_async
 from xoxo_async.cli import exits
-from xoxo_async.cli.account import balance
-from xoxo_async.cli.bulk.export import export
-from xoxo_async.cli.bulk.pause import pause
-from xoxo_async.cli.bulk.plan import plan
-from xoxo_async.cli.bulk.prove import prove
-from xoxo_async.cli.bulk.rebind import rebind
-from xoxo_async.cli.bulk.resolve import resolve
-from xoxo_async.cli.bulk.run import reconcile, resume
-from xoxo_async.cli.bulk.run import run as run_orders
-from xoxo_async.cli.bulk.status import status
-from xoxo_async.cli.bulk.withdraw import withdraw
-from xoxo_async.cli.catalog import catalog
 from xoxo_async.cli.command_line import command_line
-from xoxo_async.cli.doctor import doctor
-from xoxo_async.cli.failures import error_to_json, one_error, say_error, scrub, show_origin
+from xoxo_async.cli.failures import error_to_json, forget_hidden, one_error, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
-from xoxo_async.cli.ledger import ledger
-from xoxo_async.cli.links import links
-from xoxo_async.cli.manual import completion, man
-from xoxo_async.cli.order import order
+from xoxo_async.cli.loading import LazyCommands
 from xoxo_async.cli.output import lost_output, note_lost, say
-from xoxo_async.cli.points import points
-from xoxo_async.cli.profile import profile
-from xoxo_async.cli.sandbox import sandbox
 from xoxo_async.cli.signals import interrupt_on_signals
-from xoxo_async.cli.token import token
-from xoxo_async.cli.worker import worker
 from xoxo_async.errors import XoxoError
 
 __all__ = ["bulk", "run", "xoxo"]
@@ -50,11 +29,47 @@ _TEXT_FLAGS: Final = frozenset({"-h", "--help", "--version"})
 _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
 """A line that names a group and no command. Since click 8.2 this is an error with the help as its text."""
 
+_BULK: Final = LazyCommands(
+    {
+        "plan": "xoxo_async.cli.bulk.plan:plan",
+        "run": "xoxo_async.cli.bulk.run:run",
+        "resume": "xoxo_async.cli.bulk.run:resume",
+        "reconcile": "xoxo_async.cli.bulk.run:reconcile",
+        "status": "xoxo_async.cli.bulk.status:status",
+        "export": "xoxo_async.cli.bulk.export:export",
+        "prove": "xoxo_async.cli.bulk.prove:prove",
+        "report": "xoxo_async.cli.bulk.report:report",
+        "resolve": "xoxo_async.cli.bulk.resolve:resolve",
+        "withdraw": "xoxo_async.cli.bulk.withdraw:withdraw",
+        "pause": "xoxo_async.cli.bulk.pause:pause",
+        "rebind": "xoxo_async.cli.bulk.rebind:rebind",
+    }
+)
+_COMMANDS: Final = LazyCommands(
+    {
+        "bulk": "xoxo_async.cli.main:bulk",
+        "ledger": "xoxo_async.cli.ledger:ledger",
+        "token": "xoxo_async.cli.token:token",
+        "catalog": "xoxo_async.cli.catalog:catalog",
+        "order": "xoxo_async.cli.order:order",
+        "points": "xoxo_async.cli.points:points",
+        "links": "xoxo_async.cli.links:links",
+        "profile": "xoxo_async.cli.profile:profile",
+        "balance": "xoxo_async.cli.account:balance",
+        "doctor": "xoxo_async.cli.doctor:doctor",
+        "sandbox": "xoxo_async.cli.sandbox:sandbox",
+        "worker": "xoxo_async.cli.worker:worker",
+        "completion": "xoxo_async.cli.manual:completion",
+        "man": "xoxo_async.cli.manual:man",
+    }
+)
+
 Facts = dict[str, object]
 
 
 @click.group(
     cls=Group,
+    commands=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog="""\b
 Try it without an account:
@@ -77,21 +92,13 @@ def xoxo(debug: bool) -> None:
     """Issue Xoxoday Plum vouchers, one at a time or from a file, each exactly once."""
 
 
-@click.group(cls=Group)
+@click.group(cls=Group, commands=_BULK)
 def bulk() -> None:
     """Issue many vouchers from a file, each exactly once.
 
     A ledger file keeps every order line: what was sent, the result, its codes. A second run, also after a crash, does
     only what is left.
     """
-
-
-for _bulk_command in (plan, run_orders, resume, reconcile, status, export, prove, resolve, withdraw, pause, rebind):
-    bulk.add_command(_bulk_command)
-for _group in (bulk, ledger, token, catalog, order, points, links, profile):
-    xoxo.add_command(_group)
-for _command in (balance, doctor, sandbox, worker, completion, man):
-    xoxo.add_command(_command)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -104,6 +111,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         The exit code.
     """
     invocation = Invocation(sys.argv[1:] if arguments is None else arguments)
+    forget_hidden()
     _prepare()
     code = _run(invocation)
     lost = lost_output()

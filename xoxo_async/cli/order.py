@@ -11,12 +11,13 @@ from xoxo_async.cli.consent import confirm_spending
 from xoxo_async.cli.first_rows import first_rows
 from xoxo_async.cli.invocation import Group
 from xoxo_async.cli.json_output import print_json, to_json
+from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import AMOUNT, Whole
 from xoxo_async.cli.options import DAY, connection_options, json_option, yes_option
 from xoxo_async.cli.output import say
 from xoxo_async.cli.tables import table
 from xoxo_async.cli.wording import amounts, money
-from xoxo_async.services.orders import Order
+from xoxo_async.services.orders import Order, OrderSummary
 from xoxo_async.wire.secrets import mask
 
 __all__ = ["order"]
@@ -104,14 +105,14 @@ def _show_order(found: Order, *, reveal: bool, as_json: bool) -> None:
 @click.option("--to", "end", type=DAY, help="The last day [default: tomorrow, for other time zones].")
 @click.option("--tag", help="List only orders with this tag.")
 @click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most orders to list.")
-@json_option
+@listing_options
 @connection_options
 def order_history(
     start: datetime | None,
     end: datetime | None,
     tag: str | None,
     limit: int,
-    as_json: bool,
+    output: Output,
     **where: Any,
 ) -> None:
     """List the orders of a range of days, without codes."""
@@ -121,16 +122,22 @@ def order_history(
         Connection(**where),
         lambda xoxo: first_rows(xoxo.orders.iterate_history(first, last, limit=min(limit, 100), tag=tag), limit),
     )
-    if as_json:
-        print_json({"orders": to_json(found)})
-        return
-    table(
-        ("order", "poNumber", "placed", "delivery", "charged", "tag"),
-        (
-            (o.order_id, o.po_number, o.order_date, o.delivery_status, money(o.amount_charged, o.currency_code), o.tag)
-            for o in found
+    print_listing(
+        output,
+        lambda: (
+            ("order", "poNumber", "placed", "delivery", "charged", "tag"),
+            [(*_begun(o), money(o.amount_charged, o.currency_code), o.tag) for o in found],
+        ),
+        facts=lambda: {"orders": to_json(found)},
+        plain=lambda: (
+            ("order", "poNumber", "placed", "delivery", "charged", "currency", "tag"),
+            [(*_begun(o), o.amount_charged, o.currency_code, o.tag) for o in found],
         ),
     )
+
+
+def _begun(row: OrderSummary) -> tuple[object, ...]:
+    return row.order_id, row.po_number, row.order_date, row.delivery_status
 
 
 def _day(value: datetime | None) -> date | None:

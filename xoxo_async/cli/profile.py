@@ -5,9 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from xoxo_async.cli.invocation import Group, current_profile
-from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.options import json_option
-from xoxo_async.cli.tables import table
+from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.config import STAGING
 from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
@@ -33,8 +31,8 @@ def profile() -> None:
 
 
 @profile.command("list")
-@json_option
-def profile_list(as_json: bool) -> None:
+@listing_options
+def profile_list(output: Output) -> None:
     """List the profiles in the settings file."""
     path = _file()
     profiles = read_profiles(path)
@@ -47,16 +45,17 @@ def profile_list(as_json: bool) -> None:
         }
         for name, one in sorted(profiles.items())
     ]
-    if as_json:
-        print_json({"file": str(path), "profiles": facts})
-        return
-    table(("name", "base_url", "client_id", "family"), [tuple(one.values()) for one in facts])
+    print_listing(
+        output,
+        lambda: (("name", "base_url", "client_id", "family"), [tuple(one.values()) for one in facts]),
+        facts=lambda: {"file": str(path), "profiles": facts},
+    )
 
 
 @profile.command("show")
 @click.argument("name", required=False)
-@json_option
-def profile_show(name: str | None, as_json: bool) -> None:
+@listing_options
+def profile_show(name: str | None, output: Output) -> None:
     """Show the settings in force with a profile, and where each comes from. Secrets are masked.
 
     Without NAME, it shows those of --profile or XOXO_PROFILE, or those without a profile.
@@ -65,11 +64,13 @@ def profile_show(name: str | None, as_json: bool) -> None:
     if chosen:
         find_profile(chosen)  # its own error says what there is
     rows = _in_force(Environment.read(profile=chosen))
-    if as_json:
-        settings = [dict(zip(("setting", "value", "from"), row, strict=True)) for row in rows]
-        print_json({"file": str(config_file() or ""), "profile": chosen, "settings": settings})
-        return
-    table(("setting", "value", "from"), rows)
+    header = ("setting", "value", "from")
+    settings = [dict(zip(header, row, strict=True)) for row in rows]
+    print_listing(
+        output,
+        lambda: (header, rows),
+        facts=lambda: {"file": str(config_file() or ""), "profile": chosen, "settings": settings},
+    )
 
 
 def _in_force(environment: Environment) -> list[tuple[str, str, str]]:

@@ -170,6 +170,7 @@ class Examination:
         files = {name: Path(path) for name, path in self._secret_files().items()}
         await self.check("secret files", lambda: settings.check_secret_files(environment, files))
         await self.check("proxy", lambda: self._proxy(environment, networks))
+        await self.check("shared", lambda: settings.check_shared(environment))
         self.add(settings.check_limits(limits, environment))
         if not sound or not networks:
             return self.add(not_run("server", "the settings above are wrong"))

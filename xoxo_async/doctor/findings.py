@@ -1,11 +1,11 @@
 """What an examination finds: one finding for each check, each with what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
-from xoxo_async.errors import ConfigError, XoxoError
+from xoxo_async.errors import BulkError, ConfigError, XoxoError
 
 __all__ = ["Diagnosis", "Finding", "Status", "failed", "not_run"]
 
@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     text: str
     advice: str = ""
     about: Literal["setting", "server", "refusal", "money"] = "setting"
-    facts: dict[str, Any] = {}
+    facts: Mapping[str, object] = {}
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ def failed(check: str, error: XoxoError, *, advice: str = "") -> Finding:
         error: The error.
         advice: What to do.
     """
-    about: Literal["setting", "server"] = "setting" if isinstance(error, ConfigError) else "server"
+    about: Literal["setting", "server"] = "setting" if isinstance(error, ConfigError | BulkError) else "server"
     return Finding(check=check, status="fail", text=" ".join(str(error).split()), advice=advice, about=about)
 
 

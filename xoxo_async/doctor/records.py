@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final, cast
 
 import msgspec
 
@@ -15,7 +16,7 @@ __all__ = ["keep", "kept"]
 _MOST_BYTES: Final = 64 * 1024
 
 
-def keep(address: str, account: str, facts: dict[str, Any]) -> Path | None:
+def keep(address: str, account: str, facts: Mapping[str, object]) -> Path | None:
     """Keep a proof, in place of an older one.
 
     Args:
@@ -38,7 +39,7 @@ def keep(address: str, account: str, facts: dict[str, Any]) -> Path | None:
     return path
 
 
-def kept(address: str, account: str) -> dict[str, Any] | None:
+def kept(address: str, account: str) -> dict[str, object] | None:
     """Return the proof of an account; None where there is none, or it cannot be read.
 
     Args:
@@ -51,7 +52,7 @@ def kept(address: str, account: str) -> dict[str, Any] | None:
         found = json.loads(text) if text else None
     except (OSError, ValueError, RecursionError):
         return None
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else None
+    return cast("dict[str, object]", found) if isinstance(found, dict) else None
 
 
 def _path(address: str, account: str) -> Path | None:

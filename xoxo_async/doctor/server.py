@@ -9,7 +9,7 @@ from xoxo_async.auth import RefreshToken, StaticToken, TokenProvider, TokenStore
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import RateLimits
 from xoxo_async.doctor.findings import Finding
-from xoxo_async.errors import AuthError, CredentialsRejectedError, RefreshTokenDeadError, XoxoError
+from xoxo_async.errors import AuthError, BulkError, CredentialsRejectedError, RefreshTokenDeadError, XoxoError
 from xoxo_async.network import Network
 from xoxo_async.transport.watching import Heard, look_at_tls
 
@@ -204,6 +204,8 @@ def advice_for(error: XoxoError) -> str:
             return "make new tokens in the dashboard (Settings, API, Generate New Tokens): xoxo token import"
         case CredentialsRejectedError():
             return "compare client id and secret with the dashboard's; those of staging are not production's"
+        case BulkError():
+            return "compare its URL, PGPASSWORD and ~/.pgpass with the database's; xoxo ledger check shows more"
         case AuthError():
             return "try again later; if it stays, make new credentials in the dashboard"
         case _:

@@ -3,13 +3,22 @@
 from pathlib import Path
 
 from xoxo_async.auth import ClientCredentials, RefreshToken, StaticToken, TokenProvider
+from xoxo_async.client import allowance_from
 from xoxo_async.config import PRODUCTION, STAGING, RateLimits
 from xoxo_async.doctor.findings import Finding
 from xoxo_async.environment import Environment, token_file_if_any
 from xoxo_async.network import Network, check_base_url, is_loopback, spends_real_money
 from xoxo_async.profiles import without_password
 
-__all__ = ["check_address", "check_credentials", "check_limits", "check_proxy", "check_secret_files", "kind_of"]
+__all__ = [
+    "check_address",
+    "check_credentials",
+    "check_limits",
+    "check_proxy",
+    "check_secret_files",
+    "check_shared",
+    "kind_of",
+]
 
 
 def kind_of(base_url: str) -> str:
@@ -124,6 +133,25 @@ def check_proxy(environment: Environment, network: Network) -> Finding:
     )
 
 
+def check_shared(environment: Environment) -> Finding | None:
+    """Say where the shared allowance is kept. The store is not asked.
+
+    Args:
+        environment: The settings.
+
+    Returns:
+        The finding; None without such a store.
+
+    Raises:
+        ConfigError: The address is wrong, or an extra is missing.
+    """
+    if allowance_from(environment) is None:
+        return None
+    place = without_password(environment.shared)
+    token = "the token and one allowance" if environment.token_database else "one allowance"
+    return Finding(check="shared", status="ok", text=f"{place} keeps {token} for all processes (not contacted)")
+
+
 def check_limits(limits: RateLimits, environment: Environment) -> Finding:
     """Say which limits pace the calls.
 
@@ -135,7 +163,4 @@ def check_limits(limits: RateLimits, environment: Environment) -> Finding:
     text = ", ".join(f"{name} {'none' if value is None else f'{value:g}'}" for name, value in values.items())
     usual = "the vendor's documents" if limits == RateLimits() else "the command line"
     origin = f"profile {environment.profile}" if limits == environment.limits else usual
-    shared = f"; shared through {without_password(environment.shared)}" if environment.shared else ""
-    return Finding(
-        check="limits", status="ok", text=f"calls a minute, from {origin}: {text}{shared}", facts={"limits": values}
-    )
+    return Finding(check="limits", status="ok", text=f"calls a minute, from {origin}: {text}", facts={"limits": values})

@@ -82,7 +82,9 @@ def money(name: str, value: object) -> Decimal:
         raise ArgumentError(f"{name} must be a number above 0, not {type(value).__name__}")
     number = decimal(value) if isinstance(value, str) else Decimal(repr(value) if isinstance(value, float) else value)
     if number is None or not number.is_finite() or number <= 0 or not -6 <= number.adjusted() <= 12:
-        raise ArgumentError(f"{name} must be a number above 0, not {shown(value)}")
+        written = number is None and any("0" <= sign <= "9" for sign in str(value))
+        hint = "; write 1000: no separators, no currency sign" if written else ""
+        raise ArgumentError(f"{name} must be a number above 0, not {shown(value)}{hint}")
     # The request must hold plain digits: no page or sample of the vendor shows a number such as 5E+2.
     return Decimal(f"{number:f}")
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from tests.unit.bulk.jobs import Client, broke, issuer, lines, refuses_known
+from tests.unit.bulk.ledger.ledgers import each, line
 from xoxo_async import errors
 from xoxo_async.bulk import (
     LineDoubted,
@@ -21,6 +22,9 @@ from xoxo_async.bulk import (
     RunStarted,
     SqliteLedger,
 )
+from xoxo_async.bulk.ledger.facts import RUNS
+from xoxo_async.bulk.ledger.overview import Penalty, notes_of
+from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.hooks import Event, LoggingHook
 
 pytestmark = pytest.mark.anyio
@@ -208,3 +212,35 @@ async def test_the_log_shows_runs_and_warns_of_pauses(
         (logging.INFO, "LineDoubted"),
         (logging.INFO, "RunFinished"),
     ]
+
+
+async def test_a_run_leaves_a_note(client: Client, ledger: SqliteLedger) -> None:
+    """With its end and its penalties; a run that finds nothing to send leaves none."""
+    await issuer(client, ledger).run(lines("a", "b"))
+    await issuer(client, ledger).resume()
+    [note] = notes_of(await ledger.get_fact(RUNS))
+    assert (note.placed, note.end, note.penalties) == (2, "", ())
+    assert note.ended_at is not None
+    assert note.ended_at >= note.began_at
+
+
+async def test_a_note_has_penalties_and_the_end(ledger: SqliteLedger) -> None:
+    """A ledger that cannot be written any more keeps what the run noted when it began."""
+    events = RunEvents((), ledger, lambda: 5.0)
+    events.penalty("tokens", 1.0)  # before it began to send
+    await events.end_note(placed=0, end="")
+    await ledger.plan("march", each([line(1)]))
+    await events.begin_note(0.5)
+    [began] = notes_of(await ledger.get_fact(RUNS))
+    assert (began.rate, began.began_at, began.ended_at) == (120.0, 5.0, None)
+    events.penalty("orders", 2.0)
+    await events.end_note(placed=3, end="funds")
+    [ended] = notes_of(await ledger.get_fact(RUNS))
+    assert (ended.id, ended.placed, ended.end, ended.penalties) == (
+        began.id,
+        3,
+        "funds",
+        (Penalty(5.0, 2.0, "orders"),),
+    )
+    await ledger.aclose()
+    await events.end_note(placed=4, end="")

@@ -28,6 +28,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             ["--base-url", "https://x.example", "--client-id", "me"],
         ),
         (Connection(rate=5, connections=9), []),
+        (Connection(profile="march"), ["--profile", "march"]),
     ],
 )
 def test_flags_lead_another_command_to_the_same_server(connection: Connection, flags: list[str]) -> None:

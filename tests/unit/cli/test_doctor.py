@@ -4,6 +4,7 @@ import pytest
 
 from tests.unit.cli.in_process import Command
 from xoxo_async import PRODUCTION
+from xoxo_async.cli import doctor
 from xoxo_async.sandbox import Sandbox
 
 
@@ -69,3 +70,11 @@ def test_the_proof_is_refused_at_production(command: Command, monkeypatch: pytes
 def test_a_denomination_needs_a_product(command: Command) -> None:
     """A value alone names no order."""
     assert command("doctor", "--prove-po", "--denomination", "5").code == 2
+
+
+def test_long_lines_end_at_words() -> None:
+    """On a terminal; what another program reads stays one line."""
+    text = "one two three four five six seven"
+    assert doctor._lines(text, 0) == [text]
+    assert doctor._lines(text, 21) == ["one two three four", "five six seven"]
+    assert doctor._lines("x" * 50, 21) == ["x" * 50]

@@ -1,11 +1,13 @@
 """`exits`: every end of a command has its exit code."""
 
 import signal
+from typing import Any
 
 import pytest
 
 from xoxo_async import errors
 from xoxo_async.cli import exits
+from xoxo_async.doctor import Diagnosis, Finding
 from xoxo_async.postgres.checking import Checked
 
 
@@ -57,3 +59,20 @@ def test_a_worker_that_left_a_job_out_has_the_wrong_settings() -> None:
     """Whatever became of the other jobs; a stop in order is no failure all the same."""
     assert exits.of_worker({0}, stopped_by=None, cut_off=False, refused=True) == exits.USAGE
     assert exits.of_worker({0}, stopped_by=signal.SIGTERM, cut_off=False, refused=True) == exits.DONE
+
+
+@pytest.mark.parametrize(
+    ("about", "code"),
+    [
+        ([], 0),
+        (["server"], 5),
+        (["refusal", "server"], 3),
+        (["server", "setting"], 2),
+        (["setting", "money"], 4),
+    ],
+)
+def test_a_diagnosis_has_its_worst_code(about: list[Any], code: int) -> None:
+    """Money that may have moved twice comes first, and a warning is no failure."""
+    findings = [Finding(check="x", status="fail", text="", about=one) for one in about]
+    findings.append(Finding(check="x", status="warn", text=""))
+    assert exits.of_diagnosis(Diagnosis(findings=tuple(findings))) == code

@@ -34,3 +34,11 @@ def test_no_text_has_the_password_of_a_database(url: str) -> None:
     said = failures.scrub(f"Got unexpected extra argument ({url})")
     assert "ter2" not in said
     assert said.startswith("Got unexpected extra argument (")
+
+
+def test_secrets_of_files_are_removed_too() -> None:
+    """No variable holds them. The next command of the process begins without them."""
+    failures.hide(["hush-hush", "abc"])
+    assert failures.scrub("a hush-hush abc") == "a *** abc"
+    failures.forget_hidden()
+    assert failures.scrub("a hush-hush") == "a hush-hush"

@@ -43,6 +43,7 @@ def test_a_check_shows_the_jobs(command: Command, database: str) -> None:
     ended = command("ledger", "check", "--ledger", database)
     assert (ended.code, "all counts agree" in ended.out) == (0, True)
     assert "march\trunning\t2\t1\t0\t0" in ended.out
+    assert "\nmarch,running,2,1,0,0," in command("ledger", "check", "--ledger", database, "--output", "csv").out
     within(database, lambda connection: connection.execute("UPDATE xoxo.tally SET orders = orders + 1"))
     wrong = command("ledger", "check", "--ledger", database, "--json")
     assert (wrong.code, wrong.facts["exit_code"], len(wrong.facts["wrong"])) == (4, 4, 2)

@@ -49,7 +49,7 @@ def test_a_command_uses_its_profile(
     (tmp_path / "march.secret").write_text(sandbox.client_secret)
     march.write_text(
         f'[profiles.march]\nbase_url = "{sandbox.base_url}"\nclient_id = "{sandbox.client_id}"\n'
-        'client_secret_file = "march.secret"\n'
+        'client_secret_file = "march.secret"\nlimits = {balance = "none"}\n'
     )
     assert command("balance", "--profile", "march").code == 0
     assert command("--profile", "march", "balance").code == 0

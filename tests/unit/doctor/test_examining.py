@@ -65,6 +65,15 @@ async def test_a_server_that_is_away_is_one_failure() -> None:
     assert {"clock", "token", "account", "poNumber"} <= {finding.check for finding in found.warnings}
 
 
+async def test_a_database_that_is_away_fails(xoxo_sandbox: Sandbox) -> None:
+    """As a setting, without the password of its URL."""
+    where = LedgerAddress.read("postgresql://me:hush-hush@127.0.0.1:9/db#march")
+    found = await examine(lambda: settings_of(xoxo_sandbox), ledger=where, variables={})
+    (one,) = found.failures
+    assert (one.check, one.about, "PGPASSWORD" in one.advice) == ("ledger", "setting", True)
+    assert "hush-hush" not in str(found)
+
+
 async def test_settings_that_cannot_be_read_are_a_finding() -> None:
     """A profile that is wrong hides neither folder nor versions."""
 

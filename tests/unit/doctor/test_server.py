@@ -111,6 +111,7 @@ async def test_this_machine_needs_no_tls() -> None:
         (errors.CredentialsRejectedError("x"), "client id"),
         (errors.AuthError("x"), "later"),
         (errors.ConnectError("x"), "XOXO_CA_FILE"),
+        (errors.LedgerError("x"), "PGPASSWORD"),
     ],
 )
 def test_each_failure_has_its_advice(error: errors.XoxoError, words: str) -> None:

@@ -83,3 +83,13 @@ def test_limits_say_where_they_come_from() -> None:
     mine = RateLimits(place_order=20)
     found = settings.check_limits(mine, Environment(limits=mine, profile="march"))
     assert "from profile march: place_order 20, " in found.text
+
+
+def test_a_shared_store_is_named() -> None:
+    """Without its password; an address that no store has is an error."""
+    assert settings.check_shared(Environment()) is None
+    found = settings.check_shared(Environment(shared="file:/run/xoxo"))
+    assert found is not None
+    assert "file:/run/xoxo keeps one allowance" in found.text
+    with pytest.raises(errors.ConfigError, match="XOXO_SHARED"):
+        settings.check_shared(Environment(shared="ftp://host"))

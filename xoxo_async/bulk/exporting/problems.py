@@ -66,8 +66,10 @@ class ProblemsFile:
 
     Example:
         ```python
-        with ProblemsFile("problems.csv") as problems:
-            totals = await issuer.plan(read_orders("orders.csv"), problems=problems.add)
+        async with SqliteLedger("march.db") as ledger:
+            issuer = BulkIssuer(xoxo, ledger, job="march")
+            with ProblemsFile("problems.csv") as problems:
+                await issuer.plan(read_orders("orders.csv"), problems=problems.add)
         ```
     """
 

@@ -103,8 +103,8 @@ class FileRows:
     def _learn(self, row: TableRow) -> None:
         cells = row.cells
         for at, number in self._numbers.items():
-            if at < len(cells) and type(cell := cells[at]) is str and (text := cell.strip()):
-                number.learn(text, row.number)
+            if at < len(cells) and type(cell := cells[at]) is str:
+                number.learn(cell, row.number)
 
     def _note_sign(self) -> None:
         """Tell the form which decimal sign the columns have."""
@@ -172,7 +172,7 @@ class FileRows:
         kept: dict[str, str] = {}
         for at, name in self.columns.kept:
             cell = row.cells[at] if at < len(row.cells) else None
-            value = cell if cell is None or isinstance(cell, str) else _typed(cell, "text")
+            value = cell if cell is None or isinstance(cell, str) else _typed(cell, "kept")
             if isinstance(value, BadCell):
                 self._refuse(row, name, cell, value)
                 return None
@@ -216,17 +216,19 @@ def _stripped(cell: Cell) -> Cell:
 
 
 def _typed(cell: Cell, kind: str) -> object:
-    """Return the value of a cell that is no text, for a field of some kind."""
+    """Return the value of a cell that is no text, for a field of some kind, or for a column that is `kept`."""
     if isinstance(cell, BadCell):
         return cell
     if isinstance(cell, date):
         day = cell.date() if isinstance(cell, datetime) and cell.time() == _MIDNIGHT else cell
         if kind in {"whole", "amount"}:
             return BadCell(f"is a date ({day}), not a number")
-        return day.isoformat()
-    if isinstance(cell, Decimal) and kind == "text":
+        if kind == "kept":
+            return day.isoformat()
+        return BadCell(f"is a date ({day}), not a text: programs make dates of ids such as 3-4; write it as text")
+    if isinstance(cell, Decimal) and kind in {"text", "kept"}:
         return f"{cell:f}" if cell != cell.to_integral_value() else f"{cell.quantize(Decimal(1)):f}"
-    if isinstance(cell, bool) and kind == "text":
+    if isinstance(cell, bool) and kind in {"text", "kept"}:
         return str(cell).lower()
     return cell
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from xoxo_async.bulk.intake.tables import Form, Table, TableRow, separator_words
+from xoxo_async.bulk.intake.tables import MOST_COLUMNS, Form, Table, TableRow, separator_words
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, check_length
 from xoxo_async.errors import ConfigError, PlanError
 
@@ -70,7 +70,7 @@ def read_csv(
             break
         header_lines.append(line)
     form.separator = delimiter or _separator(header_lines, known, source)
-    rows = _CsvRows(itertools.chain(header_lines, lines), at, form.separator)
+    rows = _CsvRows(itertools.chain(header_lines, lines), at, form.separator, source)
     return Table(rows.header, rows, form)
 
 
@@ -101,7 +101,8 @@ def _separator(header_lines: list[str], known: Callable[[Sequence[str]], int], s
         except csv.Error:  # a quote that ends before this sign does
             continue
         if len(names) > 1:
-            found.append((known([_name(name) for name in names]), len(names), sign))
+            meaning = known([_name(name) for name in names]) if len(names) <= MOST_COLUMNS else 0
+            found.append((meaning, len(names), sign))
     found.sort(reverse=True)
     if len(found) > 1 and found[0][:2] == found[1][:2]:
         one, two = separator_words(found[0][2]), separator_words(found[1][2])
@@ -117,13 +118,16 @@ def _name(cell: str) -> str:
 class _CsvRows:
     """The rows of a CSV file. The header is read at once."""
 
-    def __init__(self, lines: Iterator[str], at: Place, separator: str) -> None:
+    def __init__(self, lines: Iterator[str], at: Place, separator: str, source: str) -> None:
         self.header: Final[list[str]] = []
         self._at: Final = at
         self._separator: Final = separator
         self._row_lines: Final[list[str]] = []
         self._reader: Final = csv.reader(self._noted(lines), delimiter=separator, strict=True)
-        self.header.extend(map(_name, self._next()))
+        names = self._next()
+        if len(names) > MOST_COLUMNS:
+            raise PlanError(f"{source}: it has {len(names):,} columns, and {MOST_COLUMNS:,} are read at most")
+        self.header.extend(map(_name, names))
         self._rows: Final = self._read()
 
     def __iter__(self) -> Iterator[TableRow]:

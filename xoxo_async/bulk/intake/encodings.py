@@ -23,8 +23,12 @@ _SIGN: Final = (
     "[\u0192\u02c6\u02dc\u2013-\u2018\u201a-\u203a\u20ac\u2122\xa1-\xa9\xab-\xb3\xb6\xb8\xb9\xbb-\xbf\xd7\xf7]"
 )
 # In a text of Western Europe these are rare: three accented letters in a row, a sign within a word, a capital letter
-# after a small one. In Greek, Cyrillic, Japanese, Mac or DOS text that is read as Windows-1252 they are everywhere.
-_NOT_WESTERN: Final = re.compile(f"[À-ÖØ-öø-ÿ]{{3}}|{_LETTER}{_SIGN}{_LETTER}|[a-zß-öø-ÿ][ŠŒŽŸÀ-ÖØ-Þ]")
+# after a small one or within a word, a dash beside a letter. In Greek, Cyrillic, Japanese, Mac or DOS text that is read
+# as Windows-1252 they are everywhere.
+_NOT_WESTERN: Final = re.compile(
+    f"[À-ÖØ-öø-ÿ]{{3}}|{_LETTER}{_SIGN}{_LETTER}|[a-zß-öø-ÿ][ŠŒŽŸÀ-ÖØ-Þ]|{_LETTER}[ŠŒŽŸÀ-ÖØ-Þ][a-z]"
+    f"|{_LETTER}[\u2013\u2014]|[\u2013\u2014]{_LETTER}"
+)
 _HINT: Final = "save it as UTF-8, or add --encoding NAME"
 
 
@@ -60,7 +64,9 @@ class TextLines:
     """
 
     def __init__(self, file: io.BufferedReader, form: Form, given: str | None = None) -> None:
-        codec = given or _codec_of(file.peek(4096)[:4096])
+        codec = _codec_of(file.peek(4096)[:4096])
+        if given and not (given.startswith("utf-16") and codec == "utf-16"):  # a mark also says which end comes first
+            codec = given
         if codec == "utf-8":  # a mark at the start is no letter of the first name
             codec = "utf-8-sig"
         self._may_be_western = codec == "utf-8-sig" and not given
@@ -115,10 +121,10 @@ def _codec_of(head: bytes) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head.count(0) * 3 >= len(head) > 3:  # without a mark: each letter of English is a zero byte and another one
-        even, odd = head[0::2], head[1::2]
-        if 0 not in even:
+        even, odd = head[0::2].count(0), head[1::2].count(0)
+        if odd > 4 * even:
             return "utf-16-le"
-        if 0 not in odd:
+        if even > 4 * odd:
             return "utf-16-be"
     return "utf-8"
 

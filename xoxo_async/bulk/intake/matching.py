@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple
 
 from xoxo_async.bulk.intake.currencies import currencies_of
+from xoxo_async.bulk.intake.tables import MOST_COLUMNS
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
 
 _ALIKE: Final = 0.66
-_MOST_COLUMNS: Final = 1000
 _SHOWN: Final = 12
 """Names in a message; the rest are counted."""
 _IN_BRACKETS: Final = re.compile(r"(.+?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]")
@@ -116,8 +116,8 @@ def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, sour
         PlanError: A column is not known, is missing, or is there twice.
         ConfigError: The choices name a field that there is not.
     """
-    if len(header) > _MOST_COLUMNS:
-        raise PlanError(f"{source}: it has {len(header):,} columns, and {_MOST_COLUMNS:,} are read at most")
+    if len(header) > MOST_COLUMNS:
+        raise PlanError(f"{source}: it has {len(header):,} columns, and {MOST_COLUMNS:,} are read at most")
     matching = _Matching([name.strip() for name in header], known, choices, source)
     return matching.matched()
 
@@ -225,8 +225,10 @@ class _Matching:
         missing = [field.name for field in self._known.fields if field.required and field.name not in self._places]
         found = _listed(printable(name) or "(blank)" for name in self._names)
         if missing:
-            hint = "".join(self._nearest(field, names) for field in missing)
-            raise PlanError(f"{self._source}: column {' and '.join(missing)} is missing (found: {found}){hint}")
+            hint = next((hint for field in missing if "is it" in (hint := self._nearest(field, names))), "")
+            hint = hint or self._nearest(missing[0], names)
+            what = f"column {missing[0]} is" if len(missing) == 1 else f"columns {' and '.join(missing)} are"
+            raise PlanError(f"{self._source}: {what} missing (found: {found}){hint}")
         keys = self._known.keys
         if keys and not any(key in self._places for key in keys):
             need = f"there must be a column {' or '.join(keys)}{self._known.why_key}"
@@ -242,11 +244,12 @@ class _Matching:
 
     def _unknown(self, others: list[int]) -> PlanError:
         names = [printable(self._names[at]) for at in others]
-        listed, them = ",".join(names[:_SHOWN]), "them" if len(names) > 1 else "it"
-        keep = f'add --keep "{listed}" or --keep all to let {them} ride along'
-        fields = ", ".join(sorted(self._by_name))
+        them = "them" if len(names) > 1 else "it"
+        some = "" if any("," in name or '"' in name for name in names) else f'--keep "{",".join(names[:_SHOWN])}" or '
+        keep = f"add {some}--keep all to let {them} ride along"
+        fields, columns = ", ".join(sorted(self._by_name)), "columns" if len(names) > 1 else "column"
         return PlanError(
-            f"{self._source}: unknown column {_listed(names)}{self._like(names[0], self._synonyms)}: {keep}, or"
+            f"{self._source}: unknown {columns} {_listed(names)}{self._like(names[0], self._synonyms)}: {keep}, or"
             f' --map "{names[0]}=FIELD" (fields: {fields})'
         )
 

@@ -24,6 +24,7 @@ _INDIAN: Final = r"[1-9][0-9]?(?:,[0-9]{2})+,[0-9]{3}"
 _POINT: Final = re.compile(rf"(?:(?:{_GROUPED.format(',')}|{_INDIAN})(?:\.[0-9]*)?|\.[0-9]+)")
 _COMMA: Final = re.compile(rf"(?:(?:{_GROUPED.format('.')})(?:,[0-9]+)?|,[0-9]+)")
 _NO_DIGITS: Final = re.compile("[^0-9]")
+_THREE: Final = -3
 _WORDS: Final = {".": "point", ",": "comma"}
 
 
@@ -111,6 +112,7 @@ class NumberColumn:
         self._known: Final[dict[str, Decimal | str | BadCell]] = {}
         self._learned: Final[set[str]] = set()
         self._shows: Final[dict[str, _Seen]] = {}  # the first text that is a number with one decimal sign alone
+        self._thirds: Final[set[str]] = set()  # decimal signs that a number has with exactly three digits behind it
         self._two_ways: _Seen | None = None
         self._mixed = False
 
@@ -135,7 +137,7 @@ class NumberColumn:
         """Note what a text shows about the column.
 
         Args:
-            text: The text, without blanks around it and not empty.
+            text: The text as it stands in the cell.
             row: Its row.
         """
         if text in self._learned:
@@ -143,7 +145,8 @@ class NumberColumn:
         if len(self._learned) >= _MOST:
             self._learned.clear()
         self._learned.add(text)
-        self._note(readings_of(text), text, row)
+        number = text.strip()
+        self._note(readings_of(number), number, row)
 
     def settle(self) -> None:
         """Decide which decimal sign the column has, from what it has learned."""
@@ -160,9 +163,14 @@ class NumberColumn:
         if readings.differ:
             self._two_ways = self._two_ways or _Seen(row, text)
         elif readings.comma is None and readings.point is not None:
-            self._shows.setdefault(".", _Seen(row, text))
+            self._show(".", readings.point, text, row)
         elif readings.point is None and readings.comma is not None:
-            self._shows.setdefault(",", _Seen(row, text))
+            self._show(",", readings.comma, text, row)
+
+    def _show(self, sign: str, number: Decimal, text: str, row: int) -> None:
+        self._shows.setdefault(sign, _Seen(row, text))
+        if number.as_tuple().exponent == _THREE:
+            self._thirds.add(sign)
 
     def _plain_value(self, text: str, row: int) -> Decimal | str | BadCell | None:
         """Return the value of a text that needs no proof; None for one that does."""
@@ -174,7 +182,7 @@ class NumberColumn:
         if "." in text:
             if _TWO_WAYS.fullmatch(text):
                 return None
-            self._shows.setdefault(".", _Seen(row, text))
+            self._show(".", number, text, row)
         return number
 
     def _settled_value(self, text: str, row: int) -> Decimal | str | BadCell:
@@ -187,17 +195,30 @@ class NumberColumn:
             self.currencies[text] = readings.currencies
         if readings is _NONE:
             return text
-        if readings.differ and (self._mixed or not self.sign):
-            return self._refused(readings, text, row)
         value = readings.comma if self.sign == "," else readings.point
+        if readings.differ and not self._given and (self._mixed or not self.sign or self._is_odd_fraction(value)):
+            return self._refused(readings, text, row)
         if value is None and not self.sign:
             value = readings.comma
         return self._other_sign(text) if value is None else value
+
+    def _is_odd_fraction(self, value: Decimal | None) -> bool:
+        """Return whether a number that can also be thousands would be the only one with three digits behind the sign.
+
+        `1.000` below `10.50` is more likely a thousand that another person wrote than one with three digits.
+        """
+        return value is not None and value.as_tuple().exponent == _THREE and self.sign not in self._thirds
 
     def _refused(self, readings: Readings, text: str, row: int) -> BadCell:
         """Return why a text that can be two numbers is refused."""
         if self._mixed:
             return BadCell(f"is {text!r}: {self._both_signs()}, so it can be {_either(readings)}")
+        if self.sign:
+            seen = self._shows[self.sign]
+            return BadCell(
+                f"is {text!r}: it can be {_either(readings)}; row {seen.row} ({seen.text}) has a decimal"
+                f" {_WORDS[self.sign]}, but no row has three digits behind it; write 1000 or 1000.50, or add --decimal"
+            )
         first = self._two_ways
         if first is not None and first.row != row:
             return BadCell(f"is {text!r}: it can be {_either(readings)}, as in row {first.row}")

@@ -21,6 +21,7 @@ from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
 from xoxo_async.bulk.intake.tables import FileRow, Form, Table
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["OrdersFile", "read_orders"]
@@ -74,6 +75,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
+        self.columns = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -97,15 +99,21 @@ class OrdersFile:
         head = opened.head()
         if kind := kind_of(head):
             raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
+        form = self.form = Form()
+        if is_workbook(head):
+            yield from self._workbook(opened, form, problems)
+            return
+        if self._format == "workbook":
+            raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
             raise ConfigError(f"{self.source}: only a workbook has sheets, so --sheet does not fit")
-        form = self.form = Form()
         text = TextLines(opened.file, form, self.choices.encoding)
         lines = iter(text)
         first = _first(lines, at, self.source)
         lines = itertools.chain([first], lines)
         if self._format == "jsonl" or (self._format is None and first.lstrip().startswith("{")):
             form.kind = "JSONL"
+            self._refuse_choices_about_tables()
             text.need_utf_8()
             for row in read_jsonl(lines, at, self.source, problems):
                 form.rows += 1
@@ -116,6 +124,15 @@ class OrdersFile:
         table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
         yield from self._named(table, problems)
 
+    def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
+        """Yield the rows of a workbook's sheet."""
+        if self._format is not None and self._format != "workbook":
+            raise PlanError(f"{self.source}: this is a workbook, not {self._format.upper()}")
+        for name in ("delimiter", "encoding"):
+            if getattr(self.choices, name) is not None:
+                raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")
+        yield from self._named(read_workbook(opened, form, self.choices.sheet), problems)
+
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
         choices = self.choices.with_kept(self.kept_choices)
@@ -124,6 +141,14 @@ class OrdersFile:
         for row in rows:
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
@@ -189,7 +214,7 @@ def read_orders(
 
     Args:
         path: The file, or `-` for standard input.
-        format: `csv` or `jsonl`; by default the content decides.
+        format: `csv`, `jsonl` or `workbook`; by default the content decides.
         sheet: The sheet of a workbook; by default the first.
         columns: Fields by the names of columns in the file: `{"Staff": "key"}`.
         keep: Columns that are no fields and ride along, or `all`. Otherwise a file with such a column is refused.
@@ -204,8 +229,8 @@ def read_orders(
         PlanError: Raised by the iteration, for a file or rows that cannot be read as orders: every bad row is named.
         ConfigError: An argument makes no sense.
     """
-    if format not in {None, "csv", "jsonl"}:
-        raise ConfigError(f"format must be 'csv' or 'jsonl', not {format!r}")
+    if format not in {None, "csv", "jsonl", "workbook"}:
+        raise ConfigError(f"format must be 'csv', 'jsonl' or 'workbook', not {format!r}")
     choices = ReadingChoices.of(
         sheet=sheet, columns=columns, keep=keep, delimiter=delimiter, encoding=encoding, decimal=decimal
     )

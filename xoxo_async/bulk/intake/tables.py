@@ -22,7 +22,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-__all__ = ["DECIMALS", "BadCell", "Cell", "FileRow", "Form", "Table", "TableRow", "separator_words"]
+__all__ = ["DECIMALS", "MOST_COLUMNS", "BadCell", "Cell", "FileRow", "Form", "Table", "TableRow", "separator_words"]
 
 
 class BadCell(NamedTuple):
@@ -127,6 +127,8 @@ class FileRow(NamedTuple):
     kept: Mapping[str, str] = {}
 
 
+MOST_COLUMNS: Final = 1000
+"""Columns that a table may have; more are a file of another kind."""
 _SEPARATORS: Final = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "pipes", " ": "blanks"}
 DECIMALS: Final = {".": "decimal point", ",": "decimal comma"}
 

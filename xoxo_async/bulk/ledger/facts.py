@@ -4,6 +4,7 @@ from typing import Final
 
 __all__ = [
     "BOUNDS",
+    "COLUMNS",
     "CURRENCY",
     "KEPT_NAMES",
     "LAST_SLOT",
@@ -17,6 +18,9 @@ __all__ = [
 
 BOUNDS: Final = "bounds"
 """What the runs of the job keep to, as JSON: budget, settling time, concurrency and so on."""
+
+COLUMNS: Final = "columns"
+"""Which columns of the job's files are which fields, and which ride along, as JSON: what a person said of them."""
 
 CURRENCY: Final = "currency"
 """The account's currency, as a code; a budget is in it."""

@@ -1,7 +1,7 @@
 """A job in groups, for its report: what a store sums up in SQL, and the notes that runs leave about themselves; no I/O.
 
-A report of a million lines must not read them one by one. A store returns groups of lines that are alike, and the report
-adds them up.
+A report of a million lines must not read them one by one. A store returns groups of lines that are alike, and the
+report adds them up.
 """
 
 from collections.abc import Iterable
@@ -140,32 +140,30 @@ class Refused(msgspec.Struct, frozen=True, array_like=True):
 
 
 class LabelGroup(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Orders with the same value of a label that stand alike.
+    """Order lines with the same value of a label that stand alike.
 
     Attributes:
-        value: The value; empty for orders without one.
+        value: The value; empty for lines without one.
         state: Their state.
         currency: Of `charged`.
-        charged: What each was charged; None where the vendor did not say.
-        orders: How many there are.
-        lines: Order lines in them.
+        charged: What each was charged; its part where the order is shared. None where the vendor did not say.
+        lines: How many there are.
     """
 
     value: str
     state: LineState
     currency: str
     charged: Decimal | None
-    orders: int
     lines: int
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
-    """What rides along with order lines and groups them, such as their tag.
+    """What rides along with order lines and groups them: their tag, or a column that was kept.
 
     Attributes:
         name: Its name.
-        values: How many different values there are, also the empty one.
-        groups: The orders by value; empty where there are too many values.
+        values: How many different values there are, also the empty one; at least as many where `groups` is empty.
+        groups: The lines by value; empty where there are too many values.
     """
 
     name: str
@@ -252,7 +250,7 @@ class Overview(msgspec.Struct, frozen=True, kw_only=True):
         width_s: Seconds that a beat covers.
         beats: All orders that were sent.
         refused: Refused lines, and lines in doubt, by error id.
-        labels: What groups the lines: their tag.
+        labels: What groups the lines: their tag, and the columns that were kept.
         pauses: When the job was paused and went on.
         open: The first lines in doubt or under way, of each state, and then the first that wait for their codes.
     """
@@ -275,6 +273,8 @@ class _Bought(msgspec.Struct):
     quantity: int = 1
 
 
+_Kind = Literal["email", "phone", "none"]
+_NOBODY: Final[dict[str, _Kind]] = {"": "none", "#": "phone"}
 _decode_bought: Final = msgspec.json.Decoder(_Bought).decode
 _decode_notes: Final = msgspec.json.Decoder(list[RunNote]).decode
 _decode_products: Final = msgspec.json.Decoder(dict[int, ProductNote]).decode
@@ -313,11 +313,12 @@ def receivers_of(found: Iterable[tuple[str, bool, int]]) -> list[Receivers]:
         found: What the store found: the domain (`#` for a phone number, empty for nobody), whether the vendor was asked
             to mail, and how many lines; the most frequent first.
     """
-    sums: dict[tuple[Literal["email", "phone", "none"], str, bool], int] = {}
+    sums: dict[tuple[_Kind, str, bool], int] = {}
+    group: tuple[_Kind, str, bool]
     named: set[str] = set()
     for domain, mailed, lines in found:
-        if domain in {"", "#"}:
-            group = ("phone" if domain else "none", "", mailed)
+        if domain in _NOBODY:
+            group = (_NOBODY[domain], "", mailed)
         else:
             if len(named) < DOMAINS_SHOWN:
                 named.add(domain)

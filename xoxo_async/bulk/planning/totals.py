@@ -95,6 +95,8 @@ class PlanTotals(msgspec.Struct):
         problems: The problems of the skipped rows, one a line.
         warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
         warnings: The first of them, each with its row number and key.
+        recognised: What was recognised in the file, in words; empty for a file that a program wrote, see
+            `OrdersFile.recognised`.
         balance: The account's balance; None when it was not read.
         expected_s: How long sending takes at the present limits; None without a limit.
     """
@@ -110,6 +112,7 @@ class PlanTotals(msgspec.Struct):
     problems: str = ""
     warned: int = 0
     warnings: tuple[str, ...] = ()
+    recognised: str = ""
     balance: Balance | None = None
     expected_s: float | None = None
 

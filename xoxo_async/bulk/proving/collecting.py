@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Final, TypeVar
 
 import anyio
+from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -82,13 +83,18 @@ async def _facts_of(ledger: Ledger, chunk: list[LedgerLine]) -> list[LineFacts]:
 
 async def refresh_lines(ledger: Ledger, notes: Notebook, scope: Scope) -> None:
     """Read those lines of the ledger again that do not agree: a worker may have gone on meanwhile."""
-    doubted = {case.po_number for case in notes.cases() if case.line is not None and judge(case, scope)}
+    doubted = 0
+    for chunk in _grouped(case.po_number for case in notes.cases() if case.line is not None and judge(case, scope)):
+        doubted = notes.add_todo(chunk)
+        await checkpoint()
     if not doubted:
         return
-    async for chunk in _chunks(ledger):
-        again = [line for line in chunk if line.po_number in doubted]
+    async for lines in _chunks(ledger):
+        noted = notes.noted(line.po_number for line in lines)
+        again = [line for line in lines if line.po_number in noted]
         if again:
             notes.add_lines([line_facts(line, ordered(line.body)) for line in again])
+    notes.clear_todo()
 
 
 def ranges_of(first: date, last: date) -> Iterator[tuple[str, str]]:
@@ -142,7 +148,7 @@ def _days(place: Range) -> tuple[date, date]:
     return date.fromisoformat(place.first), date.fromisoformat(place.last)
 
 
-def find_doubtful(notes: Notebook, scope: Scope, *, thorough: bool) -> int:
+async def find_doubtful(notes: Notebook, scope: Scope, *, thorough: bool) -> int:
     """Note whose orders must be looked up because the history is not enough; return how many there are.
 
     Args:
@@ -153,6 +159,7 @@ def find_doubtful(notes: Notebook, scope: Scope, *, thorough: bool) -> int:
     doubtful = 0
     for chunk in _grouped(case.po_number for case in notes.cases() if needs_lookup(case, scope, thorough=thorough)):
         doubtful = notes.add_todo(chunk)
+        await checkpoint()  # Ctrl-C ends a long comparison too
     return doubtful
 
 

@@ -16,9 +16,6 @@ __all__ = ["cases_of", "judge", "needs_lookup"]
 _ZONES: Final = timedelta(hours=14)
 """The vendor's dates have no time zone, and no zone is farther from UTC than 14 hours."""
 
-_RECENT_S: Final = 600.0
-"""Placing may take 120 s, and look-ups may lag behind it (wire documentation § 7.2): a younger order may still come."""
-
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
 
 
@@ -195,7 +192,7 @@ def _without_order(line: LineFacts, case: Case, scope: Scope) -> Finding:
         return _about("unknown", line, why, ledger=ledger)
     if case.asked is None:
         return _about("unknown", line, "the history does not have its order, and it was not looked up", ledger=ledger)
-    if line.last_sent_at is not None and scope.now - line.last_sent_at < _RECENT_S:
+    if scope.is_recent(line.last_sent_at):
         why = "the vendor does not find its order, which is so new that history and look-ups may lag behind it"
         return _about("unknown", line, why, ledger=ledger)
     why = f"the vendor finds no order under this poNumber, and no order {line.order_id}"
@@ -205,7 +202,10 @@ def _without_order(line: LineFacts, case: Case, scope: Scope) -> Finding:
 def _not_in_history(line: LineFacts, order: OrderFacts, scope: Scope) -> Finding:
     """Say why an order that look-ups find is not proven: only the history shows that there is no second one."""
     if order.day and not scope.has(order.day):
-        why = f"order {order.order_id} is of {order.day}, a day that was not read: a second order would not be seen"
+        why = (
+            f"order {order.order_id} is of {order.day}, a day that was not read, so a second order would not be seen:"
+            f" read it with --since {order.day}"
+        )
     else:
         why = f"the vendor has order {order.order_id}, and its history does not show it: the history lags, or lacks it"
     return _about("unknown", line, why, order_id=order.order_id)
@@ -248,6 +248,9 @@ def _delivery_differs(
 ) -> None:
     ledger = line.delivery or "not known"
     vendor = order.delivery
+    if vendor not in set(Delivery):
+        differs("unknown", "the delivery", ledger, f"{vendor!r}, a word that the vendor does not document,")
+        return
     if line.delivery == Delivery.PENDING:
         ledger = f"pending ({line.held} of {line.quantity} codes)"
         vendor += "; `xoxo bulk reconcile` collects what has come" if vendor == Delivery.DELIVERED else ""

@@ -12,6 +12,7 @@ from xoxo_async.services.orders.replies import Order, OrderSummary
 from xoxo_async.services.orders.requests import PlaceOrder
 
 __all__ = [
+    "RECENT_S",
     "Asked",
     "Case",
     "LineFacts",
@@ -22,6 +23,9 @@ __all__ = [
 ]
 
 N = TypeVar("N", int, Decimal)
+
+RECENT_S = 600.0
+"""How long an order counts as new, in seconds."""
 
 
 class LineFacts(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -134,6 +138,16 @@ class Scope(NamedTuple):
     first: date
     last: date
     now: float
+
+    def is_recent(self, sent_at: float | None) -> bool:
+        """Return whether an order is so new that the vendor's answers may lag behind it.
+
+        Placing may take 120 s, and nobody outside the vendor knows how far look-ups lag (wire documentation § 7.2).
+
+        Args:
+            sent_at: When it was sent, in epoch seconds.
+        """
+        return sent_at is not None and self.now - sent_at < RECENT_S
 
     def has(self, day: str) -> bool:
         """Return whether a day is one of those that were read. A day that is not known counts as one."""

@@ -271,6 +271,15 @@ class Notebook:
             db.executemany("INSERT OR IGNORE INTO todo VALUES (?)", ((po,) for po in po_numbers))
         return int(self.row("SELECT count(*) FROM todo")[0])
 
+    def noted(self, po_numbers: Iterable[str]) -> set[str]:
+        """Return which of some poNumbers are noted for a look-up, or for another reading."""
+        return {po for po in po_numbers if self.row("SELECT 1 FROM todo WHERE po = ?", po) is not None}
+
+    def clear_todo(self) -> None:
+        """Forget whose orders were noted."""
+        with self._write() as db:
+            db.execute("DELETE FROM todo")
+
     def todo(self, most: int) -> list[LineFacts]:
         """Return some of the lines that are still to be looked up."""
         rows = self.rows("SELECT line.body FROM todo JOIN line USING (po) ORDER BY po LIMIT ?", most)

@@ -2,12 +2,14 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+from anyio.lowlevel import checkpoint
 
 from xoxo_async.bulk.identity import compare_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
@@ -24,16 +26,20 @@ from xoxo_async.bulk.proving.collecting import (
     refresh_lines,
 )
 from xoxo_async.bulk.proving.comparing import judge
-from xoxo_async.bulk.proving.facts import Scope
+from xoxo_async.bulk.proving.facts import Case, LineFacts, Scope
 from xoxo_async.bulk.proving.notebook import Notebook
-from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof
+from xoxo_async.bulk.proving.result import KINDS, MOST_FINDINGS, Finding, FindingKind, Proof, ProofSums
 from xoxo_async.bulk.proving.summing import paid_orders, wallet_facts
 from xoxo_async.bulk.proving.vendor import Vendor
-from xoxo_async.bulk.proving.wallet import judge_paid, judge_wallet, sums_of
+from xoxo_async.bulk.proving.wallet import Paid, WalletFacts, judge_paid, judge_wallet, sums_of
 from xoxo_async.errors import ConfigError
 
-__all__ = ["prove_job"]
+__all__ = ["Each", "prove_job"]
 
+Each = Callable[[LineFacts, list[Finding]], None]
+"""Is called with each line and what was found about it."""
+
+_CHUNK: Final = 500
 _DAY: Final = timedelta(days=1)
 _ZONE_NOTE: Final = "the vendor's dates have no time zone, so the days are those of the vendor's unknown one"
 _FIELDS_NOTE: Final = (
@@ -52,6 +58,7 @@ async def prove_job(
     thorough: bool = False,
     address: str = "",
     tell: Tell = lambda _what, _done: None,
+    each: Each = lambda _line, _findings: None,
     clock: Callable[[], float] = time.time,
 ) -> Proof:
     """Compare the ledger of a job with the vendor's order history, order details and payment report. Moves no money.
@@ -68,7 +75,10 @@ async def prove_job(
         until: The last day; None: tomorrow, because the vendor's day may be ahead.
         thorough: Whether each order is looked up as well, also those that the history shows.
         address: The address that the ledger keeps, instead of the client's base URL.
-        tell: Is told what is being read (`ledger`, `history`, `details`, `payments`), and how much of it.
+        tell: Is told what is being read (`ledger`, `history`, `details`, `payments`, then
+            `comparing`), and how much of it.
+        each: Is called with each line of the ledger, in order of poNumbers, and what was found about it. A line with
+            `lines` 0 is a row that travels in another order.
         clock: The time, in seconds since the epoch.
 
     Returns:
@@ -81,7 +91,8 @@ async def prove_job(
 
     Example:
         ```python
-        async with open_ledger("march.db", read_only=True) as ledger:
+        async with open_ledger("march.db") as ledger:
+            await BulkIssuer(xoxo, ledger, job="march").run(read_orders("orders.csv"))
             proof = await prove_job(xoxo, ledger, progress="march.db.proof")
         print(proof.ok, proof.found)
         ```
@@ -100,7 +111,7 @@ async def prove_job(
             notes.plan_ranges("payments", ranges_of(days.first - _DAY, days.last))
         first, last, began = msgspec.json.decode(notes.fact("scope"), type=tuple[date, date, float])
         scope = Scope(ledger.job, first, last, began)
-        proof = await _prove(client, ledger, notes, scope, days, thorough=thorough, tell=tell, clock=clock)
+        proof = await _prove(client, ledger, notes, scope, days, thorough=thorough, tell=tell, each=each, clock=clock)
         notes.remove()
         return proof
 
@@ -133,7 +144,8 @@ async def _days_of(ledger: Ledger, since: date | None, until: date | None, now: 
             latest = max(latest, line.first_sent_at, line.last_sent_at or 0.0)
     own_first, own_last = _day(earliest) - _DAY, _day(latest or earliest) + _DAY
     today = _day(now)
-    first, last = since or own_first, until or max(today + _DAY, own_last)
+    future = max(today + _DAY, own_last)  # later days have no orders yet
+    first, last = since or own_first, min(until or future, future)
     if first > last:
         raise ConfigError(f"the first day {first} is after the last day {last}")
     cut = []
@@ -155,6 +167,67 @@ def _day(seconds: float) -> date:
     return datetime.fromtimestamp(seconds, UTC).date()
 
 
+class _Collected(msgspec.Struct, frozen=True):
+    """How the collecting went.
+
+    Attributes:
+        incomplete: Why the history is not whole; empty if it is.
+        refused: Why the payment report could not be read; empty if it was.
+        at_work: Whether another process worked on the job meanwhile.
+    """
+
+    incomplete: str
+    refused: str
+    at_work: bool
+
+
+async def _collect(
+    client: Vendor, ledger: Ledger, notes: Notebook, scope: Scope, *, thorough: bool, tell: Tell
+) -> _Collected:
+    """Collect what is not collected yet."""
+    at_work = any(holder.pid != os.getpid() for holder in await ledger.holders())
+    await read_ledger(ledger, notes, tell)
+    incomplete = await read_history(client, notes, tell)
+    await find_doubtful(notes, scope, thorough=thorough)
+    await look_up(client, notes, tell)
+    await refresh_lines(ledger, notes, scope)
+    await find_doubtful(notes, scope, thorough=thorough)  # of lines that were placed meanwhile
+    await look_up(client, notes, tell)
+    return _Collected(incomplete, await read_payments(client, notes, tell), at_work)
+
+
+async def _compare(
+    ledger: Ledger, notes: Notebook, scope: Scope, collected: _Collected, gathered: "_Findings", tell: Tell, each: Each
+) -> WalletFacts:
+    """Compare everything that was collected, and return the sums."""
+    currency = await ledger.get_fact(CURRENCY) or ""
+    facts = wallet_facts(notes, scope, refused=collected.refused, currency=currency)
+    paid = _Merged(paid_orders(notes, scope) if facts.names_orders and not facts.refused else iter(()))
+    for number, case in enumerate(notes.cases(), 1):
+        findings = [*judge(case, scope), *judge_paid(paid.of(case.po_number), rounded=bool(facts.rounded))]
+        gathered.add_case(case, findings)
+        if case.line is not None:
+            each(case.line, findings)
+        if number % _CHUNK == 0:
+            tell("comparing", number)
+            await checkpoint()  # Ctrl-C ends a long comparison too
+    gathered.add(judge_wallet(facts))
+    return facts
+
+
+async def _of_the_whole(ledger: Ledger, notes: Notebook, collected: _Collected, days: _Days) -> AsyncIterator[str]:
+    """Yield what cannot be known about the job as a whole."""
+    if collected.incomplete:
+        yield f"the order history could not be read to its end: {collected.incomplete}"
+    if days.cut:
+        yield days.cut
+    if nameless := notes.nameless():
+        orders = "1 order" if nameless == 1 else f"{nameless} orders"
+        yield f"the history does not tell the poNumber of {orders}: another order of this job may hide there"
+    if alarms := (await ledger.counts()).alarms_total:
+        yield f"the ledger has {alarms} alarms that a person must see: `xoxo bulk status` names them"
+
+
 async def _prove(
     client: Vendor,
     ledger: Ledger,
@@ -164,44 +237,19 @@ async def _prove(
     *,
     thorough: bool,
     tell: Tell,
+    each: Each,
     clock: Callable[[], float],
 ) -> Proof:
-    """Collect what is not collected yet, compare, and return the result."""
-    at_work = bool(await ledger.holders())
-    await read_ledger(ledger, notes, tell)
-    incomplete = await read_history(client, notes, tell)
-    find_doubtful(notes, scope, thorough=thorough)
-    await look_up(client, notes, tell)
-    await refresh_lines(ledger, notes, scope)
-    refused = await read_payments(client, notes, tell)
-
+    """Collect, compare, and return the result."""
+    collected = await _collect(client, ledger, notes, scope, thorough=thorough, tell=tell)
     gathered = _Findings()
-    if incomplete:
-        gathered.unknown(f"the order history could not be read to its end: {incomplete}")
-    if days.cut:
-        gathered.unknown(days.cut)
-    if nameless := notes.nameless():
-        gathered.unknown(
-            f"the history does not tell the poNumber of {nameless} orders, so a second order of this job may be among"
-            " them"
-        )
-    if alarms := (await ledger.counts()).alarms_total:
-        gathered.unknown(
-            f"the ledger has alarms that a person must see, {alarms} of them: `xoxo bulk status` names them"
-        )
-    for case in notes.cases():
-        gathered.add_case(judge(case, scope), case.line is not None and case.line.lines > 0)
-        if case.line is not None and case.line.lines and case.line.state == LineState.PLACED:
-            gathered.placed += 1
-    currency = await ledger.get_fact(CURRENCY) or ""
-    facts = wallet_facts(notes, scope, refused=refused, currency=currency)
-    if facts.names_orders and not refused:
-        gathered.add(judge_paid(paid_orders(notes, scope)))
-    gathered.add(judge_wallet(facts))
+    async for why in _of_the_whole(ledger, notes, collected, days):
+        gathered.unknown(why)
+    facts = await _compare(ledger, notes, scope, collected, gathered, tell, each)
     told = [_ZONE_NOTE, _FIELDS_NOTE, *days.notes]
     if facts.rows and not facts.names_orders:
         told.append("the payment report names no orders, so all charges of these days are compared as one sum")
-    if at_work:
+    if collected.at_work:
         told.append("the job was at work meanwhile: lines that it settled after the reading may be unknown here")
     identity = ledger.identity
     lists: dict[str, Any] = {kind: tuple(gathered.lists[kind]) for kind in KINDS}
@@ -222,7 +270,7 @@ async def _prove(
         undecided=gathered.undecided,
         found=gathered.found,
         **lists,
-        sums=sums_of(facts),
+        sums=gathered.apart(sums_of(facts)),
         notes=tuple(told),
         calls=notes.calls(),
     )
@@ -238,7 +286,8 @@ class _Findings:
     def __init__(self) -> None:
         self.found: Final[dict[str, int]] = dict.fromkeys(KINDS, 0)
         self.lists: Final[dict[FindingKind, list[Finding]]] = {kind: [] for kind in KINDS}
-        self.orders = self.placed = self.agree = self.differ = self.undecided = 0
+        self.orders = self.placed = self.agree = self.differ = self.undecided = self.unlisted_orders = 0
+        self.unlisted = Decimal(0)
 
     def add(self, findings: Iterable[Finding]) -> None:
         """Add findings."""
@@ -247,12 +296,17 @@ class _Findings:
             if len(self.lists[finding.kind]) < MOST_FINDINGS:
                 self.lists[finding.kind].append(finding)
 
-    def add_case(self, findings: list[Finding], is_line: bool) -> None:
+    def add_case(self, case: Case, findings: list[Finding]) -> None:
         """Add the findings about one poNumber, and count its line."""
         self.add(findings)
-        if not is_line:
+        line = case.line
+        if line is None and any(finding.kind == "unlisted" for finding in findings):
+            self.unlisted_orders += len(case.orders)
+            self.unlisted += sum((order.charged or Decimal(0) for order in case.orders), Decimal(0))
+        if line is None or not line.lines:
             return
         self.orders += 1
+        self.placed += line.state == LineState.PLACED
         if not findings:
             self.agree += 1
         elif all(finding.kind == "unknown" for finding in findings):
@@ -260,6 +314,32 @@ class _Findings:
         else:
             self.differ += 1
 
+    def apart(self, sums: ProofSums) -> ProofSums:
+        """Return sums in which orders of this job that the ledger lacks do not count as another job's."""
+        return msgspec.structs.replace(
+            sums,
+            unlisted=self.unlisted,
+            other_orders=sums.other_orders - self.unlisted_orders,
+            other=sums.other - self.unlisted,
+        )
+
     def unknown(self, why: str) -> None:
         """Add something that cannot be known about the whole job."""
         self.add((Finding(kind="unknown", why=why),))
+
+
+class _Merged:
+    """Payments in order of poNumbers, for cases in the same order."""
+
+    def __init__(self, paid: Iterator[Paid]) -> None:
+        self._paid: Final = paid
+        self._next = next(paid, None)
+
+    def of(self, po_number: str) -> list[Paid]:
+        """Return the payments of a poNumber. Ask in the order of poNumbers."""
+        found: list[Paid] = []
+        while self._next is not None and self._next.po_number <= po_number:
+            if self._next.po_number == po_number:
+                found.append(self._next)
+            self._next = next(self._paid, None)
+        return found

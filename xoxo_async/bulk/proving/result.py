@@ -59,6 +59,7 @@ class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
         paid: What the payment report says was paid for them.
         refunded: What it says was paid back for them.
         added: Funds that were added to the wallet; they are not this job's.
+        unlisted: What orders of this job cost that the ledger has no row for, by the history.
         other_orders: How many orders of other jobs the history has.
         other: What those orders cost.
         unnamed: What was paid for orders that are not in the history.
@@ -72,6 +73,7 @@ class ProofSums(msgspec.Struct, frozen=True, kw_only=True):
     paid: Decimal | None = None
     refunded: Decimal = Decimal(0)
     added: Decimal = Decimal(0)
+    unlisted: Decimal = Decimal(0)
     other_orders: int = 0
     other: Decimal = Decimal(0)
     unnamed: Decimal = Decimal(0)
@@ -96,7 +98,7 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
         thorough: Whether each order was looked up.
         orders: Orders of the ledger, in any state.
         placed: Placed orders of the ledger.
-        agree: Orders of the ledger that agree with the vendor's; the wallet is judged apart.
+        agree: Orders of the ledger that agree with the vendor's order and payment.
         differ: Orders of the ledger that do not.
         undecided: Orders of the ledger of which it cannot be known.
         found: The number of findings, by kind.

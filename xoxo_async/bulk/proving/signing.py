@@ -9,13 +9,16 @@ import hmac
 import json
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, cast
+
+import msgspec
 
 from xoxo_async.bulk.proving.result import Proof
 from xoxo_async.errors import ConfigError
 
-__all__ = ["read_proof_key", "sign_proof", "verify_proof"]
+__all__ = ["read_proof", "read_proof_key", "sign_proof", "verify_proof"]
 
 _ALGORITHM: Final = "HMAC-SHA256"
 _LEAST_KEY: Final = 16
@@ -58,23 +61,37 @@ def read_proof_key(path: str | os.PathLike[str]) -> bytes:
     return key
 
 
-def sign_proof(proof: Proof, key: bytes) -> dict[str, Any]:
+def sign_proof(proof: Proof, key: bytes, *, also: Mapping[str, object] | None = None) -> dict[str, Any]:
     """Return a result as plain values with its signature, ready to be written as JSON.
 
     Args:
         proof: The result.
         key: The key, as `read_proof_key` returns it.
+        also: More fields to sign and to return; their values are texts, whole numbers and the like, as JSON has them.
 
     Returns:
         The fields of the result, and `signature` with the algorithm, a name of the key, and the signature in hex.
-
-    Example:
-        ```python
-        signed = sign_proof(proof, b"a key of 32 bytes, kept secretly")
-        ```
     """
-    facts = proof.to_dict()
+    facts = {**proof.to_dict(), **(also or {})}
     return {**facts, "signature": {"algorithm": _ALGORITHM, "key": _name_of(key), "value": _mac(facts, key)}}
+
+
+def read_proof(path: str | os.PathLike[str], key: bytes | None = None) -> Proof:
+    """Read a result from a file, as `xoxo bulk prove --out` writes it.
+
+    Args:
+        path: The file.
+        key: The key that its signature is checked with; None checks no signature.
+
+    Raises:
+        ConfigError: The file cannot be read, or is no result; or its signature is not valid.
+    """
+    name = os.fspath(path)
+    facts = _read(Path(path), name) if key is None else verify_proof(path, key)
+    try:
+        return msgspec.convert(facts, Proof, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name} is not the JSON of a proof: {error}") from error
 
 
 def verify_proof(path: str | os.PathLike[str], key: bytes) -> dict[str, Any]:

@@ -29,7 +29,16 @@ def paid_orders(notes: Notebook, scope: Scope) -> Iterator[Paid]:
         cost = _amount(charged) if charged is not None else line.charged
         cancelled = line.delivery == "cancelled"
         yield Paid(
-            line.po_number, line.key, line.row, line.order_id or 0, cost, count, _amount(out), _amount(back), cancelled
+            po_number=line.po_number,
+            key=line.key,
+            row=line.row,
+            order_id=line.order_id or 0,
+            charged=cost,
+            rows=count,
+            paid=_amount(out),
+            refunded=_amount(back),
+            cancelled=cancelled,
+            recent=scope.is_recent(line.last_sent_at),
         )
 
 
@@ -88,7 +97,20 @@ def wallet_facts(notes: Notebook, scope: Scope, *, refused: str = "", currency: 
         other_charged=_amount(other),
         uncharged=uncharged,
         has_orders=bool(placed),
+        rounded=_rounded(notes),
+        recent=scope.is_recent(float(notes.fact("newest", "0"))),
     )
+
+
+def _rounded(notes: Notebook) -> int:
+    """Return how many orders have a charge with a fraction, if the payment report has no amount with one."""
+    fraction = f"% {int(SCALE)} <> 0"
+    (shown,) = notes.row(f"SELECT count(*) FROM payment WHERE amount {fraction} OR closing {fraction}")  # noqa: S608 - a constant
+    (charges,) = notes.row(
+        f"SELECT count(*) FROM listed WHERE charged {fraction} AND (order_id IN (SELECT order_id FROM payment)"  # noqa: S608 - a constant
+        " OR NOT EXISTS (SELECT 1 FROM payment JOIN listed USING (order_id)))"
+    )
+    return 0 if shown else int(charges)
 
 
 def _odd(notes: Notebook) -> tuple[str, ...]:

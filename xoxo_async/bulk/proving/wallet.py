@@ -6,7 +6,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.proving.result import Finding, ProofSums
+from xoxo_async.bulk.proving.result import Finding, FindingKind, ProofSums
 from xoxo_async.services.account.replies import Payment
 
 __all__ = ["Paid", "PaymentFacts", "WalletFacts", "judge_paid", "judge_wallet", "payment_facts", "sums_of"]
@@ -50,6 +50,7 @@ class Paid(NamedTuple):
         paid: What they took.
         refunded: What other rows gave back.
         cancelled: Whether the ledger calls its delivery cancelled.
+        recent: Whether it is so new that the payment report may lag behind it.
     """
 
     po_number: str
@@ -61,6 +62,7 @@ class Paid(NamedTuple):
     paid: Decimal
     refunded: Decimal
     cancelled: bool
+    recent: bool = False
 
 
 class WalletFacts(NamedTuple):
@@ -87,6 +89,9 @@ class WalletFacts(NamedTuple):
         other_charged: What they cost.
         uncharged: Orders of the history without a charge.
         has_orders: Whether the ledger has placed orders.
+        rounded: Orders of the history whose charge has a fraction, where the report has whole amounts only; 0 if it
+            shows fractions. The vendor's page calls its amounts integers (wire documentation § 4.7).
+        recent: Whether some orders of the job are so new that the report may lag behind them.
     """
 
     refused: str = ""
@@ -109,6 +114,8 @@ class WalletFacts(NamedTuple):
     other_charged: Decimal = Decimal(0)
     uncharged: int = 0
     has_orders: bool = True
+    rounded: int = 0
+    recent: bool = False
 
     @property
     def names_orders(self) -> bool:
@@ -147,25 +154,29 @@ def payment_facts(payment: Payment) -> PaymentFacts:
 _MOST_DIGITS: Final = 18
 
 
-def judge_paid(orders: Iterable[Paid]) -> Iterator[Finding]:
+def judge_paid(orders: Iterable[Paid], *, rounded: bool = False) -> Iterator[Finding]:
     """Yield a finding for each order whose payment is not its charge. For a report that names orders.
 
     Args:
         orders: The orders of the job, or only those that may not fit.
+        rounded: Whether the report has whole amounts only, so that fractions are not compared.
     """
     for one in orders:
         why = ""
-        if not one.rows:
+        kind: FindingKind = "wallet"
+        if not one.rows and one.recent:
+            kind, why = "unknown", f"the payment report has nothing for order {one.order_id} yet, which is very new"
+        elif not one.rows:
             why = f"the payment report took nothing for order {one.order_id}"
         elif one.rows > 1:
             why = f"the payment report took money {one.rows} times for order {one.order_id}"
-        elif one.charged is not None and one.paid != one.charged:
+        elif one.charged is not None and _differ(one.paid, one.charged, 1 if rounded else 0):
             why = f"order {one.order_id} cost {_plain(one.charged)}, and the payment report took {_plain(one.paid)}"
         elif one.refunded and not one.cancelled:
             why = f"the payment report gave {_plain(one.refunded)} back for order {one.order_id}"
         if why:
             yield Finding(
-                kind="wallet",
+                kind=kind,
                 why=why,
                 po_number=one.po_number,
                 key=one.key,
@@ -189,6 +200,12 @@ def judge_wallet(facts: WalletFacts) -> list[Finding]:
     if not facts.rows:
         return [_unknown("the payment report has no rows for these days: it lags, or the account has none")]
     found = [_unknown(f"the payment report has a row that cannot be counted: {row}") for row in facts.odd]
+    if facts.rounded:
+        orders = "charge" if facts.rounded == 1 else "charges"
+        why = (
+            f"the payment report has whole amounts only, so the fractions of {facts.rounded} {orders} are not compared"
+        )
+        found.append(_unknown(why))
     found += _chain(facts)
     if facts.uncharged and not facts.names_orders:
         found.append(_unknown(f"the history does not tell the charge of {facts.uncharged} orders"))
@@ -201,7 +218,7 @@ def judge_wallet(facts: WalletFacts) -> list[Finding]:
 
 def _chain(facts: WalletFacts) -> list[Finding]:
     """Check that each row's balance follows from another row's, in whatever order the report has them."""
-    if facts.odd or not facts.ends or [count for _balance, count in facts.ends] in ([1, -1], [-1, 1]):
+    if facts.odd or facts.rounded or not facts.ends or [count for _balance, count in facts.ends] in ([1, -1], [-1, 1]):
         return []
     balances = ", ".join(f"{_plain(balance)}" for balance, _count in facts.ends[:4])
     why = (
@@ -225,9 +242,11 @@ def _rest(facts: WalletFacts) -> list[Finding]:
 def _whole(facts: WalletFacts) -> list[Finding]:
     """Compare sums: the report does not name orders, so only all orders of these days together can be compared."""
     orders = facts.vendor + facts.other_charged
-    if orders == facts.issued:
+    if not _differ(orders, facts.issued, facts.rounded):
         return []
     sums = f"all orders of these days cost {_plain(orders)}, and the payment report took {_plain(facts.issued)}"
+    if orders > facts.issued and facts.recent:
+        return [_unknown(f"{sums}: some orders are very new, and the report may lag behind them")]
     if orders > facts.issued:
         return [Finding(kind="wallet", why=sums, ledger=_plain(orders), vendor=_plain(facts.issued))]
     why = f"{sums}: its rows name no orders, so it is not known what the rest was for"
@@ -255,6 +274,11 @@ def sums_of(facts: WalletFacts) -> ProofSums:
         opening=ends.get(-1),
         closing=ends.get(1),
     )
+
+
+def _differ(one: Decimal, other: Decimal, below: int) -> bool:
+    """Return whether two amounts differ; less than `below` is no difference where amounts are rounded."""
+    return abs(one - other) >= below if below else one != other
 
 
 def _unknown(why: str) -> Finding:

@@ -1,9 +1,9 @@
 """The charts of a report as SVG, drawn by Vega-Lite (vl-convert). They run no script and load nothing.
 
-Colours are texts that go into the SVG as they are: on a page they are CSS variables, so that one drawing fits a dark and
-a light screen, and in a PDF they are literal colours. Of the libraries that draw static SVG, this one takes such texts
-as they are, has no dependency, and is loaded in a few milliseconds; matplotlib knows only literal colours and brings
-NumPy, pygal has neither bands nor lines over bars.
+Colours are texts that go into the SVG as they are: on a page they are CSS variables, so that one drawing fits a dark
+and a light screen, and in a PDF they are literal colours. Of the libraries that draw static SVG, this one takes such
+texts, has no dependency, and is imported in a few milliseconds; matplotlib knows only literal colours and brings NumPy,
+and pygal has neither bands nor lines over bars.
 """
 
 import html
@@ -308,10 +308,10 @@ def _format(span_s: float) -> str:
     return "%H:%M" if span_s < 36 * _HOUR_S else "%d %b" if span_s > 96 * _HOUR_S else "%d %b %H:%M"
 
 
-def _bars(values: list[Spec], colour: str, palette: Palette, width: int) -> Spec:
+def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette, width: int) -> Spec:
     room = max(len(str(value["text"])) for value in values) * 8 + 8 if values else 0
     most = max((float(str(value["amount"])) for value in values), default=0.0)
-    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 2 // 5)
+    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 9 // 20)
     drawn = max(width - names - room - 10, 60)
     x: Spec = {
         "field": "amount",
@@ -327,7 +327,7 @@ def _bars(values: list[Spec], colour: str, palette: Palette, width: int) -> Spec
             "title": None,
             "ticks": False,
             "domain": False,
-            "labelLimit": names,
+            "labelLimit": names - 10,
             "minExtent": names,
             "labelColor": palette.ink,
             "labelPadding": 8,
@@ -335,7 +335,7 @@ def _bars(values: list[Spec], colour: str, palette: Palette, width: int) -> Spec
     }
     return {
         "height": {"step": _STEP_PX},
-        "data": {"values": values},
+        "data": {"values": list(values)},
         "encoding": {"x": x, "y": y},
         "layer": [
             {"mark": {"type": "bar", "height": _BAR_PX, "color": colour, "cornerRadiusEnd": 2}},

@@ -238,10 +238,11 @@ def _label(label: Label) -> LabelFact:
         placed = group.state is LineState.PLACED
         charged = dict(one.charged)
         if placed and group.charged is not None:
-            charged[group.currency] = charged.get(group.currency, Decimal(0)) + group.charged * group.orders
-        values[value] = LabelValue(
-            value, one.lines + group.lines, one.placed + (group.lines if placed else 0), charged
-        )
+            charged[group.currency] = charged.get(group.currency, Decimal(0)) + group.charged * group.lines
+        values[value] = LabelValue(value, one.lines + group.lines, one.placed + (group.lines if placed else 0), charged)
+    for value, one in values.items():
+        charged = {currency: amount.quantize(_CENT, ROUND_HALF_UP) for currency, amount in one.charged.items()}
+        values[value] = msgspec.structs.replace(one, charged=charged)
     shown = sorted(values.values(), key=lambda one: (-sum(one.charged.values()), -one.lines, one.value))
     return LabelFact(label.name, label.values, shown, "")
 
@@ -320,9 +321,7 @@ def _plan_row(
 
 
 def _face(groups: Iterable[LineGroup], product_id: int | None) -> Decimal:
-    return sum(
-        (group.denomination * group.pieces for group in groups if group.product_id == product_id), Decimal(0)
-    )
+    return sum((group.denomination * group.pieces for group in groups if group.product_id == product_id), Decimal(0))
 
 
 def _cents(value: Decimal | None) -> Decimal | None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 import msgspec
 
-from xoxo_async.bulk.ledger.lines import Counts, Delivery, LineState
+from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.overview import Overview, ProductNote, RunNote
 from xoxo_async.bulk.reporting.costs import (
     Bill,
@@ -216,25 +216,26 @@ def _verdict(counts: Counts, context: Context) -> tuple[Tone, str]:
     """Return how urgent the job is, and its state in one sentence."""
     manual = counts.states.get(LineState.MANUAL, 0)
     left = counts.not_sent - counts.states.get(LineState.CANCELLED, 0)
-    if counts.alarms_total:
-        return "bad", f"{_count(counts.alarms_total, 'alarm')}: a person must look at {_it(counts.alarms_total)} now."
-    if manual:
-        return "bad", f"{_count(manual, 'row')} {'needs' if manual == 1 else 'need'} the decision of a person."
-    if context.workers:
-        who = "A process is" if context.workers == 1 else f"{context.workers:,} processes are"
-        return "busy", f"{who} at work: {left + counts.unknown:,} of {_count(counts.rows, 'row')} to go."
-    if context.paused is not None:
-        return "warn", f"The job is paused: {masked(context.paused)}."
-    if counts.unknown:
-        return "warn", f"It is not known whether {_count(counts.unknown, 'row')} {_were(counts.unknown)} issued."
-    if left:
-        return "warn", f"{_count(left, 'row')} {_were(left)} not sent yet."
-    if not counts.rows:
-        return "warn", "Nothing was planned yet."
-    if counts.rejected:
-        return "warn", f"{_count(counts.rejected, 'row')} {_were(counts.rejected)} refused; nothing else is left."
-    if counts.pending:
-        return "warn", f"All rows are placed; {_count(counts.pending, 'row')} without codes yet."
+    workers, unknown, refused = context.workers, counts.unknown, counts.rejected
+    who = "A process is" if workers == 1 else f"{workers:,} processes are"
+    found: tuple[tuple[object, Tone, str], ...] = (
+        (
+            counts.alarms_total,
+            "bad",
+            f"{_count(counts.alarms_total, 'alarm')}: a person must look at {_it(counts.alarms_total)} now.",
+        ),
+        (manual, "bad", f"{_count(manual, 'row')} {'needs' if manual == 1 else 'need'} the decision of a person."),
+        (workers, "busy", f"{who} at work: {left + unknown:,} of {_count(counts.rows, 'row')} to go."),
+        (context.paused is not None, "warn", f"The job is paused: {masked(context.paused or '')}."),
+        (unknown, "warn", f"It is not known whether {_count(unknown, 'row')} {_were(unknown)} issued."),
+        (left, "warn", f"{_count(left, 'row')} {_were(left)} not sent yet."),
+        (not counts.rows, "warn", "Nothing was planned yet."),
+        (refused, "warn", f"{_count(refused, 'row')} {_were(refused)} refused; nothing else is left."),
+        (counts.pending, "warn", f"Every row is placed; the codes of {_count(counts.pending, 'row')} are to come."),
+    )
+    for holds, tone, verdict in found:
+        if holds:
+            return tone, verdict
     return "good", "Every row is issued, and its codes have come."
 
 

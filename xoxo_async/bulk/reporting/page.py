@@ -1,15 +1,15 @@
 """The report as one HTML page: it loads nothing, runs no script, and fits a phone, a screen and paper."""
 
-import html
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, tzinfo
 from decimal import Decimal
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
 import jinja2
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from xoxo_async.bulk.reporting.charts import DARK, LIGHT, ON_PAGE, Palette, bars, bill_bars, latency_bars, outcome_bar
 from xoxo_async.bulk.reporting.charts import timeline as draw_timeline
@@ -21,7 +21,7 @@ MARKER: Final = "<!-- xoxo report 1 -->"
 """What stands at the beginning of every report: a new one replaces such a file only."""
 
 _WIDE: Final = (1086, 602, 292)
-_HALF: Final = (602, 500, 292)
+_HALF: Final = (500, 292)
 _DAY_S: Final = 86_400
 _MOST_BARS: Final = 12
 _FIRST_ROWS: Final = 10
@@ -30,7 +30,13 @@ Amounts = dict[str, Decimal]
 
 
 class _Chart(msgspec.Struct):
-    """A chart, drawn for a screen, for half a screen and for a phone: a text that shrinks with its chart is no text."""
+    """A chart, drawn for each place: a text that shrinks with its chart cannot be read.
+
+    Attributes:
+        wide: For a whole screen; empty if it always stands beside another one.
+        middle: For half a screen, and for paper.
+        narrow: For a phone.
+    """
 
     wide: str
     middle: str
@@ -53,7 +59,6 @@ class _Charts(msgspec.Struct):
 def page_of(
     facts: Facts,
     *,
-    version: str,
     zone: tzinfo | None = None,
     refresh_s: int | None = None,
     printed: bool = False,
@@ -62,7 +67,6 @@ def page_of(
 
     Args:
         facts: What it says.
-        version: The version of the program that makes it.
         zone: The time zone of its times; None is the machine's own.
         refresh_s: The page reads itself again after so many seconds; None for a page that stays.
         printed: Whether it is for paper: light, with literal colours in the charts, for programs that print no CSS
@@ -71,26 +75,26 @@ def page_of(
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=False, auto_reload=False
     )
-    environment.filters |= {
+    filters: dict[str, Callable[..., object]] = {
         "money": _money,
         "signed": _signed,
         "difference": _difference,
         "code": _code,
         "count": _count,
-        "moment": lambda at: _moment(at, zone),
+        "moment": partial(_moment, zone=zone),
         "age": _age,
         "seconds": _seconds,
     }
+    environment.filters.update(filters)
     template = environment.from_string(_text("page.html.jinja"))
     stopped = sum(total.orders for total in facts.open_totals)
     return template.render(
         f=facts,
         h=facts.headline,
         drawn=_draw(facts, LIGHT if printed else ON_PAGE, zone),
-        marker=Markup(MARKER),
-        style=Markup(_style(printed=printed)),
+        marker=MARKER,
+        style=_style(printed=printed),
         zone=_zone_name(facts.made_at, zone),
-        version=version,
         refresh_s=refresh_s,
         printed=printed,
         first_rows=_FIRST_ROWS,
@@ -145,9 +149,9 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
     )
 
 
-def _sizes(widths: tuple[int, int, int], draw: Callable[[int], str]) -> _Chart:
-    # The charts are this package's own drawing; names in them are escaped by the library that draws.
-    return _Chart(*(Markup(draw(width)) for width in widths))
+def _sizes(widths: Sequence[int], draw: Callable[[int], str]) -> _Chart:
+    *wide, middle, narrow = (draw(width) for width in widths)
+    return _Chart("".join(wide), middle, narrow)
 
 
 def _amounts(found: Sequence[tuple[str, Amounts]], currency: str, palette: Palette, of: str) -> _Chart | None:
@@ -166,17 +170,17 @@ def _money(value: Decimal) -> str:
     return f"{value:,.2f}"
 
 
-def _signed(value: Decimal | None, sign: str) -> Markup:
+def _signed(value: Decimal | None, sign: str) -> str:
     if value is None:
         return _NOT_KNOWN
-    return Markup(html.escape(f"{sign} {value:,.2f}" if value else "0.00"))
+    return f"{sign} {value:,.2f}" if value else "0.00"
 
 
-def _difference(value: Decimal | None) -> Markup:
+def _difference(value: Decimal | None) -> str:
     if value is None:
         return _NOT_KNOWN
-    sign = "+ " if value > 0 else "− " if value < 0 else ""
-    return Markup(html.escape(f"{sign}{abs(value):,.2f}"))
+    sign = "+ " if value > 0 else "\N{MINUS SIGN} " if value < 0 else ""
+    return f"{sign}{abs(value):,.2f}"
 
 
 _NOT_KNOWN: Final = Markup('<span class="none">not known</span>')
@@ -184,11 +188,11 @@ _NOT_KNOWN: Final = Markup('<span class="none">not known</span>')
 
 def _code(text: str) -> Markup:
     """Return a text with what stands between backticks as code."""
-    return Markup("".join(f"<code>{part}</code>" if place % 2 else part for place, part in _escaped(text)))
-
-
-def _escaped(text: str) -> Iterator[tuple[int, str]]:
-    return enumerate(html.escape(part) for part in text.split("`"))
+    parts = [
+        Markup("<code>{}</code>").format(part) if place % 2 else escape(part)
+        for place, part in enumerate(text.split("`"))
+    ]
+    return Markup("").join(parts)
 
 
 def _count(number: int, word: str, words: str = "") -> str:
@@ -208,7 +212,7 @@ def _zone_name(at: float, zone: tzinfo | None) -> str:
 
 def _age(seconds: float | None) -> str:
     if seconds is None:
-        return "–"
+        return "\N{EN DASH}"
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes, hours, days = round(seconds / 60), seconds / 3600, seconds / _DAY_S

@@ -15,7 +15,7 @@ __all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof"]
 _ENTRIES_SHOWN: Final = 20
 _LONGEST: Final = 300
 _MOST_BYTES: Final = 64 * 1024 * 1024
-_HIDDEN: Final = frozenset({"signature", "mac", "key"})
+_SHOWN_ELSEWHERE: Final = frozenset({"ok", "job", "ledger", "address", "format", "signature"})
 
 
 class ProofList(msgspec.Struct, frozen=True):
@@ -37,12 +37,14 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         ok: Whether ledger and vendor agree.
+        job: The job that it proves; empty if it does not say.
         file: The file that it comes from.
         facts: Its single values, by name.
         lists: Its lists that are not empty.
     """
 
     ok: bool
+    job: str
     file: str
     facts: dict[str, str]
     lists: list[ProofList]
@@ -81,7 +83,7 @@ def read_proof(path: str | os.PathLike[str]) -> ProofFact:
 
 
 def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
-    """Return a proof as a report shows it: its single values, and its lists that are not empty.
+    """Return a proof as a report shows it: its single values but zeros of a table, and its lists that are not empty.
 
     Args:
         result: The object; an object within it is shown as its members.
@@ -90,7 +92,7 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
     facts: dict[str, str] = {}
     lists: list[ProofList] = []
     for name, value in result.items():
-        if name in _HIDDEN or name == "ok":
+        if name in _SHOWN_ELSEWHERE:
             continue
         members = value.items() if isinstance(value, Mapping) else [("", value)]
         for member, one in members:
@@ -98,9 +100,11 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
             if isinstance(one, Sequence) and not isinstance(one, str):
                 if one:
                     lists.append(ProofList(label, len(one), [_text(entry) for entry in one[:_ENTRIES_SHOWN]]))
-            elif one not in (None, ""):
+            elif one not in (None, "") and not (member and str(one) == "0"):
                 facts[label] = _text(one)
-    return ProofFact(ok=result.get("ok") is True, file=file, facts=facts, lists=lists)
+    if result.get("signature"):
+        facts["signed"] = "yes; a report does not check it, `xoxo bulk prove --verify` does"
+    return ProofFact(ok=result.get("ok") is True, job=str(result.get("job") or ""), file=file, facts=facts, lists=lists)
 
 
 def _text(entry: object) -> str:

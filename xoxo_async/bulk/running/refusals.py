@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.ledger.lines import Counts, LedgerLine, LineState
-from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.bulk.ledger.lines import Counts, Evidence, LedgerLine, LineState
 from xoxo_async.bulk.running.stopping import StopSignal
 
 __all__ = ["RefusalBound", "RefusalWatch"]
@@ -58,6 +57,14 @@ class RefusalBound:
         )
 
 
+class Counting(Protocol):
+    """The method of a ledger that counts."""
+
+    async def counts(self) -> Counts:
+        """Return the ledger in numbers."""
+        ...
+
+
 class RefusalWatch:
     """Stops a run once the refused rows of its job pass the bound. It counts those of other workers and runs, too.
 
@@ -71,7 +78,7 @@ class RefusalWatch:
             the last to record one sees all of them.
     """
 
-    def __init__(self, ledger: Ledger, stop: StopSignal, bound: RefusalBound, *, shared: bool) -> None:
+    def __init__(self, ledger: Counting, stop: StopSignal, bound: RefusalBound, *, shared: bool) -> None:
         self._ledger: Final = ledger
         self._stop: Final = stop
         self._bound: Final = bound
@@ -109,8 +116,8 @@ class RefusalWatch:
             return
         refused = 0
         for line in lines:
-            if line.state is LineState.PLACED:
-                self._settled += line.lines
+            if line.state is LineState.PLACED:  # one whose codes came now was settled before
+                self._settled += line.lines if line.evidence != Evidence.DELIVERY_SEEN else 0
             elif line.state is LineState.REJECTED and line.lines == 1:  # the lines of a refused pack are sent alone
                 refused += 1
         self._refused += refused

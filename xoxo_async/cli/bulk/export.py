@@ -11,7 +11,7 @@ from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
-from xoxo_async.cli.bulk.servers import address_of, books_of
+from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -106,7 +106,8 @@ def run_export(
 
     async def write(ledger: "Ledger") -> "tuple[Exported, str]":
         # The fetcher opens a client only when it needs one, so an export of codes in the ledger needs no credentials.
-        fetcher = CodeFetcher(ledger, lambda: open_client(connection), address=address_of(connection))
+        server = at_its_server(connection, ledger)
+        fetcher = CodeFetcher(ledger, lambda: open_client(server), address=address_of(server))
         done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
         return done, await _next_command(ledger, where, done)
 

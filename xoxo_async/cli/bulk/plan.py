@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 import msgspec
 
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.options import LedgerPath, row_options
 from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
+from xoxo_async.cli.bulk.reading import reading_flags, reading_options
 from xoxo_async.cli.bulk.servers import address_of, books_of
 from xoxo_async.cli.bulk.totals import print_totals, summary, totals_to_json
 from xoxo_async.cli.command_line import command_line
@@ -48,6 +50,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
         ledger: The ledger for the plan, and the job that was asked for; None only checks the rows.
         missing: What to do with planned rows of the ledger that the file lacks.
         problems: The file for every problem of the rows; None for none.
+        reading: How the file is read, where a flag says so.
     """
 
     orders: str
@@ -57,11 +60,13 @@ class PlanRequest(msgspec.Struct, frozen=True):
     ledger: LedgerAddress | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
     problems: Path | None = None
+    reading: ReadingChoices = NO_CHOICE
 
 
 @click.command(cls=Command, counts_rows=True, epilog="Example:  xoxo bulk plan orders.csv --pack")
 @click.argument("orders", shell_complete=complete_files)
 @row_options
+@reading_options
 @click.option("--ledger", type=LedgerPath(), metavar="PATH|URL",
               help="Write the plan into this ledger; `resume` sends it later.")  # fmt: skip
 @click.option(
@@ -76,6 +81,7 @@ def plan(
     skip_invalid: bool,
     missing: Literal["refuse", "withdraw", "keep"],
     problems: Path | None,
+    reading: ReadingChoices,
     ledger: LedgerAddress | None,
     job: str,
     as_json: bool,
@@ -83,16 +89,23 @@ def plan(
 ) -> int:
     """Check every row of ORDERS against the catalog and the balance. Moves no money.
 
-    ORDERS is CSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination, quantity,
-    email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are compared with
-    the product and not sent.
+    ORDERS is CSV or TSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination,
+    quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are
+    compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are recognised.
     """
     if ledger is None and job:
         raise click.UsageError("--job names the job in a ledger: give --ledger too")
     ledger = ledger.with_job(job) if ledger is not None else None
     connection = Connection(books=books_of(ledger) if ledger is not None else None, **where)
     request = PlanRequest(
-        orders, connection, pack=pack, skip_invalid=skip_invalid, ledger=ledger, missing=missing, problems=problems
+        orders,
+        connection,
+        pack=pack,
+        skip_invalid=skip_invalid,
+        ledger=ledger,
+        missing=missing,
+        problems=problems,
+        reading=reading,
     )
     return run_plan(request, as_json=as_json)
 
@@ -138,6 +151,7 @@ def _again(request: PlanRequest, *, as_json: bool) -> str:
         flags += ["--ledger", ledger.argument]
         flags += ["--job", ledger.job] if ledger.job and ledger.is_file else []
     flags += [f"--{request.missing}-missing"] if request.missing != "refuse" else []
+    flags += reading_flags(request.reading)
     flags += ["--problems", str(request.problems)] if request.problems is not None else []
     flags += ["--rate", "none" if rate == math.inf else f"{rate:g}"] if rate is not None else []
     return command_line("bulk", "plan", request.orders, *flags, *request.connection.flags, *["--json"] * as_json)
@@ -180,7 +194,7 @@ def _temporary_folder() -> Generator[Path]:
 async def _plan_into(
     ledger: "Ledger", client: XoxoClient, request: PlanRequest, job: str, problems: "ProblemSink | None"
 ) -> "PlanTotals":
-    from xoxo_async.bulk.intake.orders_file import read_orders
+    from xoxo_async.bulk.intake.orders_file import OrdersFile
     from xoxo_async.bulk.issuer import BulkIssuer
 
     issuer = BulkIssuer(
@@ -192,7 +206,7 @@ async def _plan_into(
         missing=request.missing,
         address=address_of(request.connection),
     )
-    return await issuer.plan(read_orders(request.orders), problems=problems)
+    return await issuer.plan(OrdersFile(request.orders, choices=request.reading), problems=problems)
 
 
 def _job_of(orders: str) -> str:

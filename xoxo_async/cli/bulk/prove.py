@@ -4,16 +4,21 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
 from xoxo_async.cli import exits
+from xoxo_async.cli.bulk.continuing import next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import LedgerPath
 from xoxo_async.cli.bulk.servers import address_of, at_its_server, books_of
+from xoxo_async.cli.bulk.verdicts import Verdicts, verdicts_in
+from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connect import open_client
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.failures import scrub
@@ -50,6 +55,7 @@ _DOING: Final = {
     "history": "orders of the vendor's history read",
     "details": "orders looked up",
     "payments": "rows of the payment report read",
+    "comparing": "orders compared",
 }
 
 
@@ -71,6 +77,8 @@ Examples:
 @click.option("--thorough", is_flag=True, help="Look up every order, also those that the history shows.")
 @click.option("--out", "path", type=click.Path(path_type=Path), metavar="FILE.json",
               help="Write the result to this file, mode 0600. It may replace an older result.")  # fmt: skip
+@click.option("--lines", type=click.Path(path_type=Path), metavar="FILE.csv",
+              help="Write a row for each order of the ledger with its verdict, mode 0600.")  # fmt: skip
 @click.option("--key-file", type=click.Path(path_type=Path), metavar="F",
               help="Sign the result with the key in this file (HMAC-SHA256), which has mode 0600.")  # fmt: skip
 @click.option("--verify", type=click.Path(path_type=Path), metavar="FILE.json",
@@ -86,6 +94,7 @@ def prove(
     until: datetime | None,
     thorough: bool,
     path: Path | None,
+    lines: Path | None,
     key_file: Path | None,
     verify: Path | None,
     progress: Path | None,
@@ -98,6 +107,7 @@ def prove(
     interrupted proof goes on where it stopped.
 
     Exit code 0: everything agrees. Exit code 4: something does not agree, or cannot be known; the output names it.
+    With --verify: 0 if the signature is valid, whatever the result says, and 2 if not.
 
     A signature proves that a holder of the key made the result, and that nobody changed it. It does not prove that the
     vendor's answers were true.
@@ -115,8 +125,44 @@ def prove(
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
-    proof = _prove(place, connection, notes, days, thorough=thorough)
-    return _end(proof, place, path, key, as_json=as_json)
+    with _draft(path) as draft, verdicts_in(lines) as verdicts:
+        proof, follow = _prove(place, connection, notes, days, verdicts, thorough=thorough)
+        code = exits.of_proof(proof)
+        # The file and standard output have the same object, so that either can be verified.
+        facts = _signed(proof, key, {"exit_code": code, "continue_with": follow})
+        if as_json:
+            print_json(facts)
+        else:
+            _print(proof, place)
+        if draft is not None:
+            json.dump(facts, draft, indent=1, ensure_ascii=False)
+            draft.write("\n")
+    if not as_json:
+        for name, what in ((path, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
+            if name is not None:
+                out(f"{what} in {name}")
+        if follow:
+            say(f"continue with: {follow}")
+    return code
+
+
+@contextmanager
+def _draft(path: Path | None) -> Generator[TextIO | None]:
+    """Open a draft of the result's file before the first call, so that a proof of hours can be written."""
+    if path is None:
+        yield None
+        return
+    try:
+        with replacement(path) as file:
+            yield file
+    except OSError as error:
+        raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _signed(proof: "Proof", key: bytes | None, also: dict[str, object]) -> dict[str, Any]:
+    from xoxo_async.bulk.proving.signing import sign_proof
+
+    return sign_proof(proof, key, also=also) if key is not None else {**proof.to_dict(), **also}
 
 
 def _key(key_file: Path | None) -> bytes | None:
@@ -162,17 +208,19 @@ def _prove(
     connection: Connection,
     notes: Path,
     days: "tuple[date | None, date | None]",
+    verdicts: Verdicts,
     *,
     thorough: bool,
-) -> "Proof":
+) -> "tuple[Proof, str]":
+    """Return the result, and the command that may change it; empty if the job is proven."""
     from xoxo_async.bulk.proving.prover import prove_job
 
     teller = _Teller()
 
-    async def work(ledger: "Ledger") -> "Proof":
+    async def work(ledger: "Ledger") -> "tuple[Proof, str]":
         server = at_its_server(connection, ledger)
         async with open_client(server, say_lookups=False) as client:
-            return await prove_job(
+            proof = await prove_job(
                 client,
                 ledger,
                 progress=notes,
@@ -181,7 +229,13 @@ def _prove(
                 thorough=thorough,
                 address=address_of(server),
                 tell=teller,
+                each=verdicts,
             )
+        if proof.ok:
+            return proof, ""
+        workers = await ledger.holders()
+        follow = await next_command(ledger, place, await ledger.counts(), workers[0].pid if workers else None)
+        return proof, follow or command_line("bulk", "prove", "--ledger", place.argument)
 
     return with_ledger(place, work, read_only=True, store_codes=False)
 
@@ -197,28 +251,6 @@ class _Teller:
         if time.monotonic() >= self._next and (is_terminal(sys.stderr) or done):
             self._next = time.monotonic() + _EVERY_S
             say(f"{done:,} {_DOING.get(what, what)} …")
-
-
-def _end(proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes | None, *, as_json: bool) -> int:
-    """Write, print and sign the result; return the exit code."""
-    from xoxo_async.bulk.proving.signing import sign_proof
-
-    code = exits.of_proof(proof)
-    facts = sign_proof(proof, key) if key is not None else proof.to_dict()
-    if path is not None:
-        try:
-            with replacement(path) as file:
-                json.dump(facts, file, indent=1, ensure_ascii=False)
-                file.write("\n")
-        except OSError as error:
-            raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
-    if as_json:
-        print_json({**facts, "exit_code": code})
-        return code
-    _print(proof, place)
-    if path is not None:
-        out(f"result in {path}" + (", signed" if key is not None else ""))
-    return code
 
 
 def _print(proof: "Proof", place: "LedgerAddress") -> None:
@@ -248,6 +280,8 @@ def _print_sums(proof: "Proof") -> None:
         out(f"              from {money(sums.opening, unit)} to {money(sums.closing, unit)}")
     if sums.added:
         out(f"              {money(sums.added, unit)} added")
+    if sums.unlisted:
+        out(f"  in no row   {money(sums.unlisted, unit)}")
     if sums.other_orders or sums.other:
         out(f"  other jobs  {money(sums.other, unit)} for {count(sums.other_orders, 'order')}")
 

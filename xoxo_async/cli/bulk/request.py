@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
+from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.cli.bulk.reading import reading_flags
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.connection import Connection, is_real_money
 
@@ -42,6 +44,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         restore: Whether the ledger replaces a lost one or is an older copy.
         missing: What to do with planned rows that the file lacks.
         problems: The file for every problem of the rows of a run; None for none.
+        reading: How the file of a run is read, where a flag says so.
         yes: Whether to send without asking a person.
         as_json: Whether to print JSON.
     """
@@ -63,6 +66,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     restore: bool = False
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
     problems: Path | None = None
+    reading: ReadingChoices = NO_CHOICE
     yes: bool = False
     as_json: bool = False
 
@@ -124,6 +128,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         if action == "run":
             command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
+            command += reading_flags(self.reading)
             command += ["--problems", str(self.problems)] if self.problems is not None else []
         command += ["--job", self.job] if self.job and self.ledger.is_file else []
         if bounds:

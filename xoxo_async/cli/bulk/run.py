@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from xoxo_async.cli.bulk.options import row_options, spend_options, work_options
+from xoxo_async.cli.bulk.reading import reading_options
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connection import Connection
@@ -27,6 +28,7 @@ that continues.""",
 )
 @click.argument("orders", shell_complete=complete_files)
 @row_options
+@reading_options
 @work_options
 @spend_options
 def run(orders: str, **flags: Any) -> int:

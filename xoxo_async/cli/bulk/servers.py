@@ -8,12 +8,13 @@ import msgspec
 
 from xoxo_async.cli.connection import Connection
 from xoxo_async.environment import state_folder
+from xoxo_async.errors import ConfigError
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.protocol import Ledger
 
-__all__ = ["address_of", "at_its_server", "books_of"]
+__all__ = ["address_of", "at_its_server", "books_of", "check_sandbox"]
 
 
 def books_of(ledger: "LedgerAddress") -> Path:
@@ -54,3 +55,19 @@ def at_its_server(connection: Connection, ledger: "Ledger") -> Connection:
 
     ours = is_of_own_sandbox(ledger) and not connection.base_url
     return msgspec.structs.replace(connection, sandbox=True) if ours else connection
+
+
+def check_sandbox(ledger: "Ledger", *, sandbox: bool) -> None:
+    """Refuse `--sandbox` for a ledger whose orders are elsewhere, so that no person takes real orders for play.
+
+    Args:
+        ledger: The ledger.
+        sandbox: Whether `--sandbox` was given. Without it, any ledger is as it should be.
+
+    Raises:
+        ConfigError: The ledger's orders are at another server.
+    """
+    from xoxo_async.bulk.identity import is_of_own_sandbox
+
+    if sandbox and ledger.identity is not None and not is_of_own_sandbox(ledger):
+        raise ConfigError(f"the orders of {ledger.name} are at {ledger.identity.address}, not in a sandbox of its own")

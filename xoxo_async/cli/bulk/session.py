@@ -12,7 +12,7 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.intake.orders_file import read_orders
+from xoxo_async.bulk.intake.orders_file import OrdersFile
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
@@ -177,7 +177,7 @@ class CommandRun:
                 group.start_soon(self._say_still_planning)
                 with noting(self._problems):
                     sink = None if self._problems is None else self._problems.add
-                    totals = await issuer.plan(read_orders(request.orders), approve=self._approve, problems=sink)
+                    totals = await issuer.plan(self._orders(), approve=self._approve, problems=sink)
                 self._outcome.skipped = totals.skipped
                 group.cancel_scope.cancel()
         elif request.asks:
@@ -186,6 +186,9 @@ class CommandRun:
             await keep_settings(
                 ledger, {action: request.flags(action, bounds=False) for action in ("resume", "reconcile")}
             )
+
+    def _orders(self) -> OrdersFile:
+        return OrdersFile(self._request.orders, choices=self._request.reading)
 
     async def _say_still_planning(self) -> None:
         while not self._planned:

@@ -10,6 +10,7 @@ from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger, next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.bulk.servers import check_sandbox
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
@@ -49,17 +50,22 @@ Examples:
 )
 @ledger_option
 @click.option("--watch", is_flag=True, help="Show the job and its workers until nothing is left, or until Ctrl-C.")
+@click.option("--sandbox", is_flag=True, help="The orders are in the ledger's own sandbox; refused if they are not.")
 @json_option
-def status(ledger: "LedgerAddress", watch: bool, as_json: bool) -> int:
+def status(ledger: "LedgerAddress", watch: bool, sandbox: bool, as_json: bool) -> int:
     """Show the counts of a job and its troubled rows, also while it runs. Needs no network and no credentials."""
     if watch and as_json:
         raise click.UsageError("--watch shows a job again and again, and --json prints one object: give one of them")
     if watch:
         from xoxo_async.cli.bulk.watch import watch as watch_job
 
+        async def watch_it(opened: "Ledger") -> "Counts":
+            check_sandbox(opened, sandbox=sandbox)
+            return await watch_job(opened)
+
         with as_before():
-            return exits.of_status(with_ledger(ledger, watch_job, read_only=True))
-    return show_status(ledger, as_json=as_json)
+            return exits.of_status(with_ledger(ledger, watch_it, read_only=True))
+    return show_status(ledger, sandbox=sandbox, as_json=as_json)
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -119,11 +125,12 @@ def _why(line: "LedgerLine") -> str:
     return scrub(line.error) or _FACTS.get(line.evidence, "")
 
 
-def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
+def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool) -> int:
     """Print the counts of a job and its first troubled lines, also while a process works on it.
 
     Args:
         where: The ledger.
+        sandbox: Whether to refuse a ledger whose orders are not in its own sandbox.
         as_json: Whether to print JSON.
 
     Returns:
@@ -131,6 +138,7 @@ def show_status(where: "LedgerAddress", *, as_json: bool) -> int:
     """
 
     async def read(ledger: "Ledger") -> Status:
+        check_sandbox(ledger, sandbox=sandbox)
         workers, paused, counts = await ledger.holders(), await ledger.paused(), await ledger.counts()
         holder = workers[0].pid if workers else None
         return Status(

@@ -42,7 +42,8 @@ def summary(totals: "PlanTotals") -> list[str]:
     Args:
         totals: The plan's sums.
     """
-    lines = [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
+    lines = [f"recognised: {totals.recognised}"] if totals.recognised else []
+    lines += [f"{count(totals.skipped, 'bad row')} left out\n{totals.problems}"] if totals.skipped else []
     lines += [f"{count(totals.withdrawn, 'row')} withdrawn, no longer in the input"] if totals.withdrawn else []
     if totals.unwanted:
         lines.append(f"{count(totals.unwanted, 'row')} in doubt, no longer in the input: not sent again")
@@ -106,6 +107,7 @@ def totals_to_json(totals: "PlanTotals") -> dict[str, object]:
         "orders": totals.orders,
         "vouchers": totals.pieces,
         "skipped": totals.skipped,
+        "recognised": totals.recognised,
         "warned": totals.warned,
         "warnings": totals.warnings,
         "face": totals.face,

@@ -1,12 +1,17 @@
-"""`csv_rows`: the rows of a CSV file, and the place of what cannot be read in it."""
+"""`csv_table`: the rows of a CSV file with any separator, and the place of what cannot be read in it."""
 
+import csv
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.unit.bulk.intake.orders_files import HEAD, lines, problem
-from xoxo_async.bulk import OrderLine
+from xoxo_async import errors
+from xoxo_async.bulk import OrderLine, read_orders
+from xoxo_async.bulk.intake.csv_table import check_delimiter
 
 
 def test_csv_fields_are_read(tmp_path: Path) -> None:
@@ -115,3 +120,103 @@ def test_only_line_ends_end_a_row(tmp_path: Path) -> None:
     content = "key,product_id,denomination,tag\na,1,10,x\u2028y\x0bz\x85\n"
     (line,) = lines(tmp_path / "o.csv", content)
     assert line.tag == "x\u2028y\x0bz"
+
+
+SEPARATED = {
+    "comma": "key,product_id,denomination,tag\na,1,10,x\n",
+    "semicolon": "key;product_id;denomination;tag\na;1;10;x\n",
+    "tab": "key\tproduct_id\tdenomination\ttag\na\t1\t10\tx\n",
+    "pipe": "key|product_id|denomination|tag\na|1|10|x\n",
+    "sep line": "sep=;\nkey;product_id;denomination;tag\na;1;10;x\n",
+    "sep line of another sign": '"sep=^"\r\nkey^product_id^denomination^tag\r\na^1^10^x\r\n',
+    "quoted names": '"Employee ID";"Product ID";"Amount";"Tags"\r\n"a";"1";"10";"x"\r\n',
+    "commas in names": "Employee ID;Product, ID;Amount, (INR);Tag,s\na;1;10;x\n",
+    "a name on two lines": 'key;product_id;"Amount\n(INR)";tag\na;1;10;x\n',
+    "blank lines before": "\n;;;\n \nkey;product_id;denomination;tag\na;1;10;x\n",
+    "blank columns behind": "key,product_id,denomination,tag,,\na,1,10,x,,\n",
+}
+
+
+@pytest.mark.parametrize("content", SEPARATED.values(), ids=list(SEPARATED))
+def test_the_header_shows_the_separator(tmp_path: Path, content: str) -> None:
+    """The names that mean something decide, not the number of signs."""
+    (line,) = lines(tmp_path / "o.csv", content)
+    assert (line.key, line.product_id, line.denomination, line.tag) == ("a", 1, 10, "x")
+
+
+def test_a_given_separator_counts(tmp_path: Path) -> None:
+    """It may be a sign that is no usual separator, and it may be wrong."""
+    path = tmp_path / "o.csv"
+    path.write_text("key^product_id^denomination\na^1^10\n")
+    assert [line.key for line in read_orders(path, delimiter="^")] == ["a"]
+    with pytest.raises(errors.PlanError, match="columns product_id and denomination are missing"):
+        list(read_orders(path, delimiter="comma"))
+
+
+OTHER_FILES = {
+    "html": ("<!DOCTYPE html>\n<table><tr><td>key</td></tr></table>", "this is HTML or XML, not a table"),
+    "xml": ('<?xml version="1.0"?>\n<rows/>', "this is HTML or XML"),
+    "json list": ('[\n {"key": "a"}\n]', "this is a JSON list, not a table"),
+    "a million columns": ("key," + "," * 1_000_000 + "\n", "has 1,000,002 columns, and 1,000 are read at most"),
+    "a blank header": ("key,product_id,denomination,\na,1,10,\nb,1,10,x\n", "row 3: has 'x' in column 4, which has no"),
+    "other separator below": ("key,product_id,denomination\na;1;10\n", "row 2: it is separated by semicolons, and the"),
+    "header twice": (HEAD + "a,1,10,1\n" + HEAD + "b,1,10,1\n", "row 3: is the header again"),
+    "two separators": ("a,b;c,d;e\n1,2;3,4;5\n", "it can be separated by"),
+    "lost digits of a product": (HEAD + "a,9.19877E+11,10,1\n", "row 2, column product_id: is 9.19877E+11: a spread"),
+    "lost digits of a key": (HEAD + "9.19877E+11,1,10,1\n", "row 2, column key: is 9.19877E+11: a spreadsheet wrote"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), OTHER_FILES.values(), ids=list(OTHER_FILES))
+def test_what_is_no_table_says_what_it_is(tmp_path: Path, content: str, words: str) -> None:
+    """One line names the file, and the row where there is one."""
+    text = problem(tmp_path / "orders.csv", content)
+    assert words in text
+    assert "orders.csv" in text
+    assert text.replace("\n", "").isprintable()
+
+
+@pytest.mark.parametrize("name", ["", "::", "a", '"', "\n"])
+def test_what_separates_nothing_is_refused(name: str) -> None:
+    """The error says what may be given."""
+    with pytest.raises(errors.ConfigError, match="delimiter must be one sign, or comma, semicolon, tab or pipe"):
+        check_delimiter(name)
+
+
+TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(st.tuples(TEXT, st.integers(1, 10**7), st.integers(0, 99), st.none() | TEXT), min_size=1, max_size=5),
+    separator=st.sampled_from(",;\t|"),
+    ends=st.sampled_from(["\n", "\r\n"]),
+    codec=st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-16-le"]),
+    comma=st.booleans(),
+    grouped=st.booleans(),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+)
+def test_every_dialect_gives_the_same_values(
+    tmp_path: Path,
+    rows: list[tuple[str, int, int, str | None]],
+    separator: str,
+    ends: str,
+    codec: str,
+    comma: bool,
+    grouped: bool,
+    quoting: int,
+) -> None:
+    """A table that is written in any form is read as what was written."""
+    signs = str.maketrans(",.", ".,") if comma else {}
+    path = tmp_path / "o.csv"
+    with path.open("w", encoding=codec, newline="") as file:
+        writer = csv.writer(file, delimiter=separator, lineterminator=ends, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerow(["Employee ID", "Product ID", "Amount", "Tag"])
+        for number, (key, whole, cents, tag) in enumerate(rows):
+            amount = f"{whole:,}.{cents:02}" if grouped else f"{whole}.{cents:02}"
+            writer.writerow([f"{number}{key}", 1001, amount.translate(signs), tag or ""])
+    read = list(read_orders(path))
+    assert [(line.key, line.denomination, line.tag) for line in read] == [
+        (f"{number}{key}", Decimal(whole) + Decimal(cents) / 100, tag)
+        for number, (key, whole, cents, tag) in enumerate(rows)
+    ]

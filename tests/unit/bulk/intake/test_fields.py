@@ -51,7 +51,10 @@ def test_a_po_number_replaces_a_missing_key() -> None:
             {"product_id": "1e99"},
             "row 2, column product_id: must be a whole number from 1 to 1000000000000, not '1e99'",
         ),
-        ({"denomination": "1,000"}, "row 2, column denomination: must be a number above 0, not '1,000'"),
+        (
+            {"denomination": "1,000"},
+            "row 2, column denomination: must be a number above 0, not '1,000'; write 1000",
+        ),
         ({"denomination": 0}, "row 2, column denomination: must be a number above 0, not 0"),
         ({"denomination": "-5"}, "row 2, column denomination: must be a number above 0, not -5"),
         ({"quantity": True}, "row 2, column quantity: must be a whole number from 1 to 9999, not True"),

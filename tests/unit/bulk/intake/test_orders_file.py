@@ -24,6 +24,14 @@ def test_another_format_is_a_config_error() -> None:
         read_orders("nowhere.xlsx", format="xlsx")
 
 
+def test_jsonl_has_no_columns(tmp_path: Path) -> None:
+    """A choice about columns would be ignored there, so it is refused."""
+    path = tmp_path / "o.jsonl"
+    path.write_text('{"key": "a", "product_id": 1, "denomination": 1}')
+    with pytest.raises(errors.ConfigError, match="it is JSONL, whose objects name their fields"):
+        list(read_orders(path, columns={"a": "key"}))
+
+
 def test_standard_input_is_read_and_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A dash stands for standard input, and the process can read on from it afterwards."""
     (tmp_path / "piped").write_text(HEAD + "a,1,10,1\n")

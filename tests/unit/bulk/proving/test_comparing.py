@@ -58,6 +58,7 @@ PLANTS: dict[str, Plant] = {
     "an order without a poNumber": lambda n: (None, [order(n, po_number="")], set()),
     "in doubt": lambda n: (line(n, state="unknown", order_id=None), [], {"unknown"}),
     "rejected": lambda n: (line(n, state="rejected", order_id=None), [], set()),
+    "an odd delivery": lambda n: (line(n), [order(n, delivery="on its way")], {"unknown"}),
     "no value told": lambda n: (line(n), [order(n, values=())], {"unknown"}),
     "no charge in the ledger": lambda n: (line(n, charged=None), [order(n)], {"unknown"}),
 }
@@ -107,7 +108,7 @@ def test_a_lagging_history_proves_nothing() -> None:
     assert (found.kind, "its history does not show it" in found.why) == ("unknown", True)
 
 
-def test_a_look_up_fills_what_the_history_leaves_out() -> None:
+def test_a_look_up_fills_gaps() -> None:
     """Then the line agrees. What the look-up contradicts is found as well."""
     bare = order(1, products=(), quantities=())
     (case,) = cases([line(1)], [bare])

@@ -37,7 +37,7 @@ def test_a_bare_reply_tells_nothing() -> None:
     )
 
 
-def test_a_day_that_is_not_known_counts_as_read() -> None:
+def test_an_unknown_day_counts_as_read() -> None:
     """The dates have no zone, and some have no date at all."""
     assert [SCOPE.has(day) for day in ("", "2026-03-08", "2026-03-09", "2026-03-11", "2026-03-12")] == [
         True,

@@ -43,3 +43,22 @@ def test_other_poNumbers_are_not_its_own(po_number: str) -> None:  # noqa: N802 
 def test_a_job_without_a_plain_letter_claims_nothing() -> None:
     """Its poNumbers show no name, so every hash would look like its own."""
     assert kinship("märz"[1:2], derive_po_number("other job", "@")) == ""
+
+
+def test_a_shared_order_is_its_first_rows() -> None:
+    """Its poNumber begins with that row's, as long as that is short."""
+
+    def shared(po_number: str) -> str:
+        return f"{po_number[:74]}-x3-{'0' * 20}"
+
+    assert kinship("march", shared(derive_po_number("march", "A"))) == "surely"
+    assert key_of("march", shared(derive_po_number("march", "A"))) == "A"
+    assert kinship("march", shared(derive_po_number("march-2", "A"))) == ""
+    assert kinship("march", shared(derive_po_number("march", "x" * 90))) == "perhaps"
+
+
+def test_a_long_name_is_known_by_its_beginning() -> None:
+    """A poNumber shows 79 characters of job and key."""
+    job = "j" * 100
+    assert kinship(job, derive_po_number(job, "A")) == "perhaps"
+    assert kinship(job, derive_po_number("j" * 70, "A")) == ""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xoxo_async.bulk.proving.result import Finding, Proof, ProofSums
-from xoxo_async.bulk.proving.signing import read_proof_key, sign_proof, verify_proof
+from xoxo_async.bulk.proving.signing import read_proof, read_proof_key, sign_proof, verify_proof
 from xoxo_async.errors import ConfigError
 
 KEY = b"0123456789abcdef0123456789abcdef"
@@ -35,6 +35,16 @@ def test_a_signed_result_is_verified(tmp_path: Path) -> None:
     """However it is laid out: only its values are signed."""
     facts = verify_proof(written(tmp_path, sign_proof(PROOF, KEY)), KEY)
     assert (facts["job"], facts["found"], "signature" in facts) == ("märz", {"missing": 1}, False)
+
+
+def test_a_result_is_read_back(tmp_path: Path) -> None:
+    """As it was; with a key only if its signature is valid."""
+    path = written(tmp_path, sign_proof(PROOF, KEY))
+    assert read_proof(path) == read_proof(path, KEY) == PROOF
+    with pytest.raises(ConfigError, match="signed with another key"):
+        read_proof(path, b"another key of enough bytes")
+    with pytest.raises(ConfigError, match="is not the JSON of a proof"):
+        read_proof(written(tmp_path, {"ok": True}))
 
 
 def test_a_changed_result_is_refused(tmp_path: Path) -> None:

@@ -89,3 +89,11 @@ def test_rows_that_cannot_be_counted_are_named(notes: Notebook) -> None:
     """Another reason, or no balance."""
     pay(notes, [paid(1, "1", "1", ""), PaymentFacts("R2", "", "out", None, Decimal(1), None, complete=True)])
     assert wallet_facts(notes, SCOPE).odd == ("R2 of an unknown day", "R1 of 2026-03-10")
+
+
+def test_whole_amounts_are_noticed(notes: Notebook) -> None:
+    """Where charges have fractions and no row of the report has one."""
+    pay(notes, [paid(1, "190", "810"), paid(2, "190", "619")])
+    assert wallet_facts(notes, SCOPE).rounded == 2  # the third one has no row
+    pay(notes, [paid(3, "190.50", "428.5")])
+    assert wallet_facts(notes, SCOPE).rounded == 0

@@ -45,6 +45,8 @@ NAMELESS = FITS._replace(named=0, unnamed=2, ours=Decimal(0), others=Decimal(0),
         (NAMELESS, "", ""),
         (NAMELESS._replace(issued=Decimal(150)), "wallet", "cost 200, and the payment report took 150"),
         (NAMELESS._replace(issued=Decimal(250)), "unknown", "it is not known what the rest was for"),
+        (FITS._replace(rounded=2, ends=((HUNDRED, 1),)), "unknown", "the fractions of 2 charges are not compared"),
+        (NAMELESS._replace(rounded=1, issued=Decimal("199.5")), "unknown", "the fractions of 1 charge are not"),
         (NAMELESS._replace(uncharged=2), "unknown", "does not tell the charge of 2 orders"),
     ],
 )
@@ -72,6 +74,20 @@ def test_each_order_is_paid_once(changes: dict[str, Any], why: str) -> None:
     paid = Paid("po", "k", 1, 7, HUNDRED, 1, HUNDRED, Decimal(0), cancelled=False)._replace(**changes)
     found = list(judge_paid([paid]))
     assert [why in one.why for one in found] == ([True] if why else [])
+
+
+def test_a_new_order_may_still_be_paid() -> None:
+    """Its payment is unknown then, and a sum that falls short is too."""
+    paid = Paid("po", "k", 1, 7, HUNDRED, 0, Decimal(0), Decimal(0), cancelled=False, recent=True)
+    assert [one.kind for one in judge_paid([paid])] == ["unknown"]
+    assert [one.kind for one in judge_wallet(NAMELESS._replace(issued=HUNDRED, recent=True))] == ["unknown"]
+
+
+def test_whole_amounts_are_compared_to_the_unit() -> None:
+    """The vendor's page calls amounts integers: a fraction that is cut off is no discrepancy, a unit is."""
+    paid = Paid("po", "k", 1, 7, Decimal("99.99"), 1, Decimal(99), Decimal(0), cancelled=False)
+    assert list(judge_paid([paid], rounded=True)) == []
+    assert len(list(judge_paid([paid._replace(paid=Decimal(98))], rounded=True))) == 1
 
 
 @pytest.mark.parametrize(

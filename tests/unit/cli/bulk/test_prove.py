@@ -1,5 +1,6 @@
 """`prove`: whatever is planted in the vendor's books is named, and only an agreeing job ends with 0."""
 
+import csv
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -77,30 +78,53 @@ def test_what_is_planted_is_found(command: Command, sandbox: Sandbox) -> None:
     book(sandbox, "INV-8")
     paid = {entry.reference: entry for entry in sandbox.state.payments}
     paid[f"REF{order_of(sandbox, 'H').order_id}"].amount -= 1
+    second, lost = (order.order_id for order in list(sandbox.state.orders.values())[9:11])
+    ids = {key: order_of(sandbox, key).order_id for key in "AGH"}
+    (moved,) = sandbox.state.by_po["INV-7"]
     ended = command(*PROVE, "--json")
     facts = ended.facts
-    assert (ended.code, facts["ok"], facts["agree"], facts["differ"]) == (4, False, 2, 7)
+    assert (ended.code, facts["ok"], facts["agree"], facts["differ"]) == (4, False, 1, 8)
     found = {(kind, one["key"]): one["why"] for kind in facts["found"] for one in facts[kind]}
     assert "do not follow from one another" in found.pop(("wallet", ""))
     assert found == {
         ("charges", "A"): "the charge is INR 1000 in the ledger and INR 1001 at the vendor",
-        ("wallet", "A"): "order 6000001 cost 1001, and the payment report took 1000",
+        ("wallet", "A"): f"order {ids['A']} cost 1001, and the payment report took 1000",
         ("different", "B"): "the product is 1001 in the ledger and 1002 at the vendor",
         ("different", "C"): "the value of a piece is 500 in the ledger and 250 at the vendor",
         ("different", "D"): "the quantity is 2 in the ledger and 3 at the vendor",
         ("delivery", "E"): "the delivery is delivered in the ledger and pending at the vendor",
-        ("different", "F"): "order 6000006 has the poNumber INV-7 at the vendor",
-        ("repeated", "G"): "2 orders have this poNumber: 6000007, 6000010",
-        ("unlisted", "LOST"): "order 6000011 has the poNumber of this job's row LOST, and the ledger has no such row",
-        ("wallet", "H"): "order 6000008 cost 1000, and the payment report took 999",
+        ("different", "F"): f"order {moved} has the poNumber INV-7 at the vendor",
+        ("repeated", "G"): f"2 orders have this poNumber: {ids['G']}, {second}",
+        ("unlisted", "LOST"): f"order {lost} has the poNumber of this job's row LOST, and the ledger has no such row",
+        ("wallet", "H"): f"order {ids['H']} cost 1000, and the payment report took 999",
     }
 
 
-def test_an_unpaid_order_is_found(command: Command, books: Sandbox) -> None:
-    """The report names orders, and not this one."""
-    books.state.payments.pop()
+def test_each_line_has_its_verdict(command: Command, books: Sandbox) -> None:
+    """In a private CSV, also the lines that agree."""
+    order_of(books, "B").quantity = 3
+    ended = command(*PROVE, "--lines", "lines.csv")
+    assert (ended.code, "3 rows in lines.csv\n" in ended.out) == (4, True)
+    assert Path("lines.csv").stat().st_mode & 0o777 == 0o600
+    with Path("lines.csv").open(newline="") as file:
+        rows = {row["key"]: row for row in csv.DictReader(file)}
+    assert {key: row["verdict"] for key, row in rows.items()} == {"A": "agrees", "B": "differs", "C": "agrees"}
+    assert "continue with: " in ended.err
+    assert ended.err.endswith("bulk prove --ledger march.db\n")
+    assert rows["B"]["why"] == "the quantity is 2 in the ledger and 3 at the vendor"
+    assert rows["A"]["order_id"] == str(order_of(books, "A").order_id)
+
+
+def test_an_unpaid_order_is_found(command: Command, books: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report names orders, and not this one. For ten minutes it may only lag."""
+    unpaid = books.state.payments.pop()
+    facts = command(*PROVE, "--json").facts
+    assert [one["why"] for one in facts["unknown"]] == [
+        f"the payment report has nothing for order {unpaid.reference.removeprefix('REF')} yet, which is very new"
+    ]
+    monkeypatch.setattr("xoxo_async.bulk.proving.facts.RECENT_S", -1.0)
     ended = command(*PROVE)
-    assert (ended.code, "took nothing for order 6000003" in ended.out) == (4, True)
+    assert (ended.code, "the payment report took nothing for order 600000" in ended.out) == (4, True)
 
 
 def test_a_lagging_history_is_unknown(command: Command, books: Sandbox) -> None:
@@ -119,7 +143,7 @@ def test_an_order_that_is_gone_is_missing(command: Command, books: Sandbox, monk
     gone = order_of(books, "A")
     books.state.by_po.pop(gone.po_number)
     books.state.orders.pop(gone.order_id)
-    monkeypatch.setattr("xoxo_async.bulk.proving.comparing._RECENT_S", -1.0)
+    monkeypatch.setattr("xoxo_async.bulk.proving.facts.RECENT_S", -1.0)
     ended = command(*PROVE)
     assert ended.code == 4
     assert "placed rows without an order at the vendor: 1\n  row 2 A (march-A-" in ended.out
@@ -140,12 +164,14 @@ def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> No
     Path("proof.key").chmod(0o600)
     signed = command(*PROVE, "--out", "p.json", "--key-file", "proof.key")
     assert signed.code == 0
-    assert "result in p.json, signed\n" in signed.out
+    assert "result, signed, in p.json\n" in signed.out
     assert Path("p.json").stat().st_mode & 0o777 == 0o600
     verify = ("bulk", "prove", "--verify", "p.json", "--key-file", "proof.key")
     good = command(*verify)
     assert (good.code, "the signature of p.json is valid" in good.out) == (0, True)
     assert command(*verify, "--json").facts["ok"] is True
+    Path("printed.json").write_text(command(*PROVE, "--json", "--key-file", "proof.key").out)
+    assert command("bulk", "prove", "--verify", "printed.json", "--key-file", "proof.key").code == 0
     facts = json.loads(Path("p.json").read_text())
     Path("p.json").write_text(json.dumps({**facts, "placed": 4}))
     bad = command(*verify)
@@ -162,6 +188,8 @@ def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> No
         (("--ledger", "march.db", "--out", "p.txt"), "give --out a name that ends in .json"),
         (("--ledger", "march.db", "--out", "none/p.json"), "there is no folder none"),
         (("--ledger", "march.db", "--out", "other.json"), "is no older result of a proof"),
+        (("--ledger", "march.db", "--lines", "p.json"), "give --lines a name that ends in .csv"),
+        (("--ledger", "march.db", "--lines", "other.csv"), "is there already"),
         (("--ledger", "none.db"), "none.db"),
         (("--ledger", "march.db", "--since", "yesterday"), "--since"),
     ],
@@ -169,6 +197,7 @@ def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> No
 def test_wrong_usage_is_refused_first(command: Command, flags: tuple[str, ...], why: str) -> None:
     """Exit 2, one line, and no call."""
     Path("other.json").write_text('{"mine": 1}')
+    Path("other.csv").write_text("mine")
     ended = command("bulk", "prove", *flags)
     assert (ended.code, why in ended.err) == (2, True), ended.err
     assert Path("other.json").read_text() == '{"mine": 1}'
@@ -200,3 +229,17 @@ def test_amounts_in_the_result_are_texts(command: Command, books: Sandbox) -> No
     sums = command(*PROVE, "--json").facts["sums"]
     assert msgspec.convert(sums["paid"], Decimal, strict=False) == Decimal("2961.25")
     assert isinstance(sums["paid"], str)
+
+
+def test_a_database_keeps_its_progress_elsewhere(command: Command, sandbox: Sandbox, database: str) -> None:
+    """Its packed job is proven like a file's, from this user's state folder, and each job has its own file."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\nB,1001,500\nC,1002,700\n")
+    where = ("--ledger", f"{database}#march")
+    assert command("bulk", "run", "orders.csv", *where, "--rate", "none", "--pack").code == 0
+    sandbox.script("error_in_200", operation="getOrderHistory", first=1)
+    assert command("bulk", "prove", *where).code == 5
+    (kept,) = Path("state/xoxo").glob("march-*.proof")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    ended = command("bulk", "prove", *where, "--json")
+    assert (ended.code, ended.facts["orders"], ended.facts["agree"]) == (0, 2, 2)
+    assert not kept.exists()

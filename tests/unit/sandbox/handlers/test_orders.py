@@ -180,6 +180,16 @@ def test_a_history_needs_both_days(either: Server) -> None:
     assert either.refused("getOrderHistory", {"startDate": "2026-03-01"}) == ("PLE10032", 400)
 
 
+def test_a_history_can_lag(server: Server) -> None:
+    """It does not show young orders; a look-up does."""
+    server.place(poNumber="PO-YOUNG")
+    server.state.history_lag_s = 60
+    assert server.refused("getOrderHistory", DAYS)[0] == "PLE10027"
+    assert server.ask("getOrderDetails", {"poNumber": "PO-YOUNG"})["orderStatus"] == "complete"
+    server.state.find(0, "PO-YOUNG").placed_at -= 61  # type: ignore[union-attr]
+    assert [row["poNumber"] for row in server.ask("getOrderHistory", DAYS)] == ["PO-YOUNG"]
+
+
 def test_the_history_is_paged_and_newest_first(server: Server) -> None:
     """The history can be filtered by tag, and a page after the end is PLE10027."""
     for number in range(3):

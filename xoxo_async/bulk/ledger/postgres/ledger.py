@@ -1,7 +1,6 @@
 """The shared ledger: a job in a PostgreSQL database, worked by any number of processes on any number of machines."""
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -54,6 +53,7 @@ from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.driver import DatabaseConnection
 from xoxo_async.postgres.failures import DatabaseError
+from xoxo_async.secret_sources import secret_variable
 
 __all__ = ["PostgresLedger"]
 
@@ -708,7 +708,7 @@ class PostgresLedger:
     # Private.
 
     def _box(self) -> CodeBox:
-        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        key = secret_variable("XOXO_LEDGER_KEY").value if self._key is None else self._key
         return CodeBox(key)
 
     def _opened(self) -> Work:

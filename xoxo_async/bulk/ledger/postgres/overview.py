@@ -4,14 +4,12 @@
 
 from typing import Final
 
+from xoxo_async.bulk.ledger.facts import RUNS
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
-    LABELS_SHOWN,
     OPEN_SHOWN,
     OPEN_STATES,
     Beat,
-    Label,
-    LabelGroup,
     LineGroup,
     Overview,
     PauseMark,
@@ -25,15 +23,17 @@ from xoxo_async.bulk.ledger.overview import (
 )
 from xoxo_async.bulk.ledger.postgres.columns import LINE_COLUMNS, line_of
 from xoxo_async.bulk.ledger.postgres.facts import lock_fact, set_facts
+from xoxo_async.bulk.ledger.postgres.labels import read_labels
 from xoxo_async.bulk.ledger.postgres.sums import count_in
-from xoxo_async.bulk.ledger.facts import RUNS
 from xoxo_async.postgres.driver import DatabaseConnection
 
 __all__ = ["note_run", "read_overview"]
 
 _GROUPED: Final = "state, delivery, evidence, error_id, currency, amount_charged, worth, lines = 1"
 # The request is canonical: product, quantity and denomination come first, and a quote within a text is escaped.
-_THING: Final = "CASE WHEN strpos(body, '\"poNumber\"') > 0 THEN left(body, strpos(body, '\"poNumber\"') - 1) ELSE body END"
+_THING: Final = (
+    "CASE WHEN strpos(body, '\"poNumber\"') > 0 THEN left(body, strpos(body, '\"poNumber\"') - 1) ELSE body END"
+)
 _TRAVELS: Final = "(SELECT {} FROM xoxo.packed_line AS p WHERE p.pack = line.id AND NOT p.unpacked)"
 _GROUPS: Final = (
     f"SELECT {_THING} AS thing, {_GROUPED} AS single, count(*) AS orders,"
@@ -41,8 +41,8 @@ _GROUPS: Final = (
     f" sum(CASE WHEN lines = 1 THEN 0 ELSE {_TRAVELS.format('coalesce(sum(p.pieces), 0)')} END)::bigint AS pieces"
     f" FROM xoxo.line WHERE job = $1 GROUP BY {_THING}, {_GROUPED}"
 )
-_HAS_EMAIL: Final = "strpos(body, '\"email\":\"') > 0"
-_HAS_PHONE: Final = "strpos(body, '\"contact\":\"') > 0"
+_HAS_EMAIL: Final = 'strpos(body, \'"email":"\') > 0'
+_HAS_PHONE: Final = 'strpos(body, \'"contact":"\') > 0'
 _IS_MAILED: Final = "strpos(body, '\"notifyReceiverEmail\":1') > 0"
 _RECEIVERS: Final = (
     f"SELECT CASE WHEN {_HAS_EMAIL} THEN"
@@ -66,13 +66,6 @@ _REFUSED: Final = (
     " WHERE job = $1 AND state IN ('rejected', 'unknown', 'conflict', 'manual')"
     " AND (lines = 1 OR state <> 'rejected' OR evidence <> 'refused_no_order')"  # such a pack gave its lines back
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
-)
-_HAS_TAG: Final = "SELECT EXISTS (SELECT FROM xoxo.line WHERE job = $1 AND strpos(body, '\"tag\":\"') > 0)"
-_TAG: Final = "coalesce(body::json ->> 'tag', '')"
-_TAGS: Final = f"SELECT count(DISTINCT {_TAG}) FROM xoxo.line WHERE job = $1"
-_TAGGED: Final = (
-    f"SELECT {_TAG} AS value, state, currency, amount_charged, count(*) AS orders, sum(lines)::bigint AS lines"
-    " FROM xoxo.line WHERE job = $1 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
 )
 _OPEN: Final = (
     f"SELECT {', '.join(LINE_COLUMNS)} FROM xoxo.line WHERE job = $1 AND state = $2"
@@ -108,10 +101,8 @@ async def read_overview(connection: DatabaseConnection, job: int) -> Overview:
                 Refused(LineState(row["state"]), row["error_id"], row["error"], row["lines"], row["row"])
                 for row in await connection.fetch(_REFUSED, job)
             ],
-            labels=await _read_labels(connection, job),
-            pauses=[
-                PauseMark(row["at"], row["paused"], row["reason"]) for row in await connection.fetch(_PAUSES, job)
-            ],
+            labels=await read_labels(connection, job),
+            pauses=[PauseMark(row["at"], row["paused"], row["reason"]) for row in await connection.fetch(_PAUSES, job)],
             open=await _read_open(connection, job, groups),
         )
 
@@ -145,21 +136,8 @@ async def _read_receivers(connection: DatabaseConnection, job: int) -> tuple[lis
     return receivers_of(found), len({domain for domain, _, _ in found} - {"", "#"})
 
 
-async def _read_labels(connection: DatabaseConnection, job: int) -> list[Label]:
-    if not await connection.fetchval(_HAS_TAG, job):
-        return []
-    values = int(await connection.fetchval(_TAGS, job))
-    groups = [
-        LabelGroup(
-            row["value"], LineState(row["state"]), row["currency"], row["amount_charged"], row["orders"], row["lines"]
-        )
-        for row in (await connection.fetch(_TAGGED, job) if values <= LABELS_SHOWN else ())
-    ]
-    return [Label("tag", values, groups)]
-
-
 async def _read_open(connection: DatabaseConnection, job: int, groups: list[LineGroup]) -> list[LedgerLine]:
-    there = {one.state for one in groups if one.state in OPEN_STATES}
+    there: set[LineState] = {one.state for one in groups if one.state in OPEN_STATES}
     if any(one.state is LineState.PLACED and one.delivery is not Delivery.DELIVERED for one in groups):
         there.add(LineState.PLACED)
     return [

@@ -6,12 +6,10 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.ledger.facts import KEPT_NAMES
-from xoxo_async.bulk.ledger.kept import KeptNames, decode_kept, names_of
+from xoxo_async.bulk.ledger.kept import decode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
-from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, set_meta
 
-__all__ = ["keep", "read_kept", "read_kept_names"]
+__all__ = ["insert_kept", "read_kept"]
 
 _MAKE: Final = (
     "CREATE TABLE kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
@@ -27,25 +25,26 @@ _READ: Final = "SELECT key, value FROM kept WHERE key IN (SELECT value FROM json
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def keep(connection: sqlite3.Connection, lines: Iterable[PlannedLine]) -> None:
+def insert_kept(connection: sqlite3.Connection, lines: Iterable[PlannedLine]) -> list[str]:
     """Keep the columns that ride along with some lines; of a key that has some already, the first ones stay.
 
     Args:
         connection: In a transaction.
         lines: The lines.
+
+    Returns:
+        What was given of each line that has such columns.
     """
     rows = [(line.key, line.kept) for line in lines if line.kept]
     if not rows:
-        return
+        return []
     # A file of an earlier version has no such table. It is made in the transaction that needs it, and not on opening:
     # so an opening still writes nothing before it knows whether the file is a copy.
     if connection.execute(_IS_MADE).fetchone() is None:
         for statement in _MAKE:
             connection.execute(statement)
     connection.execute(_KEEP, (_encode(rows),))
-    names = KeptNames(read_kept_names(connection))
-    if names.add(kept for _, kept in rows):
-        set_meta(connection, fact(KEPT_NAMES), names.fact())
+    return [kept for _, kept in rows]
 
 
 def read_kept(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str, dict[str, str]]:
@@ -58,12 +57,3 @@ def read_kept(connection: sqlite3.Connection, keys: Collection[str]) -> dict[str
     if connection.execute(_IS_MADE).fetchone() is None:
         return {}
     return {key: decode_kept(value) for key, value in connection.execute(_READ, (_encode(list(keys)),))}
-
-
-def read_kept_names(connection: sqlite3.Connection) -> list[str]:
-    """Return the names of the columns that ride along with the job's lines, in order.
-
-    Args:
-        connection: To read with.
-    """
-    return names_of(get_meta(connection, fact(KEPT_NAMES)))

@@ -19,7 +19,8 @@ from msgspec import UNSET, UnsetType
 from xoxo_async.bulk.ledger.arming import ArmRequest
 from xoxo_async.bulk.ledger.budget import amount, units
 from xoxo_async.bulk.ledger.clock import Boot, boot_clock
-from xoxo_async.bulk.ledger.facts import CURRENCY, PAUSED, RUNS
+from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, PAUSED, RUNS
+from xoxo_async.bulk.ledger.kept import names_of
 from xoxo_async.bulk.ledger.lines import (
     DEFAULT_RULES,
     Armed,
@@ -38,7 +39,7 @@ from xoxo_async.bulk.ledger.recording import storable_text
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
 from xoxo_async.bulk.ledger.sqlite.codes import MARKS_KEY, read_codes
-from xoxo_async.bulk.ledger.sqlite.kept import read_kept, read_kept_names
+from xoxo_async.bulk.ledger.sqlite.kept import read_kept
 from xoxo_async.bulk.ledger.sqlite.lock import holder_of
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_meta
 from xoxo_async.bulk.ledger.sqlite.opening import LedgerFile, Opened
@@ -54,6 +55,7 @@ from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, Pl
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
 from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.secret_sources import secret_variable
 
 __all__ = ["SqliteLedger"]
 
@@ -589,7 +591,7 @@ class SqliteLedger:
 
     async def kept_names(self) -> list[str]:
         """Return the names of the columns that ride along with the lines of the job, in the order of the input."""
-        return await self._read(read_kept_names)
+        return names_of(await self.get_fact(KEPT_NAMES))
 
     async def counts(self) -> Counts:
         """Return the ledger in numbers, from one snapshot; reads every line."""
@@ -672,7 +674,7 @@ class SqliteLedger:
         return LedgerError(f"{self.path} is not open: use `async with SqliteLedger(...)`")
 
     def _box(self) -> CodeBox:
-        key = os.environ.get("XOXO_LEDGER_KEY", "") if self._key is None else self._key
+        key = secret_variable("XOXO_LEDGER_KEY").value if self._key is None else self._key
         return CodeBox(key)
 
     async def _read(self, run: Callable[[sqlite3.Connection], T]) -> T:

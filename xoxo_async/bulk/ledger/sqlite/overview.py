@@ -1,7 +1,8 @@
 """The SQL of a ledger in groups, for its report.
 
-SQLite sorts all rows for a GROUP BY. With few groups it is much faster to count in a small table that is kept in memory:
-a million lines take a second instead of six. Each is one statement: a call per row would wait for the interpreter's lock.
+SQLite sorts all rows for a GROUP BY. With few groups it is much faster to count in a small table that is kept in
+memory: a million lines take a second instead of six. Each is one statement, since a call per row would wait for the
+interpreter's lock.
 """
 
 # ruff: noqa: S608 - the only names put into SQL are this package's own
@@ -13,15 +14,13 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.ledger.counting import OrderGroup
-from xoxo_async.bulk.ledger.facts import PAUSED
+from xoxo_async.bulk.ledger.facts import KEPT_NAMES, PAUSED
+from xoxo_async.bulk.ledger.kept import names_of
 from xoxo_async.bulk.ledger.lines import Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import (
-    LABELS_SHOWN,
     OPEN_SHOWN,
     OPEN_STATES,
     Beat,
-    Label,
-    LabelGroup,
     LineGroup,
     Overview,
     PauseMark,
@@ -31,6 +30,7 @@ from xoxo_async.bulk.ledger.overview import (
     bought,
     receivers_of,
 )
+from xoxo_async.bulk.ledger.sqlite.labels import read_labels
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta
 from xoxo_async.bulk.ledger.sqlite.statements import read_lines, read_state
 from xoxo_async.bulk.ledger.sqlite.sums import count_groups
@@ -46,8 +46,8 @@ _ALIKE: Final = (
     f" PRIMARY KEY ({', '.join(_KINDS)})) WITHOUT ROWID"
 )
 # The request is canonical: product, quantity and denomination come first, and a quote within a text is escaped.
-_HAS_EMAIL: Final = "instr(body, '\"email\":\"') > 0"
-_HAS_PHONE: Final = "instr(body, '\"contact\":\"') > 0"
+_HAS_EMAIL: Final = 'instr(body, \'"email":"\') > 0'
+_HAS_PHONE: Final = 'instr(body, \'"contact":"\') > 0'
 _IS_MAILED: Final = "instr(body, '\"notifyReceiverEmail\":1') > 0"
 _IS_ALONE: Final = "lines = 1"
 _TRAVELS: Final = "(SELECT {} FROM packed_lines AS p WHERE p.pack = lines.seq AND p.unpacked = 0)"
@@ -89,20 +89,6 @@ _REFUSED: Final = (
     " GROUP BY state, error_id ORDER BY 4 DESC, 1, 2"
 )
 _WAITING: Final = "SELECT seq FROM lines WHERE state = 'placed' AND delivery <> 'delivered' ORDER BY seq LIMIT ?"
-_HAS_TAG: Final = "SELECT 1 FROM lines WHERE instr(body, '\"tag\":\"') > 0 LIMIT 1"
-_LABEL: Final = (
-    "CREATE TEMP TABLE label (name, value, state, currency, charged, orders, lines,"
-    " PRIMARY KEY (name, value, state, currency, charged)) WITHOUT ROWID"
-)
-_COUNT_LABEL: Final = " ON CONFLICT DO UPDATE SET orders = orders + excluded.orders, lines = lines + excluded.lines"
-_FILL_TAGS: Final = (
-    "INSERT INTO temp.label SELECT 'tag', coalesce(json_extract(body, '$.tag'), ''), state, currency,"
-    f" coalesce(amount_charged, ''), 1, lines FROM lines WHERE true{_COUNT_LABEL}"
-)
-_NAMES: Final = "SELECT name, count(DISTINCT value) FROM temp.label GROUP BY name"
-_LABELS: Final = (
-    "SELECT value, state, currency, charged, orders, lines FROM temp.label WHERE name = ? ORDER BY value, state"
-)
 _PAUSES: Final = (
     "SELECT at, evidence = 'paused', reason FROM journal WHERE seq = 0 AND evidence IN ('paused', 'unpaused')"
 )
@@ -135,7 +121,7 @@ def read_overview(connection: sqlite3.Connection) -> Overview:
                 for at, state, ms, orders in connection.execute(_BEATS)
             ],
             refused=[Refused(LineState(state), *row) for state, *row in connection.execute(_REFUSED)],
-            labels=_read_labels(connection),
+            labels=read_labels(connection, names_of(get_meta(connection, fact(KEPT_NAMES)))),
             pauses=_read_pauses(connection),
             open=_read_open(connection, groups),
         )
@@ -186,22 +172,6 @@ def _read_groups(connection: sqlite3.Connection) -> list[LineGroup]:
 def _read_receivers(connection: sqlite3.Connection) -> tuple[list[Receivers], int]:
     found = [(domain, bool(mailed), lines) for domain, mailed, lines in connection.execute(_RECEIVERS)]
     return receivers_of(found), len({domain for domain, _, _ in found} - {"", "#"})
-
-
-def _read_labels(connection: sqlite3.Connection) -> list[Label]:
-    if connection.execute(_HAS_TAG).fetchone() is None:
-        return []
-    connection.execute(_LABEL)
-    connection.execute(_FILL_TAGS)
-    labels: list[Label] = []
-    for name, values in connection.execute(_NAMES).fetchall():
-        rows = connection.execute(_LABELS, (name,)) if values <= LABELS_SHOWN else ()
-        groups = [
-            LabelGroup(value, LineState(state), currency, None if charged == "" else Decimal(charged), orders, lines)
-            for value, state, currency, charged, orders, lines in rows
-        ]
-        labels.append(Label(name, values, groups))
-    return labels
 
 
 def _read_pauses(connection: sqlite3.Connection) -> list[PauseMark]:

@@ -23,7 +23,6 @@ from xoxo_async.bulk.ledger.plans import (
     repeated,
 )
 from xoxo_async.bulk.ledger.sqlite.backlog import read_backlog
-from xoxo_async.bulk.ledger.sqlite.kept import keep
 from xoxo_async.bulk.ledger.sqlite.meta import fact, get_meta, read_identity, set_identity, set_metas
 from xoxo_async.bulk.ledger.sqlite.packs import has_packs, insert_packs
 from xoxo_async.bulk.ledger.sqlite.session import LedgerSession
@@ -174,7 +173,12 @@ class _Plan:
             lines: The chunk.
             last: Whether no more come: packs that are not full are closed then.
         """
-        return lambda session: self._add(session.connection, lines, last=last)
+
+        def add(session: LedgerSession) -> None:
+            self._add(session.connection, lines, last=last)
+            session.keep(lines)
+
+        return add
 
     def _add(self, connection: sqlite3.Connection, lines: Sequence[PlannedLine], *, last: bool) -> None:
         if self._mixed is None and any(line.room for line in lines):
@@ -192,7 +196,6 @@ class _Plan:
             self._insert_packs(connection, additions.packs)
             if last:
                 self._insert_packs(connection, self._mixed.rest())
-        keep(connection, lines)
         self._lines += len(lines)
         self._added += added
         self._orders = last_seq(connection) - self._before

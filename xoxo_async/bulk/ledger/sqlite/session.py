@@ -21,8 +21,9 @@ from xoxo_async.bulk.ledger.bookkeeping import (
 from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.clock import LedgerClock
 from xoxo_async.bulk.ledger.dealing import Dealing
-from xoxo_async.bulk.ledger.facts import CURRENCY, LAST_SLOT, PAUSED, PLANNED_AT
-from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState
+from xoxo_async.bulk.ledger.facts import CURRENCY, KEPT_NAMES, LAST_SLOT, PAUSED, PLANNED_AT
+from xoxo_async.bulk.ledger.kept import KeptNames, names_of
+from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.owners import Identity, Owner
@@ -46,7 +47,7 @@ from xoxo_async.bulk.ledger.sqlite.codes import (
     take_marks,
     write_codes,
 )
-from xoxo_async.bulk.ledger.sqlite.kept import keep
+from xoxo_async.bulk.ledger.sqlite.kept import insert_kept
 from xoxo_async.bulk.ledger.sqlite.meta import (
     COPIED,
     fact,
@@ -271,8 +272,15 @@ class LedgerSession:
         if decided.new:
             insert_lines(self.connection, decided.new)
             note_planned(self.connection, self.date(), last)
-            keep(self.connection, decided.kept)
+            self.keep(decided.kept)
         self.write(decided.moves, moment.now)
+
+    def keep(self, lines: Iterable[PlannedLine]) -> None:
+        """Keep the columns that ride along with some lines, and their names."""
+        if kept := insert_kept(self.connection, lines):
+            names = KeptNames(names_of(get_meta(self.connection, fact(KEPT_NAMES))))
+            if names.add(kept):
+                set_meta(self.connection, fact(KEPT_NAMES), names.fact())
 
     def _is_dead(self, line: LedgerLine) -> bool:
         """Return whether the sender of a line is gone: this holder has the file's lock, so earlier ones are."""

@@ -163,7 +163,7 @@ async def test_a_deadlock_is_no_answer_to_a_claim(database: str, pair: Pair, mon
     assert await keys(second) == ALL
 
 
-async def test_a_claim_reads_only_what_it_takes_also_without_statistics(database: str) -> None:
+async def test_a_claim_reads_only_what_it_takes(database: str) -> None:
     """The database believes a table to be tiny until it has analysed it, and would read and sort what is left."""
     async with opened(database) as ledger:
         await ledger.plan("march", each(alone(*range(2000))))

@@ -89,7 +89,7 @@ def test_a_write_has_every_column_that_changes(name: str, after: LedgerLine) -> 
         assert written[column][-1] == getattr(other, name)
 
 
-def test_lines_that_move_in_different_ways_are_written_with_all_columns() -> None:
+def test_mixed_moves_are_written_with_all_columns() -> None:
     assert kind_of([(LINE, TO_SEND)]) == "moved_to_send"
     assert kind_of([(LINE, ANSWERED)]) == "moved_by_answer"
     assert kind_of([(LINE, TO_SEND), (LINE, ANSWERED)]) == "moved"

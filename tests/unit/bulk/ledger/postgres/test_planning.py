@@ -208,7 +208,7 @@ async def test_a_plan_disturbed_for_ever_says_so(database: str, monkeypatch: pyt
         assert (await ledger.counts()).states == {LineState.PLANNED: 2}
 
 
-async def test_what_is_planned_leaves_room_for_what_becomes_of_it(database: str) -> None:
+async def test_pages_have_room_for_what_changes(database: str) -> None:
     """An update that finds no room in its page writes into five indexes, too: twice the work of the database."""
 
     async def lines() -> AsyncIterator[PlannedLine]:

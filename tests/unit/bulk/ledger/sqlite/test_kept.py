@@ -11,7 +11,7 @@ from tests.unit.bulk.ledger.ledgers import connected, each, line
 from xoxo_async.bulk import SqliteLedger
 from xoxo_async.bulk.ledger.kept import encode_kept
 from xoxo_async.bulk.ledger.lines import PlannedLine
-from xoxo_async.bulk.ledger.sqlite.kept import keep, read_kept, read_kept_names
+from xoxo_async.bulk.ledger.sqlite.kept import insert_kept, read_kept
 
 
 def riding(number: int) -> PlannedLine:
@@ -42,8 +42,8 @@ async def test_an_earlier_file_gets_the_table(tmp_path: Path) -> None:
 def test_lines_without_columns_write_nothing(tmp_path: Path) -> None:
     """Nor do they change what is there."""
     for connection in connected(tmp_path / "l.db"):
-        keep(connection, [riding(1)])
+        assert insert_kept(connection, [riding(1)]) == [riding(1).kept]
         changes = connection.total_changes
-        keep(connection, [line(2), line(3)])
+        assert insert_kept(connection, [line(2), line(3)]) == []
         assert connection.total_changes == changes
-        assert (read_kept(connection, ["k1", "k2"]), read_kept_names(connection)) == ({"k1": {"Name": "n1"}}, ["Name"])
+        assert read_kept(connection, ["k1", "k2"]) == {"k1": {"Name": "n1"}}

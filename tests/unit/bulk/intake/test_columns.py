@@ -1,0 +1,107 @@
+"""`columns`: the rows of any table, by the names of any fields."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from xoxo_async.bulk.intake.columns import Choices, Field, FieldSet, read_table
+from xoxo_async.bulk.intake.problems import Problems
+from xoxo_async.bulk.intake.tables import BadCell, Cell, FileRow, Form, Table, TableRow
+
+GIFTS = FieldSet(
+    (Field("who", synonyms=("name",)), Field("amount", "amount"), Field("pieces", "whole"), Field("currency")),
+    currency="currency",
+)
+
+
+def read(header: Sequence[str], *rows: Sequence[Cell], **choices: Any) -> tuple[list[FileRow], tuple[str, ...], Form]:
+    """Return the rows of a table, its problems, and its form."""
+    problems, form = Problems(), Form()
+    table = Table(header, iter([TableRow(number, cells) for number, cells in enumerate(rows, 2)]), form)
+    return list(read_table(table, GIFTS, Choices(**choices), "g.csv", problems)), problems.shown(), form
+
+
+def test_cells_become_values() -> None:
+    """Texts lose the blanks around them, numbers are exact, and empty cells and rows are left out."""
+    rows, problems, form = read(
+        ["Name", "amount", "pieces", "Team"],
+        [" a ", "10.50", "2", "x"],
+        ["", None, " ", ""],
+        ["b", Decimal(5)],
+        keep="all",
+    )
+    assert [(row.number, row.fields, row.kept) for row in rows] == [
+        (2, {"who": "a", "amount": Decimal("10.50"), "pieces": Decimal(2)}, {"Team": "x"}),
+        (4, {"who": "b", "amount": Decimal(5)}, {}),
+    ]
+    assert (problems, form.rows, form.decimal) == ((), 2, "")
+    assert rows[0].given == {"Name": " a ", "amount": "10.50", "pieces": "2", "Team": "x"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "who"),
+    [
+        (Decimal(919876543210), "919876543210"),
+        (Decimal("1E+3"), "1000"),
+        (Decimal("1.50"), "1.50"),
+        (True, "true"),
+    ],
+)
+def test_a_typed_cell_becomes_its_text(cell: Cell, who: str) -> None:
+    """A workbook holds ids as numbers, and a text column wants their digits."""
+    ((row,), _, _) = read(["who", "Team"], [cell, cell], keep="all")
+    assert (row.fields["who"], row.kept["Team"]) == (who, who)
+
+
+@pytest.mark.parametrize("cell", [date(2026, 3, 1), datetime(2026, 3, 1)])  # noqa: DTZ001
+def test_a_date_is_no_id(cell: Cell) -> None:
+    """A program has made it of something like 3-1; in a column that rides along it stays a date."""
+    _, problems, _ = read(["who"], [cell])
+    assert problems[0].startswith("row 2, column who: is a date (2026-03-01), not a text")
+    ((row,), _, _) = read(["who", "Team"], ["a", cell], keep="all")
+    assert row.kept == {"Team": "2026-03-01"}
+
+
+def test_what_cannot_be_trusted_is_named() -> None:
+    """The problem has the name of the column in the file; the value cannot pass for any other."""
+    rows, problems, _ = read(
+        ["Name", "amount", "Team"],
+        [BadCell("is 9E+11: digits are lost"), "5"],
+        ["b", date(2026, 3, 1)],
+        ["c", "5", BadCell("has an error (#REF!)")],
+        keep="all",
+    )
+    assert problems == (
+        "row 2, column Name: is 9E+11: digits are lost",
+        "row 3, column amount: is a date (2026-03-01), not a number",
+        "row 4, column Team: has an error (#REF!)",
+    )
+    assert [type(row.fields.get(name)) for row, name in zip(rows, ["who", "amount"], strict=True)] == [BadCell, BadCell]
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "currency", "problem"),
+    [
+        (["who", "amount (INR)"], ["a", "500"], "INR", ""),
+        (["who", "amount"], ["a", "₹1,00,000"], "INR", ""),
+        (["who", "amount"], ["a", "$5.00"], "USD", ""),
+        (["who", "amount", "currency"], ["a", "$5.00", "SGD"], "SGD", ""),
+        (["who", "amount", "currency"], ["a", "€5,00", "USD"], "USD", "is '€5,00' in EUR, and column currency has USD"),
+        (["who", "amount (INR)"], ["a", "€5,00"], "EUR", "is '€5,00' in EUR, and the header has INR"),
+    ],
+)
+def test_a_currency_is_not_dropped(header: list[str], row: list[Cell], currency: str, problem: str) -> None:
+    """It is compared with the product's later, and with what else the row says now."""
+    ((found,), problems, _) = read(header, row)
+    assert found.fields["currency"] == currency
+    assert [text.partition(": ")[2] for text in problems] == ([problem] if problem else [])
+
+
+def test_the_form_says_the_decimal_sign() -> None:
+    """It is the one that the columns prove; two columns may differ."""
+    assert read(["who", "amount"], ["a", "1.000,50"])[2].decimal == ","
+    form = read(["who", "amount", "pieces"], ["a", "1.000,50", "1,000,000"])[2]
+    assert (form.decimal, form.notes) == ("", ["decimal comma in amount", "decimal point in pieces"])

@@ -1,0 +1,95 @@
+"""`encodings`: the encoding of a file is what the file shows, or it is refused."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.bulk.intake.orders_files import HEAD, problem
+from xoxo_async import errors
+from xoxo_async.bulk import read_orders
+from xoxo_async.bulk.intake.encodings import check_encoding
+
+TAGGED = HEAD[:-1] + ",tag\n"
+ROW = "a,1,10,1,Müller \u2013 René\u2019s 50 €\n"
+
+SHOWN = {
+    "utf-8": ("utf-8", "UTF-8"),
+    "utf-8 with a mark": ("utf-8-sig", "UTF-8"),
+    "utf-16": ("utf-16", "UTF-16"),
+    "utf-16 without a mark": ("utf-16-le", "UTF-16"),
+    "utf-16, the other way round": ("utf-16-be", "UTF-16"),
+    "windows-1252": ("cp1252", "Windows-1252"),
+}
+
+
+@pytest.mark.parametrize(("codec", "name"), SHOWN.values(), ids=list(SHOWN))
+def test_a_file_shows_its_encoding(tmp_path: Path, codec: str, name: str) -> None:
+    """The text is the same in each, and the form has the name that people use."""
+    path = tmp_path / "o.csv"
+    path.write_bytes((TAGGED + "b,1,10,1,plain\n" + ROW).encode(codec))
+    orders = read_orders(path)
+    assert [line.tag for line in orders] == ["plain", "Müller \u2013 René\u2019s 50 €"]
+    assert orders.form is not None
+    assert orders.form.encoding == name
+
+
+@pytest.mark.parametrize(
+    ("codec", "given", "text"),
+    [
+        ("cp1252", "windows-1252", "Ÿoung"),
+        ("cp1251", "cp1251", "Привет"),
+        ("utf-16", "utf-16", "é"),
+        ("utf-8", "utf-8", "é"),
+    ],
+)
+def test_a_given_encoding_is_taken(tmp_path: Path, codec: str, given: str, text: str) -> None:
+    """A person may know what a file does not show."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(f"{TAGGED}a,1,10,1,{text}\n".encode(codec))
+    assert [line.tag for line in read_orders(path, encoding=given)] == [text]
+
+
+BAD_FILES = {
+    "cyrillic": ((TAGGED + "a,1,1,1,Привет\n").encode("cp1251"), "row 2: not UTF-8 (byte 0xcf), and it does not look"),
+    "greek": ((TAGGED + "a,1,1,1,Καλημέρα\n").encode("cp1253"), "does not look like Windows-1252"),
+    "mac": ((TAGGED + "a,1,1,1,Müller\n").encode("mac-roman"), "does not look like Windows-1252"),
+    "dos": ((TAGGED + "a,1,1,1,Jürgen\n").encode("cp850"), "row 2: not UTF-8 and not Windows-1252 (byte 0x81)"),
+    "japanese": ((TAGGED + "a,1,1,1,日本語\n").encode("shift_jis"), "Windows-1252"),
+    "utf-8, then western": (
+        (TAGGED + "a,1,1,1,é\n").encode() + "b,1,1,1,é\n".encode("cp1252"),
+        "row 3: not UTF-8 (byte 0xe9)",
+    ),
+    "western, then utf-8": (
+        (TAGGED + "a,1,1,1,é\n").encode("cp1252") + "b,1,1,1,é\n".encode(),
+        "row 3: partly UTF-8 and partly another encoding",
+    ),
+    "western in json": (b'{"key": "a", "product_id": 1, "denomination": 1}\n{"key": "\xe9"}', "row 2: not UTF-8"),
+    "zero bytes": (b"\0" * 5000, "zero bytes"),
+    "zero bytes in a row": (HEAD.encode() + b"a,1,10,1\nb\0,1,10,1\n", "row 3: not a text file (it holds zero bytes"),
+    "half a letter of utf-16": ((TAGGED + ROW).encode("utf-16")[:-1], "not UTF-16"),
+    "binary": (bytes(range(256)), "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), BAD_FILES.values(), ids=list(BAD_FILES))
+def test_an_unclear_encoding_is_refused(tmp_path: Path, content: bytes, words: str) -> None:
+    """The error names the row, and how to settle it: no text is guessed."""
+    text = problem(tmp_path / "orders.csv", content)
+    assert words in text
+    assert "save it as UTF-8, or add --encoding" in text
+    assert text.replace("\n", "").isprintable()
+
+
+def test_another_encoding_than_the_given_is_refused(tmp_path: Path) -> None:
+    """A given encoding is never replaced by another one."""
+    path = tmp_path / "o.csv"
+    path.write_bytes((TAGGED + ROW).encode("cp1252"))
+    with pytest.raises(errors.PlanError, match=r"row 2: not UTF-8 \(byte 0xfc\)"):
+        list(read_orders(path, encoding="utf-8"))
+
+
+@pytest.mark.parametrize("name", ["", "utf-9", "base64", "rot13", "punycode", "x\0"])
+def test_what_encodes_no_text_is_refused(name: str) -> None:
+    """The error says what may be given."""
+    with pytest.raises(errors.ConfigError, match="encoding must be utf-8, utf-16, windows-1252 or another"):
+        check_encoding(name)

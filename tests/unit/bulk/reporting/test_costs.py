@@ -1,0 +1,94 @@
+"""What a job cost: products, labels, plan against outcome, receivers."""
+
+from decimal import Decimal
+
+from tests.unit.bulk.reporting.jobs import CARD, SHOP, group, overview
+from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.overview import Label, LabelGroup, Receivers
+from xoxo_async.bulk.reporting.costs import bill_of, labels_of, products_of, receivers_of
+
+NOTES = {1: SHOP, 2: CARD}
+
+
+def test_products_come_dearest_first() -> None:
+    """With their rows, those that are placed, and what these cost."""
+    cards, shops = products_of(overview().groups, NOTES)
+    assert (shops.name, shops.lines, shops.placed, shops.face, shops.charged) == (
+        "Shop & <Sons>", 9, 5, Decimal(500), {"INR": Decimal(485)},
+    )  # fmt: skip
+    assert (cards.name, cards.lines, cards.placed, cards.charged) == ("Card", 1, 1, {"INR": Decimal(500)})
+
+
+def test_a_withdrawn_line_is_no_cost() -> None:
+    """Nor is an order that gave its lines back."""
+    assert products_of([group(state=LineState.CANCELLED), group(lines=0, single=False)], NOTES) == []
+
+
+def test_a_bill_adds_up() -> None:
+    """Value, fees and discounts make the expected cost; what is not placed and the difference lead to the charge."""
+    bill = bill_of(overview().groups, NOTES, "INR")
+    # Nine of 100 rupees at +2 % and -5 %, and 6.25 dollars at 80.
+    assert (bill.face, bill.fees, bill.discounts) == (Decimal("1400.00"), Decimal("18.00"), Decimal("45.00"))
+    assert bill.expected == Decimal("1373.00")
+    assert (bill.not_placed, bill.charged, bill.difference) == (Decimal("388.00"), Decimal(985), Decimal("0.00"))
+    assert bill.expected - bill.not_placed + bill.difference == bill.charged
+    assert bill.at_most == Decimal("1020.00")
+    assert [row.product for row in bill.rows] == ["Card", "Shop & <Sons>"]
+
+
+def test_a_difference_is_of_what_was_told() -> None:
+    """An order without a charge counts as expected, and one in another currency is told apart."""
+    bill = bill_of(
+        [group(charged=Decimal(99)), group(charged=None), group(currency="USD", charged=Decimal(2))], {1: SHOP}, "INR"
+    )
+    assert (bill.charged, bill.difference, bill.untold) == (Decimal(99), Decimal("2.00"), 1)
+    assert bill.foreign == {"USD": Decimal(2)}
+
+
+def test_an_unknown_price_stays_unknown() -> None:
+    """A product that the ledger knows no price of makes the expected cost unknown, and never wrong."""
+    bill = bill_of([group(), group(product_id=3, worth=None)], {1: SHOP}, "INR")
+    assert (bill.expected, bill.difference, bill.at_most) == (None, None, None)
+    assert bill.charged == Decimal(194)
+    assert bill.rows[1].product == "product 3"
+
+
+def labelled(*values: str, lines: int = 1) -> Label:
+    """Return a label with placed lines."""
+    groups = [LabelGroup(value, LineState.PLACED, "INR", Decimal(10), lines) for value in values]
+    return Label("Team", len(values), groups)
+
+
+def test_groups_of_a_label_are_shown() -> None:
+    """The dearest first; withdrawn lines are left out."""
+    [team] = labels_of(overview().labels)
+    assert [(one.value, one.lines, one.placed, one.charged) for one in team.shown] == [
+        ("blue", 2, 1, {"INR": Decimal(500)}),
+        ("red", 5, 5, {"INR": Decimal(485)}),
+    ]
+
+
+def test_what_names_persons_is_not_shown() -> None:
+    """Addresses, a value for nearly every row, and too many values."""
+    names, addresses, single = labelled("Ann", "Bob", "Cy"), labelled("ann@example.com", "x", lines=9), labelled("x")
+    many = Label("Name", 500, [])
+    facts = labels_of([names, addresses, many, single])
+    assert [bool(fact.shown) for fact in facts] == [False, False, False, True]
+    assert [bool(fact.why_not) for fact in facts] == [True, True, True, False]
+
+
+def test_a_domain_of_one_person_is_not_named() -> None:
+    """It may be a person's own."""
+    receivers = [
+        Receivers("email", "example.com", True, 5),
+        Receivers("email", "ann.example", True, 1),
+        Receivers("email", "", True, 4),
+        Receivers("phone", "", False, 2),
+        Receivers("none", "", False, 1),
+    ]
+    assert [(one.to, one.mailed, one.lines) for one in receivers_of(receivers)] == [
+        ("addresses at example.com", True, 5),
+        ("addresses at other domains", True, 5),
+        ("a phone number only", False, 2),
+        ("nobody: the row names no receiver", False, 1),
+    ]

@@ -1,0 +1,55 @@
+"""Words of a report: what is masked, and what error ids advise."""
+
+import pytest
+
+from xoxo_async.bulk.ledger.lines import Evidence, LineState
+from xoxo_async.bulk.reporting.words import EVIDENCE, advice_on, is_personal, masked, meaning_of, vendor_words
+from xoxo_async.errors import ERROR_IDS
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("to ann.lee@example.com, (bob@b.example)", "to a***@example.com, (b***@b.example)"),
+        ("no address @ home", "no address @ home"),
+        ("two\nlines\x1b[31m", "two lines [31m"),
+    ],
+)
+def test_addresses_are_masked(text: str, shown: str) -> None:
+    """Only the first letter and the domain stay, and nothing moves a cursor."""
+    assert masked(text) == shown
+
+
+def test_vendor_words_lose_long_numbers() -> None:
+    """They may be phone numbers or codes; the class of an error goes, too, and a long text is cut."""
+    assert vendor_words("OutOfStockError: call +91 98765 43210, 12 times") == "Call ***, 12 times"
+    assert len(vendor_words("x" * 1000)) == 301
+
+
+@pytest.mark.parametrize(
+    ("value", "personal"),
+    [("ann@example.com", True), ("+91 98765 43210", True), ("CC-1000", False), ("Sales", False), ("", False)],
+)
+def test_what_names_a_person_is_personal(value: str, personal: bool) -> None:
+    """Addresses and phone numbers do; a cost centre does not."""
+    assert is_personal(value) is personal
+
+
+def test_every_fact_has_a_meaning() -> None:
+    """Whatever moved a line, the report can say what it proves."""
+    assert set(EVIDENCE) == {"", *Evidence}
+
+
+@pytest.mark.parametrize("error_id", [*ERROR_IDS, "", "PLE99999"])
+def test_every_refusal_has_an_advice(error_id: str) -> None:
+    """It depends on whether an order may exist."""
+    assert "keys that are not used yet" in advice_on(error_id, LineState.REJECTED)
+    assert "`xoxo bulk resolve`" in advice_on(error_id, LineState.MANUAL)
+    assert "`xoxo bulk reconcile`" in advice_on(error_id, LineState.UNKNOWN)
+    assert "  " not in advice_on(error_id, LineState.UNKNOWN).strip()
+
+
+def test_an_unknown_error_id_has_no_meaning() -> None:
+    """The vendor's words then say what there is to say."""
+    assert meaning_of("PLE10018") == "The denomination is not offered."
+    assert meaning_of("PLE99999") == ""

@@ -1,0 +1,95 @@
+"""What a sheet says of its cells beside their values: errors, formulas without a value, hidden rows, merged cells."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
+
+__all__ = ["Marks", "Merged", "cell_name", "column_name"]
+
+Merged = tuple[tuple[int, int], tuple[int, int]]
+"""The first and the last cell of a merged range, each by row and column from 0."""
+
+
+class Marks:
+    """Facts about the cells of one sheet. All rows and columns count from 0.
+
+    Attributes:
+        bad: Why a cell cannot be trusted, by row and column.
+        pads: How many digits a number has on the screen, with zeros before it, by row and column.
+        hidden: Rows that are not shown.
+        notes: What else a person should know.
+    """
+
+    def __init__(self) -> None:
+        self.bad: Final[dict[int, dict[int, str]]] = {}
+        self.pads: Final[dict[int, dict[int, int]]] = {}
+        self.hidden: Final[set[int]] = set()
+        self.notes: Final[list[str]] = []
+        self._top = self._left = 2**32
+        self._bottom = self._right = -1
+
+    def refuse(self, row: int, column: int, why: str) -> None:
+        """Note a cell that cannot be trusted."""
+        self.bad.setdefault(row, {})[column] = why
+
+    def cover(self, top: int, left: int, bottom: int, right: int) -> None:
+        """Note that there are values in a rectangle."""
+        self._top, self._left = min(self._top, top), min(self._left, left)
+        self._bottom, self._right = max(self._bottom, bottom), max(self._right, right)
+
+    @property
+    def first(self) -> int:
+        """The first row with a value."""
+        return self._top
+
+    @property
+    def last(self) -> int:
+        """The last row with a value; -1 where there is none."""
+        return self._bottom
+
+    def check_size(self) -> None:
+        """Raise `RefusedError` where the rectangle around all values is too large to be read."""
+        columns = self._right + 1
+        if columns > MOST_COLUMNS:
+            raise as_csv(f"a value stands in column {column_name(self._right)} ({columns:,} columns); at most"
+                         f" {MOST_COLUMNS:,} columns are read")  # fmt: skip
+        cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
+        if self._bottom >= 0 and cells > MOST_CELLS:
+            raise as_csv(f"the sheet has {cells:,} cells down to row {self._bottom + 1:,}; at most {MOST_CELLS:,} are"
+                         " read from a workbook")  # fmt: skip
+
+    def merge(self, ranges: Iterable[Merged], first: int, last: int) -> None:
+        """Refuse the cells of merged ranges but the first of each: a reader finds nothing in them.
+
+        Args:
+            ranges: The merged ranges.
+            first: The first row that counts: the one below the header.
+            last: The last row with values.
+        """
+        left = MOST_CELLS
+        for (top, start), (bottom, end) in ranges:
+            end = min(end, MOST_COLUMNS)  # noqa: PLW2901 - nothing is read beyond
+            rows = range(max(top, first), min(bottom, last) + 1)
+            why = f"is part of the merged cells {cell_name(top, start)}:{cell_name(bottom, end)}, which have one value"
+            left -= len(rows) * (end - start + 1)
+            if left < 0:
+                raise as_csv("the sheet has too many merged cells")
+            for row in rows:
+                for column in range(start, end + 1):
+                    if (row, column) != (top, start):
+                        self.bad.setdefault(row, {}).setdefault(column, f"{why}; unmerge them")
+
+
+def column_name(column: int) -> str:
+    """Return the letters of a column: `A` for 0."""
+    name, column = "", column + 1
+    while column:
+        column, letter = divmod(column - 1, 26)
+        name = chr(ord("A") + letter) + name
+    return name
+
+
+def cell_name(row: int, column: int) -> str:
+    """Return the name of a cell: `A1` for the first."""
+    return f"{column_name(column)}{row + 1}"

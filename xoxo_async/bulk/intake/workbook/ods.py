@@ -1,0 +1,133 @@
+"""What the XML of an .ods workbook says beside the values that a reader of workbooks gives."""
+
+from typing import Final
+
+from xoxo_async.bulk.intake.workbook.archive import Archive
+from xoxo_async.bulk.intake.workbook.marks import Marks, Merged
+from xoxo_async.bulk.intake.workbook.markup import Attributes, local, parse
+from xoxo_async.bulk.intake.workbook.refusing import as_csv
+
+__all__ = ["Ods"]
+
+_MOST_MARKS: Final = 1_000_000
+_MOST_ROWS: Final = 2**21
+
+
+class Ods:
+    """The parts of an .ods workbook.
+
+    Attributes:
+        notes: What a person should know of the whole workbook.
+
+    Args:
+        archive: The container.
+    """
+
+    def __init__(self, archive: Archive) -> None:
+        self._archive: Final = archive
+        self.notes: Final[list[str]] = ["its macros are not run"] if archive.has("Basic/") else []
+
+    def marks(self, sheet: str) -> Marks:
+        """Return what a sheet says of its cells.
+
+        Args:
+            sheet: Its name.
+
+        Raises:
+            RefusedError: It is damaged, or larger than the bounds.
+        """
+        scan = _SheetScan(sheet)
+        parse(self._archive.chunks("content.xml"), "content.xml", scan.start)
+        scan.end_row()
+        scan.marks.check_size()
+        scan.marks.merge(scan.merged, scan.marks.first + 1, scan.marks.last)
+        return scan.marks
+
+
+class _SheetScan:
+    """Goes through the sheets to the one of a name."""
+
+    def __init__(self, sheet: str) -> None:
+        self.marks: Final = Marks()
+        self.merged: Final[list[Merged]] = []
+        self._sheet: Final = sheet
+        self._here = False
+        self._row = -1
+        self._repeat = 1  # how often this row stands there
+        self._hidden = False
+        self._next = 0  # the column of the next cell
+        self._cell = (0, 0)  # the first column of this cell, and the one after its last
+        self._values: list[tuple[int, int]] = []  # columns of this row with values
+        self._bad: list[tuple[int, int, str]] = []
+        self._marked = 0
+
+    def start(self, name: str, attributes: Attributes) -> None:
+        name = local(name)
+        if name == "table":
+            self.end_row()
+            self._here = attributes.get("table:name") == self._sheet
+            self._row = -1
+        elif not self._here:
+            return
+        elif name == "table-row":
+            self.end_row()
+            self._row += self._repeat
+            self._repeat = _count(attributes, "table:number-rows-repeated")
+            self._hidden = attributes.get("table:visibility") in {"collapse", "filter"}
+            self._next = 0
+        elif name in {"table-cell", "covered-table-cell"}:
+            self._start_cell(attributes)
+        elif name == "p" and self._cell[1] > self._cell[0]:
+            self._values.append(self._cell)
+
+    def end_row(self) -> None:
+        """Give the marks what stands in the row that has ended; it may stand there many times."""
+        if self._row < 0:
+            self._row, self._repeat = 0, 0
+        if self._values:
+            bottom = self._row + self._repeat - 1
+            self.marks.cover(self._row, min(first for first, _ in self._values), bottom,
+                             max(end for _, end in self._values) - 1)  # fmt: skip
+            self.marks.check_size()
+            for row in range(self._row, bottom + 1):
+                if self._hidden:
+                    self._count(1)
+                    self.marks.hidden.add(row)
+                for first, end, why in self._bad:
+                    self._count(end - first)
+                    for column in range(first, end):
+                        self.marks.refuse(row, column, why)
+        self._values, self._bad = [], []
+
+    def _start_cell(self, attributes: Attributes) -> None:
+        first = self._next
+        self._next = end = first + _count(attributes, "table:number-columns-repeated")
+        self._cell = first, end
+        kinds = {value for key, value in attributes.items() if local(key) == "value-type"}
+        why = ""
+        if "error" in kinds:
+            why = "has an error of a formula"
+        elif "table:formula" in attributes and not kinds:
+            why = "is a formula without a value: open the workbook in its program, and save it"
+        if why:
+            self._bad.append((first, end, why))
+        if kinds or why:
+            self._values.append(self._cell)
+        rows, columns = (
+            _count(attributes, "table:number-rows-spanned"),
+            _count(attributes, "table:number-columns-spanned"),
+        )
+        if rows > 1 or columns > 1:
+            self._count(1)
+            self.merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
+
+    def _count(self, marks: int) -> None:
+        self._marked += marks
+        if self._marked > _MOST_MARKS:
+            raise as_csv("the sheet has too many formulas, errors and hidden rows")
+
+
+def _count(attributes: Attributes, name: str) -> int:
+    """Return a number of repetitions; what is no number, or larger than any sheet, counts as the largest."""
+    text = attributes.get(name, "1")
+    return max(1, min(int(text), _MOST_ROWS)) if text.isdecimal() and len(text) < 9 else _MOST_ROWS

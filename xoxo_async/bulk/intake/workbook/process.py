@@ -1,0 +1,152 @@
+"""The process that reads a workbook from its standard input, and writes rows to its standard output.
+
+Each message is MessagePack behind its length in 4 bytes. First comes a dict of the sheet, then lists of rows, and then
+a dict of what is known then. A dict with `refused` ends it at any time. The calling process holds the other end.
+"""
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from typing import IO, Any, Final
+
+import msgspec
+
+from xoxo_async.bulk.intake.workbook.archive import Archive
+from xoxo_async.bulk.intake.workbook.marks import Marks
+from xoxo_async.bulk.intake.workbook.ods import Ods
+from xoxo_async.bulk.intake.workbook.refusing import MOST_CPU_S, MOST_MEMORY, RefusedError, as_csv, some
+from xoxo_async.bulk.intake.workbook.values import rows_of
+from xoxo_async.bulk.intake.workbook.xls import Xls
+from xoxo_async.bulk.intake.workbook.xlsx import Xlsx
+
+__all__ = ["main", "read"]
+
+_BATCH: Final = 500
+_OLE: Final = b"\xd0\xcf\x11\xe0"
+_ENCODER: Final = msgspec.msgpack.Encoder()
+
+
+def main() -> None:
+    """Read the workbook on standard input; the name of the sheet is the only argument, empty for the first."""
+    _bound_itself()
+    gc.disable()  # the lists of cells hold no cycles, and there are many
+    out = sys.stdout.buffer
+    try:
+        for message in _messages(sys.argv[1]):
+            data = _ENCODER.encode(message)
+            out.write(len(data).to_bytes(4, "big"))
+            out.write(data)
+        out.flush()
+    except BrokenPipeError:
+        os._exit(0)  # the caller has stopped reading
+
+
+def _messages(sheet: str) -> Iterator[object]:
+    try:
+        yield from read(sys.stdin.buffer, sheet)
+    except RefusedError as error:
+        yield {"refused": str(error)}
+    except (MemoryError, RecursionError):
+        yield {"refused": str(as_csv(f"it needs more than {MOST_MEMORY // 2**20} MB of memory"))}
+    except BaseException as error:  # noqa: BLE001 - the native reader's panics are none of Exception
+        yield {"refused": f"this is a damaged workbook ({_first_line(error)})"}
+
+
+def read(file: IO[bytes], wanted: str) -> Iterator[object]:
+    """Yield the messages of a workbook.
+
+    Args:
+        file: The workbook. It can seek.
+        wanted: The name of the sheet; empty for the first.
+
+    Raises:
+        RefusedError: It cannot be read.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError  # noqa: PLC0415 - after the bounds are set
+
+    head = file.read(8)
+    file.seek(0)
+    parts = Xls(file) if head.startswith(_OLE) else _packed(Archive(file))
+    file.seek(0)
+    try:
+        book = CalamineWorkbook.from_filelike(file)
+        name, notes = _choose(book, wanted)
+        marks = parts.marks(name)
+        sheet = book.get_sheet_by_name(name)
+        merged = sheet.merged_cell_ranges or ()
+    except PasswordError:
+        raise RefusedError("this workbook has a password; save it without one") from None
+    except CalamineError as error:
+        raise RefusedError(f"this is a damaged workbook ({_first_line(error)})") from None
+    if sheet.start is not None:
+        marks.cover(*sheet.start, *(sheet.end or sheet.start))
+        marks.check_size()
+        marks.merge(merged, marks.first + 1, marks.last)
+    yield {"sheet": name, "notes": [*notes, *parts.notes, *marks.notes]}
+    yield from _batches(sheet, marks)
+
+
+def _packed(archive: Archive) -> Xlsx | Ods:
+    return Ods(archive) if archive.is_ods else Xlsx(archive)
+
+
+def _batches(sheet: Any, marks: Marks) -> Iterator[object]:
+    batch: list[object] = []
+    hidden = 0
+    read, left = (sheet.iter_rows(), sheet.start[1]) if sheet.start is not None else (iter(()), 0)
+    for number, cells in rows_of(read, left, marks):
+        hidden += number - 1 in marks.hidden
+        batch.append((number, cells))
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    yield batch
+    yield {"hidden_rows": hidden}
+
+
+def _choose(book: Any, wanted: str) -> tuple[str, list[str]]:
+    """Return the name of the sheet to read, and what a person should know of the choice."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum  # noqa: PLC0415
+
+    sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+    names = [sheet.name for sheet in sheets]
+    hidden = [sheet.name for sheet in sheets if sheet.visible != SheetVisibleEnum.Visible]
+    if not names:
+        others = some([sheet.name for sheet in book.sheets_metadata])
+        raise RefusedError(f"no sheet of this workbook has cells (found: {others or 'nothing'})")
+    if wanted:
+        found = [name for name in names if name == wanted] or [
+            name for name in names if name.strip().casefold() == wanted.strip().casefold()
+        ]
+        if len(found) != 1:
+            raise RefusedError(f"there is no sheet {some([wanted])} (found: {some(names)})")
+        return found[0], ["a hidden sheet"] if found[0] in hidden else []
+    first = next((name for name in names if name not in hidden), names[0])
+    others = [name + (" (hidden)" if name in hidden else "") for name in names if name != first]
+    if not others:
+        return first, []
+    one = "the other: " if len(others) == 1 else "the others: "
+    return first, [f"the first of {len(names)} sheets ({one}{some(others)})"]
+
+
+def _bound_itself() -> None:
+    """Have the system end this process where it takes too much memory or time. Not every system does."""
+    try:
+        import resource  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return
+    for what, most in (
+        (resource.RLIMIT_DATA, MOST_MEMORY),
+        (resource.RLIMIT_CPU, MOST_CPU_S),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            resource.setrlimit(what, (most, most))
+        except (OSError, ValueError):  # a lower bound is set already
+            continue
+
+
+def _first_line(error: BaseException) -> str:
+    text = "".join(c if c.isprintable() else " " for c in (str(error) or type(error).__name__).split("\n")[0])
+    return text[:120]

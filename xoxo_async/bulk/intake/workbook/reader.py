@@ -1,0 +1,200 @@
+"""Read a workbook as a `Table`: another process reads it, and its rows come here one after another."""
+
+import contextlib
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator, Iterator
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import PurePath
+from typing import IO, Any, Final
+
+import msgspec
+
+from xoxo_async.bulk.intake.input_file import InputFile
+from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, Table, TableRow
+from xoxo_async.bulk.intake.workbook.refusing import MOST_CPU_S, MOST_MEMORY
+from xoxo_async.errors import ConfigError, PlanError
+
+__all__ = ["is_workbook", "read_workbook"]
+
+_ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
+_OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_LARGEST: Final = 64 * 2**20
+"""Bytes. A workbook of the largest size that is read takes a tenth of it."""
+_LONGEST_MESSAGE: Final = 64 * 2**20
+_NEEDED: Final = ("python_calamine", "olefile")
+_PACKAGES: Final = ("xoxo_async", "xoxo_async.bulk", "xoxo_async.bulk.intake", "xoxo_async.bulk.intake.workbook")
+_START: Final = """
+import sys, types
+for place in sys.argv.pop(1).split("|"):
+    name, _, folder = place.partition("=")
+    package = sys.modules[name] = types.ModuleType(name)
+    package.__path__ = [folder]
+from xoxo_async.bulk.intake.workbook.process import main
+main()
+"""
+"""Starts the other process without the code of the packages around it, which takes half a second to import."""
+_DECODER: Final = msgspec.msgpack.Decoder()
+
+
+def is_workbook(head: bytes) -> bool:
+    """Return whether a file is a workbook, or in the container of one, by its first bytes."""
+    return head.startswith((*_ZIP, _OLE))
+
+
+def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Table:
+    """Return one sheet of a workbook (.xlsx, .xls, .ods) as a table.
+
+    The header is the first row with anything in it. A cell has the value of its formula. A number becomes the digits
+    that the program shows; one of more than 15 digits has lost some, and is refused, like an error, a length of time
+    and the cells of a merged range but the first. Hidden rows are read and counted.
+
+    The workbook is copied first, so that it cannot change. Another process reads the copy: whatever a damaged file does
+    to the native reader happens there, and the process may hold 190 MB.
+
+    Args:
+        opened: The file.
+        form: Gets the sheet and what a person should know of it.
+        sheet: The name of the sheet; None takes the first that is not hidden.
+
+    Raises:
+        PlanError: It is no workbook, is damaged, has a password or no such sheet, or is too large.
+        ConfigError: The extra `files` is not installed.
+    """
+    if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
+        raise ConfigError(
+            f"{opened.source}: this is a workbook, and {missing[0]} is not installed; install it with"
+            " `pip install 'xoxo-async[files]'`, or save the sheet as CSV in UTF-8"
+        )
+    ending = PurePath(opened.source).suffix.lower()
+    form.kind = "workbook"
+    if ending in {".csv", ".tsv", ".txt", ".jsonl"}:
+        form.notes.append(f"a workbook, although its name ends in {ending}")
+    messages = _messages(opened, sheet or "")
+    about = next(messages)
+    form.sheet = about["sheet"]
+    form.notes += about["notes"]
+    rows = _rows(messages, form)
+    header = next(rows, None)
+    if header is None:
+        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty ({form.describe()})")
+    return Table([_name(cell) for cell in header.cells], rows, form)
+
+
+def _rows(messages: Iterator[Any], form: Form) -> Iterator[TableRow]:
+    for message in messages:
+        if isinstance(message, dict):
+            form.hidden_rows = message["hidden_rows"]
+            return
+        for number, cells in message:
+            yield TableRow(number, [cell if type(cell) is str else _cell(cell) for cell in cells])
+
+
+def _cell(cell: Any) -> Cell:
+    if type(cell) is int:
+        return Decimal(cell)
+    if cell is None or isinstance(cell, bool):
+        return cell
+    kind, text = cell
+    if kind == "number":
+        return Decimal(text)
+    if kind == "bad":
+        return BadCell(text)
+    return date.fromisoformat(text) if kind == "day" else datetime.fromisoformat(text)
+
+
+def _name(cell: Cell) -> str:
+    """Return the name of a column: on one line, and without control characters."""
+    text = "" if cell is None or isinstance(cell, BadCell) else str(cell)
+    return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
+
+
+def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
+    """Yield the messages of the process that reads a copy of the workbook; end it when nobody asks for more."""
+    with _copy(opened) as copy, tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 - this interpreter, and a text of this module
+            [sys.executable, "-S", "-P", "-c", _START, _places(), sheet],
+            stdin=copy, stdout=subprocess.PIPE, stderr=errors, env=_environment(),
+        )  # fmt: skip
+        try:
+            out = process.stdout
+            while out is not None and (message := _next(out)) is not None:
+                if isinstance(message, dict) and "refused" in message:
+                    raise PlanError(f"{opened.source}: {message['refused']}; nothing was sent")
+                yield message
+                if isinstance(message, dict) and "hidden_rows" in message:
+                    return
+            raise PlanError(f"{opened.source}: {_ending(process.wait(), errors)}; nothing was sent")
+        finally:
+            process.kill()
+            with contextlib.suppress(OSError):
+                if process.stdout is not None:
+                    process.stdout.close()
+            process.wait()
+
+
+def _next(out: IO[bytes]) -> Any:
+    """Return the next message; None where there is none, or not a whole one."""
+    size = int.from_bytes(out.read(4), "big")
+    if not 0 < size <= _LONGEST_MESSAGE:
+        return None
+    data = out.read(size)
+    return _DECODER.decode(data) if len(data) == size else None
+
+
+def _copy(opened: InputFile) -> IO[bytes]:
+    """Return a copy of a file without a name, which nobody else can open."""
+    try:
+        copy = tempfile.TemporaryFile()  # noqa: SIM115 - the caller closes it
+    except OSError as error:
+        raise ConfigError(
+            f"there is no room for a temporary file ({error.strerror}): set TMPDIR to a folder that can be written"
+        ) from None
+    left = _LARGEST
+    while chunk := opened.file.read(2**20):
+        left -= len(chunk)
+        if left < 0:
+            copy.close()
+            raise PlanError(
+                f"{opened.source}: the workbook is larger than {_LARGEST // 2**20} MB; save the sheet as CSV in UTF-8"
+            )
+        copy.write(chunk)
+    opened.check_unchanged()
+    copy.flush()
+    copy.seek(0)
+    return copy
+
+
+def _places() -> str:
+    """Return the folders of the packages that the other process imports from."""
+    return "|".join(f"{name}={next(iter(sys.modules[name].__path__))}" for name in _PACKAGES)
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment of the other process: where modules are, and no secret."""
+    kept = {
+        name: value for name, value in os.environ.items() if name in {"PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR"}
+    }
+    return {**kept, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def _ending(status: int, errors: IO[bytes]) -> str:
+    """Return why the process ended before the workbook did."""
+    errors.seek(0)
+    said = errors.read(4000)
+    if status in {-signal.SIGXCPU, -signal.SIGKILL}:
+        return (
+            f"the workbook takes more than {MOST_CPU_S} s to read, or more memory than there is; save the sheet as CSV"
+        )
+    if b"memory" in said:
+        return (
+            f"the workbook needs more than {MOST_MEMORY // 2**20} MB of memory to read; save the sheet as CSV in UTF-8"
+        )
+    if b"Error" in said:
+        raise ConfigError(f"the reader of workbooks does not start: {said.decode(errors='replace').strip()[-200:]}")
+    return f"this is a damaged workbook (it ends its reader, status {status})"
