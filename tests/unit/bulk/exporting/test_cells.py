@@ -41,8 +41,8 @@ def test_a_cell_with_another_separator_is_quoted(cell: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0012", "1234567890123456", "1E5", "12-05", "1/2", "12:30 PM", "MAR12", "3-Okt-2027", "50%", "₹500", "5 kr", "TRUE",
-     "१२३", "12 मार्च", "1,000.5"],
+    ["0012", "1234567890123456", "1E5", "12-05", "1/2", "12:30 PM", "MAR12", "3-Okt-2027", "50%", "₹500", "5 kr",
+     "TRUE", "१२३", "12 मार्च", "1,000.5"],
 )  # fmt: skip
 def test_excel_would_change_these(text: str) -> None:
     """Numbers, dates, times, amounts and truth values, in one language or another; in doubt, yes."""
