@@ -1,6 +1,7 @@
 """Workbooks as orders: another process reads them, and whatever happens to it is one clear line."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -80,6 +81,20 @@ def test_bad_cells_are_problems_of_their_rows(tmp_path: Path) -> None:
         "row 4, column key: is 1.23456789012346e+15: a number in a workbook has 15 d",
         "row 5, column denomination: has the error #DIV/0!",
     ]
+
+
+def test_rows_above_the_header_are_left_out(tmp_path: Path) -> None:
+    """A title is no header, and the row that has the known names is."""
+
+    def title(xml: bytes) -> bytes:
+        head = b'<row r="1"><c r="A1" t="inlineStr"><is><t>Gifts of March</t></is></c></row>'
+        return re.sub(rb'r="([A-Z]?)([12])"', lambda at: b'r="%s%d"' % (at[1], int(at[2]) + 2), xml).replace(
+            b"<sheetData>", b"<sheetData>" + head
+        )
+
+    orders = read_orders(written(tmp_path, changed(book(("A", 1001, 500)), {"sheet1.xml": title})))
+    assert [line.key for line in orders] == ["A"]
+    assert orders.recognised() == "sheet Gifts, the header in row 3 (the row above it is left out), 1 row"
 
 
 def test_an_empty_sheet_is_said(tmp_path: Path) -> None:
