@@ -31,6 +31,7 @@ _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _BULK: Final = LazyCommands(
     {
+        "template": "xoxo_async.cli.bulk.template:template",
         "plan": "xoxo_async.cli.bulk.plan:plan",
         "run": "xoxo_async.cli.bulk.run:run",
         "resume": "xoxo_async.cli.bulk.run:resume",

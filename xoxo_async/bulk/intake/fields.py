@@ -8,6 +8,7 @@ import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.template_marks import without_label
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
@@ -74,6 +75,11 @@ def _whole(value: object) -> object:
     return value
 
 
+def _product(value: object) -> object:
+    """Turn a text into the number of a product; a template's list has the name behind it."""
+    return _whole(without_label(value) if isinstance(value, str) else value)
+
+
 def _amount(value: object) -> object:
     """Turn a text into an exact number. Texts with separators stay: `1,000` may mean a thousand or one."""
     number = decimal(value) if isinstance(value, str) else value
@@ -109,7 +115,7 @@ def _as_it_is(value: object) -> object:
 
 
 _VALUES: Final[dict[str, Callable[[object], object]]] = {
-    "product_id": _whole,
+    "product_id": _product,
     "denomination": _amount,
     "quantity": _whole,
     "notify_receiver": _flag,

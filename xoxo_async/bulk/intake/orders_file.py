@@ -20,8 +20,9 @@ from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
 from xoxo_async.bulk.intake.tables import FileRow, Form, Table
+from xoxo_async.bulk.intake.template_marks import is_example
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["OrdersFile", "read_orders"]
@@ -93,7 +94,9 @@ class OrdersFile:
         except UnreadableError as error:
             raise self._unreadable(at.row + 1, error, problems) from None
         if not found and not problems.total:
-            raise PlanError(f"{self.source}: there are no orders in it")
+            notes = self.form.notes if self.form is not None else []
+            example = ", only the template's example" if any("example" in note for note in notes) else ""
+            raise PlanError(f"{self.source}: there are no orders in it{example}")
 
     def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
         head = opened.head()
@@ -103,6 +106,7 @@ class OrdersFile:
         if is_workbook(head):
             yield from self._workbook(opened, form, problems)
             return
+        refuse_misnamed(head, self.source)
         if self._format == "workbook":
             raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
@@ -139,6 +143,10 @@ class OrdersFile:
         rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
         self.columns = rows.columns.describe()
         for row in rows:
+            if is_example(row.fields.get("key")):
+                rows.form.rows -= 1
+                rows.form.notes.append(f"the template's example in row {row.number} left out")
+                continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
 

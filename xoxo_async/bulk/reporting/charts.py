@@ -132,9 +132,7 @@ def bars(amounts: Sequence[tuple[str, Decimal]], unit: str, width: int, palette:
         palette: The colours.
         of: What the chart is about.
     """
-    values = [
-        {"name": name or "(none)", "amount": float(value), "text": f"{value:,.0f}"} for name, value in amounts
-    ]
+    values = [{"name": name or "(none)", "amount": float(value), "text": f"{value:,.0f}"} for name, value in amounts]
     return _draw(_bars(values, palette.accent, palette, width), width, palette, f"{of}, in {unit or 'orders'}")
 
 

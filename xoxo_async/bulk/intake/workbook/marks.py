@@ -1,11 +1,15 @@
 """What a sheet says of its cells beside their values: errors, formulas without a value, hidden rows, merged cells."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
 
-__all__ = ["Marks", "Merged", "cell_name", "column_name"]
+__all__ = ["ZEROS", "Marks", "Merged", "cell_name", "column_name"]
+
+ZEROS: Final = re.compile(r"0{2,15}")
+"""The formats that show a whole number with zeros before it: `00000`."""
 
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged range, each by row and column from 0."""
@@ -32,6 +36,10 @@ class Marks:
     def refuse(self, row: int, column: int, why: str) -> None:
         """Note a cell that cannot be trusted."""
         self.bad.setdefault(row, {})[column] = why
+
+    def pad(self, row: int, column: int, digits: int) -> None:
+        """Note that a number is shown with zeros before it."""
+        self.pads.setdefault(row, {})[column] = digits
 
     def cover(self, top: int, left: int, bottom: int, right: int) -> None:
         """Note that there are values in a rectangle."""

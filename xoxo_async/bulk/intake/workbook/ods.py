@@ -5,7 +5,7 @@ from typing import Final
 from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.marks import Marks, Merged
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, parse
-from xoxo_async.bulk.intake.workbook.refusing import as_csv
+from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, as_csv
 
 __all__ = ["Ods"]
 
@@ -37,7 +37,9 @@ class Ods:
             RefusedError: It is damaged, or larger than the bounds.
         """
         scan = _SheetScan(sheet)
-        parse(self._archive.chunks("content.xml"), "content.xml", scan.start)
+        for part in ("styles.xml", "content.xml"):
+            if part == "content.xml" or self._archive.has(part):
+                parse(self._archive.chunks(part), part, scan.start)
         scan.end_row()
         scan.marks.check_size()
         scan.marks.merge(scan.merged, scan.marks.first + 1, scan.marks.last)
@@ -60,6 +62,13 @@ class _SheetScan:
         self._values: list[tuple[int, int]] = []  # columns of this row with values
         self._bad: list[tuple[int, int, str]] = []
         self._marked = 0
+        self._format = ""  # the number format that is being read
+        self._formats: Final[dict[str, int]] = {}  # digits that a format shows, by its name
+        self._pads: Final[dict[str, int]] = {}  # the same, by the name of the style
+        self._columns = 0
+        self._column_pads: Final[dict[int, int]] = {}
+        self._row_style = ""
+        self._padded: list[tuple[int, int]] = []
 
     def start(self, name: str, attributes: Attributes) -> None:
         name = local(name)
@@ -67,9 +76,14 @@ class _SheetScan:
             self.end_row()
             self._here = attributes.get("table:name") == self._sheet
             self._row = -1
+            self._columns = 0
+            self._column_pads.clear()
         elif not self._here:
-            return
+            self._start_style(name, attributes)
+        elif name == "table-column":
+            self._start_column(attributes)
         elif name == "table-row":
+            self._row_style = attributes.get("table:default-cell-style-name", "")
             self.end_row()
             self._row += self._repeat
             self._repeat = _count(attributes, "table:number-rows-repeated")
@@ -97,7 +111,10 @@ class _SheetScan:
                     self._count(end - first)
                     for column in range(first, end):
                         self.marks.refuse(row, column, why)
-        self._values, self._bad = [], []
+                for column, digits in self._padded:
+                    self._count(1)
+                    self.marks.pad(row, column, digits)
+        self._values, self._bad, self._padded = [], [], []
 
     def _start_cell(self, attributes: Attributes) -> None:
         first = self._next
@@ -117,9 +134,40 @@ class _SheetScan:
             _count(attributes, "table:number-rows-spanned"),
             _count(attributes, "table:number-columns-spanned"),
         )
+        style = attributes.get("table:style-name", "") or self._row_style
+        if style or self._column_pads:
+            self._pad(style, first, min(end, MOST_COLUMNS))
         if rows > 1 or columns > 1:
             self._count(1)
             self.merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
+
+    def _pad(self, style: str, first: int, end: int) -> None:
+        """Note how many digits these cells show: a number with zeros before it."""
+        for column in range(first, end):
+            if digits := self._pads.get(style, 0) if style else self._column_pads.get(column, 0):
+                self._padded.append((column, digits))
+
+    def _start_style(self, name: str, attributes: Attributes) -> None:
+        """Learn which styles show numbers with zeros before them; the styles stand before the sheets."""
+        if name == "number-style":
+            self._format = attributes.get("style:name", "")
+        elif name == "number" and self._format:
+            digits = _count(attributes, "number:min-integer-digits")
+            if 2 <= digits <= 15 and attributes.get("number:decimal-places", "0") == "0":
+                self._formats[self._format] = digits
+        elif name in {"text", "fraction"}:
+            self._formats.pop(self._format, None)
+        elif name == "style":
+            self._format = ""
+            data, parent = attributes.get("style:data-style-name"), attributes.get("style:parent-style-name", "")
+            if digits := self._pads.get(parent, 0) if data is None else self._formats.get(data, 0):
+                self._pads[attributes.get("style:name", "")] = digits
+
+    def _start_column(self, attributes: Attributes) -> None:
+        first = self._columns
+        self._columns = min(first + _count(attributes, "table:number-columns-repeated"), MOST_COLUMNS)
+        if digits := self._pads.get(attributes.get("table:default-cell-style-name", ""), 0):
+            self._column_pads.update(dict.fromkeys(range(first, self._columns), digits))
 
     def _count(self, marks: int) -> None:
         self._marked += marks

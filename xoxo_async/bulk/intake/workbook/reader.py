@@ -17,16 +17,16 @@ import msgspec
 
 from xoxo_async.bulk.intake.input_file import InputFile
 from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, Table, TableRow
-from xoxo_async.bulk.intake.workbook.refusing import MOST_CPU_S, MOST_MEMORY
+from xoxo_async.bulk.intake.workbook.refusing import LONGEST_MESSAGE, MOST_CPU_S, MOST_MEMORY
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["is_workbook", "read_workbook"]
+__all__ = ["is_workbook", "read_workbook", "refuse_misnamed"]
 
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LARGEST: Final = 64 * 2**20
 """Bytes. A workbook of the largest size that is read takes a tenth of it."""
-_LONGEST_MESSAGE: Final = 64 * 2**20
+_ENDINGS: Final = {".xlsx", ".xls", ".ods", ".xlsm", ".xlsb", ".xltx", ".xlt", ".ots"}
 _NEEDED: Final = ("python_calamine", "olefile")
 _PACKAGES: Final = ("xoxo_async", "xoxo_async.bulk", "xoxo_async.bulk.intake", "xoxo_async.bulk.intake.workbook")
 _START: Final = """
@@ -45,6 +45,37 @@ _DECODER: Final = msgspec.msgpack.Decoder()
 def is_workbook(head: bytes) -> bool:
     """Return whether a file is a workbook, or in the container of one, by its first bytes."""
     return head.startswith((*_ZIP, _OLE))
+
+
+def refuse_misnamed(head: bytes, source: str) -> None:
+    """Raise `PlanError` for a file that has the name of a workbook, and is HTML, XML or JSON.
+
+    Args:
+        head: Its first bytes.
+        source: Its name.
+    """
+    ending = PurePath(source).suffix.lower()
+    if ending not in _ENDINGS:
+        return
+    start = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if start.startswith(b"<"):
+        is_xml = start.startswith(b"<?xml") and b"<html" not in start
+        what = (
+            "XML (a workbook of Excel 2003)"
+            if is_xml and b"excel" in start
+            else "XML"
+            if is_xml
+            else "a web page (HTML)"
+        )
+    elif start.startswith((b"{", b"[")):
+        what = "JSON"
+    elif start.startswith(b"mime-version"):
+        what = "a web archive (MHTML)"
+    else:
+        return
+    raise PlanError(
+        f"{source}: this is {what}, although its name ends in {ending}; open it in its program, and save it as .xlsx"
+    )
 
 
 def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Table:
@@ -82,7 +113,8 @@ def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Ta
     rows = _rows(messages, form)
     header = next(rows, None)
     if header is None:
-        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty ({form.describe()})")
+        about_it = f" ({', '.join(form.notes)})" if form.notes else ""
+        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}")
     return Table([_name(cell) for cell in header.cells], rows, form)
 
 
@@ -141,7 +173,7 @@ def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
 def _next(out: IO[bytes]) -> Any:
     """Return the next message; None where there is none, or not a whole one."""
     size = int.from_bytes(out.read(4), "big")
-    if not 0 < size <= _LONGEST_MESSAGE:
+    if not 0 < size <= LONGEST_MESSAGE:
         return None
     data = out.read(size)
     return _DECODER.decode(data) if len(data) == size else None
