@@ -52,14 +52,15 @@ def say_command(words: str, command: str) -> None:
     _write(sys.stderr, _with_command(words, command, sys.stderr))
 
 
-def out(text: str, colour: Colour = "") -> None:
+def out(text: str, colour: Colour = "", *, wrap: bool = False) -> None:
     """Write a line of the result to standard output. It is no error if the reader closed the pipe.
 
     Args:
         text: The line.
         colour: Its colour, where standard output is a terminal that has colours.
+        wrap: Whether a terminal wraps it at words, because it is a sentence.
     """
-    _out(_painted(text, colour, sys.stdout))
+    _out(_shown(text, colour, sys.stdout) if wrap else _painted(text, colour, sys.stdout))
 
 
 def out_command(words: str, command: str) -> None:
@@ -132,7 +133,8 @@ def _with_command(words: str, command: str, stream: TextIO | None) -> str:
     line = f"{words}: {command}"
     if not is_terminal(stream) or len(line) <= (width := _width(stream)):
         return line
-    return f"{wrapped(f'{words}:', width)}\n  {command}"
+    indent = " " * (len(words) - len(words.lstrip()) + 2)
+    return f"{wrapped(f'{words}:', width)}\n{indent}{command}"
 
 
 def _width(stream: TextIO | None) -> int:

@@ -267,14 +267,14 @@ def _print_decisions(found: Status) -> None:
     rows = _lines_in(found.counts, "manual")
     needs = f"{count(rows, 'row')} {'needs' if rows == 1 else 'need'} your decision."
     out("")
-    out(f"{needs} Look for the poNumber in the vendor's dashboard first:", "yellow")
+    out(f"{needs} Look for the poNumber in the vendor's dashboard first:", "yellow", wrap=True)
     for line in lines:
         sent = f"sent {_age(line)} ago" if line.last_sent_at is not None else "never sent from this ledger"
         order = f"order id {line.order_id}" if line.order_id is not None else "no order id known"
         shares = f", shared by {count(line.lines, 'row')}" if line.lines > 1 else ""
         commands = decisions(line, found.where)
         out("")
-        out(f"  {line.key} (row {line.row}{shares}): {sent}, {order}")
+        out(f"  {line.key} (row {line.row}{shares}): {sent}, {order}", wrap=True)
         out(f"  poNumber {line.po_number}")
         out_command("    the order exists", commands["placed"])
         out_command("    it does not exist, and is still wanted", commands["resend"])
