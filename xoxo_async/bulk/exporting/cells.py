@@ -17,12 +17,16 @@ _UNPLAIN: Final = re.compile(f"[\",;|\t\r\n]|(?:^|{_BETWEEN})[='+\\-@\uff1d\uff0
 _LETTERS: Final = re.compile(r"[^\W\d_]+")
 _LOGICAL: Final = frozenset({"true", "false", "wahr", "falsch", "vrai", "faux", "verdadero", "falso", "vero"})
 # What Excel reads as a part of a number, a time or an amount, in one language or another.
-_PARTS: Final = frozenset({"a", "am", "chf", "e", "eur", "gbp", "inr", "kr", "l", "p", "pm", "r", "rs", "s", "t", "usd"})
-# The first three letters of the months in English, German, French, Spanish, Italian, Portuguese, Dutch and Polish.
-_MONTHS: Final = frozenset(
-    "jan feb mar apr may jun jul aug sep oct nov dec mär mai okt dez fév fev avr jui aoû aou déc ene abr ago dic gen mag"
-    " giu lug set ott out mrt mei sty lut kwi maj cze lip sie wrz paź paz lis gru".split()
+_PARTS: Final = frozenset(
+    {"a", "am", "chf", "e", "eur", "gbp", "inr", "kr", "l", "p", "pm", "r", "rs", "s", "t", "usd"}
 )
+# The first three letters of the months in English, German, French, Spanish, Italian, Portuguese, Dutch and
+# Polish; those in other scripts are not listed.
+_MONTHS: Final = re.compile(
+    "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mär|mai|okt|dez|fév|fev|avr|jui|aoû|aou|déc|ene|abr|ago|dic|gen|mag"
+    "|giu|lug|set|ott|out|mrt|mei|sty|lut|kwi|maj|cze|lip|sie|wrz|paź|paz|lis|gru"
+)
+_BEYOND_LATIN: Final = re.compile("[^\u0000-\u024f]")
 
 
 def is_formula(text: str) -> bool:
@@ -66,7 +70,7 @@ def changes_in_excel(text: str) -> bool:
     words = [word.casefold() for word in _LETTERS.findall(text)]
     if not any(map(str.isdigit, text)):
         return text.strip().casefold() in _LOGICAL
-    return all(word in _PARTS or word[:3] in _MONTHS or not word.isascii() for word in words)
+    return all(word in _PARTS or _MONTHS.match(word) or _BEYOND_LATIN.search(word) for word in words)
 
 
 def csv_line(cells: Iterable[str]) -> str:

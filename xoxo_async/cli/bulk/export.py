@@ -47,7 +47,7 @@ Examples:
 @click.option("--reveal", is_flag=True, help="Write the codes themselves. They are cash.")
 @click.option("--excel", is_flag=True, help="Make the .csv one that Excel opens without changing a code.")
 @click.option("--split-by", default="", metavar="COLUMN",
-              help="Write one file for each value of a column: one of the input's, or product_id, currency, tag …")  # fmt: skip
+              help="Write one file for each value of a column: a kept one, product_id, currency, tag …")  # fmt: skip
 @json_option
 @connection_options
 def export(
