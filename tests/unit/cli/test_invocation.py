@@ -160,7 +160,7 @@ def test_no_help_is_wider_than_its_terminal(width: int) -> None:
     for path, command in commands(xoxo):
         shown = click.Context(command, info_name=path, terminal_width=width - 2).get_help()
         assert [line for line in shown.splitlines() if len(line) > width] == []
-        assert "..." not in shown
+        assert [line for line in shown.splitlines()[1:] if line.endswith("...")] == []
 
 
 def test_a_long_example_can_be_pasted() -> None:

@@ -76,13 +76,11 @@ class Terminal(io.StringIO):
 
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
-    """Standard error is a terminal of 40 columns."""
-    stream = Terminal()
+    """Return a terminal of 40 columns."""
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("sys.stderr", stream)
-    return stream
+    return Terminal()
 
 
 def test_a_sentence_is_wrapped_at_words() -> None:
@@ -96,8 +94,9 @@ def test_a_sentence_is_wrapped_at_words() -> None:
     assert wrapped("short\n  lines", 40) == "short\n  lines"
 
 
-def test_a_command_can_be_pasted(terminal: Terminal) -> None:
+def test_a_command_can_be_pasted(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """It has a line of its own if it does not fit beside its words, and is never wrapped."""
+    monkeypatch.setattr("sys.stderr", terminal)
     say_command("continue with", "xoxo bulk resume")
     say_command("continue with", command := "xoxo bulk resume --ledger 'a folder/march.db'")
     assert terminal.getvalue() == f"continue with: xoxo bulk resume\ncontinue with:\n  {command}\n"
@@ -105,6 +104,7 @@ def test_a_command_can_be_pasted(terminal: Terminal) -> None:
 
 def test_colours_need_a_terminal_and_consent(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     """`NO_COLOR` forbids them."""
+    monkeypatch.setattr("sys.stderr", terminal)
     say("error: no", "red")
     assert terminal.getvalue() == "\x1b[31merror: no\x1b[0m\n"
     monkeypatch.setenv("NO_COLOR", "1")

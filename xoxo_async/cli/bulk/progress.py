@@ -20,8 +20,9 @@ from xoxo_async.errors import LedgerError
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.spinner import Spinner
+    from rich.text import Text
 
-__all__ = ["Figure", "Pace", "bar_of", "fitted", "showing_progress"]
+__all__ = ["Figure", "Fitted", "Pace", "bar_of", "fitted", "showing_progress"]
 
 _BAR_EVERY_S: Final = 0.25
 _LINE_EVERY_S: Final = 5.0
@@ -30,6 +31,8 @@ _BAR: Final = 10
 """Columns that the bar has beside all words; on a narrow terminal it has fewer."""
 _BAR_LEAST: Final = 4
 _BAR_WIDEST: Final = 40
+_ON_FIRST_LINE: Final = 3
+"""Figures that stay beside the bar when the others need a second line: rows, pace, time left."""
 
 
 class Pace:
@@ -188,23 +191,45 @@ class _Bar:
         self._spinner: Final = spinner
 
     def __rich_console__(self, console: "Console", options: "ConsoleOptions") -> "RenderResult":
-        from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
 
-        pace = self._pace
-        before, bar_width, after = fitted(pace, options.max_width - 2)
-        figures = Text(after, no_wrap=True, overflow="crop")
-        figures.highlight_regex(r"\b[1-9][\d,]* unkn[a-z]*", "yellow")
-        figures.highlight_regex(r"\b[1-9][\d,]* rej[a-z]*", "red")
+        line = fitted(self._pace, options.max_width - 2)
+        filled, empty = ("#", "-") if options.ascii_only else ("━", "─")
+        done = line.bar * self._pace.done // max(self._pace.rows, 1)
+        # Two signs, so that a bar without colours is one.
+        bar = Text.assemble((filled * done, "bar.complete"), (empty * (line.bar - done), "bar.back"))
+        words = [Text(line.before)] if line.before else []
         grid = Table.grid(padding=(0, 1, 0, 0), pad_edge=False)
-        grid.add_row(
-            self._spinner,
-            *([Text(before)] if before else []),
-            ProgressBar(total=pace.rows or 1, completed=pace.done, width=bar_width),
-            figures,
-        )
+        grid.add_row(self._spinner, *words, bar, _coloured(line.after))
         yield grid
+        if line.below:
+            yield _coloured(f"  {line.below}")
+
+
+def _coloured(figures: str) -> "Text":
+    from rich.text import Text
+
+    text = Text(figures, no_wrap=True, overflow="crop")
+    text.highlight_regex(r"\b[1-9][\d,]* unkn[a-z]*", "yellow")
+    text.highlight_regex(r"\b[1-9][\d,]* rej[a-z]*", "red")
+    return text
+
+
+class Fitted(NamedTuple):
+    """A job's figures, as they fit on a terminal.
+
+    Attributes:
+        before: What stands before the bar.
+        bar: The columns of the bar.
+        after: The figures after it.
+        below: The figures that need a line of their own.
+    """
+
+    before: str
+    bar: int
+    after: str
+    below: str = ""
 
 
 class Figure(NamedTuple):
@@ -221,10 +246,11 @@ class Figure(NamedTuple):
     rank: int = 2
 
 
-def fitted(pace: Pace, width: int) -> tuple[str, int, str]:
-    """Return what stands before the bar, the columns of the bar, and the figures after it.
+def fitted(pace: Pace, width: int) -> Fitted:
+    """Return the figures as they fit.
 
-    A narrow terminal loses words first, then figures that are 0, then columns of the bar. The other numbers stay.
+    A narrow terminal loses words first, then figures that are 0, then columns of the bar. The other numbers stay; where
+    nothing else helps, they get a second line.
 
     Args:
         pace: The figures.
@@ -232,8 +258,8 @@ def fitted(pace: Pace, width: int) -> tuple[str, int, str]:
     """
     figures = _figures(pace)
     full, most, least = (" · ".join(figure.full for figure in figures if figure.rank >= rank) for rank in range(3))
-    shorts = [figure.short for figure in figures if figure.rank == 2]
-    short, tight = " · ".join(shorts), " ".join(shorts)
+    needed = [figure for figure in figures if figure.rank == 2]
+    short = " · ".join(figure.short for figure in needed)
     wait = [(pace.doing, after, _BAR) for after in (least, short)] if pace.doing != pace.phase else []
     forms = [
         (pace.doing, full, _BAR),
@@ -248,8 +274,10 @@ def fitted(pace: Pace, width: int) -> tuple[str, int, str]:
     for before, after, bar in forms:
         room = width - len(after) - 1 - (len(before) + 1 if before else 0)
         if room >= bar:
-            return before, min(room, _BAR_WIDEST), after
-    return "", _BAR_LEAST, tight
+            return Fitted(before, min(room, _BAR_WIDEST), after)
+    first, second = needed[:_ON_FIRST_LINE], needed[_ON_FIRST_LINE:]
+    below = " · ".join(figure.full for figure in second)
+    return Fitted("", _BAR_LEAST, " · ".join(figure.short for figure in first), below)
 
 
 def _figures(pace: Pace) -> list[Figure]:
@@ -262,7 +290,7 @@ def _figures(pace: Pace) -> list[Figure]:
         Figure(done, done),
         Figure(pace_now, pace_now),
         Figure(f"ETA {pace.eta}", pace.eta, rank=1 if pace.eta == "-" else 2),
-        Figure(f"{counts.issued:,} issued", f"{counts.issued:,} iss.", rank=0 if counts.issued == pace.done else 2),
+        Figure(f"{counts.issued:,} issued", "", rank=0),  # the rows that are done, without those below
         *([Figure(f"{counts.pending:,} pending", f"{counts.pending:,} pend.")] if counts.pending else []),
         Figure(f"{pace.in_doubt:,} unknown", f"{pace.in_doubt:,} unkn.", rank=2 if pace.in_doubt else 1),
         Figure(f"{counts.rejected:,} rejected", f"{counts.rejected:,} rej.", rank=2 if counts.rejected else 1),

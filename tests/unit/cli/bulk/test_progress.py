@@ -151,10 +151,12 @@ async def test_a_narrow_line_keeps_its_numbers(run: Run, width: int) -> None:
     await run.refresh(rows=50_000, issued=11_345, unknown=3, rejected=7, not_sent=38_645, charged=charged)
     run.progress.placed = 577
     await run.refresh(60.0, rows=50_000, issued=11_922, unknown=3, rejected=7, not_sent=38_068, charged=charged)
-    before, bar, after = fitted(run.pace, width)
-    assert len(before) + 1 + bar + 1 + len(after) <= width + 1
-    assert bar >= 4
-    for number in ("11,929/50,000", "577/min", "1:05:58", "3 unkn", "7 rej", "INR 6,172,500"):
+    line = fitted(run.pace, width)
+    before, after = line.before, f"{line.after} · {line.below}"
+    assert len(before) + 1 + line.bar + 1 + len(line.after) <= width + 1
+    assert len(line.below) <= width
+    assert line.bar >= 4
+    for number in ("11,929/50,000", "577/min", "1:05:59", "3 unkn", "7 rej", "INR 6,172,500"):
         assert number in after
     assert ("sending" in before) is (width > 90)
 
@@ -162,16 +164,16 @@ async def test_a_narrow_line_keeps_its_numbers(run: Run, width: int) -> None:
 async def test_figures_of_nothing_go_first(run: Run) -> None:
     """With 80 columns they stay; with 60 they give way to the bar."""
     await run.refresh(rows=200, issued=33, not_sent=167, charged={"INR": Decimal(16500)})
-    assert fitted(run.pace, 78)[2] == "33/200 · 0/min · ETA - · 0 unknown · 0 rejected · INR 16,500"
-    assert fitted(run.pace, 58)[2] == "33/200 · 0/min · INR 16,500"
+    assert fitted(run.pace, 78).after == "33/200 · 0/min · ETA - · 0 unknown · 0 rejected · INR 16,500"
+    assert fitted(run.pace, 58).after == "33/200 · 0/min · INR 16,500"
 
 
 async def test_a_wait_stays_while_it_fits(run: Run) -> None:
     """What the run waits for is worth more than figures of nothing."""
     run.progress.wait = "held back until 14:05"
     await run.refresh(rows=200, issued=33, not_sent=167, charged={"INR": Decimal(16500)})
-    assert fitted(run.pace, 78)[0] == "sending, held back until 14:05"
-    assert fitted(run.pace, 58)[0] == "sending"
+    assert fitted(run.pace, 78).before == "sending, held back until 14:05"
+    assert fitted(run.pace, 58).before == "sending"
 
 
 @pytest.mark.parametrize("no_colour", ["", "1"])
@@ -184,6 +186,7 @@ async def test_the_drawn_line_fits_its_terminal(run: Run, monkeypatch: pytest.Mo
     drawn = screen.file.getvalue()  # type: ignore[attr-defined]
     assert "35/200" in drawn
     assert "━" in drawn
+    assert "─" in drawn
     assert "…" not in drawn
     assert drawn.count("\n") <= 1
     assert ("\x1b[31m2 rejected" in drawn) is (not no_colour)
