@@ -17,7 +17,7 @@ def text() -> str:
     lines = [
         "# xoxo_async",
         "",
-        "> Asyncio client for the Xoxoday Plum Rewards API, and a bulk voucher issuer that places each order at most once.",
+        "> Asyncio client for the Xoxoday Plum Rewards API, and a bulk issuer that places each order at most once.",
         "> Python blocks run as they stand; where one uses `xoxo` and does not create it, `xoxo` is an open client.",
         "",
         "## Start",

@@ -46,7 +46,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted((ROOT / "xoxo_async").rglob("*.py"))
 KINDS = {"python", "console", "text", "json", "toml", "csv", "sql"}
 MODULES = {".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES}
-REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor", ".integrations.vcrpy", ".integrations.webhook")
+REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor")
+REFERENCED += (".integrations.vcrpy", ".integrations.webhook")
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
@@ -56,7 +57,9 @@ SERVED_AT = "8080"  # the port that pages name; a free one is taken instead
 TIMEOUT_S = 60
 
 # Whatever a block says, it reaches the sandbox alone. Blocks share a process, but not what it remembers of accounts.
-DRIVER = (ROOT / "tests" / "accounts.py").read_text() + """
+DRIVER = (
+    (ROOT / "tests" / "accounts.py").read_text()
+    + """
 import ast, asyncio, inspect, os, pathlib, sys, types
 import xoxo_async
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET
@@ -92,6 +95,7 @@ for path in sys.argv[2:]:
     run(path, sys.argv[1])
     forget_accounts()
 """
+)
 
 # What docs/how-to/testing.md tells a reader to have.
 CONFTEST = """
