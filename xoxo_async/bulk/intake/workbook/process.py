@@ -65,8 +65,10 @@ def _messages(sheet: str) -> Iterator[object]:
         yield {"refused": str(error)}
     except (MemoryError, RecursionError):
         yield {"refused": str(as_csv(f"it needs more than {MOST_MEMORY // 2**20} MB of memory"))}
-    except BaseException as error:  # noqa: BLE001 - the native reader's panics are none of Exception
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file does is said in one line
         yield {"refused": f"this is a damaged workbook ({_first_line(error)})"}
+    except BaseException:  # noqa: BLE001 - the native reader's panics are none of Exception
+        yield {"refused": "this is a damaged workbook (its reader cannot go on)"}
 
 
 def read(file: IO[bytes], wanted: str) -> Iterator[object]:
