@@ -40,7 +40,7 @@ def test_texts_and_json_values_mean_the_same() -> None:
     ("+919876543210", "+919876543210"),
 ])  # fmt: skip
 def test_a_phone_is_repaired_where_it_is_certain(text: str, contact: str) -> None:
-    """A program that took it for a number has kept up to 15 digits; the check refuses what is not a number of a phone."""
+    """A program that took it for a number has kept up to 15 digits; the check refuses the others."""
     assert read(contact=text)["contact"] == contact
 
 
