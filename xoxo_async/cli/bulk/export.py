@@ -18,7 +18,7 @@ from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -
     _print_missing(done)
     print_alarms(done.alarms, done.alarms_total)
     if follow:
-        say(f"{'collect them' if ' reconcile ' in follow else 'continue'} with: {follow}")
+        say_command(f"{'collect them' if ' reconcile ' in follow else 'continue'} with", follow)
 
 
 def _where(done: "Exported", file: "ExportFile") -> str:
