@@ -236,7 +236,7 @@ def _warnings_of(job: CheckedJob) -> list[str]:
     if job.behind and job.state in {"running", "paused"}:
         warnings.append("the database was restored: its planned orders are looked up before they are sent")
     if "person" in job.looks:
-        warnings.append(f"a person must decide {job.looks['person']} orders: `xoxo bulk status` shows them")
+        warnings.append(f"a person must decide {job.looks['person']} {'order' if job.looks['person'] == 1 else 'orders'}: `xoxo bulk status` shows them")
     return [f"job {job.name}: {warning}" for warning in warnings]
 
 
