@@ -41,7 +41,8 @@ class OrderService:
         Args:
             dispatch: Runs operations.
             doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
-            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
+            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
+                poNumber.
             call_s: The deadline of placing an order, its look-ups included.
             clock: A monotonic clock.
         """
