@@ -92,9 +92,10 @@ def plan(
 ) -> int:
     """Check every row of ORDERS against the catalog and the balance. Moves no money.
 
-    ORDERS is CSV or TSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination,
-    quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are
-    compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are recognised.
+    ORDERS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key,
+    product_id, denomination, quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and
+    country, which are compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are
+    recognised.
     """
     if ledger is None and job:
         raise click.UsageError("--job names the job in a ledger: give --ledger too")

@@ -1,6 +1,7 @@
 """Workbooks as orders: another process reads them, and whatever happens to it is one clear line."""
 
 import os
+import re
 import subprocess
 import sys
 from datetime import date
@@ -82,6 +83,20 @@ def test_bad_cells_are_problems_of_their_rows(tmp_path: Path) -> None:
     ]
 
 
+def test_rows_above_the_header_are_left_out(tmp_path: Path) -> None:
+    """A title is no header, and the row that has the known names is."""
+
+    def title(xml: bytes) -> bytes:
+        head = b'<row r="1"><c r="A1" t="inlineStr"><is><t>Gifts of March</t></is></c></row>'
+        return re.sub(rb'r="([A-Z]?)([12])"', lambda at: b'r="%s%d"' % (at[1], int(at[2]) + 2), xml).replace(
+            b"<sheetData>", b"<sheetData>" + head
+        )
+
+    orders = read_orders(written(tmp_path, changed(book(("A", 1001, 500)), {"sheet1.xml": title})))
+    assert [line.key for line in orders] == ["A"]
+    assert orders.recognised() == "sheet Gifts, the header in row 3 (the row above it is left out), 1 row"
+
+
 def test_an_empty_sheet_is_said(tmp_path: Path) -> None:
     """So are the other sheets: the rows may be there."""
     data = changed(book(more=lambda workbook, _: workbook.add_worksheet("New")), {"sheet1.xml": b"<worksheet/>"})
@@ -89,7 +104,7 @@ def test_an_empty_sheet_is_said(tmp_path: Path) -> None:
     assert why in refusal(written(tmp_path, data))
 
 
-def test_a_reader_that_is_ended_is_one_clear_line(tmp_path: Path) -> None:
+def test_an_ended_reader_is_one_clear_line(tmp_path: Path) -> None:
     """A table of texts that says it has a billion makes the native reader abort: here it ends a process of its own."""
     data = changed(book(("A", 1001, 500)), {"sharedStrings.xml": lambda xml: xml.replace(b'"', b'"99999999', 6)})
     data = changed(data, {"sharedStrings.xml": b'<sst count="1" uniqueCount="999999999"><si><t>a</t></si></sst>'})
@@ -106,7 +121,7 @@ def test_choices_about_text_do_not_fit(tmp_path: Path, choices: dict[str, str], 
         list(read_orders(written(tmp_path, book(("A", 1001, 500))), **choices))  # type: ignore[arg-type]
 
 
-def test_a_format_that_is_not_the_files_is_refused(tmp_path: Path) -> None:
+def test_a_wrong_format_is_refused(tmp_path: Path) -> None:
     """In both directions."""
     path = written(tmp_path, book(("A", 1001, 500)))
     assert "this is a workbook, not CSV" in refusal(path, format="csv")
@@ -121,7 +136,7 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path, monkeypatch: pytes
         list(read_orders(written(tmp_path, book(("A", 1001, 500)))))
 
 
-def test_a_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not copied whole."""
     monkeypatch.setattr(reader, "_LARGEST", 1000)
     assert "larger than 0 MB" in refusal(written(tmp_path, book(("A", 1001, 500))))

@@ -53,7 +53,7 @@ def test_a_value_that_is_lost_is_refused(cell: Any, why: str) -> None:
     assert (kind, why in text) == ("bad", True)
 
 
-def test_blank_rows_and_ends_of_rows_are_left_out() -> None:
+def test_blank_rows_and_ends_are_left_out() -> None:
     """Rows keep the numbers that the sheet shows; cells keep their columns."""
     cells = [["", ""], ["a", ""], ["", ""], ["", "b"]]
     assert list(rows_of(iter(cells), 1, Marks())) == [(2, [None, "a"]), (4, [None, "", "b"])]

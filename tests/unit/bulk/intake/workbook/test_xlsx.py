@@ -42,7 +42,7 @@ def test_a_formula_that_was_never_calculated_is_refused() -> None:
     assert result(formula(0)).rows[1][1][2][0] == "bad"
 
 
-def test_a_row_with_an_error_alone_is_no_blank_row() -> None:
+def test_an_error_alone_is_no_blank_row() -> None:
     """Nothing is left out silently."""
     assert result(with_rows(b'<row r="9"><c r="B9" t="e"><v>#N/A</v></c></row>')).rows[2][0] == 9
 
@@ -60,7 +60,7 @@ def test_hidden_rows_are_counted_and_read() -> None:
     assert "2 hidden columns" in done.about["notes"]
 
 
-def test_zeros_of_a_format_are_part_of_an_id() -> None:
+def test_zeros_of_a_format_belong_to_ids() -> None:
     """`00042` in the sheet is 42 in the file; the same sheet as CSV has 00042, and that is the row's key."""
 
     def pad(book: Any, sheet: Any) -> None:
