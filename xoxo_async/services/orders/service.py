@@ -25,15 +25,7 @@ _SLOWEST_ORDER_S: Final = 150.0
 
 
 class OrderService:
-    """Place orders and find them again.
-
-    Args:
-        dispatch: Runs operations.
-        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
-        distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
-        call_s: The deadline of placing an order, its look-ups included.
-        clock: A monotonic clock.
-    """
+    """Place orders and find them again."""
 
     def __init__(
         self,
@@ -44,6 +36,16 @@ class OrderService:
         call_s: float = Timeouts().call_s,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+            doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
+            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
+                poNumber.
+            call_s: The deadline of placing an order, its look-ups included.
+            clock: A monotonic clock.
+        """
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
