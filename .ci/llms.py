@@ -29,14 +29,15 @@ def text() -> str:
             continue
         if len(indent) == 2 and lines[-1].startswith("- ") and "## Start" not in lines[-8:] and "## More" not in lines:
             lines += ["", "## More", ""]
-        name = title or (ROOT / "docs" / page).read_text().splitlines()[0].removeprefix("# ")
+        name = title or "xoxo_async"
         lines.append(f"- [{name}]({BASE}/{page}): {first_sentence(ROOT / 'docs' / page)}")
     return "\n".join(lines) + "\n"
 
 
 def first_sentence(page: Path) -> str:
     """Return the first sentence below a page's title, without links."""
-    body = re.sub(r"^(`{3,}).*?^\1 *$", "", page.read_text().partition("\n\n")[2], flags=re.MULTILINE | re.DOTALL)
+    _, _, below = f"\n{page.read_text()}".partition("\n# ")[2].partition("\n\n")
+    body = re.sub(r"^(`{3,}).*?^\1 *$", "", below, flags=re.MULTILINE | re.DOTALL)
     prose = next((part for part in body.strip().split("\n\n") if not re.match(r"\s*[#|:<!-]", part)), "")
     plain = re.sub(r"\[([^]]+)\]\([^)]+\)", r"\1", " ".join(prose.split()))
     return re.split(r"(?<=[.:?])\s", plain)[0].rstrip(":")

@@ -249,7 +249,7 @@ class Folder:
             case ["xoxo" | "python" | "pytest" | "cat" | "head" | "ls", *_]:
                 self.watch(command, shown)
             case ["pip", "install", requirement]:
-                extras = re.fullmatch(r"xoxo-async(?:\[([a-z,]+)\])?", requirement)
+                extras = re.fullmatch(r"(?:xoxo-async|\.)(?:\[([a-z,]+)\])?", requirement)
                 assert extras, requirement
                 assert set((extras[1] or "cli").split(",")) <= set(project()["optional-dependencies"])
             case ["make", *targets]:
