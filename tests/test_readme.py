@@ -37,6 +37,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer
+from xoxo_async import __version__
 from xoxo_async.errors import ERROR_IDS
 from xoxo_async.sandbox import Sandbox
 
@@ -45,7 +46,8 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 SOURCES = sorted((ROOT / "xoxo_async").rglob("*.py"))
 KINDS = {"python", "console", "text", "json", "toml", "csv", "sql"}
 MODULES = {".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES}
-REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor", ".integrations.webhook")
+REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor")
+REFERENCED += (".integrations.vcrpy", ".integrations.webhook")
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
@@ -55,7 +57,9 @@ SERVED_AT = "8080"  # the port that pages name; a free one is taken instead
 TIMEOUT_S = 60
 
 # Whatever a block says, it reaches the sandbox alone. Blocks share a process, but not what it remembers of accounts.
-DRIVER = (ROOT / "tests" / "accounts.py").read_text() + """
+DRIVER = (
+    (ROOT / "tests" / "accounts.py").read_text()
+    + """
 import ast, asyncio, inspect, os, pathlib, sys, types
 import xoxo_async
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET
@@ -91,6 +95,7 @@ for path in sys.argv[2:]:
     run(path, sys.argv[1])
     forget_accounts()
 """
+)
 
 # What docs/how-to/testing.md tells a reader to have.
 CONFTEST = """
@@ -472,6 +477,19 @@ def test_every_page_is_in_the_navigation() -> None:
     """The builder says nothing of a page that the navigation leaves out, nor of one that is not there."""
     named = re.findall(r"^ +- (?:.+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(named) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:])
+
+
+def test_the_list_for_models_names_each_page() -> None:
+    """`docs/llms.txt`, which `.ci/llms.py` writes, has each page once, with a sentence."""
+    listed = (ROOT / "docs" / "llms.txt").read_text()
+    pages = re.findall(r"^- \[.+?\]\(https://\S+/main/docs/(\S+\.md)\): \S.+$", listed, re.MULTILINE)
+    missing = "run `python .ci/llms.py`"
+    assert sorted(pages) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]), missing
+
+
+def test_the_pages_name_their_version() -> None:
+    """The line below each page is the version of the package."""
+    assert f"\ncopyright: xoxo_async {__version__}\n" in (ROOT / "mkdocs.yml").read_text()
 
 
 def test_links_lead_somewhere() -> None:

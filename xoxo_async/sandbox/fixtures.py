@@ -15,8 +15,8 @@ class SandboxFixture(Sandbox):
     """The sandbox of the fixture `xoxo_sandbox`: a running `Sandbox` that starts others when it is called.
 
     Args:
-        settings: The settings of `Sandbox`. `faults` may also be a mix, the share of orders that get each kind of fault;
-            `seed` then fixes what it draws.
+        settings: The settings of `Sandbox`. `faults` may also be a mix, the share of orders that get each kind of
+            fault; `seed` then fixes what it draws.
 
     Raises:
         FaultError: A kind of fault is unknown, or its share is not possible.

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def xoxo_sandbox(request: pytest.FixtureRequest) -> "Iterator[SandboxFixture]":
-    """A running sandbox for this test alone, and a factory of more. It runs in a thread, so the test needs no event loop.
+    """A running sandbox for this test alone, and a factory of more. It runs in a thread: a test needs no event loop.
 
     `@pytest.mark.xoxo_sandbox(seed=3, faults={"commit_then_reset": 0.5})` gives it the settings of `Sandbox`. Call the
     fixture, `xoxo_sandbox(seed=4)`, to start another sandbox with settings of its own. All of them end with the test.

@@ -121,7 +121,7 @@ async def test_refusals_are_replayed_as_they_were(xoxo_sandbox: Sandbox, tmp_pat
         ({"code": 422, "errorId": "PLE10004", "errorInfo": "A of anna@example.com"}, ["PLE10004", "masked"]),
         ({"error": "invalid_token", "error_description": "token abc"}, ["invalid_token", "masked"]),
         ({"vouchers": [{"code": 12345678, "pin": 1234, "newField": "SECRET"}]}, ["MASKED-"]),
-        ({"data": {"getVouchers": {"data": [{"perk": {"code": "save", "link": "https://x"}, "name": "Shop"}]}}}, ["Shop"]),
+        ({"data": {"getVouchers": {"data": [{"perk": {"code": "save", "link": "http:"}, "name": "Shop"}]}}}, ["Shop"]),
     ],
 )
 def test_what_is_not_known_is_masked(body: object, kept: list[str]) -> None:
@@ -130,6 +130,7 @@ def test_what_is_not_known_is_masked(body: object, kept: list[str]) -> None:
     masked = vcr_settings()["before_record_response"](answer)
     text = masked["body"]["string"].decode()
     assert all(word in text for word in kept)
-    assert [word for word in ("anna", "token abc", "12345678", "1234,", "SECRET", "save", "https") if word in text] == []
+    gone = ("anna", "token abc", "12345678", "1234,", "SECRET", "save", "http:")
+    assert [word for word in gone if word in text] == []
     assert masked["headers"] == {}
     assert vcr_settings()["before_record_response"](masked) == masked

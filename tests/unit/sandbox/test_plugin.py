@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from xoxo_async import XoxoClient, errors
+from xoxo_async import XoxoClient
 from xoxo_async.sandbox import Sandbox, SandboxFixture
 
 ORDER = """
@@ -23,9 +23,7 @@ WITHOUT_MARK = f"async def test_order(xoxo_client, xoxo_sandbox):{ORDER}"
 def inner(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """Run pytest with no plugins but those of the test, and with warnings as errors."""
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeini(
-        "[pytest]\naddopts = -p xoxo_async.sandbox.plugin --strict-markers\nfilterwarnings = error\n"
-    )
+    pytester.makeini("[pytest]\naddopts = -p xoxo_async.sandbox.plugin --strict-markers\nfilterwarnings = error\n")
     return pytester
 
 
