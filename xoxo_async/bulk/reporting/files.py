@@ -42,7 +42,7 @@ async def write_report(
         ledger: The ledger, open; to read only is enough, also while a process works on it.
         out: The file's name; `.html`, or with `pdf` also `.pdf`.
         pdf: Whether to write a PDF beside it, with the same name and `.pdf`; needs the extra `pdf`.
-        proof: The result of `xoxo bulk prove`, see `read_proof`.
+        proof: The result of `xoxo bulk prove`, see `read_proof_fact`.
         follow: Returns the command that goes on, which the report shows; None shows none.
         zone: The time zone of the report; None is the machine's own.
 

@@ -10,7 +10,7 @@ import msgspec
 from xoxo_async.bulk.reporting.words import masked
 from xoxo_async.errors import ConfigError
 
-__all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof"]
+__all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof_fact"]
 
 _ENTRIES_SHOWN: Final = 20
 _LONGEST: Final = 300
@@ -59,7 +59,7 @@ def beside(ledger: str) -> Path:
     return Path(ledger).with_suffix(".proof.json")
 
 
-def read_proof(path: str | os.PathLike[str]) -> ProofFact:
+def read_proof_fact(path: str | os.PathLike[str]) -> ProofFact:
     """Read the result of `xoxo bulk prove --json`.
 
     Args:
