@@ -148,3 +148,10 @@ def test_times_are_in_a_zone(undrawn: None) -> None:
     text = page_of(whole(made_at=BEGAN), zone=timezone(timedelta(hours=5, minutes=30)))
     assert "times in UTC+05:30" in text
     assert "Made 15 Jan 2027, 13:30:00" in text
+
+
+def test_an_older_proof_is_no_good_news() -> None:
+    """The ledger has six placed orders, and the proof knows one."""
+    page = page_of(facts_of(overview(), context(proof=proof_of({"ok": True, "placed": 1}, "f"))), zone=UTC)
+    assert "Ledger and vendor agreed, and the ledger has changed since. The proof knows 1 placed order" in page
+    assert "Ledger and vendor agree." not in page
