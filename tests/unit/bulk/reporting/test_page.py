@@ -11,8 +11,9 @@ from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.reporting import charts
 from xoxo_async.bulk.reporting.charts import LIGHT
 from xoxo_async.bulk.reporting.facts import facts_of
-from xoxo_async.bulk.reporting.page import MARKER, page_of
+from xoxo_async.bulk.reporting.page import page_of
 from xoxo_async.bulk.reporting.proof import proof_of
+from xoxo_async.bulk.reporting.words import MARKER
 
 FACTS = facts_of(overview(), context(proof=proof_of({"ok": True, "notes": ["<i>odd</i>"]}, "march.proof.json")))
 
