@@ -127,5 +127,5 @@ def test_trio_is_refused_in_a_sentence(inner: pytest.Pytester) -> None:
     inner.makepyfile(f"import pytest\n@pytest.mark.anyio\n{WITHOUT_MARK}")
     result = inner.runpytest_inprocess("-p", "anyio")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["E *ConfigError: this client runs on asyncio alone, not on trio*"])
+    result.stdout.fnmatch_lines(["E *ConfigError: *runs on asyncio*not trio*"])
     result.stdout.no_fnmatch_line("*may or may not exist*")
