@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from xoxo_async import XoxoClient
-from xoxo_async.sandbox import Sandbox, SandboxFixture
+from xoxo_async.sandbox import Sandbox
 
 ORDER = """
     async with xoxo_client as xoxo:
@@ -75,14 +75,6 @@ def test_a_wrong_setting_is_named(inner: pytest.Pytester) -> None:
     result = inner.runpytest_inprocess()
     result.assert_outcomes(passed=1, errors=1)
     result.stdout.fnmatch_lines(["*unexpected keyword argument 'sed'*"])
-
-
-def test_the_fixture_starts_other_sandboxes(xoxo_sandbox: SandboxFixture) -> None:
-    """A call gives another server with its own books and seed."""
-    other = xoxo_sandbox(seed=7, balance=50)
-    assert other.base_url != xoxo_sandbox.base_url
-    assert other.state.balance == 50
-    assert xoxo_sandbox.state.balance > 50
 
 
 def test_pytest_loads_the_plugin_alone() -> None:
