@@ -21,7 +21,7 @@ from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
-from xoxo_async.reading import LARGE, Reader
+from xoxo_async.reading import LARGE, Reader, note_answer, note_error
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt
@@ -108,6 +108,7 @@ class Dispatcher:
         self._pacer: Final = pacer
         self._retry: Final = retry if options.attempts is None else replace(retry, attempts=options.attempts)
         self._headers: Final = options.headers
+        self._keep_body: Final = options.keep_body
         self._quota: Final = self._common.quota
         self._timeouts: Final = self.bounds.timeouts
         self._hooks: Final = hooks
@@ -184,7 +185,10 @@ class Dispatcher:
                 await self._wait_after(operation, error, failures)
                 now = self._clock()
             else:
-                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
+                attempts = failures.attempts + 1 if failures else 1
+                if operation.keeps_raw:
+                    note_answer(reply, answer, started, attempts, keep_body=self._keep_body or operation.names_order)
+                self._succeeded(operation.name, answer, attempts, started)
                 return reply
 
     async def once(
@@ -228,8 +232,11 @@ class Dispatcher:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
+            note_error(error, started, 1)
             self._finished(operation.name, 1, started, error)
             raise
+        if operation.keeps_raw:
+            note_answer(reply, answer, started, 1, keep_body=self._keep_body or operation.names_order)
         self._succeeded(operation.name, answer, 1, started)
         return reply
 
@@ -287,6 +294,7 @@ class Dispatcher:
             error = failures.last  # no slot was left for another try: what the last one met says more
         failures.attempts += 1
         error.located(operation=operation.name, attempts=failures.attempts, po_number=failures.po_number)
+        note_error(error, failures.started, failures.attempts)
         if renews_the_token(error) and not failures.renewed:
             failures.renewed = True
             failures.attempts -= 1  # the session has forgotten the token, and the attempt with the next one is free

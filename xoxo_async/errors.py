@@ -39,7 +39,9 @@ Each error says whether the call may have taken effect (`effect`) and whether it
 
 from contextlib import suppress
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, cast
+
+from xoxo_async.raw import RawAnswer
 
 __all__ = [
     "ERROR_IDS",
@@ -98,6 +100,7 @@ class XoxoError(Exception):
         po_number: The order's poNumber; None where the call had none.
         status: The HTTP status of the answer; None without an answer.
         error_id: The vendor's error id (`PLE10004`); empty without one.
+        raw: The answer behind this error: status, headers, times. None where none came. A pickle does not have it.
     """
 
     effect: Effect = "none"
@@ -126,6 +129,12 @@ class XoxoError(Exception):
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
+        self.raw: RawAnswer | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind, arguments, *more = cast("tuple[Any, ...]", super().__reduce__())
+        # A raw answer may hold codes, and is never pickled.
+        return kind, arguments, *({**state, "raw": None} for state in more)
 
     def __str__(self) -> str:
         facts = [

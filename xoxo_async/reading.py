@@ -9,10 +9,11 @@ from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRej
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
+from xoxo_async.wire.raw import KEPT_BYTES, Facts, RawReply
 from xoxo_async.wire.refusal import recognise
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["LARGE", "Reader", "TokenHolder"]
+__all__ = ["LARGE", "Reader", "TokenHolder", "note_answer", "note_error", "raw_of"]
 
 Reply = TypeVar("Reply")
 
@@ -86,6 +87,7 @@ class Reader:
             # At once: what comes on it later must not be read as the answer to another request.
             answer.connection.close()
         refusal = await self._refusal(operation, answer, undecoded)
+        refusal.raw = raw_of(answer)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
@@ -119,6 +121,54 @@ class Reader:
             self._pacer.penalise(operation, error.retry_after_s)
         elif answer.retry_after_s is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation, answer.retry_after_s)
+
+
+def raw_of(answer: Answer) -> RawReply:
+    """Return what an error says of the answer that it comes from.
+
+    Args:
+        answer: The answer.
+    """
+    raw = RawReply(answer.body if len(answer.body) <= KEPT_BYTES else None)
+    raw.facts = _facts(answer, answer.sent_at, 1)
+    return raw
+
+
+def note_answer(reply: Any, answer: Answer, queued: float, attempts: int, *, keep_body: bool) -> None:
+    """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
+
+    Args:
+        reply: The reply, of an operation that keeps answers.
+        answer: Its answer.
+        queued: When the call began, by the monotonic clock.
+        attempts: How many attempts it took.
+        keep_body: Whether a large body is kept all the same. That of an order is: what the SDK does not know of it is
+            compared with the request.
+    """
+    raw = getattr(reply, "raw", None)
+    if type(raw) is RawReply:
+        raw.facts = _facts(answer, queued, attempts)
+        if len(answer.body) > KEPT_BYTES and not keep_body:
+            raw.let_go()
+
+
+def note_error(error: XoxoError, queued: float, attempts: int) -> None:
+    """Note in an error when its call began, and how many attempts it took.
+
+    Args:
+        error: The error; one without an answer stays as it is.
+        queued: When the call began, by the monotonic clock.
+        attempts: How many attempts it took.
+    """
+    raw = error.raw
+    if isinstance(raw, RawReply) and raw.facts is not None:
+        raw.facts = (*raw.facts[:3], queued, *raw.facts[4:7], attempts)
+
+
+def _facts(answer: Answer, queued: float, attempts: int) -> Facts:
+    return (
+        answer.status, answer.headers, answer.bearer, queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+    )  # fmt: skip
 
 
 async def _decoded(operation: Operation[Any, Reply], body: bytes) -> Reply | None:

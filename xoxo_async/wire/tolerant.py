@@ -11,7 +11,8 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.amounts import Check, ImplausibleError, is_list, money_check, read_amount
 from xoxo_async.wire.enums import OpenEnum
-from xoxo_async.wire.secrets import Secret, build
+from xoxo_async.wire.raw import build
+from xoxo_async.wire.secrets import Secret
 
 __all__ = ["fit"]
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire.secrets import RawReply
+from xoxo_async.wire.raw import RawReply
 
 __all__ = ["UNTYPED", "Rows", "extra_fields", "read_untyped"]
 

@@ -28,8 +28,10 @@ def asked(**fields: Any) -> PlaceOrder:
     return place_order(**{"product_id": 31, "denomination": "25.50", "po_number": "PO-7", "quantity": 2, **fields})
 
 
-def order(**fields: Any) -> Order:
-    return Order(**{"order_id": 900, **fields})
+def order(raw: RawReply | None = None, **fields: Any) -> Order:
+    made = Order(**{"order_id": 900, **fields})
+    made.__dict__["raw"] = raw
+    return made
 
 
 def summary(**fields: Any) -> OrderSummary:

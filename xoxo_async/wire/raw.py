@@ -1,0 +1,150 @@
+"""The answer behind a reply: status, headers, times, and its body for whoever asks."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Final, NoReturn, Self
+
+from xoxo_async.errors import ConfigError
+from xoxo_async.raw import Times
+from xoxo_async.wire.secrets import Masked, Secret, held, hide
+
+__all__ = ["KEPT_BYTES", "RawReply", "build"]
+
+KEPT_BYTES: Final = 256 * 1024
+"""The largest body that a reply keeps unless `keep_body` is set: a page of 100 products, 200 orders' worth of codes."""
+
+_SECRET_HEADERS: Final = frozenset(
+    {"authorization", "cookie", "location", "proxy-authenticate", "set-cookie", "set-cookie2", "www-authenticate"}
+)
+"""Headers that may hold a session, a token or a link."""
+
+_REQUEST_IDS: Final = ("x-request-id", "x-amzn-requestid", "x-correlation-id", "x-amz-cf-id", "cf-ray", "x-trace-id")
+"""Headers by which the vendor's edge may name a request. The vendor documents none."""
+
+
+Facts = tuple[int, Mapping[str, str], Secret | None, float, float, float, float, int]
+"""What the road knows of an answer: status, headers, access token; when it was queued, sent, answered, done; attempts.
+A plain tuple, because each call makes one; nothing in it is computed until somebody asks."""
+
+
+class RawReply:
+    """The answer behind a reply or an error. Only `body.reveal()` and `reveal()` show what it said, codes included.
+
+    Args:
+        body: The bytes.
+
+    Attributes:
+        facts: What the road knows of the answer; None where the reply came from elsewhere.
+    """
+
+    __slots__ = ("_body", "facts")
+
+    def __init__(self, body: bytes | None) -> None:
+        self._body = body
+        self.facts: Facts | None = None
+
+    def let_go(self) -> None:
+        """Let go of the body: the reply holds what it says already."""
+        self._body = None
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status; None where the reply came from elsewhere."""
+        return self.facts[0] if self.facts is not None else None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers, by their names in lower case. Cookies, links and the access token are masked."""
+        if self.facts is None:
+            return {}
+        _, headers, bearer, *_ = self.facts
+        secrets = () if bearer is None else (bearer,)
+        found: dict[str, str] = {}
+        for name, value in headers.items():
+            lower = name.lower()
+            shown = "***" if lower in _SECRET_HEADERS else hide(value, secrets)
+            found[lower] = f"{found[lower]}, {shown}" if lower in found else shown
+        return found
+
+    @property
+    def request_id(self) -> str:
+        """The id by which the server knows the request, for the vendor's support; empty without one."""
+        headers = self.headers
+        return next((headers[name] for name in _REQUEST_IDS if name in headers), "")
+
+    @property
+    def date(self) -> datetime | None:
+        """When the server answered, by its own clock; None where it does not say."""
+        from email.utils import parsedate_to_datetime  # noqa: PLC0415 - a rare road, and a slow import
+
+        try:
+            return parsedate_to_datetime(self.headers.get("date", ""))
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+    @property
+    def times(self) -> Times | None:
+        """When the call was queued, sent, answered and done; None where the reply came from elsewhere."""
+        return Times(*self.facts[3:7]) if self.facts is not None else None
+
+    @property
+    def attempts(self) -> int:
+        """The number of HTTP attempts; 0 where the reply came from elsewhere."""
+        return self.facts[7] if self.facts is not None else 0
+
+    @property
+    def body(self) -> Masked | None:
+        """The body, which only `reveal()` shows; None where it was too large to keep."""
+        return Masked(self._body) if self._body is not None else None
+
+    def reveal(self) -> bytes:
+        """Return the bytes of the body. From here on the caller has to protect them.
+
+        Raises:
+            ConfigError: The body was too large to keep.
+        """
+        if self._body is None:
+            raise ConfigError(
+                f"the answer has more than {KEPT_BYTES // 1024} KiB, so its body was not kept: ask with "
+                "client.with_options(keep_body=True)"
+            )
+        return self._body
+
+    def __repr__(self) -> str:
+        size = f"{len(self._body)} bytes" if self._body is not None else "not kept"
+        return f"RawReply(status={self.status}, attempts={self.attempts}, body=<{size}>)"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
+
+
+def build(kind: type, value: object) -> object:
+    """Build the types that msgspec does not know; used by the fast and the tolerant reading.
+
+    Args:
+        kind: The type.
+        value: As decoded.
+    """
+    if kind is Secret:
+        if type(value) is str:
+            return held(value)
+        # A numeric code loses no digit: integers and fractions keep their text.
+        if isinstance(value, int | Decimal) and not isinstance(value, bool):
+            return Secret(str(value))
+        if value is None:
+            return Secret("")
+        raise ValueError("expected a text")
+    if kind is object:
+        return value  # in a caller's own struct; msgspec knows only `Any`
+    if kind is Masked:
+        return Masked(value)
+    if kind is RawReply:
+        return RawReply(b"")  # the answer has a field named `raw`; the real RawReply is set after decoding
+    raise NotImplementedError(kind)
