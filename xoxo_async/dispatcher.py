@@ -186,8 +186,7 @@ class Dispatcher:
                 now = self._clock()
             else:
                 attempts = failures.attempts + 1 if failures else 1
-                if operation.keeps_raw:
-                    note_answer(reply, answer, started, attempts, keep_body=self._keep_body or operation.names_order)
+                note_answer(operation, reply, answer, started, attempts, self._keep_body)
                 self._succeeded(operation.name, answer, attempts, started)
                 return reply
 
@@ -235,8 +234,7 @@ class Dispatcher:
             note_error(error, started, 1)
             self._finished(operation.name, 1, started, error)
             raise
-        if operation.keeps_raw:
-            note_answer(reply, answer, started, 1, keep_body=self._keep_body or operation.names_order)
+        note_answer(operation, reply, answer, started, 1, self._keep_body)
         self._succeeded(operation.name, answer, 1, started)
         return reply
 

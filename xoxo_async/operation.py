@@ -125,9 +125,8 @@ class Operation(Generic[Request, Reply]):
         self._decoder: ReplyDecoder[Any] | None = None
         # What `read` asks of every answer, asked once.
         self._raw_field: Final = "raw" in _fields(reply)
-        self._whole: Final = isinstance(reply, type) and issubclass(reply, WholeReply)
-        self.keeps_raw: Final = self._whole or self._raw_field or get_origin(reply) is tuple
-        """Whether its reply has the answer as `raw`."""
+        self.whole: Final = isinstance(reply, type) and issubclass(reply, WholeReply)
+        """Whether its reply keeps the answer by itself. Others have it in a field `raw`, and lists beside their rows."""
         self.names_order: Final = "order_id" in _fields(reply)
         """Whether its reply names one order, by which an answer to another request is recognised."""
         self._loose: Final = loose
@@ -185,10 +184,8 @@ class Operation(Generic[Request, Reply]):
                     return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
-        if self._whole:
-            reply.__dict__["raw"] = RawReply(body)
-            return cast("Reply", reply)
-        return cast("Reply", self._with_answer(reply, body))
+        found: Reply = reply if self.whole else self._with_answer(reply, body)
+        return found
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -213,10 +210,8 @@ class Operation(Generic[Request, Reply]):
             reply = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
         if reply is None:  # outside the handler: messages of these errors may quote a value
             raise DecodeError("the answer cannot be read")
-        if self._whole:
-            reply.__dict__["raw"] = RawReply(body)
-            return cast("Reply", reply)
-        return cast("Reply", self._with_answer(reply, body))
+        whole: Reply = reply if self.whole else self._with_answer(reply, body)
+        return whole
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""

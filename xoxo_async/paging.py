@@ -43,7 +43,7 @@ class Page(Part, Generic[T], frozen=True, kw_only=False):
     @property
     def raw(self) -> RawReply | None:
         """The vendor's answer with this page; None where the items came from elsewhere."""
-        return self.items.raw if isinstance(self.items, Rows) else None
+        return cast("RawReply | None", self.items.raw) if isinstance(self.items, Rows) else None
 
     @property
     def extra(self) -> tuple[dict[str, object], ...]:

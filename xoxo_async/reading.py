@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio.to_thread
+import msgspec
 
 from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.operation import EffectClass, Operation
@@ -11,6 +12,7 @@ from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
 from xoxo_async.wire.raw import KEPT_BYTES, Facts, RawReply
 from xoxo_async.wire.refusal import recognise
+from xoxo_async.wire.replies import keep_answer
 from xoxo_async.wire.secrets import Secret
 
 __all__ = ["LARGE", "Reader", "TokenHolder", "note_answer", "note_error", "raw_of"]
@@ -129,27 +131,39 @@ def raw_of(answer: Answer) -> RawReply:
     Args:
         answer: The answer.
     """
-    raw = RawReply(answer.body if len(answer.body) <= KEPT_BYTES else None)
-    raw.facts = _facts(answer, answer.sent_at, 1)
-    return raw
+    body = answer.body if len(answer.body) <= KEPT_BYTES else None
+    return RawReply(body, _facts(body, answer, answer.sent_at, 1))
 
 
-def note_answer(reply: Any, answer: Answer, queued: float, attempts: int, *, keep_body: bool) -> None:
+def note_answer(
+    operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int, keep_body: bool
+) -> None:
     """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
 
     Args:
-        reply: The reply, of an operation that keeps answers.
+        operation: What was asked. The body of an order is kept: what the SDK does not know of it is compared with the
+            request.
+        reply: The reply.
         answer: Its answer.
         queued: When the call began, by the monotonic clock.
         attempts: How many attempts it took.
-        keep_body: Whether a large body is kept all the same. That of an order is: what the SDK does not know of it is
-            compared with the request.
+        keep_body: Whether a large body is kept all the same.
     """
-    raw = getattr(reply, "raw", None)
-    if type(raw) is RawReply:
-        raw.facts = _facts(answer, queued, attempts)
-        if len(answer.body) > KEPT_BYTES and not keep_body:
-            raw.let_go()
+    body: bytes | None = answer.body
+    if len(answer.body) > KEPT_BYTES and not keep_body and not operation.names_order:
+        body = None
+    if not operation.whole:
+        if type(getattr(reply, "raw", None)) is RawReply:
+            _set_raw(reply, RawReply(body, _facts(body, answer, queued, attempts)))
+    elif reply is not operation.empty:  # that one belongs to all calls
+        keep_answer(reply, _facts(body, answer, queued, attempts))
+
+
+def _set_raw(reply: Any, raw: RawReply) -> None:
+    if isinstance(reply, msgspec.Struct):
+        msgspec.structs.force_setattr(reply, "raw", raw)
+    else:
+        reply.raw = raw
 
 
 def note_error(error: XoxoError, queued: float, attempts: int) -> None:
@@ -162,12 +176,13 @@ def note_error(error: XoxoError, queued: float, attempts: int) -> None:
     """
     raw = error.raw
     if isinstance(raw, RawReply) and raw.facts is not None:
-        raw.facts = (*raw.facts[:3], queued, *raw.facts[4:7], attempts)
+        raw.facts = (*raw.facts[:4], queued, *raw.facts[5:8], attempts)
 
 
-def _facts(answer: Answer, queued: float, attempts: int) -> Facts:
+def _facts(body: bytes | None, answer: Answer, queued: float, attempts: int) -> Facts:
     return (
-        answer.status, answer.headers, answer.bearer, queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+        body, answer.status, answer.headers, answer.bearer,
+        queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
     )  # fmt: skip
 
 

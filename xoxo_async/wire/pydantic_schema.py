@@ -42,7 +42,12 @@ _FORMS: Final[tuple[tuple[type, Any], ...]] = (
 
 
 def schema_of(
-    kind: type[msgspec.Struct], source: Any, handler: Any, *, base: type[Any], names_of: Callable[[Any], tuple[str, ...]]
+    kind: type[msgspec.Struct],
+    source: Any,
+    handler: Any,
+    *,
+    base: type[Any],
+    names_of: Callable[[Any], tuple[str, ...]],
 ) -> Any:
     """Return the core schema: what `to_dict` returns, of an object or of such a dict.
 

@@ -5,8 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final, NoReturn, Self
 
-from xoxo_async.errors import ConfigError
-from xoxo_async.raw import Times
+from xoxo_async.errors import ConfigError, Times
 from xoxo_async.wire.secrets import Masked, Secret, held, hide
 
 __all__ = ["KEPT_BYTES", "RawReply", "build"]
@@ -23,16 +22,17 @@ _REQUEST_IDS: Final = ("x-request-id", "x-amzn-requestid", "x-correlation-id", "
 """Headers by which the vendor's edge may name a request. The vendor documents none."""
 
 
-Facts = tuple[int, Mapping[str, str], Secret | None, float, float, float, float, int]
-"""What the road knows of an answer: status, headers, access token; when it was queued, sent, answered, done; attempts.
-A plain tuple, because each call makes one; nothing in it is computed until somebody asks."""
+Facts = tuple[bytes | None, int, Mapping[str, str], Secret | None, float, float, float, float, int]
+"""What the road knows of an answer: body, status, headers, access token; when it was queued, sent, answered and done;
+attempts. A plain tuple, because each call makes one: nothing in it is computed until somebody asks."""
 
 
 class RawReply:
     """The answer behind a reply or an error. Only `body.reveal()` and `reveal()` show what it said, codes included.
 
     Args:
-        body: The bytes.
+        body: The bytes; None where they were not kept.
+        facts: What the road knows.
 
     Attributes:
         facts: What the road knows of the answer; None where the reply came from elsewhere.
@@ -40,25 +40,21 @@ class RawReply:
 
     __slots__ = ("_body", "facts")
 
-    def __init__(self, body: bytes | None) -> None:
-        self._body = body
-        self.facts: Facts | None = None
-
-    def let_go(self) -> None:
-        """Let go of the body: the reply holds what it says already."""
-        self._body = None
+    def __init__(self, body: bytes | None, facts: Facts | None = None) -> None:
+        self._body: Final = body
+        self.facts: Facts | None = facts
 
     @property
     def status(self) -> int | None:
         """The HTTP status; None where the reply came from elsewhere."""
-        return self.facts[0] if self.facts is not None else None
+        return self.facts[1] if self.facts is not None else None
 
     @property
     def headers(self) -> dict[str, str]:
         """The headers, by their names in lower case. Cookies, links and the access token are masked."""
         if self.facts is None:
             return {}
-        _, headers, bearer, *_ = self.facts
+        headers, bearer = self.facts[2:4]
         secrets = () if bearer is None else (bearer,)
         found: dict[str, str] = {}
         for name, value in headers.items():
@@ -86,12 +82,12 @@ class RawReply:
     @property
     def times(self) -> Times | None:
         """When the call was queued, sent, answered and done; None where the reply came from elsewhere."""
-        return Times(*self.facts[3:7]) if self.facts is not None else None
+        return Times(*self.facts[4:8]) if self.facts is not None else None
 
     @property
     def attempts(self) -> int:
         """The number of HTTP attempts; 0 where the reply came from elsewhere."""
-        return self.facts[7] if self.facts is not None else 0
+        return self.facts[8] if self.facts is not None else 0
 
     @property
     def body(self) -> Masked | None:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from tests.unit.wire.test_replies import CODE, EMAIL, PIN, order
+from tests.unit.wire.orders import CODE, EMAIL, PIN, order
 from xoxo_async import Order, Page
 from xoxo_async.bulk.report import Report
 from xoxo_async.services.account import Balance

@@ -22,6 +22,7 @@ from xoxo_async.services.orders import (
 from xoxo_async.services.orders.matching import contradictions, dates_apart, require_order_id, with_po_number
 from xoxo_async.services.orders.requests import PlaceOrder, place_order
 from xoxo_async.wire import RawReply, Secret
+from xoxo_async.wire.replies import keep_answer
 
 
 def asked(**fields: Any) -> PlaceOrder:
@@ -30,7 +31,7 @@ def asked(**fields: Any) -> PlaceOrder:
 
 def order(raw: RawReply | None = None, **fields: Any) -> Order:
     made = Order(**{"order_id": 900, **fields})
-    made.__dict__["raw"] = raw
+    keep_answer(made, raw)
     return made
 
 

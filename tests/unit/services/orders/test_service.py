@@ -20,6 +20,7 @@ from xoxo_async.errors import (
 )
 from xoxo_async.services.orders import Order, OrderService, OrderSummary, TopUpDetails, VoucherCode, VoucherDetail
 from xoxo_async.wire import RawReply, Secret
+from xoxo_async.wire.replies import keep_answer
 
 pytestmark = pytest.mark.anyio
 
@@ -29,7 +30,7 @@ START, END = date(2026, 3, 1), date(2026, 3, 31)
 
 def order(raw: RawReply | None = None, **fields: Any) -> Order:
     made = Order(**{"order_id": 900, **fields})
-    made.__dict__["raw"] = raw
+    keep_answer(made, raw)
     return made
 
 
