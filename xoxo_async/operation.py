@@ -14,6 +14,7 @@ from xoxo_async.wire.decoder import ReplyDecoder
 from xoxo_async.wire.flags import SuccessFlag, has_flag, says_no, says_yes, succeeded, usual_successes
 from xoxo_async.wire.raw import RawReply
 from xoxo_async.wire.replies import Reply as WholeReply
+from xoxo_async.wire.replies import keep_answer
 from xoxo_async.wire.tolerant import fit
 from xoxo_async.wire.untyped import Rows, read_untyped
 
@@ -184,8 +185,11 @@ class Operation(Generic[Request, Reply]):
                     return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
-        found: Reply = reply if self.whole else self._with_answer(reply, body)
-        return found
+        if self.whole:
+            keep_answer(reply, body)
+            found: Reply = reply
+            return found
+        return cast("Reply", self._with_answer(reply, body))
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -210,8 +214,9 @@ class Operation(Generic[Request, Reply]):
             reply = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
         if reply is None:  # outside the handler: messages of these errors may quote a value
             raise DecodeError("the answer cannot be read")
-        whole: Reply = reply if self.whole else self._with_answer(reply, body)
-        return whole
+        if self.whole:
+            keep_answer(reply, body)
+        return cast("Reply", reply if self.whole else self._with_answer(reply, body))
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""

@@ -156,7 +156,14 @@ def note_answer(
         if type(getattr(reply, "raw", None)) is RawReply:
             _set_raw(reply, RawReply(body, _facts(body, answer, queued, attempts)))
     elif reply is not operation.empty:  # that one belongs to all calls
-        keep_answer(reply, _facts(body, answer, queued, attempts))
+        # As `_facts`, without its call: each order comes by here.
+        keep_answer(
+            reply,
+            (
+                body, answer.status, answer.headers, answer.bearer,
+                queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+            ),
+        )  # fmt: skip
 
 
 def _set_raw(reply: Any, raw: RawReply) -> None:

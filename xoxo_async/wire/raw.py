@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Final, NoReturn, Self
 
 from xoxo_async.errors import ConfigError, Times
-from xoxo_async.wire.secrets import Masked, Secret, held, hide
+from xoxo_async.wire.secrets import EMPTY_SECRET, Masked, Secret, hide
 
 __all__ = ["KEPT_BYTES", "RawReply", "build"]
 
@@ -130,7 +130,9 @@ def build(kind: type, value: object) -> object:
     """
     if kind is Secret:
         if type(value) is str:
-            return held(value)
+            secret = EMPTY_SECRET()
+            secret._value = value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has none yet
+            return secret
         # A numeric code loses no digit: integers and fractions keep their text.
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return Secret(str(value))

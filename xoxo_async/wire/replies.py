@@ -78,10 +78,10 @@ class _Kept:
     __slots__ = ("_answer",)
 
 
-keep_answer: Final[Callable[[Any, Facts | RawReply | None], None]] = vars(_Kept)["_answer"].__set__
+keep_answer: Final[Callable[[Any, Facts | RawReply | bytes | None], None]] = vars(_Kept)["_answer"].__set__
 """Keep in a reply what is known of its answer; the reply is frozen for everyone else."""
 
-_answer_of: Final[Callable[[Any], Facts | RawReply | None]] = vars(_Kept)["_answer"].__get__
+_answer_of: Final[Callable[[Any], Facts | RawReply | bytes | None]] = vars(_Kept)["_answer"].__get__
 
 
 class Reply(Part, _Kept, frozen=True, kw_only=True):
@@ -97,8 +97,8 @@ class Reply(Part, _Kept, frozen=True, kw_only=True):
             known = _answer_of(self)
         except AttributeError:
             return None
-        if isinstance(known, tuple):
-            known = RawReply(known[0], known)
+        if isinstance(known, tuple | bytes):
+            known = RawReply(known) if isinstance(known, bytes) else RawReply(known[0], known)
             keep_answer(self, known)
         return known
 
