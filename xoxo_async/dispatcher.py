@@ -21,11 +21,13 @@ from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
-from xoxo_async.reading import LARGE, Reader, note_answer, note_error
+from xoxo_async.reading import LARGE, Reader, note_error
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt
 from xoxo_async.transport.http import Answer
+from xoxo_async.wire.raw import KEPT_BYTES, RawReply
+from xoxo_async.wire.replies import keep_answer
 
 __all__ = ["Dispatcher"]
 
@@ -166,7 +168,7 @@ class Dispatcher:
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
-        latest, deadline = self.bounds.of(operation.effect, started)
+        latest, deadline = self._bounds(operation.effect, started)
         failures: _Failures | None = None
         while True:
             try:
@@ -186,7 +188,7 @@ class Dispatcher:
                 now = self._clock()
             else:
                 attempts = failures.attempts + 1 if failures else 1
-                note_answer(operation, reply, answer, started, attempts, self._keep_body)
+                self._note(operation, reply, answer, started, attempts)
                 self._succeeded(operation.name, answer, attempts, started)
                 return reply
 
@@ -234,7 +236,7 @@ class Dispatcher:
             note_error(error, started, 1)
             self._finished(operation.name, 1, started, error)
             raise
-        note_answer(operation, reply, answer, started, 1, self._keep_body)
+        self._note(operation, reply, answer, started, 1)
         self._succeeded(operation.name, answer, 1, started)
         return reply
 
@@ -252,6 +254,39 @@ class Dispatcher:
     def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
+
+    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, by the clock.
+
+        A call that moves money is not sent when too little time is left for its answer, because the answer would then
+        be lost. An order also keeps time for its look-up.
+        """
+        bounds = self.bounds
+        if bounds.has_end or bounds.scope.used:
+            return bounds.within(effect, started)
+        if effect is _KEYED:
+            return started + bounds.order_room[0], started + bounds.order_room[1]
+        if effect is _UNKEYED:
+            return started + bounds.unkeyed_room[0], started + bounds.unkeyed_room[1]
+        return started + self._timeouts.call_s, started + self._timeouts.call_s
+
+    def _note(self, operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int) -> None:
+        """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
+
+        The body of an order is kept: what the SDK does not know of it is compared with the request.
+        """
+        body: bytes | None = answer.body
+        if len(answer.body) > KEPT_BYTES and not self._keep_body and not operation.names_order:
+            body = None
+        facts = (
+            body, answer.status, answer.headers, answer.bearer,
+            queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+        )  # fmt: skip
+        if operation.whole:
+            if reply is not operation.empty:  # that one belongs to all calls
+                keep_answer(reply, facts)
+        elif type(getattr(reply, "raw", None)) is RawReply:
+            _set_raw(reply, RawReply(body, facts))
 
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
@@ -337,6 +372,14 @@ async def _unsent(waiting: Awaitable[None]) -> None:
     except anyio.get_cancelled_exc_class() as cancelled:
         mark_effect(cancelled, "none")
         raise
+
+
+def _set_raw(reply: Any, raw: RawReply) -> None:
+    """Keep an answer beside the rows of a list, or in the field of a caller's struct."""
+    if isinstance(reply, msgspec.Struct):
+        msgspec.structs.force_setattr(reply, "raw", raw)
+    else:
+        reply.raw = raw
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:

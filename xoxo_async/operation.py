@@ -127,7 +127,7 @@ class Operation(Generic[Request, Reply]):
         # What `read` asks of every answer, asked once.
         self._raw_field: Final = "raw" in _fields(reply)
         self.whole: Final = isinstance(reply, type) and issubclass(reply, WholeReply)
-        """Whether its reply keeps the answer by itself. Others have it in a field `raw`, and lists beside their rows."""
+        """Whether its reply keeps the answer by itself; others have it in a field `raw`, lists beside their rows."""
         self.names_order: Final = "order_id" in _fields(reply)
         """Whether its reply names one order, by which an answer to another request is recognised."""
         self._loose: Final = loose
@@ -250,7 +250,7 @@ class Operation(Generic[Request, Reply]):
         return any(value or (value == 0 and self.effect is EffectClass.READ) for value in found)
 
     def _with_answer(self, reply: Any, body: bytes) -> Any:
-        """Keep the answer beside its rows, where a page looks for what it does not know of them; or in a field `raw`."""
+        """Keep the answer beside its rows, where a page looks for what it does not know; or in a field `raw`."""
         if type(reply) is tuple:
             kept = Rows(reply)
             kept.raw = RawReply(body)

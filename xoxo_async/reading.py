@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 import anyio.to_thread
-import msgspec
 
 from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRejectedError, XoxoError
 from xoxo_async.operation import EffectClass, Operation
@@ -12,10 +11,9 @@ from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
 from xoxo_async.wire.raw import KEPT_BYTES, Facts, RawReply
 from xoxo_async.wire.refusal import recognise
-from xoxo_async.wire.replies import keep_answer
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["LARGE", "Reader", "TokenHolder", "note_answer", "note_error", "raw_of"]
+__all__ = ["LARGE", "Reader", "TokenHolder", "note_error", "raw_of"]
 
 Reply = TypeVar("Reply")
 
@@ -133,44 +131,6 @@ def raw_of(answer: Answer) -> RawReply:
     """
     body = answer.body if len(answer.body) <= KEPT_BYTES else None
     return RawReply(body, _facts(body, answer, answer.sent_at, 1))
-
-
-def note_answer(
-    operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int, keep_body: bool
-) -> None:
-    """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
-
-    Args:
-        operation: What was asked. The body of an order is kept: what the SDK does not know of it is compared with the
-            request.
-        reply: The reply.
-        answer: Its answer.
-        queued: When the call began, by the monotonic clock.
-        attempts: How many attempts it took.
-        keep_body: Whether a large body is kept all the same.
-    """
-    body: bytes | None = answer.body
-    if len(answer.body) > KEPT_BYTES and not keep_body and not operation.names_order:
-        body = None
-    if not operation.whole:
-        if type(getattr(reply, "raw", None)) is RawReply:
-            _set_raw(reply, RawReply(body, _facts(body, answer, queued, attempts)))
-    elif reply is not operation.empty:  # that one belongs to all calls
-        # As `_facts`, without its call: each order comes by here.
-        keep_answer(
-            reply,
-            (
-                body, answer.status, answer.headers, answer.bearer,
-                queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
-            ),
-        )  # fmt: skip
-
-
-def _set_raw(reply: Any, raw: RawReply) -> None:
-    if isinstance(reply, msgspec.Struct):
-        msgspec.structs.force_setattr(reply, "raw", raw)
-    else:
-        reply.raw = raw
 
 
 def note_error(error: XoxoError, queued: float, attempts: int) -> None:

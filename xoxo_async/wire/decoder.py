@@ -7,7 +7,7 @@ import msgspec
 
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.amounts import ImplausibleError, money_check
-from xoxo_async.wire.raw import build
+from xoxo_async.wire.secrets import build
 from xoxo_async.wire.tolerant import fit
 from xoxo_async.wire.untyped import read_untyped
 

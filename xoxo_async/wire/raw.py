@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Final, NoReturn, Self
 
 from xoxo_async.errors import ConfigError, Times
-from xoxo_async.wire.secrets import EMPTY_SECRET, Masked, Secret, hide
+from xoxo_async.wire.secrets import Masked, Secret, hide
 
-__all__ = ["KEPT_BYTES", "RawReply", "build"]
+__all__ = ["KEPT_BYTES", "RawReply"]
 
 KEPT_BYTES: Final = 256 * 1024
 """The largest body that a reply keeps unless `keep_body` is set: a page of 100 products, 200 orders' worth of codes."""
@@ -94,6 +93,11 @@ class RawReply:
         """The body, which only `reveal()` shows; None where it was too large to keep."""
         return Masked(self._body) if self._body is not None else None
 
+    @classmethod
+    def built(cls) -> Self:
+        """Return an empty one: an answer has a field named `raw`, and the real one is set after decoding."""
+        return cls(b"")
+
     def reveal(self) -> bytes:
         """Return the bytes of the body. From here on the caller has to protect them.
 
@@ -119,30 +123,3 @@ class RawReply:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
-
-
-def build(kind: type, value: object) -> object:
-    """Build the types that msgspec does not know; used by the fast and the tolerant reading.
-
-    Args:
-        kind: The type.
-        value: As decoded.
-    """
-    if kind is Secret:
-        if type(value) is str:
-            secret = EMPTY_SECRET()
-            secret._value = value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - it has none yet
-            return secret
-        # A numeric code loses no digit: integers and fractions keep their text.
-        if isinstance(value, int | Decimal) and not isinstance(value, bool):
-            return Secret(str(value))
-        if value is None:
-            return Secret("")
-        raise ValueError("expected a text")
-    if kind is object:
-        return value  # in a caller's own struct; msgspec knows only `Any`
-    if kind is Masked:
-        return Masked(value)
-    if kind is RawReply:
-        return RawReply(b"")  # the answer has a field named `raw`; the real RawReply is set after decoding
-    raise NotImplementedError(kind)

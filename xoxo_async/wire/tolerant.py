@@ -11,8 +11,7 @@ import msgspec
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.amounts import Check, ImplausibleError, is_list, money_check, read_amount
 from xoxo_async.wire.enums import OpenEnum
-from xoxo_async.wire.raw import build
-from xoxo_async.wire.secrets import Secret
+from xoxo_async.wire.secrets import Secret, build
 
 __all__ = ["fit"]
 
