@@ -23,7 +23,7 @@ def test_trio_is_refused_in_a_sentence() -> None:
     trio = pytest.importorskip("trio")
 
     async def ask() -> None:
-        with pytest.raises(errors.ConfigError, match=r"runs on asyncio.*not trio") as caught:
+        with pytest.raises(errors.ConfigError, match=r"runs on asyncio.*not on trio") as caught:
             await XoxoClient(StaticToken("token")).orders.place(product_id=1, denomination=1, po_number="PO-1")
         assert caught.value.effect == "none"
 
@@ -74,6 +74,17 @@ def test_another_event_loop_says_so() -> None:
     asyncio.run(first())
     with pytest.raises(errors.ConfigError, match=r"another event loop.*one client per loop.*share the token"):
         asyncio.run(post(session))
+
+
+async def test_another_library_than_asyncio_is_refused() -> None:
+    """Where no loop of asyncio runs, as on trio, a call is refused before anything is sent."""
+    session = session_of(StaticToken("t"), "http://127.0.0.1:1")
+
+    def without_a_loop() -> None:
+        with pytest.raises(errors.ConfigError, match="on asyncio alone, not on trio"):
+            post(session).send(None)
+
+    await anyio.to_thread.run_sync(without_a_loop)
 
 
 class Renewing:

@@ -26,16 +26,7 @@ _SLOWEST_ORDER_S: Final = 150.0
 
 
 class OrderService:
-    """Place orders and find them again.
-
-    Args:
-        dispatch: Runs operations.
-        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
-        distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
-        call_s: The deadline of placing an order, its look-ups included.
-        ends_at: Tells when all calls must have ended, by the clock; infinity for no such time.
-        clock: A monotonic clock.
-    """
+    """Place orders and find them again."""
 
     def __init__(
         self,
@@ -47,6 +38,17 @@ class OrderService:
         ends_at: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+            doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
+            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
+                poNumber.
+            call_s: The deadline of placing an order, its look-ups included.
+            ends_at: Tells when all calls must have ended, by the clock; infinity for no such time.
+            clock: A monotonic clock.
+        """
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
