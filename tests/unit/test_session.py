@@ -9,25 +9,13 @@ import anyio
 import pytest
 
 from tests.unit.servers import http, read_request, replying, serving
-from xoxo_async import StaticToken, Timeouts, XoxoClient, errors
+from xoxo_async import StaticToken, Timeouts, errors
 from xoxo_async.auth import Exchange, Token
 from xoxo_async.session import Session
 from xoxo_async.transport.http import Answer, Http
 from xoxo_async.wire.secrets import Secret
 
 pytestmark = pytest.mark.anyio
-
-
-def test_trio_is_refused_in_a_sentence() -> None:
-    """The client runs on asyncio alone. The error says so, and nothing was sent."""
-    trio = pytest.importorskip("trio")
-
-    async def ask() -> None:
-        with pytest.raises(errors.ConfigError, match=r"runs on asyncio.*not on trio") as caught:
-            await XoxoClient(StaticToken("token")).orders.place(product_id=1, denomination=1, po_number="PO-1")
-        assert caught.value.effect == "none"
-
-    trio.run(ask)
 
 
 def session_of(provider: object, base_url: str, *, timeouts: Timeouts | None = None, **clocks: Any) -> Session:
