@@ -24,7 +24,8 @@ background = BackgroundDesk()
 class XoxoErrors(MiddlewareMixin):
     """Answer errors of the SDK by its table from error to HTTP status."""
 
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Answer one error. Django calls this."""
         if not isinstance(error, XoxoError):
             return None
         log_error(error)
@@ -33,14 +34,14 @@ class XoxoErrors(MiddlewareMixin):
 
 
 def order_of(request: HttpRequest) -> dict[str, object]:
-    """Read the order. Its poNumber is derived from the caller's own key: never a random one. Your login gives the user."""
+    """Read the order. The poNumber comes from the caller's own key: never a random one. Your login gives the user."""
     body = json.loads(request.body)
     po = derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
     return {"product_id": body["product_id"], "denomination": str(body["denomination"]), "po_number": po}
 
 
 async def claim(request: HttpRequest) -> HttpResponse:
-    """Place an order on the background loop. Django cancels this view when its client disconnects; the order goes on."""
+    """Place an order on the background loop: Django cancels the view if its client disconnects, and not the order."""
     order = order_of(request)
     return told(await background.call(lambda desk: desk.place(**order, wait_s=10)))
 

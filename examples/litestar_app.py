@@ -9,8 +9,8 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 from litestar import Litestar, Response, get, post
-from litestar.di import Provide
-from litestar.params import Parameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import HeaderParameter, JSONBody
 
 from xoxo_async import Order, XoxoClient
 from xoxo_async.bulk import derive_po_number
@@ -28,22 +28,24 @@ class Claim:
 
 
 def po_number(
-    key: Annotated[str, Parameter(header="Idempotency-Key", max_length=200)],
-    user: Annotated[str, Parameter(header="X-User")],
+    key: Annotated[str, HeaderParameter(name="Idempotency-Key", max_length=200)],
+    user: Annotated[str, HeaderParameter(name="X-User")],
 ) -> str:
     """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
     return derive_po_number(f"claims of {user}", key)
 
 
 @post("/claims", responses=ERROR_RESPONSES)
-async def claim(data: Claim, po: str, xoxo_desk: OrderDesk) -> Response[dict[str, Any]]:
+async def claim(
+    data: JSONBody[Claim], po: NamedDependency[str], xoxo_desk: NamedDependency[OrderDesk]
+) -> Response[dict[str, Any]]:
     """Place the order of a claim. The same claim made again finds the same order."""
     fields = {"product_id": data.product_id, "denomination": data.denomination}
     return told(await xoxo_desk.place(**fields, po_number=po, wait_s=10))
 
 
 @get("/claims", responses=ERROR_RESPONSES)
-async def poll(po: str, xoxo: XoxoClient) -> Response[dict[str, Any]]:
+async def poll(po: NamedDependency[str], xoxo: NamedDependency[XoxoClient]) -> Response[dict[str, Any]]:
     """Read the order of a claim."""
     return told(await xoxo.orders.get(po_number=po))
 

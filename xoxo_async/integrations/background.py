@@ -23,7 +23,7 @@ from typing import Any, Final, TypeVar
 
 from xoxo_async.client import XoxoClient
 from xoxo_async.config import check_number
-from xoxo_async.errors import ConfigError, XoxoError
+from xoxo_async.errors import ConfigError, OutcomeUnknownError, XoxoError
 from xoxo_async.integrations.desk import OrderDesk, opened
 from xoxo_async.integrations.http_status import log_error
 
@@ -176,7 +176,9 @@ class _Thread:
         self._tasks.discard(task)
         awaited = result.set_running_or_notify_cancel()
         if task.cancelled():
-            error: BaseException | None = ConfigError("the background desk was closed before the call had ended")
+            error: BaseException | None = OutcomeUnknownError(
+                "the background desk was closed before the call had ended"
+            )
         else:
             error = task.exception()
         if not awaited:
@@ -204,8 +206,9 @@ class _Thread:
         async with opened(self._source, finish_s=self._finish_s) as desk:
             self._started.set_result(desk)
             await self._stopping.wait()
-            if self._tasks:
-                await asyncio.wait(self._tasks, timeout=self._finish_s)
+            # The desk first says of its orders that they may exist; then the other calls are cancelled.
+            waiting = [asyncio.wait(self._tasks, timeout=self._finish_s)] if self._tasks else []
+            await asyncio.gather(desk.aclose(), *waiting)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)

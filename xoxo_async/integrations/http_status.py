@@ -168,7 +168,7 @@ def http_answer(error: XoxoError) -> HttpAnswer:
         error: What a call raised.
     """
     row = _row_of(error)
-    again = None if row is NO_KEY else _retry_after(error)
+    again = _retry_after(error) if row.status in (409, 503) else None
     detail = error.message if isinstance(error, ArgumentError) else row.detail
     body = ErrorBody(error=row.code, detail=detail, effect=error.effect, retry_after_s=again, po_number=error.po_number)
     return HttpAnswer(row.status, body)
