@@ -221,7 +221,7 @@ async def test_a_disconnect_does_not_end_an_order(
 async def test_a_poll_finds_the_order(app: App) -> None:
     """Before the claim there is none."""
     async with app() as ask:
-        assert (await ask("7")).status == 204
+        assert (await ask("7")).status == 404
         placed = await ask("7", CORNER_SHOP)
         polled = await ask("7")
     assert (polled.status, polled.json) == (200, placed.json)
