@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from xoxo_async.bulk.intake.template_marks import EXAMPLE_KEY, label
 from xoxo_async.errors import ConfigError, DecodeError
+from xoxo_async.services.catalog.countries import find_country
 from xoxo_async.services.catalog.replies import FilterGroup, Voucher
 
 if TYPE_CHECKING:
@@ -104,25 +105,14 @@ async def write_template(xoxo: TemplateClient, path: str | os.PathLike[str], *, 
     if kind == ".xlsx" and importlib.util.find_spec("xlsxwriter") is None:
         raise ConfigError("a template in .xlsx needs XlsxWriter: pip install 'xoxo-async[files]'")
     _check_free(target)
-    code = None if country is None else await _filter_code(xoxo, country)
+    code = None
+    if country is not None:
+        code = find_country(await xoxo.catalog.list_filters("country"), country).filter_value_code
     products = [product async for product in xoxo.catalog.iterate_vouchers(country=code)]
     if not products:
         raise ConfigError("the catalog has no products" + (f" in {country}" if country else ""))
     _write_new(target, _workbook(products) if kind == ".xlsx" else _csv(products[0]))
     return len(products)
-
-
-async def _filter_code(xoxo: TemplateClient, country: str) -> str:
-    """Return the code by which the catalog filters a country. Some ISO codes in it are wrong, so they count last."""
-    filters = [one for group in await xoxo.catalog.list_filters("country") for one in group.filters]
-    wanted = country.strip().casefold()
-    for attribute in ("filter_value_code", "filter_value", "iso_code"):
-        for one in filters:
-            text = getattr(one, attribute)
-            if text and one.filter_value_code and html.unescape(text).strip().casefold() == wanted:
-                return one.filter_value_code
-    names = sorted({html.unescape(one.filter_value) for one in filters if one.filter_value})
-    raise ConfigError(f"the catalog has no country {country!r}; there are: {', '.join(names) or 'none'}")
 
 
 def _write_new(path: Path, content: bytes) -> None:

@@ -149,7 +149,10 @@ class FileRows:
 
     def _given(self, row: TableRow) -> dict[str, object]:
         """Return a row as the file has it. What stands beyond the header has no name."""
-        given: dict[str, object] = dict(zip(self._header, row.cells, strict=False))
+        given: dict[str, object] = {
+            name: cell if type(cell) is str else _as_given(cell)
+            for name, cell in zip(self._header, row.cells, strict=False)
+        }
         if len(row.cells) > self._width:
             given[""] = ",".join(str(cell) for cell in row.cells[self._width :] if cell is not None)
         return given
@@ -209,6 +212,13 @@ class FileRows:
             if why:
                 bad = values[name] = BadCell(f"is {_stripped(cell)!r} in {codes[0]}, and {why}")
                 self._refuse(row, name, cell, bad)
+
+
+def _as_given(cell: Cell) -> object:
+    """Return a cell for people who have to correct it: a cell that cannot be trusted has no value to show."""
+    if isinstance(cell, BadCell):
+        return None
+    return cell.isoformat() if isinstance(cell, date) else cell
 
 
 def _stripped(cell: Cell) -> Cell:

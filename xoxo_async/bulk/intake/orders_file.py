@@ -1,8 +1,8 @@
-"""Order lines from CSV, JSONL or standard input: streamed, and every bad row named by its number and column."""
+"""Order lines from CSV, JSONL and workbooks: streamed, and every bad row named by its number and column."""
 
 import itertools
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -123,9 +123,7 @@ class OrdersFile:
                 form.rows += 1
                 yield row
             return
-        choices = self.choices.with_kept(self.kept_choices)
-        known = partial(recognised, known=ORDER_FIELDS, choices=choices)
-        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
+        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
         yield from self._named(table, problems)
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
@@ -135,7 +133,11 @@ class OrdersFile:
         for name in ("delimiter", "encoding"):
             if getattr(self.choices, name) is not None:
                 raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")
-        yield from self._named(read_workbook(opened, form, self.choices.sheet), problems)
+        yield from self._named(read_workbook(opened, form, self.choices.sheet, self._known()), problems)
+
+    def _known(self) -> Callable[[Sequence[str]], int]:
+        """Return what counts the names of a header that mean something."""
+        return partial(recognised, known=ORDER_FIELDS, choices=self.choices.with_kept(self.kept_choices))
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
@@ -212,9 +214,10 @@ def read_orders(
 ) -> OrdersFile:
     """Read order lines from a file.
 
-    CSV has a header row. A column is recognised by the name of a field of `OrderLine`, or by a usual name such as
-    `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line with the fields, and `details` besides. Without a
-    `key` column, `po_number` is the key.
+    CSV and a sheet of a workbook (`.xlsx`, `.xls`, `.ods`) have a header row. A column is recognised by the name of a
+    field of `OrderLine`, or by a usual name such as `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line
+    with the fields, and `details` besides. Without a `key` column, `po_number` is the key. A row with the key of a
+    template's example is left out.
 
     The file shows its separator and its encoding. A number with separators is read by what its whole column proves: a
     column with `1.000,50` has decimal commas. A number that could be two (`1,000`), in a column that proves neither, is

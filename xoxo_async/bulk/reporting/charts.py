@@ -309,7 +309,8 @@ def _format(span_s: float) -> str:
 def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette, width: int) -> Spec:
     room = max(len(str(value["text"])) for value in values) * 8 + 8 if values else 0
     most = max((float(str(value["amount"])) for value in values), default=0.0)
-    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 9 // 20)
+    longest = max((len(str(value["name"])) for value in values), default=0)
+    names = min(max(longest * 8 + 4, 64), width * 9 // 20)
     drawn = max(width - names - room - 10, 60)
     x: Spec = {
         "field": "amount",

@@ -25,7 +25,7 @@ from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import DAY, connection_options, json_option
-from xoxo_async.cli.output import is_terminal, out, say
+from xoxo_async.cli.output import is_terminal, out, say, say_command
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import state_folder
 from xoxo_async.errors import ConfigError
@@ -142,7 +142,7 @@ def prove(
             if name is not None:
                 out(f"{what} in {name}")
         if follow:
-            say(f"continue with: {follow}")
+            say_command("continue with", follow)
     return code
 
 

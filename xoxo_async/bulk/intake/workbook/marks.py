@@ -56,14 +56,23 @@ class Marks:
         """The last row with a value; -1 where there is none."""
         return self._bottom
 
-    def check_size(self) -> None:
-        """Raise `RefusedError` where the rectangle around all values is too large to be read."""
+    @property
+    def cells(self) -> int:
+        """How many cells the rectangle around all values has."""
+        return (self._bottom - self._top + 1) * (self._right - self._left + 1) if self._bottom >= 0 else 0
+
+    def check_size(self, before: int = 0) -> None:
+        """Raise `RefusedError` where the rectangle around all values is too large to be read.
+
+        Args:
+            before: How many cells other sheets have that are read as well.
+        """
         columns = self._right + 1
         if columns > MOST_COLUMNS:
             raise as_csv(f"a value stands in column {column_name(self._right)} ({columns:,} columns); at most"
                          f" {MOST_COLUMNS:,} columns are read")  # fmt: skip
-        cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
-        if self._bottom >= 0 and cells > MOST_CELLS:
+        cells = self.cells
+        if cells + before > MOST_CELLS:
             raise as_csv(f"the sheet has {cells:,} cells down to row {self._bottom + 1:,}; at most {MOST_CELLS:,} are"
                          " read from a workbook")  # fmt: skip
 

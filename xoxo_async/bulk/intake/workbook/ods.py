@@ -24,38 +24,33 @@ class Ods:
     """
 
     def __init__(self, archive: Archive) -> None:
-        self._archive: Final = archive
         self.notes: Final[list[str]] = ["its macros are not run"] if archive.has("Basic/") else []
+        scan = _Scan()
+        for part in ("styles.xml", "content.xml"):
+            if part == "content.xml" or archive.has(part):
+                parse(archive.chunks(part), part, scan.start)
+        scan.end_sheet()
+        self._sheets: Final = scan.sheets
 
     def marks(self, sheet: str) -> Marks:
         """Return what a sheet says of its cells.
 
         Args:
             sheet: Its name.
-
-        Raises:
-            RefusedError: It is damaged, or larger than the bounds.
         """
-        scan = _SheetScan(sheet)
-        for part in ("styles.xml", "content.xml"):
-            if part == "content.xml" or self._archive.has(part):
-                parse(self._archive.chunks(part), part, scan.start)
-        scan.end_row()
-        scan.marks.check_size()
-        scan.marks.merge(scan.merged, scan.marks.first + 1, scan.marks.last)
-        return scan.marks
+        return self._sheets.get(sheet) or Marks()
 
 
-class _SheetScan:
-    """Goes through the sheets to the one of a name."""
+class _Scan:
+    """Goes through all sheets: a reader of workbooks reads all of them when it opens the file."""
 
-    def __init__(self, sheet: str) -> None:
-        self.marks: Final = Marks()
-        self.merged: Final[list[Merged]] = []
-        self._sheet: Final = sheet
-        self._here = False
-        self._row = -1
-        self._repeat = 1  # how often this row stands there
+    def __init__(self) -> None:
+        self.sheets: Final[dict[str, Marks]] = {}
+        self._marks: Marks | None = None  # of the sheet that is being read
+        self._merged: Final[list[Merged]] = []
+        self._cells = 0
+        self._row = 0
+        self._repeat = 0  # how often this row stands there
         self._hidden = False
         self._next = 0  # the column of the next cell
         self._cell = (0, 0)  # the first column of this cell, and the one after its last
@@ -73,18 +68,15 @@ class _SheetScan:
     def start(self, name: str, attributes: Attributes) -> None:
         name = local(name)
         if name == "table":
-            self.end_row()
-            self._here = attributes.get("table:name") == self._sheet
-            self._row = -1
-            self._columns = 0
-            self._column_pads.clear()
-        elif not self._here:
+            self.end_sheet()
+            self._marks = self.sheets.setdefault(attributes.get("table:name", ""), Marks())
+        elif self._marks is None:
             self._start_style(name, attributes)
         elif name == "table-column":
             self._start_column(attributes)
         elif name == "table-row":
             self._row_style = attributes.get("table:default-cell-style-name", "")
-            self.end_row()
+            self._end_row()
             self._row += self._repeat
             self._repeat = _count(attributes, "table:number-rows-repeated")
             self._hidden = attributes.get("table:visibility") in {"collapse", "filter"}
@@ -94,27 +86,39 @@ class _SheetScan:
         elif name == "p" and self._cell[1] > self._cell[0]:
             self._values.append(self._cell)
 
-    def end_row(self) -> None:
+    def end_sheet(self) -> None:
+        """Check the size of the sheet that has ended, and of all before it."""
+        self._end_row()
+        if self._marks is not None:
+            self._marks.check_size(self._cells)
+            self._cells += self._marks.cells
+            self._marks.merge(self._merged, self._marks.first + 1, self._marks.last)
+        self._merged.clear()
+        self._column_pads.clear()
+        self._row, self._repeat, self._columns, self._row_style = 0, 0, 0, ""
+
+    def _end_row(self) -> None:
         """Give the marks what stands in the row that has ended; it may stand there many times."""
-        if self._row < 0:
-            self._row, self._repeat = 0, 0
-        if self._values:
+        if self._values and self._marks is not None:
             bottom = self._row + self._repeat - 1
-            self.marks.cover(self._row, min(first for first, _ in self._values), bottom,
-                             max(end for _, end in self._values) - 1)  # fmt: skip
-            self.marks.check_size()
+            self._marks.cover(self._row, min(first for first, _ in self._values), bottom,
+                              max(end for _, end in self._values) - 1)  # fmt: skip
+            self._marks.check_size(self._cells)
             for row in range(self._row, bottom + 1):
-                if self._hidden:
-                    self._count(1)
-                    self.marks.hidden.add(row)
-                for first, end, why in self._bad:
-                    self._count(end - first)
-                    for column in range(first, end):
-                        self.marks.refuse(row, column, why)
-                for column, digits in self._padded:
-                    self._count(1)
-                    self.marks.pad(row, column, digits)
+                self._mark_row(self._marks, row)
         self._values, self._bad, self._padded = [], [], []
+
+    def _mark_row(self, marks: Marks, row: int) -> None:
+        if self._hidden:
+            self._count(1)
+            marks.hidden.add(row)
+        for first, end, why in self._bad:
+            self._count(end - first)
+            for column in range(first, end):
+                marks.refuse(row, column, why)
+        for column, digits in self._padded:
+            self._count(1)
+            marks.pad(row, column, digits)
 
     def _start_cell(self, attributes: Attributes) -> None:
         first = self._next
@@ -139,7 +143,7 @@ class _SheetScan:
             self._pad(style, first, min(end, MOST_COLUMNS))
         if rows > 1 or columns > 1:
             self._count(1)
-            self.merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
+            self._merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
 
     def _pad(self, style: str, first: int, end: int) -> None:
         """Note how many digits these cells show: a number with zeros before it."""

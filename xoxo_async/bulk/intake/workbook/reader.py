@@ -2,12 +2,13 @@
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import PurePath
@@ -39,6 +40,8 @@ from xoxo_async.bulk.intake.workbook.process import main
 main()
 """
 """Starts the other process without the code of the packages around it, which takes half a second to import."""
+_TOP: Final = 10
+_ENOUGH: Final = 2
 _DECODER: Final = msgspec.msgpack.Decoder()
 
 
@@ -78,12 +81,17 @@ def refuse_misnamed(head: bytes, source: str) -> None:
     )
 
 
-def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Table:
+def read_workbook(
+    opened: InputFile, form: Form, sheet: str | None = None, known: Callable[[Sequence[str]], int] | None = None
+) -> Table:
     """Return one sheet of a workbook (.xlsx, .xls, .ods) as a table.
 
-    The header is the first row with anything in it. A cell has the value of its formula. A number becomes the digits
-    that the program shows; one of more than 15 digits has lost some, and is refused, like an error, a length of time
-    and the cells of a merged range but the first. Hidden rows are read and counted.
+    The header is the first row with anything in it. Where none of its names is known, as in a title, it is the row of
+    the first ten with most known names, if there are two of them.
+
+    A cell has the value of its formula. A number becomes the digits that the program shows; one of more than 15 digits
+    has lost some, and is refused, like an error, a length of time and the cells of a merged range but the first. Hidden
+    rows are read and counted.
 
     The workbook is copied first, so that it cannot change. Another process reads the copy: whatever a damaged file does
     to the native reader happens there, and the process may hold 190 MB.
@@ -92,6 +100,7 @@ def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Ta
         opened: The file.
         form: Gets the sheet and what a person should know of it.
         sheet: The name of the sheet; None takes the first that is not hidden.
+        known: Returns how many names of a header mean something.
 
     Raises:
         PlanError: It is no workbook, is damaged, has a password or no such sheet, or is too large.
@@ -111,11 +120,25 @@ def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Ta
     form.sheet = about["sheet"]
     form.notes += about["notes"]
     rows = _rows(messages, form)
-    header = next(rows, None)
-    if header is None:
+    top = list(itertools.islice(rows, _TOP))
+    if not top:
         about_it = f" ({', '.join(form.notes)})" if form.notes else ""
         raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}")
-    return Table([_name(cell) for cell in header.cells], rows, form)
+    at = 0 if known is None else _header(top, known)
+    if at:
+        above = "row above it is" if at == 1 else f"{at} rows above it are"
+        form.notes.append(f"the header in row {top[at].number} (the {above} left out)")
+    return Table(_names(top[at]), itertools.chain(top[at + 1 :], rows), form)
+
+
+def _header(top: Sequence[TableRow], known: Callable[[Sequence[str]], int]) -> int:
+    """Return which of the first rows is the header."""
+    found = [known(_names(row)) for row in top]
+    return found.index(max(found)) if found[0] == 0 and max(found) >= _ENOUGH else 0
+
+
+def _names(header: TableRow) -> list[str]:
+    return [_name(cell) for cell in header.cells]
 
 
 def _rows(messages: Iterator[Any], form: Form) -> Iterator[TableRow]:

@@ -44,7 +44,7 @@ class Xls:
     def __init__(self, file: IO[bytes]) -> None:
         self.notes: Final[list[str]] = []
         self._book: Final = self._stream(file)
-        self._sheets: Final[dict[str, int]] = {}
+        self._starts: Final[dict[str, int]] = {}
         self._formats: Final[dict[int, int]] = {}  # digits that a format shows, by its number
         self._pads: Final[dict[int, int]] = {}  # the same, by the number of the style
         styles = 0
@@ -65,6 +65,12 @@ class Xls:
                 if digits := self._formats.get(struct.unpack_from("<2xH", self._book, at)[0]):
                     self._pads[styles] = digits
                 styles += 1
+        self._sheets: Final[dict[str, Marks]] = {}
+        cells = 0
+        for name, start in self._starts.items():  # a reader of workbooks reads all of them when it opens the file
+            marks = self._sheets[name] = self._scan(start)
+            marks.check_size(cells)
+            cells += marks.cells
 
     def marks(self, sheet: str) -> Marks:
         """Return what a sheet says of its cells.
@@ -72,10 +78,11 @@ class Xls:
         Args:
             sheet: Its name.
         """
+        return self._sheets.get(sheet) or Marks()
+
+    def _scan(self, start: int) -> Marks:
+        """Return what the sheet says whose records begin here."""
         marks = Marks()
-        if (start := self._sheets.get(sheet)) is None:
-            marks.notes.append("whether rows are hidden is not known")
-            return marks
         book = self._book
         for kind, at, size in _records(book, start):
             if kind == _ROW and size >= 16:
@@ -95,7 +102,6 @@ class Xls:
                 self._number(marks, at)
                 if book[at + 12 : at + 14] == b"\xff\xff" and book[at + 6] == 2:
                     self._refuse(marks, at, book[at + 8])
-        marks.check_size()
         return marks
 
     def _cover(self, marks: Marks, at: int) -> None:
@@ -137,7 +143,7 @@ class Xls:
 
     def _add_sheet(self, at: int, size: int) -> None:
         start, length, wide = struct.unpack_from("<I2xBB", self._book, at)
-        self._sheets[self._text(at + 8, at + size, length, wide)] = start
+        self._starts[self._text(at + 8, at + size, length, wide)] = start
         if self._book[at + 5] in {1, 6}:
             self.notes[:] = ["its macros are not run"]
 
