@@ -49,6 +49,8 @@ class BackgroundDesk:
 
     Example:
         ```python
+        from xoxo_async.integrations.background import BackgroundDesk
+
         background = BackgroundDesk(XoxoClient.from_env)
         balance = await background.call(lambda desk: desk.client.account.get_balance())
         background.close()

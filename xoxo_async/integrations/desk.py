@@ -89,6 +89,8 @@ class OrderDesk:
 
         Example:
             ```python
+            from xoxo_async.integrations.desk import OrderDesk
+
             desk = OrderDesk(xoxo)
             order = await desk.place(product_id=1001, denomination=500, po_number="INV-1", wait_s=10)
             await desk.aclose()

@@ -104,6 +104,8 @@ class Webhook:
         ```python
         from typing import Annotated
         from fastapi import Depends, FastAPI
+        from xoxo_async.integrations.fastapi import Webhook, lifespan
+        from xoxo_async.integrations.webhook import Delivery
 
         app, hook = FastAPI(lifespan=lifespan), Webhook(key)
 
