@@ -15,7 +15,7 @@ from django.utils.deprecation import MiddlewareMixin
 
 from xoxo_async import Order, XoxoError
 from xoxo_async.bulk import derive_po_number
-from xoxo_async.integrations.background import BackgroundDesk
+from xoxo_async.integrations.background_desk import BackgroundDesk
 from xoxo_async.integrations.http_status import http_answer, log_error
 
 background = BackgroundDesk()

@@ -55,7 +55,7 @@ REFERENCED = (
     ".doctor",
     ".integrations.webhook",
     ".integrations.desk",
-    ".integrations.background",
+    ".integrations.background_desk",
     ".integrations.http_status",
 )
 

@@ -23,7 +23,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from tests.asgi import started
 from xoxo_async import RateLimits, Timeouts
 from xoxo_async.bulk import derive_po_number
-from xoxo_async.integrations.background import BackgroundDesk
+from xoxo_async.integrations.background_desk import BackgroundDesk
 from xoxo_async.sandbox import Sandbox
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

@@ -4,7 +4,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
-from tests.unit.integrations.hooks import KEY, KEYED, Deliveries, client_of, event_of
+from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
 from xoxo_async import errors
 from xoxo_async.integrations.aiohttp_web import (
     DESK,

@@ -6,7 +6,7 @@ import pytest
 from fastapi import Depends, FastAPI, WebSocket
 
 from tests.asgi import started
-from tests.unit.integrations.hooks import KEY, KEYED, Deliveries, client_of, event_of
+from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
 from xoxo_async import XoxoClient
 from xoxo_async.integrations.fastapi import (
     ERROR_RESPONSES,

@@ -9,7 +9,7 @@ from litestar.di import NamedDependency
 from litestar.params import JSONBody
 
 from tests.asgi import started
-from tests.unit.integrations.hooks import KEY, KEYED, Deliveries, client_of, event_of
+from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
 from xoxo_async import XoxoClient, errors
 from xoxo_async.integrations.desk import OrderDesk
 from xoxo_async.integrations.litestar import ERROR_RESPONSES, XoxoPlugin, error_handlers, get_client, webhook

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.asgi import started
-from tests.unit.integrations.hooks import KEY, KEYED, Deliveries, client_of, event_of
+from tests.unit.integrations.shop import KEY, KEYED, Deliveries, client_of, event_of
 from xoxo_async import XoxoClient, errors
 from xoxo_async.integrations.starlette import add_error_handlers, get_client, get_desk, lifespan, webhook
 from xoxo_async.sandbox import Sandbox

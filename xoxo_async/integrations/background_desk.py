@@ -49,7 +49,7 @@ class BackgroundDesk:
 
     Example:
         ```python
-        from xoxo_async.integrations.background import BackgroundDesk
+        from xoxo_async.integrations.background_desk import BackgroundDesk
 
         background = BackgroundDesk(XoxoClient.from_env)
         balance = await background.call(lambda desk: desk.client.account.get_balance())

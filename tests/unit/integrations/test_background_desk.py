@@ -1,4 +1,4 @@
-"""`integrations.background`: one client for every thread and loop, calls that go on, forks, and the end."""
+"""`integrations.background_desk`: one client for every thread and loop, calls that go on, forks, and the end."""
 
 import asyncio
 import gc
@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.unit.integrations.hooks import client_of
+from tests.unit.integrations.shop import client_of
 from xoxo_async import Order, errors
-from xoxo_async.integrations.background import BackgroundDesk
+from xoxo_async.integrations.background_desk import BackgroundDesk
 from xoxo_async.integrations.desk import OrderDesk
 from xoxo_async.sandbox import Sandbox
 
