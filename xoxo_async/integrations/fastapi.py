@@ -13,18 +13,21 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from xoxo_async.client import XoxoClient
 from xoxo_async.integrations.desk import OrderDesk
 from xoxo_async.integrations.http_status import ErrorBody
 from xoxo_async.integrations.webhook import MAX_BODY_BYTES, Delivery, HookAnswer, SeenStore, WebhookReceiver
 
 try:
     from fastapi import HTTPException, Request, Security
+    from fastapi.requests import HTTPConnection
     from fastapi.security import APIKeyHeader
 except ImportError as error:
     raise ImportError(f"xoxo_async.integrations.fastapi needs FastAPI: pip install fastapi ({error})") from error
 
 # FastAPI is built on Starlette, so the client, its desk and the errors are the same.
-from xoxo_async.integrations.starlette import add_error_handlers, get_client, get_desk, lifespan
+from xoxo_async.integrations import starlette
+from xoxo_async.integrations.starlette import add_error_handlers, lifespan
 
 __all__ = [
     "ERROR_RESPONSES",
@@ -35,6 +38,30 @@ __all__ = [
     "get_desk",
     "lifespan",
 ]
+
+
+async def get_desk(request: HTTPConnection) -> OrderDesk:
+    """Give the app's order desk to a route: `Annotated[OrderDesk, Depends(get_desk)]`.
+
+    Args:
+        request: The request, or the connection of a websocket.
+
+    Raises:
+        ConfigError: The app has none.
+    """
+    return starlette.get_desk(request)  # a coroutine function: FastAPI calls others in a thread
+
+
+async def get_client(request: HTTPConnection) -> XoxoClient:
+    """Give the app's client to a route: `Annotated[XoxoClient, Depends(get_client)]`.
+
+    Args:
+        request: The request, or the connection of a websocket.
+
+    Raises:
+        ConfigError: The app has none.
+    """
+    return starlette.get_client(request)
 
 
 def _responses() -> dict[int | str, dict[str, Any]]:
@@ -142,7 +169,7 @@ class Webhook:
             body += chunk
             if len(body) > MAX_BODY_BYTES:
                 break
-        async with self._receiver.handling(bytes(body), orders=get_client(request).orders) as event:
+        async with self._receiver.handling(bytes(body), orders=starlette.get_client(request).orders) as event:
             if isinstance(event, HookAnswer):
                 raise _answered(event)
             yield event
