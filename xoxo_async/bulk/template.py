@@ -193,6 +193,9 @@ def _workbook(products: Sequence[Voucher]) -> bytes:
     orders, listed = book.add_worksheet("Orders"), book.add_worksheet("Products")
     _fill_orders(book, orders, products)
     _fill_products(book, listed, products)
+    for sheet in (orders, listed):  # for those who print it
+        sheet.set_landscape()
+        sheet.fit_to_pages(1, 0)
     book.close()
     return out.getvalue()
 

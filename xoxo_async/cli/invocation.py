@@ -51,7 +51,7 @@ class Command(click.Command):
         """Parse the command's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples; one that is too long for the terminal goes on after a backslash."""
         _write_examples(self.epilog, formatter)
 
@@ -74,7 +74,7 @@ class Group(click.Group):
         """Parse the group's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """Write the examples, as `Command` does."""
         _write_examples(self.epilog, formatter)
 
@@ -84,7 +84,7 @@ class Group(click.Group):
 
 
 def _write_examples(epilog: str | None, formatter: click.HelpFormatter) -> None:
-    """Write an epilog. Paragraphs after `\\b` are lines; one that is too long is wrapped at words.
+    r"""Write an epilog. Paragraphs after `\b` are lines; one that is too long is wrapped at words.
 
     A command goes on after a backslash, so that it can still be pasted. What stands after it, two blanks or more apart,
     gets a line of its own.

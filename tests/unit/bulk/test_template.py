@@ -87,7 +87,7 @@ def test_a_country_has_several_names(tmp_path: Path, country: str, code: str) ->
 
 def test_an_unknown_country_is_refused(tmp_path: Path) -> None:
     """The message lists those that are there."""
-    with pytest.raises(ConfigError, match="no country 'Narnia'; there are: Côte, Germany, India"):
+    with pytest.raises(ConfigError, match="no country 'Narnia'; it has: Côte, Germany, India"):
         write(tmp_path / "orders.csv", "Narnia")
     with pytest.raises(ConfigError, match="no products in IN"):
         write(tmp_path / "orders.csv", "IN", [])

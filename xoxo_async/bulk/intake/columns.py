@@ -188,7 +188,7 @@ class FileRows:
         cells = row.cells
         for at in itertools.chain(self.columns.unnamed, range(self._width, len(cells))):
             if at < len(cells) and cells[at] is not None and str(cells[at]).strip():
-                what = f"has {len(cells)} cells under {self._width} columns"
+                what = f"has {_count(len(cells), 'cell')} under {_count(self._width, 'column')}"
                 if at < self._width:
                     what = f"has {printable(str(cells[at]))!r} in column {at + 1}, which has no name in the header"
                 self._problems.add(row.number, what, given=self._given(row))
@@ -246,3 +246,7 @@ def _typed(cell: Cell, kind: str) -> object:
 _NOTHING: Final[dict[str, str]] = {}
 _MIDNIGHT: Final = time()
 _UNPROVEN: Final = FileRow(0, {}, "")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -1,5 +1,6 @@
 """Turn the texts and JSON values of one row of a file into fields. The check of the row comes later."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -17,6 +18,8 @@ __all__ = ["is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+_NUMBER_AS_FLOAT: Final = re.compile(r"[1-9][0-9]{0,14}\.0")
+"""At most 15 digits: a program that keeps numbers in eight bytes has lost none of them."""
 _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
@@ -65,6 +68,12 @@ def is_turned(column: str, value: object) -> bool:
 def _text(value: object) -> object:
     """Turn a whole number into its digits: JSON may hold a number in a column of texts."""
     return str(value) if type(value) is int else value
+
+
+def _phone(value: object) -> object:
+    """Turn `919876543210.0` into a phone number: a program took it for a number, and all its digits are there."""
+    text = _text(value)
+    return text[:-2] if isinstance(text, str) and _NUMBER_AS_FLOAT.fullmatch(text) else text
 
 
 def _whole(value: object) -> object:
@@ -118,6 +127,7 @@ _VALUES: Final[dict[str, Callable[[object], object]]] = {
     "product_id": _product,
     "denomination": _amount,
     "quantity": _whole,
+    "contact": _phone,
     "notify_receiver": _flag,
     "notify_admin": _flag,
     "details": _as_it_is,

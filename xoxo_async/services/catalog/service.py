@@ -16,13 +16,14 @@ __all__ = ["CatalogService"]
 
 
 class CatalogService:
-    """Read the catalog. No method moves money.
-
-    Args:
-        dispatch: Runs operations.
-    """
+    """Read the catalog. No method moves money."""
 
     def __init__(self, dispatch: Dispatch) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+        """
         self._dispatch: Final = dispatch
 
     async def list_filters(

@@ -1,5 +1,6 @@
 """`OrderService`: place an order, look it up, settle it, list the history."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -25,15 +26,7 @@ _SLOWEST_ORDER_S: Final = 150.0
 
 
 class OrderService:
-    """Place orders and find them again.
-
-    Args:
-        dispatch: Runs operations.
-        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
-        distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
-        call_s: The deadline of placing an order, its look-ups included.
-        clock: A monotonic clock.
-    """
+    """Place orders and find them again."""
 
     def __init__(
         self,
@@ -42,14 +35,27 @@ class OrderService:
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
         distrust: Callable[[int, str], None] = lambda _order_id, _po_number: None,
         call_s: float = Timeouts().call_s,
+        ends_at: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+            doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
+            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
+                poNumber.
+            call_s: The deadline of placing an order, its look-ups included.
+            ends_at: Tells when all calls must have ended, by the clock; infinity for no such time.
+            clock: A monotonic clock.
+        """
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._doubt: Final = doubt
         self._distrust: Final = distrust
         self._clock: Final = clock
-        self._settling: Final = Settling(self.find, doubt, clock)
+        self._ends_at: Final = ends_at
+        self._settling: Final = Settling(self.find, doubt, clock, ends_at)
 
     async def place(self, **order: Unpack[OrderFields]) -> Order:
         """Place one order. Moves money, once for each poNumber, however often it is called.
@@ -81,13 +87,13 @@ class OrderService:
             ```
         """
         request = place_order_of(order)
-        deadline = self._clock() + self._call_s
+        started = self._clock()
         try:
             answer = with_po_number(await self._dispatch(PLACE_ORDER, request), request.po_number)
         except XoxoError as error:
             if error.effect == "none":
                 raise
-            return await self._settling.after(request, error, deadline)
+            return await self._settling.after(request, error, self._deadline(started))
         except BaseException as error:
             self._note_abandoned(request, error)
             raise
@@ -96,8 +102,11 @@ class OrderService:
             self._distrust(answer.order_id, request.po_number)
             answered = f"it was answered with order {answer.order_id}, and {', '.join(contradicted)}"
             doubt = OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)
-            return await self._settling.after(request, doubt, deadline)
+            return await self._settling.after(request, doubt, self._deadline(started))
         return answer
+
+    def _deadline(self, started: float) -> float:
+        return min(started + self._call_s, self._ends_at())
 
     def _note_abandoned(self, request: PlaceOrder, error: BaseException) -> None:
         """Report an order whose call ended by a cancellation or a bug after its request may have left."""

@@ -56,6 +56,10 @@ class Marks:
         """The last row with a value; -1 where there is none."""
         return self._bottom
 
+    def holds(self, top: int, left: int, bottom: int, right: int) -> bool:
+        """Return whether a rectangle is within the one around all values."""
+        return self._top <= top and self._left <= left and bottom <= self._bottom and right <= self._right
+
     @property
     def cells(self) -> int:
         """How many cells the rectangle around all values has."""

@@ -65,8 +65,10 @@ def _messages(sheet: str) -> Iterator[object]:
         yield {"refused": str(error)}
     except (MemoryError, RecursionError):
         yield {"refused": str(as_csv(f"it needs more than {MOST_MEMORY // 2**20} MB of memory"))}
-    except BaseException as error:  # noqa: BLE001 - the native reader's panics are none of Exception
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file does is said in one line
         yield {"refused": f"this is a damaged workbook ({_first_line(error)})"}
+    except BaseException:  # noqa: BLE001 - the native reader's panics are none of Exception
+        yield {"refused": "this is a damaged workbook (its reader cannot go on)"}
 
 
 def read(file: IO[bytes], wanted: str) -> Iterator[object]:
@@ -96,8 +98,9 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
     except CalamineError as error:
         raise RefusedError(f"this is a damaged workbook ({_first_line(error)})") from None
     if sheet.start is not None:
-        marks.cover(*sheet.start, *(sheet.end or sheet.start))
-        marks.check_size()
+        if not marks.holds(*sheet.start, *(sheet.end or sheet.start)):
+            # Then an error or a hidden row may be noted for another cell than the one that has it.
+            raise RefusedError("this is a damaged workbook (it does not say clearly where its cells are)")
         marks.merge(merged, marks.first + 1, marks.last)
     yield {"sheet": name, "notes": [*notes, *parts.notes, *marks.notes]}
     yield from _batches(sheet, marks)

@@ -18,6 +18,7 @@ import msgspec
 
 from xoxo_async.bulk.intake.input_file import InputFile
 from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, Table, TableRow
+from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.bulk.intake.workbook.refusing import LONGEST_MESSAGE, MOST_CPU_S, MOST_MEMORY
 from xoxo_async.errors import ConfigError, PlanError
 
@@ -117,7 +118,7 @@ def read_workbook(
         form.notes.append(f"a workbook, although its name ends in {ending}")
     messages = _messages(opened, sheet or "")
     about = next(messages)
-    form.sheet = about["sheet"]
+    form.sheet = printable(about["sheet"])
     form.notes += about["notes"]
     rows = _rows(messages, form)
     top = list(itertools.islice(rows, _TOP))

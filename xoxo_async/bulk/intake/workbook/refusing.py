@@ -27,8 +27,8 @@ MOST_MEMBERS: Final = 5000
 """Files inside of a workbook."""
 MOST_UNPACKED: Final = 400 * 2**20
 """Bytes of all that is read of a workbook, unpacked."""
-MOST_RATIO: Final = 250
-"""How much smaller a large member may be packed than unpacked. Sheets of equal rows reach about a hundred."""
+MOST_RATIO: Final = 500
+"""How much smaller a large member may be packed than unpacked. Wide and equal rows reach some hundred."""
 LONGEST_MESSAGE: Final = 16 * 2**20
 """Bytes of a batch of rows on their way to the caller."""
 _NAMED: Final = 8

@@ -34,3 +34,14 @@ def test_a_merged_range_without_end_is_bounded() -> None:
     assert sorted(marks.bad) == [1, 2, 3]
     with pytest.raises(RefusedError, match="merged"):
         marks.merge([((1, 0), (5000, 16383))] * 3, first=1, last=5000)
+
+
+def test_values_are_within_a_rectangle() -> None:
+    """Two readers of one sheet agree on it, or the sheet is not trusted."""
+    marks = Marks()
+    assert not marks.holds(0, 0, 0, 0)
+    marks.cover(1, 1, 3, 4)
+    marks.cover(2, 0, 2, 0)
+    assert marks.holds(1, 0, 3, 4)
+    assert not marks.holds(1, 0, 3, 5)
+    assert (marks.cells, marks.first, marks.last) == (15, 1, 3)

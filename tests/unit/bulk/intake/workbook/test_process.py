@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 
 from tests.unit.bulk.intake.workbook.books import FILES, book, changed, result
+from xoxo_async.bulk.intake.workbook.marks import Marks
 from xoxo_async.bulk.intake.workbook.process import read
 from xoxo_async.bulk.intake.workbook.refusing import RefusedError
+from xoxo_async.bulk.intake.workbook.xlsx import Xlsx
 
 
 def with_sheets(book: Any, sheet: Any) -> None:
@@ -66,6 +68,13 @@ def test_cells_stay_in_their_columns() -> None:
         return xml.replace(b'r="C', b'r="E')
 
     assert result(changed(book(("A", 1001, 500)), {"sheet1.xml": move})).rows[1] == (2, ["A", 1001, "", "", 500])
+
+
+def test_two_readers_have_to_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an error could be noted for another cell than the one that has it."""
+    monkeypatch.setattr(Xlsx, "marks", lambda _self, _sheet: Marks())
+    with pytest.raises(RefusedError, match="where its cells are"):
+        result(book(("A", 1001, 500)))
 
 
 def test_messages_are_batches_between_two_facts() -> None:
