@@ -11,6 +11,7 @@ task, socket or lock is left.
 import argparse
 import asyncio
 import json
+import logging
 import os
 import random
 import signal
@@ -36,6 +37,7 @@ CALM_RATE: Final = 90.0
 
 def vendor() -> None:
     """Run the vendor; each line of standard input is a command, and each is answered with a line."""
+    logging.disable()  # aiohttp's server logs what a restart does to its requests
     with Sandbox(latency_ms=LATENCY_MS, token_ttl_s=10).run_in_thread() as sandbox:
         print(sandbox.base_url, flush=True)
         for line in sys.stdin:

@@ -164,8 +164,12 @@ async def opened(source: ClientSource, *, finish_s: float = 20.0) -> AsyncGenera
         finish_s: As for `OrderDesk`.
 
     Raises:
-        ConfigError: The settings are wrong, or the function makes no client.
+        ConfigError: The settings are wrong, the function makes no client, or the server runs on trio.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigError("the server does not run on asyncio, and the client needs it") from None
     client = source if isinstance(source, XoxoClient) else source()
     if not isinstance(client, XoxoClient):
         raise ConfigError(f"the function that makes the client returned {type(client).__name__}, not an XoxoClient")

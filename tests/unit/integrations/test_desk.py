@@ -9,7 +9,7 @@ import pytest
 from xoxo_async import Order, StaticToken, XoxoClient, errors
 from xoxo_async.integrations.desk import OrderDesk, opened
 
-pytestmark = pytest.mark.anyio
+pytestmark = pytest.mark.anyio  # the tests that are no coroutines ignore it
 
 FIELDS: dict[str, Any] = {"product_id": 1001, "denomination": 500, "po_number": "PO-1"}
 
@@ -142,6 +142,18 @@ async def test_a_source_must_make_a_client() -> None:
     with pytest.raises(errors.ConfigError, match="returned NoneType"):
         async with opened(lambda: None):  # type: ignore[arg-type,return-value]
             pass
+
+
+def test_a_server_on_trio_is_refused() -> None:
+    """At the start of the app, and in a sentence."""
+    trio = pytest.importorskip("trio")
+
+    async def serve() -> None:
+        async with opened(lambda: XoxoClient(StaticToken("t"))):
+            pass
+
+    with pytest.raises(errors.ConfigError, match="does not run on asyncio"):
+        trio.run(serve)
 
 
 async def test_opened_closes_the_client() -> None:
