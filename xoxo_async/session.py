@@ -90,7 +90,7 @@ class Session:
             The answer, whatever its status.
 
         Raises:
-            ConfigError: The session is closed or belongs to another event loop.
+            ConfigError: The session is closed, belongs to another event loop, or no event loop of asyncio runs.
             ConnectError: Nothing was sent.
             ReplyTimeoutError: It was sent, and no answer came in time.
             ReplyLostError: It was sent, and the answer was lost or was no HTTP.
@@ -98,7 +98,11 @@ class Session:
             AuthError: No token could be had; nothing was sent.
         """
         # Not `async`: a coroutine's frame would keep the bytes while it waits, and thousands of orders may wait.
-        if self._loop is not asyncio.get_running_loop() or self._closed:
+        try:
+            elsewhere = self._loop is not asyncio.get_running_loop()
+        except RuntimeError:  # no loop of asyncio: `_check_open` says so
+            elsewhere = True
+        if elsewhere or self._closed:
             self._check_open()
         body = Body(content, content_type)
         if may_leave is not None:
@@ -167,7 +171,10 @@ class Session:
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this client is closed")
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigError("this client runs on asyncio alone, not on trio: await it in an asyncio loop") from None
         if self._loop is None:
             self._loop = loop
             self._keeper.open()

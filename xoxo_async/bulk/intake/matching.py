@@ -172,11 +172,12 @@ class _Matching:
     def _take_choices(self) -> None:
         """Take the columns that a person has named, for this file or for an earlier one of the job."""
         for columns, strict in ((self._choices.columns, True), (self._choices.known_columns, False)):
+            settled = set(self._places)  # of two columns that earlier files had as one field, none is the right one
             for name, field in columns.items():
                 if field not in self._by_name:
                     raise ConfigError(f"there is no field {field!r}{self._like(field, self._by_name)}")
                 at = self._place(name, strict=strict)
-                if at is None or at in self._places.values() or (not strict and field in self._places):
+                if at is None or at in self._places.values() or field in settled:
                     continue
                 if field in self._places:
                     raise self._two(field, self._places[field], at)
