@@ -16,11 +16,12 @@ from xoxo_async.auth.rotating import RefreshToken
 from xoxo_async.auth.stored import StoredCredentials
 from xoxo_async.auth.stores import FileTokenStore
 from xoxo_async.auth.tokens import TokenProvider
+from xoxo_async.calls import Calls, report_doubt
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
+from xoxo_async.hooks import Hook, checked
 from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacer, Pacing
@@ -110,6 +111,7 @@ class XoxoClient:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
+        hooks = tuple(checked(hook) for hook in hooks)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app)
         # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
@@ -125,12 +127,10 @@ class XoxoClient:
         if allowance is not None:
             from xoxo_async.allowance.pacer import SharedPacer  # noqa: PLC0415 - only for those who share
 
-            pacer = SharedPacer(
-                allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=tuple(hooks)
-            )
+            pacer = SharedPacer(allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=hooks)
             self._leave = pacer.aclose
         self._max_connections: Final = max_connections
-        self._hooks: Final = tuple(hooks)
+        self._hooks: Final = hooks
         http = Http(
             self._base_url, timeouts=timeouts, max_connections=max_connections, callers=session, network=network
         )
@@ -140,22 +140,23 @@ class XoxoClient:
             http=http,
             timeouts=timeouts,
             retry=retry,
-            hooks=tuple(hooks),
+            hooks=hooks,
             pacer=pacer,
         )
-        doubt = partial(_report_doubt, tuple(hooks))
+        doubt = partial(report_doubt, hooks)
+        calls = Calls(hooks, base_url=self._base_url, per_minute=pacer.per_minute) if hooks else None
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,
             retry=retry,
             timeouts=timeouts,
-            hooks=tuple(hooks),
+            calls=calls,
             doubt=doubt,
         )
         self.account: Final = AccountService(self._dispatcher)
         self.catalog: Final = CatalogService(self._dispatcher)
         self.orders: Final = OrderService(
-            self._dispatcher, doubt=doubt, distrust=self._dispatcher.distrust, call_s=timeouts.call_s
+            self._dispatcher, doubt=doubt, distrust=self._dispatcher.distrust, call_s=timeouts.call_s, calls=calls
         )
         self.points: Final = PointService(self._dispatcher)
         self.links: Final = LinkService(self._dispatcher)
@@ -302,14 +303,6 @@ def fingerprint_of(credentials: TokenProvider) -> str:
     """
     account = getattr(credentials, "account", None)
     return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
-
-
-def _report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Report an order with an unknown outcome to the hooks, and to the log unless a hook logs."""
-    if not any(isinstance(hook, LoggingHook) for hook in hooks):
-        # Without a hook that logs, this is the only trace of an order that may have spent money.
-        _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
-    notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))
 
 
 def allowance_from(environment: Environment) -> "Allowance | None":

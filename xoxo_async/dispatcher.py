@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import anyio
 import msgspec
 
+from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
@@ -17,7 +18,6 @@ from xoxo_async.errors import (
     XoxoError,
     mark_effect,
 )
-from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.pacing import Pacing
 from xoxo_async.reading import LARGE, Reader
@@ -40,7 +40,6 @@ class _Failures(msgspec.Struct):
 
     Attributes:
         po_number: The poNumber asked with, where there is one.
-        started: When the call began, by the clock.
         latest: Until when another attempt may be made, by the clock.
         attempts: How many attempts failed. The first one that a refused token ended is not counted.
         renewed: Whether a refused token has been renewed.
@@ -49,7 +48,6 @@ class _Failures(msgspec.Struct):
     """
 
     po_number: str | None
-    started: float
     latest: float
     attempts: int = 0
     renewed: bool = False
@@ -65,7 +63,7 @@ class Dispatcher:
         pacer: Hands out the rate slots.
         retry: Decides whether and when a failed attempt is repeated.
         timeouts: How long attempts and calls may take.
-        hooks: Called with every event.
+        calls: Tells the hooks what happens; None where there are none.
         clock: A monotonic clock.
         doubt: Called with the poNumber of each order whose answer may belong to another request, and the reason.
     """
@@ -77,7 +75,7 @@ class Dispatcher:
         pacer: Pacing,
         retry: RetryPolicy,
         timeouts: Timeouts,
-        hooks: Sequence[Hook] = (),
+        calls: Calls | None = None,
         clock: Callable[[], float] = time.monotonic,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
     ) -> None:
@@ -86,7 +84,7 @@ class Dispatcher:
         self._retry: Final = retry
         self._quota: Final = RetryQuota()
         self._timeouts: Final = timeouts
-        self._hooks: Final = hooks
+        self._calls: Final = calls
         self._clock: Final = clock
         call_s = timeouts.call_s
         self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
@@ -114,6 +112,7 @@ class Dispatcher:
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
+        call = None if self._calls is None else self._calls.begin(operation.name, po_number)
         latest, deadline = self._bounds(operation.effect, started)
         failures: _Failures | None = None
         while True:
@@ -121,6 +120,8 @@ class Dispatcher:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await _unsent(self._turn(operation.name, latest))
                     now = self._clock()
+                if call is not None:
+                    call.attempting(operation)
                 answer = await self._send(operation, body, deadline - now)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
@@ -129,11 +130,15 @@ class Dispatcher:
                     asked = getattr(request, "order_id", 0)
                     self._believe(operation, po_number, asked, answer.connection, reply, started)
             except XoxoError as error:
-                failures = failures or _Failures(po_number, started, latest)
-                await self._wait_after(operation, error, failures)
+                failures = failures or _Failures(po_number, latest)
+                await self._wait_after(operation, error, failures, call)
                 now = self._clock()
+            except BaseException as error:  # a cancellation, or a bug of the caller's session
+                if call is not None:
+                    call.ended(error)
+                raise
             else:
-                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
+                self._succeeded(answer, call)
                 return reply
 
     async def once(
@@ -165,7 +170,10 @@ class Dispatcher:
             po_number = attempt.po_number or None
         del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
+        call = None if self._calls is None else self._calls.begin(operation.name, po_number)
         try:
+            if call is not None:
+                call.attempting(operation)
             may_leave = None if attempt is None else attempt.may_leave
             answer = await self._send(operation, body, self._timeouts.call_s, may_leave)
             if attempt is not None:
@@ -177,9 +185,15 @@ class Dispatcher:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
-            self._finished(operation.name, 1, started, error)
+            if call is not None:
+                call.failed(error, operation.name)
+                call.ended(error)
             raise
-        self._succeeded(operation.name, answer, 1, started)
+        except BaseException as error:  # a cancellation, or a bug of the caller's session
+            if call is not None:
+                call.ended(error)
+            raise
+        self._succeeded(answer, call)
         return reply
 
     async def authorise(self) -> None:
@@ -329,8 +343,12 @@ class Dispatcher:
                 for listener in self._listeners:
                     listener(answer)
 
-    async def _wait_after(self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures) -> None:
+    async def _wait_after(
+        self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures, call: Call | None
+    ) -> None:
         """Wait until another attempt may be made, or raise what the call ends with."""
+        if call is not None:
+            call.failed(error, operation.name)
         if failures.last is not None and isinstance(error, RateLimitedError) and error.status is None:
             error = failures.last  # no slot was left for another try: what the last one met says more
         failures.attempts += 1
@@ -342,34 +360,30 @@ class Dispatcher:
         failures.waits = failures.waits or self._retry.waits()
         wait = self._retry.wait_after(error, operation.effect, failures.attempts, failures.waits)
         if wait is None or self._clock() + wait > failures.latest or not self._quota.take(error):
-            self._finished(operation.name, failures.attempts, failures.started, error)
             outcome = as_outcome(error, operation.effect)
-            raise outcome from (error.__cause__ if outcome is error else error)
-        if self._hooks:
-            name = type(error).__name__
-            event = AttemptFailed(operation=operation.name, attempt=failures.attempts, error=name, wait_s=wait)
-            notify(self._hooks, event)
+            if outcome is not error:
+                outcome.__cause__ = error
+            if call is not None:
+                call.ended(outcome)
+            raise outcome from outcome.__cause__
+        if call is not None:
+            call.again(error, operation.name, wait)
         failures.last = error
         if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-            await _unsent(anyio.sleep(wait))
+            try:
+                await _unsent(anyio.sleep(wait))
+            except BaseException as cancelled:
+                if call is not None:
+                    call.ended(cancelled)
+                raise
 
-    def _succeeded(self, operation: str, answer: Answer, attempts: int, started: float) -> None:
+    def _succeeded(self, answer: Answer, call: Call | None) -> None:
         self._reader.worked = answer.bearer
         if self._quota.spent:
             self._quota.succeeded()
-        if self._hooks:
-            self._finished(operation, attempts, started, None)
-
-    def _finished(self, operation: str, attempts: int, started: float, error: XoxoError | None) -> None:
-        if self._hooks:
-            event = CallFinished(
-                operation=operation,
-                attempts=attempts,
-                elapsed_s=self._clock() - started,
-                error=type(error).__name__ if error is not None else "",
-                status=error.status if error is not None else 200,
-            )
-            notify(self._hooks, event)
+        if call is not None:
+            call.answered(answer.status)
+            call.ended()
 
 
 async def _unsent(waiting: Awaitable[None]) -> None:

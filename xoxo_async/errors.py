@@ -98,6 +98,7 @@ class XoxoError(Exception):
         po_number: The order's poNumber; None where the call had none.
         status: The HTTP status of the answer; None without an answer.
         error_id: The vendor's error id (`PLE10004`); empty without one.
+        call_id: The call, as the events of the client's hooks name it; empty where the client has no hooks.
     """
 
     effect: Effect = "none"
@@ -126,6 +127,7 @@ class XoxoError(Exception):
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
+        self.call_id: str = ""
 
     def __str__(self) -> str:
         facts = [
