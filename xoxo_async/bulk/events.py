@@ -51,6 +51,9 @@ class RunStarted(Event, frozen=True, kw_only=True):
         rows: Order lines in the ledger.
         not_sent: Of these, lines that are planned or withdrawn.
         unknown: Of these, lines in doubt.
+        issued: Of these, lines that are placed, with all codes delivered.
+        pending: Of these, lines that are placed, codes still to come.
+        rejected: Of these, lines that were refused for certain.
     """
 
     job: str
@@ -59,6 +62,9 @@ class RunStarted(Event, frozen=True, kw_only=True):
     rows: int
     not_sent: int
     unknown: int
+    issued: int = 0
+    pending: int = 0
+    rejected: int = 0
 
     @property
     def level(self) -> int:
