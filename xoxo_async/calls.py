@@ -64,7 +64,7 @@ class Call:
 
     __slots__ = (
         "_attempts", "_began", "_calls", "_context", "_held", "_hooks", "_look_ups", "_number", "_queued_s", "_running",
-        "_settled", "_since", "_started", "_status", "_task", "id", "operation", "po_number",
+        "_settled", "_since", "_started", "_status", "_task", "_url", "_method", "id", "operation", "po_number",
     )  # fmt: skip
 
     def __init__(self, calls: "Calls", operation: str, po_number: str | None, *, held: bool) -> None:
@@ -79,6 +79,7 @@ class Call:
         self._started = self._since = self._began = calls.clock()
         self._attempts = self._look_ups = self._number = 0
         self._queued_s = 0.0
+        self._method = self._url = ""
         self._running = ""  # the operation of the attempt that is under way
         self._settled = False
         self._status: int | None = None
@@ -103,15 +104,16 @@ class Call:
         else:
             self._look_ups += 1
             self._number = self._look_ups
-        self._began, self._running = now, name
+        self._began, self._running, self._method = now, name, operation.method
+        self._url = self._calls.base_url + operation.path.partition("?")[0]
         event = AttemptStarted(
             operation=name,
             call_id=self.id,
             po_number=self.po_number,
             attempt=self._number,
             queued_s=queued_s,
-            method=operation.method,
-            url=self._calls.base_url + operation.path.partition("?")[0],
+            method=self._method,
+            url=self._url,
             per_minute=self._calls.per_minute(name),
         )
         notify(self._hooks, event)
@@ -221,6 +223,8 @@ class Call:
             po_number=self.po_number,
             attempt=self._number,
             elapsed_s=self._calls.clock() - self._began,
+            method=self._method,
+            url=self._url,
             status=status,
             error=error,
         )

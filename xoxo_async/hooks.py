@@ -53,8 +53,9 @@ __all__ = [
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
-_SLOW_S: Final = 0.05
-"""A hook that takes longer than this holds up every call of the loop so noticeably that the log says so."""
+_SLOW_S: Final = 0.25
+"""A hook that takes longer than this holds up every call of the loop so noticeably that the log says so. A busy machine
+may stop a quick one for a tenth of a second."""
 
 _SAY_SLOW_EVERY_S: Final = 60.0
 
@@ -127,12 +128,16 @@ class AttemptEnded(CallEvent, frozen=True, kw_only=True):
     Attributes:
         attempt: As in its `AttemptStarted`.
         elapsed_s: Seconds from its begin until its answer was read.
+        method: The HTTP method.
+        url: The address, without a query.
         status: The HTTP status; None without an answer.
         error: The name of the error's class; empty for success.
     """
 
     attempt: int
     elapsed_s: float
+    method: str
+    url: str
     status: int | None = None
     error: str = ""
 

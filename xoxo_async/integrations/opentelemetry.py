@@ -62,18 +62,22 @@ _HTTP_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1
 _CALL_SECONDS: Final = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 180, 300)
 """The vendor may take 120 s to place an order, and a slot may be minutes away."""
 
+_NO_WAIT_S: Final = 0.001
+"""An attempt that left sooner did not wait. It is no value of the histogram, because each value costs 5 us."""
+
 _Tally = dict[tuple[tuple[str, str], ...], float]
 
 
 class _Open:
     """What is open of one call: its span, and the span of the attempt under way."""
 
-    __slots__ = ("attempt", "attempt_context", "attempt_token", "context", "span", "token")
+    __slots__ = ("addressed", "attempt", "attempt_context", "attempt_token", "context", "span", "token")
 
     def __init__(self, span: "Span", context: "Context", token: "Token[Context]") -> None:
         self.span: Final = span
         self.context: Final = context
         self.token: Final = token
+        self.addressed = False
         self.attempt: Span | None = None
         self.attempt_context: Context = context
         self.attempt_token: Token[Context] | None = None
@@ -101,13 +105,13 @@ class OpenTelemetryHook:
         meter_provider: "MeterProvider | None" = None,
         traces: bool = True,
         attempts: bool = True,
-        metrics: bool = True,  # noqa: A002, RUF100 - as OpenTelemetry calls them
+        metrics: bool = True,
     ) -> None:
         self._tracer: Final = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider, schema_url=_SCHEMA)
         self._attempts: Final = attempts
         self._open: Final[dict[str, _Open]] = {}
         self._meters: Final = _Meters(meter_provider, requests=attempts) if metrics else None
-        self._addresses: Final[dict[str, dict[str, str | int]]] = {}
+        self._requests: Final[dict[tuple[str, str], dict[str, str | int]]] = {}
         spans: dict[type[Event], Callable[[Any], None]] = {
             CallQueued: self._begin,
             AttemptStarted: self._begin_attempt,
@@ -147,36 +151,36 @@ class OpenTelemetryHook:
         call = self._open.get(event.call_id)
         if call is None:
             return
-        address = self._addresses.get(event.url) or self._address(event)
-        if call.attempt is None and call.span.is_recording():
-            call.span.set_attribute("server.address", address["server.address"])
-            call.span.set_attribute("server.port", address["server.port"])
+        key = event.operation, event.url
+        request = self._requests.get(key)
+        if request is None:
+            request = self._requests[key] = _request_of(event) | {"url.full": event.url}
+        context, recording = call.context, call.span.is_recording()
+        if recording and not call.addressed:
+            call.addressed = True
+            call.span.set_attributes({name: request[name] for name in ("server.address", "server.port")})
         if not self._attempts:
             return
-        attributes = address if event.attempt == 1 else {**address, "http.request.resend_count": event.attempt - 1}
-        call.attempt = self._tracer.start_span(
-            event.method,
-            call.context,
-            kind=SpanKind.CLIENT,
-            attributes={**attributes, "xoxo.operation": event.operation},
-        )
-        context = trace.set_span_in_context(call.attempt, call.context)
-        call.attempt_context = otel_context.set_value(_SUPPRESS_HTTP, True, context)  # noqa: FBT003, RUF100 - OpenTelemetry's
+        if recording:
+            if event.attempt > 1:
+                request = request | {"http.request.resend_count": event.attempt - 1}
+            call.attempt = self._tracer.start_span(event.method, context, kind=SpanKind.CLIENT, attributes=request)
+            context = trace.set_span_in_context(call.attempt, context)
+        call.attempt_context = otel_context.set_value(_SUPPRESS_HTTP, True, context)
         call.attempt_token = otel_context.attach(call.attempt_context)
 
     def _end_attempt(self, event: AttemptEnded) -> None:
         call = self._open.get(event.call_id)
-        if call is None or call.attempt is None or call.attempt_token is None:
+        if call is None or call.attempt_token is None:
             return
-        span = call.attempt
         _detach(call.attempt_context, call.attempt_token)
-        call.attempt_token = None
+        span, call.attempt, call.attempt_token = call.attempt, None, None
+        if span is None:
+            return
         if event.status is not None:
             span.set_attribute("http.response.status_code", event.status)
         if event.error:
-            failed_by_http = event.status is not None and event.status >= 400
-            span.set_attribute("error.type", str(event.status) if failed_by_http else event.error)
-            span.set_attribute("xoxo.error", event.error)
+            span.set_attributes({"error.type": _error_type(event), "xoxo.error": outcome_of(event.error)})
             span.set_status(StatusCode.ERROR)
         span.end()
 
@@ -205,11 +209,6 @@ class OpenTelemetryHook:
                 span.set_status(StatusCode.ERROR)
         span.end()
 
-    def _address(self, event: AttemptStarted) -> dict[str, str | int]:
-        """Return what the conventions want to know of a request, for each address once."""
-        known = self._addresses[event.url] = _address_of(event.url, event.method) | {"url.full": event.url}
-        return known
-
 
 class _Meters:
     """The instruments. What is seldom, or only counted, is kept in a dictionary and read when metrics are collected."""
@@ -225,7 +224,7 @@ class _Meters:
         self._queued: Final = meter.create_histogram(
             "xoxo.client.queue.duration",
             "s",
-            "How long attempts waited for a token and a rate slot.",
+            "How long attempts waited for a token and a rate slot, of those that waited.",
             explicit_bucket_boundaries_advisory=_CALL_SECONDS,
         )
         self._requests: Final = meter.create_histogram(
@@ -237,7 +236,6 @@ class _Meters:
         self._labels: Final = Labels()
         self._lines: Final = JobLines()
         self._kept: Final[dict[tuple[str, ...], dict[str, str | int]]] = {}
-        self._began: Final[dict[str, dict[str, str | int]]] = {}
         self._limits: Final[_Tally] = {}
         self._expires: Final[_Tally] = {}
         self._active = 0
@@ -280,44 +278,36 @@ class _Meters:
         """Return the attributes of an operation and an error: one dictionary for each pair, because they are few."""
         known = self._kept.get(values)
         if known is None:
-            known = self._kept[values] = {"xoxo.operation": values[0]}
+            known = self._kept[values] = {"xoxo.operation": self._labels.operation(values[0])}
             if len(values) > 1 and values[1]:
                 known["error.type"] = outcome_of(values[1])
         return known
 
-    def _queue(self, event: CallQueued) -> None:
+    def _queue(self, _event: CallQueued) -> None:
         self._active += 1
 
     def _begin_attempt(self, event: AttemptStarted) -> None:
-        operation = self._labels.operation(event.operation)
-        self._queued.record(event.queued_s, self._attributes(operation))
+        if event.queued_s >= _NO_WAIT_S:
+            self._queued.record(event.queued_s, self._attributes(event.operation))
         if event.per_minute is not None:
+            operation = self._labels.operation(event.operation)
             self._limits[(("xoxo.operation", operation),)] = event.per_minute
             self._count("xoxo.client.allowance.used", "xoxo.operation", operation)
-        address = _ADDRESSES.get(event.url)
-        if address is None:
-            address = _ADDRESSES[event.url] = _address_of(event.url, event.method)
-        self._began[event.call_id] = address
 
     def _end_attempt(self, event: AttemptEnded) -> None:
-        address = self._began.get(event.call_id)
-        if address is None:
-            return
-        key = (event.operation, event.error, str(event.status), str(address["server.address"]))
+        key = event.operation, event.url, event.error, str(event.status)
         known = self._kept.get(key)
         if known is None:
-            known = self._kept[key] = address | {"xoxo.operation": self._labels.operation(event.operation)}
+            known = self._kept[key] = _request_of(event) | {"xoxo.operation": self._labels.operation(event.operation)}
             if event.status is not None:
                 known["http.response.status_code"] = event.status
             if event.error:
-                failed_by_http = event.status is not None and event.status >= 400
-                known["error.type"] = str(event.status) if failed_by_http else outcome_of(event.error)
+                known["error.type"] = _error_type(event)
         self._requests.record(event.elapsed_s, known)
 
     def _finish(self, event: CallFinished) -> None:
         self._active -= 1
-        self._began.pop(event.call_id, None)
-        self._calls.record(event.elapsed_s, self._attributes(self._labels.operation(event.operation), event.error))
+        self._calls.record(event.elapsed_s, self._attributes(event.operation, event.error))
 
     def _renew(self, event: TokenRenewed) -> None:
         self._count("xoxo.client.tokens.renewed")
@@ -345,13 +335,22 @@ _COUNTERS: Final = (
     ("xoxo.bulk.runs", "{run}", "Runs that ended."),
 )
 
-_ADDRESSES: Final[dict[str, dict[str, str | int]]] = {}
 
-
-def _address_of(url: str, method: str) -> dict[str, str | int]:
-    parts = urlsplit(url)
+def _request_of(event: AttemptStarted | AttemptEnded) -> dict[str, str | int]:
+    """Return what the conventions want to know of a request."""
+    parts = urlsplit(event.url)
     port = parts.port or (80 if parts.scheme == "http" else 443)
-    return {"http.request.method": method, "server.address": parts.hostname or "", "server.port": port}
+    return {
+        "http.request.method": event.method,
+        "server.address": parts.hostname or "",
+        "server.port": port,
+        "xoxo.operation": event.operation,
+    }
+
+
+def _error_type(event: AttemptEnded) -> str:
+    """Return the conventions' `error.type`: the status that is an error, otherwise the error's class."""
+    return str(event.status) if event.status is not None and event.status >= 400 else outcome_of(event.error)
 
 
 def _reader(tally: _Tally) -> "Callable[[CallbackOptions], Iterable[Observation]]":
