@@ -27,8 +27,12 @@ from xoxo_async.hooks import (
     Penalised,
     notify,
 )
+from xoxo_async.pacing import Pacing
 
 __all__ = ["Call", "Calls", "Sent", "current_call_id", "report_doubt"]
+
+_SAYS_WHEN: Final = frozenset({429, 503})
+"""With these statuses an answer may impose a penalty, whatever else it says."""
 
 _LOG: Final = logging.getLogger("xoxo_async")
 
@@ -63,8 +67,8 @@ class Call:
     """
 
     __slots__ = (
-        "_attempts", "_began", "_calls", "_context", "_held", "_hooks", "_look_ups", "_number", "_queued_s", "_running",
-        "_settled", "_since", "_started", "_status", "_task", "_url", "_method", "id", "operation", "po_number",
+        "_attempts", "_began", "_calls", "_context", "_held", "_hooks", "_look_ups", "_method", "_number", "_queued_s",
+        "_running", "_settled", "_since", "_started", "_status", "_task", "_url", "id", "operation", "po_number",
     )  # fmt: skip
 
     def __init__(self, calls: "Calls", operation: str, po_number: str | None, *, held: bool) -> None:
@@ -126,17 +130,17 @@ class Call:
         """
         self._end_attempt(status, "")
 
-    def failed(self, error: XoxoError, operation: str) -> None:
+    def failed(self, error: XoxoError) -> None:
         """Note what ended the attempt under way, or the wait before it.
 
         Args:
             error: The error.
-            operation: What was asked.
         """
+        operation = self._running
         self._end_attempt(error.status, type(error).__name__)
         self._since = self._calls.clock()
-        if isinstance(error, RateLimitedError) and error.status is not None and error.retry_after_s:
-            self._calls.penalised(self, operation, error.retry_after_s)
+        if operation and (error.status in _SAYS_WHEN or isinstance(error, RateLimitedError)):
+            self._calls.penalised(self, operation)
 
     def again(self, error: XoxoError, operation: str, wait_s: float) -> None:
         """Note that another attempt follows.
@@ -179,7 +183,9 @@ class Call:
         Args:
             error: What is raised; None for a success.
         """
-        if self._running:  # a cancellation, or a bug
+        if isinstance(error, XoxoError):
+            self.failed(error)
+        elif self._running:  # a cancellation, or a bug
             self._end_attempt(None, type(error).__name__)
         self._since = self._calls.clock()
         if not self._held:
@@ -237,7 +243,7 @@ class Calls:
     Args:
         hooks: Receive the events.
         base_url: The address.
-        per_minute: Tells an operation's allowance, None without a limit.
+        pacer: Knows the allowance and the penalties.
         clock: A monotonic clock.
     """
 
@@ -246,13 +252,13 @@ class Calls:
         hooks: Sequence[Hook],
         *,
         base_url: str = "",
-        per_minute: Callable[[str], float | None] = lambda _operation: None,
+        pacer: Pacing | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.hooks: Final = hooks
         self.base_url: Final = base_url
-        self.per_minute: Final = per_minute
         self.clock: Final = clock
+        self._pacer: Final = pacer
         self._penalised_until: Final[dict[str, float]] = {}
 
     def begin(self, operation: str, po_number: str | None) -> Call:
@@ -276,17 +282,25 @@ class Calls:
         """
         return Call(self, operation, po_number, held=True)
 
-    def penalised(self, call: Call, operation: str, wait_s: float) -> None:
-        """Report a penalty, unless it is one that another call has met.
+    def per_minute(self, operation: str) -> float | None:
+        """Return the calls a minute of an operation, None without a limit.
+
+        Args:
+            operation: The operation's name.
+        """
+        return None if self._pacer is None else self._pacer.per_minute(operation)
+
+    def penalised(self, call: Call, operation: str) -> None:
+        """Report the penalty that an operation has now, unless it is one that another call has met.
 
         Args:
             call: The call that met it.
             operation: What was asked.
-            wait_s: Seconds until it ends.
         """
+        wait_s = 0.0 if self._pacer is None else self._pacer.blocked_s(operation)
         now, until = self.clock(), self._penalised_until.get(operation, 0.0)
         self._penalised_until[operation] = max(until, now + wait_s)
-        if now >= until:
+        if wait_s > 0 and now >= until:
             event = Penalised(operation=operation, call_id=call.id, po_number=call.po_number, wait_s=wait_s)
             notify(self.hooks, event)
 

@@ -144,7 +144,7 @@ class XoxoClient:
             pacer=pacer,
         )
         doubt = partial(report_doubt, hooks)
-        calls = Calls(hooks, base_url=self._base_url, per_minute=pacer.per_minute) if hooks else None
+        calls = Calls(hooks, base_url=self._base_url, pacer=pacer) if hooks else None
         self._dispatcher: Final = Dispatcher(
             self._session,
             pacer=pacer,

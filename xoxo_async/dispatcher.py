@@ -183,13 +183,9 @@ class Dispatcher:
                 reply = await self._reader.read(operation, answer)
             if answer.connection is not None:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
-        except XoxoError as error:
-            error.located(operation=operation.name, attempts=1, po_number=po_number)
-            if call is not None:
-                call.failed(error, operation.name)
-                call.ended(error)
-            raise
-        except BaseException as error:  # a cancellation, or a bug of the caller's session
+        except BaseException as error:
+            if isinstance(error, XoxoError):
+                error.located(operation=operation.name, attempts=1, po_number=po_number)
             if call is not None:
                 call.ended(error)
             raise
@@ -348,7 +344,7 @@ class Dispatcher:
     ) -> None:
         """Wait until another attempt may be made, or raise what the call ends with."""
         if call is not None:
-            call.failed(error, operation.name)
+            call.failed(error)
         if failures.last is not None and isinstance(error, RateLimitedError) and error.status is None:
             error = failures.last  # no slot was left for another try: what the last one met says more
         failures.attempts += 1
@@ -370,12 +366,7 @@ class Dispatcher:
             call.again(error, operation.name, wait)
         failures.last = error
         if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-            try:
-                await _unsent(anyio.sleep(wait))
-            except BaseException as cancelled:
-                if call is not None:
-                    call.ended(cancelled)
-                raise
+            await _unsent(anyio.sleep(wait), call)
 
     def _succeeded(self, answer: Answer, call: Call | None) -> None:
         self._reader.worked = answer.bearer
@@ -386,12 +377,15 @@ class Dispatcher:
             call.ended()
 
 
-async def _unsent(waiting: Awaitable[None]) -> None:
+async def _unsent(waiting: Awaitable[None], call: Call | None = None) -> None:
     """Wait before an attempt; when the caller is cancelled meanwhile, nothing was sent, and the exception says so."""
     try:
         await waiting
-    except anyio.get_cancelled_exc_class() as cancelled:
-        mark_effect(cancelled, "none")
+    except BaseException as error:
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            mark_effect(error, "none")
+        if call is not None:
+            call.ended(error)
         raise
 
 

@@ -22,7 +22,7 @@ import inspect
 import logging
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 from functools import cache
 from typing import Final, Protocol
@@ -54,8 +54,7 @@ __all__ = [
 _LOG: Final = logging.getLogger("xoxo_async")
 
 _SLOW_S: Final = 0.25
-"""A hook that takes longer than this holds up every call of the loop so noticeably that the log says so. A busy machine
-may stop a quick one for a tenth of a second."""
+"""The log names a hook that takes longer. A busy machine may stop a quick one for a tenth of a second."""
 
 _SAY_SLOW_EVERY_S: Final = 60.0
 
@@ -196,9 +195,9 @@ class AttemptFailed(CallEvent, frozen=True, kw_only=True):
 
 
 class Penalised(CallEvent, frozen=True, kw_only=True):
-    """The vendor has imposed a penalty: no call of the operation leaves before its end. `LoggingHook`: WARNING.
+    """The vendor has imposed a penalty; one event for each, from the call that met it first. `LoggingHook`: WARNING.
 
-    There is one event for each penalty, from the call that met it first. `operation` is `token` for the token endpoint.
+    No call of the operation leaves before its end. `operation` is `token` for the token endpoint.
 
     Attributes:
         wait_s: Seconds until the penalty ends, by what the vendor says.
@@ -313,9 +312,8 @@ class Hook(Protocol):
 class LoggingHook:
     """Write every event to a logger, at the event's own level.
 
-    An order in doubt and a penalty are WARNINGs, so that a reader of warnings alone sees every one. Failures and the
-    steps of a bulk run are logged at INFO, and all other events at DEBUG. The event's fields are in the record as well
-    (`extra`): `record.event`, `record.call_id`, `record.po_number` …
+    An order in doubt and a penalty are WARNINGs, failures and the steps of a bulk run INFO, and all else DEBUG. The
+    event's fields are in the record as well (`extra`): `record.event`, `record.call_id`, `record.po_number` …
 
     Args:
         logger: Where to write; the logger `xoxo_async` by default.
@@ -352,10 +350,9 @@ def checked(hook: Hook) -> Hook:
     Raises:
         ConfigError: It is a coroutine function, which nobody would await, or no function at all.
     """
-    of: Callable[..., object] = getattr(hook, "__call__", hook)  # noqa: B004 - what a call of it runs
     if not callable(hook) or isinstance(hook, type):
         raise ConfigError(f"hooks must be callables that take one event, not {hook!r}")
-    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(of):
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
         raise ConfigError(f"hook {hook!r} is a coroutine function: a hook is a plain function")
     return hook
 

@@ -70,12 +70,13 @@ class PlayedBack:
 
 
 def dispatcher(session: PlayedBack, events: Sequence[Event] = (), **settings: object) -> Dispatcher:
+    pacer = Pacer(RateLimits.unlimited())
     return Dispatcher(
         session,  # type: ignore[arg-type]
-        pacer=Pacer(RateLimits.unlimited()),
+        pacer=pacer,
         retry=RetryPolicy(attempts=3, base_s=0, max_s=0),
         timeouts=Timeouts(**settings),  # type: ignore[arg-type]
-        calls=Calls([events.append]) if isinstance(events, list) else None,
+        calls=Calls([events.append], pacer=pacer) if isinstance(events, list) else None,
     )
 
 
