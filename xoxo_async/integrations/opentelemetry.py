@@ -10,8 +10,9 @@ address or words of the vendor's.
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 try:
     from opentelemetry import context as otel_context
@@ -84,7 +85,7 @@ class _Open:
 
 
 class OpenTelemetryHook:
-    """Make spans and metrics of a client's events. One hook serves any number of clients.
+    """Make spans and metrics of a client's events. One hook serves any number of clients; several do as well.
 
     While an attempt runs, its span is the current one, and HTTP instrumentations (`opentelemetry-instrumentation-
     aiohttp-client`) make none of their own for it. With `attempts=False` it is the other way round: their spans are the
@@ -110,7 +111,7 @@ class OpenTelemetryHook:
         self._tracer: Final = trace.get_tracer(_SCOPE, tracer_provider=tracer_provider, schema_url=_SCHEMA)
         self._attempts: Final = attempts
         self._open: Final[dict[str, _Open]] = {}
-        self._meters: Final = _Meters(meter_provider, requests=attempts) if metrics else None
+        self._meters: Final = _Meters.of(meter_provider) if metrics else None
         self._requests: Final[dict[tuple[str, str], dict[str, str | int]]] = {}
         spans: dict[type[Event], Callable[[Any], None]] = {
             CallQueued: self._begin,
@@ -134,7 +135,7 @@ class OpenTelemetryHook:
         on_span = self._on.get(kind)
         if on_span is not None:
             on_span(event)
-        if self._meters is not None:
+        if self._meters is not None and (self._attempts or kind is not AttemptEnded):
             on_meter = self._meters.on.get(kind)
             if on_meter is not None:
                 on_meter(event)
@@ -213,7 +214,18 @@ class OpenTelemetryHook:
 class _Meters:
     """The instruments. What is seldom, or only counted, is kept in a dictionary and read when metrics are collected."""
 
-    def __init__(self, provider: "MeterProvider | None", *, requests: bool) -> None:
+    _made: ClassVar["WeakKeyDictionary[MeterProvider, _Meters]"] = WeakKeyDictionary()
+
+    @classmethod
+    def of(cls, provider: "MeterProvider | None") -> "_Meters":
+        """Return the instruments of a provider: it takes each of them once, and the hooks share them."""
+        provider = metrics.get_meter_provider() if provider is None else provider
+        known = cls._made.get(provider)
+        if known is None:
+            known = cls._made[provider] = cls(provider)
+        return known
+
+    def __init__(self, provider: "MeterProvider") -> None:
         meter = metrics.get_meter(_SCOPE, meter_provider=provider, schema_url=_SCHEMA)
         self._calls: Final = meter.create_histogram(
             "xoxo.client.operation.duration",
@@ -256,6 +268,7 @@ class _Meters:
         self.on: Final[dict[type[Event], Callable[[Any], None]]] = {
             CallQueued: self._queue,
             AttemptStarted: self._begin_attempt,
+            AttemptEnded: self._end_attempt,
             CallFinished: self._finish,
             Penalised: lambda event: self._count("xoxo.client.penalties", "xoxo.operation", event.operation),
             OrderSettled: lambda _: self._count("xoxo.client.orders.settled"),
@@ -267,8 +280,6 @@ class _Meters:
             RunFinished: self._end_run,
             RunFailed: lambda event: self._count("xoxo.bulk.runs", "error.type", outcome_of(event.error)),
         }
-        if requests:
-            self.on[AttemptEnded] = self._end_attempt
 
     def _count(self, name: str, label: str = "", value: str = "", by: float = 1) -> None:
         tally, key = self._counts[name], ((label, value),) if label else ()
