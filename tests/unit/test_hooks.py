@@ -116,7 +116,7 @@ def test_a_level_that_is_off_costs_no_text(monkeypatch: pytest.MonkeyPatch) -> N
     LoggingHook(logger)(FINE)
 
 
-def test_a_cancellation_out_of_a_hook_goes_no_further(caplog: pytest.LogCaptureFixture) -> None:
+def test_no_hook_cancels_the_call(caplog: pytest.LogCaptureFixture) -> None:
     """A hook cannot cancel the call that it observes."""
 
     def cancels(_event: Event) -> None:

@@ -30,7 +30,9 @@ class Background:
 
     Example:
         ```python
-        client = XoxoClient.from_env(hooks=[Background(write_to_audit_log)])
+        from xoxo_async.integrations.background import Background
+
+        client = XoxoClient.from_env(hooks=[Background(print)])
         ```
     """
 

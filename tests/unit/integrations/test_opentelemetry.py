@@ -142,7 +142,7 @@ def test_each_part_can_be_left_out(left: str) -> None:
     assert ("xoxo.client.operation.duration" in made) == (left != "metrics")
 
 
-def test_a_call_that_is_not_sampled_makes_no_attempts() -> None:
+def test_an_unsampled_call_makes_no_attempts() -> None:
     """And an instrumentation below makes none either."""
     hook = OpenTelemetryHook(tracer_provider=TracerProvider(ALWAYS_OFF, shutdown_on_exit=False), metrics=False)
     hook(CallQueued(**OF))
