@@ -103,7 +103,8 @@ bench-peers: $(STAMP)  ## what the benchmarks compare with; the generated client
 	  && $(PIP) install build/peers/plum_openapi \
 	  || echo "no client could be generated (is there a Java?): the others are compared with all the same"
 
-site: $(STAMP)  ## build docs/ into site/, warnings as errors
+site: $(STAMP)  ## build docs/ into site/, warnings as errors; writes docs/llms.txt first
+	$(BIN)/python .ci/llms.py
 	$(BIN)/zensical build --strict --clean
 
 docs: site  ## build the pages, and run every block of them

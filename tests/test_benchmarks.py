@@ -16,6 +16,7 @@ EXPECTED = {
     "bench_import.py",
     "bench_memory.py",
     "bench_token.py",
+    "bench_workbook.py",
 }
 
 

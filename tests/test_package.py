@@ -29,6 +29,7 @@ LONG_NAMES = 60
 
 TESTED_ELSEWHERE = {
     "__main__": "tests/integration/test_cli.py runs it",
+    "belief": "tests/unit/test_dispatcher.py, tests/unit/test_client.py",
     "bulk/ledger/protocol": "tests/unit/bulk/ledger/conformance",
     "bulk/client": "protocols: mypy",
     "bulk/events": "tests/unit/bulk/test_run_events.py",
@@ -52,6 +53,7 @@ TESTED_ELSEWHERE = {
     "services/catalog/replies": "declarations: tests/contract",
     "services/orders/details": "tests/unit/services/orders/test_requests.py, tests/contract",
     "services/orders/replies": "declarations: tests/contract",
+    "version": "a constant; tests/unit/test_network.py",
 }
 """Modules without a unit test module of their own, and what tests them."""
 

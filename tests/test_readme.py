@@ -28,6 +28,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
@@ -36,6 +37,7 @@ import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer
+from xoxo_async import __version__
 from xoxo_async.errors import ERROR_IDS
 from xoxo_async.sandbox import Sandbox
 
@@ -46,17 +48,20 @@ KINDS = {"python", "console", "text", "json", "toml", "csv", "sql"}
 MODULES = {".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES}
 REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor")
 REFERENCED += tuple(
-    f".integrations.{name}" for name in ("background", "opentelemetry", "prometheus", "structlog", "webhook")
+    f".integrations.{name}" for name in ("background", "opentelemetry", "prometheus", "structlog", "vcrpy", "webhook")
 )
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)
+TESTS = re.compile(r"^(async )?def test_", re.MULTILINE)
 DATABASE = re.compile(r"postgresql://[\w@.:-]*/\w+")
 SERVED_AT = "8080"  # the port that pages name; a free one is taken instead
 TIMEOUT_S = 60
 
-# Whatever a block says, it reaches the sandbox alone.
-DRIVER = """
+# Whatever a block says, it reaches the sandbox alone. Blocks share a process, but not what it remembers of accounts.
+DRIVER = (
+    (ROOT / "tests" / "accounts.py").read_text()
+    + """
 import ast, asyncio, inspect, os, pathlib, sys, types
 import xoxo_async
 from xoxo_async.sandbox import CLIENT_ID, CLIENT_SECRET
@@ -90,6 +95,17 @@ async def on_a_loop(code, module, given):
 
 for path in sys.argv[2:]:
     run(path, sys.argv[1])
+    forget_accounts()
+"""
+)
+
+# What docs/how-to/testing.md tells a reader to have.
+CONFTEST = """
+import pytest
+
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
 """
 
 # What the example of a docstring may use without saying where it comes from.
@@ -120,6 +136,11 @@ def blocks_of(text: str, name: str) -> list[Block]:
     return found
 
 
+def runs_alone(block: Block) -> bool:
+    """Return whether a block of Python is a program of its own: no test, and no file for later blocks."""
+    return block.kind == "python" and not block.title and not TESTS.search(block.body)
+
+
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
@@ -144,8 +165,18 @@ class Folder:
             "XOXO_BASE_URL": sandbox.base_url,
             "XOXO_CLIENT_ID": sandbox.client_id,
             "XOXO_CLIENT_SECRET": sandbox.client_secret,
+            "PYTEST_ADDOPTS": "-p no:asyncio",  # pages use anyio's plugin; this one would warn
         }
+        (path / "conftest.py").write_text(CONFTEST)
         (path / "orders.csv").write_text("key,product_id,denomination\na,1001,500\nb,1002,150\n")
+
+    def run_together(self, blocks: Sequence[Block]) -> None:
+        """Run blocks of Python that follow one another in one process: to start one for each takes most of the time."""
+        paths = [self.path / f"block_at_{block.where.rpartition(':')[2]}.py" for block in blocks]
+        for block, path in zip(blocks, paths, strict=True):
+            self.unused -= {name for name in self.unused if re.search(rf"\b{Path(name).stem}\b", block.body)}
+            path.write_text(self.reaching(block.body))
+        self.drive("", paths)
 
     def run(self, block: Block) -> None:
         block = block._replace(body=self.reaching(block.body)) if block.kind == "python" else block
@@ -186,12 +217,8 @@ class Folder:
     # Python.
 
     def run_python(self, block: Block) -> None:
-        if re.search(r"^(async )?def test_", block.body, re.MULTILINE):
-            (self.path / "test_block.py").write_text(block.body)
-            self.run_to_its_end([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
-        else:
-            (self.path / "block.py").write_text(block.body)
-            self.drive("", [self.path / "block.py"])
+        (self.path / "test_block.py").write_text(block.body)
+        self.run_to_its_end([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_block.py"])
 
     def drive(self, preamble: str, paths: Sequence[Path]) -> None:
         self.run_to_its_end([sys.executable, "-W", "error", "-c", DRIVER, preamble, *map(str, paths)])
@@ -224,7 +251,7 @@ class Folder:
             case ["xoxo" | "python" | "pytest" | "cat" | "head" | "ls", *_]:
                 self.watch(command, shown)
             case ["pip", "install", requirement]:
-                extras = re.fullmatch(r"xoxo-async(?:\[([a-z,]+)\])?", requirement)
+                extras = re.fullmatch(r"(?:xoxo-async|\.)(?:\[([a-z,]+)\])?", requirement)
                 assert extras, requirement
                 assert set((extras[1] or "cli").split(",")) <= set(project()["optional-dependencies"])
             case ["make", *targets]:
@@ -365,10 +392,14 @@ def named(block: Block) -> Iterator[None]:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_a_page_runs_from_top_to_end(folder: Folder, page: Path) -> None:
     """Blocks run as they stand, commands write what the page shows, and no block is of an unknown kind."""
-    for block in blocks_of(page.read_text(), name_of(page)):
-        with named(block):
-            assert block.kind in KINDS, f"say what it is: {', '.join(sorted(KINDS))}"
-            folder.run(block)
+    for together, blocks in groupby(blocks_of(page.read_text(), name_of(page)), runs_alone):
+        if together:
+            folder.run_together(list(blocks))
+            continue
+        for block in blocks:
+            with named(block):
+                assert block.kind in KINDS, f"say what it is: {', '.join(sorted(KINDS))}"
+                folder.run(block)
     assert not folder.unused, "written, and used by nothing below"
 
 
@@ -448,6 +479,19 @@ def test_every_page_is_in_the_navigation() -> None:
     """The builder says nothing of a page that the navigation leaves out, nor of one that is not there."""
     named = re.findall(r"^ +- (?:.+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE)
     assert sorted(named) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:])
+
+
+def test_the_list_for_models_names_each_page() -> None:
+    """`docs/llms.txt`, which `.ci/llms.py` writes, has each page once, with a sentence."""
+    listed = (ROOT / "docs" / "llms.txt").read_text()
+    pages = re.findall(r"^- \[.+?\]\(https://\S+/main/docs/(\S+\.md)\): \S.+$", listed, re.MULTILINE)
+    missing = "run `python .ci/llms.py`"
+    assert sorted(pages) == sorted(page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]), missing
+
+
+def test_the_pages_name_their_version() -> None:
+    """The line below each page is the version of the package."""
+    assert f"\ncopyright: xoxo_async {__version__}\n" in (ROOT / "mkdocs.yml").read_text()
 
 
 def test_links_lead_somewhere() -> None:

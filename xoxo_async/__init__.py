@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from xoxo_async.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from xoxo_async import errors
     from xoxo_async.auth import (
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from xoxo_async.services.points import PointsRecipient
     from xoxo_async.verdicts import Verdict, verdict_of
     from xoxo_async.wire import Secret
-
-__version__ = "0.1.0"
 
 __all__ = [
     "PRODUCTION",

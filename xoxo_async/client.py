@@ -1,29 +1,27 @@
 """`XoxoClient`: builds the session and the dispatcher, offers the services, and closes the connections."""
 
-import hashlib
-import logging
-import os
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
-from xoxo_async.auth.postgres import PostgresTokenStore
-from xoxo_async.auth.providers import ClientCredentials, StaticToken
-from xoxo_async.auth.rotating import RefreshToken
-from xoxo_async.auth.stored import StoredCredentials
-from xoxo_async.auth.stores import FileTokenStore
 from xoxo_async.auth.tokens import TokenProvider
 from xoxo_async.calls import Calls, report_doubt
-from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count
+from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_number
+from xoxo_async.credentials import allowance_from, credentials_from, fingerprint_of, network_from
 from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.environment import Environment, default_token_file, make_folder, token_file_if_any
+from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import Hook, checked
 from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
+from xoxo_async.options import Options
 from xoxo_async.pacing import Pacer, Pacing
 from xoxo_async.retry import RetryPolicy
 from xoxo_async.services.account.service import AccountService
@@ -42,8 +40,6 @@ if TYPE_CHECKING:
     from xoxo_async.allowance import Allowance
 
 __all__ = ["XoxoClient"]
-
-_LOG: Final = logging.getLogger("xoxo_async")
 
 Request = TypeVar("Request", bound=msgspec.Struct)
 Reply = TypeVar("Reply")
@@ -76,7 +72,9 @@ class XoxoClient:
             by default.
         trust_env: Use `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` where no `proxy` is given. Calls to this machine use
             no proxy.
-        app: Your application's name for the user agent, for example `my-shop/1.2`.
+        app: Your application's name and version, for example `my-shop/1.2`. The user agent holds it after the versions
+            of the SDK and of Python.
+        user_agent: The whole user agent, instead of the SDK's own and `app`.
         allowance: A store from `xoxo_async.allowance`. All processes with this store, the same address and the same
             account then share one allowance and its penalties. Give them all the account's whole `rate_limits`.
 
@@ -89,6 +87,8 @@ class XoxoClient:
             print(await xoxo.account.get_balance())
         ```
     """
+
+    _is_view = False
 
     def __init__(
         self,
@@ -106,19 +106,21 @@ class XoxoClient:
         ssl: "SSLContext | None" = None,
         trust_env: bool = False,
         app: str = "",
+        user_agent: str | None = None,
         allowance: "Allowance | None" = None,
     ) -> None:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
         hooks = tuple(checked(hook) for hook in hooks)
-        network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app)
+        network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app, user_agent=user_agent or "")
         # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
             raise ConfigError("proxy, ssl and trust_env are for the client's own session: set them in the one you give")
         self._base_url: Final = check_base_url(base_url, allow_insecure_http=allow_insecure_http)
         self._fingerprint: Final = fingerprint_of(credentials)
-        timeouts, retry = timeouts or Timeouts(), retry or RetryPolicy()
+        self._timeouts: Final = timeouts or Timeouts()
+        retry = retry or RetryPolicy()
         # The vendor does not say whether it counts by client, token or address (wire documentation § 5). One allowance
         # for each account is safe for the first two.
         limits = rate_limits or RateLimits()
@@ -132,34 +134,122 @@ class XoxoClient:
         self._max_connections: Final = max_connections
         self._hooks: Final = hooks
         http = Http(
-            self._base_url, timeouts=timeouts, max_connections=max_connections, callers=session, network=network
+            self._base_url, timeouts=self._timeouts, max_connections=max_connections, callers=session, network=network
         )
         self._session: Final = Session(
             credentials,
             self._base_url,
             http=http,
-            timeouts=timeouts,
+            timeouts=self._timeouts,
             retry=retry,
             hooks=hooks,
             pacer=pacer,
         )
-        doubt = partial(report_doubt, hooks)
-        calls = Calls(hooks, base_url=self._base_url, pacer=pacer) if hooks else None
-        self._dispatcher: Final = Dispatcher(
-            self._session,
-            pacer=pacer,
-            retry=retry,
-            timeouts=timeouts,
-            calls=calls,
-            doubt=doubt,
+        self._doubt: Final = partial(report_doubt, hooks)
+        self._offer(
+            Dispatcher(
+                self._session,
+                pacer=pacer,
+                retry=retry,
+                timeouts=self._timeouts,
+                calls=Calls(hooks, base_url=self._base_url, pacer=pacer) if hooks else None,
+                doubt=self._doubt,
+            ),
+            Options(),
         )
-        self.account: Final = AccountService(self._dispatcher)
-        self.catalog: Final = CatalogService(self._dispatcher)
-        self.orders: Final = OrderService(
-            self._dispatcher, doubt=doubt, distrust=self._dispatcher.distrust, call_s=timeouts.call_s, calls=calls
+
+    def _offer(self, dispatcher: Dispatcher, options: Options) -> None:
+        """Offer the services over a dispatcher: the client's own, or that of a view."""
+        self._dispatcher, self._options = dispatcher, options
+        self.account = AccountService(dispatcher)
+        self.catalog = CatalogService(dispatcher)
+        self.orders = OrderService(
+            dispatcher,
+            doubt=self._doubt,
+            distrust=dispatcher.distrust,
+            call_s=dispatcher.bounds.timeouts.call_s,
+            ends_at=dispatcher.ends_at,
+            calls=dispatcher.calls,
         )
-        self.points: Final = PointService(self._dispatcher)
-        self.links: Final = LinkService(self._dispatcher)
+        self.points = PointService(dispatcher)
+        self.links = LinkService(dispatcher)
+
+    def with_options(
+        self,
+        *,
+        timeout_s: float | None = None,
+        deadline_s: float | None = None,
+        attempts: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        keep_body: bool | None = None,
+    ) -> Self:
+        """Return a view of this client with other options. It opens nothing and moves no money.
+
+        A view is a client over the same connections, token and allowance; it costs a few microseconds. Views can be
+        made of views: what is not given stays. No option makes the SDK send an order again. `aclose()` of a view does
+        nothing, and after `aclose()` of the client its views are closed too.
+
+        Args:
+            timeout_s: Seconds for one attempt, also of an order. The vendor may take 120 s to place an order: with less
+                time, an order without an answer is looked up, and may end as `OutcomeUnknownError`.
+            deadline_s: Seconds for each whole call, as `Timeouts.call_s`.
+            attempts: HTTP attempts of one call, as `RetryPolicy.attempts`.
+            headers: Headers that each call sends too, for example `X-Request-ID`; a token request does not send them.
+                Those that the SDK sets itself (`Authorization`, `Content-Type`, `Host` …) are refused.
+            keep_body: Whether `reply.raw` also keeps an answer of more than 256 KiB.
+
+        Returns:
+            The view.
+
+        Raises:
+            ConfigError: A value is wrong. The message names the option.
+
+        Example:
+            ```python
+            patient = xoxo.with_options(attempts=5, headers={"X-Request-ID": "4711"})
+            info = await patient.account.check_token()
+            ```
+        """
+        return self._view(
+            self._options.changed(
+                timeout_s=timeout_s, deadline_s=deadline_s, attempts=attempts, headers=headers, keep_body=keep_body
+            )
+        )
+
+    @asynccontextmanager
+    async def deadline(self, seconds: float) -> AsyncGenerator[Self]:
+        """Give all calls inside an `async with` block one deadline. It opens nothing and moves no money.
+
+        It holds for this client and all its views inside the block, and for the view that the block gets, wherever that
+        is used. Of two deadlines the earlier one counts. A call that would begin after it raises `ConnectError`, and
+        nothing was sent. An order that is under way is looked up in the last part of the time, and ends as
+        `OutcomeUnknownError` where nobody knows: it is never sent again. Other code in the block goes on.
+
+        Args:
+            seconds: Seconds from now.
+
+        Raises:
+            ConfigError: The value is no positive number.
+
+        Example:
+            ```python
+            async with xoxo.deadline(5) as view:
+                page = await view.catalog.list_vouchers(limit=10)
+            ```
+        """
+        ends_at = time.monotonic() + check_number("deadline", seconds)
+        view = self._view(replace(self._options, ends_at=min(ends_at, self._options.ends_at)))
+        leave = self._dispatcher.scope.enter(ends_at)
+        try:
+            yield view
+        finally:
+            leave()
+
+    def _view(self, options: Options) -> Self:
+        view = copy(self)
+        view._offer(self._dispatcher.view(options), options)  # noqa: SLF001 - of this class
+        view._is_view = True  # noqa: SLF001 - the same
+        return view
 
     @classmethod
     def from_env(
@@ -170,8 +260,14 @@ class XoxoClient:
         rate_limits: RateLimits | None = None,
         retry: RetryPolicy | None = None,
         max_connections: int = 256,
+        session: "ClientSession | None" = None,
         hooks: Sequence[Hook] = (),
+        allow_insecure_http: bool = False,
+        proxy: str | None = None,
+        ssl: "SSLContext | None" = None,
+        trust_env: bool | None = None,
         app: str = "",
+        user_agent: str | None = None,
         allowance: "Allowance | None" = None,
         profile: str | None = None,
     ) -> Self:
@@ -199,8 +295,14 @@ class XoxoClient:
             rate_limits: As for the client; those of the profile by default.
             retry: As for the client.
             max_connections: As for the client.
+            session: As for the client. With it, `XOXO_PROXY`, `XOXO_CA_FILE` and `XOXO_TRUST_ENV` have to be unset.
             hooks: As for the client.
+            allow_insecure_http: As for the client.
+            proxy: The proxy, instead of `XOXO_PROXY`; an empty text for none.
+            ssl: The TLS settings, instead of `XOXO_CA_FILE`.
+            trust_env: As for the client, instead of `XOXO_TRUST_ENV`.
             app: As for the client.
+            user_agent: As for the client.
             allowance: The store, instead of `XOXO_SHARED`.
             profile: The name of a profile, instead of `XOXO_PROFILE`.
 
@@ -212,7 +314,7 @@ class XoxoClient:
                 message names the setting.
         """
         environment = Environment.read(profile=profile)
-        network = environment.network()
+        network = network_from(environment, proxy=proxy, ssl=ssl, trust_env=trust_env, own=session is None)
         return cls(
             credentials_from(environment),
             base_url=base_url or environment.base_url,
@@ -220,11 +322,14 @@ class XoxoClient:
             rate_limits=rate_limits if rate_limits is not None else environment.limits,
             retry=retry,
             max_connections=max_connections,
+            session=session,
             hooks=hooks,
+            allow_insecure_http=allow_insecure_http,
             proxy=network.proxy,
             ssl=network.ssl,
             trust_env=network.trust_env,
             app=app,
+            user_agent=user_agent,
             allowance=allowance if allowance is not None else allowance_from(environment),
         )
 
@@ -275,8 +380,10 @@ class XoxoClient:
         """Close the connections. After that a call raises `ConfigError`, and another `aclose()` does nothing.
 
         Where a renewal of a rotating pair is under way, `aclose()` first waits for it, for as long as a token request
-        may take, because the pair would be lost.
+        may take, because the pair would be lost. On a view it does nothing: other views still use the connections.
         """
+        if self._is_view:
+            return
         try:
             await self._session.aclose()
         finally:
@@ -292,85 +399,4 @@ class XoxoClient:
         await self.aclose()
 
     def __repr__(self) -> str:
-        return f"XoxoClient(base_url={self._base_url!r})"
-
-
-def fingerprint_of(credentials: TokenProvider) -> str:
-    """Return a short hash of a provider's account, or an empty text where the provider does not name its account.
-
-    Args:
-        credentials: The provider.
-    """
-    account = getattr(credentials, "account", None)
-    return hashlib.sha256(account.encode()).hexdigest()[:16] if isinstance(account, str) else ""
-
-
-def allowance_from(environment: Environment) -> "Allowance | None":
-    """Return the store that `XOXO_SHARED` names, None where it names none.
-
-    Args:
-        environment: The `XOXO_*` settings.
-
-    Raises:
-        ConfigError: The address is wrong, or an extra is missing. The message names the variable.
-    """
-    if not environment.shared:
-        return None
-    from xoxo_async.allowance.opening import open_allowance  # noqa: PLC0415 - only for those who share
-
-    try:
-        return open_allowance(environment.shared)
-    except ConfigError as error:
-        raise ConfigError(f"XOXO_SHARED: {error.message}") from None
-
-
-def credentials_from(environment: Environment) -> TokenProvider:
-    """Choose the token provider that the environment has values for.
-
-    Args:
-        environment: The `XOXO_*` settings.
-
-    Raises:
-        ConfigError: No credentials are complete; the message names the missing variables.
-    """
-    if environment.access_token:
-        return StaticToken(environment.access_token)
-    if not environment.client_id or not environment.client_secret:
-        missing = [name for name in ("client_id", "client_secret") if not getattr(environment, name)]
-        named = " and ".join(f"XOXO_{name.upper()}" for name in missing)
-        given = f"; the profile {environment.profile} gives none" if environment.profile else ""
-        raise ConfigError(f"no credentials: set {named}, or XOXO_ACCESS_TOKEN{given}")
-    family, path = environment.family, token_file_if_any(environment)
-    client_id, secret, refresh_token = environment.client_id, environment.client_secret, environment.refresh_token
-    stored = path is not None and os.path.exists(path)  # noqa: PTH110 - Path.exists() raises where it may not look
-    if environment.token_database:
-        if stored:
-            raise ConfigError(
-                f"XOXO_SHARED keeps the token in a database, and {path} holds a pair that would not be used: move it "
-                "with xoxo token import, and delete the file then; or set XOXO_TOKEN_FILE to go on with the file"
-            )
-        store = shared_token_store(environment)
-        if not refresh_token:
-            return StoredCredentials(client_id, secret, store=store, family=family)
-        return RefreshToken(client_id, secret, refresh_token, store=store, family=family)
-    # A stored pair may be newer than the configured token. `RefreshToken` decides which of them it uses.
-    if refresh_token or stored:
-        file_store = FileTokenStore(make_folder(default_token_file(environment)))
-        return RefreshToken(client_id, secret, refresh_token or None, store=file_store, family=family)
-    return ClientCredentials(client_id, secret, no_pair_in=str(path) if path is not None else "")
-
-
-def shared_token_store(environment: Environment) -> PostgresTokenStore:
-    """Return the store of tokens that `XOXO_SHARED` names.
-
-    Args:
-        environment: The `XOXO_*` settings, in which it names a database.
-
-    Raises:
-        ConfigError: The URL is wrong, or an extra is missing. The message names the variable.
-    """
-    try:
-        return PostgresTokenStore(environment.token_database)
-    except ConfigError as error:
-        named = "" if error.message.startswith("XOXO_") else "XOXO_SHARED: "
-        raise ConfigError(f"{named}{error.message}") from None
+        return f"XoxoClient(base_url={self._base_url!r}{', view' if self._is_view else ''})"

@@ -1,29 +1,30 @@
 """One operation in, one decoded struct out: encode, wait for a slot, attempt, read, retry."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 import anyio
 import msgspec
+from msgspec.structs import replace
 
+from xoxo_async.belief import Belief
 from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
     DecodeError,
     RateLimitedError,
-    ReplyLostError,
     XoxoError,
     mark_effect,
 )
 from xoxo_async.operation import Operation
+from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
 from xoxo_async.reading import LARGE, Reader
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
-from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
+from xoxo_async.transport.connections import Attempt
 from xoxo_async.transport.http import Answer
 
 __all__ = ["Dispatcher"]
@@ -55,6 +56,15 @@ class _Failures(msgspec.Struct):
     waits: Iterator[float] | None = None
 
 
+class _Common(msgspec.Struct):
+    """What a client's dispatcher and those of its views share."""
+
+    reader: Reader
+    belief: Belief
+    quota: RetryQuota = msgspec.field(default_factory=RetryQuota)
+    scope: Scope = msgspec.field(default_factory=Scope)
+
+
 class Dispatcher:
     """Run operations over a session, within the allowance and the retry policy.
 
@@ -66,6 +76,13 @@ class Dispatcher:
         calls: Tells the hooks what happens; None where there are none.
         clock: A monotonic clock.
         doubt: Called with the poNumber of each order whose answer may belong to another request, and the reason.
+        options: What a view changes.
+
+    Attributes:
+        bounds: How long calls may take.
+        telling_doubts: As of `Belief`.
+        distrust: As of `Belief`.
+        taint: As of `Belief`.
     """
 
     def __init__(
@@ -78,21 +95,55 @@ class Dispatcher:
         calls: Calls | None = None,
         clock: Callable[[], float] = time.monotonic,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
+        options: Options | None = None,
+        common: _Common | None = None,
     ) -> None:
+        self._common: Final = common or _Common(Reader(session, pacer), Belief(doubt))
+        self._given: Final = retry, timeouts
+        options = options or Options()
+        self.bounds: Final = Bounds(options.times(timeouts), self._common.scope, options.ends_at)
         self._session: Final = session
         self._pacer: Final = pacer
-        self._retry: Final = retry
-        self._quota: Final = RetryQuota()
-        self._timeouts: Final = timeouts
-        self._calls: Final = calls
+        self._retry: Final = retry if options.attempts is None else replace(retry, attempts=options.attempts)
+        self._headers: Final = options.headers
+        self._quota: Final = self._common.quota
+        self._timeouts: Final = self.bounds.timeouts
+        self.calls: Final = calls
         self._clock: Final = clock
-        call_s = timeouts.call_s
-        self._order_room: Final = call_s - timeouts.order_needs_s, call_s - timeouts.look_up_s
-        self._unkeyed_room: Final = call_s - min(timeouts.read_s, call_s * 0.75), call_s
-        self._reader: Final = Reader(session, pacer)
-        self._doubt: Final = doubt
-        self._seen: Final = SeenOrders()
-        self._listeners: Final[list[Callable[[OrderAnswer], None]]] = []
+        self._reader: Final = self._common.reader
+        belief = self._common.belief
+        self._believe: Final = belief.check
+        # For callers of `once`, whose answers share connections with other calls.
+        self.telling_doubts: Final = belief.telling_doubts
+        self.distrust: Final = belief.distrust
+        self.taint: Final = belief.taint
+
+    def view(self, options: Options) -> "Dispatcher":
+        """Return a dispatcher over the same session and allowance that differs in its options alone.
+
+        Args:
+            options: What differs from the client's own settings, also where this is a view.
+        """
+        retry, timeouts = self._given
+        return Dispatcher(
+            self._session,
+            pacer=self._pacer,
+            retry=retry,
+            timeouts=timeouts,
+            calls=self.calls,
+            clock=self._clock,
+            options=options,
+            common=self._common,
+        )
+
+    def ends_at(self) -> float:
+        """Return when a call made now must have ended, apart from its own time; infinity without a deadline."""
+        return self.bounds.ends_at
+
+    @property
+    def scope(self) -> Scope:
+        """The deadlines of blocks, shared with the views."""
+        return self._common.scope
 
     async def __call__(self, operation: Operation[Request, Reply], request: Request, /) -> Reply:
         """Run one operation to its end.
@@ -112,8 +163,8 @@ class Dispatcher:
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
-        call = None if self._calls is None else self._calls.begin(operation.name, po_number)
-        latest, deadline = self._bounds(operation.effect, started)
+        latest, deadline = self.bounds.of(operation.effect, started)
+        call = None if self.calls is None else self.calls.begin(operation.name, po_number)
         failures: _Failures | None = None
         while True:
             try:
@@ -170,12 +221,12 @@ class Dispatcher:
             po_number = attempt.po_number or None
         del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
-        call = None if self._calls is None else self._calls.begin(operation.name, po_number)
+        call = None if self.calls is None else self.calls.begin(operation.name, po_number)
         try:
             if call is not None:
                 call.attempting(operation)
             may_leave = None if attempt is None else attempt.may_leave
-            answer = await self._send(operation, body, self._timeouts.call_s, may_leave)
+            answer = await self._send(operation, body, self.bounds.left_s(started), may_leave)
             if attempt is not None:
                 attempt.connection = answer.connection
             reply = _read_at_once(operation, answer)
@@ -207,18 +258,6 @@ class Dispatcher:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
 
-    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
-        """Return until when a call may be sent, and when its last attempt ends, by the clock.
-
-        A call that moves money is not sent when too little time is left for its answer, because the answer would then
-        be lost. An order also keeps time for its look-up.
-        """
-        if effect is _KEYED:
-            return started + self._order_room[0], started + self._order_room[1]
-        if effect is _UNKEYED:
-            return started + self._unkeyed_room[0], started + self._unkeyed_room[1]
-        return started + self._timeouts.call_s, started + self._timeouts.call_s
-
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
 
@@ -248,96 +287,9 @@ class Dispatcher:
     ) -> Coroutine[Any, Any, Answer]:
         limit = self._timeouts.order_s if operation.effect is _KEYED else self._timeouts.read_s
         total_s = limit if limit < left else max(left, 0.001)
-        return self._session.send(operation.method, operation.path, body, operation.content_type, total_s, may_leave)
-
-    def _believe(
-        self,
-        operation: Operation[Request, Reply],
-        po_number: str | None,
-        asked: int,
-        record: ConnectionRecord,
-        reply: Any,
-        now: float,
-        attempt: Attempt | None = None,
-    ) -> None:
-        """Check that an answer can belong to its request, and let its connection serve again.
-
-        Args:
-            operation: What was asked.
-            po_number: The poNumber asked with, where there is one.
-            asked: The order id asked for, 0 for none.
-            record: The connection it came on.
-            reply: What was answered.
-            now: A monotonic time.
-            attempt: Receives the orders that are in doubt now.
-
-        Raises:
-            ReplyLostError: It belongs to another request, so the answer to this one is lost.
-        """
-        if operation.names_order:
-            if reply.order_id <= 0:  # no order has such an id, so this is no success
-                record.close()
-                return
-            stray = self._seen.check(record, reply.order_id, po_number, now, asked=asked)
-            if stray is not None:
-                if attempt is not None:
-                    attempt.doubted = stray.doubted
-                self._tell(stray.doubted, po_number)
-                raise ReplyLostError(f"the answer is the one to another request: it names {stray.names}")
-        if operation.effect is _UNKEYED:
-            record.close()  # nothing in the next answer would show that it belongs to another request
-        else:
-            record.served()
-
-    @contextmanager
-    def telling_doubts(self, listener: Callable[[OrderAnswer], None]) -> Generator[None]:
-        """Call a listener with each order that comes into doubt while the block runs, whichever call finds that out.
-
-        For callers of `once`: their answers share connections with other calls.
-
-        Args:
-            listener: Called with each order.
-        """
-        self._listeners.append(listener)
-        try:
-            yield
-        finally:
-            self._listeners.remove(listener)
-
-    def distrust(self, order_id: int, po_number: str) -> None:
-        """Close the connection that named an order, because that answer cannot belong to its request.
-
-        The other orders that it has named are in doubt as well; the listeners are called with them.
-
-        Args:
-            order_id: The order.
-            po_number: The poNumber asked with.
-        """
-        record = self._seen.record_of(order_id)
-        if record is not None:
-            self.taint(record, po_number)
-
-    def taint(self, record: ConnectionRecord, po_number: str) -> tuple[OrderAnswer, ...]:
-        """Close a connection whose answer cannot belong to its request; tell the listeners what is in doubt.
-
-        Args:
-            record: The connection.
-            po_number: The poNumber of that request.
-
-        Returns:
-            The orders that it has named; they are in doubt.
-        """
-        doubted = record.taint()
-        self._tell(doubted, po_number)
-        return doubted
-
-    def _tell(self, doubted: Sequence[OrderAnswer], po_number: str | None) -> None:
-        for answer in doubted:
-            if answer.po_number != po_number:
-                reason = f"order {answer.order_id} was answered on a connection whose answers were not in step"
-                self._doubt(answer.po_number, reason)
-                for listener in self._listeners:
-                    listener(answer)
+        return self._session.send(
+            operation.method, operation.path, body, operation.content_type, total_s, may_leave, self._headers
+        )
 
     async def _wait_after(
         self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures, call: Call | None

@@ -2,14 +2,20 @@
 
 import ipaddress
 import ssl as tls
+import sys
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 import msgspec
 
 from xoxo_async.errors import ConfigError
+from xoxo_async.version import __version__
 
 __all__ = ["Network", "check_base_url", "is_loopback", "spends_real_money", "ssl_context"]
+
+_PYTHON: Final = ".".join(map(str, sys.version_info[:3]))
+_LONGEST: Final = 256
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,6 +26,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         ssl: The TLS settings; None for the system's certificates.
         trust_env: Whether `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` are used where no proxy is given.
         app: The application's name in the user agent, beside the SDK's name.
+        user_agent: The whole user agent; empty for the SDK's own.
 
     Raises:
         ConfigError: A value is wrong.
@@ -29,6 +36,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     ssl: tls.SSLContext | None = None
     trust_env: bool = False
     app: str = ""
+    user_agent: str = ""
 
     def __post_init__(self) -> None:
         if self.proxy:
@@ -36,8 +44,19 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
         if self.ssl is not None and not isinstance(self.ssl, tls.SSLContext):
             # aiohttp takes False for "no check". Then anyone on the way can read tokens and voucher codes.
             raise ConfigError(f"ssl must be an ssl.SSLContext, not {self.ssl!r}")
-        if not isinstance(self.app, str) or not (self.app.isascii() and self.app.isprintable()):
-            raise ConfigError("app must be plain printable text, for example my-shop/1.2")
+        if not isinstance(self.trust_env, bool):
+            raise ConfigError(f"trust_env must be True or False, not {self.trust_env!r}")
+        for name in ("app", "user_agent"):
+            value = getattr(self, name)
+            if not isinstance(value, str) or not (value.isascii() and value.isprintable()) or len(value) > _LONGEST:
+                raise ConfigError(f"{name} must be plain printable text, for example my-shop/1.2")
+        if self.app and self.user_agent:
+            raise ConfigError("app is a part of the SDK's user agent: give app or user_agent, not both")
+
+    @property
+    def agent(self) -> str:
+        """The `User-Agent` header: the versions of the SDK and of Python, and the application."""
+        return self.user_agent or f"xoxo_async/{__version__} Python/{_PYTHON} {self.app}".rstrip()
 
     def __repr__(self) -> str:
         return f"Network(proxy={'***' if self.proxy else None}, trust_env={self.trust_env}, app={self.app!r})"

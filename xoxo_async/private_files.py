@@ -87,7 +87,7 @@ class Draft:
     def __init__(self, path: Path) -> None:
         self.path: Final[Path] = path
         self._draft: Final = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-        self.file: Final[TextIO] = open(create(self._draft), "w", encoding="utf-8", newline="")  # noqa: PTH123, SIM115 - a descriptor, not a path; closed by `finish`
+        self.file: Final[TextIO] = os.fdopen(create(self._draft), "w", encoding="utf-8", newline="")
 
     def finish(self) -> None:
         """Wait until the contents are on disk, and close the draft.

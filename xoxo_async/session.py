@@ -73,6 +73,7 @@ class Session:
         content_type: str,
         total_s: float,
         may_leave: Callable[[], bool] | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> Coroutine[Any, Any, Answer]:
         """Make one authorised attempt.
 
@@ -83,6 +84,7 @@ class Session:
             content_type: Their type.
             total_s: Seconds for all of it, the wait for a token aside.
             may_leave: Asked right before it is written: whether it may still leave. None: always.
+            headers: More headers; none of them is one of the SDK's.
 
         Returns:
             The answer, whatever its status.
@@ -101,6 +103,8 @@ class Session:
         body = Body(content, content_type)
         if may_leave is not None:
             body.may_leave = may_leave
+        if headers:
+            body.added_headers = headers
         token = self._keeper.token
         if token is None or self._clock() >= self._keeper.renew_at:
             return self._send_with_fresh_token(method, path, body, total_s)
@@ -169,7 +173,11 @@ class Session:
             self._keeper.open()
             self._http.open()
         elif self._loop is not loop:
-            raise ConfigError("this client belongs to another event loop: make one client per loop")
+            raise ConfigError(
+                "this client belongs to another event loop, and its connections do not move: make one client per loop. "
+                "Clients with the same address, credentials and rate limits share the token and the allowance, also "
+                "across loops"
+            )
 
     def _post_for_a_token(self, path: str, content: bytes, content_type: str, /) -> Coroutine[Any, Any, ExchangeAnswer]:
         # Not `async`, as `send`: the bytes hold the client secret, and a frame may be printed with its variables.

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, XoxoClient, errors
+from xoxo_async import ClientCredentials, RateLimits, RetryPolicy, StaticToken, XoxoClient, __version__, errors
 from xoxo_async.doctor.server import check_tls
 from xoxo_async.network import Network, ssl_context
 from xoxo_async.sandbox import Sandbox
@@ -198,7 +198,8 @@ async def test_a_proxy_and_a_ca_file_work_together(authority: Authority) -> None
     assert b"TOKEN" not in tunnel
     assert len(vendor.heads) == 2
     assert b"proxy-authorization" not in vendor.heads[0].lower()
-    assert b"User-Agent: xoxo_async shop/1.2\r\n" in vendor.heads[0]
+    python = ".".join(map(str, sys.version_info[:3]))
+    assert f"User-Agent: xoxo_async/{__version__} Python/{python} shop/1.2\r\n".encode() in vendor.heads[0]
 
 
 async def test_a_look_at_tls_reads_the_certificate(authority: Authority) -> None:

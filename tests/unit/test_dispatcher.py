@@ -54,7 +54,14 @@ class PlayedBack:
         self.held: errors.TokenRejectedError | None = None
 
     async def send(
-        self, method: str, path: str, body: bytes, content_type: str, total_s: float, may_leave: object = None
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        content_type: str,
+        total_s: float,
+        may_leave: object = None,
+        headers: object = (),
     ) -> Answer:
         self.sent.append((method, path, body, content_type, total_s))
         end = self.ends.pop(0) if len(self.ends) > 1 else self.ends[0]

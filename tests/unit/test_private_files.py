@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from xoxo_async.private_files import ReservedFile, create, replacement, sync_folder, write_whole
+from xoxo_async.private_files import Draft, ReservedFile, create, replacement, sync_folder, write_whole
 
 
 def test_a_file_is_private_from_its_first_byte(tmp_path: Path) -> None:
@@ -94,3 +94,16 @@ def test_a_reserved_file_is_there_before_its_contents(tmp_path: Path) -> None:
     assert kept.path.read_text() == "link\n"
     with pytest.raises(FileExistsError):
         ReservedFile(kept.path)
+
+
+def test_a_draft_waits_for_its_name(tmp_path: Path) -> None:
+    """Several drafts can be whole before the first one takes its name; a placed one is not discarded."""
+    drafts = [Draft(tmp_path / name) for name in ("a.csv", "b.csv")]
+    for draft in drafts:
+        draft.file.write("code")
+        draft.finish()
+    assert not (tmp_path / "a.csv").exists()
+    drafts[0].place()
+    for draft in drafts:
+        draft.discard()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.report import Report, Shift
     from xoxo_async.bulk.settled import SettledLine
     from xoxo_async.bulk.shift import run_shift
-    from xoxo_async.errors import LineBusyError
+    from xoxo_async.bulk.template import write_template
+from xoxo_async.errors import LineBusyError
 
 __all__ = [
     "Alarm",
@@ -85,6 +86,7 @@ __all__ = [
     "run_shift",
     "sign_proof",
     "verify_proof",
+    "write_template",
 ]
 
 _HOMES: Final = {
@@ -132,6 +134,7 @@ _HOMES: Final = {
     "Shift": "xoxo_async.bulk.report",
     "SettledLine": "xoxo_async.bulk.settled",
     "run_shift": "xoxo_async.bulk.shift",
+    "write_template": "xoxo_async.bulk.template",
     "LineBusyError": "xoxo_async.errors",
     "PostgresLedger": "xoxo_async.bulk.ledger.postgres.ledger",
 }

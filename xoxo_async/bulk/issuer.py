@@ -71,6 +71,9 @@ class BulkIssuer:
         restore: Whether the ledger replaces a lost one, or is an older copy of one. Then every planned row is looked up
             before it is sent, and the absence of an unknown row is counted from now on. An order found under a row's
             poNumber is adopted if every field that the vendor returns matches.
+        notify: Whether the vendor mails the codes of every row that has an `email`, as if `notify_receiver` were set in
+            all of them. False leaves it to the rows. None, the default, does what an earlier plan of this ledger did.
+            A row that is planned keeps what it was planned with.
         address: The address that the ledger stores, instead of the client's base URL: for a local server whose port
             changes. A ledger belongs to one account at one address.
         clock: A monotonic clock, in seconds.
@@ -103,6 +106,7 @@ class BulkIssuer:
         pause_limit_s: float = 60.0,
         missing: Literal["refuse", "withdraw", "keep"] = "refuse",
         restore: bool = False,
+        notify: bool | None = None,
         address: str = "",
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] | None = None,
@@ -117,6 +121,7 @@ class BulkIssuer:
             pause_limit_s=pause_limit_s,
             missing=missing,
             restore=restore,
+            notify=notify,
         )
         self._settings.check_bounds(self._own_bounds)
         if pack and not ledger.keeps_codes:

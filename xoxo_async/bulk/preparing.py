@@ -11,7 +11,7 @@ from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
-from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.planning.planner import Planner
@@ -19,7 +19,7 @@ from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
-from xoxo_async.errors import ConfigError, PlanError
+from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["Approval", "Preparer"]
@@ -82,6 +82,8 @@ class Preparer:
         prices = await self._prices()
         spellings = OtherSpellings(self._ledger)
         await spellings.read()
+        before = await self._ledger.get_fact(NOTIFY) == "yes"
+        notify = before if settings.notify is None else settings.notify
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
 
@@ -99,11 +101,14 @@ class Preparer:
             approve=look,
             restored=trust.reason,
             copied=trust.foreign_orders,
-            facts={BOUNDS: self._bounds.to_json(), **await self._columns_of(orders)},
+            facts={BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else "", **await self._columns_of(orders)},
         )
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
-        await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems)), terms)
+        try:
+            await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems, notify=notify)), terms)
+        except LedgerConflictError as error:
+            raise _about_mails(error, before=before, now=notify) from error
         trust.planned(terms.restored)
         await prices.keep_currency()
         await keep_products(self._ledger, totals)
@@ -163,11 +168,25 @@ class Preparer:
             )
 
 
+def _about_mails(error: LedgerConflictError, *, before: bool, now: bool) -> LedgerConflictError:
+    """Return the error for a row with other contents, and what to do if `notify` may be what has changed."""
+    if before == now:
+        return error
+    what = (
+        "the rows of this ledger were planned without --notify, which mails every code. Leave it out; to mail the codes"
+        " yourself, export them with --reveal"
+        if now
+        else "the rows of this ledger were planned with --notify: give it again"
+    )
+    return LedgerConflictError(f"{error.message}; {what}")
+
+
 def _maybe_the_same(withdrawn: int, totals: PlanTotals) -> PlanError:
     """Return the error for a plan that would withdraw rows which may be among the bad rows of its input."""
     return PlanError(
         f"{withdrawn} planned {'row' if withdrawn == 1 else 'rows'} of this ledger would be withdrawn, since the input"
-        f" lacks them, but {totals.skipped} of its rows are bad and may be these; nothing was changed. Correct the bad"
+        f" lacks them, but {totals.skipped} of its rows {'is' if totals.skipped == 1 else 'are'} bad and may be"
+        " these; nothing was changed. Correct the bad"
         f" rows, or withdraw rows by their keys (`xoxo bulk withdraw`)\n{totals.problems}",
         problems=tuple(problem.strip() for problem in totals.problems.splitlines()),
         total=totals.skipped,

@@ -130,6 +130,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     pause_limit_s: float
     missing: Literal["refuse", "withdraw", "keep"]
     restore: bool
+    notify: bool | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that make no sense.
@@ -140,6 +141,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         check_number("pause_limit_s", self.pause_limit_s, zero=True)
         if self.missing not in {"refuse", "withdraw", "keep"}:
             raise ConfigError(f"missing must be 'refuse', 'withdraw' or 'keep', not {self.missing!r}")
+        if self.notify not in {None, True, False}:
+            raise ConfigError(f"notify must be True or False, not {self.notify!r}")
 
     def check_bounds(self, bounds: Bounds) -> None:
         """Refuse a budget where prices are not read.

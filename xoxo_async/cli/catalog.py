@@ -13,6 +13,7 @@ from xoxo_async.cli.listing import Output, listing_options, print_listing
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options
 from xoxo_async.cli.wording import money, unescaped
+from xoxo_async.client import XoxoClient
 from xoxo_async.errors import DecodeError
 from xoxo_async.services.catalog import Voucher
 
@@ -41,8 +42,8 @@ def catalog_filters(group_code: str, output: Output, **where: Any) -> None:
     print_listing(output, lambda: (("group", "code", "value", "iso"), rows), facts=lambda: {"filters": to_json(groups)})
 
 
-@catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country india --limit 20")
-@click.option("--country", help="List only products of this country, by filter code.")
+@catalog.command("vouchers", epilog="Example:  xoxo catalog vouchers --country India --limit 20")
+@click.option("--country", help="List only products of this country: its name, ISO code or filter code.")
 @click.option("--currency", help="List only products in this currency.")
 @click.option("--product-id", "product_ids", type=Whole(1), multiple=True, help="Only this product; may be repeated.")
 @click.option("--limit", type=Whole(1), default=100, show_default=True, help="The most products to list.")
@@ -57,15 +58,15 @@ def catalog_vouchers(
     **where: Any,
 ) -> None:
     """List products with the ids and denominations that an orders file needs."""
-    found = ask(
-        Connection(**where),
-        lambda xoxo: first_rows(
-            xoxo.catalog.iterate_vouchers(
-                limit=min(limit, 100), country=country, currency=currency, product_ids=product_ids
-            ),
-            limit,
-        ),
-    )
+
+    async def read(xoxo: XoxoClient) -> list[Voucher]:
+        code = (await xoxo.catalog.get_country(country)).filter_value_code if country else None
+        products = xoxo.catalog.iterate_vouchers(
+            limit=min(limit, 100), country=code, currency=currency, product_ids=product_ids
+        )
+        return await first_rows(products, limit)
+
+    found = ask(Connection(**where), read)
     print_listing(
         output,
         lambda: (_HEADER, [_row(v, _values(v)) for v in found]),

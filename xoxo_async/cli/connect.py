@@ -14,8 +14,9 @@ from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import hide
 from xoxo_async.cli.output import say
-from xoxo_async.client import XoxoClient, allowance_from, credentials_from
+from xoxo_async.client import XoxoClient
 from xoxo_async.config import RateLimits
+from xoxo_async.credentials import allowance_from, credentials_from
 from xoxo_async.environment import Environment, state_folder
 from xoxo_async.errors import ConfigError
 from xoxo_async.hooks import AttemptFailed, Event

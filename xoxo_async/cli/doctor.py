@@ -29,7 +29,9 @@ from xoxo_async.environment import Environment
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
-    from xoxo_async.doctor import Diagnosis, Proving, SmallOrder
+    from xoxo_async.doctor.examining import Proving
+    from xoxo_async.doctor.findings import Diagnosis
+    from xoxo_async.doctor.proving import SmallOrder
 
 __all__ = ["doctor"]
 
@@ -101,8 +103,8 @@ def _facts(found: "Diagnosis", code: int) -> dict[str, object]:
 def _proving(
     connection: Connection, product_id: int | None, denomination: Decimal | None, later: float, *, yes: bool
 ) -> "Proving":
-    from xoxo_async.doctor import Proving, SmallOrder
-    from xoxo_async.doctor.proving import refuse_real_money
+    from xoxo_async.doctor.examining import Proving
+    from xoxo_async.doctor.proving import SmallOrder, refuse_real_money
 
     if not connection.sandbox:
         refuse_real_money(connection.address)
@@ -122,7 +124,7 @@ def _proving(
 
 
 async def _examine(connection: Connection, ledger: "LedgerAddress | None", proving: "Proving | None") -> "Diagnosis":
-    from xoxo_async.doctor import examine
+    from xoxo_async.doctor.examining import examine
 
     async with AsyncExitStack() as stack:
         if not connection.sandbox:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals
     from xoxo_async.bulk.proving.result import Proof
     from xoxo_async.bulk.report import Report
-    from xoxo_async.doctor import Diagnosis
+    from xoxo_async.doctor.findings import Diagnosis
     from xoxo_async.postgres.checking import Checked
 
 __all__ = [

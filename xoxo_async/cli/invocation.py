@@ -1,5 +1,8 @@
 """What a command line asks for, as click parsed it. `main` needs it to report how a command failed."""
 
+import inspect
+import re
+import textwrap
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Command", "Group", "Invocation", "complete_files", "current_profile", "is_debugging"]
 
 _PROFILE: Final = "xoxo.profile"
+
+_WHOLE: Final = 400
 
 Parser = Callable[[click.Context, list[str]], list[str]]
 
@@ -46,6 +51,14 @@ class Command(click.Command):
         """Parse the command's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
 
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the examples; one that is too long for the terminal goes on after a backslash."""
+        _write_examples(self.epilog, formatter)
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - a list of commands wraps the sentence
+        """Return the first sentence of the help, whole."""
+        return super().get_short_help_str(_WHOLE)
+
 
 class Group(click.Group):
     """A click group of such commands."""
@@ -60,6 +73,49 @@ class Group(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the group's own arguments."""
         return _parse_and_note(super().parse_args, ctx, args)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the examples, as `Command` does."""
+        _write_examples(self.epilog, formatter)
+
+    def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002 - as for `Command`
+        """Return the first sentence of the help, whole."""
+        return super().get_short_help_str(_WHOLE)
+
+
+def _write_examples(epilog: str | None, formatter: click.HelpFormatter) -> None:
+    r"""Write an epilog. Paragraphs after `\b` are lines; one that is too long is wrapped at words.
+
+    A command goes on after a backslash, so that it can still be pasted. What stands after it, two blanks or more apart,
+    gets a line of its own.
+    """
+    if not epilog:
+        return
+    room = formatter.width - 2
+    for paragraph in inspect.cleandoc(epilog).split("\n\n"):
+        formatter.write_paragraph()
+        with formatter.indentation():
+            if not paragraph.startswith("\b\n"):
+                formatter.write_text(paragraph)
+                continue
+            for line in paragraph.removeprefix("\b\n").split("\n"):
+                for part in _fitting(line, room):
+                    formatter.write(f"  {part}\n")
+
+
+def _fitting(line: str, room: int) -> list[str]:
+    """Return the lines that an example becomes."""
+    if len(line) <= room:
+        return [line]
+    indent = line[: len(line) - len(line.lstrip())]
+    command, *notes = re.split(r" {2,}", line.strip(), maxsplit=1)
+    is_command = command.startswith(("xoxo ", "export "))
+    parts = textwrap.wrap(
+        command, room - len(indent) - 2, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    end = " \\" if is_command else ""
+    wrapped = [f"{indent}{part}{end if number < len(parts) else ''}" for number, part in enumerate(parts, 1)]
+    return [f"{indent}# {note}" for note in notes] + wrapped
 
 
 def _profile_option() -> click.Option:

@@ -15,7 +15,7 @@ from xoxo_async.cli.failures import error_to_json, forget_hidden, one_error, say
 from xoxo_async.cli.invocation import Group, Invocation
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.loading import LazyCommands
-from xoxo_async.cli.output import lost_output, note_lost, say
+from xoxo_async.cli.output import lost_output, note_lost, say, say_command
 from xoxo_async.cli.signals import interrupt_on_signals
 from xoxo_async.errors import XoxoError
 
@@ -31,6 +31,7 @@ _NO_COMMAND: Final = getattr(click.exceptions, "NoArgsIsHelpError", ())
 
 _BULK: Final = LazyCommands(
     {
+        "template": "xoxo_async.cli.bulk.template:template",
         "plan": "xoxo_async.cli.bulk.plan:plan",
         "run": "xoxo_async.cli.bulk.run:run",
         "resume": "xoxo_async.cli.bulk.run:resume",
@@ -171,7 +172,7 @@ def _say_usage(error: click.ClickException) -> Facts:
         say(message)
         return {"error": "no command was given", "exit_code": exits.USAGE}
     where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx is not None else "xoxo"
-    say(f"error: {message}\ntry: {where} --help")
+    say(f"error: {message}\ntry: {where} --help", "red")
     return {"error": message, "exit_code": exits.USAGE}
 
 
@@ -182,7 +183,8 @@ def _say_interrupted(invocation: Invocation) -> Facts:
         say(f"interrupted: {_NOT_KNOWN}")
         return {**facts, "error": f"interrupted: {_NOT_KNOWN}"}
     again = command_line(*invocation.arguments)
-    say(f"interrupted\ncontinue with: {again}")
+    say("interrupted")
+    say_command("continue with", again)
     return {**facts, "continue_with": again}
 
 
@@ -198,14 +200,14 @@ def _say_failed(error: BaseException, invocation: Invocation) -> tuple[int, Fact
         # A bug in this package. Its text may contain a secret, so only its class is shown.
         message = f"internal fault, {type(error).__name__}; run it with --debug to see where"
         facts = {"error": message, "exit_code": code}
-    say(message if code == exits.INTERRUPTED else f"error: {message}")
+    say(message if code == exits.INTERRUPTED else f"error: {message}", "red")
     if invocation.unkeyed:
         if exits.in_doubt(error):
             say(_NOT_KNOWN)
         return code, {**facts, "continue_with": ""}
     if _may_help_again(code, invocation):
-        facts["continue_with"] = command_line(*invocation.arguments)
-        say(f"continue with: {facts['continue_with']}")
+        facts["continue_with"] = again = command_line(*invocation.arguments)
+        say_command("continue with", again)
     return code, facts
 
 
@@ -224,5 +226,5 @@ def _say_lost(invocation: Invocation, code: int, why: str) -> int:
     if not code and invocation.unkeyed:
         say("the command did its work, and a second run would do it twice: look in the vendor's dashboard")
     elif not code:
-        say(f"a second run prints it; continue with: {command_line(*invocation.arguments)}")
+        say_command("a second run prints it; continue with", command_line(*invocation.arguments))
     return exits.of_lost_output(code, unkeyed=invocation.unkeyed)

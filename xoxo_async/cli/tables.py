@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TextIO
 
-from xoxo_async.cli.output import is_terminal, note_lost, out, silence
+from xoxo_async.cli.output import has_colour, is_terminal, note_lost, out, silence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=None, header_style="bold", pad_edge=False)
+    drawn = Table(box=None, header_style="bold" if has_colour(sys.stdout) else "", pad_edge=False)
     for name in header:
         drawn.add_column(name, overflow="fold")
     for row in cells:

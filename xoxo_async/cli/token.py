@@ -89,7 +89,7 @@ def _destination(environment: Environment) -> tuple[Callable[[], TokenStore], st
         path = default_token_file(environment)
         return lambda: FileTokenStore(make_folder(path)), str(path)
     from xoxo_async.auth.naming import client_digest, pair_account
-    from xoxo_async.client import shared_token_store
+    from xoxo_async.credentials import shared_token_store
     from xoxo_async.network import check_base_url
     from xoxo_async.postgres.address import DatabaseAddress
 

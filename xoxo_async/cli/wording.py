@@ -4,7 +4,7 @@ import html
 from collections.abc import Mapping
 from decimal import Decimal
 
-__all__ = ["amounts", "count", "duration", "money", "unescaped"]
+__all__ = ["age", "amounts", "count", "duration", "money", "stopping", "unescaped"]
 
 
 def money(value: Decimal | None, currency: str | None = "") -> str:
@@ -34,6 +34,39 @@ def unescaped(text: str | None) -> str:
 def count(number: int, word: str) -> str:
     """Return a number with its noun: `1 row`, `1,000 rows`."""
     return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was, for a person: `40 s`, `5 min`, `3 h 20 min`, `2 days 4 h`.
+
+    Args:
+        seconds: How long ago, in seconds; less than nothing counts as now.
+    """
+    minutes = int(max(seconds, 0.0) // 60)
+    hours, days = minutes // 60, minutes // 1440
+    if not minutes:
+        return f"{max(seconds, 0.0):.0f} s"
+    if not hours:
+        return f"{minutes} min"
+    if not days:
+        return f"{hours} h {minutes % 60} min"
+    return f"{count(days, 'day')} {hours % 24} h"
+
+
+def stopping(signal_name: str, in_flight: int, grace_s: float) -> str:
+    """Return what a command says when it stops in order.
+
+    Args:
+        signal_name: The signal: Ctrl-C is `SIGINT`.
+        in_flight: How many orders are sent, and have no answer yet.
+        grace_s: How long it waits for them, in seconds.
+    """
+    again = "Press Ctrl-C again" if signal_name == "SIGINT" else f"Send {signal_name} again"
+    why = "" if signal_name == "SIGINT" else f" ({signal_name})"
+    return (
+        f"Stopping{why}: no new orders; waiting up to {grace_s:g} s for {in_flight:,} already sent."
+        f" {again} to stop at once."
+    )
 
 
 def duration(seconds: float) -> str:

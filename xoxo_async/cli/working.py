@@ -27,9 +27,9 @@ from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error, scrub
 from xoxo_async.cli.invocation import Invocation
 from xoxo_async.cli.json_output import print_json
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.signals import as_before, ending_signals
-from xoxo_async.cli.wording import count
+from xoxo_async.cli.wording import count, stopping
 from xoxo_async.workers.health import serving_health
 from xoxo_async.workers.loop import Engine, Worker
 from xoxo_async.workers.shifts import ShiftSettings
@@ -243,10 +243,7 @@ class WorkerRun:
         if not at_once:
             worker.stop()
             grace_s, in_flight = self._request.grace, worker.progress.in_flight
-            say(
-                f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Signal again to end"
-                " now."
-            )
+            say(stopping(number.name, in_flight, grace_s))
             await anyio.sleep(grace_s)
         self._cut_off = True
         worker.cut_off()
@@ -278,7 +275,7 @@ class WorkerRun:
         for job, why in refused.items():
             say(f"job {job} was left out: {scrub(why)}")
         if follow:
-            say(f"continue with: {follow}")
+            say_command("continue with", follow)
         if self._request.as_json:
             print_json(
                 {

@@ -10,8 +10,9 @@ import msgspec
 
 from xoxo_async.auth import FileTokenStore, TokenProvider
 from xoxo_async.bulk.ledger.address import LedgerAddress
-from xoxo_async.client import XoxoClient, credentials_from
+from xoxo_async.client import XoxoClient
 from xoxo_async.config import RateLimits, Timeouts
+from xoxo_async.credentials import credentials_from
 from xoxo_async.doctor import ledgers, records, server, settings
 from xoxo_async.doctor.findings import Diagnosis, Finding, failed, not_run
 from xoxo_async.doctor.proving import SmallOrder, choose_order, finding_of, prove_po, refuse_real_money

@@ -196,7 +196,7 @@ async def check_ledger_file(where: LedgerAddress) -> Finding | None:
             job = ledger.job or "(none yet)"
     except XoxoError as error:
         return failed("ledger", error, advice="xoxo bulk status shows more")
-    text = f"job {job}, {counts.rows:,} rows"
+    text = f"job {job}, {counts.rows:,} {'row' if counts.rows == 1 else 'rows'}"
     text += f"; process {holders[0].pid} works on it" if holders else ""
     facts = {"job": job, "rows": counts.rows, "alarms": counts.alarms_total}
     if counts.alarms_total:
@@ -235,6 +235,7 @@ def findings_of_database(name: str, found: "Checked") -> list[Finding]:
     findings += [Finding(check="ledger", status="fail", about="money", text=text) for text in found.wrong]
     findings += [Finding(check="ledger", status="warn", text=text) for text in found.warnings]
     if not (found.refused or found.wrong):
-        text = f"{name}, PostgreSQL {found.server}, schema {found.version}, {len(found.jobs)} jobs"
+        jobs = f"{len(found.jobs)} {'job' if len(found.jobs) == 1 else 'jobs'}"
+        text = f"{name}, PostgreSQL {found.server}, schema {found.version}, {jobs}"
         findings.insert(0, Finding(check="ledger", status="ok", text=text))
     return findings

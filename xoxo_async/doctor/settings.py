@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from xoxo_async.auth import ClientCredentials, RefreshToken, StaticToken, TokenProvider
-from xoxo_async.client import allowance_from
 from xoxo_async.config import PRODUCTION, STAGING, RateLimits
+from xoxo_async.credentials import allowance_from
 from xoxo_async.doctor.findings import Finding
 from xoxo_async.environment import Environment, token_file_if_any
 from xoxo_async.network import Network, check_base_url, is_loopback, spends_real_money

@@ -236,7 +236,8 @@ def _warnings_of(job: CheckedJob) -> list[str]:
     if job.behind and job.state in {"running", "paused"}:
         warnings.append("the database was restored: its planned orders are looked up before they are sent")
     if "person" in job.looks:
-        warnings.append(f"a person must decide {job.looks['person']} orders: `xoxo bulk status` shows them")
+        orders = f"{job.looks['person']} {'order' if job.looks['person'] == 1 else 'orders'}"
+        warnings.append(f"a person must decide {orders}: `xoxo bulk status` shows the commands")
     return [f"job {job.name}: {warning}" for warning in warnings]
 
 

@@ -202,13 +202,14 @@ SEND_LINKS: Final = Operation(
 
 
 class LinkService:
-    """Make reward links, mail them, and read campaigns.
-
-    Args:
-        dispatch: Runs operations.
-    """
+    """Make reward links, mail them, and read campaigns."""
 
     def __init__(self, dispatch: Dispatch) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+        """
         self._dispatch: Final = dispatch
 
     async def generate(self, *, campaign_id: int, quantity: int, expires_on: date) -> LinkBatch:

@@ -223,13 +223,14 @@ CANCEL_POINTS: Final = Operation(
 
 
 class PointService:
-    """Send points and cancel them. The calls need credentials of the company family.
-
-    Args:
-        dispatch: Runs operations.
-    """
+    """Send points and cancel them. The calls need credentials of the company family."""
 
     def __init__(self, dispatch: Dispatch) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+        """
         self._dispatch: Final = dispatch
 
     async def get_balance(self, *, email: str | None = None, phone: str | None = None) -> PointsBalance:

@@ -31,8 +31,6 @@ from xoxo_async.wire.secrets import Secret
 
 __all__ = ["Answer", "Http", "is_whole"]
 
-_USER_AGENT: Final = "xoxo_async"
-
 _ENCODINGS: Final = "gzip, deflate"
 """aiohttp asks for every encoding that the installed packages can unpack; the tests cover these two."""
 
@@ -106,7 +104,7 @@ class Http:
             {
                 hdrs.ACCEPT: "application/json",
                 hdrs.ACCEPT_ENCODING: _ENCODINGS,
-                hdrs.USER_AGENT: f"{_USER_AGENT} {self._network.app}".rstrip(),
+                hdrs.USER_AGENT: self._network.agent,
             }
         )
         # Over our own session only the token is added to what the session sends with every request.
@@ -151,6 +149,9 @@ class Http:
             url = self._url_of(path)
         deadlines = self._deadlines.get(total_s) or self._deadlines_of(total_s)
         headers = self._bearer_headers if bearer is self._bearer else self._headers_of(bearer)
+        if body.added_headers:
+            headers = headers.copy()  # a view's; the SDK refuses any that would replace one of these
+            headers.extend(body.added_headers)
         session, payload = self._session, None if method == "GET" else body
         more = _NOTHING_MORE if self._callers is None else self._guarded(body)
         assert session is not None  # noqa: S101 - opened with the loop

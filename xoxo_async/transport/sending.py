@@ -34,6 +34,7 @@ class Body(aiohttp.Payload):
         may_leave: Asked right before it is written: whether it may still leave. None: always.
         late: Whether it might not; nothing of it has left.
         fault: A bug that was raised while it was written: neither aiohttp's error nor the system's.
+        added_headers: More headers of the request.
     """
 
     started: bool = False
@@ -44,6 +45,7 @@ class Body(aiohttp.Payload):
     may_leave: Callable[[], bool] | None = None
     late: bool = False
     fault: Exception | None = None
+    added_headers: tuple[tuple[str, str], ...] = ()
     _shut: bool = False
 
     # A subclass of Payload and not of BytesPayload, which warns of bodies above 1 MB: a list of recipients may be one.

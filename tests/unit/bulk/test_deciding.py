@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.unit.bulk.ledger.facts import planned
@@ -124,3 +125,20 @@ async def test_a_decision_about_an_unknown_key_is_refused(tmp_path: Path) -> Non
     async with SqliteLedger(tmp_path / "l.db") as ledger:
         with pytest.raises(errors.ConfigError, match="no line with the key 'x'"):
             await decide_line(None, ledger, "x", Decision(resend=True))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("decision", [Decision(placed=9, unchecked=True), Decision(resend=True), Decision()])
+async def test_a_reason_replaces_the_old_error(tmp_path: Path, decision: Decision) -> None:
+    """Status, export and report show why the line stands as it does; codes that come later do not remove the reason."""
+    decision = msgspec.structs.replace(decision, reason="support says so")
+    async with SqliteLedger(tmp_path / "l.db") as ledger:
+        await manual(ledger)
+        line = (await decide_line(None, ledger, "k0", decision)).line
+        assert line.error.startswith("support says so")
+        if decision.placed is not None:
+            seen = Change(
+                seq=line.seq, evidence=Evidence.DELIVERY_SEEN, epoch=line.epoch, order_id=9, delivery=Delivery.DELIVERED
+            )
+            (line,) = await ledger.record([seen])
+            assert (line.error, line.state) == ("support says so; the vendor was not asked", LineState.PLACED)

@@ -27,3 +27,18 @@ def test_a_range_of_values_is_shown_as_one(command: Command, sandbox: Sandbox) -
     product = next(one for one in sandbox.state.products.values() if one.open_value)
     listed = command("catalog", "vouchers", "--product-id", str(product.id))
     assert " to " in listed.out.splitlines()[1].split("\t")[4]
+
+
+def test_a_country_has_many_names(command: Command, sandbox: Sandbox) -> None:
+    """Its name, its ISO code and its filter code list the same products; another word lists the countries."""
+    found = [
+        command("catalog", "vouchers", "--country", name, "--limit", "3", "--json").facts["vouchers"]
+        for name in ("India", "india", "IN")
+    ]
+    assert found[0]
+    assert found[0] == found[1] == found[2]
+    wrong = command("catalog", "vouchers", "--country", "Atlantis")
+    assert (wrong.code, wrong.err) == (
+        2,
+        "error: the catalog has no country 'Atlantis'; it has: Germany, India, UAE, USA, United Kingdom\n",
+    )

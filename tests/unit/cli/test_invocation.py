@@ -1,5 +1,6 @@
 """`invocation`: the flags of a command line are known, also after an error."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -141,3 +142,34 @@ def test_debug_is_a_flag_of_the_whole_command() -> None:
     assert seen == [True, True, False, False]
     assert not is_debugging()
     assert not Invocation(["--debug"]).debug
+
+
+def commands(group: click.Group, path: str = "xoxo") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with its words."""
+    yield path, group
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from commands(command, f"{path} {name}")
+        else:
+            yield f"{path} {name}", command
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_no_help_is_wider_than_its_terminal(width: int) -> None:
+    """Words are wrapped, and so are examples."""
+    for path, command in commands(xoxo):
+        shown = click.Context(command, info_name=path, terminal_width=width - 2).get_help()
+        assert [line for line in shown.splitlines() if len(line) > width] == []
+        assert [line for line in shown.splitlines()[1:] if line.endswith("...")] == []
+
+
+def test_a_long_example_can_be_pasted() -> None:
+    """It goes on after a backslash; what is said beside it stands above it."""
+    command = Command("x", epilog="\b\nExamples:\n  xoxo bulk run orders.csv --ledger march.db --yes     with money")
+    lines = click.Context(command, terminal_width=40).get_help().splitlines()
+    example = [line.strip() for line in lines[lines.index("  Examples:") + 1 :]]
+    assert example[0] == "# with money"
+    assert " ".join(line.removesuffix("\\").strip() for line in example[1:]) == (
+        "xoxo bulk run orders.csv --ledger march.db --yes"
+    )
+    assert all(line.endswith("\\") for line in example[1:-1])

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from xoxo_async.cli.wording import amounts, money
+from xoxo_async.cli.wording import age, amounts, money, stopping
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,23 @@ def test_sums_name_every_currency() -> None:
     """Sums are sorted by currency, and an empty sum is a word."""
     assert amounts({"USD": Decimal(5), "INR": Decimal(1000)}) == "INR 1,000, USD 5"
     assert amounts({}) == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(-5, "0 s"), (40, "40 s"), (300, "5 min"), (12_000, "3 h 20 min"), (90_000, "1 day 1 h"), (190_000, "2 days 4 h")],
+)
+def test_an_age_has_two_units_at_most(seconds: float, shown: str) -> None:
+    """Nothing is older than it is, and a clock that was set back gives no age below 0."""
+    assert age(seconds) == shown
+
+
+def test_a_stop_says_how_to_hurry() -> None:
+    """Ctrl-C is a key; another signal has its name."""
+    assert stopping("SIGINT", 0, 30.0) == (
+        "Stopping: no new orders; waiting up to 30 s for 0 already sent. Press Ctrl-C again to stop at once."
+    )
+    assert stopping("SIGTERM", 1200, 2.5) == (
+        "Stopping (SIGTERM): no new orders; waiting up to 2.5 s for 1,200 already sent."
+        " Send SIGTERM again to stop at once."
+    )

@@ -82,7 +82,7 @@ async def test_dead_workers_with_orders_are_shown(database: str) -> None:
     assert march.looks == {"person": 1}
     assert any("bulk resume" in text for text in dead)
     assert not any("bulk resume" in text for text in found.warnings)
-    assert any("a person must decide 1 orders" in text for text in found.warnings)
+    assert any("a person must decide 1 order:" in text for text in found.warnings)
 
 
 async def test_a_restored_database_says_so(database: str) -> None:

@@ -112,7 +112,9 @@ class ExportFile:
     def __init__(self, path: Path, *, ledger: str, excel: bool = False, split_by: str = "") -> None:
         kind = path.suffix.lower()
         if kind not in _KINDS:
-            raise ConfigError(f"the file of an export must end in .xlsx, .csv or .jsonl, not {path.suffix or 'nothing'}")
+            raise ConfigError(
+                f"the file of an export must end in .xlsx, .csv or .jsonl, not {path.suffix or 'nothing'}"
+            )
         if excel and kind != ".csv":
             raise ConfigError(f"only a .csv needs guards for Excel; a {kind} has every code to the digit without them")
         if kind == ".xlsx":

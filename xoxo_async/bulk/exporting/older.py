@@ -13,10 +13,12 @@ import msgspec
 from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, kept_columns
 from xoxo_async.errors import ConfigError
 
-__all__ = ["MARK", "check_columns", "foreign_columns"]
+__all__ = ["MARK", "PARTS", "check_columns", "foreign_columns"]
 
 MARK: Final = "xoxo bulk export"
 """The name of the property that a workbook of an export has. Its value is the moment at which it was written."""
+PARTS: Final = ("_rels/.rels", "xl/worksheets/sheet1.xml")
+"""The first parts of a workbook of an export. No other program begins with these; by them, systems see its kind."""
 _HEADER: Final = 1024 * 1024
 """Bytes of a file that are read to see whether it is an export: more than all headings have."""
 _FIXED: Final = {FIXED_COLUMNS, FIXED_COLUMNS[:-1]}
@@ -76,14 +78,14 @@ def foreign_columns(path: Path) -> frozenset[str]:
 def _is_untouched(file: IO[bytes]) -> bool:
     """Return whether a workbook is an export that no program has saved again since: then a person has no work in it.
 
-    A program that saves a workbook keeps its properties, and sets the moment at which it was modified. It also stores
-    texts in a table of their own, which an export does not have.
+    A program that saves a workbook keeps its properties, sets the moment at which it was modified, and writes the parts
+    in an order of its own.
     """
     with suppress(zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError), zipfile.ZipFile(file) as book:
         written = _STAMP.search(_part(book, "docProps/custom.xml"))
         modified = _MODIFIED.search(_part(book, "docProps/core.xml"))
-        shares_texts = "xl/sharedStrings.xml" in book.namelist()
-        return bool(written and modified and written[1] == modified[1] and not shares_texts)
+        is_first = tuple(book.namelist()[: len(PARTS)]) == PARTS
+        return bool(is_first and written and modified and written[1] == modified[1])
     return False
 
 

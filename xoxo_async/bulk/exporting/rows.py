@@ -15,6 +15,9 @@ __all__ = ["FIXED_COLUMNS", "ExportRow", "Exported", "Made", "MissingCodes", "Ro
 
 _NAMED: Final = 20
 _IN_DOUBT: Final = frozenset({LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL})
+_PLACED: Final = LineState.PLACED
+_PENDING: Final = Delivery.PENDING
+"""Names of their own: a member of an enumeration is looked up slowly, and each row looks several up."""
 _NO_CODE: Final = (StoredCode(""),)
 
 
@@ -163,7 +166,7 @@ class RowMaker:
             not_fetched: Why codes that the ledger does not keep could not be fetched, by order.
             kept: The columns that ride along with rows, by key.
         """
-        self.exported.waiting += line.state is LineState.PLACED and line.delivery is Delivery.PENDING
+        self.exported.waiting += line.state is _PLACED and line.delivery is _PENDING
         refused = not_fetched.get(line.seq, "")
         made: list[Made] = []
         if line.lines == 1 or (codes and not packed):
@@ -247,9 +250,9 @@ def _why_missing(state: LineState, delivery: Delivery, not_all: str) -> str:
         delivery: Of the row.
         not_all: Why not all codes of a delivered row are here; empty where all are.
     """
-    if state in _IN_DOUBT:
-        return f"it is not known yet whether its order exists ({state.value})"
-    if state is not LineState.PLACED or delivery is Delivery.CANCELLED:
+    if state is not _PLACED:
+        return f"it is not known yet whether its order exists ({state.value})" if state in _IN_DOUBT else ""
+    if delivery is Delivery.CANCELLED:
         return ""
     return not_all if delivery is Delivery.DELIVERED else "its codes are still to be delivered"
 
@@ -262,7 +265,7 @@ def _why_none(state: LineState, delivery: Delivery, error: str) -> str:
         delivery: Of the row.
         error: The last refusal, or the reason that a person gave.
     """
-    if state is LineState.PLACED:
+    if state is _PLACED:
         return "the vendor cancelled its delivery" if delivery is Delivery.CANCELLED else ""
     words = {
         LineState.PLANNED: "it is not sent yet",

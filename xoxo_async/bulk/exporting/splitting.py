@@ -4,7 +4,6 @@ import os
 import tempfile
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final
 
@@ -65,12 +64,11 @@ class Parts:
         self._value_of: Final = value_of
         self._places: Final[dict[str, tuple[array[int], array[int]]]] = {}
         self._end = 0
-        self._held: Final = ExitStack()
-        self._file: Final[IO[bytes]] = self._held.enter_context(tempfile.TemporaryFile(dir=folder))
+        self._file: Final[IO[bytes]] = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - `close` closes it
 
     def close(self) -> None:
         """Remove the temporary file."""
-        self._held.close()
+        self._file.close()
 
     @property
     def values(self) -> list[str]:

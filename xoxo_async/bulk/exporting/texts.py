@@ -6,7 +6,7 @@ from typing import Final, TextIO
 
 import msgspec
 
-from xoxo_async.bulk.exporting.cells import csv_line, kept_as_text, plain_line, shown
+from xoxo_async.bulk.exporting.cells import BETWEEN, csv_line, kept_as_text, plain_line, shown
 from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, ExportRow, Made, kept_columns
 
 __all__ = ["MARK_OF_UTF_8", "csv_writer", "jsonl_writer"]
@@ -44,18 +44,30 @@ def csv_writer(file: TextIO, kept: Sequence[str], *, excel: bool = False) -> Cal
         file.write(MARK_OF_UTF_8)
     file.write(csv_line([*FIXED_COLUMNS, *map(kept_as_text if excel else shown, kept_columns(kept))]))
 
+    cells = len(FIXED_COLUMNS) + len(kept)
+    no_kept = BETWEEN * len(kept)
+
     def write(made: Made) -> None:
         row = made.row
         if not excel:
-            cells = ["" if cell is None else str(cell) for cell in _fixed(row)]
-            cells += [row.kept.get(name, "") for name in kept] if row.kept else [""] * len(kept)
-            line = plain_line(cells)
+            rides = "".join([BETWEEN + row.kept.get(name, "") for name in kept]) if row.kept else no_kept
+            line = plain_line(_joined(row) + rides, cells)
             if line is not None:
                 file.write(line)
                 return
         file.write(csv_line(_guarded(row, kept, excel=excel)))
 
     return write
+
+
+def _joined(row: ExportRow) -> str:
+    """Return the fixed columns with `BETWEEN` between them: spelled out, since this takes half the time of a loop."""
+    number = "" if row.order_id is None else row.order_id
+    return (
+        f"{row.key}\x1f{row.po_number}\x1f{number}\x1f{row.state}\x1f{row.delivery}\x1f{row.product_id}"
+        f"\x1f{row.denomination}\x1f{row.quantity}\x1f{row.email}\x1f{row.code}\x1f{row.pin}\x1f{row.valid_to}"
+        f"\x1f{row.amount}\x1f{row.currency}\x1f{row.error}\x1f{row.tag}"
+    )
 
 
 def _guarded(row: ExportRow, kept: Sequence[str], *, excel: bool) -> list[str]:

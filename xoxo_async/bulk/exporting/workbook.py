@@ -1,46 +1,49 @@
-"""Rows of an export as a workbook: a sheet of codes, and one of what is missing and why. No cell is a formula."""
+"""Rows of an export as a workbook: a sheet of codes, and one of what is missing and why. No cell is a formula.
+
+XlsxWriter makes the workbook with its headings, formats, filters and properties. The rows are written straight into the
+file: through XlsxWriter a million of them take over a minute, and wait in files of their own, codes included.
+"""
 
 import importlib.util
+import io
 import re
-import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, date, datetime
-from functools import cache, lru_cache
+from contextlib import ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, Any, Final, NamedTuple
 
-from xoxo_async.bulk.exporting.older import MARK
+from xoxo_async.bulk.exporting.older import MARK, PARTS
 from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, kept_columns
+from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles, column_name
 from xoxo_async.errors import ConfigError
-
-if TYPE_CHECKING:
-    from xlsxwriter import Workbook
 
 __all__ = ["check_installed", "workbook_writer"]
 
 _MOST_ROWS: Final = 1_048_576
 """Rows of a sheet, its heading included."""
+_MOST_BYTES: Final = 2_000_000_000
+"""Characters of a sheet's XML: a part of a workbook that has 2 GB needs a form of ZIP that Excel does not open."""
 _MOST_COLUMNS: Final = 16_384
-_LONGEST: Final = 32_767
-"""Characters of a cell, counted as UTF-16."""
+_LEVEL: Final = 3
+"""How hard to compress: the file is a fifth larger than at the default level, and written in half the time."""
 _WIDTHS: Final = {
     "key": 18, "po_number": 28, "order_id": 12, "email": 28, "code": 28, "pin": 10, "valid_to": 12, "error": 40,
     "why": 60,
 }  # fmt: skip
 _WIDTH: Final = 14
-_CODES: Final = FIXED_COLUMNS
 _MISSING: Final = (
     "key", "po_number", "order_id", "state", "delivery", "product_id", "denomination", "quantity", "email", "tag",
 )  # fmt: skip
 _NUMBERS: Final = frozenset({"denomination", "quantity", "amount"})
-_EXACT: Final = re.compile(r"(?=[\d.]{1,16}\Z)(?:0|[1-9]\d{0,14})(?:\.(\d{1,6}))?\Z", re.ASCII)
-"""A number that a cell holds to the digit: 15 digits, and no exponent."""
-_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
-_FIRST_DAY: Final = date(1900, 3, 1)
-"""Excel counts days from here in the same way as every other program: its 1900 has a 29 February."""
-_RICH: Final = re.compile(r"<r>.*</r>\Z", re.DOTALL)
+_DAYS: Final = frozenset({"valid_to"})
+_ROWS: Final = re.compile(r'(?s)(.*)<row r="2".*?</row>(</sheetData>.*)\Z')
+"""A sheet of the skeleton: what stands before its sample row, and what stands after it."""
+_SELECTED: Final = ' tabSelected="1"'
+_SIZE: Final = re.compile(r"<dimension [^>]*/>")
+_STYLE: Final = re.compile(r'<c r="[A-Z]+2" s="(\d+)"')
 
 
 def check_installed() -> None:
@@ -55,169 +58,210 @@ def check_installed() -> None:
 
 @contextmanager
 def workbook_writer(file: IO[bytes], folder: Path, kept: Sequence[str]) -> Generator[Callable[[Made], None]]:
-    """Return what writes a row into a workbook. The workbook is written to its file at the end of the block.
+    """Return what writes a row into a workbook. The workbook is whole at the end of the block.
 
-    A row is held in memory until the next one comes. Rows wait in a folder of their own, which only its owner can read.
+    Rows of what is missing wait in a temporary file without a name; those with codes go straight into the file.
 
     Args:
         file: The open file.
-        folder: Where rows wait; it needs as much room as the workbook has unpacked.
+        folder: Where the temporary file is.
         kept: The names of the columns that ride along, in order.
 
     Raises:
         ConfigError: A text is longer than a cell can hold, or there are more columns than a sheet can have.
         OSError: The file cannot be written.
     """
-    from xlsxwriter import Workbook  # noqa: PLC0415 - of an extra
-    from xlsxwriter.exceptions import XlsxWriterException  # noqa: PLC0415
-
     check_installed()
-    if len(_CODES) + len(kept) > _MOST_COLUMNS:
+    if len(FIXED_COLUMNS) + len(kept) > _MOST_COLUMNS:
         raise ConfigError(f"a sheet has {_MOST_COLUMNS:,} columns at most: export to .csv or .jsonl")
-    # A folder that mkdtemp makes is 0700. Without it, a crash could leave codes in files with names that say nothing.
-    waiting = tempfile.mkdtemp(prefix=".xoxo-export-", dir=folder)
-    book = Workbook(file, {"constant_memory": True, "tmpdir": waiting})
-    try:
-        writing = _Writing(book, kept)
+    with ExitStack() as held:
+        waiting = held.enter_context(tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8", newline=""))
+        book = zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)
+        held.callback(_close, book)
+        writing = _Writing(book, waiting, kept)
+        held.callback(writing.abandon)
         yield writing.write
         writing.finish()
-        try:
-            book.close()
-        except XlsxWriterException as error:
-            cause = error.args[0] if error.args else error
-            raise cause if isinstance(cause, OSError) else OSError(0, str(error)) from error
-    finally:
-        for sheet in book.worksheets():
-            with suppress(AttributeError, OSError):
-                sheet.row_data_fh.close()
-        shutil.rmtree(waiting, ignore_errors=True)
+        book.close()
+
+
+def _close(book: zipfile.ZipFile) -> None:
+    # After an error. Otherwise it closes itself later, when its file is closed, and complains.
+    with suppress(OSError, ValueError):
+        book.close()
+
+
+class _Kind(NamedTuple):
+    """A kind of sheets: the first has its name, later ones a number as well."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    def nth(self, number: int) -> str:
+        return self.name if number == 1 else f"{self.name} {number}"
 
 
 class _Writing:
     """Both kinds of sheets of one workbook."""
 
-    def __init__(self, book: "Workbook", kept: Sequence[str]) -> None:
-        now = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
-        book.set_properties({"title": "Voucher codes", "created": now})
-        book.set_custom_property(MARK, f"{now.isoformat()}Z", "text")
+    def __init__(self, book: zipfile.ZipFile, waiting: IO[str], kept: Sequence[str]) -> None:
+        self._book: Final = book
+        self._waiting: Final = waiting
         self._kept: Final = kept
+        self._made_at: Final = datetime.now(UTC).replace(microsecond=0, tzinfo=None)
         headings = kept_columns(kept)
-        formats = _Formats(book)
-        self._codes: Final = _Sheets(book, formats, "codes", [*_CODES, *headings])
         why = [f"{name} (kept)" if name == "why" else name for name in headings]
-        self._missing: Final = _Sheets(book, formats, "missing", [*_MISSING, *why, "why"])
+        self._codes: Final = _Kind("codes", (*FIXED_COLUMNS, *headings))
+        self._missing: Final = _Kind("missing", (*_MISSING, *why, "why"))
+        skeleton = self._skeleton([(self._codes, 1, 1), (self._missing, 1, 1)])
+        first, second = skeleton.sheets
+        self._before: Final = {self._codes: first.before, self._missing: second.before}
+        given: dict[str, Any] = {"numbers": _NUMBERS, "days": _DAYS, "styles": first.styles}
+        self._code_rows: Final = SheetRows(self._codes.columns, **given)
+        self._missing_rows: Final = SheetRows(self._missing.columns, **given)
+        self._full: Final[list[int]] = []
+        """The last row of each sheet of codes that is full."""
+        self._row = 1
+        self._bytes = 0
+        self._lacking: Final[list[int]] = []
+        self._lacks = 1
+        self._part: IO[bytes] | None = None
+        for name in PARTS[:-1]:
+            self._book.writestr(_entry(name), skeleton.parts[name])
+        self._begin()
 
     def write(self, made: Made) -> None:
         row, lacks = made
-        kept = [row.kept.get(name, "") for name in self._kept]
+        rides = [row.kept.get(name, "") for name in self._kept]
         if row.code or not lacks:
-            self._codes.write([*[getattr(row, name) for name in _CODES], *kept])
+            if self._row == _MOST_ROWS or self._bytes > _MOST_BYTES:
+                self._full.append(self._row)
+                self._end()
+                self._begin()
+            self._row += 1
+            cells = [_text(getattr(row, name)) for name in FIXED_COLUMNS]
+            self._put(self._code_rows.row(self._row, cells + rides))
         if lacks:
-            self._missing.write([*[getattr(row, name) for name in _MISSING], *kept, lacks])
+            if self._lacks == _MOST_ROWS:
+                self._lacking.append(self._lacks)
+                self._lacks = 1
+            self._lacks += 1
+            cells = [_text(getattr(row, name)) for name in _MISSING]
+            self._waiting.write(self._missing_rows.row(self._lacks, [*cells, *rides, lacks]) + "\n")
 
     def finish(self) -> None:
-        self._codes.finish()
-        self._missing.finish()
+        """Write what stands after the rows, the sheets of what is missing, and the other parts of the workbook."""
+        codes, missing = [*self._full, self._row], [*self._lacking, self._lacks]
+        wanted = [(self._codes, number, last) for number, last in enumerate(codes, 1)]
+        wanted += [(self._missing, number, last) for number, last in enumerate(missing, 1)]
+        skeleton = self._skeleton(wanted)
+        self._end()
+        self._waiting.seek(0)
+        for number, last in enumerate(missing, len(codes) + 1):
+            with self._open(number) as part:
+                part.write(self._before[self._missing].encode())
+                for _ in range(last - 1):
+                    part.write(self._waiting.readline()[:-1].encode())
+                part.write(skeleton.sheets[number - 1].after.encode())
+        for name in [name for name in skeleton.parts if name not in PARTS]:
+            self._book.writestr(_entry(name), skeleton.parts[name])
 
-
-class _Formats:
-    """The formats of a workbook's cells."""
-
-    def __init__(self, book: "Workbook") -> None:
-        self.heading: Final[Any] = book.add_format({"bold": True, "bottom": 1})
-        self.text: Final[Any] = book.add_format({"num_format": "@"})
-        self.day: Final[Any] = book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
-        self.number: Final[Callable[[int], Any]] = cache(
-            lambda places: book.add_format({"num_format": "0." + "0" * places if places else "0"})
-        )
-
-
-class _Sheets:
-    """Sheets of the same kind: a new one begins where the last one is full."""
-
-    def __init__(self, book: "Workbook", formats: _Formats, name: str, columns: Sequence[str]) -> None:
-        self._book: Final = book
-        self._formats: Final = formats
-        self._name: Final = name
-        self._columns: Final = columns
-        self._numbers: Final = [column in _NUMBERS for column in columns]
-        self._days: Final = columns.index("valid_to") if "valid_to" in columns else -1
-        self._sheets = 0
-        self._row = 0
-        self._sheet: Any = None
-        self._begin()
-
-    def write(self, cells: Sequence[object]) -> None:
-        self._row += 1
-        if self._row == _MOST_ROWS:
-            self.finish()
-            self._begin()
-            self._row = 1
-        write, row = self._sheet.write_string, self._row
-        for column, cell in enumerate(cells):
-            if cell is None or cell == "":
-                continue
-            text = str(cell)
-            if self._numbers[column] or column == self._days:
-                self._write_value(column, text)
-            elif len(text) > _LONGEST // 2 or text.startswith("<r>"):
-                self._write_odd(column, text)
-            else:
-                write(row, column, text)
-
-    def finish(self) -> None:
-        last = len(self._columns) - 1
-        self._sheet.autofilter(0, 0, max(self._row, 1), last)
+    def abandon(self) -> None:
+        """Close the part that is open."""
+        with suppress(OSError, ValueError, RuntimeError):
+            if self._part is not None:
+                self._part.close()
 
     def _begin(self) -> None:
-        self._sheets += 1
-        name = self._name if self._sheets == 1 else f"{self._name} {self._sheets}"
-        self._sheet = sheet = self._book.add_worksheet(name)
-        self._row = 0
-        sheet.freeze_panes(1, 0)
-        for column, heading in enumerate(self._columns):
-            # The column is formatted as text, too: a code that a person types or pastes there keeps its zeros.
-            is_text = not self._numbers[column] and column != self._days
-            sheet.set_column(column, column, _WIDTHS.get(heading, _WIDTH), self._formats.text if is_text else None)
-            sheet.write_string(0, column, heading, self._formats.heading)
-        # Otherwise Excel marks each code of digits as a mistake, and offers to make a number of it.
-        sheet.ignore_errors({"number_stored_as_text": f"A1:XFD{_MOST_ROWS}"})
+        self._row, self._bytes = 1, 0
+        self._part = self._open(len(self._full) + 1)
+        before = self._before[self._codes]
+        # Of two sheets that are selected, a person who edits one edits both.
+        self._put(before.replace(_SELECTED, "") if self._full else before)
 
-    def _write_value(self, column: int, text: str) -> None:
-        """Write an amount or a day; as text, where a cell cannot hold it to the digit."""
-        found = _EXACT.match(text)
-        if found and self._numbers[column]:
-            places = len(found[1] or "")
-            self._sheet.write_number(self._row, column, float(text), self._formats.number(places))
-            return
-        day = _day_of(text) if column == self._days else None
-        if day is None:
-            self._write_odd(column, text)
-        else:
-            self._sheet.write_number(self._row, column, day, self._formats.day)
+    def _end(self) -> None:
+        if self._part is not None:
+            # What stands after the rows of a sheet depends on their number alone.
+            wanted = [(self._codes, 1, self._row), (self._missing, 1, 1)]
+            self._put(self._skeleton(wanted).sheets[0].after)
+            self._part.close()
+            self._part = None
 
-    def _write_odd(self, column: int, text: str) -> None:
-        units = len(text.encode("utf-16-le", "surrogatepass")) // 2
-        if units > _LONGEST:
-            raise ConfigError(
-                f"a text of {units:,} characters in the column {self._columns[column]!r} does not fit into a cell of a"
-                " workbook: export to .csv or .jsonl"
-            )
-        if _RICH.match(text):
-            # XlsxWriter takes such a string for markup of its own, and would write it as it is, formulas included. In
-            # two pieces it is text.
-            self._sheet.write_rich_string(self._row, column, text[:1], self._formats.text, text[1:])
-        else:
-            self._sheet.write_string(self._row, column, text)
+    def _open(self, number: int) -> IO[bytes]:
+        return self._book.open(_entry(f"xl/worksheets/sheet{number}.xml"), "w")
+
+    def _put(self, text: str) -> None:
+        if self._part is not None:
+            self._bytes += self._part.write(text.encode())
+
+    def _skeleton(self, sheets: Sequence[tuple[_Kind, int, int]]) -> "_Skeleton":
+        return _skeleton(sheets, self._made_at)
 
 
-@lru_cache(maxsize=4096)
-def _day_of(text: str) -> int | None:
-    """Return a day as Excel counts days, None if it is no day that each program counts alike."""
-    if not _DAY.match(text):
-        return None
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        if day >= _FIRST_DAY:
-            return day.toordinal() - date(1899, 12, 30).toordinal()
-    return None
+class _Sheet(NamedTuple):
+    """A sheet of a skeleton: the XML around its rows, and the formats of its sample row."""
+
+    before: str
+    after: str
+    styles: Styles
+
+
+class _Skeleton(NamedTuple):
+    """A workbook without rows: its sheets, and its other parts."""
+
+    sheets: list[_Sheet]
+    parts: dict[str, bytes]
+
+
+def _skeleton(sheets: Sequence[tuple[_Kind, int, int]], made_at: datetime) -> _Skeleton:
+    """Return a workbook without rows.
+
+    Args:
+        sheets: Its sheets: their kind, which of that kind they are, and the number of their last row.
+        made_at: When it is made, in UTC.
+    """
+    from xlsxwriter import Workbook  # noqa: PLC0415 - of an extra
+
+    content = io.BytesIO()
+    with Workbook(content, {"in_memory": True}) as book:
+        book.set_properties({"title": "Voucher codes", "created": made_at})
+        book.set_custom_property(MARK, f"{made_at.isoformat()}Z", "text")
+        bold, text = book.add_format({"bold": True, "bottom": 1}), book.add_format({"num_format": "@"})
+        day = book.add_format({"num_format": "yyyy-mm-dd", "align": "left"})
+        numbers = [book.add_format({"num_format": "0." + "0" * places if places else "0"}) for places in PLACES]
+        for kind, number, last in sheets:
+            sheet = book.add_worksheet(kind.nth(number))
+            sheet.freeze_panes(1, 0)
+            for column, name in enumerate(kind.columns):
+                # A column of texts is formatted as text, too: a code that a person pastes there keeps its zeros.
+                style = None if name in _NUMBERS or name in _DAYS else text
+                sheet.set_column(column, column, _WIDTHS.get(name, _WIDTH), style)
+                sheet.write_string(0, column, name, bold)
+            for column, style in enumerate([text, day, *numbers]):
+                sheet.write_blank(1, column, None, style)
+            sheet.autofilter(0, 0, last - 1, len(kind.columns) - 1)
+            # Otherwise Excel marks each code of digits as a mistake, and offers to make a number of it.
+            sheet.ignore_errors({"number_stored_as_text": f"A1:{column_name(len(kind.columns) - 1)}{last}"})
+    with zipfile.ZipFile(content) as made:
+        parts = {name: made.read(name) for name in made.namelist()}
+    return _Skeleton([_sheet_of(parts.pop(f"xl/worksheets/sheet{at}.xml")) for at in range(1, len(sheets) + 1)], parts)
+
+
+def _sheet_of(content: bytes) -> _Sheet:
+    text = content.decode()
+    found = _ROWS.match(text)
+    if found is None:
+        raise ConfigError("this version of XlsxWriter writes sheets in another form: export to .csv or .jsonl")
+    _row_1, style, day, *numbers = ["", *_STYLE.findall(text)]
+    return _Sheet(_SIZE.sub("", found[1]), found[2], Styles(style, day, numbers))
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    """Return a part of the workbook, with the date that Excel gives to every part."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = zipfile.ZIP_DEFLATED
+    return entry
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -149,7 +149,10 @@ class FileRows:
 
     def _given(self, row: TableRow) -> dict[str, object]:
         """Return a row as the file has it. What stands beyond the header has no name."""
-        given: dict[str, object] = dict(zip(self._header, row.cells, strict=False))
+        given: dict[str, object] = {
+            name: cell if type(cell) is str else _as_given(cell)
+            for name, cell in zip(self._header, row.cells, strict=False)
+        }
         if len(row.cells) > self._width:
             given[""] = ",".join(str(cell) for cell in row.cells[self._width :] if cell is not None)
         return given
@@ -185,7 +188,7 @@ class FileRows:
         cells = row.cells
         for at in itertools.chain(self.columns.unnamed, range(self._width, len(cells))):
             if at < len(cells) and cells[at] is not None and str(cells[at]).strip():
-                what = f"has {len(cells)} cells under {self._width} columns"
+                what = f"has {_count(len(cells), 'cell')} under {_count(self._width, 'column')}"
                 if at < self._width:
                     what = f"has {printable(str(cells[at]))!r} in column {at + 1}, which has no name in the header"
                 self._problems.add(row.number, what, given=self._given(row))
@@ -209,6 +212,13 @@ class FileRows:
             if why:
                 bad = values[name] = BadCell(f"is {_stripped(cell)!r} in {codes[0]}, and {why}")
                 self._refuse(row, name, cell, bad)
+
+
+def _as_given(cell: Cell) -> object:
+    """Return a cell for people who have to correct it: a cell that cannot be trusted has no value to show."""
+    if isinstance(cell, BadCell):
+        return None
+    return cell.isoformat() if isinstance(cell, date) else cell
 
 
 def _stripped(cell: Cell) -> Cell:
@@ -236,3 +246,7 @@ def _typed(cell: Cell, kind: str) -> object:
 _NOTHING: Final[dict[str, str]] = {}
 _MIDNIGHT: Final = time()
 _UNPROVEN: Final = FileRow(0, {}, "")
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"

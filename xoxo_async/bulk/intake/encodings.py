@@ -121,10 +121,10 @@ def _codec_of(head: bytes) -> str:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     if head.count(0) * 3 >= len(head) > 3:  # without a mark: each letter of English is a zero byte and another one
-        even, odd = head[0::2], head[1::2]
-        if 0 not in even:
+        even, odd = head[0::2].count(0), head[1::2].count(0)
+        if odd > 4 * even:
             return "utf-16-le"
-        if 0 not in odd:
+        if even > 4 * odd:
             return "utf-16-be"
     return "utf-8"
 

@@ -1,5 +1,6 @@
 """Turn the texts and JSON values of one row of a file into fields. The check of the row comes later."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
@@ -8,6 +9,7 @@ import msgspec
 
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.template_marks import without_label
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import decimal
 from xoxo_async.services.orders.details import AirmilesDetails, Details, LoungeDetails, ShippingDetails, TopUpDetails
@@ -16,6 +18,8 @@ __all__ = ["is_turned", "read_fields"]
 
 _DETAILS: Final[tuple[type[Details], ...]] = (LoungeDetails, AirmilesDetails, TopUpDetails, ShippingDetails)
 _FLAGS: Final = {"1": True, "true": True, "yes": True, "y": True, "0": False, "false": False, "no": False, "n": False}
+_NUMBER_AS_FLOAT: Final = re.compile(r"[1-9][0-9]{0,14}\.0")
+"""At most 15 digits: a program that keeps numbers in eight bytes has lost none of them."""
 _TOO_LARGE: Final = 16
 """Digits. The check refuses such a number; as an integer, `1e99` would be a hundred digits long."""
 
@@ -66,12 +70,23 @@ def _text(value: object) -> object:
     return str(value) if type(value) is int else value
 
 
+def _phone(value: object) -> object:
+    """Turn `919876543210.0` into a phone number: a program took it for a number, and all its digits are there."""
+    text = _text(value)
+    return text[:-2] if isinstance(text, str) and _NUMBER_AS_FLOAT.fullmatch(text) else text
+
+
 def _whole(value: object) -> object:
     """Turn a text or a decimal into a whole number: spreadsheets write `3.0` for three."""
     number = _amount(value)
     if isinstance(number, Decimal) and number.adjusted() < _TOO_LARGE and number == number.to_integral_value():
         return int(number)
     return value
+
+
+def _product(value: object) -> object:
+    """Turn a text into the number of a product; a template's list has the name behind it."""
+    return _whole(without_label(value) if isinstance(value, str) else value)
 
 
 def _amount(value: object) -> object:
@@ -109,9 +124,10 @@ def _as_it_is(value: object) -> object:
 
 
 _VALUES: Final[dict[str, Callable[[object], object]]] = {
-    "product_id": _whole,
+    "product_id": _product,
     "denomination": _amount,
     "quantity": _whole,
+    "contact": _phone,
     "notify_receiver": _flag,
     "notify_admin": _flag,
     "details": _as_it_is,

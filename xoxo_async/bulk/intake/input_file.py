@@ -13,8 +13,6 @@ from xoxo_async.errors import PlanError
 __all__ = ["InputFile", "kind_of"]
 
 _KINDS: Final = (
-    (b"PK\x03\x04", "a workbook or a ZIP archive"),
-    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "a workbook of an old form"),
     (b"%PDF", "a PDF document"),
     (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"\x89PNG", "a picture"),

@@ -1,8 +1,8 @@
-"""Order lines from CSV, JSONL or standard input: streamed, and every bad row named by its number and column."""
+"""Order lines from CSV, JSONL and workbooks: streamed, and every bad row named by its number and column."""
 
 import itertools
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, Literal
@@ -20,8 +20,9 @@ from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
 from xoxo_async.bulk.intake.tables import FileRow, Form, Table
+from xoxo_async.bulk.intake.template_marks import is_example
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
-from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook
+from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
 __all__ = ["OrdersFile", "read_orders"]
@@ -75,6 +76,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
+        self.columns = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -92,17 +94,19 @@ class OrdersFile:
         except UnreadableError as error:
             raise self._unreadable(at.row + 1, error, problems) from None
         if not found and not problems.total:
-            raise PlanError(f"{self.source}: there are no orders in it")
+            notes = self.form.notes if self.form is not None else []
+            example = ", only the template's example" if any("example" in note for note in notes) else ""
+            raise PlanError(f"{self.source}: there are no orders in it{example}")
 
     def _rows(self, opened: InputFile, at: Place, problems: Problems) -> Iterator[FileRow]:
         head = opened.head()
         if kind := kind_of(head):
             raise PlanError(f"{self.source}: this is {kind}, not a table; save it as CSV in UTF-8")
         form = self.form = Form()
-        self.columns = ""
         if is_workbook(head):
             yield from self._workbook(opened, form, problems)
             return
+        refuse_misnamed(head, self.source)
         if self._format == "workbook":
             raise PlanError(f"{self.source}: this is no workbook (.xlsx, .xls or .ods)")
         if self.choices.sheet is not None:
@@ -119,18 +123,8 @@ class OrdersFile:
                 form.rows += 1
                 yield row
             return
-        choices = self.choices.with_kept(self.kept_choices)
-        known = partial(recognised, known=ORDER_FIELDS, choices=choices)
-        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=known)
+        table = read_csv(lines, at, self.source, form, delimiter=self.choices.delimiter, known=self._known())
         yield from self._named(table, problems)
-
-    def _refuse_choices_about_tables(self) -> None:
-        choices = self.choices
-        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
-            raise ConfigError(
-                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
-                " do not fit"
-            )
 
     def _workbook(self, opened: InputFile, form: Form, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a workbook's sheet."""
@@ -139,7 +133,11 @@ class OrdersFile:
         for name in ("delimiter", "encoding"):
             if getattr(self.choices, name) is not None:
                 raise ConfigError(f"{self.source}: this is a workbook, so --{name} does not fit")
-        yield from self._named(read_workbook(opened, form, self.choices.sheet), problems)
+        yield from self._named(read_workbook(opened, form, self.choices.sheet, self._known()), problems)
+
+    def _known(self) -> Callable[[Sequence[str]], int]:
+        """Return what counts the names of a header that mean something."""
+        return partial(recognised, known=ORDER_FIELDS, choices=self.choices.with_kept(self.kept_choices))
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
@@ -147,8 +145,20 @@ class OrdersFile:
         rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
         self.columns = rows.columns.describe()
         for row in rows:
+            if is_example(row.fields.get("key")):
+                rows.form.rows -= 1
+                rows.form.notes.append(f"the template's example in row {row.number} left out")
+                continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _refuse_choices_about_tables(self) -> None:
+        choices = self.choices
+        if choices.columns or choices.keep or choices.delimiter or choices.decimal:
+            raise ConfigError(
+                f"{self.source}: it is JSONL, whose objects name their fields: --map, --keep, --delimiter and --decimal"
+                " do not fit"
+            )
 
     def _unreadable(self, row: int, error: UnreadableError, problems: Problems) -> PlanError:
         """Return the error for a file that cannot be read beyond a row: the rows after it are not known."""
@@ -204,9 +214,10 @@ def read_orders(
 ) -> OrdersFile:
     """Read order lines from a file.
 
-    CSV has a header row. A column is recognised by the name of a field of `OrderLine`, or by a usual name such as
-    `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line with the fields, and `details` besides. Without a
-    `key` column, `po_number` is the key.
+    CSV and a sheet of a workbook (`.xlsx`, `.xls`, `.ods`) have a header row. A column is recognised by the name of a
+    field of `OrderLine`, or by a usual name such as `Employee ID`, `Amount` or `E-mail`. JSONL has one object a line
+    with the fields, and `details` besides. Without a `key` column, `po_number` is the key. A row with the key of a
+    template's example is left out.
 
     The file shows its separator and its encoding. A number with separators is read by what its whole column proves: a
     column with `1.000,50` has decimal commas. A number that could be two (`1,000`), in a column that proves neither, is

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Final
+from typing import Any, Final
 
 import anyio.to_thread
 import msgspec
@@ -20,7 +20,11 @@ _CHUNK: Final = 500
 
 
 def rows_of(
-    orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine], job: str, sink: ProblemSink | None = None
+    orders: OrdersFile | Iterable[OrderLine] | AsyncIterable[OrderLine],
+    job: str,
+    sink: ProblemSink | None = None,
+    *,
+    notify: bool = False,
 ) -> Rows:
     """Return any source of order lines as one stream of checked rows.
 
@@ -31,8 +35,9 @@ def rows_of(
         orders: A file, or a sync or async iterable of order lines.
         job: The job's name, which poNumbers are derived from.
         sink: Takes every problem of the rows.
+        notify: Whether the vendor mails the codes of every row with an address.
     """
-    intake = _Intake(job, sink)
+    intake = _Intake(job, sink, notify=notify)
     source = "orders"
     if isinstance(orders, AsyncIterable):
         rows = intake.streamed(orders)
@@ -47,17 +52,18 @@ def rows_of(
 class _Intake:
     """Checks one row after another, and compares each with the rows before it."""
 
-    def __init__(self, job: str, sink: ProblemSink | None) -> None:
+    def __init__(self, job: str, sink: ProblemSink | None, *, notify: bool) -> None:
         self.problems: Final = Problems(sink)
         self.repeats: Final = Repeats()
         self._job: Final = job
+        self._notify: Final = notify
 
     def from_file(self, row: FileRow) -> Row | None:
         """Check a row of a file."""
         request = check_fields(row.number, row.fields, self.problems, key_column=row.key_column, given=row.given)
         if request is None:
             return None
-        return make_row(row.number, OrderLine(**row.fields), request, self._job, row.given)
+        return make_row(row.number, OrderLine(**row.fields), self._asked(request), self._job, row.given)
 
     def from_python(self, number: int, line: object) -> Row | None:
         """Check an item of an iterable; any object may stand there."""
@@ -65,7 +71,11 @@ class _Intake:
             self.problems.add(number, f"is a {type(line).__name__}, not an OrderLine", given={"": line})
             return None
         request = check_fields(number, msgspec.structs.asdict(line), self.problems)
-        return None if request is None else make_row(number, line, request, self._job)
+        return None if request is None else make_row(number, line, self._asked(request), self._job)
+
+    def _asked(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return a request with what is asked for all rows."""
+        return {**request, "notify_receiver_email": 1} if self._notify and request.get("email") else request
 
     def new(self, rows: Iterable[Row | None]) -> Iterator[Row]:
         """Yield the good rows that repeat no earlier row."""

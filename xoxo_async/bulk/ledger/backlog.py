@@ -9,7 +9,17 @@ import msgspec
 from xoxo_async.bulk.ledger.budget import units
 from xoxo_async.bulk.ledger.lines import LineState
 
-__all__ = ["DOUBTED", "OrderKind", "Piece", "piece_of", "price_of", "repriced", "shares_of", "states_to_send"]
+__all__ = [
+    "DOUBTED",
+    "OrderKind",
+    "Piece",
+    "mail_of",
+    "piece_of",
+    "price_of",
+    "repriced",
+    "shares_of",
+    "states_to_send",
+]
 
 DOUBTED: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT, LineState.MANUAL)
 """The states of orders that may exist, and that may yet be sent again: a person may say so of a manual one, too."""
@@ -37,18 +47,24 @@ class OrderKind(NamedTuple):
         worth: What each may cost at most, in ten-thousandths; None where nobody knows.
         orders: How many there are.
         rows: Order lines that travel in them.
+        addressed: Of these lines, those with an e-mail address. A shared order has none.
+        mailed: Of these, those whose codes the vendor mails.
     """
 
     piece: Piece
     worth: int | None
     orders: int
     rows: int
+    addressed: int = 0
+    mailed: int = 0
 
 
 class _Request(msgspec.Struct):
     productId: int  # noqa: N815 - the wire's name
     denomination: Decimal
     quantity: int
+    email: str = ""
+    notifyReceiverEmail: int = 0  # noqa: N815
 
 
 _request: Final = msgspec.json.Decoder(_Request).decode
@@ -62,6 +78,16 @@ def piece_of(body: str) -> Piece:
     """
     request = _request(body)
     return Piece(request.productId, request.denomination, request.quantity)
+
+
+def mail_of(body: str) -> tuple[bool, bool]:
+    """Return whether a stored request has an e-mail address, and whether the vendor mails the codes to it.
+
+    Args:
+        body: See `LedgerLine.body`.
+    """
+    request = _request(body)
+    return bool(request.email), bool(request.email and request.notifyReceiverEmail)
 
 
 def price_of(body: str, pricing: Callable[[int, Decimal, int], Decimal | None]) -> int | None:
@@ -119,5 +145,12 @@ def shares_of(kinds: Iterable[OrderKind]) -> list[OrderKind]:
             shares[kind.piece] = kind._replace(worth=worth)
         else:
             total = None if worth is None or before.worth is None else before.worth + worth
-            shares[kind.piece] = OrderKind(kind.piece, total, before.orders + kind.orders, before.rows + kind.rows)
+            shares[kind.piece] = OrderKind(
+                kind.piece,
+                total,
+                before.orders + kind.orders,
+                before.rows + kind.rows,
+                before.addressed + kind.addressed,
+                before.mailed + kind.mailed,
+            )
     return list(shares.values())

@@ -8,6 +8,7 @@ __all__ = [
     "CURRENCY",
     "KEPT_NAMES",
     "LAST_SLOT",
+    "NOTIFY",
     "PAUSED",
     "PLANNED_AT",
     "PRODUCTS",
@@ -30,6 +31,9 @@ KEPT_NAMES: Final = "kept_names"
 
 LAST_SLOT: Final = "last_slot"
 """When a line was claimed last, by the ledger's clock: the next run keeps its distance to that slot."""
+
+NOTIFY: Final = "notify"
+"""Whether the vendor mails the codes of every row with an address: `yes`; empty if the rows themselves say it."""
 
 PAUSED: Final = "paused"
 """Why the job is paused; empty when it is not. For stores that have no place of their own for it."""

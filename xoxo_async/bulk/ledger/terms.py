@@ -21,6 +21,8 @@ class Share(NamedTuple):
         orders: Orders.
         rows: Order lines that travel in them.
         worth: What they may cost at most, in ten-thousandths of the account's currency; None if that is not known.
+        addressed: Of the lines, those with an e-mail address.
+        mailed: Of these, those whose codes the vendor mails.
     """
 
     product_id: int
@@ -29,6 +31,8 @@ class Share(NamedTuple):
     orders: int
     rows: int
     worth: int | None
+    addressed: int = 0
+    mailed: int = 0
 
 
 class Planned(NamedTuple):

@@ -8,6 +8,7 @@ from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
 from xoxo_async.bulk.ledger.terms import Share
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
+from xoxo_async.services.catalog.countries import country_name
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.catalog.requests import Category
 from xoxo_async.services.orders.details import AirmilesDetails, LoungeDetails, ShippingDetails, TopUpDetails
@@ -170,18 +171,26 @@ def _contradicted(row: Row, product: Voucher) -> dict[str, str]:
     if line.currency and product.currency_code and line.currency.casefold() != product.currency_code.casefold():
         found["currency"] = f"{product.name} is in {product.currency_code}, not in {line.currency}"
     countries = _countries(product)
-    if line.country and countries and line.country.casefold() not in countries:
-        where = product.country_name or product.country_code
+    if line.country and countries and country_name(line.country) not in countries:
+        where = _where(product)
         found["country"] = f"{product.name} is good in {where}, not {line.country}"
     return found
 
 
 def _countries(product: Voucher) -> set[str]:
-    """Return the names and codes of the countries a product is good in, case-folded."""
+    """Return the names and codes of the countries a product is good in, in one spelling."""
     names = [product.country_name, *(product.country_code or "").split(",")]
     for country in product.countries:
         names += [country.code, country.name]
-    return {name.strip().casefold() for name in names if name and name.strip()}
+    return {name for name in map(country_name, names) if name}
+
+
+def _where(product: Voucher) -> str:
+    """Return the countries a product is good in, for a person: `India (IN)`."""
+    name, code = product.country_name, product.country_code
+    if not name and product.countries:
+        return ", ".join(country.name or country.code or "" for country in product.countries)
+    return f"{name} ({code})" if name and code and name != code else name or code or ""
 
 
 def _listed(values: tuple[Decimal, ...]) -> str:

@@ -95,6 +95,8 @@ class PlanTotals(msgspec.Struct):
         problems: The problems of the skipped rows, one a line.
         warned: Rows that are sent, and that a person should look at: their receiver gets the same from another row.
         warnings: The first of them, each with its row number and key.
+        addressed: Rows with an e-mail address.
+        mailed: Of these, the rows whose codes the vendor mails, because `notify_receiver` is set.
         recognised: What was recognised in the file, in words; empty for a file that a program wrote, see
             `OrdersFile.recognised`.
         balance: The account's balance; None when it was not read.
@@ -112,6 +114,8 @@ class PlanTotals(msgspec.Struct):
     problems: str = ""
     warned: int = 0
     warnings: tuple[str, ...] = ()
+    addressed: int = 0
+    mailed: int = 0
     recognised: str = ""
     balance: Balance | None = None
     expected_s: float | None = None
@@ -134,6 +138,8 @@ class PlanTotals(msgspec.Struct):
         most = totals.at_most(face)
         self.lines += 1
         self.pieces += order.quantity
+        self.addressed += bool(order.email)
+        self.mailed += bool(order.email and order.notify_receiver_email)
         totals.lines += 1
         totals.pieces += order.quantity
         totals.face += face
@@ -155,6 +161,8 @@ class PlanTotals(msgspec.Struct):
         self.lines += share.rows
         self.orders += share.orders
         self.pieces += pieces
+        self.addressed += share.addressed
+        self.mailed += share.mailed
         totals.lines += share.rows
         totals.pieces += pieces
         totals.face += share.denomination * pieces

@@ -132,9 +132,7 @@ def bars(amounts: Sequence[tuple[str, Decimal]], unit: str, width: int, palette:
         palette: The colours.
         of: What the chart is about.
     """
-    values = [
-        {"name": name or "(none)", "amount": float(value), "text": f"{value:,.0f}"} for name, value in amounts
-    ]
+    values = [{"name": name or "(none)", "amount": float(value), "text": f"{value:,.0f}"} for name, value in amounts]
     return _draw(_bars(values, palette.accent, palette, width), width, palette, f"{of}, in {unit or 'orders'}")
 
 
@@ -311,7 +309,8 @@ def _format(span_s: float) -> str:
 def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette, width: int) -> Spec:
     room = max(len(str(value["text"])) for value in values) * 8 + 8 if values else 0
     most = max((float(str(value["amount"])) for value in values), default=0.0)
-    names = min(max((len(str(value["name"])) for value in values), default=0) * 8 + 4, width * 2 // 5)
+    longest = max((len(str(value["name"])) for value in values), default=0)
+    names = min(max(longest * 8 + 4, 64), width * 9 // 20)
     drawn = max(width - names - room - 10, 60)
     x: Spec = {
         "field": "amount",
@@ -327,7 +326,7 @@ def _bars(values: Sequence[Mapping[str, object]], colour: str, palette: Palette,
             "title": None,
             "ticks": False,
             "domain": False,
-            "labelLimit": names,
+            "labelLimit": names - 10,
             "minExtent": names,
             "labelColor": palette.ink,
             "labelPadding": 8,

@@ -7,7 +7,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import Beat, PauseMark, RunNote
-from xoxo_async.bulk.reporting.words import masked
+from xoxo_async.bulk.reporting.words import ENDS, masked
 
 __all__ = [
     "Allowance",
@@ -133,7 +133,7 @@ class RunFact(msgspec.Struct, frozen=True, kw_only=True):
         ended_at: None while it works, and after it died.
         per_minute: Orders a minute that it might send; None without a limit.
         placed: Lines that it placed, or found placed.
-        end: Why it stopped early; empty otherwise.
+        end: How it ended, in words.
         penalties: How often the vendor held it back.
         held_s: For how many seconds in all.
     """
@@ -148,7 +148,13 @@ class RunFact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def timeline_of(
-    width_s: int, beats: Iterable[Beat], notes: Sequence[RunNote], pauses: Sequence[PauseMark], now: float
+    width_s: int,
+    beats: Iterable[Beat],
+    notes: Sequence[RunNote],
+    pauses: Sequence[PauseMark],
+    now: float,
+    *,
+    at_work: bool,
 ) -> Timeline:
     """Return orders over time.
 
@@ -158,6 +164,7 @@ def timeline_of(
         notes: The notes of runs.
         pauses: When the job was paused and went on.
         now: When the report is made: runs at work last until then.
+        at_work: Whether a process works on the job. A run without an end died otherwise, after its last order.
     """
     sums: dict[float, dict[str, int]] = {}
     for beat in beats:
@@ -171,15 +178,16 @@ def timeline_of(
         for one in note.penalties
     ]
     marks += [
-        Mark("stop", note.ended_at, None, f"a run stopped: {masked(note.end)}")
+        Mark("stop", note.ended_at, None, f"a run stopped: {_end_of(note.end)}")
         for note in notes
         if note.end and note.ended_at is not None
     ]
+    lasts_until = now if at_work else max(sums, default=0.0) + width_s
     return Timeline(
         width_s=width_s,
         beats=[BeatFact(at, **found) for at, found in sorted(sums.items())],
         allowances=[
-            Allowance(note.began_at, now if note.ended_at is None else note.ended_at, note.rate)
+            Allowance(note.began_at, lasts_until if note.ended_at is None else note.ended_at, note.rate)
             for note in notes
             if note.rate is not None
         ],
@@ -243,11 +251,16 @@ def _ends_s(answered_ms: int) -> float:
     return (answered_ms + (10 if answered_ms < 1_000 else 100 if answered_ms < 10_000 else 1_000)) / 1000
 
 
-def runs_of(notes: Sequence[RunNote]) -> list[RunFact]:
+def _end_of(end: str) -> str:
+    return ENDS.get(end) or masked(end)
+
+
+def runs_of(notes: Sequence[RunNote], *, at_work: bool) -> list[RunFact]:
     """Return the latest runs, the last first.
 
     Args:
         notes: The notes that they left.
+        at_work: Whether a process works on the job; a run without an end died otherwise.
     """
     return [
         RunFact(
@@ -255,7 +268,7 @@ def runs_of(notes: Sequence[RunNote]) -> list[RunFact]:
             ended_at=note.ended_at,
             per_minute=note.rate,
             placed=note.placed,
-            end=masked(note.end),
+            end=_end_of(note.end) if note.ended_at is not None else "at work" if at_work else "it died",
             penalties=len(note.penalties),
             held_s=sum(one.wait_s for one in note.penalties),
         )

@@ -222,6 +222,4 @@ def alarms_of(alarms: Iterable[Alarm]) -> list[AlarmFact]:
     Args:
         alarms: As the ledger has them.
     """
-    return [
-        AlarmFact(at=alarm.at, row=alarm.row, order_id=alarm.order_id, text=masked(alarm.text)) for alarm in alarms
-    ]
+    return [AlarmFact(at=alarm.at, row=alarm.row, order_id=alarm.order_id, text=masked(alarm.text)) for alarm in alarms]

@@ -56,7 +56,9 @@ async def write_report(
 
     Example:
         ```python
-        async with open_ledger("march.db", read_only=True) as ledger:
+        from xoxo_async.bulk.reporting import write_report
+
+        async with open_ledger("march.db") as ledger:
             facts = await write_report(ledger, "report.html")
         ```
     """

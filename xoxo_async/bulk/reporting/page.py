@@ -127,8 +127,9 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
     products = [(one.name or f"product {one.product_id}", one.charged) for one in facts.products]
     bill, latency, times = facts.bill, facts.latency, facts.timeline
     compared = bill is not None and bill.expected is not None and bill.charged > 0
+    head = facts.headline
     return _Charts(
-        outcome=_sizes(_WIDE, lambda width: outcome_bar(facts.headline, width, palette)) if facts.headline.rows else None,
+        outcome=_sizes(_WIDE, lambda width: outcome_bar(head, width, palette)) if head.rows else None,
         products=_amounts(products, currency, palette, "Charged by product"),
         labels=[
             _amounts(
@@ -141,9 +142,7 @@ def _draw(facts: Facts, palette: Palette, zone: tzinfo | None) -> _Charts:
         ],
         bill=_sizes(_HALF, lambda width: bill_bars(bill, width, palette)) if bill is not None and compared else None,
         timeline=_sizes(_WIDE, lambda width: draw_timeline(times, width, palette, zone)) if times.beats else None,
-        latency=None
-        if latency is None
-        else _sizes(_HALF, lambda width: latency_bars(latency.bars, width, palette)),
+        latency=None if latency is None else _sizes(_HALF, lambda width: latency_bars(latency.bars, width, palette)),
         has_bands=any(mark.kind != "stop" for mark in times.marks),
         has_stops=any(mark.kind == "stop" for mark in times.marks),
     )

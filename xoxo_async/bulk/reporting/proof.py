@@ -83,7 +83,7 @@ def read_proof(path: str | os.PathLike[str]) -> ProofFact:
 
 
 def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
-    """Return a proof as a report shows it: its single values, and its lists that are not empty.
+    """Return a proof as a report shows it: its single values but zeros of a table, and its lists that are not empty.
 
     Args:
         result: The object; an object within it is shown as its members.
@@ -100,7 +100,7 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
             if isinstance(one, Sequence) and not isinstance(one, str):
                 if one:
                     lists.append(ProofList(label, len(one), [_text(entry) for entry in one[:_ENTRIES_SHOWN]]))
-            elif one not in (None, ""):
+            elif one not in (None, "") and not (member and str(one) == "0"):
                 facts[label] = _text(one)
     if result.get("signature"):
         facts["signed"] = "yes; a report does not check it, `xoxo bulk prove --verify` does"

@@ -18,7 +18,7 @@ from xoxo_async.errors import (
     ServerError,
 )
 
-__all__ = ["EVIDENCE", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
+__all__ = ["ENDS", "EVIDENCE", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
 
 _ADDRESS: Final = re.compile(r"([^\s@<>\"'(),;:]{1,64})@([^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+)")
 _DIGITS: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")
@@ -97,6 +97,20 @@ EVIDENCE: Final[dict[str, str]] = {
     Evidence.WITHDRAWN: "The line was withdrawn before it was sent.",
 }
 """What the facts mean that move lines."""
+
+ENDS: Final[dict[str, str]] = {
+    "": "done",
+    "funds": "the account's funds are used up",
+    "credentials": "the credentials were refused",
+    "rate": "the vendor held it back for too long",
+    "unreachable": "the vendor could not be reached",
+    "budget": "the budget is spent",
+    "ledger": "the ledger failed",
+    "job": "the job was paused",
+    "interrupted": "a person stopped it",
+    "refusals": "more rows were refused than it may lose",
+}
+"""Why a run ended; an error that ended it is named by its class."""
 
 _ADVICE: Final[dict[type[Exception], str]] = {
     BadRequestError: "Check the row's fields: e-mail address, phone number, details of the product.",

@@ -23,7 +23,7 @@ def print_alarms(alarms: Sequence["Alarm"], total: int) -> None:
         total: The number of all alarms.
     """
     for alarm in alarms[:_SHOWN]:
-        say(f"alarm: {scrub(alarm.text)}")
+        say(f"alarm: {scrub(alarm.text)}", "red")
     if total > _SHOWN:
         say(f"… and {count(total - _SHOWN, 'more alarm')}")
     if total:

@@ -18,7 +18,7 @@ from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import connection_options, json_option
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ Examples:
 @click.option("--reveal", is_flag=True, help="Write the codes themselves. They are cash.")
 @click.option("--excel", is_flag=True, help="Make the .csv one that Excel opens without changing a code.")
 @click.option("--split-by", default="", metavar="COLUMN",
-              help="Write one file for each value of a column: one of the input's, or product_id, currency, tag …")  # fmt: skip
+              help="Write one file for each value of a column: a kept one, product_id, currency, tag …")  # fmt: skip
 @json_option
 @connection_options
 def export(
@@ -142,7 +142,7 @@ def _print(done: "Exported", file: "ExportFile", follow: str, *, reveal: bool) -
     _print_missing(done)
     print_alarms(done.alarms, done.alarms_total)
     if follow:
-        say(f"{'collect them' if ' reconcile ' in follow else 'continue'} with: {follow}")
+        say_command(f"{'collect them' if ' reconcile ' in follow else 'continue'} with", follow)
 
 
 def _where(done: "Exported", file: "ExportFile") -> str:

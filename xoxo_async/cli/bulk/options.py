@@ -133,6 +133,9 @@ row_options: Final[Decorator] = with_options(
     click.option("--pack", is_flag=True,
                  help="Put rows with one product and value that need only codes into shared orders."),
     click.option("--skip-invalid", is_flag=True, help="Leave out bad rows (exit 3) instead of sending nothing."),
+    click.option("--notify", is_flag=True,
+                 help="Have the vendor mail the codes of every row with an address, as notify_receiver does for one"
+                 " row. The ledger keeps it."),
     click.option("--withdraw-missing", "missing", flag_value="withdraw", callback=_or_refuse,
                  help="Withdraw planned rows of the ledger that ORDERS lacks."),
     click.option("--keep-missing", "missing", flag_value="keep", callback=_or_refuse,

@@ -12,12 +12,12 @@ from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import error_to_json, say_error, scrub, show_origin
 from xoxo_async.cli.invocation import is_debugging
-from xoxo_async.cli.json_output import empty_counts, print_json
-from xoxo_async.cli.output import out, say
+from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
+from xoxo_async.cli.output import Colour, out, say, say_command
 from xoxo_async.cli.wording import amounts, count
 from xoxo_async.errors import XoxoError
 
-__all__ = ["Outcome", "print_failure", "print_report"]
+__all__ = ["Outcome", "count_line", "print_failure", "print_report"]
 
 
 class Outcome(msgspec.Struct):
@@ -56,12 +56,12 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
     code = exits.of_report(report, skipped=outcome.skipped)
     waiting = report.pending - outcome.cancelled
     # With --json, only JSON goes to standard output.
-    for line in _lines_of(report, outcome, code):
-        (say if request.as_json else out)(line)
+    for line, colour in _lines_of(report, outcome, code):
+        (say if request.as_json else out)(line, colour)
     if not outcome.began and code == exits.INTERRUPTED:
         say("interrupted, nothing was sent")
     elif report.pause:
-        say(f"paused ({report.pause.value}): {scrub(report.reason)}")
+        say(f"paused ({report.pause.value}): {scrub(report.reason)}", "yellow")
     if report.superseded:
         results = count(report.superseded, "result")
         say(f"{results} came after another worker had taken the lines over; look-ups settle these lines")
@@ -71,7 +71,7 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
         _say_how_to_export(request)
     if follow:
         if report.pause is Pause.REFUSALS:
-            say(f"see which and why: {command_line('bulk', 'status', '--ledger', request.ledger.argument)}")
+            say_command("see which and why", command_line("bulk", "status", "--ledger", request.ledger.argument))
         _say_what_is_left(report, outcome, code, waiting, follow)
     if request.as_json:
         facts = _report_to_json(request, report)
@@ -84,38 +84,50 @@ def _report_to_json(request: RunRequest, report: Report) -> dict[str, object]:
     return {**facts, "job": report.job or request.job}
 
 
-def _lines_of(report: Report, outcome: Outcome, code: int) -> list[str]:
-    """Return the lines for a person after a run that no error ended."""
-    lines: list[str] = []
+def _lines_of(report: Report, outcome: Outcome, code: int) -> list[tuple[str, Colour]]:
+    """Return the lines for a person after a run that no error ended, with their colours."""
+    lines: list[tuple[str, Colour]] = []
     if outcome.idle and code == exits.DONE:
         pending = f", {report.pending:,} pending delivery" if report.pending else ""
-        lines.append(f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}")
+        lines.append((f"nothing left to do: {report.issued:,} of {report.rows:,} issued{pending}", ""))
     if report.rows or outcome.began:
         lines += _summary(report)
     if outcome.skipped:
         rows = "row" if outcome.skipped == 1 else "rows"
-        lines.append(f"  skipped  {outcome.skipped:>10,} bad {rows}, not in the ledger")
+        lines.append((f"  skipped  {outcome.skipped:>10,} bad {rows}, not in the ledger", "yellow"))
     return lines
 
 
-def _summary(report: Report) -> list[str]:
-    """Return the lines of a report for a person."""
-    names = ("issued", "pending", "rejected", "unknown", "not_sent")
+def _summary(report: Report) -> list[tuple[str, Colour]]:
+    """Return the lines of a report for a person, with a colour where something needs a person."""
     shared = f" in {count(report.orders, 'order')}" if report.orders != report.rows else ""
     job = f"job {report.job} · {count(report.rows, 'row')}{shared} · ledger {report.ledger} · {report.elapsed_s:.1f} s"
-    lines = [f"  {name.replace('_', ' '):<9}{getattr(report, name):>10,}" for name in names]
+    lines: list[tuple[str, Colour]] = [(job, "")]
+    lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
-        lines.append(f"  in flight {report.in_flight:>9,}, counted as unknown: other workers send them now")
+        lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: other workers send them now", ""))
     if report.withdrawn:
-        lines.append(f"  withdrawn {report.withdrawn:>9,}, counted as not sent")
-    return [job, *lines, f"  charged   {amounts(report.charged)}"]
+        lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
+    return [*lines, (f"  charged   {amounts(report.charged)}", "")]
+
+
+def count_line(name: str, number: int, *, open_: bool = True) -> tuple[str, Colour]:
+    """Return the line of one count, and its colour: red for refused rows, yellow for rows that are in doubt.
+
+    Args:
+        name: The name of the count.
+        number: The count.
+        open_: Whether rows are in doubt; rows in flight are not.
+    """
+    colours: dict[str, Colour] = {"rejected": "red", "unknown": "yellow" if open_ else ""}
+    return f"  {name.replace('_', ' '):<9}{number:>10,}", colours.get(name, "") if number else ""
 
 
 def _say_how_to_export(request: RunRequest) -> None:
     ledger = request.ledger
     flags = [*(request.connection.flags if request.no_codes else []), "--out", f"{ledger.stem}-codes.csv", "--reveal"]
     command = command_line("bulk", "export", "--ledger", ledger.argument, *flags)
-    say(f"the codes: {command}")
+    say_command("the codes", command)
 
 
 def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int, follow: str) -> None:
@@ -123,16 +135,17 @@ def _say_what_is_left(report: Report, outcome: Outcome, code: int, waiting: int,
     if waiting and not report.pause:
         say(f"{count(waiting, 'row')} {'waits' if waiting == 1 else 'wait'} for codes that are still to be delivered")
     if code == 0:
-        say(f"collect them with: {follow}")
+        say_command("collect them with", follow)
         return
     if code == exits.REJECTED and report.rejected:
         say(f"{count(report.rejected, 'row')} rejected for good; the next command shows which and why")
     elif code == exits.REJECTED:
         say("all good rows are issued; correct the bad rows and run the command again: no issued row is sent again")
     elif report.unknown and _is_for_a_person(report, outcome):
-        waiting_rows = f"{count(outcome.manual, 'row')} {'waits' if outcome.manual == 1 else 'wait'} for a person"
-        say(f"{waiting_rows}, who decides with `xoxo bulk resolve`; the next command shows which and how")
-    say(f"continue with: {follow}")
+        needs = f"{count(outcome.manual, 'row')} {'needs' if outcome.manual == 1 else 'need'} your decision"
+        say_command(f"{needs}. To see {'it' if outcome.manual == 1 else 'them'} and what to do", follow)
+        return
+    say_command("continue with", follow)
 
 
 def _is_for_a_person(report: Report, outcome: Outcome) -> bool:
@@ -179,10 +192,10 @@ def print_failure(request: RunRequest, outcome: Outcome, elapsed_s: float) -> in
         facts |= error_to_json(error, code)
         if is_debugging():
             show_origin(error)
-        say(f"error: {say_error(error)}")
+        say(f"error: {say_error(error)}", "red")
     facts["continue_with"] = follow = _after_failure(request, code, began=outcome.began)
     if follow:
-        say(f"continue with: {follow}")
+        say_command("continue with", follow)
     if request.as_json:
         print_json(facts)
     return code
@@ -193,8 +206,8 @@ def _print_progress_made(request: RunRequest, report: Report, elapsed_s: float, 
     # The error ended the run. The pause that it caused would say the same a second time.
     report = msgspec.structs.replace(report, pause=Pause.NONE, reason="", elapsed_s=elapsed_s)
     if began:
-        for line in _summary(report):
-            say(line)
+        for line, colour in _summary(report):
+            say(line, colour)
     print_alarms(report.alarms, report.alarms_total)
     return _report_to_json(request, report)
 

@@ -10,7 +10,7 @@ from xoxo_async.cli.bulk.options import ledger_option, reason_option
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import COUNTS, print_json
 from xoxo_async.cli.options import json_option
-from xoxo_async.cli.output import out, say
+from xoxo_async.cli.output import out, say_command
 from xoxo_async.errors import ConfigError, LedgerLockedError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def pause(ledger: "LedgerAddress", reason: str, as_json: bool) -> None:
     out(f"{ledger} is paused: {reason}")
     if not _is_open(counts):
         out("nothing of it is left to send or to look up now; messages that a worker receives wait for `resume`")
-    say(f"continue with: {follow}")
+    say_command("continue with", follow)
 
 
 def _is_open(counts: "Counts") -> bool:

@@ -27,7 +27,7 @@ from xoxo_async.cli.invocation import Command, complete_files
 from xoxo_async.cli.json_output import empty_counts, print_json
 from xoxo_async.cli.numbers import RATE
 from xoxo_async.cli.options import connection_options, json_option
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.client import XoxoClient
 from xoxo_async.errors import ConfigError
 
@@ -47,6 +47,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
         connection: The server and account whose catalog and balance count.
         pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
+        notify: Whether the vendor mails the codes of every row with an address.
         ledger: The ledger for the plan, and the job that was asked for; None only checks the rows.
         missing: What to do with planned rows of the ledger that the file lacks.
         problems: The file for every problem of the rows; None for none.
@@ -57,6 +58,7 @@ class PlanRequest(msgspec.Struct, frozen=True):
     connection: Connection
     pack: bool = False
     skip_invalid: bool = False
+    notify: bool = False
     ledger: LedgerAddress | None = None
     missing: Literal["refuse", "withdraw", "keep"] = "refuse"
     problems: Path | None = None
@@ -79,6 +81,7 @@ def plan(
     orders: str,
     pack: bool,
     skip_invalid: bool,
+    notify: bool,
     missing: Literal["refuse", "withdraw", "keep"],
     problems: Path | None,
     reading: ReadingChoices,
@@ -89,9 +92,10 @@ def plan(
 ) -> int:
     """Check every row of ORDERS against the catalog and the balance. Moves no money.
 
-    ORDERS is CSV or TSV with a header row, or JSONL; - is standard input. Columns: key, product_id, denomination,
-    quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and country, which are
-    compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are recognised.
+    ORDERS is CSV, TSV or a workbook (.xlsx, .xls, .ods) with a header row, or JSONL; - is standard input. Columns: key,
+    product_id, denomination, quantity, email, contact, tag, notify_receiver, notify_admin, po_number; and currency and
+    country, which are compared with the product and not sent. Usual names such as Employee ID, Amount and E-mail are
+    recognised.
     """
     if ledger is None and job:
         raise click.UsageError("--job names the job in a ledger: give --ledger too")
@@ -102,6 +106,7 @@ def plan(
         connection,
         pack=pack,
         skip_invalid=skip_invalid,
+        notify=notify,
         ledger=ledger,
         missing=missing,
         problems=problems,
@@ -134,7 +139,7 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
     code = exits.of_plan(totals)
     follow = _again(request, as_json=as_json) if code else ""
     if follow:
-        say(f"continue with: {follow}")
+        say_command("continue with", follow)
     if as_json:
         job = request.ledger.first_job if request.ledger is not None else _job_of(request.orders)
         facts = empty_counts(job=job, ledger=str(request.ledger or ""), elapsed_s=time.monotonic() - started)
@@ -145,7 +150,15 @@ def run_plan(request: PlanRequest, *, as_json: bool) -> int:
 
 def _again(request: PlanRequest, *, as_json: bool) -> str:
     """Return the same command, to run once rows are corrected or funds are added."""
-    flags = [flag for flag, on in (("--pack", request.pack), ("--skip-invalid", request.skip_invalid)) if on]
+    flags = [
+        flag
+        for flag, on in (
+            ("--pack", request.pack),
+            ("--skip-invalid", request.skip_invalid),
+            ("--notify", request.notify),
+        )
+        if on
+    ]
     rate = request.connection.rate
     if (ledger := request.ledger) is not None:
         flags += ["--ledger", ledger.argument]
@@ -204,6 +217,7 @@ async def _plan_into(
         pack=request.pack,
         skip_invalid=request.skip_invalid,
         missing=request.missing,
+        notify=request.notify or None,
         address=address_of(request.connection),
     )
     return await issuer.plan(OrdersFile(request.orders, choices=request.reading), problems=problems)

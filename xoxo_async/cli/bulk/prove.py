@@ -4,9 +4,11 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import click
 
@@ -23,7 +25,7 @@ from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.options import DAY, connection_options, json_option
-from xoxo_async.cli.output import is_terminal, out, say
+from xoxo_async.cli.output import is_terminal, out, say, say_command
 from xoxo_async.cli.wording import count, money
 from xoxo_async.environment import state_folder
 from xoxo_async.errors import ConfigError
@@ -123,12 +125,44 @@ def prove(
     notes = progress or _progress_of(place)
     connection = Connection(books=books_of(place), **where)
     days = (since.date() if since else None, until.date() if until else None)
-    with verdicts_in(lines) as verdicts:
+    with _draft(path) as draft, verdicts_in(lines) as verdicts:
         proof, follow = _prove(place, connection, notes, days, verdicts, thorough=thorough)
-    code = _end(proof, place, path, key, follow, as_json=as_json)
-    if lines is not None and not as_json:
-        out(f"{count(verdicts.rows, 'row')} in {lines}")
+        code = exits.of_proof(proof)
+        # The file and standard output have the same object, so that either can be verified.
+        facts = _signed(proof, key, {"exit_code": code, "continue_with": follow})
+        if as_json:
+            print_json(facts)
+        else:
+            _print(proof, place)
+        if draft is not None:
+            json.dump(facts, draft, indent=1, ensure_ascii=False)
+            draft.write("\n")
+    if not as_json:
+        for name, what in ((path, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
+            if name is not None:
+                out(f"{what} in {name}")
+        if follow:
+            say_command("continue with", follow)
     return code
+
+
+@contextmanager
+def _draft(path: Path | None) -> Generator[TextIO | None]:
+    """Open a draft of the result's file before the first call, so that a proof of hours can be written."""
+    if path is None:
+        yield None
+        return
+    try:
+        with replacement(path) as file:
+            yield file
+    except OSError as error:
+        raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
+
+
+def _signed(proof: "Proof", key: bytes | None, also: dict[str, object]) -> dict[str, Any]:
+    from xoxo_async.bulk.proving.signing import sign_proof
+
+    return sign_proof(proof, key, also=also) if key is not None else {**proof.to_dict(), **also}
 
 
 def _key(key_file: Path | None) -> bytes | None:
@@ -217,34 +251,6 @@ class _Teller:
         if time.monotonic() >= self._next and (is_terminal(sys.stderr) or done):
             self._next = time.monotonic() + _EVERY_S
             say(f"{done:,} {_DOING.get(what, what)} …")
-
-
-def _end(
-    proof: "Proof", place: "LedgerAddress", path: Path | None, key: bytes | None, follow: str, *, as_json: bool
-) -> int:
-    """Write, print and sign the result; return the exit code."""
-    from xoxo_async.bulk.proving.signing import sign_proof
-
-    code = exits.of_proof(proof)
-    # The file and standard output have the same object, so that either can be verified.
-    also = {"exit_code": code, "continue_with": follow}
-    facts = sign_proof(proof, key, also=also) if key is not None else {**proof.to_dict(), **also}
-    if path is not None:
-        try:
-            with replacement(path) as file:
-                json.dump(facts, file, indent=1, ensure_ascii=False)
-                file.write("\n")
-        except OSError as error:
-            raise ConfigError(f"the result cannot be written to {path}: {error.strerror or error}") from error
-    if as_json:
-        print_json(facts)
-        return code
-    _print(proof, place)
-    if path is not None:
-        out(f"result in {path}" + (", signed" if key is not None else ""))
-    if follow:
-        say(f"continue with: {follow}")
-    return code
 
 
 def _print(proof: "Proof", place: "LedgerAddress") -> None:

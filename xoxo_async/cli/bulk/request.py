@@ -39,6 +39,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         max_errors: How many rows may be refused, see `BulkIssuer`; None takes what the ledger keeps.
         pack: Whether rows may share orders.
         skip_invalid: Whether to leave out bad rows.
+        notify: Whether the vendor mails the codes of every row with an address.
         pause_limit: Seconds that the run waits for the vendor before it pauses.
         grace: Seconds that requests in flight have after the first signal.
         restore: Whether the ledger replaces a lost one or is an older copy.
@@ -61,6 +62,7 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
     max_errors: int | str | None = None
     pack: bool = False
     skip_invalid: bool = False
+    notify: bool = False
     pause_limit: float = 60.0
     grace: float = 30.0
     restore: bool = False
@@ -126,7 +128,15 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True):
         """
         command: list[str] = []
         if action == "run":
-            command += [flag for flag, on in (("--pack", self.pack), ("--skip-invalid", self.skip_invalid)) if on]
+            command += [
+                flag
+                for flag, on in (
+                    ("--pack", self.pack),
+                    ("--skip-invalid", self.skip_invalid),
+                    ("--notify", self.notify),
+                )
+                if on
+            ]
             command += [f"--{self.missing}-missing"] if self.missing != "refuse" else []
             command += reading_flags(self.reading)
             command += ["--problems", str(self.problems)] if self.problems is not None else []

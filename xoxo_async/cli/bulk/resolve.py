@@ -14,7 +14,7 @@ from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import print_json
 from xoxo_async.cli.numbers import Whole
 from xoxo_async.cli.options import connection_options, json_option
-from xoxo_async.cli.output import out, say
+from xoxo_async.cli.output import out, say, say_command
 from xoxo_async.cli.wording import count
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _decide(where: "LedgerAddress", key: str, decision: "Decision", connection: 
         out(f"the vendor has: {resolved.found}")
     out(f"{line.key} is now {line.state.value}")
     if follow:
-        say(f"continue with: {follow}")
+        say_command("continue with", follow)
 
 
 async def _record(ledger: "Ledger", key: str, decision: "Decision", connection: Connection) -> "Resolved":

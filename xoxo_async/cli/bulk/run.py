@@ -32,7 +32,7 @@ that continues.""",
 @work_options
 @spend_options
 def run(orders: str, **flags: Any) -> int:
-    """Issue the vouchers of ORDERS (CSV or JSONL; - is standard input). Moves money.
+    """Issue the vouchers of ORDERS (CSV, a workbook or JSONL; - is standard input). Moves money.
 
     It checks every row before it sends the first one. If a row is bad, it sends nothing, unless --skip-invalid is
     given. A second run issues only the rows that are not issued yet.

@@ -28,14 +28,14 @@ from xoxo_async.cli.bulk.problems import noting, problems_file, say_problems
 from xoxo_async.cli.bulk.progress import showing_progress
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.bulk.servers import address_of
-from xoxo_async.cli.bulk.totals import print_totals, summary
+from xoxo_async.cli.bulk.totals import mails, print_totals, summary
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import agree, need_a_person
 from xoxo_async.cli.event_loop import run_async
 from xoxo_async.cli.failures import one_error
-from xoxo_async.cli.output import say
+from xoxo_async.cli.output import say, say_command
 from xoxo_async.cli.signals import as_before, ending_signals
-from xoxo_async.cli.wording import amounts, count
+from xoxo_async.cli.wording import amounts, count, stopping
 from xoxo_async.errors import ConfigError, LedgerError, XoxoError
 
 __all__ = ["run_request"]
@@ -120,7 +120,8 @@ class CommandRun:
         self._issuer = issuer
         try:
             await self._prepare(issuer, ledger)
-            async with showing_progress(issuer.progress, ledger, self._first_words()):
+            say_command(f"Progress is saved in {self._request.ledger}. If interrupted, run", self._follow())
+            async with showing_progress(issuer.progress, ledger):
                 with self._sending:
                     self._outcome.report = await self._act(issuer)
         finally:
@@ -147,6 +148,7 @@ class CommandRun:
             resend=request.resend,
             pack=request.pack,
             skip_invalid=request.skip_invalid,
+            notify=request.notify or None,
             max_spend=request.max_spend,
             max_errors=request.max_errors,
             pause_limit_s=request.pause_limit,
@@ -208,13 +210,13 @@ class CommandRun:
         if asks and (totals.orders or totals.in_doubt):
             what = f"issue {count(totals.pieces, 'voucher')}, face value {amounts(totals.face)}"
             what += f", and {count(totals.in_doubt, 'row')} in doubt" if totals.in_doubt else ""
+            what += f"; {mails(totals)}" if totals.addressed else ""
             await agree(self._request.connection, what)
 
-    def _first_words(self) -> str:
-        """Return the first line. After kill -9 or a power cut it is the only one with the command that continues."""
+    def _follow(self) -> str:
+        """Return the command that continues. After kill -9 or a power cut only the first line has it."""
         action = self._request.action
-        follow = self._request.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
-        return f"ledger {self._request.ledger}; if this run is killed, go on with: {follow}"
+        return self._request.continued_by("reconcile" if action == "reconcile" else "resume", anew=action == "resume")
 
     async def _act(self, issuer: BulkIssuer) -> Report:
         match self._request.action:
@@ -261,7 +263,7 @@ class CommandRun:
             self._sending.cancel()
             return
         in_flight, grace_s = self._issuer.progress.in_flight, self._request.grace
-        say(f"{number.name}: taking no more lines; {in_flight} in flight get {grace_s:g} s. Signal again to end now.")
+        say(stopping(number.name, in_flight, grace_s))
         group.start_soon(self._cut_off)
 
     async def _cut_off(self) -> None:

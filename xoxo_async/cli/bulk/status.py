@@ -1,5 +1,6 @@
 """`xoxo bulk status`: print the counts of a ledger and its troubled lines, without a network or credentials."""
 
+import time
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -10,23 +11,24 @@ from xoxo_async.cli.bulk.alarms import print_alarms
 from xoxo_async.cli.bulk.continuing import continue_ledger, next_command
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
+from xoxo_async.cli.bulk.outcome import count_line
 from xoxo_async.cli.bulk.servers import check_sandbox
 from xoxo_async.cli.command_line import command_line
 from xoxo_async.cli.failures import scrub
 from xoxo_async.cli.invocation import Command
 from xoxo_async.cli.json_output import COUNTS, empty_counts, print_json
 from xoxo_async.cli.options import json_option
-from xoxo_async.cli.output import out, say
+from xoxo_async.cli.output import out, out_command, say_command
 from xoxo_async.cli.signals import as_before
 from xoxo_async.cli.tables import table
-from xoxo_async.cli.wording import amounts, count
+from xoxo_async.cli.wording import age, amounts, count
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.address import LedgerAddress
     from xoxo_async.bulk.ledger.lines import Counts, LedgerLine
     from xoxo_async.bulk.ledger.protocol import Holder, Ledger
 
-__all__ = ["Status", "show_status", "status"]
+__all__ = ["Status", "decisions", "show_status", "status"]
 
 _TROUBLED: Final = ("manual", "conflict", "unknown", "sending", "rejected")
 """The states that a person should look at. Lines that a person must decide come first."""
@@ -96,7 +98,7 @@ class Status(msgspec.Struct, frozen=True):
         facts = empty_counts(job=self.job, ledger=self.where.name, elapsed_s=0.0)
         for name in (*COUNTS, "orders", "delivery_cancelled", "states", "charged", "alarms", "alarms_total"):
             facts[name] = getattr(self.counts, name)
-        problems = [_line_to_json(line) for line in self.lines]
+        problems = [_line_to_json(line, self.where) for line in self.lines]
         workers = [worker._asdict() for worker in self.workers]
         return {
             **facts,
@@ -108,16 +110,45 @@ class Status(msgspec.Struct, frozen=True):
         }
 
 
-def _line_to_json(line: "LedgerLine") -> dict[str, object]:
+def _line_to_json(line: "LedgerLine", where: "LedgerAddress") -> dict[str, object]:
     return {
         "key": line.key,
         "row": line.row,
         "po_number": line.po_number,
+        "order_id": line.order_id,
+        "age_s": _age_s(line),
         "state": line.state.value,
         "attempts": line.attempts,
         "error_id": line.error_id,
         "error": _why(line),
+        "resolve": decisions(line, where) if line.state.value == "manual" else {},
     }
+
+
+def decisions(line: "LedgerLine", where: "LedgerAddress") -> dict[str, str]:
+    """Return the commands that decide a line, by what a person finds in the vendor's dashboard.
+
+    Args:
+        line: The line.
+        where: Its ledger.
+    """
+    found = str(line.order_id or "ORDERID")
+    flags = {"placed": ["--placed", found], "resend": ["--resend"], "reject": ["--reject", "--reason", "not wanted"]}
+    key = ["--", line.key] if line.key.startswith("-") else [line.key]
+    return {
+        name: command_line("bulk", "resolve", "--ledger", where.argument, *chosen, *key)
+        for name, chosen in flags.items()
+    }
+
+
+def _age_s(line: "LedgerLine") -> float | None:
+    """Return how many seconds ago a line was sent last; None if it never was."""
+    return None if line.last_sent_at is None else round(max(time.time() - line.last_sent_at, 0.0), 1)
+
+
+def _age(line: "LedgerLine") -> str:
+    seconds = _age_s(line)
+    return "-" if seconds is None else age(seconds)
 
 
 def _why(line: "LedgerLine") -> str:
@@ -191,8 +222,9 @@ async def _troubled(ledger: "Ledger", *, at_work: bool) -> "list[LedgerLine]":
 def _print(found: Status) -> None:
     counts = found.counts
     out(f"job {found.job or '(none yet)'} · {count(counts.rows, 'row')} · ledger {found.where}")
+    open_ = counts.unknown > _lines_in(counts, "sending") or found.holder is None
     for name in COUNTS[1:]:
-        out(f"  {name.replace('_', ' '):<9}{getattr(counts, name):>10,}")
+        out(*count_line(name, getattr(counts, name), open_=open_))
     if withdrawn := _lines_in(counts, "cancelled"):
         out(f"  withdrawn {withdrawn:>9,}, counted as not sent")
     out(f"  charged   {amounts(counts.charged)}")
@@ -201,11 +233,11 @@ def _print(found: Status) -> None:
         who = f"process {found.holder} is" if len(found.workers) == 1 else f"{len(found.workers)} processes are"
         out(f"{who} working on it; {in_flight:,} of the unknown rows are in flight")
     if found.paused is not None:
-        out(f"the job is paused: {scrub(found.paused)}")
+        out(f"the job is paused: {scrub(found.paused)}", "yellow")
     _print_troubled(found)
     print_alarms(counts.alarms, counts.alarms_total)
     if found.follow:
-        say(f"continue with: {found.follow}")
+        say_command("continue with", found.follow)
 
 
 def _lines_in(counts: "Counts", state: str) -> int:
@@ -216,17 +248,34 @@ def _print_troubled(found: Status) -> None:
     if not found.lines:
         return
     out("")
-    rows = [(line.state.value, line.key, line.row, line.error_id, _why(line)) for line in found.lines]
-    table(("state", "key", "row", "error id", "why"), rows)
+    rows = [(line.state.value, line.key, line.row, _age(line), line.error_id, _why(line)) for line in found.lines]
+    table(("state", "key", "row", "age", "error id", "why"), rows)
     counts = found.counts
     in_flight = _lines_in(counts, "sending") if found.holder is not None else 0
     troubled = sum(_lines_in(counts, state) for state in _TROUBLED)
     more = troubled - in_flight - sum(line.lines for line in found.lines)
     if more > 0:
         out(f"… and {more:,} more")
-    if found.lines[0].state.value == "manual":
-        resolve = command_line("bulk", "resolve", "--ledger", found.where.argument)
-        say(
-            f"a person must decide {count(_lines_in(counts, 'manual'), 'row')}. Look for the poNumber in the vendor's"
-            f" dashboard, then\ndecide with: {resolve} KEY --placed ORDERID | --resend | --reject --reason WHY"
-        )
+    _print_decisions(found)
+
+
+def _print_decisions(found: Status) -> None:
+    """Print each line that needs a person, with the commands for it."""
+    lines = [line for line in found.lines if line.state.value == "manual"]
+    if not lines:
+        return
+    rows = _lines_in(found.counts, "manual")
+    needs = f"{count(rows, 'row')} {'needs' if rows == 1 else 'need'} your decision."
+    out("")
+    out(f"{needs} Look for the poNumber in the vendor's dashboard first:", "yellow", wrap=True)
+    for line in lines:
+        sent = f"sent {_age(line)} ago" if line.last_sent_at is not None else "never sent from this ledger"
+        order = f"order id {line.order_id}" if line.order_id is not None else "no order id known"
+        shares = f", shared by {count(line.lines, 'row')}" if line.lines > 1 else ""
+        commands = decisions(line, found.where)
+        out("")
+        out(f"  {line.key} (row {line.row}{shares}): {sent}, {order}", wrap=True)
+        out(f"  poNumber {line.po_number}")
+        out_command("    the order exists", commands["placed"])
+        out_command("    it does not exist, and is still wanted", commands["resend"])
+        out_command("    it does not exist, and is not wanted", commands["reject"])

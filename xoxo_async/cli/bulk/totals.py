@@ -9,7 +9,7 @@ from xoxo_async.cli.wording import amounts, count, duration, money, unescaped
 if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals
 
-__all__ = ["print_totals", "summary", "totals_to_json"]
+__all__ = ["mails", "print_totals", "summary", "totals_to_json"]
 
 
 def print_totals(totals: "PlanTotals") -> None:
@@ -55,11 +55,26 @@ def summary(totals: "PlanTotals") -> list[str]:
         more = totals.warned - len(totals.warnings)
         rows = [f"  {warning}" for warning in totals.warnings] + ([f"  … and {more:,} more"] if more else [])
         lines.append("\n".join([f"warning: {_repeated(totals.warned)}, under another key", *rows]))
+    lines += [mails(totals)] if totals.addressed else []
     if totals.orders:
         shared = f" for {count(totals.lines, 'row')}" if totals.orders != totals.lines else ""
         takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""
         lines.append(f"{count(totals.orders, 'order')}{shared} to send{takes}")
     return lines + _costs(totals)
+
+
+def mails(totals: "PlanTotals") -> str:
+    """Return how many rows have an address, and how many of them the vendor mails; empty if none has one.
+
+    Args:
+        totals: The plan's sums.
+    """
+    if not totals.addressed:
+        return ""
+    have = f"{count(totals.addressed, 'row')} {'has' if totals.addressed == 1 else 'have'} an address"
+    unset = totals.addressed - totals.mailed
+    why = f"notify_receiver is not set{f' in {unset:,}' if totals.mailed else ''}"
+    return f"{have}; {totals.mailed:,} will be mailed{f' ({why})' if unset else ''}"
 
 
 def _costs(totals: "PlanTotals") -> list[str]:
@@ -106,6 +121,8 @@ def totals_to_json(totals: "PlanTotals") -> dict[str, object]:
         "rows": totals.lines,
         "orders": totals.orders,
         "vouchers": totals.pieces,
+        "addressed": totals.addressed,
+        "mailed": totals.mailed,
         "skipped": totals.skipped,
         "recognised": totals.recognised,
         "warned": totals.warned,

@@ -31,13 +31,14 @@ __all__ = ["AccountService"]
 
 
 class AccountService:
-    """Read the account's data and make tokens. No method moves money.
-
-    Args:
-        dispatch: Runs operations.
-    """
+    """Read the account's data and make tokens. No method moves money."""
 
     def __init__(self, dispatch: Dispatch) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+        """
         self._dispatch: Final = dispatch
 
     async def get_balance(self) -> Balance:

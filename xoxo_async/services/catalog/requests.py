@@ -28,7 +28,7 @@ class CatalogFilters(TypedDict, total=False):
     """The filters of `list_vouchers` and `iterate_vouchers`. Each is optional.
 
     Attributes:
-        country: The only country: a `filter_value_code` such as `usa`, not an ISO code.
+        country: The only country: a `filter_value_code` such as `usa`, not an ISO code; `get_country` finds it.
         currency: The only currency, for example `USD`.
         product_ids: The only products. The vendor ignores a filter with the key `productId`, so use this one.
         category: A catalog other than gift cards.

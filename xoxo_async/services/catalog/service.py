@@ -7,21 +7,23 @@ from xoxo_async.errors import NotFoundError
 from xoxo_async.operation import Dispatch
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
+from xoxo_async.services.catalog.countries import find_country
 from xoxo_async.services.catalog.operations import GET_FILTERS, GET_VOUCHERS, LOOKUP_MOBILE_NUMBER
-from xoxo_async.services.catalog.replies import FilterGroup, MobileOperator, Voucher
+from xoxo_async.services.catalog.replies import Filter, FilterGroup, MobileOperator, Voucher
 from xoxo_async.services.catalog.requests import CatalogFilters, MobileRequest, filters_request, vouchers_request
 
 __all__ = ["CatalogService"]
 
 
 class CatalogService:
-    """Read the catalog. No method moves money.
-
-    Args:
-        dispatch: Runs operations.
-    """
+    """Read the catalog. No method moves money."""
 
     def __init__(self, dispatch: Dispatch) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+        """
         self._dispatch: Final = dispatch
 
     async def list_filters(
@@ -49,6 +51,27 @@ class CatalogService:
         """
         groups = await self._dispatch(GET_FILTERS, filters_request(group_code, include, exclude))
         return list(groups)
+
+    async def get_country(self, country: str) -> Filter:
+        """Read the filter of a country. Moves no money; one getFilters call.
+
+        Args:
+            country: The country: its name, its ISO code, or its filter code; case does not matter.
+
+        Returns:
+            The filter. Its `filter_value_code` is what `list_vouchers` takes.
+
+        Raises:
+            ConfigError: The catalog has no such country; the message lists those that it has.
+            XoxoError: The call failed.
+
+        Example:
+            ```python
+            india = await xoxo.catalog.get_country("India")
+            page = await xoxo.catalog.list_vouchers(country=india.filter_value_code)
+            ```
+        """
+        return find_country(await self.list_filters("country"), country)
 
     async def list_vouchers(
         self, *, page: int = 1, limit: int = 100, **filters: Unpack[CatalogFilters]

@@ -1,5 +1,6 @@
 """`OrderService`: place an order, look it up, settle it, list the history."""
 
+import math
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import date
@@ -26,16 +27,7 @@ _SLOWEST_ORDER_S: Final = 150.0
 
 
 class OrderService:
-    """Place orders and find them again.
-
-    Args:
-        dispatch: Runs operations.
-        doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
-        distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that poNumber.
-        call_s: The deadline of placing an order, its look-ups included.
-        calls: Tells the hooks what happens; None where there are none.
-        clock: A monotonic clock.
-    """
+    """Place orders and find them again."""
 
     def __init__(
         self,
@@ -45,15 +37,29 @@ class OrderService:
         distrust: Callable[[int, str], None] = lambda _order_id, _po_number: None,
         call_s: float = Timeouts().call_s,
         calls: Calls | None = None,
+        ends_at: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """Take what runs operations; `XoxoClient` does this.
+
+        Args:
+            dispatch: Runs operations.
+            doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
+            distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
+                poNumber.
+            call_s: The deadline of placing an order, its look-ups included.
+            calls: Tells the hooks what happens; None where there are none.
+            ends_at: Tells when all calls must have ended, by the clock; infinity for no such time.
+            clock: A monotonic clock.
+        """
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
         self._calls: Final = calls
         self._doubt: Final = doubt
         self._distrust: Final = distrust
         self._clock: Final = clock
-        self._settling: Final = Settling(self.find, doubt, clock)
+        self._ends_at: Final = ends_at
+        self._settling: Final = Settling(self.find, doubt, clock, ends_at)
 
     async def place(self, **order: Unpack[OrderFields]) -> Order:
         """Place one order. Moves money, once for each poNumber, however often it is called.
@@ -85,7 +91,7 @@ class OrderService:
             ```
         """
         request = place_order_of(order)
-        deadline = self._clock() + self._call_s
+        started = self._clock()
         call = None if self._calls is None else self._calls.hold(PLACE_ORDER.name, request.po_number)
         try:
             try:
@@ -93,7 +99,7 @@ class OrderService:
             except XoxoError as error:
                 if error.effect == "none":
                     raise
-                placed = await self._settle(request, error, deadline, call)
+                placed = await self._settle(request, error, started, call)
             except BaseException as error:
                 self._note_abandoned(request, error)
                 raise
@@ -104,7 +110,7 @@ class OrderService:
                 doubt = OutcomeUnknownError(
                     answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number
                 )
-                placed = await self._settle(request, doubt, deadline, call)
+                placed = await self._settle(request, doubt, started, call)
         except BaseException as error:
             if call is not None:
                 call.close(error)
@@ -113,12 +119,15 @@ class OrderService:
             call.close()
         return placed
 
-    async def _settle(self, request: PlaceOrder, error: XoxoError, deadline: float, call: Call | None) -> Order:
+    async def _settle(self, request: PlaceOrder, error: XoxoError, started: float, call: Call | None) -> Order:
         """Look up an order that may exist. Its look-ups belong to the call."""
-        order = await self._settling.after(request, error, deadline)
+        order = await self._settling.after(request, error, self._deadline(started))
         if call is not None:
             call.settled(order.order_id, error)
         return order
+
+    def _deadline(self, started: float) -> float:
+        return min(started + self._call_s, self._ends_at())
 
     def _note_abandoned(self, request: PlaceOrder, error: BaseException) -> None:
         """Report an order whose call ended by a cancellation or a bug after its request may have left."""

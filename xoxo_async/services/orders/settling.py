@@ -1,5 +1,6 @@
 """What follows a lost answer: look-ups by poNumber, never a second send."""
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -29,6 +30,7 @@ class Settling:
         find: Reads the order of a poNumber; None when there is none.
         doubt: Called with the poNumber of every order that ends without a known outcome, and the reason.
         clock: A monotonic clock.
+        ends_at: Tells when all look-ups must have ended, by the clock.
     """
 
     def __init__(
@@ -36,10 +38,12 @@ class Settling:
         find: Callable[[str], Awaitable[Order | None]],
         doubt: Callable[[str, str], None],
         clock: Callable[[], float],
+        ends_at: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self._find: Final = find
         self._doubt: Final = doubt
         self._clock: Final = clock
+        self._ends_at: Final = ends_at
 
     async def after(self, request: PlaceOrder, error: XoxoError, deadline: float) -> Order:
         """Look up an order that may exist, until the call's deadline.
@@ -102,10 +106,13 @@ class Settling:
         wait = _FIRST_WAIT_S
         order = await self._find(po_number)
         while order is None:
-            left = end - self._clock()
-            await anyio.sleep(min(wait, max(left, 0.0)))
+            now = self._clock()
+            left = end - now
+            # At its caller's deadline the next look-up raises: an order that was not seen is not one that is absent.
+            pause = min(wait, left, self._ends_at() - now)
+            await anyio.sleep(max(pause, 0.0))
             order = await self._find(po_number)
-            if left <= wait:
+            if left <= pause:
                 break
             wait = min(wait * 2, _LONGEST_WAIT_S)
         return order

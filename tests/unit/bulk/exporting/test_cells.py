@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xoxo_async.bulk.exporting.cells import csv_line, is_formula, shown
+from xoxo_async.bulk.exporting.cells import (
+    BETWEEN,
+    changes_in_excel,
+    csv_line,
+    is_formula,
+    kept_as_text,
+    plain_line,
+    shown,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,3 +45,34 @@ def test_a_line_is_read_as_it_was_written(cells: list[str]) -> None:
 def test_a_cell_with_another_separator_is_quoted(cell: str) -> None:
     """A spreadsheet set to semicolons would make a formula of the second half."""
     assert csv_line([cell]) == '"' + cell.replace('"', '""') + '"\r\n'
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["0012", "1234567890123456", "1E5", "12-05", "1/2", "12:30 PM", "MAR12", "3-Okt-2027", "50%", "₹500", "5 kr",
+     "TRUE", "१२३", "12 मार्च", "1,000.5"],
+)  # fmt: skip
+def test_excel_would_change_these(text: str) -> None:
+    """Numbers, dates, times, amounts and truth values, in one language or another; in doubt, yes."""
+    assert changes_in_excel(text)
+    assert kept_as_text(text) == f"'{text}"
+
+
+@pytest.mark.parametrize("text", ["", "EMP-17", "SBX-AAAA-0001", "a1@example.com", "Zürich 8", "Sales", "March"])
+def test_excel_leaves_these(text: str) -> None:
+    """Texts with a word that is part of no number and no date, and texts without a digit."""
+    assert not changes_in_excel(text)
+    assert kept_as_text(text) == text
+
+
+@given(st.lists(st.text("ab,\"'=;|\t\r\n\x1f-@+ 0"), min_size=1, max_size=4))
+def test_a_plain_line_needs_no_care(cells: list[str]) -> None:
+    """It is what the careful way writes, or None."""
+    line = plain_line(BETWEEN.join(cells), len(cells))
+    assert line is None or line == csv_line(map(shown, cells))
+
+
+def test_most_lines_are_plain() -> None:
+    """The fast way is taken."""
+    assert plain_line(BETWEEN.join(["EMP-1", "", "0012"]), 3) == "EMP-1,,0012\r\n"
+    assert plain_line(BETWEEN.join(["EMP-1", "=1"]), 2) is None

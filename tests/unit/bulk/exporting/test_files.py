@@ -1,6 +1,7 @@
 """`files`: an export is private and whole, and replaces only an older export."""
 
 import csv
+import errno
 import json
 import os
 import stat
@@ -17,46 +18,10 @@ from xoxo_async.sandbox import Sandbox
 
 COLUMNS = (
     "key,po_number,order_id,state,delivery,product_id,denomination,quantity,email,"
-    "code,pin,valid_to,amount,currency,error"
+    "code,pin,valid_to,amount,currency,error,tag"
 )
 AS_JSON = json.dumps(dict.fromkeys(COLUMNS.split(","), ""))
 ROWS = [OrderLine(key=key, product_id=1001, denomination=Decimal(100), quantity=2) for key in ("=A", "B")]
-
-
-@pytest.mark.parametrize("older", ["", f"{COLUMNS}\nEMP-1,PO-1\n", f"{AS_JSON}\n"], ids=["empty", "csv", "jsonl"])
-@pytest.mark.parametrize("name", ["codes.csv", "CODES.JSONL"])
-def test_an_older_export_may_be_replaced(tmp_path: Path, name: str, older: str) -> None:
-    """In either form, by either name."""
-    (tmp_path / name).write_text(older)
-    assert ExportFile(tmp_path / name, ledger="m.db").as_csv is (name == "codes.csv")
-
-
-@pytest.mark.parametrize(
-    "other",
-    ["key,product_id,denomination\nA,1001,5\n", "notes\n", '{"key": 1}\n', "{\n", "\x00\xff", f"x,{COLUMNS}\n"],
-)
-def test_any_other_file_is_kept(tmp_path: Path, other: str) -> None:
-    """An orders file beside the ledger most of all."""
-    path = tmp_path / "orders.csv"
-    path.write_text(other)
-    with pytest.raises(ConfigError, match="no older export"):
-        ExportFile(path, ledger="m.db")
-    assert path.read_text() == other
-
-
-@pytest.mark.parametrize("kept", [["Dept"], []])
-def test_columns_of_a_person_are_kept(tmp_path: Path, kept: list[str]) -> None:
-    """Someone has added notes to an export: no column of the ledger explains them."""
-    (tmp_path / "codes.csv").write_text(f"{COLUMNS},Dept,notes\n")
-    with pytest.raises(ConfigError, match="no older export"):
-        ExportFile(tmp_path / "codes.csv", ledger="m.db").check_columns(kept)
-
-
-@pytest.mark.parametrize("older", ["", ",'=Dept", ",'=Dept,state (kept)"])
-def test_an_export_with_kept_columns_is_replaced(tmp_path: Path, older: str) -> None:
-    """Also one that has fewer of them than the ledger has by now."""
-    (tmp_path / "codes.csv").write_text(f"{COLUMNS}{older}\nEMP-1\n")
-    ExportFile(tmp_path / "codes.csv", ledger="m.db").check_columns(["=Dept", "state"])
 
 
 @pytest.mark.anyio
@@ -75,16 +40,16 @@ async def test_kept_columns_stand_in_the_export(tmp_path: Path, name: str) -> No
     text = out.read_text()
     if name == "codes.csv":
         assert text.splitlines()[0] == f"{COLUMNS},'=Dept,state (kept)"
-        assert [row[15:] for row in csv.reader(text.splitlines()[1:])] == [["'+1", "Goa"], ["R,D", ""], ["", ""]]
+        assert [row[16:] for row in csv.reader(text.splitlines()[1:])] == [["'+1", "Goa"], ["R,D", ""], ["", ""]]
     else:
         kept = [json.loads(line).get("kept") for line in text.splitlines()]
         assert kept == [{"=Dept": "+1", "state": "Goa"}, {"=Dept": "R,D", "state": ""}, None]
 
 
-@pytest.mark.parametrize(("name", "said"), [("codes.xlsx", ".xlsx"), ("codes", "nothing"), ("codes.csv.gz", ".gz")])
-def test_an_export_has_one_of_two_forms(tmp_path: Path, name: str, said: str) -> None:
+@pytest.mark.parametrize(("name", "said"), [("codes.xls", ".xls"), ("codes", "nothing"), ("codes.csv.gz", ".gz")])
+def test_an_export_has_one_of_three_forms(tmp_path: Path, name: str, said: str) -> None:
     """The ending of its name chooses."""
-    with pytest.raises(ConfigError, match=rf"must end in \.csv or \.jsonl, not {said}"):
+    with pytest.raises(ConfigError, match=rf"must end in \.xlsx, \.csv or \.jsonl, not {said}"):
         ExportFile(tmp_path / name, ledger="m.db")
 
 
@@ -161,3 +126,91 @@ async def test_a_failure_leaves_the_older_export(tmp_path: Path) -> None:
                     await export_codes(other, ledger, out, reveal=True)
     assert out.read_text() == f"{COLUMNS}\nold\n"
     assert sorted(os.listdir(tmp_path)) == ["codes.csv", "m.db", "m.db.lock"]
+
+
+@pytest.mark.parametrize("name", ["codes.xlsx", "codes.jsonl"])
+def test_only_csv_is_guarded(tmp_path: Path, name: str) -> None:
+    """The other forms need no guards, and --excel with them is a mistake."""
+    with pytest.raises(ConfigError, match=r"only a \.csv needs guards for Excel"):
+        ExportFile(tmp_path / name, ledger="m.db", excel=True)
+
+
+def test_a_missing_extra_names_the_pip_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is read or fetched."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'xoxo-async\[files\]'"):
+        ExportFile(tmp_path / "codes.xlsx", ledger="m.db")
+
+
+async def job(path: Path) -> None:
+    """Issue three rows of two departments and one without any; the last one is rejected."""
+    rows = [
+        OrderLine(key="A", product_id=1001, denomination=Decimal(100), kept={"Dept": "R/D"}, tag="=x"),
+        OrderLine(key="B", product_id=1001, denomination=Decimal(100), kept={"Dept": "Sales"}),
+        OrderLine(key="C", product_id=1001, denomination=Decimal(100), kept={"Dept": " "}),
+    ]
+    async with Sandbox() as sandbox, client_of(sandbox) as client, open_ledger(path) as ledger:
+        assert (await BulkIssuer(client, ledger, job="j").run(rows)).issued == 3
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["csv", "xlsx"])
+async def test_each_value_has_its_file(tmp_path: Path, kind: str) -> None:
+    """Names are safe, blanks are `none`, all files are 0600, and no draft stays; a second export replaces them."""
+    await job(tmp_path / "m.db")
+    out = tmp_path / "out"
+    out.mkdir()
+    async with open_ledger(tmp_path / "m.db") as ledger:
+        for _ in range(2):
+            done = await export_codes(None, ledger, out / f"codes.{kind}", reveal=True, split_by="dept")
+    names = [f"codes-R_D.{kind}", f"codes-Sales.{kind}", f"codes-none.{kind}"]
+    assert sorted(os.listdir(out)) == names
+    assert sorted(done.files) == [str(out / name) for name in names]
+    assert {stat.S_IMODE((out / name).stat().st_mode) for name in names} == {0o600}
+    assert (done.rows, done.codes) == (3, 3)
+
+
+@pytest.mark.anyio
+async def test_no_part_is_written_over_another_file(tmp_path: Path) -> None:
+    """All files of a split are checked before the first one takes its name."""
+    await job(tmp_path / "m.db")
+    (tmp_path / "codes-Sales.csv").write_text("mine\n")
+    async with open_ledger(tmp_path / "m.db") as ledger:
+        with pytest.raises(ConfigError, match=r"codes-Sales\.csv is there already and is no older export"):
+            await export_codes(None, ledger, tmp_path / "codes.csv", split_by="Dept")
+        with pytest.raises(ConfigError, match="cannot be split by 'Team'; the columns by which it can are: Dept, key"):
+            await export_codes(None, ledger, tmp_path / "codes.csv", split_by="Team")
+    assert sorted(name for name in os.listdir(tmp_path) if "codes" in name) == ["codes-Sales.csv"]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["codes.csv", "codes.jsonl", "codes.xlsx"])
+@pytest.mark.parametrize("split_by", ["", "Dept"])
+async def test_a_full_disk_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, split_by: str
+) -> None:
+    """The error says so."""
+    await job(tmp_path / "m.db")
+    before = sorted(os.listdir(tmp_path))
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    async with open_ledger(tmp_path / "m.db") as ledger:
+        monkeypatch.setattr("xoxo_async.private_files.os.fsync", full)
+        with pytest.raises(ConfigError, match="cannot be written: No space left on device"):
+            await export_codes(None, ledger, tmp_path / name, split_by=split_by)
+        monkeypatch.undo()
+    assert sorted(os.listdir(tmp_path)) == before
+
+
+@pytest.mark.anyio
+async def test_a_tag_stands_in_the_export(tmp_path: Path) -> None:
+    """From the request of the row; in CSV no formula."""
+    await job(tmp_path / "m.db")
+    async with open_ledger(tmp_path / "m.db") as ledger:
+        await export_codes(None, ledger, tmp_path / "codes.csv")
+        await export_codes(None, ledger, tmp_path / "codes.jsonl")
+    rows = list(csv.DictReader((tmp_path / "codes.csv").read_text().splitlines()))
+    assert [row["tag"] for row in rows] == ["'=x", "", ""]
+    assert [json.loads(row)["tag"] for row in (tmp_path / "codes.jsonl").read_text().splitlines()] == ["=x", "", ""]

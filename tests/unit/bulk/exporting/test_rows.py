@@ -26,7 +26,8 @@ def made(
 ) -> tuple[list[ExportRow], RowMaker]:
     maker = RowMaker(reveal=reveal, fetches=fetches, clean=str.upper)
     plain: dict[str, Any] = {"packed": (), "not_fetched": {}}
-    return list(maker.rows_of(order, codes, **{**plain, **given})), maker
+    rows = maker.rows_of(order, codes, **{**plain, **given})
+    return [one.row for one in rows], maker
 
 
 def test_each_voucher_has_a_row() -> None:
@@ -103,3 +104,28 @@ def test_lines_of_a_pack_have_their_own_codes() -> None:
     assert (first.key, first.code, first.delivery) == ("a", "****0001", "delivered")
     assert (second.key, second.code, second.delivery) == ("b", "", "pending")
     assert [missing.key for missing in maker.exported.missing_rows] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("order", "codes", "lacks"),
+    [
+        (line(), CODES, ["", ""]),
+        (line(), (), ["this ledger keeps no codes, and --reveal fetches them"]),
+        (line(held=0), (), [""]),
+        (line(LineState.PLANNED, delivery=Delivery.NONE, held=0), (), ["it is not sent yet"]),
+        (line(LineState.REJECTED, delivery=Delivery.NONE, held=0, error="no"), (), ["it is rejected: NO"]),
+        (line(LineState.CANCELLED, delivery=Delivery.NONE, held=0), (), ["it is withdrawn"]),
+        (line(delivery=Delivery.CANCELLED, held=0), (), ["the vendor cancelled its delivery"]),
+        (line(delivery=Delivery.PENDING, held=1), CODES[:1], ["its codes are still to be delivered"]),
+    ],
+)
+def test_a_row_says_what_it_lacks(order: LedgerLine, codes: tuple[StoredCode, ...], lacks: list[str]) -> None:
+    """For the sheet of what is missing: each row without all of its codes has one reason; a top-up lacks none."""
+    maker = RowMaker(reveal=False, fetches=True, clean=str.upper)
+    assert [made.lacks for made in maker.rows_of(order, codes, (), not_fetched={})] == lacks
+
+
+def test_a_row_has_its_tag() -> None:
+    """From the request; empty without one."""
+    tagged = msgspec.structs.replace(line(), body=BODY.replace('"email"', '"tag":"spring","email"'))
+    assert (made(tagged)[0][0].tag, made(line())[0][0].tag) == ("spring", "")

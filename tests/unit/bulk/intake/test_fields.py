@@ -32,6 +32,24 @@ def test_texts_and_json_values_mean_the_same() -> None:
     }
 
 
+@pytest.mark.parametrize(("text", "contact"), [
+    ("919876543210.0", "919876543210"),
+    ("919876543210.5", "919876543210.5"),
+    ("0919876543210.0", "0919876543210.0"),
+    ("1234567890123456.0", "1234567890123456.0"),
+    ("+919876543210", "+919876543210"),
+])  # fmt: skip
+def test_a_phone_is_repaired_where_it_is_certain(text: str, contact: str) -> None:
+    """A program that took it for a number has kept up to 15 digits; the check refuses the others."""
+    assert read(contact=text)["contact"] == contact
+
+
+def test_a_product_of_a_templates_list_is_its_id() -> None:
+    """A name may have digits of its own."""
+    assert read(product_id="1001 · Shop 24")["product_id"] == 1001
+    assert read(product_id="Shop · 24")["product_id"] == "Shop · 24"
+
+
 def test_the_fields_of_details_tell_their_kind() -> None:
     """A JSON object becomes the details that have all of its names."""
     assert read(details={"loyalty_member_id": "m1"})["details"] == AirmilesDetails(loyalty_member_id="m1")

@@ -10,8 +10,6 @@ from xoxo_async import errors
 from xoxo_async.bulk import read_orders
 
 KINDS = {
-    "xlsx": (b"PK\x03\x04\x14\x00", "this is a workbook or a ZIP archive"),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00", "this is a workbook of an old form"),
     "pdf": (b"%PDF-1.7\n", "this is a PDF document, not a table"),
     "gzip": (b"\x1f\x8b\x08\x00", "this is a compressed file"),
     "picture": (b"\x89PNG\r\n\x1a\n", "this is a picture"),

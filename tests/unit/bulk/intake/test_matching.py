@@ -58,7 +58,7 @@ def test_columns_are_matched(
         (["name", "emial"], {}, 'is it emial? Then add --map "emial=email"'),
         (["email"], {}, "column name is missing (found: email)"),
         (["name", "email", "Phome"], {}, "unknown column Phome (did you mean phone?)"),
-        (["name", "email", "A", "B"], {}, 'unknown columns A, B: add --keep "A,B" or --keep all to let them ride along'),
+        (["name", "email", "A", "B"], {}, 'unknown columns A, B: add --keep "A,B" or --keep all to let them ride'),
         (["name", "email", "A, B"], {}, "unknown column A, B: add --keep all to let it ride along"),
         (["name", "email"], {"columns": {"Nmae": "phone"}}, "there is no column Nmae (did you mean name?)"),
         (["name", "email"], {"keep": ["Team"]}, "there is no column Team"),

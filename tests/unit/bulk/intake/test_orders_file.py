@@ -20,7 +20,7 @@ def test_the_format_is_given_or_seen(tmp_path: Path, name: str, format_: str | N
 
 def test_another_format_is_a_config_error() -> None:
     """The format is refused before the file is opened."""
-    with pytest.raises(errors.ConfigError, match="format must be 'csv' or 'jsonl'"):
+    with pytest.raises(errors.ConfigError, match="format must be 'csv', 'jsonl' or 'workbook'"):
         read_orders("nowhere.xlsx", format="xlsx")
 
 

@@ -31,7 +31,7 @@ def test_a_job_has_at_most_sixty_beats(span_s: float, width_s: int) -> None:
     assert span_s / width_s <= 60
 
 
-def test_a_job_that_was_not_sent_has_a_width() -> None:
+def test_a_job_without_orders_has_a_width() -> None:
     """The shortest."""
     assert beat_width(None, None) == 1
 

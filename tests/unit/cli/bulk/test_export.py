@@ -16,7 +16,7 @@ from xoxo_async.sandbox import Sandbox
 
 COLUMNS = (
     "key,po_number,order_id,state,delivery,product_id,denomination,quantity,email,"
-    "code,pin,valid_to,amount,currency,error"
+    "code,pin,valid_to,amount,currency,error,tag"
 )
 
 
@@ -53,7 +53,7 @@ def test_json_has_the_exported_counts(ledger: Path, tmp_path: Path, capsys: pyte
     assert told["continue_with"] == ""
 
 
-@pytest.mark.parametrize("name", ["codes.xlsx", "m.csv"])
+@pytest.mark.parametrize("name", ["codes.xls", "m.csv"])
 def test_a_wrong_file_is_refused_first(tmp_path: Path, name: str) -> None:
     """Another suffix, or the ledger itself, is exit 2 before the ledger is opened."""
     (tmp_path / "m.csv").write_text("ledger")
@@ -87,3 +87,19 @@ def test_late_codes_are_collected_first(command: Command, sandbox: Sandbox) -> N
     assert (ended.code, ended.facts["waiting"], ended.facts["missing"]) == (3, 1, 1)
     assert "collect them with: " in ended.err
     assert "bulk reconcile --ledger march.db" in ended.facts["continue_with"]
+
+
+def test_a_workbook_is_split_by_a_column(command: Command, sandbox: Sandbox) -> None:
+    """JSON lists the files; a column that is not there is exit 2 and names those that are."""
+    Path("orders.csv").write_text("key,product_id,denomination,tag\nA,1001,500,spring\nB,1001,250,\n")
+    assert command("bulk", "run", "orders.csv", "--ledger", "march.db", "--rate", "none").code == 0
+    asked = ("bulk", "export", "--ledger", "march.db", "--reveal", "--json")
+    done = command(*asked, "--out", "codes.xlsx", "--split-by", "tag")
+    assert (done.code, done.facts["rows"], done.facts["codes"], done.facts["missing"]) == (0, 2, 2, 0)
+    assert done.facts["files"] == ["codes-none.xlsx", "codes-spring.xlsx"]
+    assert "2 rows in 2 files: codes-none.xlsx, codes-spring.xlsx, 2 codes in clear" in done.err
+    wrong = command(*asked, "--out", "codes.csv", "--split-by", "Team")
+    assert (wrong.code, "the columns by which it can are: key, po_number" in wrong.err) == (2, True)
+    assert command(*asked, "--out", "codes.jsonl", "--excel").code == 2
+    assert command(*asked, "--out", "codes.csv", "--excel").facts["files"] == ["codes.csv"]
+    assert Path("codes.csv").read_bytes().startswith(b"\xef\xbb\xbfkey,")

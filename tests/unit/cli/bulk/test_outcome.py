@@ -12,7 +12,7 @@ from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.lines import Alarm
 from xoxo_async.bulk.report import Report
-from xoxo_async.cli.bulk.outcome import Outcome, print_failure, print_report
+from xoxo_async.cli.bulk.outcome import Outcome, count_line, print_failure, print_report
 from xoxo_async.cli.bulk.request import RunRequest
 from xoxo_async.cli.connection import Connection
 
@@ -32,7 +32,7 @@ class Output(NamedTuple):
         return facts
 
     def next(self, word: str = "continue with: ") -> str:
-        lines = [line.removeprefix(word) for line in self.err.splitlines() if line.startswith(word)]
+        lines = [line.partition(word)[2] for line in self.err.splitlines() if word in line]
         words = shlex.split(lines[0]) if lines else []
         return " ".join(words[words.index("bulk") :] if words else [])
 
@@ -116,13 +116,31 @@ def test_remaining_work_has_one_command(
 ) -> None:
     """The next command is resume, status for rejected rows and a person's rows, or run for bad rows."""
     output = printer.end(work(action), report(**counts), Outcome(began=True, **ended))
-    assert (output.code, output.next()) == (code, command)
+    word = "and what to do: " if ended.get("manual", 0) == 2 and not counts.get("not_sent") else "continue with: "
+    assert (output.code, output.next(word)) == (code, command)
 
 
-def test_a_persons_rows_name_the_deciding_command(printer: Printer) -> None:
-    """It is `xoxo bulk resolve`."""
-    output = printer.end(work(), report(unknown=2), Outcome(began=True, manual=2))
-    assert "2 rows wait for a person, who decides with `xoxo bulk resolve`" in output.err
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        (1, "1 row needs your decision. To see it and what to do: "),
+        (2, "2 rows need your decision. To see them and what to do: "),
+    ],
+)
+def test_a_persons_rows_name_their_command(printer: Printer, rows: int, words: str) -> None:
+    """It is `xoxo bulk status`, which has the commands that decide."""
+    output = printer.end(work(), report(unknown=rows), Outcome(began=True, manual=rows))
+    assert output.next(words) == "bulk status --ledger m.db"
+
+
+@pytest.mark.parametrize(
+    ("name", "number", "open_", "colour"),
+    [("rejected", 1, True, "red"), ("unknown", 1, True, "yellow"), ("unknown", 1, False, ""), ("unknown", 0, True, "")],
+)
+def test_what_needs_a_person_has_a_colour(name: str, number: int, open_: bool, colour: str) -> None:
+    """Rows in flight need nobody."""
+    assert count_line(name, number, open_=open_)[1] == colour
+    assert count_line("issued", 5)[1] == ""
 
 
 def alarms(count: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.cli.in_process import Command
 from xoxo_async.cli.bulk.plan import PlanRequest, totals_of
 from xoxo_async.cli.connection import Connection
+from xoxo_async.sandbox import Sandbox
 
 HEADER = "key,product_id,denomination\n"
 
@@ -60,3 +61,19 @@ def test_rows_may_share_orders(command: Command, pack: bool) -> None:
     Path("orders.csv").write_text(HEADER + "".join(f"K{n},1001,500\n" for n in range(10)))
     totals = totals_of(PlanRequest("orders.csv", Connection(sandbox=True), pack=pack))
     assert (totals.lines, totals.orders) == (10, 1 if pack else 10)
+
+
+def test_mails_are_counted_and_kept(command: Command, sandbox: Sandbox) -> None:
+    """The ledger keeps --notify: a second run needs no flag. A row that is planned without it stays without."""
+    Path("o.csv").write_text("key,product_id,denomination,email\nA,1001,500,a@b.example\nB,1001,500,\n")
+    assert "1 row has an address; 0 will be mailed (notify_receiver is not set)" in command("bulk", "plan", "o.csv").err
+    for flags in (("--notify",), ()):
+        planned = command("bulk", "plan", "o.csv", "--ledger", "m.db", "--json", *flags)
+        assert (planned.facts["addressed"], planned.facts["mailed"]) == (1, 1)
+    assert command("bulk", "plan", "o.csv", "--ledger", "plain.db").code == 0
+    changed = command("bulk", "plan", "o.csv", "--ledger", "plain.db", "--notify")
+    assert changed.code == 2
+    assert "were planned without --notify, which mails every code. Leave it out" in changed.err
+    assert command("bulk", "resume", "--ledger", "m.db", "--rate", "none").code == 0
+    placed = [one.data["notifyReceiverEmail"] for one in sandbox.requests if one.operation == "placeOrder"]
+    assert sorted(placed) == [0, 1]

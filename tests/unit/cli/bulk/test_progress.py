@@ -1,15 +1,17 @@
 """`progress`: the ledger is read seldom, the figures add up, and a figure that cannot be read ends no run."""
 
+import io
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import pytest
+from rich.console import Console
 
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.running.progress import Progress
-from xoxo_async.cli.bulk.progress import Pace, showing_progress
+from xoxo_async.cli.bulk.progress import Pace, bar_of, fitted, showing_progress
 from xoxo_async.errors import LedgerError
 
 pytestmark = pytest.mark.anyio
@@ -134,15 +136,57 @@ async def test_a_wait_is_shown_with_its_end(run: Run) -> None:
     assert run.pace.doing == "sending, waiting for the server ([2J502)"
 
 
-async def test_the_first_line_comes_at_once(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    """It stands on standard error however short the run is: after kill -9 it is all that the screen shows."""
-    async with showing_progress(run.progress, run, "sending 5 orders"):  # type: ignore[arg-type]
-        assert "sending 5 orders" in capsys.readouterr().err
-
-
 async def test_the_display_changes_no_error(run: Run) -> None:
     """An error in the block is raised unchanged, and the display ends."""
     with anyio.fail_after(30), pytest.raises(BaseExceptionGroup) as caught:
-        async with showing_progress(run.progress, run, "sending"):  # type: ignore[arg-type]
+        async with showing_progress(run.progress, run):  # type: ignore[arg-type]
             raise LedgerError("gone")
     assert caught.group_contains(LedgerError, match="gone")
+
+
+@pytest.mark.parametrize("width", [58, 78, 98, 138])
+async def test_a_narrow_line_keeps_its_numbers(run: Run, width: int) -> None:
+    """Words go first. The bar stays, and everything fits."""
+    charged = {"INR": Decimal(6172500)}
+    await run.refresh(rows=50_000, issued=11_345, unknown=3, rejected=7, not_sent=38_645, charged=charged)
+    run.progress.placed = 577
+    await run.refresh(60.0, rows=50_000, issued=11_922, unknown=3, rejected=7, not_sent=38_068, charged=charged)
+    line = fitted(run.pace, width)
+    before, after = line.before, f"{line.after} · {line.below}"
+    assert len(before) + 1 + line.bar + 1 + len(line.after) <= width + 1
+    assert len(line.below) <= width
+    assert line.bar >= 4
+    for number in ("11,929/50,000", "577/min", "1:05:59", "3 unkn", "7 rej", "INR 6,172,500"):
+        assert number in after
+    assert ("sending" in before) is (width > 90)
+
+
+async def test_figures_of_nothing_go_first(run: Run) -> None:
+    """With 80 columns they stay; with 60 they give way to the bar."""
+    await run.refresh(rows=200, issued=33, not_sent=167, charged={"INR": Decimal(16500)})
+    assert fitted(run.pace, 78).after == "33/200 · 0/min · ETA - · 0 unknown · 0 rejected · INR 16,500"
+    assert fitted(run.pace, 58).after == "33/200 · 0/min · INR 16,500"
+
+
+async def test_a_wait_stays_while_it_fits(run: Run) -> None:
+    """What the run waits for is worth more than figures of nothing."""
+    run.progress.wait = "held back until 14:05"
+    await run.refresh(rows=200, issued=33, not_sent=167, charged={"INR": Decimal(16500)})
+    assert fitted(run.pace, 78).before == "sending, held back until 14:05"
+    assert fitted(run.pace, 58).before == "sending"
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+async def test_the_drawn_line_fits_its_terminal(run: Run, monkeypatch: pytest.MonkeyPatch, no_colour: str) -> None:
+    """It is one line; NO_COLOR takes its colours away."""
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    await run.refresh(rows=200, issued=33, rejected=2, not_sent=165, charged={"INR": Decimal(16500)})
+    screen = Console(file=io.StringIO(), width=60, force_terminal=True, color_system="256")
+    screen.print(bar_of(run.pace), end="")
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert "35/200" in drawn
+    assert "━" in drawn
+    assert "─" in drawn
+    assert "…" not in drawn
+    assert drawn.count("\n") <= 1
+    assert ("\x1b[31m2 rejected" in drawn) is (not no_colour)

@@ -164,7 +164,7 @@ def test_a_result_is_signed_and_verified(command: Command, books: Sandbox) -> No
     Path("proof.key").chmod(0o600)
     signed = command(*PROVE, "--out", "p.json", "--key-file", "proof.key")
     assert signed.code == 0
-    assert "result in p.json, signed\n" in signed.out
+    assert "result, signed, in p.json\n" in signed.out
     assert Path("p.json").stat().st_mode & 0o777 == 0o600
     verify = ("bulk", "prove", "--verify", "p.json", "--key-file", "proof.key")
     good = command(*verify)

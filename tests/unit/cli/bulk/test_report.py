@@ -36,7 +36,7 @@ def test_a_report_is_written(command: Command, sandbox: Sandbox) -> None:
         assert ended.code == 0, ended.err
     assert ended.facts["out"] == ["report.html"]
     assert ended.facts["headline"]["issued"] == 1
-    assert [(run["placed"], run["end"]) for run in ended.facts["runs"]] == [(1, "")]
+    assert [(run["placed"], run["end"]) for run in ended.facts["runs"]] == [(1, "done")]
     assert "report.html: open it in a browser" in ended.err
     page = Path("report.html").read_text()
     assert "Corner Shop" in page

@@ -1,10 +1,16 @@
 """`status`: it prints the counts of a job, and its troubled lines."""
 
 import asyncio
+import shlex
 from pathlib import Path
+
+import pytest
 
 from tests.unit.cli.in_process import Command
 from xoxo_async.bulk import open_ledger
+from xoxo_async.bulk.ledger.address import LedgerAddress
+from xoxo_async.bulk.ledger.lines import LedgerLine
+from xoxo_async.cli.bulk.status import decisions
 from xoxo_async.sandbox import Sandbox
 
 LEDGER = ("--ledger", "march.db")
@@ -36,6 +42,35 @@ def test_lines_for_a_person_come_first(command: Command, sandbox: Sandbox) -> No
     shown, read = command("bulk", "status", *LEDGER), command("bulk", "status", *LEDGER, "--json")
     assert [problem["key"] for problem in read.facts["problems"]] == ["A"]
     assert "\tA\t" in shown.out
+    (problem,) = read.facts["problems"]
+    assert 0 <= problem["age_s"] < 60
+    assert problem["order_id"] is None
+    for shown_once in (problem["po_number"], *problem["resolve"].values(), "1 row needs your decision."):
+        assert shown.out.count(shown_once) == 1
+
+
+def test_a_decision_can_be_pasted(command: Command, sandbox: Sandbox) -> None:
+    """Its key is quoted for the shell, and the reason replaces the old error."""
+    prepared(command, "A's row,1001,500")
+    sandbox.script("commit_then_reset", first=1)
+    sandbox.script("no_order_id", operation="getOrderDetails")
+    assert command("bulk", "resume", *LEDGER, "--settle", "0", "--rate", "none").code == 4
+    decide = command("bulk", "status", *LEDGER, "--json").facts["problems"][0]["resolve"]
+    words = shlex.split(decide["reject"].replace("not wanted", "bought elsewhere"))
+    assert command(*words[words.index("bulk") :]).code == 0
+    (problem,) = command("bulk", "status", *LEDGER, "--json").facts["problems"]
+    assert (problem["state"], problem["error"], problem["resolve"]) == ("rejected", "bought elsewhere", {})
+    assert "bought elsewhere" in command("bulk", "status", *LEDGER).out
+
+
+@pytest.mark.parametrize(("key", "order_id"), [("-x", None), ("a b", 17)])
+def test_a_known_order_is_in_its_command(key: str, order_id: int | None) -> None:
+    """A key that looks like a flag is none."""
+    line = LedgerLine(1, key, "po", "d", "{}", 1, order_id=order_id)
+    words = shlex.split(decisions(line, LedgerAddress.read("m.db"))["placed"])
+    assert words[words.index("--placed") + 1] == str(order_id or "ORDERID")
+    assert words[-1] == key
+    assert ("--" in words) is key.startswith("-")
 
 
 def test_withdrawn_rows_are_shown(command: Command, sandbox: Sandbox) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from xoxo_async.bulk.planning.totals import PlanTotals, ProductTotals
-from xoxo_async.cli.bulk.totals import print_totals, summary
+from xoxo_async.cli.bulk.totals import mails, print_totals, summary
 from xoxo_async.services.account import Balance
 
 
@@ -89,3 +89,21 @@ def test_each_product_has_its_row(capsys: pytest.CaptureFixture[str]) -> None:
     assert known.split("\t") == ["1001", "Home & Living", "2", "2", "INR 500", "2 %", "10 %", "INR 460"]
     assert unknown.split("\t")[-1] == "?"
     assert "2 rows, 2 vouchers, face value INR 500" in said.err
+
+
+@pytest.mark.parametrize(
+    ("addressed", "mailed", "words"),
+    [
+        (0, 0, ""),
+        (1, 0, "1 row has an address; 0 will be mailed (notify_receiver is not set)"),
+        (200, 0, "200 rows have an address; 0 will be mailed (notify_receiver is not set)"),
+        (200, 50, "200 rows have an address; 50 will be mailed (notify_receiver is not set in 150)"),
+        (200, 200, "200 rows have an address; 200 will be mailed"),
+    ],
+)
+def test_who_is_mailed_is_said(addressed: int, mailed: int, words: str) -> None:
+    """A person who gives an address expects a mail, and the vendor sends none unless it is asked to."""
+    sums = totals(balance=None)
+    sums.addressed, sums.mailed = addressed, mailed
+    assert mails(sums) == words
+    assert (words in summary(sums)) is bool(words)

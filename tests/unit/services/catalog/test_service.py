@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from xoxo_async.errors import ConfigError, NotFoundError
-from xoxo_async.services.catalog import CatalogService, FilterGroup, Voucher
+from xoxo_async.services.catalog import CatalogService, Filter, FilterGroup, Voucher
 
 pytestmark = pytest.mark.anyio
 
@@ -62,3 +62,11 @@ async def test_a_wrong_phone_number_is_not_sent(road: Any) -> None:
     with pytest.raises(ConfigError, match="number"):
         await CatalogService(road).lookup_mobile_number("030 1234")
     assert road.asked == []
+
+
+async def test_a_country_is_read_by_name(road: Any) -> None:
+    """It is one call for the group of countries."""
+    india = Filter(filter_value="India", filter_value_code="india", iso_code="IN")
+    road.answers = [(FilterGroup(filter_group_code="country", filters=(india,)),)]
+    assert await CatalogService(road).get_country("IN") == india
+    assert len(road.asked) == 1

@@ -1,11 +1,15 @@
 """What a sheet says of its cells beside their values: errors, formulas without a value, hidden rows, merged cells."""
 
+import re
 from collections.abc import Iterable
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
 
-__all__ = ["Marks", "Merged", "cell_name", "column_name"]
+__all__ = ["ZEROS", "Marks", "Merged", "cell_name", "column_name"]
+
+ZEROS: Final = re.compile(r"0{2,15}")
+"""The formats that show a whole number with zeros before it: `00000`."""
 
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged range, each by row and column from 0."""
@@ -33,6 +37,10 @@ class Marks:
         """Note a cell that cannot be trusted."""
         self.bad.setdefault(row, {})[column] = why
 
+    def pad(self, row: int, column: int, digits: int) -> None:
+        """Note that a number is shown with zeros before it."""
+        self.pads.setdefault(row, {})[column] = digits
+
     def cover(self, top: int, left: int, bottom: int, right: int) -> None:
         """Note that there are values in a rectangle."""
         self._top, self._left = min(self._top, top), min(self._left, left)
@@ -48,14 +56,27 @@ class Marks:
         """The last row with a value; -1 where there is none."""
         return self._bottom
 
-    def check_size(self) -> None:
-        """Raise `RefusedError` where the rectangle around all values is too large to be read."""
+    def holds(self, top: int, left: int, bottom: int, right: int) -> bool:
+        """Return whether a rectangle is within the one around all values."""
+        return self._top <= top and self._left <= left and bottom <= self._bottom and right <= self._right
+
+    @property
+    def cells(self) -> int:
+        """How many cells the rectangle around all values has."""
+        return (self._bottom - self._top + 1) * (self._right - self._left + 1) if self._bottom >= 0 else 0
+
+    def check_size(self, before: int = 0) -> None:
+        """Raise `RefusedError` where the rectangle around all values is too large to be read.
+
+        Args:
+            before: How many cells other sheets have that are read as well.
+        """
         columns = self._right + 1
         if columns > MOST_COLUMNS:
             raise as_csv(f"a value stands in column {column_name(self._right)} ({columns:,} columns); at most"
                          f" {MOST_COLUMNS:,} columns are read")  # fmt: skip
-        cells = (self._bottom - self._top + 1) * (self._right - self._left + 1)
-        if self._bottom >= 0 and cells > MOST_CELLS:
+        cells = self.cells
+        if cells + before > MOST_CELLS:
             raise as_csv(f"the sheet has {cells:,} cells down to row {self._bottom + 1:,}; at most {MOST_CELLS:,} are"
                          " read from a workbook")  # fmt: skip
 

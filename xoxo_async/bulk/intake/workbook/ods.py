@@ -5,7 +5,7 @@ from typing import Final
 from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.marks import Marks, Merged
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, parse
-from xoxo_async.bulk.intake.workbook.refusing import as_csv
+from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, as_csv
 
 __all__ = ["Ods"]
 
@@ -24,53 +24,59 @@ class Ods:
     """
 
     def __init__(self, archive: Archive) -> None:
-        self._archive: Final = archive
         self.notes: Final[list[str]] = ["its macros are not run"] if archive.has("Basic/") else []
+        scan = _Scan()
+        for part in ("styles.xml", "content.xml"):
+            if part == "content.xml" or archive.has(part):
+                parse(archive.chunks(part), part, scan.start)
+        scan.end_sheet()
+        self._sheets: Final = scan.sheets
 
     def marks(self, sheet: str) -> Marks:
         """Return what a sheet says of its cells.
 
         Args:
             sheet: Its name.
-
-        Raises:
-            RefusedError: It is damaged, or larger than the bounds.
         """
-        scan = _SheetScan(sheet)
-        parse(self._archive.chunks("content.xml"), "content.xml", scan.start)
-        scan.end_row()
-        scan.marks.check_size()
-        scan.marks.merge(scan.merged, scan.marks.first + 1, scan.marks.last)
-        return scan.marks
+        return self._sheets.get(sheet) or Marks()
 
 
-class _SheetScan:
-    """Goes through the sheets to the one of a name."""
+class _Scan:
+    """Goes through all sheets: a reader of workbooks reads all of them when it opens the file."""
 
-    def __init__(self, sheet: str) -> None:
-        self.marks: Final = Marks()
-        self.merged: Final[list[Merged]] = []
-        self._sheet: Final = sheet
-        self._here = False
-        self._row = -1
-        self._repeat = 1  # how often this row stands there
+    def __init__(self) -> None:
+        self.sheets: Final[dict[str, Marks]] = {}
+        self._marks: Marks | None = None  # of the sheet that is being read
+        self._merged: Final[list[Merged]] = []
+        self._cells = 0
+        self._row = 0
+        self._repeat = 0  # how often this row stands there
         self._hidden = False
         self._next = 0  # the column of the next cell
         self._cell = (0, 0)  # the first column of this cell, and the one after its last
         self._values: list[tuple[int, int]] = []  # columns of this row with values
         self._bad: list[tuple[int, int, str]] = []
         self._marked = 0
+        self._format = ""  # the number format that is being read
+        self._formats: Final[dict[str, int]] = {}  # digits that a format shows, by its name
+        self._pads: Final[dict[str, int]] = {}  # the same, by the name of the style
+        self._columns = 0
+        self._column_pads: Final[dict[int, int]] = {}
+        self._row_style = ""
+        self._padded: list[tuple[int, int]] = []
 
     def start(self, name: str, attributes: Attributes) -> None:
         name = local(name)
         if name == "table":
-            self.end_row()
-            self._here = attributes.get("table:name") == self._sheet
-            self._row = -1
-        elif not self._here:
-            return
+            self.end_sheet()
+            self._marks = self.sheets.setdefault(attributes.get("table:name", ""), Marks())
+        elif self._marks is None:
+            self._start_style(name, attributes)
+        elif name == "table-column":
+            self._start_column(attributes)
         elif name == "table-row":
-            self.end_row()
+            self._row_style = attributes.get("table:default-cell-style-name", "")
+            self._end_row()
             self._row += self._repeat
             self._repeat = _count(attributes, "table:number-rows-repeated")
             self._hidden = attributes.get("table:visibility") in {"collapse", "filter"}
@@ -80,24 +86,39 @@ class _SheetScan:
         elif name == "p" and self._cell[1] > self._cell[0]:
             self._values.append(self._cell)
 
-    def end_row(self) -> None:
+    def end_sheet(self) -> None:
+        """Check the size of the sheet that has ended, and of all before it."""
+        self._end_row()
+        if self._marks is not None:
+            self._marks.check_size(self._cells)
+            self._cells += self._marks.cells
+            self._marks.merge(self._merged, self._marks.first + 1, self._marks.last)
+        self._merged.clear()
+        self._column_pads.clear()
+        self._row, self._repeat, self._columns, self._row_style = 0, 0, 0, ""
+
+    def _end_row(self) -> None:
         """Give the marks what stands in the row that has ended; it may stand there many times."""
-        if self._row < 0:
-            self._row, self._repeat = 0, 0
-        if self._values:
+        if self._values and self._marks is not None:
             bottom = self._row + self._repeat - 1
-            self.marks.cover(self._row, min(first for first, _ in self._values), bottom,
-                             max(end for _, end in self._values) - 1)  # fmt: skip
-            self.marks.check_size()
+            self._marks.cover(self._row, min(first for first, _ in self._values), bottom,
+                              max(end for _, end in self._values) - 1)  # fmt: skip
+            self._marks.check_size(self._cells)
             for row in range(self._row, bottom + 1):
-                if self._hidden:
-                    self._count(1)
-                    self.marks.hidden.add(row)
-                for first, end, why in self._bad:
-                    self._count(end - first)
-                    for column in range(first, end):
-                        self.marks.refuse(row, column, why)
-        self._values, self._bad = [], []
+                self._mark_row(self._marks, row)
+        self._values, self._bad, self._padded = [], [], []
+
+    def _mark_row(self, marks: Marks, row: int) -> None:
+        if self._hidden:
+            self._count(1)
+            marks.hidden.add(row)
+        for first, end, why in self._bad:
+            self._count(end - first)
+            for column in range(first, end):
+                marks.refuse(row, column, why)
+        for column, digits in self._padded:
+            self._count(1)
+            marks.pad(row, column, digits)
 
     def _start_cell(self, attributes: Attributes) -> None:
         first = self._next
@@ -117,9 +138,40 @@ class _SheetScan:
             _count(attributes, "table:number-rows-spanned"),
             _count(attributes, "table:number-columns-spanned"),
         )
+        style = attributes.get("table:style-name", "") or self._row_style
+        if style or self._column_pads:
+            self._pad(style, first, min(end, MOST_COLUMNS))
         if rows > 1 or columns > 1:
             self._count(1)
-            self.merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
+            self._merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
+
+    def _pad(self, style: str, first: int, end: int) -> None:
+        """Note how many digits these cells show: a number with zeros before it."""
+        for column in range(first, end):
+            if digits := self._pads.get(style, 0) if style else self._column_pads.get(column, 0):
+                self._padded.append((column, digits))
+
+    def _start_style(self, name: str, attributes: Attributes) -> None:
+        """Learn which styles show numbers with zeros before them; the styles stand before the sheets."""
+        if name == "number-style":
+            self._format = attributes.get("style:name", "")
+        elif name == "number" and self._format:
+            digits = _count(attributes, "number:min-integer-digits")
+            if 2 <= digits <= 15 and attributes.get("number:decimal-places", "0") == "0":
+                self._formats[self._format] = digits
+        elif name in {"text", "fraction"}:
+            self._formats.pop(self._format, None)
+        elif name == "style":
+            self._format = ""
+            data, parent = attributes.get("style:data-style-name"), attributes.get("style:parent-style-name", "")
+            if digits := self._pads.get(parent, 0) if data is None else self._formats.get(data, 0):
+                self._pads[attributes.get("style:name", "")] = digits
+
+    def _start_column(self, attributes: Attributes) -> None:
+        first = self._columns
+        self._columns = min(first + _count(attributes, "table:number-columns-repeated"), MOST_COLUMNS)
+        if digits := self._pads.get(attributes.get("table:default-cell-style-name", ""), 0):
+            self._column_pads.update(dict.fromkeys(range(first, self._columns), digits))
 
     def _count(self, marks: int) -> None:
         self._marked += marks

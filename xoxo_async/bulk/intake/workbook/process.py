@@ -15,14 +15,21 @@ import msgspec
 from xoxo_async.bulk.intake.workbook.archive import Archive
 from xoxo_async.bulk.intake.workbook.marks import Marks
 from xoxo_async.bulk.intake.workbook.ods import Ods
-from xoxo_async.bulk.intake.workbook.refusing import MOST_CPU_S, MOST_MEMORY, RefusedError, as_csv, some
+from xoxo_async.bulk.intake.workbook.refusing import (
+    LONGEST_MESSAGE,
+    MOST_CPU_S,
+    MOST_MEMORY,
+    RefusedError,
+    as_csv,
+    some,
+)
 from xoxo_async.bulk.intake.workbook.values import rows_of
 from xoxo_async.bulk.intake.workbook.xls import Xls
 from xoxo_async.bulk.intake.workbook.xlsx import Xlsx
 
 __all__ = ["main", "read"]
 
-_BATCH: Final = 500
+_BATCH: Final = 200
 _OLE: Final = b"\xd0\xcf\x11\xe0"
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
@@ -34,12 +41,21 @@ def main() -> None:
     out = sys.stdout.buffer
     try:
         for message in _messages(sys.argv[1]):
-            data = _ENCODER.encode(message)
+            data = _encoded(message)
             out.write(len(data).to_bytes(4, "big"))
             out.write(data)
         out.flush()
     except BrokenPipeError:
         os._exit(0)  # the caller has stopped reading
+
+
+def _encoded(message: object) -> bytes:
+    data = _ENCODER.encode(message)
+    if len(data) <= LONGEST_MESSAGE:
+        return data
+    return _ENCODER.encode(
+        {"refused": f"{_BATCH} rows of the sheet have more than {LONGEST_MESSAGE // 2**20} MB of text"}
+    )
 
 
 def _messages(sheet: str) -> Iterator[object]:
@@ -49,8 +65,10 @@ def _messages(sheet: str) -> Iterator[object]:
         yield {"refused": str(error)}
     except (MemoryError, RecursionError):
         yield {"refused": str(as_csv(f"it needs more than {MOST_MEMORY // 2**20} MB of memory"))}
-    except BaseException as error:  # noqa: BLE001 - the native reader's panics are none of Exception
+    except Exception as error:  # noqa: BLE001 - whatever a damaged file does is said in one line
         yield {"refused": f"this is a damaged workbook ({_first_line(error)})"}
+    except BaseException:  # noqa: BLE001 - the native reader's panics are none of Exception
+        yield {"refused": "this is a damaged workbook (its reader cannot go on)"}
 
 
 def read(file: IO[bytes], wanted: str) -> Iterator[object]:
@@ -80,8 +98,9 @@ def read(file: IO[bytes], wanted: str) -> Iterator[object]:
     except CalamineError as error:
         raise RefusedError(f"this is a damaged workbook ({_first_line(error)})") from None
     if sheet.start is not None:
-        marks.cover(*sheet.start, *(sheet.end or sheet.start))
-        marks.check_size()
+        if not marks.holds(*sheet.start, *(sheet.end or sheet.start)):
+            # Then an error or a hidden row may be noted for another cell than the one that has it.
+            raise RefusedError("this is a damaged workbook (it does not say clearly where its cells are)")
         marks.merge(merged, marks.first + 1, marks.last)
     yield {"sheet": name, "notes": [*notes, *parts.notes, *marks.notes]}
     yield from _batches(sheet, marks)
@@ -113,15 +132,15 @@ def _choose(book: Any, wanted: str) -> tuple[str, list[str]]:
     names = [sheet.name for sheet in sheets]
     hidden = [sheet.name for sheet in sheets if sheet.visible != SheetVisibleEnum.Visible]
     if not names:
-        others = some([sheet.name for sheet in book.sheets_metadata])
-        raise RefusedError(f"no sheet of this workbook has cells (found: {others or 'nothing'})")
+        found = some([sheet.name for sheet in book.sheets_metadata])
+        raise RefusedError(f"no sheet of this workbook has cells (found: {found or 'nothing'})")
     if wanted:
-        found = [name for name in names if name == wanted] or [
+        same = [name for name in names if name == wanted] or [
             name for name in names if name.strip().casefold() == wanted.strip().casefold()
         ]
-        if len(found) != 1:
+        if len(same) != 1:
             raise RefusedError(f"there is no sheet {some([wanted])} (found: {some(names)})")
-        return found[0], ["a hidden sheet"] if found[0] in hidden else []
+        return same[0], ["a hidden sheet"] if same[0] in hidden else []
     first = next((name for name in names if name not in hidden), names[0])
     others = [name + (" (hidden)" if name in hidden else "") for name in names if name != first]
     if not others:

@@ -2,12 +2,13 @@
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import PurePath
@@ -17,16 +18,17 @@ import msgspec
 
 from xoxo_async.bulk.intake.input_file import InputFile
 from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, Table, TableRow
-from xoxo_async.bulk.intake.workbook.refusing import MOST_CPU_S, MOST_MEMORY
+from xoxo_async.bulk.intake.text_lines import printable
+from xoxo_async.bulk.intake.workbook.refusing import LONGEST_MESSAGE, MOST_CPU_S, MOST_MEMORY
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["is_workbook", "read_workbook"]
+__all__ = ["is_workbook", "read_workbook", "refuse_misnamed"]
 
 _ZIP: Final = (b"PK\x03\x04", b"PK\x05\x06")
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _LARGEST: Final = 64 * 2**20
 """Bytes. A workbook of the largest size that is read takes a tenth of it."""
-_LONGEST_MESSAGE: Final = 64 * 2**20
+_ENDINGS: Final = {".xlsx", ".xls", ".ods", ".xlsm", ".xlsb", ".xltx", ".xlt", ".ots"}
 _NEEDED: Final = ("python_calamine", "olefile")
 _PACKAGES: Final = ("xoxo_async", "xoxo_async.bulk", "xoxo_async.bulk.intake", "xoxo_async.bulk.intake.workbook")
 _START: Final = """
@@ -39,6 +41,8 @@ from xoxo_async.bulk.intake.workbook.process import main
 main()
 """
 """Starts the other process without the code of the packages around it, which takes half a second to import."""
+_TOP: Final = 10
+_ENOUGH: Final = 2
 _DECODER: Final = msgspec.msgpack.Decoder()
 
 
@@ -47,12 +51,48 @@ def is_workbook(head: bytes) -> bool:
     return head.startswith((*_ZIP, _OLE))
 
 
-def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Table:
+def refuse_misnamed(head: bytes, source: str) -> None:
+    """Raise `PlanError` for a file that has the name of a workbook, and is HTML, XML or JSON.
+
+    Args:
+        head: Its first bytes.
+        source: Its name.
+    """
+    ending = PurePath(source).suffix.lower()
+    if ending not in _ENDINGS:
+        return
+    start = head.replace(b"\0", b"").lstrip(b"\xef\xbb\xbf\xff\xfe \t\r\n").lower()
+    if start.startswith(b"<"):
+        is_xml = start.startswith(b"<?xml") and b"<html" not in start
+        what = (
+            "XML (a workbook of Excel 2003)"
+            if is_xml and b"excel" in start
+            else "XML"
+            if is_xml
+            else "a web page (HTML)"
+        )
+    elif start.startswith((b"{", b"[")):
+        what = "JSON"
+    elif start.startswith(b"mime-version"):
+        what = "a web archive (MHTML)"
+    else:
+        return
+    raise PlanError(
+        f"{source}: this is {what}, although its name ends in {ending}; open it in its program, and save it as .xlsx"
+    )
+
+
+def read_workbook(
+    opened: InputFile, form: Form, sheet: str | None = None, known: Callable[[Sequence[str]], int] | None = None
+) -> Table:
     """Return one sheet of a workbook (.xlsx, .xls, .ods) as a table.
 
-    The header is the first row with anything in it. A cell has the value of its formula. A number becomes the digits
-    that the program shows; one of more than 15 digits has lost some, and is refused, like an error, a length of time
-    and the cells of a merged range but the first. Hidden rows are read and counted.
+    The header is the first row with anything in it. Where none of its names is known, as in a title, it is the row of
+    the first ten with most known names, if there are two of them.
+
+    A cell has the value of its formula. A number becomes the digits that the program shows; one of more than 15 digits
+    has lost some, and is refused, like an error, a length of time and the cells of a merged range but the first. Hidden
+    rows are read and counted.
 
     The workbook is copied first, so that it cannot change. Another process reads the copy: whatever a damaged file does
     to the native reader happens there, and the process may hold 190 MB.
@@ -61,6 +101,7 @@ def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Ta
         opened: The file.
         form: Gets the sheet and what a person should know of it.
         sheet: The name of the sheet; None takes the first that is not hidden.
+        known: Returns how many names of a header mean something.
 
     Raises:
         PlanError: It is no workbook, is damaged, has a password or no such sheet, or is too large.
@@ -77,13 +118,28 @@ def read_workbook(opened: InputFile, form: Form, sheet: str | None = None) -> Ta
         form.notes.append(f"a workbook, although its name ends in {ending}")
     messages = _messages(opened, sheet or "")
     about = next(messages)
-    form.sheet = about["sheet"]
+    form.sheet = printable(about["sheet"])
     form.notes += about["notes"]
     rows = _rows(messages, form)
-    header = next(rows, None)
-    if header is None:
-        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty ({form.describe()})")
-    return Table([_name(cell) for cell in header.cells], rows, form)
+    top = list(itertools.islice(rows, _TOP))
+    if not top:
+        about_it = f" ({', '.join(form.notes)})" if form.notes else ""
+        raise PlanError(f"{opened.source}: the workbook's sheet {form.sheet} is empty{about_it}")
+    at = 0 if known is None else _header(top, known)
+    if at:
+        above = "row above it is" if at == 1 else f"{at} rows above it are"
+        form.notes.append(f"the header in row {top[at].number} (the {above} left out)")
+    return Table(_names(top[at]), itertools.chain(top[at + 1 :], rows), form)
+
+
+def _header(top: Sequence[TableRow], known: Callable[[Sequence[str]], int]) -> int:
+    """Return which of the first rows is the header."""
+    found = [known(_names(row)) for row in top]
+    return found.index(max(found)) if found[0] == 0 and max(found) >= _ENOUGH else 0
+
+
+def _names(header: TableRow) -> list[str]:
+    return [_name(cell) for cell in header.cells]
 
 
 def _rows(messages: Iterator[Any], form: Form) -> Iterator[TableRow]:
@@ -141,7 +197,7 @@ def _messages(opened: InputFile, sheet: str) -> Generator[Any]:
 def _next(out: IO[bytes]) -> Any:
     """Return the next message; None where there is none, or not a whole one."""
     size = int.from_bytes(out.read(4), "big")
-    if not 0 < size <= _LONGEST_MESSAGE:
+    if not 0 < size <= LONGEST_MESSAGE:
         return None
     data = out.read(size)
     return _DECODER.decode(data) if len(data) == size else None

@@ -3,6 +3,7 @@
 from typing import Final
 
 __all__ = [
+    "LONGEST_MESSAGE",
     "MOST_CELLS",
     "MOST_COLUMNS",
     "MOST_CPU_S",
@@ -17,7 +18,7 @@ __all__ = [
 
 MOST_MEMORY: Final = 190 * 2**20
 """Bytes that the process may hold. A native reader that needs more is ended by the system, and nothing else with it."""
-MOST_CPU_S: Final = 120
+MOST_CPU_S: Final = 40
 """Seconds of a processor. A sheet of the largest size that is read needs a few."""
 MOST_CELLS: Final = 1_000_000
 """Cells in the rectangle around all values of a sheet: the reader holds this rectangle in memory."""
@@ -26,8 +27,10 @@ MOST_MEMBERS: Final = 5000
 """Files inside of a workbook."""
 MOST_UNPACKED: Final = 400 * 2**20
 """Bytes of all that is read of a workbook, unpacked."""
-MOST_RATIO: Final = 250
-"""How much smaller a large member may be packed than unpacked. Sheets of equal rows reach about a hundred."""
+MOST_RATIO: Final = 500
+"""How much smaller a large member may be packed than unpacked. Wide and equal rows reach some hundred."""
+LONGEST_MESSAGE: Final = 16 * 2**20
+"""Bytes of a batch of rows on their way to the caller."""
 _NAMED: Final = 8
 
 

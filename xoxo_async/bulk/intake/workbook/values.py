@@ -12,7 +12,7 @@ __all__ = ["rows_of"]
 
 _EXACT: Final = 10**15
 """From here on a number has more than 15 digits. Excel keeps 15, and puts zeros in the place of the others."""
-_DURATION: Final = "is a length of time, not a value"
+_LONGEST: Final = 2**15
 
 
 def rows_of(cells: Iterator[list[Any]], left: int, marks: Marks) -> Iterator[tuple[int, list[Any]]]:
@@ -26,7 +26,7 @@ def rows_of(cells: Iterator[list[Any]], left: int, marks: Marks) -> Iterator[tup
         marks: What the sheet says of its cells.
     """
     for at, given in enumerate(cells):
-        row = [cell if type(cell) is str else _value(cell) for cell in given]
+        row = [cell if type(cell) is str and len(cell) < _LONGEST else _value(cell) for cell in given]
         if left:
             row[:0] = [None] * left
         if (bad := marks.bad.get(at)) and (any(row) or _has_error(bad)):
@@ -60,11 +60,16 @@ def _value(cell: Any) -> Any:
         return ["day", cell.isoformat()]
     if kind is datetime:
         return ["time", cell.isoformat()]
-    if kind is time:
-        return ["bad", f"is a time of day ({cell.isoformat()})"]
-    if kind is timedelta:
-        return ["bad", _DURATION]
-    return ["bad", "has a value of an unknown kind"]
+    return ["bad", _why_not(cell)]
+
+
+def _why_not(cell: object) -> str:
+    """Return why a cell has no value that a field can have."""
+    if isinstance(cell, str):
+        return f"has a text of {len(cell):,} characters; a cell of a workbook has {_LONGEST - 1:,} at most"
+    if isinstance(cell, time):
+        return f"is a time of day ({cell.isoformat()})"
+    return "is a length of time" if isinstance(cell, timedelta) else "has a value of an unknown kind"
 
 
 def _number(number: float) -> Any:

@@ -5,13 +5,12 @@ import re
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
-from xoxo_async.bulk.intake.workbook.marks import Marks
+from xoxo_async.bulk.intake.workbook.marks import ZEROS, Marks
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, new_parser, parse
 from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, RefusedError, as_csv
 
 __all__ = ["Xlsx"]
 
-_ZEROS: Final = re.compile(r"0{2,20}")
 _MOST_MARKS: Final = 1_000_000
 _CELL: Final = re.compile(r"([A-Za-z]{1,3})([1-9][0-9]{0,6})")
 
@@ -103,7 +102,7 @@ class Xlsx:
 
         def start(name: str, attributes: Attributes) -> None:
             name = local(name)
-            if name == "numFmt" and _ZEROS.fullmatch(code := attributes.get("formatCode", "")):
+            if name == "numFmt" and ZEROS.fullmatch(code := attributes.get("formatCode", "")):
                 formats[attributes.get("numFmtId", "")] = len(code)
             elif name in {"cellXfs", "cellStyleXfs"}:
                 place.within, place.count = name == "cellXfs", 0
@@ -206,7 +205,7 @@ class _SheetScan:
             self._listen()
         elif kind == "n" and self._pads and (digits := self._pads.get(attributes.get("s", "0"))):
             self._count()
-            self.marks.pads.setdefault(self._row, {})[self._column] = digits
+            self.marks.pad(self._row, self._column, digits)
 
     def _cover(self) -> None:
         """Widen the rectangle around all values to this cell."""

@@ -52,10 +52,13 @@ _EPOCH: Final = "SELECT nextval('xoxo.claim_epoch_seq')"
 _PIECE: Final = (
     "(body::json ->> 'productId')::bigint, body::json ->> 'denomination', (body::json ->> 'quantity')::bigint"
 )
+_MAIL: Final = "body::json ->> 'email', body::json ->> 'notifyReceiverEmail'"
 _BACKLOG: Final = (
-    f"SELECT product_id, denomination, quantity, worth, count(*) AS orders, sum(lines)::bigint AS rows FROM"
-    f" (SELECT {_PIECE}, worth, lines FROM xoxo.line WHERE job = $1 AND state = ANY ($2))"
-    " AS one (product_id, denomination, quantity, worth, lines) GROUP BY 1, 2, 3, 4"
+    "SELECT product_id, denomination, quantity, worth, count(*) AS orders, sum(lines)::bigint AS rows,"
+    " coalesce(sum(lines) FILTER (WHERE email <> ''), 0)::bigint AS addressed,"
+    " coalesce(sum(lines) FILTER (WHERE email <> '' AND mail = '1'), 0)::bigint AS mailed FROM"
+    f" (SELECT {_PIECE}, worth, lines, {_MAIL} FROM xoxo.line WHERE job = $1 AND state = ANY ($2))"
+    " AS one (product_id, denomination, quantity, worth, lines, email, mail) GROUP BY 1, 2, 3, 4"
 )
 _KINDS: Final = {
     "line": (
@@ -141,10 +144,12 @@ async def read_backlog(connection: DatabaseConnection, job: int, *, doubted: boo
             row["worth"],
             row["orders"],
             row["rows"],
+            row["addressed"],
+            row["mailed"],
         )
         for row in await connection.fetch(_BACKLOG, job, states)
     ]
-    return [Share(*share.piece, share.orders, share.rows, share.worth) for share in shares_of(kinds)]
+    return [Share(*kind.piece, kind.orders, kind.rows, kind.worth, *kind[4:]) for kind in shares_of(kinds)]
 
 
 class Whole(NamedTuple):

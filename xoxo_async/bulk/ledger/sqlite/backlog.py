@@ -10,6 +10,7 @@ from xoxo_async.bulk.ledger.backlog import (
     DOUBTED,
     OrderKind,
     Piece,
+    mail_of,
     piece_of,
     price_of,
     repriced,
@@ -44,13 +45,14 @@ def read_backlog(connection: sqlite3.Connection, *, doubted: bool = False) -> li
     connection.create_function("piece", 1, _piece_text, deterministic=True)
     kinds: list[OrderKind] = []
     for piece, worth, orders, rows in connection.execute(_BACKLOG, (_encode(states_to_send(doubted=doubted)),)):
-        product_id, denomination, quantity = piece.split()
-        kinds.append(OrderKind(Piece(int(product_id), Decimal(denomination), int(quantity)), worth, orders, rows))
-    return [Share(*share.piece, share.orders, share.rows, share.worth) for share in shares_of(kinds)]
+        product_id, denomination, quantity, addressed, mailed = piece.split()
+        bought = Piece(int(product_id), Decimal(denomination), int(quantity))
+        kinds.append(OrderKind(bought, worth, orders, rows, rows * int(addressed), rows * int(mailed)))
+    return [Share(*kind.piece, kind.orders, kind.rows, kind.worth, *kind[4:]) for kind in shares_of(kinds)]
 
 
 def _piece_text(body: str) -> str:
-    return "{} {} {}".format(*piece_of(body))
+    return "{} {} {} {:d} {:d}".format(*piece_of(body), *mail_of(body))
 
 
 def reprice(connection: sqlite3.Connection, pricing: Pricing) -> None:

@@ -121,3 +121,15 @@ async def test_the_lines_of_a_pack_are_repriced(subject: Subject) -> None:
         assert pack.worth == 20_000_000
         await ledger.record([fact(pack, Evidence.REFUSED_NO_ORDER)])
         assert [line.worth for line in await ledger.claim(20)] == [2_000_000] * 10
+
+
+async def test_a_backlog_counts_who_is_mailed(subject: Subject) -> None:
+    """Rows with an address, and those of them whose codes the vendor mails."""
+    bodies = ['"email":"a@b.de","notifyReceiverEmail":1', '"email":"c@d.de","notifyReceiverEmail":0', '"tag":"x"']
+    lines = [
+        msgspec.structs.replace(line, request=line.request.removesuffix(b"}") + f",{more}}}".encode())
+        for line, more in zip(alone(0, 1, 2), bodies, strict=True)
+    ]
+    async with subject.open() as ledger:
+        await ledger.plan("march", each(lines))
+        assert [(share.rows, share.addressed, share.mailed) for share in await ledger.backlog()] == [(3, 2, 1)]

@@ -1,0 +1,137 @@
+"""Rows of a workbook's sheet as XML: every text to the character, a number or a day only where it is exact."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date
+from functools import lru_cache
+from typing import Final, NamedTuple
+from xml.sax.saxutils import escape
+
+from xoxo_async.errors import ConfigError
+
+__all__ = ["PLACES", "SheetRows", "Styles", "column_name"]
+
+PLACES: Final = range(7)
+"""Decimal places of the numbers that have a format."""
+_LONGEST: Final = 32_767
+"""Characters of a cell, counted as UTF-16."""
+_BETWEEN: Final = "\x1f"
+_ODD: Final = re.compile("[&<>\x00-\x1e\ufffe\uffff\ud800-\udfff]|_x[0-9a-fA-F]{4}_|(?:^|\x1f)\\s|\\s(?:\x1f|$)")
+"""What a cell cannot hold as it is, in the cells of a row that are joined with `_BETWEEN`."""
+_ESCAPE_LIKE: Final = re.compile("_(?=x[0-9a-fA-F]{4}_)")
+_CONTROL: Final = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
+_NUMBER: Final = re.compile(r"(?=[\d.]{1,16}\Z)(?:0|[1-9]\d{0,14})(?:\.(\d{1,6}))?\Z", re.ASCII)
+"""A number that a cell holds to the digit: 15 digits, and no exponent."""
+_DAY: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_FIRST_DAY: Final = date(1900, 3, 1)
+"""Before it, Excel counts days in another way than every other program: its 1900 has a 29 February."""
+_DAY_0: Final = date(1899, 12, 30).toordinal()
+
+
+class Styles(NamedTuple):
+    """The numbers of the formats in a workbook.
+
+    Attributes:
+        text: Of texts.
+        day: Of days.
+        numbers: Of numbers, by decimal places.
+    """
+
+    text: str
+    day: str
+    numbers: Sequence[str]
+
+
+def column_name(column: int) -> str:
+    """Return the letters of a column, counted from 0: `A`, `Z`, `AA`.
+
+    Args:
+        column: The column.
+    """
+    name = ""
+    column += 1
+    while column:
+        column, letter = divmod(column - 1, 26)
+        name = chr(65 + letter) + name
+    return name
+
+
+class SheetRows:
+    """Makes the rows of sheets with the same columns.
+
+    Args:
+        columns: Their headings.
+        numbers: Which of them hold amounts.
+        days: Which of them hold days.
+        styles: The formats.
+    """
+
+    def __init__(
+        self, columns: Sequence[str], *, numbers: frozenset[str], days: frozenset[str], styles: Styles
+    ) -> None:
+        self._columns: Final = columns
+        self._letters: Final = [column_name(column) for column in range(len(columns))]
+        self._starts: Final = [f'<c r="{letters}' for letters in self._letters]
+        self._values: Final = [column in numbers or column in days for column in columns]
+        self._days: Final = [column in days for column in columns]
+        self._styles: Final = styles
+        self._text: Final = f'" s="{styles.text}" t="inlineStr"><is><t>'
+
+    def row(self, number: int, cells: Sequence[str]) -> str:
+        """Return a row.
+
+        Args:
+            number: Its number, from 1.
+            cells: Its cells; an empty one is left out.
+
+        Raises:
+            ConfigError: A text is longer than a cell can hold.
+        """
+        joined = _BETWEEN.join(cells)
+        is_plain = len(joined) <= _LONGEST // 2 and not _ODD.search(joined) and joined.count(_BETWEEN) == len(cells) - 1
+        opened = f"{number}{self._text}"
+        parts = [f'<row r="{number}">']
+        for column, text in enumerate(cells):
+            if not text:
+                continue
+            value = self._value(column, text) if self._values[column] else ""
+            if value:
+                parts.append(f"{self._starts[column]}{number}{value}")
+            elif is_plain:
+                parts.append(f"{self._starts[column]}{opened}{text}</t></is></c>")
+            else:
+                parts.append(f"{self._starts[column]}{self._odd(number, column, text)}")
+        parts.append("</row>")
+        return "".join(parts)
+
+    def _value(self, column: int, text: str) -> str:
+        """Return the rest of a cell with a number or a day; empty where a cell cannot hold it to the digit."""
+        if self._days[column]:
+            day = _day_of(text)
+            return f'" s="{self._styles.day}"><v>{day}</v></c>' if day else ""
+        number = _NUMBER.match(text)
+        return f'" s="{self._styles.numbers[len(number[1] or "")]}"><v>{text}</v></c>' if number else ""
+
+    def _odd(self, number: int, column: int, text: str) -> str:
+        """Return the rest of a cell with a text that needs care."""
+        units = len(text.encode("utf-16-le", "surrogatepass")) // 2
+        if units > _LONGEST:
+            raise ConfigError(
+                f"a text of {units:,} characters in the column {self._columns[column]!r} does not fit into a cell of a"
+                " workbook: export to .csv or .jsonl"
+            )
+        # A workbook spells a control character _x0007_, and the underscore of a text that looks like that _x005F_.
+        text = _CONTROL.sub(lambda found: f"_x{ord(found[0]):04X}_", _ESCAPE_LIKE.sub("_x005F_", text))
+        text = escape(text.encode("utf-8", "replace").decode())
+        return f'{number}" s="{self._styles.text}" t="inlineStr"><is><t xml:space="preserve">{text}</t></is></c>'
+
+
+@lru_cache(maxsize=4096)
+def _day_of(text: str) -> int:
+    """Return a day as a workbook counts days; 0 if it is no day that each program counts alike."""
+    if _DAY.match(text):
+        with suppress(ValueError):
+            day = date.fromisoformat(text)
+            return day.toordinal() - _DAY_0 if day >= _FIRST_DAY else 0
+    return 0
