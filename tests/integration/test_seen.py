@@ -32,12 +32,14 @@ def client_of(sandbox: Sandbox, watch: Watch, **settings: object) -> XoxoClient:
     )
 
 
-async def test_a_settled_order_is_one_success(xoxo_sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("view", [False, True], ids=["client", "view"])
+async def test_a_settled_order_is_one_success(xoxo_sandbox: Sandbox, view: bool) -> None:
     """In events, spans and metrics: one call without an error, and its look-up within it."""
     watch = Watch()
     xoxo_sandbox.script("commit_then_reset", operation="placeOrder", first=1)
     async with client_of(xoxo_sandbox, watch) as client:
-        order = await client.orders.place(**ORDER, po_number="PO-7")
+        placing = client.with_options(attempts=2) if view else client
+        order = await placing.orders.place(**ORDER, po_number="PO-7")
     of_call = [event for event in watch.events if isinstance(event, CallEvent)]
     assert len({event.call_id for event in of_call}) == 1
     assert {event.po_number for event in of_call} == {"PO-7"}
