@@ -98,7 +98,11 @@ class Session:
             AuthError: No token could be had; nothing was sent.
         """
         # Not `async`: a coroutine's frame would keep the bytes while it waits, and thousands of orders may wait.
-        if self._loop is not asyncio.get_running_loop() or self._closed:
+        try:
+            ours = self._loop is asyncio.get_running_loop() and not self._closed
+        except RuntimeError:
+            ours = False
+        if not ours:
             self._check_open()
         body = Body(content, content_type)
         if may_leave is not None:
@@ -167,7 +171,12 @@ class Session:
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this client is closed")
-        loop = asyncio.get_running_loop()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ConfigError(
+                "xoxo_async runs on asyncio, as aiohttp does: use asyncio, or anyio on asyncio, and not trio"
+            ) from None
         if self._loop is None:
             self._loop = loop
             self._keeper.open()

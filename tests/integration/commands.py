@@ -129,7 +129,8 @@ def arguments_of(continue_with: str) -> Sequence[str]:
 
 def continue_line(stderr: str) -> str:
     """Return the command that standard error names to continue with."""
-    (line,) = (line for line in stderr.splitlines() if line.startswith("continue with: "))
+    words = ("continue with: ", "and what to do: ")
+    (line,) = (line for line in stderr.splitlines() if any(word in line for word in words))
     return line.removeprefix("continue with: ")
 
 

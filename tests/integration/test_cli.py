@@ -105,7 +105,7 @@ def test_a_second_signal_makes_lines_unknown(tmp_path: Path, number: signal.Sign
             wait_until(lambda: requests_of(env) >= 8)
             process.send_signal(number)
             assert process.stderr is not None
-            wait_until(lambda: number.name in process.stderr.readline())
+            wait_until(lambda: "Stopping" in process.stderr.readline())
             begun = time.monotonic()
             process.send_signal(number)
             stdout, _ = process.communicate(timeout=30)

@@ -173,7 +173,7 @@ def test_the_question_counts_earlier_rows(tmp_path: Path, sandbox: Sandbox, capf
         code, _ = answered(asked, b"y\n")
     assert (code, sandbox.books().charged) == (0, Decimal(2100))
     said = capfd.readouterr().err  # type: ignore[attr-defined]
-    assert "issue 2 vouchers, face value INR 2,100?" in said
+    assert "Issue 2 vouchers, face value INR 2,100?" in said
 
 
 # Reading once.

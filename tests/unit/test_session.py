@@ -60,7 +60,7 @@ def test_another_event_loop_says_so() -> None:
         await session._http.aclose()
 
     asyncio.run(first())
-    with pytest.raises(errors.ConfigError, match="another event loop"):
+    with pytest.raises(errors.ConfigError, match=r"another event loop.*one client per loop.*share the token"):
         asyncio.run(post(session))
 
 

@@ -8,7 +8,7 @@ import anyio
 
 from xoxo_async.cli.connection import Connection, is_real_money
 from xoxo_async.cli.exits import DeclinedError, StoppedError
-from xoxo_async.cli.output import is_terminal, say
+from xoxo_async.cli.output import is_terminal, say, width_of, wrapped
 
 __all__ = ["agree", "answer_to", "confirm_spending", "need_a_person"]
 
@@ -88,7 +88,8 @@ def answer_to(question: str, *, hidden: bool = False) -> str:
 
 
 def _question(connection: Connection, what: str) -> str:
-    return f"{connection.address} moves real money. {what}? [y/N]: "
+    question = f"{connection.address} moves real money. {what[:1].upper()}{what[1:]}? [y/N]:"
+    return f"{wrapped(question, width_of(sys.stderr) - 2)} "
 
 
 def _check_answer(answer: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "say",
     "say_command",
     "silence",
+    "width_of",
     "wrapped",
 ]
 
@@ -119,7 +120,7 @@ def _shown(text: str, colour: Colour, stream: TextIO | None) -> str:
     """Return lines as a stream shows them."""
     if not is_terminal(stream):
         return text
-    width = _width(stream)
+    width = width_of(stream)
     first, _, rest = text.partition("\n")
     first = _painted(wrapped(first, width), colour, stream)
     return f"{first}\n{wrapped(rest, width)}" if rest else first
@@ -131,14 +132,18 @@ def _painted(text: str, colour: Colour, stream: TextIO | None) -> str:
 
 def _with_command(words: str, command: str, stream: TextIO | None) -> str:
     line = f"{words}: {command}"
-    if not is_terminal(stream) or len(line) <= (width := _width(stream)):
+    if not is_terminal(stream) or len(line) <= (width := width_of(stream)):
         return line
     indent = " " * (len(words) - len(words.lstrip()) + 2)
     return f"{wrapped(f'{words}:', width)}\n{indent}{command}"
 
 
-def _width(stream: TextIO | None) -> int:
-    """Return the columns of a terminal."""
+def width_of(stream: TextIO | None) -> int:
+    """Return the columns of a terminal; 80 where it does not say.
+
+    Args:
+        stream: The terminal.
+    """
     asked = os.environ.get("COLUMNS", "")
     columns = int(asked) if asked.isdecimal() and len(asked) < 5 else 0
     if columns < _NARROWEST and stream is not None:

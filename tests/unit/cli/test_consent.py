@@ -44,5 +44,5 @@ def test_a_person_at_a_terminal_is_asked(
             confirm_spending(REAL, "order 1 x 5", yes=False)
         assert type(caught.value) is ends
     asked = capsys.readouterr()
-    assert f"{PRODUCTION} moves real money. order 1 x 5?" in asked.err
+    assert f"{PRODUCTION} moves real money. Order 1 x 5?" in asked.err
     assert asked.out == ""

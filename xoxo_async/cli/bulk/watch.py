@@ -235,10 +235,9 @@ class _Live:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=None),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}", markup=False),
-            TextColumn("{task.fields[facts]}", markup=False),
         )
-        self._bar: Final = Progress(*columns, console=console(sys.stderr), auto_refresh=False)
-        self._task: Final = self._bar.add_task("", total=1, facts="")
+        self._bar: Final = Progress(*columns, console=console(sys.stderr), auto_refresh=False, expand=True)
+        self._task: Final = self._bar.add_task("", total=1)
         self._live: Final[Any] = Live(console=console(sys.stderr), auto_refresh=False)
 
     def __enter__(self) -> Self:
@@ -253,14 +252,13 @@ class _Live:
         from rich.text import Text
 
         counts = reading.counts
+        # A line of their own, which is wrapped: beside the bar, a narrow terminal would cut them.
         facts = (
-            f"{reading.in_flight:,} in flight · {counts.unknown - reading.in_flight:,} unknown · "
-            f"{counts.rejected:,} rejected · {reading.facts(per_minute)}"
+            f"  {reading.in_flight:,} in flight · {counts.unknown - reading.in_flight:,} unknown ·"
+            f" {counts.rejected:,} rejected · {reading.facts(per_minute)}"
         )
-        self._bar.update(
-            self._task, description=reading.job, total=counts.rows or 1, completed=reading.done, facts=facts
-        )
-        lines = [Text(line) for line in (*_workers(reading.workers), *reading.troubles())]
+        self._bar.update(self._task, description=reading.job, total=counts.rows or 1, completed=reading.done)
+        lines = [Text(line) for line in (facts, *_workers(reading.workers), *reading.troubles())]
         self._live.update(Group(self._bar, *lines), refresh=True)
 
     def end(self, reading: Reading, per_minute: float) -> None:

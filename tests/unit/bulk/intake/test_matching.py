@@ -40,6 +40,8 @@ def matched(*header: str, **choices: Any) -> tuple[dict[int, str], list[str]]:
         (["Who", "email"], {"known_columns": {"Who": "name", "Gone": "points"}}, {0: "name", 1: "email"}, []),
         (["Who", "email", "name"], {"columns": {"name": "name"}, "known_columns": {"Who": "name"}, "known_keep": "all"},
          {1: "email", 2: "name"}, ["Who"]),
+        (["a", "b", "email"], {"columns": {"b": "name"}, "known_columns": {"a": "name", "b": "name"}, "keep": "all"},
+         {1: "name", 2: "email"}, ["a"]),
     ],
 )  # fmt: skip
 def test_columns_are_matched(
@@ -64,6 +66,8 @@ def test_columns_are_matched(
         (["name", "email"], {"keep": ["Team"]}, "there is no column Team"),
         (["name", "email", "x"], {"columns": {"x": "phnoe"}}, "there is no field 'phnoe' (did you mean phone?)"),
         (["a", "b", "email"], {"columns": {"a": "name", "b": "name"}}, "column a and column b can both be name"),
+        (["a", "b", "email"], {"known_columns": {"a": "name", "b": "name"}, "known_keep": "all"},
+         "column a and column b can both be name"),
     ],
 )  # fmt: skip
 def test_a_doubtful_header_is_refused(header: list[str], choices: dict[str, Any], words: str) -> None:
@@ -93,3 +97,17 @@ def test_names_that_mean_something_are_counted() -> None:
     """That is how the separator of a file is found."""
     assert recognised(["Full name", "mail", "x", ""], PEOPLE, Choices()) == 2
     assert recognised(["Full name", "Who", "Team"], PEOPLE, Choices({"who": "name"}, ["team"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Pionts", "kept: Pionts (is it points? Then add --map)"),
+        ("Team", "kept: Team"),
+        ("Namme", "kept: Namme"),
+    ],
+)
+def test_a_misspelled_field_among_kept_columns_is_told(name: str, said: str) -> None:
+    """With `all` a misspelled name is no error: the field would be missing, and nobody would see it."""
+    columns = match_columns(["name", "email", name], PEOPLE, Choices(keep="all"), "p.csv")
+    assert columns.describe() == said

@@ -8,6 +8,7 @@ from xoxo_async.bulk.ledger.backlog import (
     DOUBTED,
     OrderKind,
     Piece,
+    mail_of,
     piece_of,
     price_of,
     repriced,
@@ -57,3 +58,17 @@ def test_a_backlog_may_count_doubted_orders() -> None:
     assert states_to_send(doubted=False) == (LineState.PLANNED,)
     assert LineState.MANUAL in states_to_send(doubted=True)
     assert not {LineState.PLACED, LineState.REJECTED, LineState.CANCELLED} & set(states_to_send(doubted=True))
+
+
+@pytest.mark.parametrize(
+    ("more", "found"),
+    [
+        ("", (False, False)),
+        (',"email":"a@b.de"', (True, False)),
+        (',"email":"a@b.de","notifyReceiverEmail":1', (True, True)),
+        (',"notifyReceiverEmail":1', (False, False)),
+    ],
+)
+def test_a_request_says_who_is_mailed(more: str, found: tuple[bool, bool]) -> None:
+    """Nobody is mailed without an address."""
+    assert mail_of(BODY.removesuffix("}") + more + "}") == found
