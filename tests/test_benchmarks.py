@@ -15,6 +15,7 @@ EXPECTED = {
     "bench_bulk.py",
     "bench_decode.py",
     "bench_dispatch.py",
+    "bench_hooks.py",
     "bench_import.py",
     "bench_memory.py",
     "bench_token.py",

@@ -89,6 +89,7 @@ def test_importing_the_client_imports_no_extras() -> None:
     loaded = run("import sys, xoxo_async.client; print('\\n'.join(sys.modules))").split()
     heavy = {"xoxo_async.sandbox", "xoxo_async.cli", "xoxo_async.bulk", "sqlite3", "click", "rich", "cryptography"}
     heavy |= {"xoxo_async.allowance", "asyncpg", "redis"}
+    heavy |= {"xoxo_async.integrations", "opentelemetry", "prometheus_client", "structlog"}
     assert heavy & set(loaded) == set()
 
 

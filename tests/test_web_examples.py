@@ -252,6 +252,19 @@ async def test_a_key_is_of_one_claim_and_user(xoxo_sandbox: Sandbox) -> None:
     assert xoxo_sandbox.books().orders == 2
 
 
+async def test_support_sees_masked_codes(xoxo_sandbox: Sandbox) -> None:
+    """`response_model=Order` masks them, and OpenAPI has the order's fields."""
+    async with fastapi_app() as ask:
+        code = (await ask("7", CORNER_SHOP)).json["codes"][0]
+        booked = xoxo_sandbox.order(derive_po_number("claims of ann", "7"))
+        assert booked is not None
+        order = (await ask("7", path=f"/support/orders/{booked.order_id}")).json
+    assert order["vouchers"][0]["code"] == f"****{code[-4:]}"
+    assert code not in str(order)
+    schema = sys.modules["fastapi_app"].app.openapi()
+    assert "vouchers" in schema["components"]["schemas"]["Order"]["properties"]
+
+
 async def test_out_of_stock_leaves_the_door_open(xoxo_sandbox: Sandbox) -> None:
     """The vendor's words do not prove that there is no order, so the answer says when to ask again."""
     module = load("fastapi_app")

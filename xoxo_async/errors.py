@@ -166,6 +166,7 @@ class XoxoError(Exception):
         po_number: The order's poNumber; None where the call had none.
         status: The HTTP status of the answer; None without an answer.
         error_id: The vendor's error id (`PLE10004`); empty without one.
+        call_id: The call, as the events of the client's hooks name it; empty where the client has no hooks.
         raw: The answer behind this error: status, headers, times. None where none came. A pickle does not have it.
     """
 
@@ -195,6 +196,7 @@ class XoxoError(Exception):
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
+        self.call_id: str = ""
         self.raw: RawAnswer | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:

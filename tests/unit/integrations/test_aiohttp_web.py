@@ -34,7 +34,7 @@ def app_of(sandbox: Sandbox, deliveries: Deliveries) -> web.Application:
     return app
 
 
-async def test_a_sub_app_uses_the_client_of_its_parent(xoxo_sandbox: Sandbox) -> None:
+async def test_a_sub_app_uses_its_parents_client(xoxo_sandbox: Sandbox) -> None:
     """So do the error answers."""
     async with TestClient(TestServer(app_of(xoxo_sandbox, Deliveries()))) as http:
         order = {"product_id": 1001, "denomination": "500", "po_number": "PO-1"}
