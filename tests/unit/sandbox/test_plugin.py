@@ -98,7 +98,12 @@ import xoxo_async.sandbox.plugin
 print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["xoxo_async", "xoxo_async.sandbox", "xoxo_async.sandbox.plugin", "xoxo_async.version"]
+    assert done.stdout.split() == [
+        "xoxo_async",
+        "xoxo_async.sandbox",
+        "xoxo_async.sandbox.plugin",
+        "xoxo_async.version",
+    ]
 
 
 @pytest.mark.parametrize(("mode", "body"), [("strict", "import pytest\n@pytest.mark.asyncio\n"), ("auto", "")])
