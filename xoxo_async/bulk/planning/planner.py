@@ -103,11 +103,7 @@ class Planner:
         if self._catalog is not None and batch:
             await self._catalog.load(batch)
         for row in batch:
-            key = row.line.key
-            stored = await self._spellings.other(key) if self._spellings is not None else None
-            if stored is not None:
-                what = f"{key!a} is planned already, in the spelling {stored!a}"
-                problems.add(row.number, what, column="key", value=key, given=row.given)
+            if self._spellings is not None and await self._spellings.refuses(row, problems):
                 continue
             product = None
             if self._catalog is not None:
