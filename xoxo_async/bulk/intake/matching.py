@@ -11,7 +11,7 @@ from xoxo_async.bulk.intake.tables import MOST_COLUMNS
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
+__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised", "same_name"]
 
 _ALIKE: Final = 0.66
 _SHOWN: Final = 12
@@ -134,6 +134,16 @@ def recognised(header: Sequence[str], known: FieldSet, choices: Choices) -> int:
     names = {_bare(name) for field in known.fields for name in (field.name, *field.synonyms)}
     names |= {_bare(name) for name in (*choices.columns, *choices.known_columns, *keep)}
     return sum(_bare(_without_currency(name)[0]) in names for name in header)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Return whether two columns have the same name: case, blanks and punctuation do not count.
+
+    Args:
+        one: A name.
+        other: Another one.
+    """
+    return one.strip() == other.strip() or (_bare(one) != "" and _bare(one) == _bare(other))
 
 
 class _Matching:
