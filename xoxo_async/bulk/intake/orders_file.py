@@ -174,8 +174,8 @@ class OrdersFile:
         said = {**self.kept_choices.columns, **self.choices.columns}
         if not any(field == "key" and same_name(name, new) for name, field in said.items()):
             raise PlanError(
-                f"{begin} lacks it and takes the key from column {printable(new)}: if that column has the same keys, add"
-                f' --map "{printable(new)}=key". With other keys every row would be ordered twice'
+                f"{begin} lacks it and takes the key from column {printable(new)}: if that column has the same keys,"
+                f' add --map "{printable(new)}=key". With other keys every row would be ordered twice'
             )
 
     def _refuse_choices_about_tables(self) -> None:
@@ -255,6 +255,7 @@ def read_orders(
         sheet: The sheet of a workbook; by default the first.
         columns: Fields by the names of columns in the file: `{"Staff": "key"}`.
         keep: Columns that are no fields and ride along, or `all`. Otherwise a file with such a column is refused.
+            `all` also refuses one that is nearly called like a field which the file lacks: name it as well, in a list.
         delimiter: What separates the cells of CSV: one sign, or `comma`, `semicolon`, `tab`, `pipe`.
         encoding: The encoding of the text, `utf-8`, `utf-16`, `windows-1252` or another.
         decimal: The decimal sign of all numbers in CSV, `.` or `,`.

@@ -1,7 +1,7 @@
 """Which rows are the same: within one input by key, poNumber or receiver; in a ledger by another spelling of a key.
 
-A spreadsheet drops the zeros of `00123`, and another program writes `ab1` for `AB1`. Such a file would order every row a
-second time, under new keys.
+A spreadsheet drops the zeros of `00123`, and another program writes `ab1` for `AB1`. Such a file would order every row
+a second time, under new keys.
 """
 
 import re
@@ -78,8 +78,8 @@ class FirstRows:
 class FirstKeys:
     """The first spelling of each of many keys, and the row that has it: some 40 bytes a key.
 
-    Spellings that `alike` makes equal are one key. The spellings stand one behind the other in one text, since a dict of
-    texts takes four times the memory.
+    Spellings that `alike` makes equal are one key. The spellings stand one behind the other in one text, since a dict
+    of texts takes four times the memory.
     """
 
     def __init__(self) -> None:
@@ -99,8 +99,8 @@ class FirstKeys:
         if place != end:
             return self._read(place, plain)
         text = key.encode("utf-8", "surrogatepass")
-        self._texts += _ENTRY.pack(row, len(text))
-        self._texts += text
+        self._texts.extend(_ENTRY.pack(row, len(text)))
+        self._texts.extend(text)
         return None
 
     def find(self, key: str) -> str | None:
