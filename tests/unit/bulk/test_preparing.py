@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from tests.unit.bulk.jobs import Client, DeclinedError, contents, issuer, lines, say_no
@@ -25,6 +26,21 @@ async def test_a_key_with_other_content_stops_the_plan(client: Client, ledger: S
     with pytest.raises(errors.LedgerConflictError, match="key a"):
         await issuer(client, ledger).run([*lines("b"), dearer])
     assert ((await ledger.counts()).rows, len(client.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+async def test_other_content_says_what_differs(client: Client, ledger: SqliteLedger, pack: bool) -> None:
+    """Fields by their names in a file; an address is not repeated. Also for a row that shares an order."""
+    row = OrderLine(key="a", product_id=1, denomination=Decimal(100))
+    await issuer(client, ledger, pack=pack).run([row, *lines("b")])
+    other = msgspec.structs.replace(row, denomination=Decimal("100.5"), quantity=2, email="a@b.example")
+    with pytest.raises(errors.LedgerConflictError) as caught:
+        await issuer(client, ledger, pack=pack).run([other])
+    said = "denomination was 100 and is 100.5"
+    assert said in str(caught.value)
+    assert "quantity was 1 and is 2" in str(caught.value)
+    assert "email has changed" in str(caught.value)
+    assert "a@b" not in str(caught.value)
 
 
 async def test_one_bad_row_spoils_the_plan(client: Client, ledger: SqliteLedger) -> None:

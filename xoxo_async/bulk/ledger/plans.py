@@ -221,9 +221,11 @@ def clash(key: str, row: int, old_key: str, old_row: int, *, same_po: bool) -> L
         return LedgerConflictError(
             f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
         )
-    return LedgerConflictError(
+    error = LedgerConflictError(
         f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
     )
+    error.key = key
+    return error
 
 
 def repeated(rows: Iterable[tuple[str, int, int]]) -> PlanError:

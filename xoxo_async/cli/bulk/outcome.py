@@ -110,7 +110,7 @@ def _summary(report: Report) -> list[tuple[str, Colour]]:
     lines: list[tuple[str, Colour]] = [(job, "")]
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
-        lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: other workers send them now", ""))
+        lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
     if report.withdrawn:
         lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
     return [*lines, (f"  charged   {amounts(report.charged)}", "")]
