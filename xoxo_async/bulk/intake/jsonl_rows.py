@@ -46,7 +46,7 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             problems.add(number, f"not one JSON object of order fields ({error})", given={"": text.rstrip()})
             continue
         key_column = "key" if values["key"] is not None or values["po_number"] is None else "po_number"
-        fields = {
+        fields: dict[str, object] = {
             name: value.strip() if isinstance(value, str) else value
             for name, value in values.items()
             if value is not None and value != ""
