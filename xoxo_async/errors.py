@@ -427,7 +427,13 @@ class LedgerLockedError(LedgerError):
 
 
 class LedgerConflictError(LedgerError):
-    """The ledger holds another digest, order id or state than the one to be written."""
+    """The ledger holds another digest, order id or state than the one to be written.
+
+    Attributes:
+        key: The key of a row that was planned with other contents; empty for other conflicts.
+    """
+
+    key: str = ""
 
 
 class LedgerKeyError(LedgerError, ConfigError):

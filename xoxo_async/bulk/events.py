@@ -11,6 +11,7 @@ from enum import StrEnum
 from xoxo_async.hooks import Event
 
 __all__ = [
+    "InputChanged",
     "LineDoubted",
     "LineSettled",
     "Pause",
@@ -70,6 +71,29 @@ class RunStarted(Event, frozen=True, kw_only=True):
     def level(self) -> int:
         """INFO."""
         return logging.INFO
+
+
+class InputChanged(Event, frozen=True, kw_only=True):
+    """A plan brings new rows, and lacks rows that the ledger has: the same rows may have got other keys.
+
+    Then they would be ordered a second time. It is told before a plan is approved. Logged under WARNING.
+
+    Attributes:
+        job: The job's name.
+        ledger: What the ledger is called: its file.
+        absent: Rows that were planned or sent before, and are not in the input. Withdrawn rows do not count.
+        added: Rows of the input that are new to the ledger.
+    """
+
+    job: str
+    ledger: str
+    absent: int
+    added: int
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
 
 
 class LineSettled(Event, frozen=True, kw_only=True):
