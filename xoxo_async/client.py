@@ -160,10 +160,11 @@ class XoxoClient:
 
     def _offer(self, dispatcher: Dispatcher, options: Options) -> None:
         """Offer the services over a dispatcher: the client's own, or that of a view."""
-        self._dispatcher, self._options = dispatcher, options
-        self.account = AccountService(dispatcher)
-        self.catalog = CatalogService(dispatcher)
-        self.orders = OrderService(
+        self._dispatcher: Dispatcher = dispatcher
+        self._options: Options = options
+        self.account: AccountService = AccountService(dispatcher)
+        self.catalog: CatalogService = CatalogService(dispatcher)
+        self.orders: OrderService = OrderService(
             dispatcher,
             doubt=self._doubt,
             distrust=dispatcher.distrust,
@@ -171,8 +172,8 @@ class XoxoClient:
             ends_at=dispatcher.ends_at,
             calls=dispatcher.calls,
         )
-        self.points = PointService(dispatcher)
-        self.links = LinkService(dispatcher)
+        self.points: PointService = PointService(dispatcher)
+        self.links: LinkService = LinkService(dispatcher)
 
     def with_options(
         self,

@@ -86,7 +86,7 @@ def unlock(descriptor: int) -> None:
 
 def _portalocker() -> Any:
     try:
-        import portalocker  # noqa: PLC0415 - for Windows alone
+        import portalocker  # pyright: ignore[reportMissingImports]  # noqa: PLC0415 - for Windows alone
     except ImportError:
         raise OSError(errno.ENOSYS, "a lock of a file needs pip install portalocker here") from None
     return portalocker

@@ -196,7 +196,9 @@ class Bounds:
         self.scope: Final = scope
         self._ends_at: Final = ends_at
         self.has_end: Final = ends_at != _NEVER
-        self.order_room, self.unkeyed_room = _rooms(timeouts)
+        order_room, unkeyed_room = _rooms(timeouts)
+        self.order_room: Final[tuple[float, float]] = order_room
+        self.unkeyed_room: Final[tuple[float, float]] = unkeyed_room
 
     @property
     def ends_at(self) -> float:

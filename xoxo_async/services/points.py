@@ -63,7 +63,7 @@ class PointsCredit(Part, frozen=True, kw_only=True):
         phone_number: The receiver's phone number.
     """
 
-    personal: ClassVar = frozenset({"email", "name", "phone_code", "phone_number"})
+    personal: ClassVar[frozenset[str]] = frozenset({"email", "name", "phone_code", "phone_number"})
 
     unique_id: int | None = None
     points: Decimal | None = None

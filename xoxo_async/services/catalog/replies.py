@@ -98,7 +98,7 @@ class Voucher(Reply, frozen=True, kw_only=True, rename="camel"):
         is_phone_number_mandatory: Whether an order needs `contact`.
     """
 
-    personal: ClassVar = frozenset({"meta_data"})  # a text of any kind, which stays masked
+    personal: ClassVar[frozenset[str]] = frozenset({"meta_data"})  # a text of any kind, which stays masked
 
     product_id: int
     name: str = ""
@@ -265,7 +265,7 @@ class MobileOperator(Reply, frozen=True, kw_only=True, rename="camel"):
         country_code: The country; the second set of fields alone has it.
     """
 
-    personal: ClassVar = frozenset({"phone"})
+    personal: ClassVar[frozenset[str]] = frozenset({"phone"})
 
     status: Any = None
     message: str | None = None

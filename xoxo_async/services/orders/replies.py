@@ -112,7 +112,7 @@ class Order(Reply, frozen=True, kw_only=True, rename="camel"):
         voucher_details: Its products.
     """
 
-    personal: ClassVar = frozenset({"order_meta", "shipping_details", "email", "contact"})
+    personal: ClassVar[frozenset[str]] = frozenset({"order_meta", "shipping_details", "email", "contact"})
 
     order_id: int
     po_number: str = ""
@@ -219,7 +219,7 @@ _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.
 class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
     """A product of an order in the history."""
 
-    personal: ClassVar = frozenset({"receiver_mobile_number", "receiver_email"})
+    personal: ClassVar[frozenset[str]] = frozenset({"receiver_mobile_number", "receiver_email"})
 
     product_id: int | None = None
     product_name: str | None = None
@@ -236,7 +236,7 @@ class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
 class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
     """An order in the history: without codes, and the only reply with the poNumber (wire documentation § 4.6)."""
 
-    personal: ClassVar = frozenset({"email"})
+    personal: ClassVar[frozenset[str]] = frozenset({"email"})
 
     order_id: int
     po_number: str | None = None

@@ -88,8 +88,10 @@ def test_kept_columns_are_an_object_of_texts(tmp_path: Path) -> None:
     assert lines(tmp_path / "o.jsonl", row)[0].kept == {"Name": "x:y", "Id": "7", "Rate": "1.50"}
 
 
-@pytest.mark.parametrize("kept", ['["x"]', '{"a": true}', '{"a": "1", "a": "2"}', '"x"'])
-def test_other_kept_columns_are_a_problem(tmp_path: Path, kept: str) -> None:
-    """Of the column `kept`."""
+@pytest.mark.parametrize(
+    ("kept", "column"), [('["x"]', "kept"), ('{"a": true}', "a"), ('{"a": "1", "a": "2"}', "kept"), ('"x"', "kept")]
+)
+def test_other_kept_columns_are_a_problem(tmp_path: Path, kept: str, column: str) -> None:
+    """Of the kept column, or of `kept` itself."""
     row = f'{{"key": "a", "product_id": 1, "denomination": 1, "kept": {kept}}}'
-    assert "row 1, column kept" in problem(tmp_path / "o.jsonl", row)
+    assert f"row 1, column {column}" in problem(tmp_path / "o.jsonl", row)
