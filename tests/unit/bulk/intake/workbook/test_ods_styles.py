@@ -28,13 +28,13 @@ def code_of(xml: str) -> str:
     ('<number:number-style style:name="f"><number:number number:min-integer-digits="1"/></number:number-style>', ""),
     (
         '<number:currency-style style:name="f"><number:currency-symbol>€</number:currency-symbol><number:number'
-        + ' number:decimal-places="2"/></number:currency-style>',
+         ' number:decimal-places="2"/></number:currency-style>',
         "5€",
     ),
     ('<number:percentage-style style:name="f"><number:number number:decimal-places="0"/></number:percentage-style>',
      "500%"),
     ('<number:number-style style:name="f"><number:number number:min-integer-digits="9"><number:embedded-text'
-      + ' number:position="4">-</number:embedded-text></number:number></number:number-style>',
+       ' number:position="4">-</number:embedded-text></number:number></number:number-style>',
      "is 5, and its format 00000-0000 shows it differently; store it as text"),
 ])  # fmt: skip
 def test_a_format_of_an_ods_is_understood(xml: str, shown: str) -> None:
