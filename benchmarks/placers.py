@@ -5,7 +5,7 @@ import importlib
 import importlib.util
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from decimal import Decimal
@@ -16,6 +16,7 @@ import aiohttp
 import msgspec
 
 from xoxo_async import RateLimits, StaticToken, XoxoClient
+from xoxo_async.hooks import Hook
 
 IN_FLIGHT: Final = 64
 TOKEN: Final = "QkVOQ0g="
@@ -292,8 +293,12 @@ class _RawConnection(asyncio.Protocol):
 class Sdk:
     """`orders.place` without rate limits, with defaults otherwise: pacing, hooks, retries, token, errors, secrets."""
 
+    def __init__(self, hooks: Sequence[Hook] = ()) -> None:
+        self.hooks = hooks
+
     async def open(self, base_url: str) -> None:
-        self.client = XoxoClient(StaticToken(TOKEN), base_url=base_url, rate_limits=RateLimits.unlimited())
+        limits = RateLimits.unlimited()
+        self.client = XoxoClient(StaticToken(TOKEN), base_url=base_url, rate_limits=limits, hooks=self.hooks)
 
     async def place(self, number: int) -> None:
         order = await self.client.orders.place(product_id=1001, denomination=500, po_number=f"BENCH-{number}")

@@ -1,18 +1,14 @@
 """Whether an answer can belong to its request, and who is told of the orders that are in doubt where it cannot."""
 
-import logging
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
 from xoxo_async.errors import ReplyLostError
-from xoxo_async.hooks import Hook, LoggingHook, OrderInDoubt, notify
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer, SeenOrders
 
-__all__ = ["Belief", "report_doubt"]
-
-_LOG: Final = logging.getLogger("xoxo_async")
+__all__ = ["Belief"]
 
 
 class Belief:
@@ -115,17 +111,3 @@ class Belief:
                 self._doubt(answer.po_number, reason)
                 for listener in self._listeners:
                     listener(answer)
-
-
-def report_doubt(hooks: Sequence[Hook], po_number: str, reason: str) -> None:
-    """Report an order with an unknown outcome to the hooks, and to the log unless a hook logs.
-
-    Args:
-        hooks: The hooks.
-        po_number: The order's poNumber.
-        reason: Why nobody knows.
-    """
-    if not any(isinstance(hook, LoggingHook) for hook in hooks):
-        # Without a hook that logs, this is the only trace of an order that may have spent money.
-        _LOG.warning("order %s may or may not exist (%s); settle it by its poNumber", po_number, reason)
-    notify(hooks, OrderInDoubt(po_number=po_number, reason=reason))

@@ -12,13 +12,13 @@ import msgspec
 from msgspec.structs import replace
 
 from xoxo_async.auth.tokens import TokenProvider
-from xoxo_async.belief import report_doubt
+from xoxo_async.calls import Calls, report_doubt
 from xoxo_async.config import STAGING, RateLimits, Timeouts, check_count, check_number
 from xoxo_async.credentials import allowance_from, credentials_from, fingerprint_of, network_from
 from xoxo_async.dispatcher import Dispatcher
 from xoxo_async.environment import Environment
 from xoxo_async.errors import ConfigError
-from xoxo_async.hooks import Hook
+from xoxo_async.hooks import Hook, checked
 from xoxo_async.network import Network, check_base_url
 from xoxo_async.operation import Operation
 from xoxo_async.options import Options
@@ -112,6 +112,7 @@ class XoxoClient:
         if not callable(getattr(credentials, "obtain", None)):
             raise ConfigError("credentials must be a token provider, for example ClientCredentials(id, secret)")
         check_count("max_connections", max_connections)
+        hooks = tuple(checked(hook) for hook in hooks)
         network = Network(proxy=proxy or "", ssl=ssl, trust_env=trust_env, app=app, user_agent=user_agent or "")
         # The client applies these to its own session alone, so a caller's session would send past the proxy.
         if session is not None and (proxy or ssl is not None or trust_env):
@@ -128,12 +129,10 @@ class XoxoClient:
         if allowance is not None:
             from xoxo_async.allowance.pacer import SharedPacer  # noqa: PLC0415 - only for those who share
 
-            pacer = SharedPacer(
-                allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=tuple(hooks)
-            )
+            pacer = SharedPacer(allowance, base_url=self._base_url, provider=credentials, limits=limits, hooks=hooks)
             self._leave = pacer.aclose
         self._max_connections: Final = max_connections
-        self._hooks: Final = tuple(hooks)
+        self._hooks: Final = hooks
         http = Http(
             self._base_url, timeouts=self._timeouts, max_connections=max_connections, callers=session, network=network
         )
@@ -143,17 +142,17 @@ class XoxoClient:
             http=http,
             timeouts=self._timeouts,
             retry=retry,
-            hooks=tuple(hooks),
+            hooks=hooks,
             pacer=pacer,
         )
-        self._doubt: Final = partial(report_doubt, tuple(hooks))
+        self._doubt: Final = partial(report_doubt, hooks)
         self._offer(
             Dispatcher(
                 self._session,
                 pacer=pacer,
                 retry=retry,
                 timeouts=self._timeouts,
-                hooks=tuple(hooks),
+                calls=Calls(hooks, base_url=self._base_url, pacer=pacer) if hooks else None,
                 doubt=self._doubt,
             ),
             Options(),
@@ -170,6 +169,7 @@ class XoxoClient:
             distrust=dispatcher.distrust,
             call_s=dispatcher.bounds.timeouts.call_s,
             ends_at=dispatcher.ends_at,
+            calls=dispatcher.calls,
         )
         self.points = PointService(dispatcher)
         self.links = LinkService(dispatcher)

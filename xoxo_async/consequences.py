@@ -31,7 +31,9 @@ __all__ = [
     "NextOrders",
     "Proof",
     "as_outcome",
+    "in_short",
     "is_answer",
+    "known_error_id",
     "may_repeat",
     "means_an_order",
     "needs_a_person",
@@ -103,13 +105,15 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         return error
     if error.effect == "none" or not no_answer:
         return error
-    return OutcomeUnknownError(
+    outcome = OutcomeUnknownError(
         f"it is unknown whether the call took effect: {error.message}",
         operation=error.operation,
         attempts=error.attempts,
         po_number=error.po_number,
         status=error.status,
     )
+    outcome.raw = error.raw
+    return outcome
 
 
 # What is known about the order that was sent.
@@ -211,3 +215,27 @@ def needs_a_person(error: XoxoError) -> bool:
         error: The call's error.
     """
     return isinstance(error, ConfigError) or (isinstance(error, AuthError) and not error.retryable)
+
+
+# What is said of an error where the vendor's words must not be repeated: they may hold a code or an e-mail address.
+
+
+def known_error_id(error_id: str) -> str:
+    """Return an error id if `ERROR_IDS` lists it; `unlisted` for any other text that came in its place.
+
+    Args:
+        error_id: The error id of an answer; empty without one.
+    """
+    return error_id if not error_id or error_id in ERROR_IDS else "unlisted"
+
+
+def in_short(error: XoxoError) -> str:
+    """Return what kind of error it is, with its status and error id, and without its message.
+
+    Args:
+        error: Any error. Of an unknown outcome, what caused it says more.
+    """
+    if isinstance(error, OutcomeUnknownError) and isinstance(error.__cause__, XoxoError):
+        error = error.__cause__
+    status = f"HTTP {error.status}" if error.status is not None else ""
+    return ", ".join(text for text in (type(error).__name__, status, known_error_id(error.error_id)) if text)

@@ -1,7 +1,7 @@
 """One operation in, one decoded struct out: encode, wait for a slot, attempt, read, retry."""
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, Final, TypeVar
 
 import anyio
@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from xoxo_async.belief import Belief
+from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass, as_outcome, renews_the_token
 from xoxo_async.errors import (
@@ -17,15 +18,16 @@ from xoxo_async.errors import (
     XoxoError,
     mark_effect,
 )
-from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
-from xoxo_async.reading import LARGE, Reader
+from xoxo_async.reading import LARGE, Reader, note_error
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt
 from xoxo_async.transport.http import Answer
+from xoxo_async.wire.raw import KEPT_BYTES, RawReply
+from xoxo_async.wire.replies import keep_answer
 
 __all__ = ["Dispatcher"]
 
@@ -75,7 +77,7 @@ class Dispatcher:
         pacer: Hands out the rate slots.
         retry: Decides whether and when a failed attempt is repeated.
         timeouts: How long attempts and calls may take.
-        hooks: Called with every event.
+        calls: Tells the hooks what happens; None where there are none.
         clock: A monotonic clock.
         doubt: Called with the poNumber of each order whose answer may belong to another request, and the reason.
         options: What a view changes.
@@ -94,7 +96,7 @@ class Dispatcher:
         pacer: Pacing,
         retry: RetryPolicy,
         timeouts: Timeouts,
-        hooks: Sequence[Hook] = (),
+        calls: Calls | None = None,
         clock: Callable[[], float] = time.monotonic,
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
         options: Options | None = None,
@@ -108,9 +110,10 @@ class Dispatcher:
         self._pacer: Final = pacer
         self._retry: Final = retry if options.attempts is None else replace(retry, attempts=options.attempts)
         self._headers: Final = options.headers
+        self._keep_body: Final = options.keep_body
         self._quota: Final = self._common.quota
         self._timeouts: Final = self.bounds.timeouts
-        self._hooks: Final = hooks
+        self.calls: Final = calls
         self._clock: Final = clock
         self._reader: Final = self._common.reader
         belief = self._common.belief
@@ -132,7 +135,7 @@ class Dispatcher:
             pacer=self._pacer,
             retry=retry,
             timeouts=timeouts,
-            hooks=self._hooks,
+            calls=self.calls,
             clock=self._clock,
             options=options,
             common=self._common,
@@ -165,13 +168,16 @@ class Dispatcher:
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
-        latest, deadline = self.bounds.of(operation.effect, started)
+        latest, deadline = self._bounds(operation.effect, started)
+        call = None if self.calls is None else self.calls.begin(operation.name, po_number)
         failures: _Failures | None = None
         while True:
             try:
                 if not (self._pacer.is_free(operation.name) and self._session.has_token):
                     await _unsent(self._turn(operation.name, latest))
                     now = self._clock()
+                if call is not None:
+                    call.attempting(operation)
                 answer = await self._send(operation, body, deadline - now)
                 reply = _read_at_once(operation, answer)
                 if reply is None:
@@ -181,10 +187,15 @@ class Dispatcher:
                     self._believe(operation, po_number, asked, answer.connection, reply, started)
             except XoxoError as error:
                 failures = failures or _Failures(po_number, started, latest)
-                await self._wait_after(operation, error, failures)
+                await self._wait_after(operation, error, failures, call)
                 now = self._clock()
+            except BaseException as error:  # a cancellation, or a bug of the caller's session
+                if call is not None:
+                    call.ended(error)
+                raise
             else:
-                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
+                self._note(operation, reply, answer, started, failures.attempts + 1 if failures else 1)
+                self._succeeded(answer, call)
                 return reply
 
     async def once(
@@ -216,7 +227,10 @@ class Dispatcher:
             po_number = attempt.po_number or None
         del request  # thousands may be in flight, and the struct is half of what each would hold in memory
         started = self._clock()
+        call = None if self.calls is None else self.calls.begin(operation.name, po_number)
         try:
+            if call is not None:
+                call.attempting(operation)
             may_leave = None if attempt is None else attempt.may_leave
             answer = await self._send(operation, body, self.bounds.left_s(started), may_leave)
             if attempt is not None:
@@ -226,11 +240,15 @@ class Dispatcher:
                 reply = await self._reader.read(operation, answer)
             if answer.connection is not None:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
-        except XoxoError as error:
-            error.located(operation=operation.name, attempts=1, po_number=po_number)
-            self._finished(operation.name, 1, started, error)
+        except BaseException as error:
+            if isinstance(error, XoxoError):
+                error.located(operation=operation.name, attempts=1, po_number=po_number)
+                note_error(error, started, 1)
+            if call is not None:
+                call.ended(error)
             raise
-        self._succeeded(operation.name, answer, 1, started)
+        self._note(operation, reply, answer, started, 1)
+        self._succeeded(answer, call)
         return reply
 
     async def authorise(self) -> None:
@@ -247,6 +265,39 @@ class Dispatcher:
     def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
+
+    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, by the clock.
+
+        A call that moves money is not sent when too little time is left for its answer, because the answer would then
+        be lost. An order also keeps time for its look-up.
+        """
+        bounds = self.bounds
+        if bounds.has_end or bounds.scope.used:
+            return bounds.within(effect, started)
+        if effect is _KEYED:
+            return started + bounds.order_room[0], started + bounds.order_room[1]
+        if effect is _UNKEYED:
+            return started + bounds.unkeyed_room[0], started + bounds.unkeyed_room[1]
+        return started + self._timeouts.call_s, started + self._timeouts.call_s
+
+    def _note(self, operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int) -> None:
+        """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
+
+        The body of an order is kept: what the SDK does not know of it is compared with the request.
+        """
+        body: bytes | None = answer.body
+        if len(answer.body) > KEPT_BYTES and not self._keep_body and not operation.names_order:
+            body = None
+        facts = (
+            body, answer.status, answer.headers, answer.bearer,
+            queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+        )  # fmt: skip
+        if operation.whole:
+            if reply is not operation.empty:  # that one belongs to all calls
+                keep_answer(reply, facts)
+        elif type(getattr(reply, "raw", None)) is RawReply:
+            _set_raw(reply, RawReply(body, facts))
 
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
@@ -281,12 +332,17 @@ class Dispatcher:
             operation.method, operation.path, body, operation.content_type, total_s, may_leave, self._headers
         )
 
-    async def _wait_after(self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures) -> None:
+    async def _wait_after(
+        self, operation: Operation[Any, Any], error: XoxoError, failures: _Failures, call: Call | None
+    ) -> None:
         """Wait until another attempt may be made, or raise what the call ends with."""
+        if call is not None:
+            call.failed(error)
         if failures.last is not None and isinstance(error, RateLimitedError) and error.status is None:
             error = failures.last  # no slot was left for another try: what the last one met says more
         failures.attempts += 1
         error.located(operation=operation.name, attempts=failures.attempts, po_number=failures.po_number)
+        note_error(error, failures.started, failures.attempts)
         if renews_the_token(error) and not failures.renewed:
             failures.renewed = True
             failures.attempts -= 1  # the session has forgotten the token, and the attempt with the next one is free
@@ -294,43 +350,45 @@ class Dispatcher:
         failures.waits = failures.waits or self._retry.waits()
         wait = self._retry.wait_after(error, operation.effect, failures.attempts, failures.waits)
         if wait is None or self._clock() + wait > failures.latest or not self._quota.take(error):
-            self._finished(operation.name, failures.attempts, failures.started, error)
             outcome = as_outcome(error, operation.effect)
-            raise outcome from (error.__cause__ if outcome is error else error)
-        if self._hooks:
-            name = type(error).__name__
-            event = AttemptFailed(operation=operation.name, attempt=failures.attempts, error=name, wait_s=wait)
-            notify(self._hooks, event)
+            if outcome is not error:
+                outcome.__cause__ = error
+            if call is not None:
+                call.ended(outcome)
+            raise outcome from outcome.__cause__
+        if call is not None:
+            call.again(error, operation.name, wait)
         failures.last = error
         if not (isinstance(error, RateLimitedError) and self._is_queued(operation.name)):
-            await _unsent(anyio.sleep(wait))
+            await _unsent(anyio.sleep(wait), call)
 
-    def _succeeded(self, operation: str, answer: Answer, attempts: int, started: float) -> None:
+    def _succeeded(self, answer: Answer, call: Call | None) -> None:
         self._reader.worked = answer.bearer
         if self._quota.spent:
             self._quota.succeeded()
-        if self._hooks:
-            self._finished(operation, attempts, started, None)
-
-    def _finished(self, operation: str, attempts: int, started: float, error: XoxoError | None) -> None:
-        if self._hooks:
-            event = CallFinished(
-                operation=operation,
-                attempts=attempts,
-                elapsed_s=self._clock() - started,
-                error=type(error).__name__ if error is not None else "",
-                status=error.status if error is not None else 200,
-            )
-            notify(self._hooks, event)
+        if call is not None:
+            call.answered(answer.status)
+            call.ended()
 
 
-async def _unsent(waiting: Awaitable[None]) -> None:
+async def _unsent(waiting: Awaitable[None], call: Call | None = None) -> None:
     """Wait before an attempt; when the caller is cancelled meanwhile, nothing was sent, and the exception says so."""
     try:
         await waiting
-    except anyio.get_cancelled_exc_class() as cancelled:
-        mark_effect(cancelled, "none")
+    except BaseException as error:
+        if isinstance(error, anyio.get_cancelled_exc_class()):
+            mark_effect(error, "none")
+        if call is not None:
+            call.ended(error)
         raise
+
+
+def _set_raw(reply: Any, raw: RawReply) -> None:
+    """Keep an answer beside the rows of a list, or in the field of a caller's struct."""
+    if isinstance(reply, msgspec.Struct):
+        msgspec.structs.force_setattr(reply, "raw", raw)
+    else:
+        reply.raw = raw
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:

@@ -9,56 +9,164 @@ A hook is a callable. The client calls it on the event loop with every event, so
     async with XoxoClient.from_env(hooks=[count_failures]) as client:
         ...
 
-Hooks only observe. An exception in a hook is logged, and changes neither the call nor the run. The events of bulk runs
-are in `xoxo_async.bulk.events`; the same hooks receive them.
+Hooks only observe. An exception in a hook is logged, and changes neither the call nor the run. A slow hook belongs into
+`xoxo_async.integrations.background.Background`. The events of bulk runs are in `xoxo_async.bulk.events`; the same hooks
+receive them.
+
+All events of one call have the same `call_id`. No event holds a voucher code, a PIN, a token, a secret, an e-mail
+address or words of the vendor's.
 """
 
+import asyncio
+import inspect
 import logging
+import re
+import time
 from collections.abc import Sequence
+from enum import Enum
+from functools import cache
 from typing import Final, Protocol
 
 import msgspec
 
+from xoxo_async.errors import ConfigError
+
 __all__ = [
     "AllowanceAway",
     "AllowanceBack",
+    "AttemptEnded",
     "AttemptFailed",
+    "AttemptStarted",
+    "CallEvent",
     "CallFinished",
+    "CallQueued",
     "Event",
     "Hook",
     "LoggingHook",
     "OrderInDoubt",
+    "OrderSettled",
+    "Penalised",
     "TokenRenewed",
+    "checked",
     "notify",
 ]
 
 _LOG: Final = logging.getLogger("xoxo_async")
+
+_SLOW_S: Final = 0.25
+"""The log names a hook that takes longer. A busy machine may stop a quick one for a tenth of a second."""
+
+_SAY_SLOW_EVERY_S: Final = 60.0
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """The base class of all events. An event records something that has happened."""
 
     @property
+    def name(self) -> str:
+        """What happened, for logs: `call_finished` for a `CallFinished`."""
+        return _name_of(type(self))
+
+    @property
     def level(self) -> int:
         """The level at which `LoggingHook` logs the event: `logging.DEBUG`, unless the event's class overrides it."""
         return logging.DEBUG
 
+    def fields(self) -> dict[str, str | int | float | bool]:
+        """Return what the event says, for logs: fields without a value are left out, amounts are texts."""
+        return {
+            name: _plain(value)
+            for name in self.__struct_fields__
+            if (value := getattr(self, name)) is not None and value != ""
+        }
 
-class CallFinished(Event, frozen=True, kw_only=True):
-    """A call ended. `LoggingHook` logs a failed call at INFO.
+
+class CallEvent(Event, frozen=True, kw_only=True):
+    """The base class of the events of one call.
 
     Attributes:
+        call_id: The call. All its events have the same id, and no other call has it. The look-ups with which
+            `orders.place` settles a lost answer belong to the call.
         operation: The operation's name.
-        attempts: The number of HTTP attempts.
-        elapsed_s: Seconds from the start of the call to its end, waits included.
-        error: The name of the error's class; empty for success.
-        status: The last HTTP status; None without an answer.
+        po_number: The order's poNumber; None where the call has none.
     """
 
     operation: str
+    call_id: str = ""
+    po_number: str | None = None
+
+
+class CallQueued(CallEvent, frozen=True, kw_only=True):
+    """A call begins. It waits for a token and a rate slot, where there is none at once.
+
+    `CallFinished` follows in every case, also after a cancellation.
+    """
+
+
+class AttemptStarted(CallEvent, frozen=True, kw_only=True):
+    """An HTTP attempt begins, with a token and a rate slot.
+
+    Attributes:
+        attempt: The number of this attempt at this operation within the call, from 1.
+        queued_s: Seconds that it waited for a token and a slot; 0 in a bulk run, which takes its slots ahead.
+        method: The HTTP method.
+        url: The address, without a query.
+        per_minute: How many calls of this operation the allowance has in a minute; None without a limit.
+    """
+
+    attempt: int
+    queued_s: float
+    method: str
+    url: str
+    per_minute: float | None = None
+
+
+class AttemptEnded(CallEvent, frozen=True, kw_only=True):
+    """An HTTP attempt ended: with an answer, or with the reason why there is none.
+
+    Attributes:
+        attempt: As in its `AttemptStarted`.
+        elapsed_s: Seconds from its begin until its answer was read.
+        method: The HTTP method.
+        url: The address, without a query.
+        status: The HTTP status; None without an answer.
+        error: The name of the error's class; empty for success.
+    """
+
+    attempt: int
+    elapsed_s: float
+    method: str
+    url: str
+    status: int | None = None
+    error: str = ""
+
+
+class CallFinished(CallEvent, frozen=True, kw_only=True):
+    """A call ended. `LoggingHook` logs a failed call at INFO.
+
+    A call of `orders.place` that look-ups settled is one call, and one success.
+
+    Attributes:
+        attempts: The number of HTTP attempts, look-ups aside.
+        elapsed_s: Seconds from the start of the call to its end, waits included.
+        queued_s: Of these, seconds that it waited for tokens and slots.
+        look_ups: The number of HTTP attempts of look-ups that settled it.
+        settled: Whether a look-up found its order, after the answer was lost.
+        error: The name of the class of what the caller received, `CancelledError` after a cancellation; empty for
+            success.
+        error_id: The vendor's error id, where it is a known one.
+        effect: After an error, whether the call may have taken effect: `none` or `possible`.
+        status: The last HTTP status; None without an answer.
+    """
+
     attempts: int
     elapsed_s: float
+    queued_s: float = 0.0
+    look_ups: int = 0
+    settled: bool = False
     error: str = ""
+    error_id: str = ""
+    effect: str = ""
     status: int | None = None
 
     @property
@@ -67,20 +175,52 @@ class CallFinished(Event, frozen=True, kw_only=True):
         return logging.INFO if self.error else logging.DEBUG
 
 
-class AttemptFailed(Event, frozen=True, kw_only=True):
+class AttemptFailed(CallEvent, frozen=True, kw_only=True):
     """An attempt failed and another one follows. `LoggingHook` logs it at INFO.
 
     Attributes:
-        operation: The operation's name.
         attempt: The number of this attempt within the call, from 1.
         error: The name of the error's class.
         wait_s: Seconds until the next attempt.
     """
 
-    operation: str
     attempt: int
     error: str
     wait_s: float
+
+    @property
+    def level(self) -> int:
+        """INFO."""
+        return logging.INFO
+
+
+class Penalised(CallEvent, frozen=True, kw_only=True):
+    """The vendor has imposed a penalty; one event for each, from the call that met it first. `LoggingHook`: WARNING.
+
+    No call of the operation leaves before its end. `operation` is `token` for the token endpoint.
+
+    Attributes:
+        wait_s: Seconds until the penalty ends, by what the vendor says.
+    """
+
+    wait_s: float
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
+class OrderSettled(CallEvent, frozen=True, kw_only=True):
+    """The answer to an order was lost, and a look-up has found the order. `LoggingHook` logs it at INFO.
+
+    Attributes:
+        order_id: The vendor's order.
+        reason: Why its outcome was unknown.
+    """
+
+    order_id: int
+    reason: str
 
     @property
     def level(self) -> int:
@@ -93,9 +233,11 @@ class TokenRenewed(Event, frozen=True, kw_only=True):
 
     Attributes:
         expires_at: When the new token expires, in epoch seconds; None where the vendor did not say.
+        call_id: The call that began the renewal; empty without one.
     """
 
     expires_at: float | None
+    call_id: str = ""
 
 
 class OrderInDoubt(Event, frozen=True, kw_only=True):
@@ -106,11 +248,13 @@ class OrderInDoubt(Event, frozen=True, kw_only=True):
 
     Attributes:
         po_number: The poNumber to settle the order with: `await client.orders.settle(po_number)`.
-        reason: Why the outcome is unknown.
+        reason: Why the outcome is unknown: the class of the error, or a sentence of ours.
+        call_id: The call that found it out; empty where another call's answer put it in doubt.
     """
 
     po_number: str
     reason: str
+    call_id: str = ""
 
     @property
     def level(self) -> int:
@@ -166,11 +310,19 @@ class Hook(Protocol):
 
 
 class LoggingHook:
-    """Write every event to the logger `xoxo_async`, at the event's own level.
+    """Write every event to a logger, at the event's own level.
 
-    An order in doubt is a WARNING, so that a reader of warnings alone sees every one. Failures and the steps of a bulk
-    run are logged at INFO, and all other events at DEBUG.
+    An order in doubt and a penalty are WARNINGs, failures and the steps of a bulk run INFO, and all else DEBUG. The
+    event's fields are in the record as well (`extra`): `record.event`, `record.call_id`, `record.po_number` …
+
+    Args:
+        logger: Where to write; the logger `xoxo_async` by default.
+        json: Whether the message is one JSON object, instead of `name field=value …`.
     """
+
+    def __init__(self, logger: logging.Logger | None = None, *, json: bool = False) -> None:
+        self._logger: Final = logger or _LOG
+        self._json: Final = json
 
     def __call__(self, event: Event, /) -> None:
         """Log one event.
@@ -178,18 +330,71 @@ class LoggingHook:
         Args:
             event: What happened.
         """
-        _LOG.log(event.level, "%s", event)
+        level = event.level
+        if not self._logger.isEnabledFor(level):
+            return
+        fields = event.fields()
+        if self._json:
+            message = msgspec.json.encode({"event": event.name, **fields}).decode()
+        else:
+            message = " ".join((event.name, *(f"{name}={value}" for name, value in fields.items())))
+        self._logger.log(level, "%s", message, extra={"event": event.name, **fields})
+
+
+def checked(hook: Hook) -> Hook:
+    """Return a hook that is a plain callable.
+
+    Args:
+        hook: What the caller gives.
+
+    Raises:
+        ConfigError: It is a coroutine function, which nobody would await, or no function at all.
+    """
+    if not callable(hook) or isinstance(hook, type):
+        raise ConfigError(f"hooks must be callables that take one event, not {hook!r}")
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
+        raise ConfigError(f"hook {hook!r} is a coroutine function: a hook is a plain function")
+    return hook
+
+
+_said_slow_at = -_SAY_SLOW_EVERY_S
 
 
 def notify(hooks: Sequence[Hook], event: Event) -> None:
-    """Call every hook with one event. An exception of a hook is logged and not raised.
+    """Call every hook with one event. An exception of a hook is logged and not raised; so is that a hook is slow.
 
     Args:
         hooks: The hooks.
         event: What happened.
     """
     for hook in hooks:
+        began = time.perf_counter()
         try:
             hook(event)
-        except Exception:  # noqa: BLE001 - a bug in a hook must not end a call that moves money
+        except (Exception, asyncio.CancelledError):  # noqa: BLE001 - a bug in a hook must not end a call that moves money
             _LOG.warning("hook %r failed on %s", hook, type(event).__name__, exc_info=True)
+        took = time.perf_counter() - began
+        if took > _SLOW_S:
+            _say_slow(hook, took, began)
+
+
+def _say_slow(hook: Hook, took: float, now: float) -> None:
+    global _said_slow_at  # noqa: PLW0603 - one line a minute, whichever hooks are slow
+    if now - _said_slow_at >= _SAY_SLOW_EVERY_S:
+        _said_slow_at = now
+        _LOG.warning(
+            "hook %r took %.2f s, in which every call waited: put it into integrations.background.Background",
+            hook,
+            took,
+        )
+
+
+@cache
+def _name_of(event: type[Event]) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", event.__name__).lower()
+
+
+def _plain(value: object) -> str | int | float | bool:
+    if isinstance(value, Enum):
+        value = value.value
+    return value if isinstance(value, bool | int | float) else str(value)

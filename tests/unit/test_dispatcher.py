@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from xoxo_async import EffectClass, Layout, Operation, RateLimits, RetryPolicy, SuccessFlag, Timeouts, errors
+from xoxo_async.calls import Calls
 from xoxo_async.dispatcher import Dispatcher
-from xoxo_async.hooks import AttemptFailed, CallFinished, Event
+from xoxo_async.hooks import AttemptEnded, AttemptFailed, AttemptStarted, CallFinished, CallQueued, Event, Penalised
 from xoxo_async.pacing import Pacer
 from xoxo_async.transport.http import Answer
 from xoxo_async.wire import Secret
@@ -76,12 +77,13 @@ class PlayedBack:
 
 
 def dispatcher(session: PlayedBack, events: Sequence[Event] = (), **settings: object) -> Dispatcher:
+    pacer = Pacer(RateLimits.unlimited())
     return Dispatcher(
         session,  # type: ignore[arg-type]
-        pacer=Pacer(RateLimits.unlimited()),
+        pacer=pacer,
         retry=RetryPolicy(attempts=3, base_s=0, max_s=0),
         timeouts=Timeouts(**settings),  # type: ignore[arg-type]
-        hooks=[events.append] if isinstance(events, list) else [],
+        calls=Calls([events.append], pacer=pacer) if isinstance(events, list) else None,
     )
 
 
@@ -150,7 +152,11 @@ async def test_a_read_is_tried_again(end: object) -> None:
     session = PlayedBack(end, end, FINE)
     assert await dispatcher(session, events)(operation(), Ask()) == Reply(7)
     assert len(session.sent) == 3
-    assert [type(event) for event in events] == [AttemptFailed, AttemptFailed, CallFinished]
+    attempt = [AttemptStarted, AttemptEnded]
+    again = [*attempt, AttemptFailed]
+    told = [type(event) for event in events if not isinstance(event, Penalised)]
+    assert told == [CallQueued, *again, *again, *attempt, CallFinished]
+    assert sum(isinstance(event, Penalised) for event in events) == 2 * (end is LIMITED)
 
 
 async def test_attempts_are_bounded_and_counted() -> None:
@@ -395,7 +401,7 @@ async def test_a_broken_hook_breaks_nothing(caplog: pytest.LogCaptureFixture) ->
         pacer=Pacer(RateLimits()),
         retry=RetryPolicy(),
         timeouts=Timeouts(),
-        hooks=[broken],
+        calls=Calls([broken]),
     )
     assert await call(operation(), Ask()) == Reply(7)
     assert "failed on CallFinished" in caplog.text

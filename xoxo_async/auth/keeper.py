@@ -9,10 +9,11 @@ import anyio
 
 from xoxo_async.auth.tokens import Exchange, ExchangeAnswer, Token, TokenProvider
 from xoxo_async.auth.troubles import TROUBLES, Troubles, raised_again
+from xoxo_async.calls import current_call_id
 from xoxo_async.config import Timeouts
 from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import AuthError, ConfigError, ConnectError, RateLimitedError, TokenRejectedError, XoxoError
-from xoxo_async.hooks import Hook, TokenRenewed, notify
+from xoxo_async.hooks import Hook, Penalised, TokenRenewed, notify
 from xoxo_async.kept import account_name
 from xoxo_async.pacing import TOKEN_REQUEST, Pacing
 from xoxo_async.retry import RetryPolicy
@@ -274,6 +275,9 @@ class Keeper:
             self._failed_until = now + failure.retry_after_s
             if self._pacer is not None:
                 self._pacer.penalise(TOKEN_REQUEST, failure.retry_after_s)
+            if self._requested:
+                wait_s, call_id = failure.retry_after_s, current_call_id()
+                notify(self._hooks, Penalised(operation=TOKEN_REQUEST, call_id=call_id, wait_s=wait_s))
         elif self._requested:
             self._failed_until = now + self._troubles.given_up_on(failure, now)
         else:
@@ -308,7 +312,8 @@ class Keeper:
         self._failure = None
         self._troubles.succeeded()
         self.token = token
-        notify(self._hooks, TokenRenewed(expires_at=token.expires_at))
+        if self._hooks:
+            notify(self._hooks, TokenRenewed(expires_at=token.expires_at, call_id=current_call_id()))
 
 
 async def _wait_for(task: "asyncio.Task[None]", timeout_s: float) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
     from xoxo_async.bulk.events import (
+        InputChanged,
         LineDoubted,
         LineSettled,
         Pause,
@@ -48,6 +49,7 @@ __all__ = [
     "Exported",
     "Finding",
     "Identity",
+    "InputChanged",
     "LedgerLine",
     "LineBusyError",
     "LineDoubted",
@@ -92,6 +94,7 @@ __all__ = [
 _HOMES: Final = {
     "Decision": "xoxo_async.bulk.deciding",
     "Resolved": "xoxo_async.bulk.deciding",
+    "InputChanged": "xoxo_async.bulk.events",
     "LineDoubted": "xoxo_async.bulk.events",
     "LineSettled": "xoxo_async.bulk.events",
     "Pause": "xoxo_async.bulk.events",

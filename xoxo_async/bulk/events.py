@@ -11,6 +11,7 @@ from enum import StrEnum
 from xoxo_async.hooks import Event
 
 __all__ = [
+    "InputChanged",
     "LineDoubted",
     "LineSettled",
     "Pause",
@@ -51,6 +52,9 @@ class RunStarted(Event, frozen=True, kw_only=True):
         rows: Order lines in the ledger.
         not_sent: Of these, lines that are planned or withdrawn.
         unknown: Of these, lines in doubt.
+        issued: Of these, lines that are placed, with all codes delivered.
+        pending: Of these, lines that are placed, codes still to come.
+        rejected: Of these, lines that were refused for certain.
     """
 
     job: str
@@ -59,6 +63,9 @@ class RunStarted(Event, frozen=True, kw_only=True):
     rows: int
     not_sent: int
     unknown: int
+    issued: int = 0
+    pending: int = 0
+    rejected: int = 0
 
     @property
     def level(self) -> int:
@@ -66,17 +73,41 @@ class RunStarted(Event, frozen=True, kw_only=True):
         return logging.INFO
 
 
+class InputChanged(Event, frozen=True, kw_only=True):
+    """A plan brings new rows, and lacks rows that the ledger has: the same rows may have got other keys.
+
+    Then they would be ordered a second time. It is told before a plan is approved. Logged under WARNING.
+
+    Attributes:
+        job: The job's name.
+        ledger: What the ledger is called: its file.
+        absent: Rows that were planned or sent before, and are not in the input. Withdrawn rows do not count.
+        added: Rows of the input that are new to the ledger.
+    """
+
+    job: str
+    ledger: str
+    absent: int
+    added: int
+
+    @property
+    def level(self) -> int:
+        """WARNING."""
+        return logging.WARNING
+
+
 class LineSettled(Event, frozen=True, kw_only=True):
     """The ledger recorded that an order is `placed`, `rejected` or `manual`.
 
     Attributes:
         row: Row number in the input; of the first line where lines share an order.
+        po_number: The order's poNumber.
         lines: How many order lines travel in it.
         state: `placed`, `rejected`, or `manual`: a person decides.
         evidence: The fact that moved it, a value of the ledger's `Evidence`: `answered_placed`, `lookup_matched`, …
         attempts: How often it was claimed for sending.
         order_id: The vendor's order; None where there is none.
-        error_id: The error id of the last refusal, empty without one.
+        error_id: The error id of the last refusal, where it is a known one; empty without one.
         charged: What the order cost; None where there is no order, or the vendor did not say.
         currency: The currency of `charged`.
     """
@@ -88,6 +119,7 @@ class LineSettled(Event, frozen=True, kw_only=True):
     attempts: int
     order_id: int | None = None
     error_id: str = ""
+    po_number: str = ""
     charged: Decimal | None = None
     currency: str = ""
 
@@ -95,15 +127,16 @@ class LineSettled(Event, frozen=True, kw_only=True):
 class LineDoubted(Event, frozen=True, kw_only=True):
     """An order may or may not exist. The run looks it up later; a person decides only if look-ups cannot settle it.
 
-    Logged under INFO.
+    Logged under WARNING.
 
     Attributes:
         row: Row number in the input; of the first line where lines share an order.
+        po_number: The order's poNumber.
         lines: How many order lines travel in it.
         state: `unknown` or `conflict`.
         evidence: The fact that moved it: `outcome_lost`, `refused_unclear`, `connection_doubted`, …
         attempts: How often it was claimed for sending.
-        error_id: The error id of the last refusal, empty without one.
+        error_id: The error id of the last refusal, where it is a known one; empty without one.
     """
 
     row: int
@@ -112,15 +145,16 @@ class LineDoubted(Event, frozen=True, kw_only=True):
     evidence: str
     attempts: int
     error_id: str = ""
+    po_number: str = ""
 
     @property
     def level(self) -> int:
-        """INFO."""
-        return logging.INFO
+        """WARNING."""
+        return logging.WARNING
 
 
 class PenaltyMet(Event, frozen=True, kw_only=True):
-    """The vendor imposed a penalty, and the run waits. Logged under INFO.
+    """The vendor imposed a penalty, and the run waits. Logged under WARNING.
 
     Attributes:
         what: The calls that wait: `orders`, `look-ups` or `tokens`.
@@ -132,8 +166,8 @@ class PenaltyMet(Event, frozen=True, kw_only=True):
 
     @property
     def level(self) -> int:
-        """INFO."""
-        return logging.INFO
+        """WARNING."""
+        return logging.WARNING
 
 
 class RunPaused(Event, frozen=True, kw_only=True):

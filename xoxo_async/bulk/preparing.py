@@ -1,9 +1,11 @@
 """The steps of a plan: check the rows, write them into the ledger all or none, and add up what would be sent."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections import deque
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Final
 
 from xoxo_async.bulk.client import BulkClient
+from xoxo_async.bulk.events import InputChanged
 from xoxo_async.bulk.identity import check_identity
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.orders_file import OrdersFile
@@ -12,14 +14,15 @@ from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.stream import rows_of
 from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, NOTIFY
-from xoxo_async.bulk.ledger.lines import LineState
+from xoxo_async.bulk.ledger.lines import Counts, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
-from xoxo_async.bulk.planning.planner import Planner
+from xoxo_async.bulk.planning.planner import Planner, what_differs
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.prices import Prices, keep_products
 from xoxo_async.bulk.settings import Bounds, Settings
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.errors import ConfigError, LedgerConflictError, PlanError
+from xoxo_async.hooks import notify
 from xoxo_async.services.orders.operations import PLACE_ORDER
 
 __all__ = ["Approval", "Preparer"]
@@ -27,6 +30,8 @@ __all__ = ["Approval", "Preparer"]
 Approval = Callable[[PlanTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
+_RECENT: Final = 5_000
+"""Lines that are remembered for an error message: as many as a store plans at once."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.CONFLICT)
 
 
@@ -86,10 +91,22 @@ class Preparer:
         notify = before if settings.notify is None else settings.notify
         planner = Planner(prices.catalog, pack=settings.pack, skip_invalid=settings.skip_invalid, spellings=spellings)
         totals = planner.totals
+        stood = await self._ledger.counts()
+        facts = {BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else ""}
+
+        recent: deque[PlannedLine] = deque(maxlen=_RECENT)
+
+        async def lines() -> AsyncIterator[PlannedLine]:
+            await self._tell_of_columns(orders)
+            async for line in planner.plan(rows_of(orders, job, problems, notify=notify)):
+                recent.append(line)
+                yield line
+            facts.update(_columns_of(orders))
 
         async def look(planned: Planned, shares: list[Share] | None) -> None:
             nonlocal totals
             totals = await self._look(planner, planned, shares, prices)
+            self._compare(totals, planned, stood, job)
             totals.recognised = orders.recognised() if isinstance(orders, OrdersFile) else ""
             if approve is not None:
                 await approve(totals)
@@ -101,13 +118,14 @@ class Preparer:
             approve=look,
             restored=trust.reason,
             copied=trust.foreign_orders,
-            facts={BOUNDS: self._bounds.to_json(), NOTIFY: "yes" if notify else "", **await self._columns_of(orders)},
+            facts=facts,
         )
         # A line that a dead holder was sending is in doubt, also if the input lacks it.
         await self._ledger.recover()
         try:
-            await self._ledger.plan(job, planner.plan(rows_of(orders, job, problems, notify=notify)), terms)
+            await self._ledger.plan(job, lines(), terms)
         except LedgerConflictError as error:
+            error = await self._with_difference(error, recent)
             raise _about_mails(error, before=before, now=notify) from error
         trust.planned(terms.restored)
         await prices.keep_currency()
@@ -125,13 +143,32 @@ class Preparer:
         await self._complete(totals, prices)
         return totals
 
-    async def _columns_of(self, orders: object) -> dict[str, str]:
-        """Tell a file what was said of the columns of earlier ones, and return the fact with what was said of all."""
-        if not isinstance(orders, OrdersFile):
-            return {}
-        orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
-        keep = orders.choices.to_keep(orders.kept_choices)
-        return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
+    def _compare(self, totals: PlanTotals, planned: Planned, stood: Counts, job: str) -> None:
+        """Note how the input differs from what was planned before; tell it where rows may have got other keys."""
+        totals.added = planned.added
+        absent = stood.rows - stood.states.get(LineState.CANCELLED, 0) - planned.known - planned.withdrawn
+        if planned.added and absent > 0:
+            totals.absent = absent
+            told = InputChanged(job=job, ledger=self._ledger.name, absent=absent, added=planned.added)
+            notify(self._client.hooks, told)
+
+    async def _with_difference(self, error: LedgerConflictError, recent: Iterable[PlannedLine]) -> LedgerConflictError:
+        """Return the error for a row with other contents, with what they differ in if that is known."""
+        line = next((line for line in recent if line.key == error.key), None)
+        stored = await self._ledger.find(error.key) if line is not None else None
+        if line is None or stored is None:
+            return error
+        body = stored.body
+        if stored.lines > 1:
+            shared = (await self._ledger.packed([stored])).get(stored.seq, [])
+            body = next((one.body for one in shared if one.key == error.key), "")
+        differs = what_differs(body, line.request) if body else ""
+        return LedgerConflictError(f"{error.message}: {differs}") if differs else error
+
+    async def _tell_of_columns(self, orders: object) -> None:
+        """Tell a file what is known of the columns of earlier ones."""
+        if isinstance(orders, OrdersFile):
+            orders.kept_choices = ReadingChoices.from_json(await self._ledger.get_fact(COLUMNS))
 
     async def _prices(self) -> Prices:
         return await Prices.read(
@@ -166,6 +203,14 @@ class Preparer:
             raise ConfigError(
                 "max_spend cannot be enforced: the vendor gives no exchange rate for some products; nothing was sent"
             )
+
+
+def _columns_of(orders: object) -> dict[str, str]:
+    """Return the fact with what is known of the columns of all files, once the last one is read."""
+    if not isinstance(orders, OrdersFile):
+        return {}
+    keep = orders.choices.to_keep(orders.kept_choices, orders.key_column)
+    return {} if keep == NO_CHOICE else {COLUMNS: keep.to_json()}
 
 
 def _about_mails(error: LedgerConflictError, *, before: bool, now: bool) -> LedgerConflictError:

@@ -48,6 +48,9 @@ class RunEvents:
             rows=counts.rows,
             not_sent=counts.not_sent,
             unknown=counts.unknown,
+            issued=counts.issued,
+            pending=counts.pending,
+            rejected=counts.rejected,
         )
         notify(self._hooks, event)
 

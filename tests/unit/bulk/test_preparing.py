@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator, Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from tests.unit.bulk.jobs import Client, DeclinedError, contents, issuer, lines, say_no
 from xoxo_async import errors
-from xoxo_async.bulk import OrderLine, SqliteLedger
+from xoxo_async.bulk import InputChanged, OrderLine, SqliteLedger, read_orders
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.planning.totals import PlanTotals
+from xoxo_async.hooks import Event
 
 pytestmark = pytest.mark.anyio
 
@@ -23,6 +26,21 @@ async def test_a_key_with_other_content_stops_the_plan(client: Client, ledger: S
     with pytest.raises(errors.LedgerConflictError, match="key a"):
         await issuer(client, ledger).run([*lines("b"), dearer])
     assert ((await ledger.counts()).rows, len(client.sent)) == (1, 1)
+
+
+@pytest.mark.parametrize("pack", [False, True])
+async def test_other_content_says_what_differs(client: Client, ledger: SqliteLedger, pack: bool) -> None:
+    """Fields by their names in a file; an address is not repeated. Also for a row that shares an order."""
+    row = OrderLine(key="a", product_id=1, denomination=Decimal(100))
+    await issuer(client, ledger, pack=pack).run([row, *lines("b")])
+    other = msgspec.structs.replace(row, denomination=Decimal("100.5"), quantity=2, email="a@b.example")
+    with pytest.raises(errors.LedgerConflictError) as caught:
+        await issuer(client, ledger, pack=pack).run([other])
+    said = "denomination was 100 and is 100.5"
+    assert said in str(caught.value)
+    assert "quantity was 1 and is 2" in str(caught.value)
+    assert "email has changed" in str(caught.value)
+    assert "a@b" not in str(caught.value)
 
 
 async def test_one_bad_row_spoils_the_plan(client: Client, ledger: SqliteLedger) -> None:
@@ -51,6 +69,53 @@ async def test_a_new_ledger_needs_a_job_name(client: Client, ledger: SqliteLedge
     assert (await issuer(client, ledger, job="").run(lines("a"))).rows == 1
     with pytest.raises(errors.LedgerError, match="holds the job 'march'"):
         await issuer(client, ledger, job="april").plan(lines("a"))
+
+
+def _file(path: Path, head: str, *rows: str) -> Path:
+    path.write_text("\n".join([f"{head},product_id,denomination", *(f"{row},1,100" for row in rows)]) + "\n")
+    return path
+
+
+async def test_another_key_column_is_refused(client: Client, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """Every row would be new. The old column decides while it is there; one that was renamed has to be named."""
+    path = _file(tmp_path / "o.csv", "Emp,Payroll", "E1,P1", "E2,P2")
+    await issuer(client, ledger).run(read_orders(path, columns={"Emp": "key"}, keep=["Payroll"]))
+    with pytest.raises(errors.PlanError, match=r'takes the key from column Payroll.*add --map "Emp=key"'):
+        await issuer(client, ledger).run(read_orders(path, columns={"Payroll": "key"}, keep=["Emp"]))
+    renamed = _file(tmp_path / "n.csv", "Employee ID", "E1", "E2")
+    with pytest.raises(errors.PlanError, match=r'column Emp, and this file lacks it.*add --map "Employee ID=key"'):
+        await issuer(client, ledger).run(read_orders(renamed))
+    report = await issuer(client, ledger).run(read_orders(renamed, columns={"Employee ID": "key"}))
+    assert (report.rows, len(client.sent)) == (2, 2)
+    await issuer(client, ledger).run(read_orders(renamed))
+    with pytest.raises(errors.PlanError, match="lacks it and takes the key from column key"):
+        await issuer(client, ledger).run(read_orders(_file(tmp_path / "k.csv", "key", "E1")))
+
+
+async def test_a_key_column_by_its_own_name_counts(client: Client, ledger: SqliteLedger, tmp_path: Path) -> None:
+    """Also where nobody had to name it, and where the new one is a usual name."""
+    await issuer(client, ledger).run(read_orders(_file(tmp_path / "o.csv", "Key", "E1")))
+    path = _file(tmp_path / "p.csv", "key,Staff No", "E1,S1")
+    await issuer(client, ledger).run(read_orders(path, keep="all"))
+    with pytest.raises(errors.PlanError, match=r'have their key from column key.*add --map "key=key"'):
+        await issuer(client, ledger).run(read_orders(path, columns={"Staff No": "key"}, keep=["key"]))
+    assert len(client.sent) == 1
+
+
+async def test_new_rows_beside_absent_ones_are_told(client: Client, ledger: SqliteLedger) -> None:
+    """The same people may have got other keys; a file that only grows, or only shrinks, tells nothing."""
+    told: list[Event] = []
+    client.hooks = [told.append]
+    await issuer(client, ledger).run(lines("a", "b", "c"))
+    for keys in (("a", "b", "c", "d"), ("a", "b")):
+        totals = await issuer(client, ledger, missing="keep").plan(lines(*keys))
+        assert totals.absent == 0
+    await issuer(client, ledger).issue()
+    totals = await issuer(client, ledger).plan(lines("a", "x", "y"))
+    assert (totals.absent, totals.added) == (3, 2)
+    assert [event for event in told if isinstance(event, InputChanged)] == [
+        InputChanged(job="march", ledger=ledger.name, absent=3, added=2)
+    ]
 
 
 async def test_a_repeated_receiver_is_a_warning(client: Client, ledger: SqliteLedger) -> None:
@@ -187,7 +252,7 @@ async def test_a_bad_row_is_not_a_missing_one(client: Client, ledger: SqliteLedg
     run = issuer(client, ledger, missing="withdraw", skip_invalid=True)
     await run.plan(lines("a", "b"))
     bad = OrderLine(key="b", product_id=1, denomination=Decimal(100), quantity=0)
-    with pytest.raises(errors.PlanError, match="are bad and may be these") as caught:
+    with pytest.raises(errors.PlanError, match="1 of its rows is bad and may be these") as caught:
         await run.run([*lines("a"), bad])
     assert caught.value.problems == ("row 2, column quantity: must be a whole number from 1 to 9999, not 0",)
     assert (await ledger.counts()).states == {LineState.PLANNED: 2}

@@ -22,12 +22,15 @@ from xoxo_async.bulk import (
     RunStarted,
     SqliteLedger,
 )
+from xoxo_async.bulk.intake.keys import derive_po_number
 from xoxo_async.bulk.ledger.facts import RUNS
 from xoxo_async.bulk.ledger.overview import Penalty, notes_of
 from xoxo_async.bulk.run_events import RunEvents
 from xoxo_async.hooks import Event, LoggingHook
 
 pytestmark = pytest.mark.anyio
+
+PO_A, PO_B = (derive_po_number("march", key) for key in "ab")
 
 
 @pytest.fixture
@@ -43,8 +46,8 @@ async def test_a_run_reports_its_start_lines_and_end(client: Client, ledger: Sql
     report = await issuer(client, ledger).run(lines("a", "b"))
     assert events == [
         RunStarted(job="march", ledger=ledger.name, sends=True, rows=2, not_sent=2, unknown=0),
-        LineSettled(row=1, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=1),
-        LineSettled(row=2, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=2),
+        LineSettled(row=1, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=1, po_number=PO_A),
+        LineSettled(row=2, lines=1, state="placed", evidence="answered_placed", attempts=1, order_id=2, po_number=PO_B),
         RunFinished(
             job="march",
             ledger=ledger.name,
@@ -69,8 +72,8 @@ async def test_a_lost_answer_is_doubted_until_settled(
     await issuer(client, ledger).run(lines("a"))
     of_lines = [event for event in events if isinstance(event, LineDoubted | LineSettled)]
     assert of_lines == [
-        LineDoubted(row=1, lines=1, state="unknown", evidence="outcome_lost", attempts=1),
-        LineSettled(row=1, lines=1, state="placed", evidence="lookup_matched", attempts=1, order_id=1),
+        LineDoubted(row=1, lines=1, state="unknown", evidence="outcome_lost", attempts=1, po_number=PO_A),
+        LineSettled(row=1, lines=1, state="placed", evidence="lookup_matched", attempts=1, order_id=1, po_number=PO_A),
     ]
 
 
@@ -205,12 +208,12 @@ async def test_the_log_shows_runs_and_warns_of_pauses(
     client.happens = broke
     with caplog.at_level(logging.INFO, logger="xoxo_async"):
         await issuer(client, ledger).run(lines("a"))
-    levels = [(record.levelno, record.getMessage().split("(")[0]) for record in caplog.records]
+    levels = [(record.levelno, record.getMessage().split()[0]) for record in caplog.records]
     assert levels == [
-        (logging.INFO, "RunStarted"),
-        (logging.WARNING, "RunPaused"),
-        (logging.INFO, "LineDoubted"),
-        (logging.INFO, "RunFinished"),
+        (logging.INFO, "run_started"),
+        (logging.WARNING, "run_paused"),
+        (logging.WARNING, "line_doubted"),
+        (logging.INFO, "run_finished"),
     ]
 
 

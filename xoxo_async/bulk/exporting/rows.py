@@ -1,5 +1,6 @@
 """The rows of an export: one for every voucher, one for every order without; which codes are missing, and why."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -70,10 +71,19 @@ FIXED_COLUMNS: Final[tuple[str, ...]] = tuple(name for name in ExportRow.__struc
 def kept_columns(names: Iterable[str]) -> list[str]:
     """Return the headings of the columns that ride along; one that is named like a fixed column gets a mark.
 
+    No two headings are the same: beside a column `code (kept)`, the column `code` becomes `code (kept 2)`.
+
     Args:
         names: Their names, as `Ledger.kept_names` gives them.
     """
-    return [f"{name} (kept)" if name in FIXED_COLUMNS else name for name in names]
+    all_names = list(names)
+    taken = {*FIXED_COLUMNS, *all_names}
+    return [_marked(name, taken) if name in FIXED_COLUMNS else name for name in all_names]
+
+
+def _marked(name: str, taken: set[str]) -> str:
+    marks = itertools.chain(["kept"], (f"kept {number}" for number in itertools.count(2)))
+    return next(heading for mark in marks if (heading := f"{name} ({mark})") not in taken)
 
 
 class MissingCodes(msgspec.Struct, frozen=True):

@@ -1,4 +1,7 @@
-"""A CSV file as a table: its separator is what its header shows, and its rows come one at a time."""
+"""A CSV file as a table: its separator is what its header shows, and its rows come one at a time.
+
+The apostrophe that an export or a person put before a cell, so that no spreadsheet changes it, is taken off.
+"""
 
 import csv
 import itertools
@@ -6,6 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from xoxo_async.bulk.intake.guard import unguarded
 from xoxo_async.bulk.intake.tables import MOST_COLUMNS, Form, Table, TableRow, separator_words
 from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, check_length
 from xoxo_async.errors import ConfigError, PlanError
@@ -111,8 +115,8 @@ def _separator(header_lines: list[str], known: Callable[[Sequence[str]], int], s
 
 
 def _name(cell: str) -> str:
-    """Return the name of a column: on one line, and without control characters."""
-    return "".join(c if c.isprintable() else "?" for c in " ".join(cell.split()))
+    """Return the name of a column: on one line, without control characters and without the guard of spreadsheets."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(unguarded(cell).split()))
 
 
 class _CsvRows:
@@ -153,6 +157,8 @@ class _CsvRows:
                 if len(cells) == 1 < width and cells[0]:
                     self._refuse_other_separator(cells[0])
                 at.row = number
+                if "'" in row_lines[0] or len(row_lines) > 1:  # one search costs less than a look at each cell
+                    cells = list(map(unguarded, cells))  # noqa: PLW2901
                 row_lines.clear()
                 if cells:
                     yield TableRow(number, cells)

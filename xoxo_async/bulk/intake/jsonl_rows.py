@@ -8,9 +8,10 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.bulk.intake.fields import read_fields
+from xoxo_async.bulk.intake.numerals import either, readings_of
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import FileRow
+from xoxo_async.bulk.intake.tables import BadCell, FileRow
 from xoxo_async.bulk.intake.text_lines import Place, check_length, printable
 
 __all__ = ["read_jsonl"]
@@ -19,6 +20,7 @@ __all__ = ["read_jsonl"]
 _JsonRow: Any = msgspec.defstruct(
     "_JsonRow", [(name, object, None) for name in OrderLine.__struct_fields__], forbid_unknown_fields=True
 )
+_NUMBERS: Final = frozenset({"product_id", "denomination", "quantity"})
 _DECODER: Final = msgspec.json.Decoder(_JsonRow, float_hook=Decimal)
 
 
@@ -44,7 +46,7 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             problems.add(number, f"not one JSON object of order fields ({error})", given={"": text.rstrip()})
             continue
         key_column = "key" if values["key"] is not None or values["po_number"] is None else "po_number"
-        fields = {
+        fields: dict[str, object] = {
             name: value.strip() if isinstance(value, str) else value
             for name, value in values.items()
             if value is not None and value != ""
@@ -56,7 +58,18 @@ def read_jsonl(lines: Iterator[str], at: Place, _source: str, problems: Problems
             what = f"{printable(repeated)} is in the object twice"
             problems.add(number, what, column=column, value=fields.get(column), given={"": text.rstrip()})
             continue
+        for column in fields.keys() & _NUMBERS:
+            _refuse_two_ways(number, column, fields, problems)
         yield read_fields(number, fields, problems, key_column)
+
+
+def _refuse_two_ways(row: int, column: str, fields: dict[str, object], problems: Problems) -> None:
+    """Refuse a text that can be two numbers: no column proves which one, and a JSON number is never in doubt."""
+    text = fields[column]
+    if isinstance(text, str) and (readings := readings_of(text)).differ:
+        bad = BadCell(f"is {text!r}: it can be {either(readings)}; write a JSON number: 1000 or 1000.50")
+        problems.add(row, bad.why, column=column, value=text, given=dict(fields))
+        fields[column] = bad
 
 
 def _repeated_name(text: str, fields: Mapping[str, object]) -> str:

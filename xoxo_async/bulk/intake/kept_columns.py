@@ -6,7 +6,7 @@ from typing import Final
 from xoxo_async.errors import ArgumentError
 from xoxo_async.services import checks
 
-__all__ = ["check_kept"]
+__all__ = ["KeptColumnError", "check_kept"]
 
 _MOST: Final = 100
 _LONGEST_NAME: Final = 100
@@ -14,6 +14,18 @@ _LONGEST_VALUE: Final = 1_000
 _LONGEST: Final = 10_000
 """Characters of all values of a row: a plan holds thousands of rows in memory at once."""
 _LAYOUT: Final = str.maketrans("", "", "\t\r\n")
+
+
+class KeptColumnError(ArgumentError):
+    """A column that rides along has a value that cannot.
+
+    Attributes:
+        column: Its name.
+    """
+
+    def __init__(self, column: str, message: str) -> None:
+        super().__init__(message)
+        self.column: Final[str] = column
 
 
 def check_kept(_column: str, value: object) -> None:
@@ -42,9 +54,9 @@ def _check_value(name: str, text: object) -> None:
     if isinstance(text, str) and len(text) <= _LONGEST_VALUE and text.translate(_LAYOUT).isprintable():
         return
     if isinstance(text, str) and len(text) > _LONGEST_VALUE:
-        raise ArgumentError(
-            f"has {len(text):,} characters in {name!a}, and {_LONGEST_VALUE:,} are allowed at most in a column"
+        raise KeptColumnError(
+            name, f"has {len(text):,} characters in {name!a}, and {_LONGEST_VALUE:,} are allowed at most in a column"
         )
     if isinstance(text, str):
-        raise ArgumentError(f"holds a control character in {name!a}")
-    raise ArgumentError(f"must hold a text in {name!a}, not {type(text).__name__}")
+        raise KeptColumnError(name, f"holds a control character in {name!a}")
+    raise KeptColumnError(name, f"must hold a text in {name!a}, not {type(text).__name__}")

@@ -8,7 +8,7 @@ from typing import Final
 from xoxo_async.errors import ConfigError
 from xoxo_async.services.checks import LOST_DIGITS, lost_digits
 
-__all__ = ["MAX_KEY", "check_key", "derive_po_number", "folded"]
+__all__ = ["MAX_KEY", "alike", "check_key", "derive_po_number", "folded"]
 
 MAX_KEY: Final = 255
 """Characters that a key may have, as many as any other text of a row."""
@@ -20,6 +20,8 @@ _UNSEEN: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_BEFORE_DIGITS: Final = frozenset("'+0")
+_UNCOUNTED: Final = re.compile(r"^\+?0*(?=[0-9])")
 _MAX_PO: Final = 100
 """Characters that the vendor's webhook field holds (wire documentation § 4.4)."""
 
@@ -55,16 +57,36 @@ def _refuse_unseen(value: str) -> None:
 
 
 def folded(key: str) -> str:
-    """Return the form in which keys are compared: composed characters, and one blank for every run of blanks.
+    """Return a text in one form: composed characters, and one blank for every run of blanks.
+
+    Args:
+        key: The text.
+    """
+    if key.isascii() and " " not in key:
+        return key
+    return " ".join(unicodedata.normalize("NFC", key).split())
+
+
+def alike(key: str) -> str:
+    """Return the form in which keys are compared: what a spreadsheet or another program changes does not count.
+
+    Case, the form of characters and blanks do not count, nor what programs drop or add when they take a key for a
+    number: zeros and a plus before its digits, `.0` behind them, an apostrophe in front. So `00123` is `123`, and `ab1`
+    is `AB1`. Two such keys are one key to a person, and would be two orders.
 
     Only comparisons use this form. The ledger stores the key as the caller wrote it and derives the poNumber from that.
 
     Args:
         key: The key.
     """
-    if key.isascii() and " " not in key:
-        return key
-    return " ".join(unicodedata.normalize("NFC", key).split())
+    plain = key.lower() if key.isascii() and " " not in key else folded(folded(key).casefold())
+    return _bare_number(plain) if plain[:1] in _BEFORE_DIGITS or plain.endswith(".0") else plain
+
+
+def _bare_number(text: str) -> str:
+    """Return a text without what does not count before and behind its first digits."""
+    bare = _UNCOUNTED.sub("", text.lstrip("'"))
+    return bare[:-2] if bare.endswith(".0") and bare[:-2].isdecimal() else bare
 
 
 def derive_po_number(job: str, key: str) -> str:

@@ -11,9 +11,11 @@ from xoxo_async.bulk.intake.tables import MOST_COLUMNS
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.errors import ConfigError, PlanError
 
-__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
+__all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised", "same_name"]
 
 _ALIKE: Final = 0.66
+_NEARLY: Final = 0.8
+"""A name that is so much like a field's is most likely misspelled."""
 _SHOWN: Final = 12
 """Names in a message; the rest are counted."""
 _IN_BRACKETS: Final = re.compile(r"(.+?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]")
@@ -60,7 +62,8 @@ class Choices(NamedTuple):
     Attributes:
         columns: Fields by the names of columns: `{"Employee ID": "key"}`. A file without such a column is refused.
         keep: The columns that ride along: their names, or `all` for every column that is no field. None: every column
-            has to be a field. A file without a named column is refused.
+            has to be a field. A file without a named column is refused. `all` does not keep a column that is nearly
+            called like a field which the file lacks; a list with `all` and its name does.
         decimal: The decimal sign of all numbers, `.` or `,`; None leaves it to the columns.
         known_columns: Like `columns`, from an earlier file of the job. A file without such a column is fine.
         known_keep: Like `keep`, from an earlier file of the job.
@@ -130,10 +133,20 @@ def recognised(header: Sequence[str], known: FieldSet, choices: Choices) -> int:
         known: The fields.
         choices: What a person decided.
     """
-    keep = [name for kept in (choices.keep, choices.known_keep) if kept and kept != "all" for name in kept]
+    keep = [*_named(choices.keep), *_named(choices.known_keep)]
     names = {_bare(name) for field in known.fields for name in (field.name, *field.synonyms)}
     names |= {_bare(name) for name in (*choices.columns, *choices.known_columns, *keep)}
     return sum(_bare(_without_currency(name)[0]) in names for name in header)
+
+
+def same_name(one: str, other: str) -> bool:
+    """Return whether two columns have the same name: case, blanks and punctuation do not count.
+
+    Args:
+        one: A name.
+        other: Another one.
+    """
+    return one.strip() == other.strip() or (_bare(one) != "" and _bare(one) == _bare(other))
 
 
 class _Matching:
@@ -157,7 +170,8 @@ class _Matching:
         self._take_choices()
         self._take_names()
         others = [at for at in self._free() if self._names[at]]
-        if "all" in (self._choices.keep, self._choices.known_keep):
+        if _keeps_all(self._choices.keep) or _keeps_all(self._choices.known_keep):
+            self._check_typing(others)
             self._kept.update(others)
             others = []
         self._check_missing(others)
@@ -183,7 +197,7 @@ class _Matching:
                     raise self._two(field, self._places[field], at)
                 self._places[field] = at
         for keep, strict in ((self._choices.keep, True), (self._choices.known_keep, False)):
-            for name in () if keep is None or keep == "all" else keep:
+            for name in _named(keep):
                 at = self._place(name, strict=strict)
                 if at is not None and at not in self._places.values():
                     self._kept.add(at)
@@ -243,6 +257,19 @@ class _Matching:
                 return f'; is it {printable(name)}? Then add --map "{printable(name)}={field}"'
         return f'; if a column holds the {field}, add --map "COLUMN={field}"' if names else ""
 
+    def _check_typing(self, others: list[int]) -> None:
+        """Refuse to keep a column that is nearly called like a field which the file lacks: `Quantitty`."""
+        for name in (self._names[at] for at in others):
+            field = self._nearly(name, self._synonyms, _NEARLY)
+            known = self._synonyms.get(field)
+            if known is not None and known.name not in self._places:
+                shown = printable(name)
+                listed = f'"{shown}"' if "," in name else shown
+                raise PlanError(
+                    f"{self._source}: column {shown} would ride along, but is nearly called {known.name}: add --map"
+                    f" \"{shown}={known.name}\", or --keep 'all,{listed}' if it is another thing"
+                )
+
     def _unknown(self, others: list[int]) -> PlanError:
         names = [printable(self._names[at]) for at in others]
         them = "them" if len(names) > 1 else "it"
@@ -256,13 +283,18 @@ class _Matching:
 
     def _like(self, name: str, known: Iterable[str]) -> str:
         """Return the question whether something like a name is meant."""
-        names = {_bare(one): one for one in known if one}
-        close = difflib.get_close_matches(_bare(name), names, 1, _ALIKE)
-        if not close:
+        meant = self._nearly(name, known)
+        if not meant:
             return ""
-        meant = names[close[0]]
         field = self._synonyms.get(meant)
         return f" (did you mean {printable(field.name if field is not None else meant)}?)"
+
+    @staticmethod
+    def _nearly(name: str, known: Iterable[str], likeness: float = _ALIKE) -> str:
+        """Return the one of some names that a name is nearly; empty if there is none."""
+        names = {_bare(one): one for one in known if one}
+        close = difflib.get_close_matches(_bare(name), names, 1, likeness)
+        return names[close[0]] if close else ""
 
     def _columns(self) -> Columns:
         columns = Columns(next((key for key in self._known.keys if key in self._places), ""))
@@ -280,6 +312,15 @@ class _Matching:
             else:
                 columns.unnamed.append(at)
         return columns
+
+
+def _keeps_all(keep: Collection[str] | None) -> bool:
+    return keep is not None and (keep == "all" or (not isinstance(keep, str) and "all" in keep))
+
+
+def _named(keep: Collection[str] | None) -> list[str]:
+    """Return the columns that a person has named to ride along."""
+    return [] if keep is None or isinstance(keep, str) else [name for name in keep if name != "all"]
 
 
 def _bare(name: str) -> str:

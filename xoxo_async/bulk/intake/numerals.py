@@ -8,7 +8,7 @@ from xoxo_async.bulk.intake.currencies import SIGN, currencies_of
 from xoxo_async.bulk.intake.tables import BadCell
 from xoxo_async.services.checks import LOST_DIGITS, decimal, lost_digits
 
-__all__ = ["NumberColumn", "Readings", "readings_of"]
+__all__ = ["NumberColumn", "Readings", "either", "readings_of"]
 
 _MOST: Final = 10_000
 """Texts that a column remembers. Columns of money hold few different ones."""
@@ -212,18 +212,18 @@ class NumberColumn:
     def _refused(self, readings: Readings, text: str, row: int) -> BadCell:
         """Return why a text that can be two numbers is refused."""
         if self._mixed:
-            return BadCell(f"is {text!r}: {self._both_signs()}, so it can be {_either(readings)}")
+            return BadCell(f"is {text!r}: {self._both_signs()}, so it can be {either(readings)}")
         if self.sign:
             seen = self._shows[self.sign]
             return BadCell(
-                f"is {text!r}: it can be {_either(readings)}; row {seen.row} ({seen.text}) has a decimal"
+                f"is {text!r}: it can be {either(readings)}; row {seen.row} ({seen.text}) has a decimal"
                 f" {_WORDS[self.sign]}, but no row has three digits behind it; write 1000 or 1000.50, or add --decimal"
             )
         first = self._two_ways
         if first is not None and first.row != row:
-            return BadCell(f"is {text!r}: it can be {_either(readings)}, as in row {first.row}")
+            return BadCell(f"is {text!r}: it can be {either(readings)}, as in row {first.row}")
         return BadCell(
-            f"is {text!r}: it can be {_either(readings)}, and nothing in the column says which; write 1000 or 1000.50,"
+            f"is {text!r}: it can be {either(readings)}, and nothing in the column says which; write 1000 or 1000.50,"
             " or add --decimal . or --decimal ,"
         )
 
@@ -238,7 +238,12 @@ class NumberColumn:
         return " and ".join(rows)
 
 
-def _either(readings: Readings) -> str:
+def either(readings: Readings) -> str:
+    """Return the two numbers that a text can be, in words.
+
+    Args:
+        readings: The numbers.
+    """
     return f"{_shown(readings.point)} (decimal point) or {_shown(readings.comma)} (decimal comma)"
 
 

@@ -13,7 +13,7 @@ from xoxo_async.bulk.intake.encodings import TextLines
 from xoxo_async.bulk.intake.fields import is_turned, read_fields
 from xoxo_async.bulk.intake.input_file import InputFile, kind_of
 from xoxo_async.bulk.intake.jsonl_rows import read_jsonl
-from xoxo_async.bulk.intake.matching import recognised
+from xoxo_async.bulk.intake.matching import recognised, same_name
 from xoxo_async.bulk.intake.order_fields import ORDER_FIELDS
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
@@ -21,7 +21,7 @@ from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows import report_fields
 from xoxo_async.bulk.intake.tables import FileRow, Form, Table
 from xoxo_async.bulk.intake.template_marks import is_example
-from xoxo_async.bulk.intake.text_lines import Place, UnreadableError
+from xoxo_async.bulk.intake.text_lines import Place, UnreadableError, printable
 from xoxo_async.bulk.intake.workbook.reader import is_workbook, read_workbook, refuse_misnamed
 from xoxo_async.errors import ConfigError, PlanError
 
@@ -37,6 +37,7 @@ class OrdersFile:
         kept_choices: What an earlier file of the job had decided; a job sets it from its ledger.
         form: How the file was read at the last iteration, as far as that came; None before the first.
         columns: Which column is which field, in words: `Employee ID is key`. Empty where every name is a field's.
+        key_column: The name of the column that names the rows; empty where there are no columns, or none was read yet.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class OrdersFile:
         self.kept_choices: ReadingChoices = NO_CHOICE
         self.form: Form | None = None
         self.columns: str = ""
+        self.key_column: str = ""
         self._path: Final = None if os.fspath(path) == "-" else Path(path)
         self._format: Final = format_
 
@@ -76,7 +78,7 @@ class OrdersFile:
             PlanError: The file as a whole cannot be read as orders.
         """
         opened = InputFile(self._path, self.source)
-        self.columns = ""
+        self.columns = self.key_column = ""
         with opened.file:
             try:
                 yield from self._parse(opened, problems)
@@ -149,6 +151,8 @@ class OrdersFile:
         choices = self.choices.with_kept(self.kept_choices)
         rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
         self.columns = rows.columns.describe()
+        self.key_column = rows.columns.titles.get(rows.columns.key_column, rows.columns.key_column)
+        self._check_key_column(table.header)
         for row in rows:
             if is_example(row.fields.get("key")):
                 rows.form.rows -= 1
@@ -156,6 +160,28 @@ class OrdersFile:
                 continue
             fields = {**row.fields, "kept": row.kept} if row.kept else row.fields
             yield read_fields(row.number, fields, problems, row.key_column, row.given)
+
+    def _check_key_column(self, header: Sequence[str]) -> None:
+        """Refuse a file whose rows are named by another column than those of the job's last file.
+
+        Every row would be new, and would be ordered a second time. A column that has been renamed is one that a person
+        has to name; nobody can do so while the old one is there.
+        """
+        old, new = self.kept_choices.known_key_column, self.key_column
+        if not old or same_name(old, new):
+            return
+        begin = f"{self.source}: the rows of this ledger have their key from column {printable(old)}, and this file"
+        if any(same_name(old, name) for name in header):
+            raise PlanError(
+                f"{begin} has it, but takes the key from column {printable(new)}, so every row could be ordered twice:"
+                f' add --map "{printable(old)}=key". A list with other keys needs a ledger of its own'
+            )
+        said = {**self.kept_choices.columns, **self.choices.columns}
+        if not any(field == "key" and same_name(name, new) for name, field in said.items()):
+            raise PlanError(
+                f"{begin} lacks it and takes the key from column {printable(new)}: if that column has the same keys,"
+                f' add --map "{printable(new)}=key". With other keys every row would be ordered twice'
+            )
 
     def _refuse_choices_about_tables(self) -> None:
         choices = self.choices
@@ -238,6 +264,7 @@ def read_orders(
         sheet: The sheet of a workbook; by default the first.
         columns: Fields by the names of columns in the file: `{"Staff": "key"}`.
         keep: Columns that are no fields and ride along, or `all`. Otherwise a file with such a column is refused.
+            `all` also refuses one that is nearly called like a field which the file lacks: name it as well, in a list.
         delimiter: What separates the cells of CSV: one sign, or `comma`, `semicolon`, `tab`, `pipe`.
         encoding: The encoding of the text, `utf-8`, `utf-16`, `windows-1252` or another.
         decimal: The decimal sign of all numbers in CSV, `.` or `,`.

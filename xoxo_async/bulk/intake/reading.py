@@ -23,6 +23,7 @@ class ReadingChoices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         delimiter: The separator of a CSV file.
         encoding: The encoding of a text file.
         decimal: The decimal sign of all numbers.
+        key_column: The column that named the rows of the job's last file. A ledger keeps it; a person never says it.
     """
 
     sheet: str | None = None
@@ -31,6 +32,13 @@ class ReadingChoices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     delimiter: str | None = None
     encoding: str | None = None
     decimal: str | None = None
+    key_column: str = ""
+
+    @property
+    def known_key_column(self) -> str:
+        """The column that named the rows of the job's last file; empty where it is not known."""
+        named = [column for column, field in self.columns.items() if field == "key"]
+        return self.key_column or (named[-1] if named else "")
 
     @classmethod
     def of(
@@ -70,15 +78,20 @@ class ReadingChoices(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
         """
         return Choices(self.columns, self.keep, self.decimal, kept.columns, None if self.keep else kept.keep)
 
-    def to_keep(self, kept: "ReadingChoices") -> "ReadingChoices":
-        """Return what the ledger keeps from now on: the names of columns, and which of them ride along.
+    def to_keep(self, kept: "ReadingChoices", key_column: str = "") -> "ReadingChoices":
+        """Return what the ledger keeps from now on: the names of columns, which of them ride along, and the key's.
 
         A decimal sign, a separator and an encoding belong to one file, and are not kept.
 
         Args:
             kept: What it keeps now.
+            key_column: The column that named the rows of this file; empty where it has no columns.
         """
-        return ReadingChoices(columns={**kept.columns, **self.columns}, keep=self.keep or kept.keep)
+        return ReadingChoices(
+            columns={**kept.columns, **self.columns},
+            keep=self.keep or kept.keep,
+            key_column=key_column or kept.key_column,
+        )
 
     def to_json(self) -> str:
         """Return the choices as a ledger keeps them."""

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.intake.kept_columns import check_kept
+from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.bulk.intake.keys import check_key, derive_po_number
 from xoxo_async.bulk.intake.order_lines import OrderLine
 from xoxo_async.bulk.intake.problems import Problems
@@ -80,7 +80,7 @@ def check_fields(
 
     def note(column: str, error: ConfigError) -> None:
         bad.append(column)
-        where = key_column if column == "key" else column
+        where = error.column if isinstance(error, KeptColumnError) else key_column if column == "key" else column
         what = error.message.removeprefix(f"{column} ")
         problems.add(number, what, column=where, value=fields.get(column), given=fields if given is None else given)
 

@@ -1,21 +1,29 @@
-"""Which rows are the same: within one input by key, poNumber or receiver; in a ledger by another spelling of a key."""
+"""Which rows are the same: within one input by key, poNumber or receiver; in a ledger by another spelling of a key.
+
+A spreadsheet drops the zeros of `00123`, and another program writes `ab1` for `AB1`. Such a file would order every row
+a second time, under new keys.
+"""
 
 import re
+import struct
 from array import array
 from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Final, Protocol
 
-from xoxo_async.bulk.intake.keys import folded
+from xoxo_async.bulk.intake.keys import alike, folded
 from xoxo_async.bulk.intake.problems import Problems
 from xoxo_async.bulk.intake.rows import Row
-from xoxo_async.bulk.ledger.lines import LedgerLine, PackedLine
+from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PackedLine
 from xoxo_async.services.orders.details import AirmilesDetails, ShippingDetails, TopUpDetails
 
-__all__ = ["FirstRows", "KeyReader", "OtherSpellings", "Repeats"]
+__all__ = ["FirstKeys", "FirstRows", "KeyReader", "OtherSpellings", "Repeats"]
 
 _CHUNK: Final = 500
 _NO_DIGITS: Final = re.compile("[^0-9]+")
 _ALL_BITS: Final = 2**64 - 1
+_ENTRY: Final = struct.Struct("<IH")
+"""Before each spelling: its row, and how many bytes it has."""
+_DO: Final = "write it so if it is the same row, and give another row a key that differs in more"
 _FEWEST_DIGITS: Final = 6
 """A shorter number is an extension or a placeholder that many persons share."""
 
@@ -37,7 +45,7 @@ class FirstRows:
 
         Args:
             thing: Anything that has a hash.
-            row: The row that holds it.
+            row: The row that holds it; 0 asks only, and is returned for a thing that is new.
         """
         wanted = hash(thing) & _ALL_BITS or 1  # 0 marks a free place
         hashes = self._hashes
@@ -45,6 +53,8 @@ class FirstRows:
         place = wanted & last
         while (found := hashes[place]) != wanted:
             if not found:
+                if not row:
+                    return 0
                 hashes[place], self._rows[place] = wanted, row
                 self._count += 1
                 if 3 * self._count > 2 * last:
@@ -65,6 +75,53 @@ class FirstRows:
         self._hashes, self._rows = hashes, rows
 
 
+class FirstKeys:
+    """The first spelling of each of many keys, and the row that has it: some 40 bytes a key.
+
+    Spellings that `alike` makes equal are one key. The spellings stand one behind the other in one text, since a dict
+    of texts takes four times the memory.
+    """
+
+    def __init__(self) -> None:
+        self._places: Final = FirstRows()
+        self._texts: Final = bytearray(1)  # a place is never 0
+
+    def add(self, key: str, row: int) -> tuple[int, str] | None:
+        """Return the row and the spelling of the same key that was there first; None when the key is new.
+
+        Args:
+            key: The key.
+            row: The row that holds it.
+        """
+        plain = alike(key)
+        end = len(self._texts)
+        place = self._places.first(plain, end)
+        if place != end:
+            return self._read(place, key, plain)
+        text = key.encode("utf-8", "surrogatepass")
+        self._texts.extend(_ENTRY.pack(row, len(text)))
+        self._texts.extend(text)
+        return None
+
+    def find(self, key: str) -> str | None:
+        """Return the first spelling of a key; None when the key is not there.
+
+        Args:
+            key: The key, in any spelling.
+        """
+        plain = alike(key)
+        place = self._places.first(plain, 0)
+        found = self._read(place, key, plain) if place else None
+        return None if found is None else found[1]
+
+    def _read(self, place: int, key: str, plain: str) -> tuple[int, str] | None:
+        """Return the entry at a place; None if it is of another key, which has the same hash by chance."""
+        row, length = _ENTRY.unpack_from(self._texts, place)
+        start = place + _ENTRY.size
+        text = self._texts[start : start + length].decode("utf-8", "surrogatepass")
+        return (row, text) if text == key or alike(text) == plain else None
+
+
 class Repeats:
     """Finds the rows of one input that repeat an earlier row.
 
@@ -77,7 +134,7 @@ class Repeats:
 
     def __init__(self) -> None:
         self.warnings: Final = Problems()
-        self._keys: Final = FirstRows()
+        self._keys: Final = FirstKeys()
         self._po_numbers: Final = FirstRows()
         self._gifts: Final = FirstRows()
 
@@ -89,9 +146,11 @@ class Repeats:
             problems: Where a repeated key or poNumber is noted.
         """
         number, line = row.number, row.line
-        first = self._keys.first(folded(line.key), number)
-        if first != number:
+        if (earlier := self._keys.add(line.key, number)) is not None:
+            first, spelling = earlier
             what = f"{line.key} is in row {first} already"
+            if spelling != line.key:
+                what = f"{line.key!a} is in row {first} already, in the spelling {spelling!a}; {_DO}"
             problems.add(number, what, column="key", value=line.key, given=row.given)
             return False
         first = self._po_numbers.first(folded(line.po_number), number) if line.po_number else number
@@ -152,7 +211,7 @@ class KeyReader(Protocol):
 class OtherSpellings:
     """The keys that a ledger holds in another spelling than a new row: the same key must not be ordered twice.
 
-    Only the keys whose spelling differs from the compared form are kept in memory; hardly any ledger has one.
+    A line that was withdrawn does not count: it was never ordered.
 
     Args:
         ledger: The ledger.
@@ -160,13 +219,15 @@ class OtherSpellings:
 
     def __init__(self, ledger: KeyReader) -> None:
         self._ledger: Final = ledger
-        self._spellings: Final[dict[str, str]] = {}
+        self._keys: Final = FirstKeys()
 
     async def read(self) -> None:
-        """Read every key of the ledger; a million keys take some two seconds."""
+        """Read every key of the ledger; a million keys take some four seconds."""
         shared: list[LedgerLine] = []
         async for line in self._ledger.lines():
-            self._note(line.key)
+            if line.state is LineState.CANCELLED:
+                continue
+            self._keys.add(line.key, line.row)
             if line.lines > 1:
                 shared.append(line)
             if len(shared) == _CHUNK:
@@ -177,12 +238,7 @@ class OtherSpellings:
     async def _note_packed(self, orders: list[LedgerLine]) -> None:
         for rows in (await self._ledger.packed(orders)).values():
             for row in rows:
-                self._note(row.key)
-
-    def _note(self, key: str) -> None:
-        plain = folded(key)
-        if plain != key:
-            self._spellings[plain] = key
+                self._keys.add(row.key, row.row)
 
     async def other(self, key: str) -> str | None:
         """Return the other spelling in which the ledger holds a key; None when there is none.
@@ -190,8 +246,22 @@ class OtherSpellings:
         Args:
             key: The key of a row that is to be planned.
         """
-        plain = folded(key)
-        stored = self._spellings.get(plain)
-        if stored is None and plain != key and await self._ledger.find(plain) is not None:
-            stored = plain
-        return stored if stored != key else None
+        stored = self._keys.find(key)
+        if stored is None or stored == key:
+            return None
+        found = await self._ledger.find(key)  # a ledger may hold both spellings
+        return stored if found is None or found.state is LineState.CANCELLED else None
+
+    async def refuses(self, row: Row, problems: Problems) -> bool:
+        """Return whether the ledger holds the key of a row in another spelling; note it.
+
+        Args:
+            row: The row.
+            problems: Where it is noted.
+        """
+        key = row.line.key
+        stored = await self.other(key)
+        if stored is not None:
+            what = f"{key!a} is planned already, in the spelling {stored!a}; {_DO}"
+            problems.add(row.number, what, column="key", value=key, given=row.given)
+        return stored is not None

@@ -3,7 +3,7 @@
 The steps of a store, all in one transaction; no line of it can be claimed, or seen, before it is committed:
 
 1. `check_job` and `check_identity`. The first plan keeps the job, and `PLANNED_AT`: the wall clock, in epoch seconds.
-   The first plan that says so keeps the identity. Each plan keeps its `facts`.
+   The first plan that says so keeps the identity. Each plan keeps its `facts`, as they are after its last line.
 2. Note the greatest `seq`. If a line is planned or in doubt, follow in `Seen` which lines the plan names: only
    these can be missing from it.
 3. For each chunk: read the lines that the ledger has under its keys and poNumbers, also of earlier chunks and also
@@ -221,9 +221,11 @@ def clash(key: str, row: int, old_key: str, old_row: int, *, same_po: bool) -> L
         return LedgerConflictError(
             f"row {row} (key {key}) has the poNumber of row {old_row} (key {old_key}), which is planned already"
         )
-    return LedgerConflictError(
+    error = LedgerConflictError(
         f"row {row} (key {key}) was planned with other contents (row {old_row}); what is planned never changes"
     )
+    error.key = key
+    return error
 
 
 def repeated(rows: Iterable[tuple[str, int, int]]) -> PlanError:

@@ -80,7 +80,8 @@ class PlanTerms(msgspec.Struct, frozen=True, kw_only=True):
             transaction. Empty if it lacks none.
         copied: Whether it may be a copy beside another ledger, and no person denies it: then an order older than the
             job is not adopted.
-        facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does.
+        facts: Facts about the run to keep in the same transaction, as `Ledger.set_fact` does. The lines may still add
+            to them: a store reads them after the last line.
     """
 
     identity: Identity | None = None

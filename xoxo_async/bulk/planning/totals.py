@@ -90,6 +90,9 @@ class PlanTotals(msgspec.Struct):
         orders: Orders to send; fewer than lines where lines share them.
         withdrawn: Rows that the input no longer has, and that were withdrawn.
         unwanted: Rows in doubt that the input no longer has: they are looked up, and not sent again.
+        added: Rows of the input that are new to the ledger.
+        absent: Rows that were planned or sent before and that the input lacks; 0 where it brings no new ones. Withdrawn
+            rows do not count. If both are above 0, the same rows may have got other keys.
         in_doubt: Rows in doubt; they are looked up, and sent again where the vendor has no order.
         skipped: Bad rows that were left out.
         problems: The problems of the skipped rows, one a line.
@@ -109,6 +112,8 @@ class PlanTotals(msgspec.Struct):
     orders: int = 0
     withdrawn: int = 0
     unwanted: int = 0
+    added: int = 0
+    absent: int = 0
     in_doubt: int = 0
     skipped: int = 0
     problems: str = ""

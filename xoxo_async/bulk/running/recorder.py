@@ -14,6 +14,7 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.ledger.table import PROOFS
 from xoxo_async.bulk.running.refusals import RefusalWatch
 from xoxo_async.bulk.running.stopping import StopSignal
+from xoxo_async.consequences import known_error_id
 from xoxo_async.errors import LedgerError
 from xoxo_async.hooks import Hook, notify
 from xoxo_async.transport.connections import OrderAnswer
@@ -228,23 +229,25 @@ class Recorder:
         if line.state in _SETTLED:
             event = LineSettled(
                 row=line.row,
+                po_number=line.po_number,
                 lines=line.lines,
                 state=line.state.value,
                 evidence=line.evidence,
                 attempts=line.attempts,
                 order_id=line.order_id,
-                error_id=line.error_id,
+                error_id=known_error_id(line.error_id),
                 charged=line.amount_charged,
                 currency=line.currency,
             )
         elif line.state in _DOUBTED:
             event = LineDoubted(
                 row=line.row,
+                po_number=line.po_number,
                 lines=line.lines,
                 state=line.state.value,
                 evidence=line.evidence,
                 attempts=line.attempts,
-                error_id=line.error_id,
+                error_id=known_error_id(line.error_id),
             )
         else:
             return

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from xoxo_async.bulk.ledger.lines import Counts
     from xoxo_async.bulk.ledger.protocol import Ledger
 
-__all__ = ["continue_ledger", "keep_settings", "next_command"]
+__all__ = ["continue_ledger", "keep_settings", "next_command", "stopped_by_refusals"]
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, list[str]])
 
@@ -28,19 +28,37 @@ async def keep_settings(ledger: "Ledger", flags: dict[str, list[str]]) -> None:
     await ledger.set_fact(SETTINGS, json_text(flags))
 
 
-async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str) -> str:
+async def continue_ledger(ledger: "Ledger", where: "LedgerAddress", action: str, *more: str) -> str:
     """Return the command that continues a ledger.
 
     Args:
         ledger: The ledger, open.
         where: Its place.
         action: `resume` or `reconcile`.
+        more: Flags that it needs besides.
     """
     from xoxo_async.bulk.identity import is_of_own_sandbox
 
     kept = await ledger.get_fact(SETTINGS)
     flags = _DECODER.decode(kept)[action] if kept else ["--sandbox"] if is_of_own_sandbox(ledger) else []
-    return command_line("bulk", action, "--ledger", where.argument, *flags)
+    return command_line("bulk", action, "--ledger", where.argument, *flags, *more)
+
+
+async def stopped_by_refusals(ledger: "Ledger") -> bool:
+    """Return whether the last run paused because more rows were refused than it allowed, and rows are left to send.
+
+    Args:
+        ledger: The ledger, open.
+    """
+    from xoxo_async.bulk.events import Pause
+    from xoxo_async.bulk.ledger.facts import RUNS
+    from xoxo_async.bulk.ledger.lines import LineState
+    from xoxo_async.bulk.ledger.overview import notes_of
+
+    notes = notes_of(await ledger.get_fact(RUNS))
+    if not notes or notes[-1].end != Pause.REFUSALS.value:
+        return False
+    return bool((await ledger.counts()).states.get(LineState.PLANNED))
 
 
 async def next_command(ledger: "Ledger", where: "LedgerAddress", counts: "Counts", holder: int | None) -> str:

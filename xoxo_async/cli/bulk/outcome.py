@@ -31,6 +31,8 @@ class Outcome(msgspec.Struct):
         manual: How many lines wait for a person.
         cancelled: How many lines never get codes, because the vendor cancelled their delivery.
         skipped: How many bad rows were left out.
+        added: How many rows of the input are new to the ledger.
+        absent: How many rows of the ledger the input lacks, where it brings new ones.
     """
 
     report: Report | None = None
@@ -40,6 +42,8 @@ class Outcome(msgspec.Struct):
     manual: int = 0
     cancelled: int = 0
     skipped: int = 0
+    added: int = 0
+    absent: int = 0
 
 
 def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
@@ -75,7 +79,8 @@ def print_report(request: RunRequest, report: Report, outcome: Outcome) -> int:
         _say_what_is_left(report, outcome, code, waiting, follow)
     if request.as_json:
         facts = _report_to_json(request, report)
-        print_json({**facts, "skipped": outcome.skipped, "exit_code": code, "continue_with": follow})
+        facts |= {"skipped": outcome.skipped, "added": outcome.added, "absent": outcome.absent}
+        print_json({**facts, "exit_code": code, "continue_with": follow})
     return code
 
 
@@ -105,7 +110,7 @@ def _summary(report: Report) -> list[tuple[str, Colour]]:
     lines: list[tuple[str, Colour]] = [(job, "")]
     lines += [count_line(name, getattr(report, name), open_=report.unknown > report.in_flight) for name in COUNTS[1:]]
     if report.in_flight:
-        lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: other workers send them now", ""))
+        lines.append((f"  in flight {report.in_flight:>9,}, counted as unknown: sent, and not settled yet", ""))
     if report.withdrawn:
         lines.append((f"  withdrawn {report.withdrawn:>9,}, counted as not sent", ""))
     return [*lines, (f"  charged   {amounts(report.charged)}", "")]

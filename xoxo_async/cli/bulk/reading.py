@@ -50,7 +50,7 @@ def _columns(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ..
 def _kept(_ctx: click.Context, _param: click.Parameter, values: tuple[str, ...]) -> str | tuple[str, ...] | None:
     """Return the names of columns that ride along, `all`, or None without the flag."""
     names = [name.strip() for row in csv.reader(values) for name in row]
-    if "all" in names:
+    if set(names) == {"all"}:
         return "all"
     return tuple(dict.fromkeys(name for name in names if name)) or None
 
@@ -60,7 +60,8 @@ reading_options: Final[Decorator] = with_options(
     click.option("--map", "columns", multiple=True, callback=_columns, metavar="COLUMN=FIELD",
                  help='Which field a column is, such as "Staff=key". Repeat it for more. The ledger keeps it.'),
     click.option("--keep", multiple=True, callback=_kept, metavar="all|NAME,…",
-                 help="Let these columns, which are no fields, ride along into exports. The ledger keeps it."),
+                 help="Let these columns, which are no fields, ride along into exports. The ledger keeps it. 'all'"
+                 " refuses a column that is nearly called like a field: name it, too."),
     click.option("--sheet", metavar="NAME", help="The sheet of a workbook [default: the first]."),
     click.option("--delimiter", metavar="C",
                  help="What separates the cells of CSV: one sign, or comma, semicolon, tab, pipe [default: what the"

@@ -181,6 +181,7 @@ class CommandRun:
                     sink = None if self._problems is None else self._problems.add
                     totals = await issuer.plan(self._orders(), approve=self._approve, problems=sink)
                 self._outcome.skipped = totals.skipped
+                self._outcome.added, self._outcome.absent = totals.added, totals.absent
                 group.cancel_scope.cancel()
         elif request.asks:
             await self._approve(await issuer.outlook())

@@ -8,7 +8,7 @@ import msgspec
 
 from xoxo_async.cli import exits
 from xoxo_async.cli.bulk.alarms import print_alarms
-from xoxo_async.cli.bulk.continuing import continue_ledger, next_command
+from xoxo_async.cli.bulk.continuing import continue_ledger, next_command, stopped_by_refusals
 from xoxo_async.cli.bulk.ledgers import with_ledger
 from xoxo_async.cli.bulk.options import ledger_option
 from xoxo_async.cli.bulk.outcome import count_line
@@ -172,6 +172,10 @@ def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool)
         check_sandbox(ledger, sandbox=sandbox)
         workers, paused, counts = await ledger.holders(), await ledger.paused(), await ledger.counts()
         holder = workers[0].pid if workers else None
+        more: list[str] = []
+        if holder is None and await stopped_by_refusals(ledger):
+            paused = paused or "more rows were refused than --max-errors allows"
+            more = ["--max-errors", "none"]
         return Status(
             job=ledger.job or "",
             where=where,
@@ -182,7 +186,7 @@ def show_status(where: "LedgerAddress", *, sandbox: bool = False, as_json: bool)
             # A paused job goes on with `resume` alone, also one of which nothing is left: messages wait.
             follow=await next_command(ledger, where, counts, holder)
             if paused is None
-            else await continue_ledger(ledger, where, "resume"),
+            else await continue_ledger(ledger, where, "resume", *more),
             lines=await _troubled(ledger, at_work=holder is not None),
         )
 

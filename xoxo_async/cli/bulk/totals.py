@@ -9,7 +9,7 @@ from xoxo_async.cli.wording import amounts, count, duration, money, unescaped
 if TYPE_CHECKING:
     from xoxo_async.bulk.planning.totals import PlanTotals
 
-__all__ = ["mails", "print_totals", "summary", "totals_to_json"]
+__all__ = ["absent", "mails", "print_totals", "summary", "totals_to_json"]
 
 
 def print_totals(totals: "PlanTotals") -> None:
@@ -47,6 +47,8 @@ def summary(totals: "PlanTotals") -> list[str]:
     lines += [f"{count(totals.withdrawn, 'row')} withdrawn, no longer in the input"] if totals.withdrawn else []
     if totals.unwanted:
         lines.append(f"{count(totals.unwanted, 'row')} in doubt, no longer in the input: not sent again")
+    if totals.absent:
+        lines.append(absent(totals.absent, totals.added))
     if totals.in_doubt:
         lines.append(
             f"{count(totals.in_doubt, 'row')} in doubt: looked up first, and sent again where the vendor has no order"
@@ -61,6 +63,18 @@ def summary(totals: "PlanTotals") -> list[str]:
         takes = f", about {duration(totals.expected_s)} at the present limit" if totals.expected_s else ""
         lines.append(f"{count(totals.orders, 'order')}{shared} to send{takes}")
     return lines + _costs(totals)
+
+
+def absent(rows: int, added: int) -> str:
+    """Return the warning that a file brings new rows and lacks rows of the ledger.
+
+    Args:
+        rows: Rows of the ledger that the file lacks.
+        added: New rows.
+    """
+    lacks = f"{count(rows, 'row')} of this ledger {'is' if rows == 1 else 'are'} not in the file"
+    new = f"{added:,} new {'one is' if added == 1 else 'ones are'}"
+    return f"warning: {lacks}, and {new}. If these are the same rows under other keys, they would be ordered twice"
 
 
 def mails(totals: "PlanTotals") -> str:
@@ -124,6 +138,8 @@ def totals_to_json(totals: "PlanTotals") -> dict[str, object]:
         "addressed": totals.addressed,
         "mailed": totals.mailed,
         "skipped": totals.skipped,
+        "added": totals.added,
+        "absent": totals.absent,
         "recognised": totals.recognised,
         "warned": totals.warned,
         "warnings": totals.warnings,

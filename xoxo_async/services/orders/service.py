@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from datetime import date
 from typing import Final, Unpack
 
+from xoxo_async.calls import Call, Calls
 from xoxo_async.config import Timeouts, check_number
 from xoxo_async.errors import NotFoundError, OutcomeUnknownError, XoxoError, effect_of
 from xoxo_async.operation import Dispatch
@@ -35,6 +36,7 @@ class OrderService:
         doubt: Callable[[str, str], None] = lambda _po_number, _reason: None,
         distrust: Callable[[int, str], None] = lambda _order_id, _po_number: None,
         call_s: float = Timeouts().call_s,
+        calls: Calls | None = None,
         ends_at: Callable[[], float] = lambda: math.inf,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -46,11 +48,13 @@ class OrderService:
             distrust: Called with an order id and a poNumber when the answer cannot belong to the request of that
                 poNumber.
             call_s: The deadline of placing an order, its look-ups included.
+            calls: Tells the hooks what happens; None where there are none.
             ends_at: Tells when all calls must have ended, by the clock; infinity for no such time.
             clock: A monotonic clock.
         """
         self._call_s: Final = check_number("call_s", call_s)
         self._dispatch: Final = dispatch
+        self._calls: Final = calls
         self._doubt: Final = doubt
         self._distrust: Final = distrust
         self._clock: Final = clock
@@ -88,22 +92,39 @@ class OrderService:
         """
         request = place_order_of(order)
         started = self._clock()
+        call = None if self._calls is None else self._calls.hold(PLACE_ORDER.name, request.po_number)
         try:
-            answer = with_po_number(await self._dispatch(PLACE_ORDER, request), request.po_number)
-        except XoxoError as error:
-            if error.effect == "none":
+            try:
+                placed = with_po_number(await self._dispatch(PLACE_ORDER, request), request.po_number)
+            except XoxoError as error:
+                if error.effect == "none":
+                    raise
+                placed = await self._settle(request, error, started, call)
+            except BaseException as error:
+                self._note_abandoned(request, error)
                 raise
-            return await self._settling.after(request, error, self._deadline(started))
+            if contradicted := contradictions(request, placed):
+                # The vendor may repeat the first order of this poNumber, or the answer belongs to another request.
+                self._distrust(placed.order_id, request.po_number)
+                answered = f"it was answered with order {placed.order_id}, and {', '.join(contradicted)}"
+                doubt = OutcomeUnknownError(
+                    answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number
+                )
+                placed = await self._settle(request, doubt, started, call)
         except BaseException as error:
-            self._note_abandoned(request, error)
+            if call is not None:
+                call.close(error)
             raise
-        if contradicted := contradictions(request, answer):
-            # The vendor may repeat the first order of this poNumber, or the answer belongs to another request.
-            self._distrust(answer.order_id, request.po_number)
-            answered = f"it was answered with order {answer.order_id}, and {', '.join(contradicted)}"
-            doubt = OutcomeUnknownError(answered, operation=PLACE_ORDER.name, attempts=1, po_number=request.po_number)
-            return await self._settling.after(request, doubt, self._deadline(started))
-        return answer
+        if call is not None:
+            call.close()
+        return placed
+
+    async def _settle(self, request: PlaceOrder, error: XoxoError, started: float, call: Call | None) -> Order:
+        """Look up an order that may exist. Its look-ups belong to the call."""
+        order = await self._settling.after(request, error, self._deadline(started))
+        if call is not None:
+            call.settled(order.order_id, error)
+        return order
 
     def _deadline(self, started: float) -> float:
         return min(started + self._call_s, self._ends_at())

@@ -6,7 +6,7 @@ from typing import Final
 
 import anyio
 
-from xoxo_async.consequences import is_answer, means_an_order
+from xoxo_async.consequences import in_short, is_answer, means_an_order
 from xoxo_async.errors import DuplicatePoNumberError, OutcomeUnknownError, XoxoError
 from xoxo_async.services.orders.matching import contradictions
 from xoxo_async.services.orders.operations import PLACE_ORDER
@@ -63,7 +63,7 @@ class Settling:
         """
         order = await self._look_until(request, error, deadline)
         if order is None:
-            self._doubt(request.po_number, error.message)
+            self._doubt(request.po_number, in_short(error))
             if isinstance(error, OutcomeUnknownError) or (is_answer(error) and not means_an_order(error)):
                 raise error
             raise _outcome(error, error.message) from error
@@ -85,7 +85,7 @@ class Settling:
             with anyio.move_on_after(max(left, 0.0)):
                 order = await self.look_for(request.po_number, for_s)
         except XoxoError as failed:
-            self._doubt(request.po_number, f"its look-up failed: {failed.message}")
+            self._doubt(request.po_number, f"its look-up failed: {in_short(failed)}")
             raise _outcome(error, f"{error.message}; the look-up failed as well ({failed.message})") from failed
         except BaseException:
             self._doubt(request.po_number, "its caller was cancelled while it was looked up")
@@ -119,7 +119,7 @@ class Settling:
 
 
 def _outcome(error: XoxoError, message: str) -> XoxoError:
-    return OutcomeUnknownError(
+    outcome = OutcomeUnknownError(
         message,
         operation=error.operation,
         attempts=error.attempts,
@@ -127,3 +127,5 @@ def _outcome(error: XoxoError, message: str) -> XoxoError:
         status=error.status,
         error_id=error.error_id,
     )
+    outcome.raw = error.raw
+    return outcome

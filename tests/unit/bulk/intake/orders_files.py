@@ -1,6 +1,7 @@
 """Files of orders for tests, and what is said of bad ones."""
 
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -12,10 +13,10 @@ from xoxo_async.bulk import OrderLine, read_orders
 HEAD = "key,product_id,denomination,quantity\n"
 
 
-def lines(path: Path, content: str | bytes) -> list[OrderLine]:
+def lines(path: Path, content: str | bytes, **choices: Any) -> list[OrderLine]:
     """Return the order lines of a file with some content."""
     path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return list(read_orders(path))
+    return list(read_orders(path, **choices))
 
 
 def problem(path: Path, content: str | bytes) -> str:

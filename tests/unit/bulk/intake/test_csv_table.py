@@ -37,6 +37,19 @@ def test_spreadsheet_files_are_read(tmp_path: Path) -> None:
     assert [line.key for line in lines(tmp_path / "o.csv", content)] == ["a", "b"]
 
 
+def test_the_apostrophe_of_a_spreadsheet_goes(tmp_path: Path) -> None:
+    """An export writes `'+919876543210`, a person `'0012`: keys, numbers, phones, kept columns, and their names."""
+    content = (
+        "key,product_id,denomination,contact,'-team,town\n"
+        "'+919876543210,'1001,'1000,'+91-9,'00123,'s-Hertogenbosch\n"
+        "b,1001,5,,''x,\"'=a\nb\"\n"
+    )
+    first, second = lines(tmp_path / "o.csv", content, keep="all")
+    assert (first.key, first.product_id, first.denomination, first.contact) == ("+919876543210", 1001, 1000, "+91-9")
+    assert first.kept == {"-team": "00123", "town": "'s-Hertogenbosch"}
+    assert second.kept == {"-team": "'x", "town": "=a\nb"}
+
+
 def test_a_po_number_may_be_the_key(tmp_path: Path) -> None:
     """In a file without a key column, poNumber is the key."""
     (line,) = lines(tmp_path / "o.csv", "po_number,product_id,denomination\nPO-7,1,10\n")

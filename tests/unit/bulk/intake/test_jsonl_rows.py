@@ -3,6 +3,7 @@
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.unit.bulk.intake.orders_files import lines, problem
@@ -19,6 +20,16 @@ def test_jsonl_has_exact_money_and_details(tmp_path: Path) -> None:
     assert first.denomination == Decimal("10.10")
     assert (second.key, second.product_id) == ("7", 2)
     assert second.details == AirmilesDetails(loyalty_member_id="m1")
+
+
+@pytest.mark.parametrize(("column", "text", "comma"), [("denomination", "1.000", 1000), ("quantity", "1,000", 1)])
+def test_a_text_that_is_two_numbers_is_refused(tmp_path: Path, column: str, text: str, comma: int) -> None:
+    """Nothing proves its decimal sign, as in a column of CSV that holds it alone; there is one problem for it."""
+    row = {"key": "a", "product_id": 1, "denomination": 5, column: text}
+    said = problem(tmp_path / "o.jsonl", msgspec.json.encode(row))
+    point = 1001 - comma
+    assert f"row 1, column {column}: is '{text}': it can be {point} (decimal point) or {comma} (decimal comma)" in said
+    assert said.count("column") == 1
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from xoxo_async.bulk.intake.kept_columns import check_kept
+from xoxo_async.bulk.intake.kept_columns import KeptColumnError, check_kept
 from xoxo_async.errors import ConfigError
 
 GOOD: list[Mapping[str, str] | None] = [
@@ -16,7 +17,7 @@ GOOD: list[Mapping[str, str] | None] = [
     {str(n): "v" * 100 for n in range(100)},
 ]
 
-BAD = {
+BAD: dict[str, tuple[Any, str]] = {
     "a text": ("Ann", "must hold texts by name, not str"),
     "too many": ({str(n): "" for n in range(101)}, "holds 101 columns, and 100 are allowed"),
     "blank name": ({" ": "x"}, "the name of a column is missing"),
@@ -41,3 +42,12 @@ def test_anything_else_is_refused_by_name(value: object, said: str) -> None:
     """The error names the column, and never shows its value."""
     with pytest.raises(ConfigError, match=said):
         check_kept("kept", value)
+
+
+@pytest.mark.parametrize("name", ["number", "long value", "control"])
+def test_a_value_names_its_own_column(name: str) -> None:
+    """A file has no column `kept`."""
+    value, _ = BAD[name]
+    with pytest.raises(KeptColumnError) as caught:
+        check_kept("kept", value)
+    assert [caught.value.column] == list(value)

@@ -40,6 +40,9 @@ def matched(*header: str, **choices: Any) -> tuple[dict[int, str], list[str]]:
         (["Who", "email"], {"known_columns": {"Who": "name", "Gone": "points"}}, {0: "name", 1: "email"}, []),
         (["Who", "email", "name"], {"columns": {"name": "name"}, "known_columns": {"Who": "name"}, "known_keep": "all"},
          {1: "email", 2: "name"}, ["Who"]),
+        (["name", "email", "Pionts"], {"keep": ["all", "pionts"]}, {0: "name", 1: "email"}, ["Pionts"]),
+        (["name", "email", "Pionts"], {"known_keep": ("all", "Pionts")}, {0: "name", 1: "email"}, ["Pionts"]),
+        (["name", "emails", "email"], {"keep": "all"}, {0: "name", 2: "email"}, ["emails"]),
         (["a", "b", "email"], {"columns": {"b": "name"}, "known_columns": {"a": "name", "b": "name"}, "keep": "all"},
          {1: "name", 2: "email"}, ["a"]),
     ],
@@ -55,6 +58,9 @@ def test_columns_are_matched(
     ("header", "choices", "words"),
     [
         (["name", "mail", "e-mail"], {}, 'column mail and column e-mail can both be email: say which with --map '),
+        (["name", "email", "Pionts"], {"keep": "all"}, """column Pionts would ride along, but is nearly called points: \
+add --map "Pionts=points", or --keep 'all,Pionts' if it is another thing"""),
+        (["name", "email", "Pionts"], {"known_keep": "all"}, "column Pionts would ride along"),
         (["name", "email", "Email"], {}, "column email is there more than once"),
         (["name", "emial"], {}, "a column email or phone, so that each person can be reached (found: name, emial)"),
         (["name", "emial"], {}, 'is it emial? Then add --map "emial=email"'),

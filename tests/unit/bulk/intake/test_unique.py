@@ -10,7 +10,7 @@ import pytest
 from tests.unit.bulk.intake.order_rows import JOB, line, numbers, rows
 from xoxo_async import AirmilesDetails, TopUpDetails, errors
 from xoxo_async.bulk import OrderLine, SqliteLedger, read_orders
-from xoxo_async.bulk.intake.unique import FirstRows, OtherSpellings
+from xoxo_async.bulk.intake.unique import FirstKeys, FirstRows, OtherSpellings
 from xoxo_async.bulk.planning.planner import Planner
 
 pytestmark = pytest.mark.anyio
@@ -22,6 +22,8 @@ ALIKE = {
     "no-break space": (line("EMP 1"), line("EMP\u00a01")),
     "two blanks": (line("EMP  1"), line("EMP 1")),
     "blanks around it": (line("EMP"), line(" EMP\u2003")),
+    "zeros dropped": (line("00123"), line("123")),
+    "case": (line("ab1"), line("AB1")),
 }
 
 
@@ -44,7 +46,9 @@ async def test_a_repeated_key_names_both_rows(pair: tuple[OrderLine, OrderLine],
     assert await numbers(taken) == [1 + head, 2 + head]
     (problem,) = taken.problems.shown()
     assert problem.startswith(f"row {3 + head}, column key: ")
-    assert problem.endswith(f" is in row {1 + head} already")
+    same = pair[0].key == pair[1].key.strip()
+    assert f" is in row {1 + head} already" in problem
+    assert same or f", in the spelling {pair[0].key!a}; write it so if it is the same row" in problem or head
 
 
 async def test_a_repeated_po_number_is_named() -> None:
@@ -128,7 +132,16 @@ async def ledger(tmp_path: Path) -> AsyncIterator[SqliteLedger]:
 @pytest.mark.parametrize("pack", [False, True], ids=["alone", "packed"])
 @pytest.mark.parametrize(
     ("first", "again"),
-    [("M\u00fcller", "Mu\u0308ller"), ("Mu\u0308ller", "M\u00fcller"), ("EMP\u00a01", "EMP 1"), ("a  b", "a\u2003b")],
+    [
+        ("M\u00fcller", "Mu\u0308ller"),
+        ("Mu\u0308ller", "M\u00fcller"),
+        ("EMP\u00a01", "EMP 1"),
+        ("a  b", "a\u2003b"),
+        ("00123", "123"),
+        ("123", "00123"),
+        ("AB1", "ab1"),
+        ("+91987", "91987"),
+    ],
     ids=ascii,
 )
 async def test_a_key_in_another_spelling_is_refused(ledger: SqliteLedger, first: str, again: str, pack: bool) -> None:
@@ -139,6 +152,32 @@ async def test_a_key_in_another_spelling_is_refused(ledger: SqliteLedger, first:
     assert ascii(first) in str(caught.value)
     assert ascii(again) in str(caught.value)
     assert (await ledger.counts()).rows == 2
+
+
+async def test_a_withdrawn_spelling_does_not_count(ledger: SqliteLedger) -> None:
+    """It was never ordered, so the file may be corrected; the other one is refused from then on."""
+    await planned(ledger, "123")
+    await ledger.withdraw(["123"], reason="a wrong file")
+    await planned(ledger, "00123")
+    with pytest.raises(errors.PlanError, match="planned already, in the spelling '00123'"):
+        await planned(ledger, "123")
+
+
+async def test_both_spellings_of_an_old_ledger_stay(ledger: SqliteLedger) -> None:
+    """They were planned before spellings were compared: a second run orders neither again, and refuses neither."""
+    await ledger.plan(JOB, Planner(None).plan(rows([line("ab1")])))
+    await ledger.plan(JOB, Planner(None).plan(rows([line("AB1")])))
+    for key in ("ab1", "AB1"):
+        await planned(ledger, key)
+    assert (await ledger.counts()).rows == 2
+
+
+def test_many_keys_keep_their_first_spelling() -> None:
+    """Of 5,000 keys, each is found under another spelling with its row, and a new one is not."""
+    keys = FirstKeys()
+    assert [keys.add(f"E{number}", number) for number in range(1, 5001)] == [None] * 5000
+    assert all(keys.add(f"e{number}", 9999) == (number, f"E{number}") for number in range(1, 5001))
+    assert (keys.find("e7"), keys.find("E5001")) == ("E7", None)
 
 
 @pytest.mark.parametrize("key", ["Mu\u0308ller", "EMP\u00a01", "EMP-1"], ids=ascii)

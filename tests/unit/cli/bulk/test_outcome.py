@@ -264,4 +264,4 @@ def test_rows_at_other_workers_are_no_doubt(printer: Printer) -> None:
     """They are in flight: work is left, and nobody has to find out what became of them."""
     output = printer.end(work("reconcile"), report(issued=3, unknown=2, in_flight=2))
     assert output.code == 5
-    assert "in flight         2, counted as unknown: other workers send them now" in output.out
+    assert "in flight         2, counted as unknown: sent, and not settled yet" in output.out

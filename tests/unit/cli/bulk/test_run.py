@@ -85,8 +85,12 @@ def test_refused_rows_pause_a_run(command: Command, sandbox: Sandbox) -> None:
     assert "paused (refusals): " in ended.err
     assert "see which and why: " in ended.err
     assert ended.facts["continue_with"].endswith("--max-errors none --json")
+    shown, read = command("bulk", "status", "--ledger", "m.db"), command("bulk", "status", "--ledger", "m.db", "--json")
+    assert "the job is paused: more rows were refused than --max-errors allows" in shown.out
+    assert (read.facts["paused"] is None, read.facts["continue_with"].endswith("--max-errors none")) == (False, True)
     sandbox.state.products[1001] = sold
     again = command("bulk", "resume", "--ledger", "m.db", "--json")
     assert (again.code, again.facts["placed_now"], "max_errors allows 3" in again.err) == (5, 0, True)
     done = command("bulk", "resume", "--ledger", "m.db", "--max-errors", "50%", "--json")
     assert (done.code, done.facts["issued"]) == (3, 30 - ended.facts["rejected"])
+    assert command("bulk", "status", "--ledger", "m.db", "--json").facts["paused"] is None

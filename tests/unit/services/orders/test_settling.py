@@ -5,6 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
+from xoxo_async.consequences import in_short
 from xoxo_async.errors import (
     ConnectError,
     DuplicatePoNumberError,
@@ -114,7 +115,7 @@ async def test_an_error_that_fits_is_raised_unchanged(books: Books, error: XoxoE
     with pytest.raises(type(error)) as caught:
         await books.after(error)
     assert caught.value is error
-    assert books.doubts == [("PO-7", error.message)]
+    assert books.doubts == [("PO-7", in_short(error))]
 
 
 @pytest.mark.parametrize("error", [LATE, STRANGE], ids=["an order exists", "unknown id"])
@@ -130,7 +131,7 @@ async def test_an_unclear_refusal_becomes_outcome_unknown(books: Books, error: X
         error.error_id,
         1,
     )
-    assert books.doubts == [("PO-7", error.message)]
+    assert books.doubts == [("PO-7", in_short(error))]
 
 
 @pytest.mark.parametrize("error", [LOST, FUNDS], ids=["lost", "funds"])
@@ -140,7 +141,7 @@ async def test_a_failed_look_up_leaves_it_unknown(books: Books, error: XoxoError
     with pytest.raises(OutcomeUnknownError, match=rf"{error.message}.*not reached") as caught:
         await books.after(error)
     assert caught.value.po_number == "PO-7"
-    assert books.doubts == [("PO-7", "its look-up failed: not reached")]
+    assert books.doubts == [("PO-7", "its look-up failed: ConnectError")]
 
 
 async def test_another_not_found_is_a_failed_look_up(books: Books) -> None:

@@ -124,7 +124,7 @@ class Marks:
 
 
 def column_name(column: int) -> str:
-    """Return the letters of a column: `A` for 0."""
+    """Return the letters of a column, counted from 0: `A`, `Z`, `AA`."""
     name, column = "", column + 1
     while column:
         column, letter = divmod(column - 1, 26)

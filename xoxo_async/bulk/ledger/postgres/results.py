@@ -74,8 +74,8 @@ class Results:
         self._kept = list(requests)
         results = sum(len(request.changes) for request in requests)
         stop = LedgerError(
-            f"{_said(error)}; {results} results are kept in memory until the database answers; if the process ends"
-            " before, they are lost with it, and the next run looks their orders up"
+            f"{_said(error)}; results kept in memory until the database answers: {results}. If the process ends before,"
+            " they are lost with it, and the next run looks their orders up"
         )
         return Outcome(stop, errors | {id(request): stop for request in requests})
 

@@ -156,8 +156,6 @@ class _Plan:
         check_identity(owner, identity)
         if owner is None and identity is not None:
             set_identity(connection, identity)
-        if self._terms.facts:
-            set_metas(connection, {fact(name): value for name, value in self._terms.facts.items()})
         self._before = last_seq(connection)
         self._had_planned = _has(connection, _HAS_PLANNED)
         # Lines matter as missing from the plan only if they may yet be sent.
@@ -238,6 +236,8 @@ class _Plan:
     def close(self, session: LedgerSession) -> None:
         """Apply the plan to the lines that were there before it; the last step before the commit."""
         connection, terms = session.connection, self._terms
+        if terms.facts:
+            set_metas(connection, {fact(name): value for name, value in terms.facts.items()})
         missing: list[tuple[str, int]] = []
         if self._seen is not None and terms.missing != "keep":
             missing = list(_missing_rows(connection, self._seen, self._before))

@@ -194,9 +194,9 @@ class LedgerWriter:
                 self._kept.append(record.request)
                 results = len(record.request.changes)
                 record.error = LedgerError(
-                    f"{failure(self._path, error).message}; {results} results are kept in memory until the file"
-                    " can be written; if the process ends before, they are lost with it, and the next run looks their"
-                    " orders up"
+                    f"{failure(self._path, error).message}; results kept in memory until the file can be"
+                    f" written: {results}. If the process ends before, they are lost with it, and the next run looks"
+                    " their orders up"
                 )
             else:
                 record.error = refusal_of(record.request)

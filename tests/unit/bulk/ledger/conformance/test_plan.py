@@ -12,6 +12,7 @@ import pytest
 from tests.unit.bulk.ledger.conformance.subjects import Subject
 from tests.unit.bulk.ledger.facts import planned
 from tests.unit.bulk.ledger.ledgers import each, line
+from xoxo_async.bulk.intake.unique import OtherSpellings
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.protocol import Ledger, Planned, PlanTerms, Share
@@ -186,6 +187,32 @@ async def test_facts_are_kept_with_their_plan(subject: Subject) -> None:
         assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("1", "2")
         await ledger.plan("march", each([planned(1, room=0)]), PlanTerms(facts={"a": "3"}))
         assert (await ledger.get_fact("a"), await ledger.get_fact("b")) == ("3", "2")
+
+
+async def test_lines_may_add_facts(subject: Subject) -> None:
+    """What a file shows of its columns is known only once it is read."""
+    facts = {"a": "1"}
+
+    async def lines() -> AsyncIterator[PlannedLine]:
+        yield planned(0, room=0)
+        facts["columns"] = "Emp"
+
+    async with subject.open() as ledger:
+        await ledger.plan("march", lines(), PlanTerms(facts=facts))
+        assert (await ledger.get_fact("a"), await ledger.get_fact("columns")) == ("1", "Emp")
+
+
+@pytest.mark.parametrize("room", [0, 10])
+async def test_another_spelling_is_found(subject: Subject, room: int) -> None:
+    """In lines that travel alone and in those that share an order, but not in one that was withdrawn."""
+    async with subject.open() as ledger:
+        await ledger.plan("march", each([planned(number, room=room) for number in range(3)]))
+        if not room:
+            await ledger.withdraw(["k2"], reason="a wrong file")
+        spellings = OtherSpellings(ledger)
+        await spellings.read()
+        found = [await spellings.other(key) for key in ("k0", "K1", "K2", "K3")]
+        assert found == [None, "k1", "k2" if room else None, None]
 
 
 async def test_the_first_plan_keeps_its_date(subject: Subject) -> None:

@@ -65,7 +65,7 @@ async def test_results_of_a_long_outage_are_kept(own_server: Server, monkeypatch
         ledger = one.workers[0].ledger
         first, _ = await ledger.claim(2)
         await own_server.crash()
-        with pytest.raises(LedgerError, match=r"1 results are kept in memory.*they are lost with it"):
+        with pytest.raises(LedgerError, match=r"results kept in memory until .*: 1.*they are lost with it"):
             await ledger.record([placed(first)])
         with pytest.raises(LedgerError):
             await ledger.claim(1)

@@ -34,7 +34,7 @@ async def test_a_full_disk_stops_claims_and_keeps_results(tmp_path: Path, monkey
         full = True
         with pytest.raises(LedgerError, match="full"):
             await ledger.claim(1)
-        with pytest.raises(LedgerError, match=r"full; 1 results are kept.*they are lost with it"):
+        with pytest.raises(LedgerError, match=r"full; results kept in memory .*: 1.*they are lost with it"):
             await ledger.record([placed(one)])
         counts = await ledger.counts()
         assert (counts.issued, counts.unknown, counts.not_sent) == (0, 2, 1)
@@ -178,7 +178,7 @@ async def test_a_connection_is_never_renewed_to_another_file(
             before = path.read_bytes()
         else:
             path.unlink()
-        with pytest.raises(LedgerError, match=r"nothing more is sent.*1 results are kept"):
+        with pytest.raises(LedgerError, match=r"nothing more is sent.*results kept in memory .*: 1"):
             await ledger.record([placed(one)])
         with pytest.raises(LedgerError, match="nothing more is sent"):
             await ledger.claim(1)
