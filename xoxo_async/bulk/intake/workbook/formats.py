@@ -25,6 +25,9 @@ _IN_TEXT: Final = str.maketrans(".0#?", "\0\0\0\0")
 """What a text between digits may not be taken for."""
 _REMEMBERED: Final = 10_000
 _LONGEST: Final = 40
+_MOST_CODE: Final = 1000
+"""Characters of a format. Excel writes 255 at most."""
+_MOST_COMMAS: Final = 5
 _MOST_PLACES: Final = 30
 _MOST_DIGITS: Final = 100
 
@@ -120,7 +123,7 @@ class _Section:
     def scale(self) -> int:
         """How many thousands the number is divided by."""
         found = _SCALE.search(self.core)
-        return len(found[1]) if found else 0
+        return min(len(found[1]), _MOST_COMMAS) if found else 0
 
     @property
     def whole(self) -> str:
@@ -165,6 +168,7 @@ class Format:
     """
 
     def __init__(self, code: str) -> None:
+        code = code[:_MOST_CODE]
         self._sections: Final = _sections(code)
         shown = re.sub(r"\\(.)", r"\1", code).replace('"', "")
         shown = "".join(c if c.isprintable() else "?" for c in shown)
@@ -252,7 +256,10 @@ class Format:
             shown = Decimal(f"{number:.{places}E}")
         else:
             scaled = number / 1000**section.scale * (100 if section.percent else 1)
-            shown = scaled.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
+            cent = Decimal(1).scaleb(-places)
+            exponent = scaled.normalize().as_tuple().exponent
+            is_shown = isinstance(exponent, int) and exponent >= -places
+            shown = scaled if is_shown else scaled.quantize(cent, ROUND_HALF_UP)
         if section.percent or section.scale or shown != number:
             return self._other(number, f"{_plain(shown)}{'%' if section.percent else ''}").bad_amount
         return ""

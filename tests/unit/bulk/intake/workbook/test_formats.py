@@ -79,3 +79,17 @@ def test_a_currency_beside_a_number_is_known(code: str, sign: str) -> None:
 def test_a_currency_that_nobody_knows_is_refused() -> None:
     """An amount in it may not pass as one in another."""
     assert see("500", "0 [$kr-41D]").bad_amount == "is 500 in 'kr', which is no known currency"
+
+
+@pytest.mark.parametrize("code", ["0." + "0" * 30, "0." + "0" * 5000, "#,##0.0000000000000000000000", "0." + "#" * 25])
+def test_many_places_show_each_number(code: str) -> None:
+    """A format may have more digits than numbers have."""
+    assert see("123456789012345", code) == Seen("123456789012345")
+    assert see("0.000012345678901", code) == Seen("0.000012345678901")
+
+
+def test_a_strange_format_ends_soon() -> None:
+    """A damaged file may have any."""
+    assert see("5", "0" + "," * 1_000_000).bad_amount
+    assert see("5", "[" * 1_000_000).bad_amount
+    assert see("5", ";" * 1_000_000 + "0") == Seen("5", see("5", ";" * 1000).bad_text, see("5", ";" * 1000).bad_amount)
