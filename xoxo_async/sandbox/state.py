@@ -1,7 +1,10 @@
 """The sandbox's books: balance, orders, points, links and tokens, in memory or in a file that survives kill -9."""
 
+import contextlib
 import hashlib
+import os
 import sqlite3
+import stat
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -16,6 +19,7 @@ from xoxo_async.sandbox.products import Product, make_products
 
 __all__ = ["BookedOrder", "Books", "State"]
 
+_MODE: Final = 0o600
 _CENT: Final = Decimal("0.01")
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS entry (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body BLOB NOT NULL) STRICT;
@@ -290,6 +294,7 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
     # Autocommit: each order is in the file before its answer leaves, so the books survive kill -9.
     # They need not survive a power cut, so synchronous=OFF saves the time of an fsync.
     try:
+        _make_private(path)
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode=WAL")
@@ -298,9 +303,22 @@ def _open(path: Path | None) -> "sqlite3.Connection | None":
         except BaseException:
             db.close()
             raise
-    except sqlite3.Error as error:
+    except (sqlite3.Error, OSError) as error:
         raise OSError(f"the books cannot be kept in {path}: {error}") from error
     return db
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, and let nobody but its owner read it: the books hold codes, addresses and tokens.
+
+    SQLite gives the two files beside it the same mode.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _MODE))
+    for name in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        with contextlib.suppress(FileNotFoundError, PermissionError):  # then it is another user's, who decides
+            if stat.S_IMODE(name.stat().st_mode) != _MODE:
+                name.chmod(_MODE)
 
 
 def _po_of(order: BookedOrder) -> str:

@@ -35,3 +35,21 @@ def test_a_too_small_size_is_ignored(monkeypatch: pytest.MonkeyPatch, columns: s
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("LINES", "40")
     assert console(io.StringIO()).width == width
+
+
+PLAN = ("product", "name", "rows", "vouchers", "face value", "fee", "discount", "costs about")
+ROW = ("1001", "Corner Shop", "5,000", "5,000", "INR 5,000,000", "", "", "INR 5,000,000")
+
+
+@pytest.mark.parametrize("columns", [30, 45, 60, 80, 120])
+def test_no_number_is_broken(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    """A part of a number looks like another one; texts and headings are broken before, or each cell gets a line."""
+    stream = Terminal()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", stream)
+    table(PLAN, [ROW])
+    drawn = stream.getvalue()
+    assert (drawn.count("5,000,000"), drawn.count("1001"), drawn.count("Corner")) == (2, 1, 1)
+    assert all(len(line) <= columns for line in drawn.splitlines())

@@ -124,3 +124,18 @@ def test_the_books_can_be_read_while_booking() -> None:
     finally:
         sys.setswitchinterval(interval)
     assert books.books().orders == 1000
+
+
+def test_the_books_are_private(tmp_path: Path) -> None:
+    """They hold codes and addresses: a new file is 0600, and an older one becomes so, with the files beside it."""
+    path = tmp_path / "books.db"
+    first = state(path)
+    book(first, "PO-1")
+    modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    assert modes == {"books.db": 0o600, "books.db-wal": 0o600, "books.db-shm": 0o600}
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    again = state(path)
+    assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+    again.close()
+    first.close()

@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 import msgspec
 
-from xoxo_async.bulk.intake.tables import BadCell, Cell, TableRow
+from xoxo_async.bulk.intake.tables import BadCell, Cell, ShownNumber, TableRow
 from xoxo_async.errors import ConfigError
 
 __all__ = ["look_ahead"]
@@ -74,6 +74,8 @@ def _packed(cell: Cell) -> object:
         return cell
     if isinstance(cell, BadCell):
         return ["bad", cell.why]
+    if isinstance(cell, ShownNumber):
+        return ["shown", str(cell.number), *cell[1:]]
     if isinstance(cell, Decimal):
         return ["number", str(cell)]
     if isinstance(cell, str):  # a subclass
@@ -84,7 +86,9 @@ def _packed(cell: Cell) -> object:
 def _unpacked(cell: Any) -> Cell:
     if not isinstance(cell, list):
         return cell  # type: ignore[no-any-return]
-    kind, text = cell
+    kind, text, *more = cell
+    if kind == "shown":
+        return ShownNumber(Decimal(text), *more)
     return _KINDS[kind](text)
 
 

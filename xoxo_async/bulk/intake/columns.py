@@ -14,10 +14,11 @@ from decimal import Decimal
 from typing import Final
 
 from xoxo_async.bulk.intake.ahead import look_ahead
+from xoxo_async.bulk.intake.currencies import currencies_of
 from xoxo_async.bulk.intake.matching import Choices, Columns, Field, FieldSet, match_columns
 from xoxo_async.bulk.intake.numerals import NumberColumn
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import DECIMALS, BadCell, Cell, FileRow, Form, Table, TableRow
+from xoxo_async.bulk.intake.tables import DECIMALS, BadCell, Cell, FileRow, Form, ShownNumber, Table, TableRow
 from xoxo_async.bulk.intake.text_lines import printable
 
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "FileRows", "read_table"]
@@ -158,7 +159,7 @@ class FileRows:
         return given
 
     def _refuse(self, row: TableRow, column: str, cell: Cell, bad: BadCell) -> None:
-        value = None if isinstance(cell, BadCell) else cell
+        value = None if isinstance(cell, BadCell) else cell.number if isinstance(cell, ShownNumber) else cell
         self._problems.add(row.number, bad.why, column=column, value=value, given=self._given(row))
 
     def _is_header(self, row: TableRow) -> bool:
@@ -199,10 +200,11 @@ class FileRows:
         """Give a row the currency that its amounts show; refuse it where another one is written beside them."""
         for at, name, numbers in self._amounts:
             header = self.columns.currencies.get(name, ())
-            if not (header or numbers.currencies) or name not in values:
+            cell = row.cells[at] if at < len(row.cells) else None
+            shown = currencies_of(cell.sign) if type(cell) is ShownNumber else ()
+            if not (header or shown or numbers.currencies) or isinstance(values.get(name), BadCell | None):
                 continue
-            cell = row.cells[at]
-            codes = (numbers.currencies.get(cell.strip(), ()) if isinstance(cell, str) else ()) or header
+            codes = (numbers.currencies.get(cell.strip(), ()) if isinstance(cell, str) else shown) or header
             if not codes:
                 continue
             given = str(values.setdefault(self._currency, codes[0]))
@@ -210,7 +212,7 @@ class FileRows:
             if header and not set(header).intersection(codes):
                 why = f"the header has {header[0]}"
             if why:
-                bad = values[name] = BadCell(f"is {_stripped(cell)!r} in {codes[0]}, and {why}")
+                bad = values[name] = BadCell(f"is {_in_words(cell)!r} in {codes[0]}, and {why}")
                 self._refuse(row, name, cell, bad)
 
 
@@ -218,6 +220,8 @@ def _as_given(cell: Cell) -> object:
     """Return a cell for people who have to correct it: a cell that cannot be trusted has no value to show."""
     if isinstance(cell, BadCell):
         return None
+    if isinstance(cell, ShownNumber):
+        return cell.text if not cell.bad_text and cell.text[:1] == "0" else cell.number
     return cell.isoformat() if isinstance(cell, date) else cell
 
 
@@ -225,10 +229,25 @@ def _stripped(cell: Cell) -> Cell:
     return cell.strip() if isinstance(cell, str) else cell
 
 
+def _as_shown(cell: ShownNumber, kind: str) -> object:
+    """Return what a field of some kind gets of a number that its cell shows in a way of its own."""
+    if kind in {"text", "kept"}:
+        return BadCell(cell.bad_text) if cell.bad_text else cell.text
+    if kind == "whole" and cell.sign:
+        return BadCell(f"is {str(cell)!r}: a currency stands beside it")
+    return BadCell(cell.bad_number) if cell.bad_number else cell.number
+
+
+def _in_words(cell: Cell) -> Cell:
+    return str(cell) if isinstance(cell, ShownNumber) else _stripped(cell)
+
+
 def _typed(cell: Cell, kind: str) -> object:
     """Return the value of a cell that is no text, for a field of some kind, or for a column that is `kept`."""
     if isinstance(cell, BadCell):
         return cell
+    if isinstance(cell, ShownNumber):
+        return _as_shown(cell, kind)
     if isinstance(cell, date):
         day = cell.date() if isinstance(cell, datetime) and cell.time() == _MIDNIGHT else cell
         if kind in {"whole", "amount"}:

@@ -143,6 +143,11 @@ class OrdersFile:
 
     def _named(self, table: Table, problems: Problems) -> Iterator[FileRow]:
         """Yield the rows of a table by the names of the fields of an order."""
+        if {name.casefold() for name in table.header} >= _EXPORTED:
+            raise PlanError(
+                f"{self.source}: this is an export of vouchers, with columns of their codes and PINs, and no file of"
+                " orders; give the file that its job was planned from"
+            )
         choices = self.choices.with_kept(self.kept_choices)
         rows = read_table(table, ORDER_FIELDS, choices, self.source, problems)
         self.columns = rows.columns.describe()
@@ -197,6 +202,10 @@ class OrdersFile:
         )
         problems.add(row, f"{error.what}; nothing after it was read", column=error.where.removeprefix(", column "))
         return failure
+
+
+_EXPORTED: Final = {"key", "po_number", "order_id", "state", "delivery", "code", "pin"}
+"""Columns that every export has, and no file of orders. With --keep all, codes would become columns of a new job."""
 
 
 def _is_line(row: FileRow, problems: Problems) -> bool:

@@ -9,6 +9,7 @@ its columns. A reader has these duties:
 - It leaves a cell out of which nothing can be read as None or an empty text. A text may have blanks around it.
 - It gives a number as an exact `Decimal`, and never as a float. A text with digits stays a text: whether `1,000` is a
   thousand or one is what the whole column proves, and `columns` looks for that proof.
+- It gives a number that its cell shows in a way of its own (`00123`, `50 %`, `€500`) as `ShownNumber`.
 - It gives a cell that cannot be trusted (digits are lost, a formula has an error) as `BadCell`. Its row is refused.
 - It fills in `Form` while it reads. `Form.rows` is right after the last row.
 - It raises `UnreadableError` (`text_lines`) for a file that cannot be read beyond a row, and `PlanError` for one that
@@ -22,7 +23,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-__all__ = ["DECIMALS", "MOST_COLUMNS", "BadCell", "Cell", "FileRow", "Form", "Table", "TableRow", "separator_words"]
+__all__ = [
+    "DECIMALS",
+    "MOST_COLUMNS",
+    "BadCell",
+    "Cell",
+    "FileRow",
+    "Form",
+    "ShownNumber",
+    "Table",
+    "TableRow",
+    "separator_words",
+]
 
 
 class BadCell(NamedTuple):
@@ -35,7 +47,29 @@ class BadCell(NamedTuple):
     why: str
 
 
-Cell = str | Decimal | bool | date | datetime | BadCell | None
+class ShownNumber(NamedTuple):
+    """A number that its cell shows in a way of its own: `00123`, `50 %`, `€500`.
+
+    Attributes:
+        number: The number.
+        text: What a column of texts gets.
+        bad_text: Why a column of texts cannot take it; empty where it can.
+        bad_number: Why a column of numbers cannot take it; empty where it can.
+        sign: The currency beside it, as a sign or a code; empty for none.
+    """
+
+    number: Decimal
+    text: str
+    bad_text: str = ""
+    bad_number: str = ""
+    sign: str = ""
+
+    def __str__(self) -> str:
+        """Return the number, with its currency before it."""
+        return f"{self.sign}{self.number:f}"
+
+
+Cell = str | Decimal | bool | date | datetime | ShownNumber | BadCell | None
 """The value of a cell. None and an empty text both mean that nothing is in it."""
 
 

@@ -25,6 +25,8 @@ Spec = dict[str, object]
 _BAR_PX: Final = 20
 _STEP_PX: Final = 34
 _HOUR_S: Final = 3600
+_FLUSH_PX: Final = 42
+"""A label so near to an end of its axis stays within the chart: half of the longest label."""
 
 
 class Palette(NamedTuple):
@@ -207,6 +209,7 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
             "grid": False,
             "tickCount": max(width // 110, 2),
             "labelOverlap": True,
+            "labelFlush": _FLUSH_PX,
         },
     }
     y: Spec = {

@@ -9,7 +9,7 @@ import msgspec
 from xoxo_async.bulk.ledger.budget import amount
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import Label, LineGroup, ProductNote, Receivers
-from xoxo_async.bulk.reporting.words import is_personal, masked
+from xoxo_async.bulk.reporting.words import is_personal, is_secret, masked
 
 __all__ = [
     "Bill",
@@ -222,12 +222,14 @@ def labels_of(labels: Iterable[Label]) -> list[LabelFact]:
 
 
 def _label(label: Label) -> LabelFact:
-    lines = sum(group.lines for group in label.groups)
+    if label.name != "tag" and is_secret(label.name):
+        return LabelFact(label.name, label.values, [], "its name says that it holds codes, or what reaches a person")
+    named = [group for group in label.groups if group.value]
     if not label.groups or label.values > _MOST_VALUES:
         return LabelFact(label.name, label.values, [], "it has too many values to be a group")
     if any(is_personal(group.value) for group in label.groups):
         return LabelFact(label.name, label.values, [], "its values look like addresses or phone numbers of persons")
-    if label.values > 1 and lines < _ROWS_A_VALUE * label.values:
+    if named and sum(group.lines for group in named) < _ROWS_A_VALUE * len({group.value for group in named}):
         return LabelFact(label.name, label.values, [], "nearly every row has a value of its own, which may be personal")
     values: dict[str, LabelValue] = {}
     for group in label.groups:

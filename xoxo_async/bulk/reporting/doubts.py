@@ -7,7 +7,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Alarm, Delivery, LedgerLine, LineState
 from xoxo_async.bulk.ledger.overview import LineGroup, Refused
-from xoxo_async.bulk.reporting.words import EVIDENCE, OPEN, advice_on, masked, meaning_of, vendor_words
+from xoxo_async.bulk.reporting.words import EVIDENCE, OPEN, advice_on, masked, masked_po, meaning_of, vendor_words
 
 __all__ = [
     "AlarmFact",
@@ -185,7 +185,7 @@ def open_rows_of(lines: Iterable[LedgerLine], now: float) -> list[OpenRow]:
                 key=masked(line.key),
                 row=line.row,
                 lines=line.lines,
-                po_number=line.po_number,
+                po_number=masked_po(line.po_number, line.key),
                 order_id=line.order_id,
                 sent_at=line.last_sent_at,
                 age_s=None if line.last_sent_at is None else max(now - line.last_sent_at, 0.0),

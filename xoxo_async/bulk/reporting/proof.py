@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from xoxo_async.bulk.reporting.words import masked
+from xoxo_async.bulk.reporting.words import masked, masked_po
 from xoxo_async.errors import ConfigError
 
 __all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof_fact"]
@@ -134,8 +134,11 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
 def _text(entry: object) -> str:
     """Return an entry in one line."""
     if isinstance(entry, Mapping):
+        key = str(entry.get("key") or "")
         text = ", ".join(
-            f"{str(name).replace('_', ' ')} {value}" for name, value in entry.items() if value not in (None, "", [])
+            f"{str(name).replace('_', ' ')} {masked_po(str(value), key)}"
+            for name, value in entry.items()
+            if value not in (None, "", [])
         )
     else:
         text = {True: "yes", False: "no"}[entry] if isinstance(entry, bool) else str(entry)

@@ -18,7 +18,19 @@ from xoxo_async.errors import (
     ServerError,
 )
 
-__all__ = ["ENDS", "EVIDENCE", "MARKER", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
+__all__ = [
+    "ENDS",
+    "EVIDENCE",
+    "MARKER",
+    "OPEN",
+    "advice_on",
+    "is_personal",
+    "is_secret",
+    "masked",
+    "masked_po",
+    "meaning_of",
+    "vendor_words",
+]
 
 MARKER: Final = "<!-- xoxo report 1 -->"
 """What stands at the beginning of every report: a new one replaces such a file only."""
@@ -26,6 +38,18 @@ MARKER: Final = "<!-- xoxo report 1 -->"
 _ADDRESS: Final = re.compile(r"([^\s@<>\"'(),;:]{1,64})@([^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+)")
 _DIGITS: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d(?:[T ][\d:.+-]+)?|\d{1,2}[./-]\d{1,2}[./-]\d{4}")
+_WORD: Final = re.compile(r"[^\W\d_]+")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_SECRETS: Final = (
+    *("code", "codes", "voucher", "vouchers", "password", "passwort", "secret", "token", "link", "card", "phone"),
+    *("mobile", "mail", "email", "pins"),
+)
+"""Names of columns with something that works as cash, or that reaches a person. Also as an end of a longer word."""
+_PLAIN: Final = re.compile(r"[A-Za-z0-9_-]+")
+_HASH: Final = re.compile(r"-[0-9a-f]{20}\b")
+_LEAST: Final = 6
+"""Characters of a key by which a cut poNumber still shows it."""
 _CLASS: Final = re.compile(r"^[A-Za-z]+Error: ")
 """The name of an error class, which the ledger keeps before the words."""
 _MANY: Final = 300
@@ -57,7 +81,37 @@ def is_personal(value: str) -> bool:
     Args:
         value: The value.
     """
+    if _DATE.fullmatch(value.strip()):
+        return False
     return _ADDRESS.search(value) is not None or _DIGITS.fullmatch(value.strip()) is not None
+
+
+def is_secret(name: str) -> bool:
+    """Return whether a column holds codes, PINs, passwords, links, or what reaches a person, by its name.
+
+    Args:
+        name: The name of the column.
+    """
+    words = _WORD.findall(_HUMP.sub(" ", name).casefold())
+    return any(word == "pin" or word.startswith(_SECRETS) or word.endswith(_SECRETS) for word in words)
+
+
+def masked_po(text: str, key: str) -> str:
+    """Return a text without the e-mail address that a poNumber in it shows: `march-a***-8d316a99a411ccf1153a`.
+
+    A derived poNumber shows its key in letters, digits and hyphens. The hash at its end stays, and finds the order.
+
+    Args:
+        text: The poNumber, or a text with it.
+        key: The key of its row.
+    """
+    if _ADDRESS.search(key) is None:
+        return text
+    shown = "-".join(_PLAIN.findall(key))
+    for length in range(len(shown), _LEAST - 1, -1):  # a long poNumber has only the beginning of its key
+        if f"{shown[:length]}-" in text and (length == len(shown) or _HASH.search(text)):
+            return text.replace(shown[:length], f"{shown[0]}***")
+    return text.replace(shown, f"{shown[0]}***") if shown else text
 
 
 OPEN: Final = {

@@ -1,5 +1,6 @@
 """`xoxo bulk export`: write a row for every voucher to a private file, and name the rows without codes."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -111,13 +112,19 @@ def run_export(
         done = await export_rows(ledger, file, fetcher, reveal=reveal, clean=scrub)
         return done, await _next_command(ledger, where, done)
 
-    done, follow = with_ledger(where, write)
+    # A ledger in a folder that cannot be written has no lock to take, and nobody else writes it there.
+    done, follow = with_ledger(where, write, read_only=_is_fixed(where))
     code = exits.of_export(done)
     _print(done, file, follow, reveal=reveal)
     if as_json:
         facts = {"out": str(out), **msgspec.to_builtins(done), "revealed": reveal}
         print_json({**facts, "exit_code": code, "continue_with": follow})
     return code
+
+
+def _is_fixed(where: "LedgerAddress") -> bool:
+    """Return whether a ledger is a file that is there, in a folder that cannot be written."""
+    return where.path is not None and where.path.exists() and not os.access(where.path.resolve().parent, os.W_OK)
 
 
 async def _next_command(ledger: "Ledger", where: "LedgerAddress", done: "Exported") -> str:

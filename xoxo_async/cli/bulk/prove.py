@@ -141,9 +141,17 @@ def prove(
         for name, what in ((path, "result, signed," if key else "result"), (lines, count(verdicts.rows, "row"))):
             if name is not None:
                 out(f"{what} in {name}")
+        if path is not None:
+            say_command("show it in a report with", _report_with(place, path))
         if follow:
             say_command("continue with", follow)
     return code
+
+
+def _report_with(place: "LedgerAddress", path: Path) -> str:
+    """Return the command of a report with a result in it."""
+    name = f"{place.stem}.html"
+    return command_line("bulk", "report", "--ledger", place.argument, "--out", name, "--proof", str(path))
 
 
 @contextmanager

@@ -7,17 +7,19 @@ import pytest
 
 from xoxo_async.bulk.intake import ahead
 from xoxo_async.bulk.intake.ahead import look_ahead
-from xoxo_async.bulk.intake.tables import BadCell, TableRow
+from xoxo_async.bulk.intake.tables import BadCell, ShownNumber, TableRow
 from xoxo_async.errors import ConfigError
 
-CELLS = ["", "1,000", None, Decimal("1.50"), True, BadCell("is gone"), date(2026, 3, 1), datetime(2026, 3, 1, 12, 30)]  # noqa: DTZ001
+SHOWN = ShownNumber(Decimal(5), "05", "no", "not", "€")
+DAYS = [date(2026, 3, 1), datetime(2026, 3, 1, 12, 30)]  # noqa: DTZ001
+CELLS = ["", "1,000", None, Decimal("1.50"), True, BadCell("is gone"), *DAYS, SHOWN]
 
 
 @pytest.mark.parametrize("limit", [2**20, 1], ids=["in memory", "in a file"])
 def test_all_rows_are_seen_and_given_again(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
     """Each cell comes back as it was, whatever it is, also from the temporary file."""
     monkeypatch.setattr(ahead, "_IN_MEMORY", limit)
-    rows = [TableRow(number, CELLS[number % 8 :]) for number in range(1200)]
+    rows = [TableRow(number, CELLS[number % 9 :]) for number in range(1200)]
     seen: list[TableRow] = []
     again = look_ahead(iter(rows), seen.append)
     assert seen == rows

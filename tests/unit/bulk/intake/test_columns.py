@@ -9,7 +9,7 @@ import pytest
 
 from xoxo_async.bulk.intake.columns import Choices, Field, FieldSet, read_table
 from xoxo_async.bulk.intake.problems import Problems
-from xoxo_async.bulk.intake.tables import BadCell, Cell, FileRow, Form, Table, TableRow
+from xoxo_async.bulk.intake.tables import BadCell, Cell, FileRow, Form, ShownNumber, Table, TableRow
 
 GIFTS = FieldSet(
     (Field("who", synonyms=("name",)), Field("amount", "amount"), Field("pieces", "whole"), Field("currency")),
@@ -105,3 +105,32 @@ def test_the_form_says_the_decimal_sign() -> None:
     assert read(["who", "amount"], ["a", "1.000,50"])[2].decimal == ","
     form = read(["who", "amount", "pieces"], ["a", "1.000,50", "1,000,000"])[2]
     assert (form.decimal, form.notes) == ("", ["decimal comma in amount", "decimal point in pieces"])
+
+
+def test_a_shown_number_fits_its_column() -> None:
+    """A text is what people see; a number is the number, unless they see another one."""
+    zeros, hidden = ShownNumber(Decimal(7), "007"), ShownNumber(Decimal(7), "7", "is odd", "is hidden")
+    rows, problems, _ = read(["who", "amount", "Team"], [zeros, zeros, zeros], [hidden, 1], ["c", hidden], keep="all")
+    assert (rows[0].fields, rows[0].kept) == ({"who": "007", "amount": Decimal(7)}, {"Team": "007"})
+    assert [line[:32] for line in problems] == ["row 3, column who: is odd", "row 4, column amount: is hidden"]
+
+
+@pytest.mark.parametrize(("header", "currency", "problem"), [
+    (["who", "amount"], "EUR", ""),
+    (["who", "amount", "currency"], "", "is '€500' in EUR, and column currency has INR"),
+    (["who", "Amount (INR)"], "", "the header has INR"),
+])  # fmt: skip
+def test_a_shown_currency_counts(header: list[str], currency: str, problem: str) -> None:
+    """It is the row's, or the row is refused, as with `€500` in a text."""
+    shown = ShownNumber(Decimal(500), "500", sign="€")
+    rows, problems, _ = read(header, ["a", shown, *["INR"] * (len(header) - 2)])
+    if problem:
+        assert problem in problems[0]
+    else:
+        assert (rows[0].fields["currency"], problems) == (currency, ())
+
+
+def test_a_count_has_no_currency() -> None:
+    """A product or a number of pieces is no money."""
+    _, problems, _ = read(["who", "pieces"], ["a", ShownNumber(Decimal(5), "5", sign="€")])
+    assert "is '€5': a currency stands beside it" in problems[0]

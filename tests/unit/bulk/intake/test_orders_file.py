@@ -1,6 +1,7 @@
 """`orders_file`: order lines from a file or standard input, whatever its format."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -125,3 +126,16 @@ def test_rows_are_not_checked_where_they_are_read(tmp_path: Path) -> None:
     problems = Problems()
     (row,) = read_orders(path).rows(problems)
     assert (row.number, row.fields["product_id"], row.fields["quantity"], problems.total) == (2, "x", 2, 0)
+
+
+@pytest.mark.parametrize("keep", [None, "all"])
+def test_an_export_is_no_file_of_orders(tmp_path: Path, keep: Literal["all"] | None) -> None:
+    """Its codes may not become kept columns of a job."""
+    path = tmp_path / "codes.csv"
+    path.write_text(
+        "key,po_number,order_id,state,delivery,product_id,denomination,code,pin\nA,P,1,placed,,1001,500,C,1\n"
+    )
+    with pytest.raises(
+        errors.PlanError, match=r"codes\.csv: this is an export of vouchers, with columns of their codes"
+    ):
+        list(read_orders(path, keep=keep))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from tests.unit.bulk.reporting.jobs import whole
@@ -83,3 +84,16 @@ def test_colours_can_be_told_apart(palette: Palette, cards: list[str]) -> None:
         assert min(contrast(palette.ink, card), contrast(palette.muted, card)) >= 4.5
         for colour in (palette.issued, palette.pending, palette.rejected, palette.unknown, palette.accent):
             assert contrast(colour, card) >= 3, (colour, card)
+
+
+@pytest.mark.parametrize(("after_s", "beats", "width"), [(35, 2, 340), (35, 61, 292), (13, 9, 600)])
+def test_the_last_time_is_not_cut(after_s: int, beats: int, width: int) -> None:
+    """A label whose tick is near the end of the axis ends at the tick."""
+    first = FACTS.timeline.beats[0]
+    step = FACTS.timeline.width_s
+    many = [msgspec.structs.replace(first, at=first.at + after_s + number * step) for number in range(beats)]
+    times = msgspec.structs.replace(FACTS.timeline, beats=many, marks=[], allowances=[])
+    drawn = timeline(times, width, LIGHT, UTC)
+    labels = re.findall(r'<text text-anchor="(\w+)" transform="translate\(([-\d.]+),16\)[^>]*>([^<]*)<', drawn)
+    assert labels
+    assert labels[-1][0] == "end"

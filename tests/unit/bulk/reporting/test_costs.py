@@ -2,6 +2,8 @@
 
 from decimal import Decimal
 
+import pytest
+
 from tests.unit.bulk.reporting.jobs import CARD, SHOP, group, overview
 from xoxo_async.bulk.ledger.lines import LineState
 from xoxo_async.bulk.ledger.overview import Label, LabelGroup, Receivers
@@ -72,9 +74,30 @@ def test_what_names_persons_is_not_shown() -> None:
     """Addresses, a value for nearly every row, and too many values."""
     names, addresses, single = labelled("Ann", "Bob", "Cy"), labelled("ann@example.com", "x", lines=9), labelled("x")
     many = Label("Name", 500, [])
-    facts = labels_of([names, addresses, many, single])
-    assert [bool(fact.shown) for fact in facts] == [False, False, False, True]
-    assert [bool(fact.why_not) for fact in facts] == [True, True, True, False]
+    facts = labels_of([names, addresses, many, single, labelled("x", lines=2)])
+    assert [bool(fact.shown) for fact in facts] == [False, False, False, False, True]
+    assert [bool(fact.why_not) for fact in facts] == [True, True, True, True, False]
+
+
+@pytest.mark.parametrize("name", ["PIN", "Gift code", "voucherCode", "E-Mail", "Access token", "Passwort", "Card link"])
+def test_what_works_as_cash_is_not_shown(name: str) -> None:
+    """Its column is known by its name, however many rows share a value."""
+    [fact] = labels_of([Label(name, 1, [LabelGroup("1234", LineState.PLACED, "INR", Decimal(10), 50)])])
+    assert (fact.shown, fact.why_not) == ([], "its name says that it holds codes, or what reaches a person")
+
+
+def test_a_few_own_values_are_not_shown() -> None:
+    """Rows without a value do not make those with one a group."""
+    few = [LabelGroup(value, LineState.PLACED, "INR", None, 1) for value in ("4711", "0815")]
+    blank = LabelGroup("", LineState.PLACED, "INR", None, 500)
+    [fact] = labels_of([Label("Door", 3, [blank, *few])])
+    assert "may be personal" in fact.why_not
+
+
+def test_days_are_a_group() -> None:
+    """A date looks like a phone number to a pattern, and is none."""
+    [fact] = labels_of([labelled("2026-03-01", "2026-04-01", lines=9)])
+    assert [one.value for one in fact.shown] == ["2026-03-01", "2026-04-01"]
 
 
 def test_a_domain_of_one_person_is_not_named() -> None:

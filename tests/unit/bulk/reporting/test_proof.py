@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from xoxo_async.bulk import derive_po_number
 from xoxo_async.bulk.reporting.proof import beside, proof_of, read_proof_fact
 from xoxo_async.errors import ConfigError
 
@@ -65,3 +66,11 @@ def test_a_missing_proof_is_told(tmp_path: Path) -> None:
     """The error names the file."""
     with pytest.raises(ConfigError, match="cannot be read"):
         read_proof_fact(tmp_path / "none.json")
+
+
+def test_a_po_number_of_an_address_is_masked() -> None:
+    """It shows its key in letters and hyphens."""
+    key = "anna.k@example.com"
+    finding = {"po_number": derive_po_number("em", key), "key": key, "why": "late"}
+    [found] = proof_of({"ok": False, "delivery": [finding]}, "f").lists
+    assert found.entries == [f"po number em-a***{derive_po_number('em', key)[-21:]}, key a***@example.com, why late"]

@@ -2,8 +2,18 @@
 
 import pytest
 
+from xoxo_async.bulk import derive_po_number
 from xoxo_async.bulk.ledger.lines import Evidence, LineState
-from xoxo_async.bulk.reporting.words import EVIDENCE, advice_on, is_personal, masked, meaning_of, vendor_words
+from xoxo_async.bulk.reporting.words import (
+    EVIDENCE,
+    advice_on,
+    is_personal,
+    is_secret,
+    masked,
+    masked_po,
+    meaning_of,
+    vendor_words,
+)
 from xoxo_async.errors import ERROR_IDS
 
 
@@ -53,3 +63,31 @@ def test_an_unknown_error_id_has_no_meaning() -> None:
     """The vendor's words then say what there is to say."""
     assert meaning_of("PLE10018") == "The denomination is not offered."
     assert meaning_of("PLE99999") == ""
+
+
+@pytest.mark.parametrize(
+    "key", ["anna.k@example.com", "anna.k-with-a-very-long-name-of-many-parts-and-more-of-them@example.com"]
+)
+@pytest.mark.parametrize("job", ["em", "a-job-with-a-name-that-leaves-little-room-for-a-key"])
+def test_a_po_number_shows_no_address(job: str, key: str) -> None:
+    """The hash at its end still finds the order, also where the poNumber is cut."""
+    po_number = derive_po_number(job, key)
+    shown = masked_po(f"order 5 has {po_number} there", key)
+    assert po_number[-21:] in shown
+    assert "nna-k" not in shown
+    assert f"{job}-a***-" in shown
+
+
+def test_another_po_number_is_shown_whole() -> None:
+    """A person chose it, or its key is no address."""
+    assert masked_po("INV-anna-1", "anna.k@example.com") == "INV-anna-1"
+    assert masked_po("em-anna-k-8d316a99a411ccf1153a", "anna k") == "em-anna-k-8d316a99a411ccf1153a"
+
+
+@pytest.mark.parametrize(("name", "secret"), [
+    ("Shipping", False), ("Spinner", False), ("Cost centre", False), ("Department", False), ("PIN", True),
+    ("Barcode", True), ("voucher_no", True), ("Telephone", True), ("Handy-Mail", True),
+])  # fmt: skip
+def test_a_name_says_what_is_secret(name: str, secret: bool) -> None:
+    """Words count, in any case and spelling."""
+    assert is_secret(name) is secret

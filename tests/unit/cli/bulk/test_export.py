@@ -7,13 +7,14 @@ import anyio
 import pytest
 
 from tests.unit.cli.in_process import Command
-from xoxo_async.bulk import open_ledger
+from xoxo_async.bulk import derive_po_number, open_ledger
 from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.cli.bulk.export import run_export
 from xoxo_async.cli.connection import Connection
 from xoxo_async.errors import ConfigError
 from xoxo_async.sandbox import Sandbox
 
+PO = derive_po_number("m", "A")
 COLUMNS = (
     "key,po_number,order_id,state,delivery,product_id,denomination,quantity,email,"
     "code,pin,valid_to,amount,currency,error,tag"
@@ -103,3 +104,17 @@ def test_a_workbook_is_split_by_a_column(command: Command, sandbox: Sandbox) -> 
     assert command(*asked, "--out", "codes.jsonl", "--excel").code == 2
     assert command(*asked, "--out", "codes.csv", "--excel").facts["files"] == ["codes.csv"]
     assert Path("codes.csv").read_bytes().startswith(b"\xef\xbb\xbfkey,")
+
+
+def test_a_ledger_that_cannot_be_written_is_read(
+    command: Command, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An archive or a read-only mount has no place for a lock, and an export writes nothing there."""
+    Path("orders.csv").write_text("key,product_id,denomination\nA,1001,500\n")
+    assert command("bulk", "run", "orders.csv", "--ledger", "m.db", "--rate", "none").code == 0
+    Path("m.db.lock").unlink()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    ended = command("bulk", "export", "--ledger", "m.db", "--out", "codes.jsonl", "--reveal")
+    assert ended.code == 0
+    assert json.loads(Path("codes.jsonl").read_text())["code"] in {code for code, _ in sandbox.order(PO).codes}  # type: ignore[union-attr]
+    assert not Path("m.db.lock").exists()

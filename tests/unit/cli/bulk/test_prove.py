@@ -243,3 +243,9 @@ def test_a_database_keeps_its_progress_elsewhere(command: Command, sandbox: Sand
     ended = command("bulk", "prove", *where, "--json")
     assert (ended.code, ended.facts["orders"], ended.facts["agree"]) == (0, 2, 2)
     assert not kept.exists()
+
+
+def test_a_result_names_its_report(command: Command, books: Sandbox) -> None:
+    """The report takes the file, whatever its name is."""
+    ended = command(*PROVE, "--out", "proof.json")
+    assert "xoxo bulk report --ledger march.db --out march.html --proof proof.json" in ended.out + ended.err

@@ -44,3 +44,15 @@ def test_names_have_one_spelling() -> None:
     """Case, blanks, underscores and HTML do not matter."""
     assert country_name(" United_Kingdom ") == country_name("united  kingdom") == "united kingdom"
     assert country_name(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [("United States", "usa"), ("united_states of America", "usa"), ("UK", "gb")]
+)
+def test_usual_names_find_their_country(given: str, code: str) -> None:
+    """The catalog has `USA`, and people write more. A name of its own counts before."""
+    filters = (
+        Filter(filter_value="USA", filter_value_code="usa", iso_code="US"),
+        Filter(filter_value="United Kingdom", filter_value_code="gb", iso_code="GB"),
+    )
+    assert find_country((FilterGroup(filter_group_code="country", filters=filters),), given).filter_value_code == code

@@ -1,15 +1,16 @@
 """What a sheet says of its cells beside their values: errors, formulas without a value, hidden rows, merged cells."""
 
-import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator
 from typing import Final
 
+from xoxo_async.bulk.intake.workbook.formats import Format
 from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
 
-__all__ = ["Marks", "Merged", "cell_name", "column_name", "zeros_of"]
+__all__ = ["Marks", "Merged", "cell_name", "column_name"]
 
-_ZEROS: Final = re.compile(r"(0{2,15})(?:_.)?(?:;.*)?")
-"""The formats that show a whole number with zeros before it: `00000`, also with a section for other numbers."""
+_MOST_FORMATS: Final = 2**16 - 1
+_MOST_FORMATTED: Final = 4 * MOST_CELLS
 
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged range, each by row and column from 0."""
@@ -20,16 +21,18 @@ class Marks:
 
     Attributes:
         bad: Why a cell cannot be trusted, by row and column.
-        pads: How many digits a number has on the screen, with zeros before it, by row and column.
         hidden: Rows that are not shown.
         notes: What else a person should know.
     """
 
     def __init__(self) -> None:
         self.bad: Final[dict[int, dict[int, str]]] = {}
-        self.pads: Final[dict[int, dict[int, int]]] = {}
         self.hidden: Final[set[int]] = set()
         self.notes: Final[list[str]] = []
+        self._formats: Final[list[Format]] = []
+        self._numbers: Final[dict[int, int]] = {}  # of the formats, by their identity
+        self._columns: Final[dict[int, array[int]]] = {}  # the number of each cell's format, by column and row
+        self._held = 0
         self._top = self._left = 2**32
         self._bottom = self._right = -1
 
@@ -37,9 +40,27 @@ class Marks:
         """Note a cell that cannot be trusted."""
         self.bad.setdefault(row, {})[column] = why
 
-    def pad(self, row: int, column: int, digits: int) -> None:
-        """Note that a number is shown with zeros before it."""
-        self.pads.setdefault(row, {})[column] = digits
+    def show(self, row: int, column: int, how: Format) -> None:
+        """Note the format that a number has."""
+        number = self._numbers.get(id(how))
+        if number is None:
+            self._formats.append(how)
+            number = self._numbers[id(how)] = len(self._formats)
+            if number >= _MOST_FORMATS:
+                raise as_csv("the sheet has too many number formats")
+        cells = self._columns.setdefault(column, array("H"))
+        if (missing := row + 1 - len(cells)) > 0:
+            self._held += missing
+            if self._held > _MOST_FORMATTED:
+                raise as_csv("numbers with formats are spread too far over the sheet")
+            cells.frombytes(bytes(2 * missing))
+        cells[row] = number
+
+    def shown(self, row: int) -> Iterator[tuple[int, Format]]:
+        """Yield the columns of a row with numbers that have a format, and these formats."""
+        for column, cells in self._columns.items():
+            if row < len(cells) and (number := cells[row]):
+                yield column, self._formats[number - 1]
 
     def cover(self, top: int, left: int, bottom: int, right: int) -> None:
         """Note that there are values in a rectangle."""
@@ -100,16 +121,6 @@ class Marks:
                 for column in range(start, end + 1):
                     if (row, column) != (top, start):
                         self.bad.setdefault(row, {}).setdefault(column, f"{why}; unmerge them")
-
-
-def zeros_of(code: str) -> int:
-    """Return how many digits a number format shows with zeros before the number; 0 if it is another one.
-
-    Args:
-        code: The format, such as `00000` or `00000;@`.
-    """
-    found = _ZEROS.fullmatch(code)
-    return len(found[1]) if found else 0
 
 
 def column_name(column: int) -> str:

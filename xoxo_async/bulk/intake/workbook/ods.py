@@ -3,14 +3,17 @@
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
+from xoxo_async.bulk.intake.workbook.formats import Format
 from xoxo_async.bulk.intake.workbook.marks import Marks, Merged
-from xoxo_async.bulk.intake.workbook.markup import Attributes, local, parse
+from xoxo_async.bulk.intake.workbook.markup import Attributes, Parser, local, new_parser, parse
+from xoxo_async.bulk.intake.workbook.ods_styles import Styles
 from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, as_csv
 
 __all__ = ["Ods"]
 
 _MOST_MARKS: Final = 1_000_000
 _MOST_ROWS: Final = 2**21
+_NUMBERS: Final = {"float", "currency", "percentage"}
 
 
 class Ods:
@@ -28,7 +31,7 @@ class Ods:
         scan = _Scan()
         for part in ("styles.xml", "content.xml"):
             if part == "content.xml" or archive.has(part):
-                parse(archive.chunks(part), part, scan.start)
+                parse(archive.chunks(part), part, scan.start, parser=scan.parser())
         scan.end_sheet()
         self._sheets: Final = scan.sheets
 
@@ -57,21 +60,24 @@ class _Scan:
         self._values: list[tuple[int, int]] = []  # columns of this row with values
         self._bad: list[tuple[int, int, str]] = []
         self._marked = 0
-        self._format = ""  # the number format that is being read
-        self._formats: Final[dict[str, int]] = {}  # digits that a format shows, by its name
-        self._pads: Final[dict[str, int]] = {}  # the same, by the name of the style
+        self._styles: Final = Styles()
         self._columns = 0
-        self._column_pads: Final[dict[int, int]] = {}
+        self._column_formats: Final[dict[int, Format]] = {}
         self._row_style = ""
-        self._padded: list[tuple[int, int]] = []
+        self._shown: list[tuple[int, Format]] = []
+
+    def parser(self) -> Parser:
+        """Return a parser for the next part; it gives the texts of formats, and none of a sheet."""
+        return self._styles.listen(new_parser())
 
     def start(self, name: str, attributes: Attributes) -> None:
         name = local(name)
         if name == "table":
             self.end_sheet()
+            self._styles.end()
             self._marks = self.sheets.setdefault(attributes.get("table:name", ""), Marks())
         elif self._marks is None:
-            self._start_style(name, attributes)
+            self._styles.start(name, attributes)
         elif name == "table-column":
             self._start_column(attributes)
         elif name == "table-row":
@@ -94,7 +100,7 @@ class _Scan:
             self._cells += self._marks.cells
             self._marks.merge(self._merged, self._marks.first + 1, self._marks.last)
         self._merged.clear()
-        self._column_pads.clear()
+        self._column_formats.clear()
         self._row, self._repeat, self._columns, self._row_style = 0, 0, 0, ""
 
     def _end_row(self) -> None:
@@ -106,7 +112,7 @@ class _Scan:
             self._marks.check_size(self._cells)
             for row in range(self._row, bottom + 1):
                 self._mark_row(self._marks, row)
-        self._values, self._bad, self._padded = [], [], []
+        self._values, self._bad, self._shown = [], [], []
 
     def _mark_row(self, marks: Marks, row: int) -> None:
         if self._hidden:
@@ -116,9 +122,8 @@ class _Scan:
             self._count(end - first)
             for column in range(first, end):
                 marks.refuse(row, column, why)
-        for column, digits in self._padded:
-            self._count(1)
-            marks.pad(row, column, digits)
+        for column, how in self._shown:
+            marks.show(row, column, how)
 
     def _start_cell(self, attributes: Attributes) -> None:
         first = self._next
@@ -139,39 +144,24 @@ class _Scan:
             _count(attributes, "table:number-columns-spanned"),
         )
         style = attributes.get("table:style-name", "") or self._row_style
-        if style or self._column_pads:
-            self._pad(style, first, min(end, MOST_COLUMNS))
+        if (style or self._column_formats) and kinds & _NUMBERS:
+            self._show(style, first, min(end, MOST_COLUMNS))
         if rows > 1 or columns > 1:
             self._count(1)
             self._merged.append(((self._row, first), (self._row + rows - 1, first + columns - 1)))
 
-    def _pad(self, style: str, first: int, end: int) -> None:
-        """Note how many digits these cells show: a number with zeros before it."""
+    def _show(self, style: str, first: int, end: int) -> None:
+        """Note the format of these numbers."""
         for column in range(first, end):
-            if digits := self._pads.get(style, 0) if style else self._column_pads.get(column, 0):
-                self._padded.append((column, digits))
-
-    def _start_style(self, name: str, attributes: Attributes) -> None:
-        """Learn which styles show numbers with zeros before them; the styles stand before the sheets."""
-        if name == "number-style":
-            self._format = attributes.get("style:name", "")
-        elif name == "number" and self._format:
-            digits = _count(attributes, "number:min-integer-digits")
-            if 2 <= digits <= 15 and attributes.get("number:decimal-places", "0") == "0":
-                self._formats[self._format] = digits
-        elif name in {"text", "fraction"}:
-            self._formats.pop(self._format, None)
-        elif name == "style":
-            self._format = ""
-            data, parent = attributes.get("style:data-style-name"), attributes.get("style:parent-style-name", "")
-            if digits := self._pads.get(parent, 0) if data is None else self._formats.get(data, 0):
-                self._pads[attributes.get("style:name", "")] = digits
+            how = self._styles.of(style) if style else self._column_formats.get(column)
+            if how is not None:
+                self._shown.append((column, how))
 
     def _start_column(self, attributes: Attributes) -> None:
         first = self._columns
         self._columns = min(first + _count(attributes, "table:number-columns-repeated"), MOST_COLUMNS)
-        if digits := self._pads.get(attributes.get("table:default-cell-style-name", ""), 0):
-            self._column_pads.update(dict.fromkeys(range(first, self._columns), digits))
+        if (how := self._styles.of(attributes.get("table:default-cell-style-name", ""))) is not None:
+            self._column_formats.update(dict.fromkeys(range(first, self._columns), how))
 
     def _count(self, marks: int) -> None:
         self._marked += marks

@@ -17,7 +17,7 @@ from typing import IO, Any, Final
 import msgspec
 
 from xoxo_async.bulk.intake.input_file import InputFile
-from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, Table, TableRow
+from xoxo_async.bulk.intake.tables import BadCell, Cell, Form, ShownNumber, Table, TableRow
 from xoxo_async.bulk.intake.text_lines import printable
 from xoxo_async.bulk.intake.workbook.refusing import LONGEST_MESSAGE, MOST_CPU_S, MOST_MEMORY
 from xoxo_async.errors import ConfigError, PlanError
@@ -156,17 +156,19 @@ def _cell(cell: Any) -> Cell:
         return Decimal(cell)
     if cell is None or isinstance(cell, bool):
         return cell
-    kind, text = cell
+    kind, text, *more = cell
     if kind == "number":
         return Decimal(text)
     if kind == "bad":
         return BadCell(text)
+    if kind == "shown":
+        return ShownNumber(Decimal(text), *more)
     return date.fromisoformat(text) if kind == "day" else datetime.fromisoformat(text)
 
 
 def _name(cell: Cell) -> str:
     """Return the name of a column: on one line, and without control characters."""
-    text = "" if cell is None or isinstance(cell, BadCell) else str(cell)
+    text = "" if cell is None or isinstance(cell, BadCell) else str(cell.text if type(cell) is ShownNumber else cell)
     return "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
 
 

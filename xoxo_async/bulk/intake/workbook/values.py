@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+from xoxo_async.bulk.intake.workbook.formats import Format
 from xoxo_async.bulk.intake.workbook.marks import Marks
 
 __all__ = ["rows_of"]
@@ -19,6 +20,7 @@ def rows_of(cells: Iterator[list[Any]], left: int, marks: Marks) -> Iterator[tup
     """Yield each row that is not blank: its number from 1, and its cells without the empty ones at its end.
 
     A cell is None, a text, a flag, or a whole number; or a list of its kind and a text: `number`, `day`, `time`, `bad`.
+    A number that its format shows as anything but itself is a list of `shown`, the number, and the parts of `Seen`.
 
     Args:
         cells: The rows of a reader, from the first row of the sheet on.
@@ -33,10 +35,9 @@ def rows_of(cells: Iterator[list[Any]], left: int, marks: Marks) -> Iterator[tup
             row.extend([None] * (max(bad) + 1 - len(row)))
             for column, why in bad.items():
                 row[column] = ["bad", why]
-        if pads := marks.pads.get(at):
-            for column, digits in pads.items():
-                if column < len(row) and type(value := row[column]) is int and value >= 0:
-                    row[column] = str(value).zfill(digits)
+        for column, how in marks.shown(at):
+            if column < len(row):
+                row[column] = _shown(row[column], how)
         while row and (row[-1] is None or row[-1] == ""):
             row.pop()
         if row:
@@ -61,6 +62,18 @@ def _value(cell: Any) -> Any:
     if kind is datetime:
         return ["time", cell.isoformat()]
     return ["bad", _why_not(cell)]
+
+
+def _shown(value: Any, how: Format) -> Any:
+    """Return a value as a format shows it, where it is a number and shown as anything but itself."""
+    if type(value) is int:
+        text = str(value)
+    elif type(value) is list and value[0] == "number":
+        text = value[1]
+    else:
+        return value
+    seen = how.see(Decimal(text))
+    return value if seen is None else ["shown", text, *seen]
 
 
 def _why_not(cell: object) -> str:

@@ -6,7 +6,8 @@ from typing import IO, Final
 
 import olefile
 
-from xoxo_async.bulk.intake.workbook.marks import Marks, zeros_of
+from xoxo_async.bulk.intake.workbook.formats import BUILT_IN, Format
+from xoxo_async.bulk.intake.workbook.marks import Marks
 from xoxo_async.bulk.intake.workbook.refusing import RefusedError, some
 
 __all__ = ["Xls"]
@@ -45,8 +46,8 @@ class Xls:
         self.notes: Final[list[str]] = []
         self._book: Final = self._stream(file)
         self._starts: Final[dict[str, int]] = {}
-        self._formats: Final[dict[int, int]] = {}  # digits that a format shows, by its number
-        self._pads: Final[dict[int, int]] = {}  # the same, by the number of the style
+        self._formats: Final = {number: Format(code) for number, code in BUILT_IN.items()}
+        self._shown: Final[dict[int, Format]] = {}  # by the number of the style
         styles = 0
         version = self._book[4:6]
         if version != b"\x00\x06":
@@ -58,11 +59,11 @@ class Xls:
                 self._add_sheet(at, size)
             elif kind == _FORMAT and size >= 5:
                 number, length, wide = struct.unpack_from("<HHB", self._book, at)
-                if shown := zeros_of(self._text(at + 5, at + size, length, wide)):
-                    self._formats[number] = shown
+                self._formats[number] = Format(self._text(at + 5, at + size, length, wide))
             elif kind == _STYLE and size >= 4:
-                if digits := self._formats.get(struct.unpack_from("<2xH", self._book, at)[0]):
-                    self._pads[styles] = digits
+                how = self._formats.get(struct.unpack_from("<2xH", self._book, at)[0])
+                if how is not None and not how.is_usual:
+                    self._shown[styles] = how
                 styles += 1
         self._sheets: Final[dict[str, Marks]] = {}
         cells = 0
@@ -108,12 +109,12 @@ class Xls:
         marks.cover(row, column, row, column)
 
     def _number(self, marks: Marks, at: int, right: int = 0) -> None:
-        """Note a number, `right` columns from the first of its record, and how many digits of it are shown."""
+        """Note a number, `right` columns from the first of its record, and its format."""
         row, column = struct.unpack_from("<HH", self._book, at)
         column += right
         marks.cover(row, column, row, column)
-        if digits := self._pads.get(struct.unpack_from("<H", self._book, at + 4 + 6 * right)[0]):
-            marks.pad(row, column, digits)
+        if how := self._shown.get(struct.unpack_from("<H", self._book, at + 4 + 6 * right)[0]):
+            marks.show(row, column, how)
 
     def _text(self, at: int, end: int, length: int, wide: int) -> str:
         """Return a text of so many characters, which ends with its record at the latest."""

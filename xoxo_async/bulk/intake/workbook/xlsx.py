@@ -5,7 +5,8 @@ import re
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
-from xoxo_async.bulk.intake.workbook.marks import Marks, zeros_of
+from xoxo_async.bulk.intake.workbook.formats import BUILT_IN, Format
+from xoxo_async.bulk.intake.workbook.marks import Marks
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, new_parser, parse
 from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, RefusedError, as_csv
 
@@ -54,7 +55,7 @@ class Xlsx:
             RefusedError: It is damaged, or larger than the bounds.
         """
         folder = posixpath.dirname(self._root)
-        scan = _SheetScan(self._pads(posixpath.join(folder, "styles.xml")), stale=self._stale)
+        scan = _SheetScan(self._shown(posixpath.join(folder, "styles.xml")), stale=self._stale)
         if sheet in self.sheets:
             scan.read(self._archive, self.sheets[sheet])
         return scan.marks
@@ -94,28 +95,29 @@ class Xlsx:
 
         parse(self._archive.chunks(self._root), self._root, start)
 
-    def _pads(self, part: str) -> dict[str, int]:
-        """Return the styles that show a number with zeros before it, and how many digits they show."""
-        formats: dict[str, int] = {}
-        pads: dict[str, int] = {}
+    def _shown(self, part: str) -> dict[str, Format]:
+        """Return the format of each style that shows numbers in a way of its own."""
+        formats = {str(number): Format(code) for number, code in BUILT_IN.items()}
+        styles: dict[str, Format] = {}
         place = _Place()
 
         def start(name: str, attributes: Attributes) -> None:
             name = local(name)
-            if name == "numFmt" and (digits := zeros_of(attributes.get("formatCode", ""))):
-                formats[attributes.get("numFmtId", "")] = digits
+            if name == "numFmt":
+                formats[attributes.get("numFmtId", "")] = Format(attributes.get("formatCode", ""))
             elif name in {"cellXfs", "cellStyleXfs"}:
                 place.within, place.count = name == "cellXfs", 0
             elif name == "xf" and place.within:
-                if (digits := formats.get(attributes.get("numFmtId", ""), 0)) != 0:
-                    pads[str(place.count)] = digits
+                how = formats.get(attributes.get("numFmtId", ""))
+                if how is not None and not how.is_usual:
+                    styles[str(place.count)] = how
                 place.count += 1
             elif name == "cellStyles":
                 place.within = False
 
         if self._archive.has(part):
             parse(self._archive.chunks(part), part, start)
-        return pads
+        return styles
 
 
 class _Place:
@@ -129,9 +131,10 @@ class _Place:
 class _SheetScan:
     """Goes through the XML of one sheet. It looks at the text of a cell only where there is a formula or an error."""
 
-    def __init__(self, pads: dict[str, int], *, stale: bool) -> None:
+    def __init__(self, styles: dict[str, Format], *, stale: bool) -> None:
         self.marks: Final = Marks()
-        self._pads: Final = pads
+        self._styles: Final = styles
+        self._how: Format | None = None  # the format of the number that is being read
         self._stale: Final = stale
         self._columns: Final[dict[str, int]] = {}
         self._marked = 0
@@ -162,6 +165,8 @@ class _SheetScan:
             self._cell(attributes)
         elif name == "v":
             self._value = True
+            if self._how is not None:
+                self.marks.show(self._row, self._column, self._how)
             if not self._top <= self._row <= self._bottom or not self._left <= self._column <= self._right:
                 self._cover()
         elif ":" in name:
@@ -203,9 +208,7 @@ class _SheetScan:
         kind = self._kind = attributes.get("t", "n")
         if kind == "e":
             self._listen()
-        elif kind == "n" and self._pads and (digits := self._pads.get(attributes.get("s", "0"))):
-            self._count()
-            self.marks.pad(self._row, self._column, digits)
+        self._how = self._styles.get(attributes.get("s", "0")) if kind == "n" and self._styles else None
 
     def _cover(self) -> None:
         """Widen the rectangle around all values to this cell."""
