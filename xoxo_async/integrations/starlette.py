@@ -21,8 +21,10 @@ try:
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
-except ImportError as error:
-    raise ImportError(f"xoxo_async.integrations.starlette needs Starlette: pip install starlette ({error})") from error
+except ImportError as _error:
+    raise ImportError(
+        f"xoxo_async.integrations.starlette needs Starlette: pip install starlette ({_error})"
+    ) from _error
 
 __all__ = ["add_error_handlers", "get_client", "get_desk", "lifespan", "webhook"]
 

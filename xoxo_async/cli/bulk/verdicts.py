@@ -30,7 +30,7 @@ class Verdicts:
     """
 
     def __init__(self, file: TextIO | None) -> None:
-        self.rows = 0
+        self.rows: int = 0
         self._file: Final = file
         if file is not None:
             file.write(csv_line(_COLUMNS))
