@@ -22,8 +22,8 @@ try:
     from fastapi import HTTPException, Request, Security
     from fastapi.requests import HTTPConnection
     from fastapi.security import APIKeyHeader
-except ImportError as _error:
-    raise ImportError(f"xoxo_async.integrations.fastapi needs FastAPI: pip install fastapi ({_error})") from _error
+except ImportError as _why:
+    raise ImportError(f"xoxo_async.integrations.fastapi needs FastAPI: pip install fastapi ({_why})") from _why
 
 # FastAPI is built on Starlette, so the client, its desk and the errors are the same.
 from xoxo_async.integrations import starlette

@@ -25,8 +25,8 @@ try:
     from litestar.handlers import HTTPRouteHandler
     from litestar.openapi.datastructures import ResponseSpec
     from litestar.plugins import InitPluginProtocol
-except ImportError as _error:
-    raise ImportError(f"xoxo_async.integrations.litestar needs Litestar: pip install litestar ({_error})") from _error
+except ImportError as _why:
+    raise ImportError(f"xoxo_async.integrations.litestar needs Litestar: pip install litestar ({_why})") from _why
 
 __all__ = ["ERROR_RESPONSES", "XoxoPlugin", "error_handlers", "get_client", "get_desk", "webhook"]
 

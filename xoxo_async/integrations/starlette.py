@@ -21,7 +21,7 @@ try:
     from starlette.applications import Starlette
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
-except ImportError as _error:
+except ImportError as _why:
     raise ImportError(
         f"xoxo_async.integrations.starlette needs Starlette: pip install starlette ({_error})"
     ) from _error
