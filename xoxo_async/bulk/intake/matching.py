@@ -14,6 +14,8 @@ from xoxo_async.errors import ConfigError, PlanError
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised"]
 
 _ALIKE: Final = 0.66
+_NEARLY: Final = 0.8
+"""A name that is so much like a field's is most likely misspelled."""
 _SHOWN: Final = 12
 """Names in a message; the rest are counted."""
 _IN_BRACKETS: Final = re.compile(r"(.+?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]")
@@ -82,6 +84,7 @@ class Columns:
         titles: The names in the file, by field, of columns whose name is not the field's.
         unnamed: The places of columns without a name. Nothing may stand in them.
         currencies: Currencies that the names of columns show, by field: `INR` for `Amount (INR)`.
+        nearly: Fields that no column is, by the kept column that is nearly called so.
         key_column: The field that names a row; empty where the fields have no key.
     """
 
@@ -91,13 +94,18 @@ class Columns:
         self.titles: Final[dict[str, str]] = {}
         self.unnamed: Final[list[int]] = []
         self.currencies: Final[dict[str, tuple[str, ...]]] = {}
+        self.nearly: Final[dict[str, str]] = {}
         self.key_column: Final = key_column
 
     def describe(self) -> str:
         """Return in words what was recognised: `Employee ID is key; kept: Team`. Empty: every name is a field's."""
         parts = [", ".join(f"{printable(title)} is {field}" for field, title in self.titles.items())]
-        parts += ["kept: " + ", ".join(printable(name) for _, name in self.kept)] if self.kept else []
+        parts += ["kept: " + ", ".join(self._kept(name) for _, name in self.kept)] if self.kept else []
         return "; ".join(part for part in parts if part)
+
+    def _kept(self, name: str) -> str:
+        field = self.nearly.get(name)
+        return f"{printable(name)} (is it {field}? Then add --map)" if field else printable(name)
 
 
 def match_columns(header: Sequence[str], known: FieldSet, choices: Choices, source: str) -> Columns:
@@ -264,6 +272,12 @@ class _Matching:
         field = self._synonyms.get(meant)
         return f" (did you mean {printable(field.name if field is not None else meant)}?)"
 
+    def _nearly(self, name: str) -> str:
+        """Return the field that no column is, and that a column is nearly called like; empty if there is none."""
+        missing = [bare for bare, field in self._synonyms.items() if field.name not in self._places]
+        close = difflib.get_close_matches(_bare(name), missing, 1, _NEARLY)
+        return self._synonyms[close[0]].name if close else ""
+
     def _columns(self) -> Columns:
         columns = Columns(next((key for key in self._known.keys if key in self._places), ""))
         fields = {at: self._by_name[name] for name, at in self._places.items()}
@@ -277,6 +291,8 @@ class _Matching:
                     columns.currencies[field.name] = codes
             elif name:
                 columns.kept.append((at, name))
+                if field_name := self._nearly(name):
+                    columns.nearly[name] = field_name
             else:
                 columns.unnamed.append(at)
         return columns

@@ -97,3 +97,17 @@ def test_names_that_mean_something_are_counted() -> None:
     """That is how the separator of a file is found."""
     assert recognised(["Full name", "mail", "x", ""], PEOPLE, Choices()) == 2
     assert recognised(["Full name", "Who", "Team"], PEOPLE, Choices({"who": "name"}, ["team"])) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("Pionts", "kept: Pionts (is it points? Then add --map)"),
+        ("Team", "kept: Team"),
+        ("Namme", "kept: Namme"),
+    ],
+)
+def test_a_misspelled_field_among_kept_columns_is_told(name: str, said: str) -> None:
+    """With `all` a misspelled name is no error: the field would be missing, and nobody would see it."""
+    columns = match_columns(["name", "email", name], PEOPLE, Choices(keep="all"), "p.csv")
+    assert columns.describe() == said
