@@ -3,47 +3,55 @@
 Run: python examples/aiohttp_app.py
 """
 
-import math
-from collections.abc import AsyncIterator
+import os
 
 from aiohttp import web
 
-from xoxo_async import XoxoClient, XoxoError, verdict_of
+from xoxo_async import Order
+from xoxo_async.bulk import derive_po_number
+from xoxo_async.integrations.aiohttp_web import add_error_handlers, get_client, get_desk, lifespan, webhook
+from xoxo_async.integrations.webhook import Delivery
 
-XOXO = web.AppKey("xoxo", XoxoClient)
 
-
-async def client(app: web.Application) -> AsyncIterator[None]:
-    """Open the client on the app's own event loop, and close it with the app."""
-    async with XoxoClient.from_env() as xoxo:
-        app[XOXO] = xoxo
-        yield
+def po_number(request: web.Request) -> str:
+    """Derive the poNumber from the caller's own key: never a random one. Your login gives the user."""
+    try:
+        return derive_po_number(f"claims of {request.headers['X-User']}", request.headers["Idempotency-Key"])
+    except KeyError as missing:
+        raise web.HTTPUnprocessableEntity(text=f"the header {missing} is missing") from None
 
 
 async def claim(request: web.Request) -> web.Response:
-    """Place the order of a claim. The same claim made again returns the same order."""
-    body = await request.json()
-    try:
-        order = await request.app[XOXO].orders.place(
-            product_id=body["product_id"],
-            denomination=str(body["denomination"]),
-            po_number=f"claim-{request.match_info['claim_id']}",
-        )
-    except XoxoError as error:
-        verdict = verdict_of(error)
-        if verdict.action == "again":
-            wait = {"Retry-After": str(math.ceil(verdict.after_s))}
-            return web.json_response({"error": f"claim again later: {type(error).__name__}"}, status=503, headers=wait)
-        return web.json_response({"error": error.message}, status=422)
+    """Place the order of a claim. The same claim made again finds the same order."""
+    body, po = await request.json(), po_number(request)
+    fields = {"product_id": body.get("product_id"), "denomination": str(body.get("denomination"))}
+    return told(await get_desk(request).place(**fields, po_number=po, wait_s=10))
+
+
+async def poll(request: web.Request) -> web.Response:
+    """Read the order of a claim."""
+    return told(await get_client(request).orders.get(po_number=po_number(request)))
+
+
+def told(order: Order | None) -> web.Response:
+    """Return the codes, or 202 while there are none."""
+    if order is None or order.delivery_status == "pending":
+        return web.json_response({"status": "pending"}, status=202, headers={"Retry-After": "5"})
     codes = [voucher.code.reveal() for voucher in order.vouchers]
-    return web.json_response({"order_id": order.order_id, "codes": codes})
+    return web.json_response({"status": order.delivery_status, "codes": codes})
+
+
+async def on_delivery(delivery: Delivery) -> None:
+    """Tell the user that the codes are there."""
 
 
 def make_app() -> web.Application:
     """Build the app."""
     app = web.Application()
-    app.cleanup_ctx.append(client)
-    app.router.add_post("/claims/{claim_id}", claim)
+    app.cleanup_ctx.append(lifespan)
+    add_error_handlers(app)
+    hook = webhook(os.environ.get("XOXO_HOOK_KEY", "0123456789abcdef"), on_delivery)
+    app.add_routes([web.post("/claims", claim), web.get("/claims", poll), web.post("/hooks/xoxo", hook)])
     return app
 
 

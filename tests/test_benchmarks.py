@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 BENCHES = sorted(path.name for path in (ROOT / "benchmarks").glob("bench_*.py"))
+LONG = {"bench_cluster.py", "bench_memory.py", "bench_pacing.py", "bench_workbook.py"}
+"""Those that take many seconds even in a quick run."""
 EXPECTED = {
     "bench_bulk.py",
     "bench_decode.py",
@@ -26,7 +28,9 @@ def test_the_benchmarks_are_there() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("bench", BENCHES)
+@pytest.mark.parametrize(
+    "bench", [pytest.param(bench, marks=pytest.mark.nightly) if bench in LONG else bench for bench in BENCHES]
+)
 def test_a_benchmark_runs_and_reports_in_full(bench: str) -> None:
     """One JSON object: a table whose rows fit its head, the A/A row, and every goal with its verdict."""
     command = [sys.executable, str(ROOT / "benchmarks" / bench), "--quick", "--json"]

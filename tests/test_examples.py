@@ -1,19 +1,15 @@
-"""The examples, each run against the sandbox as a user would run it."""
+"""The examples without a web server, each run against the sandbox as a user would run it."""
 
 import asyncio
 import importlib.util
 import os
-import socket
 import subprocess
 import sys
-import time
 from decimal import Decimal
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-from aiohttp import ClientError, ClientSession
-from aiohttp.test_utils import TestClient, TestServer
 
 from tests.queues import MemoryQueue
 from xoxo_async import XoxoClient
@@ -43,8 +39,8 @@ def environment(xoxo_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_examples_are_short(path: Path) -> None:
-    """An example is read in a minute."""
-    assert len(path.read_text().splitlines()) < 60
+    """An example is read in a minute or two."""
+    assert len(path.read_text().splitlines()) < 80
 
 
 @pytest.mark.usefixtures("environment")
@@ -54,44 +50,6 @@ def test_the_script_orders_once(xoxo_sandbox: Sandbox) -> None:
     runs = [subprocess.run(command, capture_output=True, text=True, timeout=60, env=os.environ) for _ in range(2)]
     assert [(run.returncode, run.stderr) for run in runs] == [(0, ""), (0, "")]
     assert runs[0].stdout == runs[1].stdout != ""
-    assert xoxo_sandbox.books().orders == 1
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.anyio
-async def test_the_fastapi_app_serves_claims(xoxo_sandbox: Sandbox) -> None:
-    """A claim made twice is one order; a senseless one is told so."""
-    import uvicorn
-
-    server = uvicorn.Server(uvicorn.Config(load("fastapi_app").app, port=0, log_level="error"))
-    serving = asyncio.ensure_future(server.serve())
-    while not server.started:  # uvicorn offers nothing to wait on
-        await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}/claims"
-    body = {"claim_id": "7", "product_id": 1001, "denomination": 500}
-    answers = []
-    async with ClientSession() as http:
-        for claim in (body, body, {**body, "claim_id": "8", "denomination": -1}):
-            async with http.post(url, json=claim) as response:
-                answers.append((response.status, await response.json()))
-    server.should_exit = True
-    await serving
-    assert [status for status, _ in answers] == [200, 200, 422]
-    assert answers[0] == answers[1]
-    assert xoxo_sandbox.books().orders == 1
-
-
-@pytest.mark.usefixtures("environment")
-@pytest.mark.anyio
-async def test_the_aiohttp_app_serves_claims(xoxo_sandbox: Sandbox) -> None:
-    """A claim made twice is one order."""
-    async with TestClient(TestServer(load("aiohttp_app").make_app())) as client:
-        bodies = []
-        for _ in range(2):
-            response = await client.post("/claims/7", json={"product_id": 1001, "denomination": 500})
-            assert response.status == 200
-            bodies.append(await response.json())
-    assert bodies[0] == bodies[1]
     assert xoxo_sandbox.books().orders == 1
 
 
@@ -171,63 +129,3 @@ async def test_the_worker_returns_a_message_when_it_stops(
             await asyncio.gather(handling, return_exceptions=True)
     assert [verdict.action for verdict in queue.verdicts] == ["again", "done"]
     assert xoxo_sandbox.books().orders == 1
-
-
-SHORT_OF_TIME = """
-import fastapi_app
-from xoxo_async import RateLimits, Timeouts
-fastapi_app.LIMITS, fastapi_app.IN_TIME = RateLimits(place_order=60), Timeouts(call_s=4)
-app = fastapi_app.app
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("environment")
-@pytest.mark.anyio
-async def test_four_web_workers_answer_or_refuse_in_time(xoxo_sandbox: Sandbox, tmp_path: Path) -> None:
-    """Eighty claims at once are more than the allowance: each is answered, or told when to come again; none hangs."""
-    (tmp_path / "quick_app.py").write_text(SHORT_OF_TIME)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "uvicorn", "quick_app:app", "--workers", "4", "--port", str(port)]
-    paths = os.pathsep.join([str(tmp_path), str(EXAMPLES)])
-    server = subprocess.Popen(  # noqa: ASYNC220 - it returns at once
-        command, env=os.environ | {"PYTHONPATH": paths}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    try:
-        async with ClientSession() as http:
-            url = f"http://127.0.0.1:{port}/claims"
-            await until_it_answers(http, f"http://127.0.0.1:{port}/docs")
-
-            async def claim(number: int) -> tuple[int, str, float]:
-                body = {"claim_id": f"{number}", "product_id": 1001, "denomination": 500}
-                began = time.monotonic()
-                async with http.post(url, json=body) as response:
-                    return response.status, response.headers.get("Retry-After", ""), time.monotonic() - began
-
-            answers = await asyncio.gather(*(claim(number) for number in range(80)))
-    finally:
-        server.terminate()
-        server.wait(30)
-    placed = [answer for answer in answers if answer[0] == 200]
-    refused = [answer for answer in answers if answer[0] == 503]
-    assert len(placed) + len(refused) == 80
-    assert placed
-    assert refused
-    assert all(int(again) >= 1 for _, again, _ in refused)
-    assert xoxo_sandbox.books().orders == len(placed)
-    assert max(took for _, _, took in answers) < 30  # four seconds, on a busy machine
-
-
-async def until_it_answers(http: ClientSession, url: str) -> None:
-    """Wait for a server that offers nothing to wait on."""
-    for _ in range(600):
-        try:
-            async with http.get(url) as response:
-                if response.status == 200:
-                    return
-        except ClientError:
-            pass
-        await asyncio.sleep(0.05)
-    pytest.fail("the server never answered")

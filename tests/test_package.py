@@ -44,6 +44,7 @@ TESTED_ELSEWHERE = {
     "bulk/proving/result": "declarations: tests/unit/bulk/proving/test_prover.py, test_signing.py",
     "bulk/proving/vendor": "protocols: mypy",
     "bulk/running/rounds": "tests/unit/bulk/running/test_lookups.py, test_reconcile.py",
+    "file_locks": "tests/integration/test_without_posix.py, tests/unit/allowance/test_file.py",
     "kept": "tests/unit/auth/test_memory.py, tests/unit/test_pacing.py",
     "postgres/driver": "a protocol: mypy",
     "services/account/operations": "declarations: tests/contract",
@@ -223,10 +224,11 @@ def test_names_of_tests_are_short() -> None:
 
 
 def test_runtime_dependencies_stay_few() -> None:
-    """Four libraries; everything else is an extra."""
+    """Four libraries, and one for locks on Windows; everything else is an extra."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     names = sorted(dependency.split(">")[0] for dependency in project["dependencies"])
-    assert names == ["aiohttp", "anyio", "msgspec", "python-backoff"]
+    assert names == ["aiohttp", "anyio", "msgspec", "portalocker", "python-backoff"]
+    assert [one for one in project["dependencies"] if "win32" in one] == ["portalocker>=4.2; sys_platform == 'win32'"]
 
 
 @pytest.mark.slow

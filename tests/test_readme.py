@@ -47,7 +47,8 @@ SOURCES = sorted((ROOT / "xoxo_async").rglob("*.py"))
 KINDS = {"python", "console", "text", "json", "toml", "csv", "sql"}
 MODULES = {".".join(source.relative_to(ROOT).with_suffix("").parts) for source in SOURCES}
 REFERENCED = ("", ".errors", ".bulk", ".hooks", ".auth", ".allowance", ".sandbox", ".doctor")
-REFERENCED += (".integrations.vcrpy", ".integrations.webhook")
+REFERENCED += (".integrations.vcrpy", ".integrations.webhook", ".integrations.desk", ".integrations.http_status")
+REFERENCED += (".integrations.background_desk",)
 
 FENCE = re.compile(r"^(?P<fence>`{3,})(?P<kind>\S*)(?P<info>.*)\n(?P<body>(?:.*\n)*?)(?P=fence) *$", re.MULTILINE)
 SNIPPET = re.compile(r'^--8<-- "(.+)"$', re.MULTILINE)

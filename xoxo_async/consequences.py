@@ -103,13 +103,15 @@ def as_outcome(error: XoxoError, effect: EffectClass) -> XoxoError:
         return error
     if error.effect == "none" or not no_answer:
         return error
-    return OutcomeUnknownError(
+    outcome = OutcomeUnknownError(
         f"it is unknown whether the call took effect: {error.message}",
         operation=error.operation,
         attempts=error.attempts,
         po_number=error.po_number,
         status=error.status,
     )
+    outcome.raw = error.raw
+    return outcome
 
 
 # What is known about the order that was sent.

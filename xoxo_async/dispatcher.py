@@ -21,11 +21,13 @@ from xoxo_async.hooks import AttemptFailed, CallFinished, Hook, notify
 from xoxo_async.operation import Operation
 from xoxo_async.options import Bounds, Options, Scope
 from xoxo_async.pacing import Pacing
-from xoxo_async.reading import LARGE, Reader
+from xoxo_async.reading import LARGE, Reader, note_error
 from xoxo_async.retry import RetryPolicy, RetryQuota
 from xoxo_async.session import Session
 from xoxo_async.transport.connections import Attempt
 from xoxo_async.transport.http import Answer
+from xoxo_async.wire.raw import KEPT_BYTES, RawReply
+from xoxo_async.wire.replies import keep_answer
 
 __all__ = ["Dispatcher"]
 
@@ -108,6 +110,7 @@ class Dispatcher:
         self._pacer: Final = pacer
         self._retry: Final = retry if options.attempts is None else replace(retry, attempts=options.attempts)
         self._headers: Final = options.headers
+        self._keep_body: Final = options.keep_body
         self._quota: Final = self._common.quota
         self._timeouts: Final = self.bounds.timeouts
         self._hooks: Final = hooks
@@ -165,7 +168,7 @@ class Dispatcher:
         body = operation.encode(request)
         po_number = getattr(request, "po_number", None)
         started = now = self._clock()
-        latest, deadline = self.bounds.of(operation.effect, started)
+        latest, deadline = self._bounds(operation.effect, started)
         failures: _Failures | None = None
         while True:
             try:
@@ -184,7 +187,9 @@ class Dispatcher:
                 await self._wait_after(operation, error, failures)
                 now = self._clock()
             else:
-                self._succeeded(operation.name, answer, failures.attempts + 1 if failures else 1, started)
+                attempts = failures.attempts + 1 if failures else 1
+                self._note(operation, reply, answer, started, attempts)
+                self._succeeded(operation.name, answer, attempts, started)
                 return reply
 
     async def once(
@@ -228,8 +233,10 @@ class Dispatcher:
                 self._believe(operation, po_number, asked, answer.connection, reply, started, attempt)
         except XoxoError as error:
             error.located(operation=operation.name, attempts=1, po_number=po_number)
+            note_error(error, started, 1)
             self._finished(operation.name, 1, started, error)
             raise
+        self._note(operation, reply, answer, started, 1)
         self._succeeded(operation.name, answer, 1, started)
         return reply
 
@@ -247,6 +254,39 @@ class Dispatcher:
     def pacer(self) -> Pacing:
         """The rate slots, shared by everything that uses this client."""
         return self._pacer
+
+    def _bounds(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call may be sent, and when its last attempt ends, by the clock.
+
+        A call that moves money is not sent when too little time is left for its answer, because the answer would then
+        be lost. An order also keeps time for its look-up.
+        """
+        bounds = self.bounds
+        if bounds.has_end or bounds.scope.used:
+            return bounds.within(effect, started)
+        if effect is _KEYED:
+            return started + bounds.order_room[0], started + bounds.order_room[1]
+        if effect is _UNKEYED:
+            return started + bounds.unkeyed_room[0], started + bounds.unkeyed_room[1]
+        return started + self._timeouts.call_s, started + self._timeouts.call_s
+
+    def _note(self, operation: Operation[Any, Any], reply: Any, answer: Answer, queued: float, attempts: int) -> None:
+        """Note in a reply what is known of its answer, and let go of a large body: the reply holds what it says.
+
+        The body of an order is kept: what the SDK does not know of it is compared with the request.
+        """
+        body: bytes | None = answer.body
+        if len(answer.body) > KEPT_BYTES and not self._keep_body and not operation.names_order:
+            body = None
+        facts = (
+            body, answer.status, answer.headers, answer.bearer,
+            queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+        )  # fmt: skip
+        if operation.whole:
+            if reply is not operation.empty:  # that one belongs to all calls
+                keep_answer(reply, facts)
+        elif type(getattr(reply, "raw", None)) is RawReply:
+            _set_raw(reply, RawReply(body, facts))
 
     async def _turn(self, operation: str, deadline: float) -> None:
         """Wait for a token and then for a rate slot, both of which have to come by a deadline.
@@ -287,6 +327,7 @@ class Dispatcher:
             error = failures.last  # no slot was left for another try: what the last one met says more
         failures.attempts += 1
         error.located(operation=operation.name, attempts=failures.attempts, po_number=failures.po_number)
+        note_error(error, failures.started, failures.attempts)
         if renews_the_token(error) and not failures.renewed:
             failures.renewed = True
             failures.attempts -= 1  # the session has forgotten the token, and the attempt with the next one is free
@@ -331,6 +372,14 @@ async def _unsent(waiting: Awaitable[None]) -> None:
     except anyio.get_cancelled_exc_class() as cancelled:
         mark_effect(cancelled, "none")
         raise
+
+
+def _set_raw(reply: Any, raw: RawReply) -> None:
+    """Keep an answer beside the rows of a list, or in the field of a caller's struct."""
+    if isinstance(reply, msgspec.Struct):
+        msgspec.structs.force_setattr(reply, "raw", raw)
+    else:
+        reply.raw = raw
 
 
 def _read_at_once(operation: Operation[Request, Reply], answer: Answer) -> Reply | None:

@@ -37,9 +37,10 @@ Each error says whether the call may have taken effect (`effect`) and whether it
         └── BudgetError
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Protocol, Self, cast
 
 __all__ = [
     "ERROR_IDS",
@@ -71,11 +72,13 @@ __all__ = [
     "PlanError",
     "QuantityError",
     "RateLimitedError",
+    "RawAnswer",
     "RefreshTokenDeadError",
     "RefusedError",
     "ReplyLostError",
     "ReplyTimeoutError",
     "ServerError",
+    "Times",
     "TokenRejectedError",
     "TransportError",
     "XoxoError",
@@ -85,6 +88,71 @@ __all__ = [
 
 Effect = Literal["none", "possible"]
 """Whether the call may have taken effect at the vendor. `none` is proof that it did not."""
+
+
+class Times(NamedTuple):
+    """When the steps of a call happened, in seconds of `time.monotonic()`. Only differences mean something.
+
+    Attributes:
+        queued: The call began to wait for a token and a slot.
+        sent: The last attempt's request was written.
+        first_byte: The head of its answer had come.
+        done: The whole answer had come.
+    """
+
+    queued: float
+    sent: float
+    first_byte: float
+    done: float
+
+    @property
+    def waited_s(self) -> float:
+        """Seconds before the last attempt: for a token, a slot, a connection, and for attempts that failed."""
+        return self.sent - self.queued
+
+    @property
+    def answer_s(self) -> float:
+        """Seconds from the request to the head of its answer: what the vendor took."""
+        return self.first_byte - self.sent
+
+    @property
+    def total_s(self) -> float:
+        """Seconds for all of it."""
+        return self.done - self.queued
+
+
+class RawAnswer(Protocol):
+    """The answer behind an error; see `RawReply`, which it is."""
+
+    @property
+    def status(self) -> int | None:
+        """The HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, by their names in lower case, without secrets."""
+        ...
+
+    @property
+    def request_id(self) -> str:
+        """The server's id of the request; empty without one."""
+        ...
+
+    @property
+    def times(self) -> Times | None:
+        """When the steps of the call happened."""
+        ...
+
+    @property
+    def attempts(self) -> int:
+        """The number of HTTP attempts."""
+        ...
+
+    @property
+    def body(self) -> object:
+        """The body, which only its `reveal()` shows; None where it was too large to keep."""
+        ...
 
 
 class XoxoError(Exception):
@@ -98,6 +166,7 @@ class XoxoError(Exception):
         po_number: The order's poNumber; None where the call had none.
         status: The HTTP status of the answer; None without an answer.
         error_id: The vendor's error id (`PLE10004`); empty without one.
+        raw: The answer behind this error: status, headers, times. None where none came. A pickle does not have it.
     """
 
     effect: Effect = "none"
@@ -126,6 +195,12 @@ class XoxoError(Exception):
         self.po_number = po_number
         self.status = status
         self.error_id = error_id
+        self.raw: RawAnswer | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        kind, arguments, *more = cast("tuple[Any, ...]", super().__reduce__())
+        # A raw answer may hold codes, and is never pickled.
+        return kind, arguments, *({**state, "raw": None} for state in more)
 
     def __str__(self) -> str:
         facts = [

@@ -41,7 +41,8 @@ def _renew_locks() -> None:
         owner.lock = threading.Lock()
 
 
-os.register_at_fork(after_in_child=_renew_locks)
+if hasattr(os, "register_at_fork"):  # Windows forks no process
+    os.register_at_fork(after_in_child=_renew_locks)
 
 
 class Lasting(Protocol):

@@ -12,7 +12,9 @@ from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.wire.decoder import ReplyDecoder
 from xoxo_async.wire.flags import SuccessFlag, has_flag, says_no, says_yes, succeeded, usual_successes
-from xoxo_async.wire.secrets import RawReply
+from xoxo_async.wire.raw import RawReply
+from xoxo_async.wire.replies import Reply as WholeReply
+from xoxo_async.wire.replies import keep_answer
 from xoxo_async.wire.tolerant import fit
 from xoxo_async.wire.untyped import Rows, read_untyped
 
@@ -123,7 +125,9 @@ class Operation(Generic[Request, Reply]):
         # Built by the first answer. A `cached_property` would slow down all attributes of the operation.
         self._decoder: ReplyDecoder[Any] | None = None
         # What `read` asks of every answer, asked once.
-        self._keeps_raw: Final = "raw" in _fields(reply)
+        self._raw_field: Final = "raw" in _fields(reply)
+        self.whole: Final = isinstance(reply, type) and issubclass(reply, WholeReply)
+        """Whether its reply keeps the answer by itself; others have it in a field `raw`, lists beside their rows."""
         self.names_order: Final = "order_id" in _fields(reply)
         """Whether its reply names one order, by which an answer to another request is recognised."""
         self._loose: Final = loose
@@ -181,10 +185,11 @@ class Operation(Generic[Request, Reply]):
                     return None
             if reply is None:
                 raise DecodeError(f"the answer says that {self.name} worked, and holds no reply")
-        if self._keeps_raw:
-            msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        found: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
-        return found
+        if self.whole:
+            keep_answer(reply, body)
+            found: Reply = reply
+            return found
+        return cast("Reply", self._with_answer(reply, body))
 
     def _read_warily(self, body: bytes) -> Reply | None:
         """Read an answer by all its flags, and from every place it is known to come in; the slow road, for rare calls.
@@ -209,10 +214,9 @@ class Operation(Generic[Request, Reply]):
             reply = fit(found, self.reply, f"$.data.{self.reply_keys[0]}")
         if reply is None:  # outside the handler: messages of these errors may quote a value
             raise DecodeError("the answer cannot be read")
-        if self._keeps_raw:
-            msgspec.structs.force_setattr(reply, "raw", RawReply(body))
-        whole: Reply = _with_answer(reply, body) if type(reply) is tuple else reply
-        return whole
+        if self.whole:
+            keep_answer(reply, body)
+        return cast("Reply", reply if self.whole else self._with_answer(reply, body))
 
     def _inner(self, answer: object) -> dict[str, object] | list[object] | None:
         """Return the object with the flag; of a loose operation, wherever its pages show it."""
@@ -245,6 +249,16 @@ class Operation(Generic[Request, Reply]):
         found = [row.get(name) for row in (inner, *rows) for name in self._proof]
         return any(value or (value == 0 and self.effect is EffectClass.READ) for value in found)
 
+    def _with_answer(self, reply: Any, body: bytes) -> Any:
+        """Keep the answer beside its rows, where a page looks for what it does not know; or in a field `raw`."""
+        if type(reply) is tuple:
+            kept = Rows(reply)
+            kept.raw = RawReply(body)
+            return kept
+        if self._raw_field:
+            msgspec.structs.force_setattr(reply, "raw", RawReply(body))
+        return reply
+
     def _build_decoder(self) -> ReplyDecoder[Any]:
         """Build one decoder for the whole envelope, at first use, and keep it."""
         decoder = self._decoder = ReplyDecoder(self._enveloped_reply())
@@ -275,13 +289,6 @@ class Operation(Generic[Request, Reply]):
 
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
-
-
-def _with_answer(rows: tuple[Any, ...], body: bytes) -> Any:
-    """Keep the answer beside its rows: a page is asked for what it does not know of them, and what stands around."""
-    kept = Rows(rows)
-    kept.raw = RawReply(body)
-    return kept
 
 
 def _fields(reply: object) -> tuple[str, ...]:

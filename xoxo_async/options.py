@@ -183,41 +183,25 @@ class Bounds:
 
     Attributes:
         timeouts: The times.
+        scope: The deadline of the block around a call.
+        has_end: Whether all calls end at some time.
+        order_room: Until when an order may be sent, and when its attempt ends, in seconds from the call's begin.
+        unkeyed_room: The same of another call that moves something.
     """
 
-    __slots__ = ("_ends_at", "_order_room", "_scope", "_unkeyed_room", "timeouts")
+    __slots__ = ("_ends_at", "has_end", "order_room", "scope", "timeouts", "unkeyed_room")
 
     def __init__(self, timeouts: Timeouts, scope: Scope, ends_at: float = _NEVER) -> None:
         self.timeouts: Final = timeouts
-        self._scope: Final = scope
+        self.scope: Final = scope
         self._ends_at: Final = ends_at
-        self._order_room, self._unkeyed_room = _rooms(timeouts)
+        self.has_end: Final = ends_at != _NEVER
+        self.order_room, self.unkeyed_room = _rooms(timeouts)
 
     @property
     def ends_at(self) -> float:
         """When a call made now must have ended, apart from its own time; infinity without a deadline."""
-        return min(self._ends_at, self._scope.ends_at)
-
-    def of(self, effect: EffectClass, started: float) -> tuple[float, float]:
-        """Return until when a call may be sent, and when its last attempt ends, by the clock.
-
-        A call that moves money is not sent when too little time is left for its answer, because the answer would then
-        be lost. An order also keeps time for its look-up.
-
-        Args:
-            effect: What the call may change.
-            started: When it began.
-
-        Raises:
-            ConnectError: The deadline is over; nothing was sent.
-        """
-        if self._scope.used or self._ends_at != _NEVER:
-            return self._within(effect, started)
-        if effect is EffectClass.KEYED:
-            return started + self._order_room[0], started + self._order_room[1]
-        if effect is EffectClass.UNKEYED:
-            return started + self._unkeyed_room[0], started + self._unkeyed_room[1]
-        return started + self.timeouts.call_s, started + self.timeouts.call_s
+        return min(self._ends_at, self.scope.ends_at)
 
     def left_s(self, started: float) -> float:
         """Return the seconds that a single attempt may take.
@@ -230,7 +214,16 @@ class Bounds:
         """
         return min(self.timeouts.call_s, _left(self.ends_at, started))
 
-    def _within(self, effect: EffectClass, started: float) -> tuple[float, float]:
+    def within(self, effect: EffectClass, started: float) -> tuple[float, float]:
+        """Return until when a call with a deadline may be sent, and when its last attempt ends, by the clock.
+
+        Args:
+            effect: What the call may change.
+            started: When it began.
+
+        Raises:
+            ConnectError: The deadline is over; nothing was sent.
+        """
         left = _left(self.ends_at, started)
         timeouts = self.timeouts
         if left < timeouts.call_s:

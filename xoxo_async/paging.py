@@ -6,8 +6,9 @@ from typing import Final, Generic, TypeVar, cast
 import msgspec
 
 from xoxo_async.errors import DecodeError
+from xoxo_async.wire.raw import RawReply
+from xoxo_async.wire.replies import Part
 from xoxo_async.wire.scalars import to_decimal
-from xoxo_async.wire.secrets import RawReply
 from xoxo_async.wire.untyped import Rows, read_untyped
 
 __all__ = ["Page", "iterate_pages"]
@@ -21,7 +22,7 @@ _MAX_STALE: Final = 10
 """A page may have mostly known items where the list has just grown a lot. Ten such pages in a row are no accident."""
 
 
-class Page(msgspec.Struct, Generic[T], frozen=True):
+class Page(Part, Generic[T], frozen=True, kw_only=False):
     """One page of a list.
 
     Attributes:
@@ -42,7 +43,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     @property
     def raw(self) -> RawReply | None:
         """The vendor's answer with this page; None where the items came from elsewhere."""
-        return self.items.raw if isinstance(self.items, Rows) else None
+        return cast("RawReply | None", self.items.raw) if isinstance(self.items, Rows) else None
 
     @property
     def extra(self) -> tuple[dict[str, object], ...]:

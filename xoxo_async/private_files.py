@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TextIO
 
+from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK
+
 __all__ = ["MODE", "Draft", "ReservedFile", "create", "replacement", "sync_folder", "write_whole"]
 
 MODE: Final = 0o600
@@ -26,9 +28,10 @@ def create(path: Path) -> int:
         OSError: The file cannot be made.
     """
     # With O_EXCL and O_NOFOLLOW, another user cannot prepare a file or a link of that name and read what comes into it.
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, MODE)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | CLOSED_ON_EXEC | NO_LINK, MODE)
     try:
-        os.fchmod(descriptor, MODE)  # a umask such as 0o277 takes rights from the owner
+        if hasattr(os, "fchmod"):  # Windows has it since Python 3.13, and other rights
+            os.fchmod(descriptor, MODE)  # a umask such as 0o277 takes rights from the owner
     except BaseException:
         os.close(descriptor)
         raise
@@ -61,7 +64,9 @@ def sync_folder(path: Path) -> None:
     Raises:
         OSError: The folder cannot be opened or synced.
     """
-    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if not hasattr(os, "O_DIRECTORY"):
+        return  # Windows opens no folder
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | CLOSED_ON_EXEC)
     try:
         os.fsync(folder)
     finally:

@@ -9,10 +9,11 @@ from xoxo_async.errors import AuthError, DecodeError, RateLimitedError, TokenRej
 from xoxo_async.operation import EffectClass, Operation
 from xoxo_async.pacing import Pacing
 from xoxo_async.transport.http import Answer
+from xoxo_async.wire.raw import KEPT_BYTES, Facts, RawReply
 from xoxo_async.wire.refusal import recognise
 from xoxo_async.wire.secrets import Secret
 
-__all__ = ["LARGE", "Reader", "TokenHolder"]
+__all__ = ["LARGE", "Reader", "TokenHolder", "note_error", "raw_of"]
 
 Reply = TypeVar("Reply")
 
@@ -86,6 +87,7 @@ class Reader:
             # At once: what comes on it later must not be read as the answer to another request.
             answer.connection.close()
         refusal = await self._refusal(operation, answer, undecoded)
+        refusal.raw = raw_of(answer)
         if operation.empty is not None and refusal.error_id in operation.empty_on:
             return operation.empty
         raise refusal
@@ -119,6 +121,36 @@ class Reader:
             self._pacer.penalise(operation, error.retry_after_s)
         elif answer.retry_after_s is not None and answer.status in _SAYS_WHEN:
             self._pacer.penalise(operation, answer.retry_after_s)
+
+
+def raw_of(answer: Answer) -> RawReply:
+    """Return what an error says of the answer that it comes from.
+
+    Args:
+        answer: The answer.
+    """
+    body = answer.body if len(answer.body) <= KEPT_BYTES else None
+    return RawReply(body, _facts(body, answer, answer.sent_at, 1))
+
+
+def note_error(error: XoxoError, queued: float, attempts: int) -> None:
+    """Note in an error when its call began, and how many attempts it took.
+
+    Args:
+        error: The error; one without an answer stays as it is.
+        queued: When the call began, by the monotonic clock.
+        attempts: How many attempts it took.
+    """
+    raw = error.raw
+    if isinstance(raw, RawReply) and raw.facts is not None:
+        raw.facts = (*raw.facts[:4], queued, *raw.facts[5:8], attempts)
+
+
+def _facts(body: bytes | None, answer: Answer, queued: float, attempts: int) -> Facts:
+    return (
+        body, answer.status, answer.headers, answer.bearer,
+        queued, answer.sent_at, answer.first_at, answer.done_at, attempts,
+    )  # fmt: skip
 
 
 async def _decoded(operation: Operation[Any, Reply], body: bytes) -> Reply | None:

@@ -90,7 +90,7 @@ class Session:
             The answer, whatever its status.
 
         Raises:
-            ConfigError: The session is closed, belongs to another event loop, or no event loop of asyncio runs.
+            ConfigError: The session is closed or belongs to another event loop.
             ConnectError: Nothing was sent.
             ReplyTimeoutError: It was sent, and no answer came in time.
             ReplyLostError: It was sent, and the answer was lost or was no HTTP.
@@ -99,10 +99,10 @@ class Session:
         """
         # Not `async`: a coroutine's frame would keep the bytes while it waits, and thousands of orders may wait.
         try:
-            elsewhere = self._loop is not asyncio.get_running_loop()
-        except RuntimeError:  # no loop of asyncio: `_check_open` says so
-            elsewhere = True
-        if elsewhere or self._closed:
+            ours = self._loop is asyncio.get_running_loop() and not self._closed
+        except RuntimeError:
+            ours = False
+        if not ours:
             self._check_open()
         body = Body(content, content_type)
         if may_leave is not None:
@@ -174,7 +174,9 @@ class Session:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            raise ConfigError("this client runs on asyncio alone, not on trio: await it in an asyncio loop") from None
+            raise ConfigError(
+                "xoxo_async runs on asyncio, as aiohttp does: use asyncio, or anyio on asyncio, and not trio"
+            ) from None
         if self._loop is None:
             self._loop = loop
             self._keeper.open()

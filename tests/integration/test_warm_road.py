@@ -19,12 +19,13 @@ ROAD = {
     "services/orders/requests.py",  # the request
     "services/checks.py",  # its fields
     "dispatcher.py",  # from an operation to a decoded struct
+    "belief.py",  # whether the answer can belong to this request
     "operation.py",  # the envelope, and the success flag
     "pacing.py",  # the rate slot
     "session.py",  # the token
     "transport/http.py",  # one request
     "transport/sending.py",  # what leaves, and whether any byte has left
-    "transport/connections.py",  # whether the answer can belong to this request
+    "transport/connections.py",  # what each connection has answered
     "transport/deadlines.py",  # the time limit
     "wire/decoder.py",  # bytes to structs
     "wire/amounts.py",  # no absurd amount

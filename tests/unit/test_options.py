@@ -132,7 +132,7 @@ async def test_attempts_hold_for_the_view(sandbox: Sandbox, attempts: int, works
             assert caught.value.attempts == 1
 
 
-@pytest.mark.parametrize("options", [{"timeout_s": 0.1}, {"deadline_s": 0.2}, {"timeout_s": 0.1, "attempts": 9}])
+@pytest.mark.parametrize("options", [{"timeout_s": 0.1}, {"deadline_s": 0.9}, {"timeout_s": 0.1, "attempts": 9}])
 async def test_no_option_sends_an_order_again(sandbox: Sandbox, options: dict[str, Any]) -> None:
     """An order without an answer in a view's time is looked up; it was sent once, whatever the attempts."""
     sandbox.script("timeout_after_commit", seconds=0.3)

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import fcntl
 import os
 import stat
 import struct
@@ -17,6 +16,7 @@ import msgspec
 
 from xoxo_async.allowance.protocol import LATE_S, MEMBER_S, AwayError, Grant
 from xoxo_async.errors import ConfigError
+from xoxo_async.file_locks import CLOSED_ON_EXEC, NO_LINK, NO_WAIT, lock_now, unlock
 from xoxo_async.private_files import MODE
 
 __all__ = ["FileAllowance"]
@@ -31,7 +31,7 @@ _WRONG: Final = frozenset(
     {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENXIO}
 )
 """What a person has to put right. Anything else, such as a full disk, may pass."""
-_OPEN: Final = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_OPEN: Final = os.O_RDWR | os.O_CREAT | CLOSED_ON_EXEC | NO_LINK | NO_WAIT
 
 
 class _LaneState(msgspec.Struct):
@@ -140,7 +140,7 @@ class FileAllowance:
         ends = time.monotonic() + _LOCK_S
         while True:
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock_now(descriptor)
             except BlockingIOError:
                 if time.monotonic() > ends:
                     raise AwayError(f"another process has held its lock for {_LOCK_S:g} s") from None
@@ -158,7 +158,7 @@ class FileAllowance:
             raise self._failure(error) from None
         finally:
             # A child that was forked meanwhile has the same open file; closing ours would not release the lock.
-            fcntl.flock(descriptor, fcntl.LOCK_UN)
+            unlock(descriptor)
             os.close(descriptor)
 
     def _read(self, descriptor: int) -> tuple[_State, int]:
@@ -167,10 +167,10 @@ class FileAllowance:
         They are written alternately to two areas, so that a process which is killed while it writes spoils only the
         older one.
         """
-        content = os.pread(descriptor, _SIZE + 1, 0)
+        content = _read_at(descriptor, _SIZE + 1, 0)
         if not content:
             # All room is taken now: a disk that is full later must not stop what works.
-            os.pwrite(descriptor, _HEAD.pack(_MAGIC, 0, 0, 0).ljust(_AREA, b"\0") * 2, 0)
+            _write_at(descriptor, _HEAD.pack(_MAGIC, 0, 0, 0).ljust(_AREA, b"\0") * 2, 0)
             return _State(), 0
         # A crash of the machine may leave zeros.
         if len(content) > _SIZE or not (content.startswith(_MAGIC) or not content.strip(b"\0")):
@@ -188,7 +188,7 @@ class FileAllowance:
         if len(body) > _AREA - _HEAD.size:
             raise ConfigError(f"the allowance {self._path} is full: too many accounts or processes share it")
         head = _HEAD.pack(_MAGIC, number + 1, len(body), _checksum(number + 1, body))
-        os.pwrite(descriptor, head + body, _AREA * ((number + 1) % 2))
+        _write_at(descriptor, head + body, _AREA * ((number + 1) % 2))
 
     def _failure(self, error: OSError | ValueError) -> Exception:
         reason = getattr(error, "strerror", None) or str(error)
@@ -222,3 +222,19 @@ def _forget_old(state: _State, now: float) -> None:
         lane.members = {member: seen for member, seen in lane.members.items() if seen > now - MEMBER_S}
         if not lane.members and max(lane.tat, lane.held_until) <= now:
             del state.lanes[name]
+
+
+def _read_at(descriptor: int, size: int, place: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, size, place)
+    # Windows has none. The file is locked, so nobody else moves the position of this descriptor.
+    os.lseek(descriptor, place, os.SEEK_SET)
+    return os.read(descriptor, size)
+
+
+def _write_at(descriptor: int, content: bytes, place: int) -> None:
+    if hasattr(os, "pwrite"):
+        os.pwrite(descriptor, content, place)
+        return
+    os.lseek(descriptor, place, os.SEEK_SET)
+    os.write(descriptor, content)

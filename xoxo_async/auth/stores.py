@@ -1,7 +1,6 @@
 """A store in a file for a token or a rotating pair. Several processes may share the file."""
 
 import errno
-import fcntl
 import os
 import secrets
 import time
@@ -17,6 +16,7 @@ from xoxo_async.auth.pairs import packed, unpacked
 from xoxo_async.auth.tokens import LOCK_TIMEOUT_S, Token, lock_timed_out
 from xoxo_async.config import check_number
 from xoxo_async.errors import AuthError, ConfigError
+from xoxo_async.file_locks import POSIX, fcntl
 from xoxo_async.private_files import MODE, create, sync_folder, write_whole
 
 __all__ = ["FileTokenStore"]
@@ -46,6 +46,11 @@ class FileTokenStore:
     __slots__ = ("_content_before", "_path", "_reserved", "_timeout_s")
 
     def __init__(self, path: str | os.PathLike[str], *, lock_timeout_s: float = LOCK_TIMEOUT_S) -> None:
+        if not POSIX:
+            raise ConfigError(
+                "a token file needs the file locks of POSIX, which this system does not have: use ClientCredentials, "
+                "or PostgresTokenStore"
+            )
         # The real path, so that processes which reach the file by other links or folders use the same lock.
         self._path: Final = Path(os.path.realpath(path))
         self._timeout_s: Final = check_number("lock_timeout_s", lock_timeout_s, zero=True)

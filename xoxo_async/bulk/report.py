@@ -2,16 +2,15 @@
 
 from decimal import Decimal
 
-import msgspec
-
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.lines import Alarm, Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
+from xoxo_async.wire.replies import Part
 
 __all__ = ["Report", "Shift"]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Report(Part, frozen=True, kw_only=True):
     """The state of a job after a run, also after one that paused.
 
     `rows == issued + pending + rejected + unknown + not_sent` holds in every report.
@@ -106,7 +105,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
         return 3 if self.rejected else 0
 
 
-class Shift(msgspec.Struct, frozen=True, kw_only=True):
+class Shift(Part, frozen=True, kw_only=True):
     """What a shift did, and what it left.
 
     Attributes:

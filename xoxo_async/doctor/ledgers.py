@@ -1,6 +1,5 @@
 """Check the place of a ledger: a folder's disk, locks and space; or a database."""
 
-import fcntl
 import os
 import shutil
 import stat
@@ -14,6 +13,7 @@ from xoxo_async.bulk.ledger.address import LedgerAddress
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.doctor.findings import Finding, Status, failed, not_run
 from xoxo_async.errors import XoxoError
+from xoxo_async.file_locks import fcntl
 
 if TYPE_CHECKING:
     from xoxo_async.postgres.checking import Checked

@@ -13,8 +13,8 @@ unknown kind of event is answered with 200.
 
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Generator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, MutableMapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import anyio
@@ -128,11 +128,12 @@ class WebhookReceiver:
         key = "None" if self._api_key is None else "***"
         return f"WebhookReceiver(api_key={key}, orders={'no' if self._orders is None else 'yes'})"
 
-    async def aiohttp_handler(self, request: "web.Request") -> "web.Response":
+    async def aiohttp_handler(self, request: "web.Request", *, orders: OrderService | None = None) -> "web.Response":
         """Answer one request of aiohttp.web: `app.router.add_post("/hooks/xoxo", receiver.aiohttp_handler)`.
 
         Args:
             request: The request.
+            orders: As for `take`.
         """
         from aiohttp import web  # noqa: PLC0415 - an ASGI server does not need it
 
@@ -144,7 +145,7 @@ class WebhookReceiver:
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
                     break
-            answer = await self.take(bytes(body))
+            answer = await self.take(bytes(body), orders=orders)
         headers = {"Allow": "POST"} if answer.status == 405 else None
         return web.Response(status=answer.status, text=answer.text, headers=headers)
 
@@ -166,19 +167,63 @@ class WebhookReceiver:
                 return _NO_KEY
         return None
 
-    async def take(self, body: bytes) -> HookAnswer:
+    async def take(self, body: bytes, *, orders: OrderService | None = None) -> HookAnswer:
         """Handle the body of a request that `refuse` did not refuse.
 
         Args:
             body: The body. You may cut it anywhere after `MAX_BODY_BYTES`.
+            orders: Reads the order back, instead of the receiver's `orders`: for an app that opens its client later.
 
         Returns:
             The answer: `status` and `text`.
         """
+        try:
+            async with self.handling(body, orders=orders) as event:
+                if isinstance(event, HookAnswer):
+                    return event
+                await self._on_delivery(event)
+        except Exception:  # noqa: BLE001 - `handling` has logged it; after any error of the callback the vendor posts again
+            return HookAnswer(500, "not handled, post it again")
+        return HookAnswer(200, "ok")
+
+    @asynccontextmanager
+    async def handling(
+        self, body: bytes, *, orders: OrderService | None = None
+    ) -> AsyncGenerator[Delivery | HookAnswer]:
+        """Give a new event to the block, and remember it when the block ends without an error. `take` uses it.
+
+        Args:
+            body: As for `take`.
+            orders: As for `take`.
+
+        Returns:
+            A context manager. It gives the event; or the answer to send, where the block has nothing to handle.
+        """
+        claimed = self._read(body)
+        if isinstance(claimed, HookAnswer):
+            yield claimed
+            return
+        if not await self._is_free(claimed.order_id):
+            _LOG.warning("webhook: an earlier event of order %d is still being handled", claimed.order_id)
+            yield HookAnswer(503, "an earlier event of this order is still being handled, post it again")
+            return
+        with self._one_at_a_time(claimed.order_id):
+            try:
+                event = await self._new(claimed, orders or self._orders)
+                yield event
+                if isinstance(event, Delivery):
+                    # Stored with the status that was read back: if the event came too early, its next post is new.
+                    await self._seen.add(keys_to_remember(event, by_event=self._api_key is not None))
+            except Exception as error:
+                kind = type(error).__name__
+                _LOG.exception("webhook: the event of order %d was not handled (%s)", claimed.order_id, kind)
+                raise
+
+    def _read(self, body: bytes) -> Delivery | HookAnswer:
         if len(body) > MAX_BODY_BYTES:
             return _TOO_LARGE
         try:
-            claimed = parse_delivery(body)
+            return parse_delivery(body)
         except DecodeError as error:
             if self._api_key is None:
                 return HookAnswer(400, "not a delivery event")
@@ -186,39 +231,26 @@ class WebhookReceiver:
             # after three refusals the vendor switches the hook off for every order.
             _LOG.warning("webhook: an event with the right key was not understood and is ignored: %s", error.message)
             return HookAnswer(200, "ignored")
-        if not await self._is_free(claimed.order_id):
-            _LOG.warning("webhook: an earlier event of order %d is still being handled", claimed.order_id)
-            return HookAnswer(503, "an earlier event of this order is still being handled, post it again")
-        with self._one_at_a_time(claimed.order_id):
-            try:
-                return await self._handle(claimed)
-            except Exception as error:  # noqa: BLE001 - after any error of the callback or the store, the vendor posts again
-                kind = type(error).__name__
-                _LOG.exception("webhook: the event of order %d was not handled (%s)", claimed.order_id, kind)
-                return HookAnswer(500, "not handled, post it again")
 
-    async def _handle(self, claimed: Delivery) -> HookAnswer:
+    async def _new(self, claimed: Delivery, orders: OrderService | None) -> Delivery | HookAnswer:
+        """Return the event as it was read back, or the answer where it is not new or cannot be read back."""
         # Without a key anyone can post, so no event counts as known before its read-back, and its id never counts.
         keyed = self._api_key is not None
         if keyed and await self._seen.contains(keys_to_find(claimed, by_event=True)):
             return _KNOWN
-        delivery = claimed
-        if self._orders is not None:
-            try:
-                found = await self._read_back(self._orders, claimed)
-            except (XoxoError, TimeoutError) as error:
-                # This includes an order that is not found: look-ups may lag behind the event.
-                _LOG.warning("webhook: order %d could not be read back: %r", claimed.order_id, error)
-                return HookAnswer(503, "the order could not be read back, post it again")
-            if found is None:
-                return HookAnswer(200, "ignored")
-            if await self._seen.contains(keys_to_find(found, by_event=False)):
-                return _KNOWN
-            delivery = found
-        await self._on_delivery(delivery)
-        # Stored with the status that was read back: if the event came too early, its next post is new.
-        await self._seen.add(keys_to_remember(delivery, by_event=keyed))
-        return HookAnswer(200, "ok")
+        if orders is None:
+            return claimed
+        try:
+            found = await self._read_back(orders, claimed)
+        except (XoxoError, TimeoutError) as error:
+            # This includes an order that is not found: look-ups may lag behind the event.
+            _LOG.warning("webhook: order %d could not be read back: %r", claimed.order_id, error)
+            return HookAnswer(503, "the order could not be read back, post it again")
+        if found is None:
+            return HookAnswer(200, "ignored")
+        if await self._seen.contains(keys_to_find(found, by_event=False)):
+            return _KNOWN
+        return found
 
     async def _read_back(self, orders: OrderService, claimed: Delivery) -> Delivery | None:
         """Return the event with the order that the API has, or None if its poNumber belongs to another order."""
@@ -260,12 +292,16 @@ class Asgi:
 
     Args:
         receiver: The receiver.
+        orders_of: Called with the scope of each post: what reads the order back, instead of the receiver's `orders`.
     """
 
-    __slots__ = ("_receiver",)
+    __slots__ = ("_orders_of", "_receiver")
 
-    def __init__(self, receiver: WebhookReceiver) -> None:
+    def __init__(
+        self, receiver: WebhookReceiver, orders_of: Callable[[Scope], OrderService | None] = lambda _scope: None
+    ) -> None:
         self._receiver: Final = receiver
+        self._orders_of: Final = orders_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, at any path."""
@@ -280,7 +316,7 @@ class Asgi:
             body = await _read_body(receive)
             if body is None:
                 return  # the sender has disconnected
-            answer = await self._receiver.take(body)
+            answer = await self._receiver.take(body, orders=self._orders_of(scope))
         text = answer.text.encode()
         headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
         if answer.status == 405:

@@ -219,6 +219,8 @@ class Sandbox:
 
     def _begin_restart(self, down_s: float) -> None:
         """Restart in a task of its own, since the request that asks for it ends with the server."""
+        if self._restarting is not None and not self._restarting.done():
+            return  # requests that are under way when it stops may ask again
         self._restarting = asyncio.get_running_loop().create_task(self.restart(down_s))
 
     async def _end(self) -> None:

@@ -11,6 +11,7 @@ from xoxo_async.errors import ArgumentError, NotFoundError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.paging import Page, iterate_pages
 from xoxo_async.services import checks
+from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_datetime
 from xoxo_async.wire.secrets import Secret
 
@@ -27,14 +28,14 @@ __all__ = [
 ]
 
 
-class CampaignVoucher(msgspec.Struct, frozen=True, kw_only=True):
+class CampaignVoucher(Part, frozen=True, kw_only=True):
     """A product that a campaign offers."""
 
     name: str | None = None
     image: str | None = None
 
 
-class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Campaign(Reply, frozen=True, kw_only=True, rename="camel"):
     """A campaign. A person makes it in the vendor's dashboard.
 
     Attributes:
@@ -68,7 +69,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return parse_datetime(self.created_date_)
 
 
-class LinkBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class LinkBatch(Reply, frozen=True, kw_only=True, rename="camel"):
     """The links of one `generate` call.
 
     Attributes:
@@ -95,7 +96,7 @@ class LinkBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     currency_code: str | None = None
 
 
-class LinksSent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class LinksSent(Reply, frozen=True, kw_only=True, rename="camel"):
     """The vendor's confirmation of one `send` call. It has neither the links nor an id of the batch.
 
     Attributes:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
 from xoxo_async.errors import ArgumentError
 from xoxo_async.operation import Dispatch, EffectClass, Layout, Operation, SuccessFlag
 from xoxo_async.services import checks
+from xoxo_async.wire.replies import Part, Reply
 
 __all__ = [
     "CANCEL_POINTS",
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 
-class PointsBalance(msgspec.Struct, frozen=True, kw_only=True):
+class PointsBalance(Reply, frozen=True, kw_only=True):
     """The points of one user.
 
     Attributes:
@@ -50,7 +51,7 @@ class PointsRecipient(msgspec.Struct, frozen=True, kw_only=True):
     citation: str = ""
 
 
-class PointsCredit(msgspec.Struct, frozen=True, kw_only=True):
+class PointsCredit(Part, frozen=True, kw_only=True):
     """The points that one receiver got.
 
     Attributes:
@@ -62,6 +63,8 @@ class PointsCredit(msgspec.Struct, frozen=True, kw_only=True):
         phone_number: The receiver's phone number.
     """
 
+    personal: ClassVar = frozenset({"email", "name", "phone_code", "phone_number"})
+
     unique_id: int | None = None
     points: Decimal | None = None
     email: str | None = None
@@ -70,7 +73,7 @@ class PointsCredit(msgspec.Struct, frozen=True, kw_only=True):
     phone_number: str | None = None
 
 
-class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
+class PointsSent(Reply, frozen=True, kw_only=True):
     """The vendor's answer to one `send` call.
 
     Attributes:
@@ -106,7 +109,7 @@ class PointsSent(msgspec.Struct, frozen=True, kw_only=True):
         return (only,)
 
 
-class PointsWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
+class PointsWithdrawal(Part, frozen=True, kw_only=True):
     """The result of one cancellation.
 
     Attributes:
@@ -120,7 +123,7 @@ class PointsWithdrawal(msgspec.Struct, frozen=True, kw_only=True):
     message: str | None = None
 
 
-class PointsCancelled(msgspec.Struct, frozen=True, kw_only=True):
+class PointsCancelled(Reply, frozen=True, kw_only=True):
     """The vendor's answer to one `cancel` call.
 
     Attributes:

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import aiohttp
@@ -37,6 +38,10 @@ _ENCODINGS: Final = "gzip, deflate"
 _NOTHING_MORE: Final[dict[str, Any]] = {}
 
 
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+_now: Final = time.monotonic
+
+
 class Answer(msgspec.Struct, frozen=True):
     """The answer to one request.
 
@@ -47,6 +52,10 @@ class Answer(msgspec.Struct, frozen=True):
         retry_after_s: What the `Retry-After` header says, in seconds; None without one.
         connection: The connection it came on. It serves no other request until somebody calls its `served`. None where
             there is none to judge: for a GET, and where a test has replaced aiohttp's request.
+        headers: The headers.
+        sent_at: When the request was written, by the monotonic clock; 0 for a GET.
+        first_at: When the head of the answer had come.
+        done_at: When all of it had come.
     """
 
     status: int
@@ -54,6 +63,10 @@ class Answer(msgspec.Struct, frozen=True):
     bearer: Secret | None
     retry_after_s: float | None
     connection: ConnectionRecord | None = None
+    headers: Mapping[str, str] = _NO_HEADERS
+    sent_at: float = 0.0
+    first_at: float = 0.0
+    done_at: float = 0.0
 
     def __repr__(self) -> str:
         return f"Answer(status={self.status}, body=<{len(self.body)} bytes>)"
@@ -153,6 +166,8 @@ class Http:
             headers = headers.copy()  # a view's; the SDK refuses any that would replace one of these
             headers.extend(body.added_headers)
         session, payload = self._session, None if method == "GET" else body
+        if payload is None:
+            body.sent_at = _now()  # there is nothing to write after the head
         more = _NOTHING_MORE if self._callers is None else self._guarded(body)
         assert session is not None  # noqa: S101 - opened with the loop
         try:
@@ -166,10 +181,26 @@ class Http:
                         check_answered(body, more)
                     # Nearly every answer has come whole with its head: there is nothing to wait for then (measured:
                     # 15 k of the 444 k instructions of an order).
-                    content = response.content.read_nowait() if is_whole(response) else await read(response)
-                    after = response.headers.get(hdrs.RETRY_AFTER)
+                    first_at = done_at = _now()
+                    if is_whole(response):
+                        content = response.content.read_nowait()
+                    else:
+                        content = await read(response)
+                        done_at = _now()
+                    received = response.headers
+                    after = received.get(hdrs.RETRY_AFTER)
                     after_s = self._seconds(after, response) if after else None
-                    return Answer(response.status, content, bearer, after_s, body.record)
+                    return Answer(
+                        response.status,
+                        content,
+                        bearer,
+                        after_s,
+                        body.record,
+                        received,
+                        body.sent_at,
+                        first_at,
+                        done_at,
+                    )
                 except BaseException:
                     response.close()
                     raise

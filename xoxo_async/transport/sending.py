@@ -1,5 +1,6 @@
 """What goes out: a body that leaves once and records whether it may have left; and the pool that it leaves by."""
 
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
 __all__ = ["MAX_HEADER_BYTES", "Body", "Connector", "check_answered", "guards", "may_have_left", "never_connected"]
+
+_now: Final = time.monotonic
 
 MAX_HEADER_BYTES: Final = 64 * 1024
 """The longest line of an answer's head that is read. Edge servers send policies and cookies above aiohttp's 8 KB."""
@@ -35,6 +38,7 @@ class Body(aiohttp.Payload):
         late: Whether it might not; nothing of it has left.
         fault: A bug that was raised while it was written: neither aiohttp's error nor the system's.
         added_headers: More headers of the request.
+        sent_at: When it was written, by the monotonic clock; 0 before.
     """
 
     started: bool = False
@@ -46,6 +50,7 @@ class Body(aiohttp.Payload):
     late: bool = False
     fault: Exception | None = None
     added_headers: tuple[tuple[str, str], ...] = ()
+    sent_at: float = 0.0
     _shut: bool = False
 
     # A subclass of Payload and not of BytesPayload, which warns of bodies above 1 MB: a list of recipients may be one.
@@ -91,6 +96,7 @@ class Body(aiohttp.Payload):
                 self.late = self._shut = True
                 self._refuse("it came too late")
             self.started = self._shut = True
+            self.sent_at = _now()
             await writer.write(self._content)
         except (OSError, aiohttp.ClientError):
             raise

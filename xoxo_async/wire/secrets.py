@@ -1,14 +1,19 @@
-"""Values that are cash or open the account. Only `reveal()` shows them."""
+"""Values that are cash or open the account. Only `reveal()` shows them.
 
+msgspec, and JSON encoders that know dataclasses, write such a value as `{"masked": "****"}`. It is no text on purpose:
+`json.dumps`, a database driver and a type checker still refuse it, so a mask is never stored as a code.
+"""
+
+import dataclasses
 import hmac
 import html
 import json
 from collections.abc import Iterable
 from decimal import Decimal
-from typing import Final, NoReturn, Self
+from typing import Any, ClassVar, Final, NoReturn, Self
 from urllib.parse import quote, quote_plus
 
-__all__ = ["Masked", "RawReply", "Secret", "build", "hide", "mask"]
+__all__ = ["Masked", "Secret", "build", "hide", "mask"]
 
 _MASK: Final = "***"
 _CODE_MASK: Final = "****"
@@ -21,7 +26,7 @@ _SHORTEST: Final = 4
 class Secret:
     """A value that is cash or opens the account. Only `reveal()` shows it.
 
-    Its repr, str and format are a mask; it cannot be pickled, and JSON encoders refuse it.
+    Its repr, str and format are a mask; it cannot be pickled, and `json.dumps` refuses it. msgspec writes a mask.
 
     Args:
         value: The value to guard.
@@ -29,8 +34,17 @@ class Secret:
 
     __slots__ = ("_value",)
 
+    def __new__(cls, value: str) -> Self:  # noqa: ARG004 - `__init__` takes it
+        """Return a secret that encoders may meet."""
+        return object.__new__(_SHOWN.get(cls, cls))
+
     def __init__(self, value: str) -> None:
         self._value = value
+
+    @property
+    def masked(self) -> str:
+        """What may be shown: four asterisks, and the last four characters of a long code."""
+        return mask(self._value)
 
     def reveal(self) -> str:
         """Return the value itself. From here on the caller has to protect it."""
@@ -105,35 +119,6 @@ def mask(code: str, *, reveal: bool = False) -> str:
     return _CODE_MASK + code[-4:] if len(code) >= _LONG and "/" not in code else _CODE_MASK
 
 
-class RawReply:
-    """The bytes of an answer, codes included. Only `reveal()` shows them.
-
-    Args:
-        body: The bytes.
-    """
-
-    __slots__ = ("_body",)
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-
-    def reveal(self) -> bytes:
-        """Return the bytes themselves."""
-        return self._body
-
-    def __repr__(self) -> str:
-        return f"RawReply(<{len(self._body)} bytes>)"
-
-    def __copy__(self) -> Self:
-        return self
-
-    def __deepcopy__(self, _memo: object) -> Self:
-        return self
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a raw reply may hold voucher codes, it cannot be pickled: reveal() it where it must go")
-
-
 class Masked:
     """A value of any form that holds something secret. Only `reveal()` shows it.
 
@@ -143,8 +128,17 @@ class Masked:
 
     __slots__ = ("_value",)
 
+    def __new__(cls, value: object) -> Self:  # noqa: ARG004 - `__init__` takes it
+        """Return a value that encoders may meet."""
+        return object.__new__(_SHOWN.get(cls, cls))
+
     def __init__(self, value: object) -> None:
         self._value: Final = value
+
+    @property
+    def masked(self) -> str:
+        """What may be shown: four asterisks."""
+        return _CODE_MASK if self._value else ""
 
     def reveal(self) -> object:
         """Return the value itself."""
@@ -171,6 +165,33 @@ class Masked:
         return self
 
 
+@dataclasses.dataclass
+class _Mask:
+    """What an encoder writes of a secret."""
+
+    masked: str
+
+
+_FIELDS: Final = _Mask.__dataclass_fields__
+
+
+# msgspec takes the fields that it encodes from this attribute, and would decode into a class that has it. So the
+# classes that replies name have none, and their objects are of a subclass that has.
+class _ShownSecret(Secret):
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]] = _FIELDS
+
+
+class _ShownMasked(Masked):
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Any]] = _FIELDS
+
+
+_SHOWN: Final[dict[type, type]] = {Secret: _ShownSecret, Masked: _ShownMasked}
+
+_new: Final = object.__new__
+
+
 def build(kind: type, value: object) -> object:
     """Build the types that msgspec does not know; used by the fast and the tolerant reading.
 
@@ -180,7 +201,9 @@ def build(kind: type, value: object) -> object:
     """
     if kind is Secret:
         if type(value) is str:
-            return Secret(value)
+            secret: Secret = _new(_ShownSecret)
+            secret._value = value  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - the shortest way to make one
+            return secret
         # A numeric code loses no digit: integers and fractions keep their text.
         if isinstance(value, int | Decimal) and not isinstance(value, bool):
             return Secret(str(value))
@@ -191,6 +214,7 @@ def build(kind: type, value: object) -> object:
         return value  # in a caller's own struct; msgspec knows only `Any`
     if kind is Masked:
         return Masked(value)
-    if kind is RawReply:
-        return RawReply(b"")  # the answer has a field named `raw`; the real RawReply is set after decoding
+    built = getattr(kind, "built", None)
+    if built is not None:
+        return built()
     raise NotImplementedError(kind)

@@ -3,12 +3,11 @@
 import json
 import re
 from decimal import Decimal
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import msgspec
 
 from xoxo_async.errors import DecodeError
-from xoxo_async.wire.secrets import RawReply
 
 __all__ = ["UNTYPED", "Rows", "extra_fields", "read_untyped"]
 
@@ -68,6 +67,14 @@ _HALVES: Final = re.compile("[\ud800-\udfff]")
 _LENIENT: Final = json.JSONDecoder(object_pairs_hook=_whole, parse_float=Decimal, parse_constant=Decimal, strict=False)
 
 
+class Revealing(Protocol):
+    """A raw answer."""
+
+    def reveal(self) -> bytes:
+        """Return its bytes."""
+        ...
+
+
 class Rows(tuple[T, ...]):  # noqa: SLOT001 - a tuple with a slot cannot be
     """The rows of a list reply, with the answer that held them.
 
@@ -75,13 +82,13 @@ class Rows(tuple[T, ...]):  # noqa: SLOT001 - a tuple with a slot cannot be
         raw: The answer's bytes; None where the rows come from elsewhere.
     """
 
-    raw: RawReply | None = None
+    raw: Revealing | None = None
 
     def __reduce__(self) -> tuple[type[tuple[T, ...]], tuple[tuple[T, ...]]]:
         return tuple, (tuple(self),)  # a pickle does not hold the raw answer, whose codes would be plain text
 
 
-def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
+def extra_fields(raw: Revealing | bytes | None, path: tuple[str, ...], known: frozenset[str]) -> dict[str, object]:
     """Return the fields of a raw reply that its struct does not have.
 
     Args:
@@ -94,7 +101,7 @@ def extra_fields(raw: RawReply | bytes | None, path: tuple[str, ...], known: fro
     """
     if raw is None:
         return {}
-    value = read_untyped(raw.reveal() if isinstance(raw, RawReply) else raw)
+    value = read_untyped(raw if isinstance(raw, bytes) else raw.reveal())
     for key in path:
         value = cast("dict[str, object]", value).get(key) if isinstance(value, dict) else None
     fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}

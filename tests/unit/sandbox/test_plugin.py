@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from xoxo_async import XoxoClient
-from xoxo_async.sandbox import Sandbox, SandboxFixture
+from xoxo_async.sandbox import Sandbox
 
 ORDER = """
     async with xoxo_client as xoxo:
@@ -77,14 +77,6 @@ def test_a_wrong_setting_is_named(inner: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*unexpected keyword argument 'sed'*"])
 
 
-def test_the_fixture_starts_other_sandboxes(xoxo_sandbox: SandboxFixture) -> None:
-    """A call gives another server with its own books and seed."""
-    other = xoxo_sandbox(seed=7, balance=50)
-    assert other.base_url != xoxo_sandbox.base_url
-    assert other.state.balance == 50
-    assert xoxo_sandbox.state.balance > 50
-
-
 def test_pytest_loads_the_plugin_alone() -> None:
     """A run in which nobody asks for a fixture imports the plugin and its packages, and no library."""
     code = """
@@ -98,12 +90,7 @@ import xoxo_async.sandbox.plugin
 print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [
-        "xoxo_async",
-        "xoxo_async.sandbox",
-        "xoxo_async.sandbox.plugin",
-        "xoxo_async.version",
-    ]
+    assert done.stdout.split() == [f"xoxo_async{name}" for name in ("", ".sandbox", ".sandbox.plugin", ".version")]
 
 
 @pytest.mark.parametrize(("mode", "body"), [("strict", "import pytest\n@pytest.mark.asyncio\n"), ("auto", "")])
@@ -132,5 +119,5 @@ def test_trio_is_refused_in_a_sentence(inner: pytest.Pytester) -> None:
     inner.makepyfile(f"import pytest\n@pytest.mark.anyio\n{WITHOUT_MARK}")
     result = inner.runpytest_inprocess("-p", "anyio")
     result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(["E *ConfigError: this client runs on asyncio alone, not on trio*"])
+    result.stdout.fnmatch_lines(["E *ConfigError: *runs on asyncio*not trio*"])
     result.stdout.no_fnmatch_line("*may or may not exist*")

@@ -60,6 +60,18 @@ async def test_a_scripted_restart_breaks_one_request(wire: Any) -> None:
                 await anyio.sleep(0.005)
 
 
+async def test_two_restarts_at_once_are_one(wire: Any) -> None:
+    """Requests that come together may all ask for a restart; the server comes back."""
+    async with Sandbox() as sandbox:
+        sandbox.script("restart", first=3, seconds=0.01)
+        await asyncio.gather(*(wire.place(sandbox) for _ in range(3)), return_exceptions=True)
+        with anyio.fail_after(30):
+            while sandbox.order("PO-1") is None:
+                with suppress(aiohttp.ClientError):
+                    await wire.place(sandbox)
+                await anyio.sleep(0.005)
+
+
 async def test_a_sandbox_ended_during_restart_stays_down(wire: Any) -> None:
     """A sandbox that ends during its restart receives no more requests."""
     async with Sandbox() as sandbox:

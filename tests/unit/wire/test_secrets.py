@@ -5,12 +5,14 @@ import html
 import json
 import logging
 import pickle
+import sqlite3
 import urllib.parse
+from contextlib import closing
 
 import msgspec
 import pytest
 
-from xoxo_async.wire import RawReply, Secret, hide
+from xoxo_async.wire import Masked, RawReply, Secret, hide
 from xoxo_async.wire.secrets import mask
 
 
@@ -24,14 +26,17 @@ def test_a_secret_is_shown_by_reveal_alone(caplog: pytest.LogCaptureFixture) -> 
 
 
 def test_a_secret_is_not_written_anywhere() -> None:
-    """Pickle and the JSON encoders refuse it; copies are itself."""
+    """Pickle and `json` refuse it, msgspec writes a mask; copies are itself."""
     secret = Secret("HUNTER-2")
     with pytest.raises(TypeError, match="Secret cannot be pickled"):
         pickle.dumps(secret)
-    with pytest.raises(TypeError):
-        msgspec.json.encode(secret)
+    assert (
+        msgspec.json.encode([secret, Secret(""), Masked(5)]) == b'[{"masked":"****"},{"masked":""},{"masked":"****"}]'
+    )
     with pytest.raises(TypeError):
         json.dumps(secret)
+    with closing(sqlite3.connect(":memory:")) as database, pytest.raises(sqlite3.Error):
+        database.execute("SELECT ?", (secret,))  # a mask is never stored as a code
     assert copy.copy(secret) is copy.deepcopy(secret) is secret
 
 

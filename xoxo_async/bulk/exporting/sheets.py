@@ -8,9 +8,10 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
+from xoxo_async.bulk.intake.workbook.marks import column_name
 from xoxo_async.errors import ConfigError
 
-__all__ = ["PLACES", "SheetRows", "Styles", "column_name"]
+__all__ = ["PLACES", "SheetRows", "Styles"]
 
 PLACES: Final = range(7)
 """Decimal places of the numbers that have a format."""
@@ -41,20 +42,6 @@ class Styles(NamedTuple):
     text: str
     day: str
     numbers: Sequence[str]
-
-
-def column_name(column: int) -> str:
-    """Return the letters of a column, counted from 0: `A`, `Z`, `AA`.
-
-    Args:
-        column: The column.
-    """
-    name = ""
-    column += 1
-    while column:
-        column, letter = divmod(column - 1, 26)
-        name = chr(65 + letter) + name
-    return name
 
 
 class SheetRows:

@@ -17,7 +17,8 @@ from typing import IO, Any, Final, NamedTuple
 
 from xoxo_async.bulk.exporting.older import MARK, PARTS
 from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, kept_columns
-from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles, column_name
+from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
+from xoxo_async.bulk.intake.workbook.marks import column_name
 from xoxo_async.errors import ConfigError
 
 __all__ = ["check_installed", "workbook_writer"]

@@ -6,8 +6,8 @@ says. The page needs the extra `report`: pip install 'xoxo-async[report]'.
 
 from xoxo_async.bulk.reporting.facts import Facts
 from xoxo_async.bulk.reporting.files import write_report
-from xoxo_async.bulk.reporting.proof import ProofFact, read_proof
+from xoxo_async.bulk.reporting.proof import ProofFact, read_proof_fact
 from xoxo_async.bulk.reporting.reading import read_facts
 from xoxo_async.bulk.reporting.serving import serving_report
 
-__all__ = ["Facts", "ProofFact", "read_facts", "read_proof", "serving_report", "write_report"]
+__all__ = ["Facts", "ProofFact", "read_facts", "read_proof_fact", "serving_report", "write_report"]

@@ -194,24 +194,10 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
         palette: The colours.
         zone: The time zone; None is the machine's own.
     """
-    a_minute = 60 / times.width_s
     begins = min((beat.at for beat in times.beats), default=0.0)
     ends = max((beat.at for beat in times.beats), default=0.0) + times.width_s
     kinds = {"placed": palette.issued, "refused": palette.rejected, "open": palette.unknown}
     gap_s = 0.0 if times.width_s * width < 4 * (ends - begins) else times.width_s * 0.08
-    values = [
-        {
-            "from": _shown(beat.at, zone),
-            "to": _shown(beat.at + times.width_s - gap_s, zone),
-            "kind": kind,
-            "low": sum(numbers[:place]) * a_minute,
-            "high": sum(numbers[: place + 1]) * a_minute,
-        }
-        for beat in times.beats
-        for numbers in ((beat.placed, beat.rejected, beat.open),)
-        for place, kind in enumerate(kinds)
-        if numbers[place]
-    ]
     x: Spec = {
         "type": "temporal",
         "scale": {"type": "utc", "domain": [_shown(begins, zone), _shown(ends, zone)], "nice": False},
@@ -235,7 +221,7 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
             "encoding": {"x": {**x, "field": "from"}, "x2": {"field": "to"}},
         },
         {
-            "data": {"values": values},
+            "data": {"values": _stacks(times, tuple(kinds), gap_s, zone)},
             "mark": {"type": "rect"},
             "encoding": {
                 "x": {**x, "field": "from"},
@@ -258,6 +244,24 @@ def timeline(times: Timeline, width: int, palette: Palette, zone: tzinfo | None)
     ]
     shown: list[Spec] = [layer for layer in layers if _has_values(layer)]
     return _draw({"height": 220, "layer": shown}, width, palette, "Orders over time")
+
+
+def _stacks(times: Timeline, kinds: Sequence[str], gap_s: float, zone: tzinfo | None) -> list[Spec]:
+    """Return the orders of each beat, those of one kind above those of another."""
+    a_minute = 60 / times.width_s
+    return [
+        {
+            "from": _shown(beat.at, zone),
+            "to": _shown(beat.at + times.width_s - gap_s, zone),
+            "kind": kind,
+            "low": sum(numbers[:place]) * a_minute,
+            "high": sum(numbers[: place + 1]) * a_minute,
+        }
+        for beat in times.beats
+        for numbers in ((beat.placed, beat.rejected, beat.open),)
+        for place, kind in enumerate(kinds)
+        if numbers[place]
+    ]
 
 
 def _has_values(layer: Spec) -> bool:

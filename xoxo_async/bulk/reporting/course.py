@@ -24,7 +24,6 @@ __all__ = [
 
 _EDGES_S: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 _CLOSED: Final = {LineState.PLACED: "placed", LineState.REJECTED: "rejected"}
-_CALLS: Final = {"orders": "orders", "look-ups": "look-ups", "tokens": "tokens"}
 
 
 class BeatFact(msgspec.Struct, frozen=True):

@@ -167,6 +167,7 @@ def facts_of(overview: Overview, context: Context) -> Facts:
         context: What stands beside it.
     """
     counts, groups = overview.counts, overview.groups
+    placed = sum(group.orders for group in groups if group.state is LineState.PLACED)
     return Facts(
         job=masked(context.job),
         ledger=masked(context.ledger),
@@ -193,7 +194,7 @@ def facts_of(overview: Overview, context: Context) -> Facts:
         open_rows=open_rows_of(overview.open, context.now),
         bill=bill_of(groups, context.products, context.currency) if context.currency else None,
         evidence=evidence_of(groups),
-        proof=context.proof,
+        proof=None if context.proof is None else context.proof.beside_ledger(placed),
         runs=runs_of(context.notes, at_work=bool(context.workers)),
         alarms=alarms_of(counts.alarms),
         alarms_total=counts.alarms_total,

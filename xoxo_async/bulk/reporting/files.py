@@ -12,12 +12,12 @@ from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.reporting.facts import Facts
 from xoxo_async.bulk.reporting.proof import ProofFact
 from xoxo_async.bulk.reporting.reading import Follow, read_facts
+from xoxo_async.bulk.reporting.words import MARKER
 from xoxo_async.errors import ConfigError
 from xoxo_async.private_files import replacement
 
 __all__ = ["ReportFile", "html_of", "write_facts", "write_report"]
 
-_MARK: Final = b"<!-- xoxo report 1 -->"
 _PDF_MARK: Final = b"\n%xoxo report 1\n"
 _HEAD: Final = 200
 _HTML: Final = frozenset({".html", ".htm"})
@@ -42,7 +42,7 @@ async def write_report(
         ledger: The ledger, open; to read only is enough, also while a process works on it.
         out: The file's name; `.html`, or with `pdf` also `.pdf`.
         pdf: Whether to write a PDF beside it, with the same name and `.pdf`; needs the extra `pdf`.
-        proof: The result of `xoxo bulk prove`, see `read_proof`.
+        proof: The result of `xoxo bulk prove`, see `read_proof_fact`.
         follow: Returns the command that goes on, which the report shows; None shows none.
         zone: The time zone of the report; None is the machine's own.
 
@@ -113,7 +113,7 @@ def _refuse_other_files(path: Path) -> None:
         return
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror or error}") from error
-    if head and _MARK not in head and not (head.startswith(b"%PDF-") and tail == _PDF_MARK):
+    if head and MARKER.encode() not in head and not (head.startswith(b"%PDF-") and tail == _PDF_MARK):
         raise ConfigError(f"{path} is there already and is no older report, so it is not overwritten")
 
 

@@ -14,11 +14,9 @@ from markupsafe import Markup, escape
 from xoxo_async.bulk.reporting.charts import DARK, LIGHT, ON_PAGE, Palette, bars, bill_bars, latency_bars, outcome_bar
 from xoxo_async.bulk.reporting.charts import timeline as draw_timeline
 from xoxo_async.bulk.reporting.facts import Facts
+from xoxo_async.bulk.reporting.words import MARKER
 
-__all__ = ["MARKER", "page_of"]
-
-MARKER: Final = "<!-- xoxo report 1 -->"
-"""What stands at the beginning of every report: a new one replaces such a file only."""
+__all__ = ["page_of"]
 
 _WIDE: Final = (1086, 602, 292)
 _HALF: Final = (500, 292)

@@ -10,7 +10,7 @@ import msgspec
 from xoxo_async.bulk.reporting.words import masked
 from xoxo_async.errors import ConfigError
 
-__all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof"]
+__all__ = ["ProofFact", "ProofList", "beside", "proof_of", "read_proof_fact"]
 
 _ENTRIES_SHOWN: Final = 20
 _LONGEST: Final = 300
@@ -41,6 +41,8 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
         file: The file that it comes from.
         facts: Its single values, by name.
         lists: Its lists that are not empty.
+        placed: How many placed orders it knows; None if it does not say.
+        old: Why it is not the proof of the job as it stands now; empty if it is, as far as a report can see.
     """
 
     ok: bool
@@ -48,6 +50,20 @@ class ProofFact(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     facts: dict[str, str]
     lists: list[ProofList]
+    placed: int | None = None
+    old: str = ""
+
+    def beside_ledger(self, placed: int) -> "ProofFact":
+        """Return it with why it is old, where the ledger has other orders than it knows.
+
+        Args:
+            placed: How many placed orders the ledger has.
+        """
+        if self.placed is None or self.placed == placed:
+            return self
+        knows = f"{self.placed:,} placed {'order' if self.placed == 1 else 'orders'}"
+        old = f"The proof knows {knows}, and the ledger has {placed:,} now: prove the job again."
+        return msgspec.structs.replace(self, old=old)
 
 
 def beside(ledger: str) -> Path:
@@ -59,7 +75,7 @@ def beside(ledger: str) -> Path:
     return Path(ledger).with_suffix(".proof.json")
 
 
-def read_proof(path: str | os.PathLike[str]) -> ProofFact:
+def read_proof_fact(path: str | os.PathLike[str]) -> ProofFact:
     """Read the result of `xoxo bulk prove --json`.
 
     Args:
@@ -104,7 +120,15 @@ def proof_of(result: Mapping[str, object], file: str) -> ProofFact:
                 facts[label] = _text(one)
     if result.get("signature"):
         facts["signed"] = "yes; a report does not check it, `xoxo bulk prove --verify` does"
-    return ProofFact(ok=result.get("ok") is True, job=str(result.get("job") or ""), file=file, facts=facts, lists=lists)
+    placed = result.get("placed")
+    return ProofFact(
+        ok=result.get("ok") is True,
+        job=str(result.get("job") or ""),
+        file=file,
+        facts=facts,
+        lists=lists,
+        placed=placed if type(placed) is int else None,
+    )
 
 
 def _text(entry: object) -> str:

@@ -29,7 +29,7 @@ async def read_facts(
 
     Args:
         ledger: The ledger, open; to read only is enough.
-        proof: The result of `xoxo bulk prove`, see `read_proof`.
+        proof: The result of `xoxo bulk prove`, see `read_proof_fact`.
         follow: Returns the command that goes on, which the report shows; None shows none.
         clock: The wall clock, in epoch seconds.
 

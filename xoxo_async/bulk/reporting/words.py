@@ -18,7 +18,10 @@ from xoxo_async.errors import (
     ServerError,
 )
 
-__all__ = ["ENDS", "EVIDENCE", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
+__all__ = ["ENDS", "EVIDENCE", "MARKER", "OPEN", "advice_on", "is_personal", "masked", "meaning_of", "vendor_words"]
+
+MARKER: Final = "<!-- xoxo report 1 -->"
+"""What stands at the beginning of every report: a new one replaces such a file only."""
 
 _ADDRESS: Final = re.compile(r"([^\s@<>\"'(),;:]{1,64})@([^\s@<>\"'(),;:]+\.[^\s@<>\"'(),;:]+)")
 _DIGITS: Final = re.compile(r"\+?\d[\d\s().-]{7,}\d")

@@ -75,12 +75,12 @@ def report(
 
 def _proof(ledger: "LedgerAddress", path: Path | None) -> "ProofFact | None":
     """Return the proof that is asked for, or the one beside the ledger."""
-    from xoxo_async.bulk.reporting.proof import beside, read_proof
+    from xoxo_async.bulk.reporting.proof import beside, read_proof_fact
 
     if path is not None:
-        return read_proof(path)
+        return read_proof_fact(path)
     usual = None if ledger.path is None else beside(ledger.name)
-    return read_proof(usual) if usual is not None and usual.exists() else None
+    return read_proof_fact(usual) if usual is not None and usual.exists() else None
 
 
 def _follow(ledger: "Ledger", where: "LedgerAddress") -> "Follow":

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from xoxo_async.errors import DecodeError
+from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_date, to_decimal
 from xoxo_async.wire.secrets import Secret
 
@@ -17,7 +18,7 @@ _NEVER: Final = 253_402_300_800
 """The end of the year 9999 in epoch seconds. Python's calendar ends there."""
 
 
-class Balance(msgspec.Struct, frozen=True, kw_only=True):
+class Balance(Reply, frozen=True, kw_only=True):
     """The account's balance.
 
     Attributes:
@@ -31,7 +32,7 @@ class Balance(msgspec.Struct, frozen=True, kw_only=True):
     points: Decimal | None = None
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True):
+class Payment(Part, frozen=True, kw_only=True):
     """One row of the payment report.
 
     Attributes:
@@ -57,7 +58,7 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True):
         return parse_date(self.date_)
 
 
-class TokenInfo(msgspec.Struct, frozen=True, kw_only=True):
+class TokenInfo(Reply, frozen=True, kw_only=True):
     """The vendor's data about an access token.
 
     Attributes:
@@ -102,11 +103,11 @@ def _epoch_seconds(value: object, received_at: float) -> float | None:
     return seconds if seconds < 1e11 else seconds / 1000
 
 
-class _SsoToken(msgspec.Struct, frozen=True):
+class _SsoToken(Part, frozen=True):
     ssoToken: Secret  # noqa: N815 - the wire's name
 
 
-class StorefrontToken(msgspec.Struct, frozen=True):
+class StorefrontToken(Reply, frozen=True):
     """A storefront login of one user. It is valid for 14 days."""
 
     data: _SsoToken

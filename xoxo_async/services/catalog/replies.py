@@ -4,12 +4,13 @@ import html
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import msgspec
 
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.enums import ValueType
+from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
 from xoxo_async.wire.secrets import Masked, Secret
 from xoxo_async.wire.tolerant import fit
@@ -23,7 +24,7 @@ _DIGITS: Final = 15
 """Values with more digits than `to_decimal` accepts go to it, so that it refuses them."""
 
 
-class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Filter(Part, frozen=True, kw_only=True, rename="camel"):
     """One value of a filter.
 
     Attributes:
@@ -37,7 +38,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     iso_code: str | None = None
 
 
-class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class FilterGroup(Reply, frozen=True, kw_only=True, rename="camel"):
     """The values of one filter: countries, currencies, categories.
 
     Attributes:
@@ -53,14 +54,14 @@ class FilterGroup(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     filters: tuple[Filter, ...] = ()
 
 
-class Country(msgspec.Struct, frozen=True, kw_only=True):
+class Country(Part, frozen=True, kw_only=True):
     """A country in which a product can be used."""
 
     code: str | None = None
     name: str | None = None
 
 
-class Perk(msgspec.Struct, frozen=True, kw_only=True):
+class Perk(Part, frozen=True, kw_only=True):
     """The code and the link of a perk. They need no order, and anyone who reads them can spend them.
 
     Attributes:
@@ -82,7 +83,7 @@ class Perk(msgspec.Struct, frozen=True, kw_only=True):
         return parse_date(self.expiry_date_)
 
 
-class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Voucher(Reply, frozen=True, kw_only=True, rename="camel"):
     """A product of the catalog. Descriptions are the vendor's HTML.
 
     Attributes:
@@ -96,6 +97,8 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         order_quantity_limit: The most pieces that one order may hold.
         is_phone_number_mandatory: Whether an order needs `contact`.
     """
+
+    personal: ClassVar = frozenset({"meta_data"})  # a text of any kind, which stays masked
 
     product_id: int
     name: str = ""
@@ -251,7 +254,7 @@ class Voucher(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return None
 
 
-class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class MobileOperator(Reply, frozen=True, kw_only=True, rename="camel"):
     """The operator of a phone number. The vendor documents two sets of fields (§ 4.8); each attribute reads either.
 
     Attributes:
@@ -261,6 +264,8 @@ class MobileOperator(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         is_active: Whether the number is in use.
         country_code: The country; the second set of fields alone has it.
     """
+
+    personal: ClassVar = frozenset({"phone"})
 
     status: Any = None
     message: str | None = None

@@ -2,20 +2,21 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 import msgspec
 
 from xoxo_async.errors import DecodeError
 from xoxo_async.wire.enums import DeliveryStatus, OrderStatus, VoucherType
+from xoxo_async.wire.replies import Part, Reply
 from xoxo_async.wire.scalars import parse_date, parse_datetime, to_decimal
-from xoxo_async.wire.secrets import RawReply, Secret
+from xoxo_async.wire.secrets import Secret
 from xoxo_async.wire.untyped import extra_fields, read_untyped
 
 __all__ = ["Order", "OrderProduct", "OrderSummary", "VoucherCode", "VoucherDetail", "meta_of"]
 
 
-class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class VoucherCode(Part, frozen=True, kw_only=True, rename="camel"):
     """One voucher. Whoever reads its code can spend it.
 
     The wire has two spellings: `code` with `validFrom` and `validTo`, and `voucherCode` with `validity`. `code`,
@@ -62,7 +63,7 @@ class VoucherCode(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         return parse_date(self.valid_to_ or self.validity_)
 
 
-class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class VoucherDetail(Part, frozen=True, kw_only=True, rename="camel"):
     """The part of an order that is of one product.
 
     Attributes:
@@ -90,7 +91,7 @@ class VoucherDetail(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tracking_link: str | None = None
 
 
-class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Order(Reply, frozen=True, kw_only=True, rename="camel"):
     """An order that exists: the reply of placeOrder and of a look-up.
 
     Attributes:
@@ -107,10 +108,11 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
         order_meta: The vendor's echo of e-mail, contact and the like.
         shipping_details: The address of merchandise; all blank for other orders.
         raw_order_total: The price, unrounded.
-        raw: The reply as it came, codes included, as a `RawReply`; see `extra`.
         vouchers: The codes; empty while delivery is pending, and for merchandise and top-ups.
         voucher_details: Its products.
     """
+
+    personal: ClassVar = frozenset({"order_meta", "shipping_details", "email", "contact"})
 
     order_id: int
     po_number: str = ""
@@ -134,8 +136,6 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     discount_percent_: Any = msgspec.field(default=None, name="discountPercent")
     order_date_: Any = msgspec.field(default=None, name="orderDate")
     delivery_date_: Any = msgspec.field(default=None, name="deliveryDate")
-    # `Operation.read` sets it. No JSON of the vendor has this name.
-    raw: RawReply | None = msgspec.field(default=None, name="#raw")
 
     @property
     def order_discount(self) -> Decimal | None:
@@ -216,8 +216,10 @@ def _echo(meta: dict[str, object], *names: str) -> str:
 _ORDER_FIELDS: Final = frozenset(field.encode_name for field in msgspec.structs.fields(Order))
 
 
-class OrderProduct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class OrderProduct(Part, frozen=True, kw_only=True, rename="camel"):
     """A product of an order in the history."""
+
+    personal: ClassVar = frozenset({"receiver_mobile_number", "receiver_email"})
 
     product_id: int | None = None
     product_name: str | None = None
@@ -231,8 +233,10 @@ class OrderProduct(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     tracking_link: str | None = None
 
 
-class OrderSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class OrderSummary(Part, frozen=True, kw_only=True, rename="camel"):
     """An order in the history: without codes, and the only reply with the poNumber (wire documentation § 4.6)."""
+
+    personal: ClassVar = frozenset({"email"})
 
     order_id: int
     po_number: str | None = None

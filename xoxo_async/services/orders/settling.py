@@ -119,7 +119,7 @@ class Settling:
 
 
 def _outcome(error: XoxoError, message: str) -> XoxoError:
-    return OutcomeUnknownError(
+    outcome = OutcomeUnknownError(
         message,
         operation=error.operation,
         attempts=error.attempts,
@@ -127,3 +127,5 @@ def _outcome(error: XoxoError, message: str) -> XoxoError:
         status=error.status,
         error_id=error.error_id,
     )
+    outcome.raw = error.raw
+    return outcome

@@ -4,7 +4,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles, column_name
+from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
 from xoxo_async.errors import ConfigError
 
 STYLES = Styles("1", "2", [str(3 + places) for places in PLACES])
@@ -15,11 +15,6 @@ def cells(*texts: str) -> list[tuple[str | None, str | None, str]]:
     """Return reference, format and contents of each cell that is written."""
     row = ET.fromstring(ROWS.row(7, texts))  # noqa: S314 - made here
     return [(cell.get("r"), cell.get("s"), "".join(cell.itertext())) for cell in row]
-
-
-def test_columns_have_letters() -> None:
-    """As in every spreadsheet."""
-    assert [column_name(column) for column in (0, 25, 26, 701, 702, 16_383)] == ["A", "Z", "AA", "ZZ", "AAA", "XFD"]
 
 
 def test_a_row_has_texts_numbers_and_days() -> None:

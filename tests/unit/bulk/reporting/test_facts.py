@@ -9,6 +9,7 @@ import pytest
 from tests.unit.bulk.reporting.jobs import context, overview, whole
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.reporting.facts import facts_of
+from xoxo_async.bulk.reporting.proof import proof_of
 
 
 def counts(**other: Any) -> Counts:
@@ -60,3 +61,19 @@ def test_no_fact_holds_an_address() -> None:
 def test_without_a_currency_there_is_no_bill() -> None:
     """The ledger of a job that was planned without the catalog does not know it."""
     assert facts_of(overview(), context(currency="")).bill is None
+
+
+@pytest.mark.parametrize(
+    ("known", "old"),
+    [
+        (None, ""),
+        (6, ""),
+        (2, "The proof knows 2 placed orders, and the ledger has 6 now: prove the job again."),
+        (1, "The proof knows 1 placed order, and the ledger has 6 now: prove the job again."),
+    ],
+)
+def test_an_older_proof_is_told(known: int | None, old: str) -> None:
+    """It says nothing about orders that were placed since it was made."""
+    proof = facts_of(overview(), context(proof=proof_of({"ok": True, "placed": known}, "f"))).proof
+    assert proof is not None
+    assert proof.old == old

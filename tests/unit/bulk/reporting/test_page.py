@@ -11,8 +11,9 @@ from xoxo_async.bulk.ledger.lines import Counts
 from xoxo_async.bulk.reporting import charts
 from xoxo_async.bulk.reporting.charts import LIGHT
 from xoxo_async.bulk.reporting.facts import facts_of
-from xoxo_async.bulk.reporting.page import MARKER, page_of
+from xoxo_async.bulk.reporting.page import page_of
 from xoxo_async.bulk.reporting.proof import proof_of
+from xoxo_async.bulk.reporting.words import MARKER
 
 FACTS = facts_of(overview(), context(proof=proof_of({"ok": True, "notes": ["<i>odd</i>"]}, "march.proof.json")))
 
@@ -148,3 +149,10 @@ def test_times_are_in_a_zone(undrawn: None) -> None:
     text = page_of(whole(made_at=BEGAN), zone=timezone(timedelta(hours=5, minutes=30)))
     assert "times in UTC+05:30" in text
     assert "Made 15 Jan 2027, 13:30:00" in text
+
+
+def test_an_older_proof_is_no_good_news() -> None:
+    """The ledger has six placed orders, and the proof knows one."""
+    page = page_of(facts_of(overview(), context(proof=proof_of({"ok": True, "placed": 1}, "f"))), zone=UTC)
+    assert "Ledger and vendor agreed, and the ledger has changed since. The proof knows 1 placed order" in page
+    assert "Ledger and vendor agree." not in page

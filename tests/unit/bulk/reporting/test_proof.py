@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from xoxo_async.bulk.reporting.proof import beside, proof_of, read_proof
+from xoxo_async.bulk.reporting.proof import beside, proof_of, read_proof_fact
 from xoxo_async.errors import ConfigError
 
 RESULT = {
@@ -49,7 +49,7 @@ def test_a_proof_is_read_from_its_file(tmp_path: Path) -> None:
     file = beside(str(tmp_path / "march.db"))
     assert file.name == "march.proof.json"
     file.write_bytes(msgspec.json.encode(RESULT))
-    assert read_proof(file).file == "march.proof.json"
+    assert read_proof_fact(file).file == "march.proof.json"
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"ok": 1}', "<html>", "\xff"])
@@ -58,10 +58,10 @@ def test_another_file_is_no_proof(tmp_path: Path, content: str) -> None:
     file = tmp_path / "x.json"
     file.write_bytes(content.encode("latin-1"))
     with pytest.raises(ConfigError, match=r"x\.json is no "):
-        read_proof(file)
+        read_proof_fact(file)
 
 
 def test_a_missing_proof_is_told(tmp_path: Path) -> None:
     """The error names the file."""
     with pytest.raises(ConfigError, match="cannot be read"):
-        read_proof(tmp_path / "none.json")
+        read_proof_fact(tmp_path / "none.json")

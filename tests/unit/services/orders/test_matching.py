@@ -22,14 +22,17 @@ from xoxo_async.services.orders import (
 from xoxo_async.services.orders.matching import contradictions, dates_apart, require_order_id, with_po_number
 from xoxo_async.services.orders.requests import PlaceOrder, place_order
 from xoxo_async.wire import RawReply, Secret
+from xoxo_async.wire.replies import keep_answer
 
 
 def asked(**fields: Any) -> PlaceOrder:
     return place_order(**{"product_id": 31, "denomination": "25.50", "po_number": "PO-7", "quantity": 2, **fields})
 
 
-def order(**fields: Any) -> Order:
-    return Order(**{"order_id": 900, **fields})
+def order(raw: RawReply | None = None, **fields: Any) -> Order:
+    made = Order(**{"order_id": 900, **fields})
+    keep_answer(made, raw)
+    return made
 
 
 def summary(**fields: Any) -> OrderSummary:

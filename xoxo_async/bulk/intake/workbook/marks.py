@@ -6,10 +6,10 @@ from typing import Final
 
 from xoxo_async.bulk.intake.workbook.refusing import MOST_CELLS, MOST_COLUMNS, as_csv
 
-__all__ = ["ZEROS", "Marks", "Merged", "cell_name", "column_name"]
+__all__ = ["Marks", "Merged", "cell_name", "column_name", "zeros_of"]
 
-ZEROS: Final = re.compile(r"0{2,15}")
-"""The formats that show a whole number with zeros before it: `00000`."""
+_ZEROS: Final = re.compile(r"(0{2,15})(?:_.)?(?:;.*)?")
+"""The formats that show a whole number with zeros before it: `00000`, also with a section for other numbers."""
 
 Merged = tuple[tuple[int, int], tuple[int, int]]
 """The first and the last cell of a merged range, each by row and column from 0."""
@@ -102,8 +102,18 @@ class Marks:
                         self.bad.setdefault(row, {}).setdefault(column, f"{why}; unmerge them")
 
 
+def zeros_of(code: str) -> int:
+    """Return how many digits a number format shows with zeros before the number; 0 if it is another one.
+
+    Args:
+        code: The format, such as `00000` or `00000;@`.
+    """
+    found = _ZEROS.fullmatch(code)
+    return len(found[1]) if found else 0
+
+
 def column_name(column: int) -> str:
-    """Return the letters of a column: `A` for 0."""
+    """Return the letters of a column, counted from 0: `A`, `Z`, `AA`."""
     name, column = "", column + 1
     while column:
         column, letter = divmod(column - 1, 26)

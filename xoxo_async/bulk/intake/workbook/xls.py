@@ -6,7 +6,7 @@ from typing import IO, Final
 
 import olefile
 
-from xoxo_async.bulk.intake.workbook.marks import ZEROS, Marks
+from xoxo_async.bulk.intake.workbook.marks import Marks, zeros_of
 from xoxo_async.bulk.intake.workbook.refusing import RefusedError, some
 
 __all__ = ["Xls"]
@@ -58,9 +58,8 @@ class Xls:
                 self._add_sheet(at, size)
             elif kind == _FORMAT and size >= 5:
                 number, length, wide = struct.unpack_from("<HHB", self._book, at)
-                text = self._text(at + 5, at + size, length, wide)
-                if ZEROS.fullmatch(text):
-                    self._formats[number] = length
+                if shown := zeros_of(self._text(at + 5, at + size, length, wide)):
+                    self._formats[number] = shown
             elif kind == _STYLE and size >= 4:
                 if digits := self._formats.get(struct.unpack_from("<2xH", self._book, at)[0]):
                     self._pads[styles] = digits

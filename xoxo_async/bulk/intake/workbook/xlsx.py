@@ -5,7 +5,7 @@ import re
 from typing import Final
 
 from xoxo_async.bulk.intake.workbook.archive import Archive
-from xoxo_async.bulk.intake.workbook.marks import ZEROS, Marks
+from xoxo_async.bulk.intake.workbook.marks import Marks, zeros_of
 from xoxo_async.bulk.intake.workbook.markup import Attributes, local, new_parser, parse
 from xoxo_async.bulk.intake.workbook.refusing import MOST_COLUMNS, RefusedError, as_csv
 
@@ -102,8 +102,8 @@ class Xlsx:
 
         def start(name: str, attributes: Attributes) -> None:
             name = local(name)
-            if name == "numFmt" and ZEROS.fullmatch(code := attributes.get("formatCode", "")):
-                formats[attributes.get("numFmtId", "")] = len(code)
+            if name == "numFmt" and (digits := zeros_of(attributes.get("formatCode", ""))):
+                formats[attributes.get("numFmtId", "")] = digits
             elif name in {"cellXfs", "cellStyleXfs"}:
                 place.within, place.count = name == "cellXfs", 0
             elif name == "xf" and place.within:

@@ -31,7 +31,6 @@ __all__ = [
     "read_next",
     "read_packed",
     "read_po_numbers",
-    "read_seqs",
 ]
 
 _LINE: Final = f"{', '.join(LINE_COLUMNS)}, rev, ordinal"
@@ -54,7 +53,6 @@ _LOCK_NEXT: Final = (
     " ORDER BY ordinal LIMIT $5 FOR NO KEY UPDATE"
 )
 _LOCK: Final = f"SELECT {_LINE} FROM xoxo.line WHERE job = $1 AND id = ANY ($2) ORDER BY id FOR NO KEY UPDATE"
-_SEQS: Final = f"SELECT {_LINE} FROM xoxo.line WHERE job = $1 AND id = ANY ($2)"
 _PO_NUMBERS: Final = f"SELECT {_LINE} FROM xoxo.line WHERE job = $1 AND po_number = ANY ($2)"
 _KEY: Final = (
     f"SELECT {prefixed(LINE_COLUMNS, 'l')} FROM xoxo.line AS l WHERE l.job = $1 AND l.id = coalesce("
@@ -148,17 +146,6 @@ async def lock_lines(connection: DatabaseConnection, job: int, seqs: Collection[
         seqs: Their numbers.
     """
     return [stored_of(row) for row in await connection.fetch(_LOCK, job, list(seqs))]
-
-
-async def read_seqs(connection: DatabaseConnection, job: int, seqs: Collection[int]) -> list[Stored]:
-    """Return lines by number, in no order; unknown numbers are left out.
-
-    Args:
-        connection: To read with.
-        job: The job's number.
-        seqs: Their numbers.
-    """
-    return [stored_of(row) for row in await connection.fetch(_SEQS, job, list(seqs))]
 
 
 async def read_po_numbers(connection: DatabaseConnection, job: int, po_numbers: Collection[str]) -> list[Stored]:

@@ -54,7 +54,8 @@ from xoxo_async.bulk.ledger.sqlite.writer import LedgerWriter
 from xoxo_async.bulk.ledger.terms import NO_TERMS, Holder, Identity, Planned, PlanTerms, Pricing, Share
 from xoxo_async.bulk.ledger.vouchers import StoredCode
 from xoxo_async.bulk.ledger.waiting import outlast
-from xoxo_async.errors import LedgerConflictError, LedgerError
+from xoxo_async.errors import ConfigError, LedgerConflictError, LedgerError
+from xoxo_async.file_locks import POSIX
 from xoxo_async.secret_sources import secret_variable
 
 __all__ = ["SqliteLedger"]
@@ -112,6 +113,11 @@ class SqliteLedger:
         read_only: bool = False,
         keep_unused: bool = True,
     ) -> None:
+        if not POSIX:
+            raise ConfigError(
+                "a ledger in a file needs the file locks of POSIX, which this system does not have: use a ledger in "
+                "PostgreSQL"
+            )
         self.path: Final = Path(path)
         self._file: Final = Path(os.path.realpath(path))
         self._wall: Final = clock or time.time

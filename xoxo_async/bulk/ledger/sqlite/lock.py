@@ -4,7 +4,6 @@ The lock on the file itself keeps out a process that opens the same file by anot
 locked before there is a ledger, and names the holder.
 """
 
-import fcntl
 import os
 import sys
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import Final, NamedTuple, TypeVar
 from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.bulk.ledger.sqlite.refusals import refuse_links
 from xoxo_async.errors import LedgerError, LedgerLockedError
+from xoxo_async.file_locks import fcntl
 from xoxo_async.private_files import MODE
 
 __all__ = ["BLANK", "FileLock", "Notes", "held_here", "holder_of", "read_notes"]

@@ -1,6 +1,5 @@
 """Detect whether a ledger's file is a copy, and whether its name still stands for the file that was opened."""
 
-import fcntl
 import os
 import struct
 from contextlib import suppress
@@ -9,6 +8,7 @@ from typing import Final
 
 from xoxo_async.bulk.ledger.sqlite.files import sidecar
 from xoxo_async.bulk.ledger.sqlite.refusals import several_names
+from xoxo_async.file_locks import fcntl
 
 __all__ = ["FileWatch", "is_same_place", "place_of"]
 

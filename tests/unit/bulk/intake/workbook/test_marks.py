@@ -2,9 +2,21 @@
 
 import pytest
 
-from xoxo_async.bulk.intake.workbook.marks import Marks, cell_name, column_name
+from xoxo_async.bulk.intake.workbook.marks import Marks, cell_name, column_name, zeros_of
 from xoxo_async.bulk.intake.workbook.refusing import RefusedError
 from xoxo_async.bulk.intake.workbook.values import rows_of
+
+
+@pytest.mark.parametrize(
+    ("code", "digits"),
+    [
+        ("00000", 5), ("00000;@", 5), ("00000_)", 5), ("00000;[Red]-00000", 5), ("0", 0), ("0" * 16, 0),
+        ("#,##0", 0), ("00.00", 0), ('"EMP-"0000', 0), ("000-000", 0), ("[<=999]000;0000", 0), ("General", 0),
+    ],
+)  # fmt: skip
+def test_a_format_shows_zeros(code: str, digits: int) -> None:
+    """What stands after the first section is for other numbers, and a blank as wide as a bracket shows no digit."""
+    assert zeros_of(code) == digits
 
 
 @pytest.mark.parametrize(
