@@ -22,9 +22,7 @@ try:
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import Response
 except ImportError as _why:
-    raise ImportError(
-        f"xoxo_async.integrations.starlette needs Starlette: pip install starlette ({_error})"
-    ) from _error
+    raise ImportError(f"xoxo_async.integrations.starlette needs Starlette: pip install starlette ({_why})") from _why
 
 __all__ = ["add_error_handlers", "get_client", "get_desk", "lifespan", "webhook"]
 

@@ -14,6 +14,8 @@ from xoxo_async.errors import ConfigError, PlanError
 __all__ = ["Choices", "Columns", "Field", "FieldSet", "match_columns", "recognised", "same_name"]
 
 _ALIKE: Final = 0.66
+_NEARLY: Final = 0.8
+"""A name that is so much like a field's is most likely misspelled."""
 _SHOWN: Final = 12
 """Names in a message; the rest are counted."""
 _IN_BRACKETS: Final = re.compile(r"(.+?)\s*[(\[]\s*(?:in\s+)?([^)\]]+?)\s*[)\]]")
