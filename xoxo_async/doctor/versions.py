@@ -3,6 +3,7 @@
 import platform
 import re
 import sqlite3
+import sys
 from importlib import metadata
 from typing import Final
 
@@ -13,6 +14,7 @@ __all__ = ["check_versions"]
 _PACKAGE: Final = "xoxo-async"
 _REQUIREMENT: Final = re.compile(r"(?P<name>[\w.-]+)(?:\[[\w,.-]+\])?\s*(?:>=(?P<least>[\d.]+))?")
 _EXTRA: Final = re.compile(r"""extra\s*==\s*['"]([\w-]+)['"]""")
+_SYSTEM: Final = re.compile(r"""sys_platform\s*==\s*['"](\w+)['"]""")
 _FOR_DEVELOPERS: Final = frozenset({"dev", "docs"})
 _SQLITE: Final = (3, 37, 0)
 
@@ -34,7 +36,9 @@ def check_versions(requirements: list[str] | None = None) -> list[Finding]:
     needed: list[tuple[str, str]] = []
     extras: dict[str, list[tuple[str, str]]] = {}
     for line in requirements:
-        found, extra = _REQUIREMENT.match(line), _EXTRA.search(line)
+        found, extra, system = _REQUIREMENT.match(line), _EXTRA.search(line), _SYSTEM.search(line)
+        if system is not None and system[1] != sys.platform:
+            continue
         if found is None or (extra is not None and extra[1] in _FOR_DEVELOPERS) or found["name"] == _PACKAGE:
             continue
         place = needed if extra is None else extras.setdefault(extra[1], [])

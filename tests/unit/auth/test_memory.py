@@ -1,5 +1,6 @@
 """`auth.memory`: clients, threads and event loops share one token or pair, until it expires."""
 
+import asyncio
 import copy
 import gc
 import multiprocessing
@@ -289,4 +290,6 @@ def _obtain(wall: Clock) -> None:
         assert (await by_id(clock=wall).obtain(endpoint, None)).access == Secret("tok")
         assert endpoint.asked == []
 
-    anyio.run(main)
+    asyncio.run(
+        main()
+    )  # the child has the state of the parent's thread, by which anyio would take its loop for running

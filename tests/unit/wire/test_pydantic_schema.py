@@ -53,6 +53,7 @@ def test_pages_reports_and_lists_have_schemas(kind: Any) -> None:
         assert adapter(kind).dump_python(Page((Voucher(product_id=1),), 1, 9))["items"][0]["product_id"] == 1
 
 
+@pytest.mark.filterwarnings("ignore:Using .httpx. with")
 def test_fastapi_returns_an_order() -> None:
     """`response_model=Order` masks, and stands in OpenAPI."""
     fastapi = pytest.importorskip("fastapi")
