@@ -104,7 +104,7 @@ async def test_a_vendor_with_failing_look_ups_is_alive(tmp_path: Path) -> None:
     async with Sandbox() as sandbox:
         sandbox.script("error_5xx_before", first=6)
         sandbox.script("error_5xx_before", operation="getOrderDetails")
-        async with issuing(sandbox, path, pause_limit_s=3.0) as issuer:
+        async with issuing(sandbox, path, pause_limit_s=8.0) as issuer:
             with anyio.fail_after(60):
                 report = await issuer.run(lines(40))
         assert report.issued >= 33
