@@ -1,8 +1,8 @@
 """Asyncio client for the Xoxoday Plum Rewards API; the bulk issuer is in `xoxo_async.bulk`."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
+from xoxo_async.public_names import import_name
 from xoxo_async.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -104,11 +104,7 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: a command or a worker loads only what it uses."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+    return import_name(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,8 @@
 """Many orders, each exactly accounted for: order lines in, a ledger between, a report out."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from xoxo_async.public_names import import_name
 
 if TYPE_CHECKING:
     from xoxo_async.bulk.deciding import Decision, Resolved
@@ -146,16 +147,12 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: a command or a worker loads only what it uses."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        value = globals()[name] = getattr(import_module(home), name)
+        return import_name(__name__, _HOMES, name)
     except ImportError as error:
         if error.name != "asyncpg":
             raise
         raise ImportError(f"{name} needs asyncpg: pip install 'xoxo-async[postgres]'", name="asyncpg") from None
-    return value
 
 
 def __dir__() -> list[str]:

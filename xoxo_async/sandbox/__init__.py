@@ -1,7 +1,8 @@
 """A local Plum server for development and tests: products, balance, orders, tokens, limits and faults."""
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Final
+
+from xoxo_async.public_names import import_name
 
 if TYPE_CHECKING:
     from xoxo_async.sandbox.api import Received
@@ -49,11 +50,7 @@ _HOMES: Final = {
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for: pytest loads this package in every run, for its plugin."""
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(home), name)
-    return value
+    return import_name(__name__, _HOMES, name)
 
 
 def __dir__() -> list[str]:

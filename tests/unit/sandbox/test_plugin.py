@@ -90,7 +90,9 @@ import xoxo_async.sandbox.plugin
 print(*sorted(set(sys.modules) - before))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [f"xoxo_async{name}" for name in ("", ".sandbox", ".sandbox.plugin", ".version")]
+    assert done.stdout.split() == [
+        f"xoxo_async{name}" for name in ("", ".public_names", ".sandbox", ".sandbox.plugin", ".version")
+    ]
 
 
 @pytest.mark.parametrize(("mode", "body"), [("strict", "import pytest\n@pytest.mark.asyncio\n"), ("auto", "")])

@@ -1,0 +1,25 @@
+"""Public names are imported when they are asked for."""
+
+import sys
+import types
+
+import pytest
+
+from xoxo_async.public_names import import_name
+
+HOMES = {"Decimal": "decimal"}
+
+
+def test_a_name_is_imported_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second time it is an attribute of the package."""
+    package = types.ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", package)
+    found = import_name("shop", HOMES, "Decimal")
+    assert vars(package)["Decimal"] is found
+    assert found is sys.modules["decimal"].Decimal
+
+
+def test_another_name_is_no_attribute() -> None:
+    """The error names the package."""
+    with pytest.raises(AttributeError, match="module 'shop' has no attribute 'Nothing'"):
+        import_name("shop", HOMES, "Nothing")

@@ -1,0 +1,27 @@
+"""Import a package's public names when they are asked for: a command, a worker or a test loads only what it uses."""
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+__all__ = ["import_name"]
+
+
+def import_name(package: str, homes: Mapping[str, str], name: str) -> object:
+    """Return a public name of a package, and keep it there. The package's `__getattr__` calls this.
+
+    Args:
+        package: The package's name.
+        homes: The module of each public name.
+        name: The name that was asked for.
+
+    Raises:
+        AttributeError: The package has no such name.
+        ImportError: A library that the name needs is not installed.
+    """
+    home = homes.get(name)
+    if home is None:
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+    value: object = getattr(import_module(home), name)
+    setattr(sys.modules[package], name, value)
+    return value
