@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.template_marks import EXAMPLE_KEY, label
 from xoxo_async.errors import ConfigError, DecodeError
 from xoxo_async.services.catalog.countries import find_country
@@ -241,7 +242,7 @@ def _fill_products(book: "Workbook", sheet: Any, products: Sequence[Voucher]) ->
                    7: product.order_quantity_limit, 8: _amount(product, "fee"), 9: _amount(product, "discount"),
                    11: len(values)}  # fmt: skip
         for at, text in texts.items():
-            sheet.write_string(row, at, text)
+            sheet.write_string(row, at, sheet_text(text))
         for at, amount in (*numbers.items(), *enumerate(values, len(_FIXED))):
             if amount is not None:
                 sheet.write_number(row, at, amount)

@@ -16,6 +16,7 @@ from typing import IO, TYPE_CHECKING, Final, Self, TextIO
 import msgspec
 
 from xoxo_async.bulk.exporting.cells import csv_line, shown
+from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.problems import RowProblem
 from xoxo_async.bulk.ledger.kept import KeptNames
 from xoxo_async.errors import ConfigError, PlanError
@@ -229,7 +230,7 @@ def _fill(workbook: "Workbook", header: Sequence[str], lines: Iterator[list[str]
         sheet.set_column(2, 2, 24)
         sheet.set_column(3, 3, 60, wrapped)
         for column, name in enumerate(header):
-            sheet.write_string(0, column, name, bold)
+            sheet.write_string(0, column, sheet_text(name), bold)
         for number, line in enumerate(lines, 1):
             if number == _MOST_ROWS - 1 and total > number:
                 sheet.write_string(number, 0, f"… and {total - number + 1:,} more: write them to a .csv file")
@@ -237,7 +238,7 @@ def _fill(workbook: "Workbook", header: Sequence[str], lines: Iterator[list[str]
             sheet.write_number(number, 0, int(line[0]))
             for column, cell in enumerate(line[1:], 1):
                 if cell:
-                    sheet.write_string(number, column, cell)
+                    sheet.write_string(number, column, sheet_text(cell))
 
 
 def _is_marked(file: IO[bytes]) -> bool:

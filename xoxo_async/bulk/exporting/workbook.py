@@ -18,6 +18,7 @@ from typing import IO, Any, Final, NamedTuple
 from xoxo_async.bulk.exporting.older import MARK, PARTS
 from xoxo_async.bulk.exporting.rows import FIXED_COLUMNS, Made, kept_columns
 from xoxo_async.bulk.exporting.sheets import PLACES, SheetRows, Styles
+from xoxo_async.bulk.intake.guard import sheet_text
 from xoxo_async.bulk.intake.workbook.marks import column_name
 from xoxo_async.errors import ConfigError
 
@@ -237,7 +238,7 @@ def _skeleton(sheets: Sequence[tuple[_Kind, int, int]], made_at: datetime) -> _S
                 # A column of texts is formatted as text, too: a code that a person pastes there keeps its zeros.
                 style = None if name in _NUMBERS or name in _DAYS else text
                 sheet.set_column(column, column, _WIDTHS.get(name, _WIDTH), style)
-                sheet.write_string(0, column, name, bold)
+                sheet.write_string(0, column, sheet_text(name), bold)
             for column, style in enumerate([text, day, *numbers]):
                 sheet.write_blank(1, column, None, style)
             sheet.autofilter(0, 0, last - 1, len(kind.columns) - 1)

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-__all__ = ["changes_in_excel", "is_formula", "kept_as_text", "shown", "unguarded"]
+__all__ = ["changes_in_excel", "is_formula", "kept_as_text", "sheet_text", "shown", "unguarded"]
 
 # A spreadsheet reads a cell that begins with one of these as a formula; some locales include full-width signs.
 _FORMULA: Final = re.compile("[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20]")
@@ -51,6 +51,18 @@ def kept_as_text(text: str) -> str:
         text: The text.
     """
     return f"'{text}" if changes_in_excel(text) else shown(text)
+
+
+def sheet_text(text: str) -> str:
+    """Return a text as XlsxWriter writes it into a sheet as a text.
+
+    It takes `<r>…</r>` for its own rich text and writes it as XML, which may break the file. A blank at the end
+    prevents that, and readers of files ignore it.
+
+    Args:
+        text: The text.
+    """
+    return f"{text} " if text.endswith("</r>") else text
 
 
 def changes_in_excel(text: str) -> bool:

@@ -57,6 +57,18 @@ def test_a_workbook_has_text_cells_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("text", ["<r><broken></r>", "<r><t>another</t></r>"])
+def test_a_workbook_takes_no_xml_from_a_row(tmp_path: Path, text: str) -> None:
+    """XlsxWriter writes a text that looks like its own rich text as it stands; a row may hold such a text."""
+    path = tmp_path / "bad.xlsx"
+    with ProblemsFile(path) as file:
+        file.add(problem(7, value=text))
+    with zipfile.ZipFile(path) as book:
+        sheet = book.read("xl/worksheets/sheet1.xml").decode()
+    assert "<r>" not in sheet
+    assert text.replace("<", "&lt;").replace(">", "&gt;") in sheet
+
+
 @pytest.mark.parametrize("name", ["bad.csv", "bad.xlsx"])
 def test_an_older_file_of_problems_is_replaced(tmp_path: Path, name: str) -> None:
     """By one without problems as well: it has its headings, so that nobody corrects the same rows again."""

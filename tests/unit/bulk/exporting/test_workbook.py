@@ -67,6 +67,13 @@ def test_what_is_missing_has_its_sheet(tmp_path: Path) -> None:
     ]
 
 
+def test_a_heading_is_no_xml(tmp_path: Path) -> None:
+    """A kept column may have any name."""
+    name = "<r><broken></r>"
+    sheets = make(tmp_path / "c.xlsx", [Made(row(key="A", code="1", kept={name: "2"}), "")], [name])
+    assert [str(cell).strip() for cell in sheets["codes"][0]][-1] == name
+
+
 def test_full_sheets_have_successors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each with its headings and its own filter; only one sheet is selected."""
     monkeypatch.setattr(workbook, "_MOST_ROWS", 3)

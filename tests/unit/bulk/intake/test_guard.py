@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from xoxo_async.bulk.intake.guard import kept_as_text, shown, unguarded
+from xoxo_async.bulk.intake.guard import kept_as_text, sheet_text, shown, unguarded
 
 
 @given(st.text(st.sampled_from("'=+-@\t0aé. 1") | st.characters(codec="utf-8")))
@@ -31,3 +31,11 @@ def test_a_guarded_text_comes_back_exactly(text: str) -> None:
 def test_a_text_nobody_guards_stays(cell: str, text: str) -> None:
     """An apostrophe before a number is a person's or an export's; one before a word belongs to the word."""
     assert unguarded(cell) == text
+
+
+@given(st.text(st.sampled_from("<r>/ a")))
+def test_no_text_of_a_sheet_is_rich(text: str) -> None:
+    """XlsxWriter takes what begins with `<r>` and ends with `</r>` for XML of its own."""
+    written = sheet_text(text)
+    assert not (written.startswith("<r>") and written.endswith("</r>"))
+    assert written.rstrip(" ") == text.rstrip(" ")
