@@ -49,6 +49,7 @@ Asked = tuple["subprocess.Popen[bytes]", int]
 def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iterator[Asked]:
     """Start a command on a terminal, read up to its question, and yield the process and our end of the terminal."""
     ours, theirs = pty.openpty()
+    _do_not_echo(theirs)
     process = subprocess.Popen(
         [sys.executable, "-c", REAL_MONEY, *map(str, arguments)],
         cwd=cwd,
@@ -71,6 +72,13 @@ def at_the_question(sandbox: Sandbox, *arguments: str | Path, cwd: Path) -> Iter
         process.wait()
         with suppress(OSError):
             os.close(ours)
+
+
+def _do_not_echo(terminal: int) -> None:
+    """Keep `^C` out of what the process prints: the kernel may write it in the middle of a line."""
+    settings = termios.tcgetattr(terminal)
+    settings[3] &= ~termios.ECHO
+    termios.tcsetattr(terminal, termios.TCSANOW, settings)
 
 
 def answered(asked: Asked, answer: bytes) -> tuple[int, str]:
