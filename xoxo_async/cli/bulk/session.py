@@ -12,7 +12,8 @@ import msgspec
 
 from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
-from xoxo_async.bulk.intake.orders_file import OrdersFile
+from xoxo_async.bulk.intake.orders_file import ORDERS, OrdersFile
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.issuer import BulkIssuer
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
@@ -191,7 +192,7 @@ class CommandRun:
             )
 
     def _orders(self) -> OrdersFile:
-        return OrdersFile(self._request.orders, choices=self._request.reading)
+        return RowsFile(self._request.orders, ORDERS, choices=self._request.reading)
 
     async def _say_still_planning(self) -> None:
         while not self._planned:
