@@ -65,9 +65,7 @@ def _key(_name: str, value: object, _row: Mapping[str, object]) -> object:
 def _address(name: str, value: object, row: Mapping[str, object]) -> object:
     if value is None and row.get("phone"):
         raise ArgumentError("is missing: the vendor sends points to an e-mail address, and takes no phone")
-    address = checks.email(name, checks.needed(name, value))
-    assert address is not None
-    return address.strip()
+    return checks.email(name, checks.needed(name, value))
 
 
 def _name(name: str, value: object, _row: Mapping[str, object]) -> object:

@@ -26,7 +26,7 @@ class UnkeyedRow(NamedTuple, Generic[AnyLineT]):
 
     Attributes:
         number: The row's number in the input, from 1.
-        line: The line. Its amount is an exact `Decimal`, and its address has no blanks around it.
+        line: The line. Its amount is an exact `Decimal`.
         given: The row as it was given: values by column.
     """
 
@@ -60,7 +60,7 @@ class _Intake(Generic[LineT]):
         self.many: Final = row_kind(line).many
         self.problems: Final = Problems(sink)
         self.warnings: Final = Problems()
-        self._line: Final = line
+        self._line: Final[type[LineT]] = line
         self._keys: Final = RepeatedKeys()
         self._people: Final = FirstRows()
 

@@ -18,7 +18,7 @@ from xoxo_async.bulk.unkeyed.line_fields import LINK_FIELDS, MAIL_FIELDS, POINTS
 from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
 from xoxo_async.errors import ConfigError
 
-__all__ = ["row_kind", "read_rows"]
+__all__ = ["read_rows", "row_kind"]
 
 LineT = TypeVar("LineT", bound=msgspec.Struct)
 
@@ -41,7 +41,7 @@ def read_rows(
     """Read recipients of points, rows of links, or addresses from a file.
 
     Moves nothing. The file may have every form that `read_orders` takes: CSV in any dialect, a sheet of a workbook, or
-    JSONL. A column is recognised by the name of a field, or by a usual name such as `Employee ID`, `Points` or `E-mail`.
+    JSONL. A column is recognised by the name of a field, or by a usual name such as `Employee ID`, `Points`, `E-mail`.
 
     Args:
         path: The file, or `-` for standard input.
@@ -85,9 +85,7 @@ def row_kind(line: type[LineT]) -> RowKind[LineT]:
     if words is None:
         raise ConfigError(f"line must be PointsLine, LinkLine or MailLine, not {getattr(line, '__name__', line)}")
     fields, one, many, done = words
-    return RowKind(
-        line=line, fields=fields, one=one, many=many, done=done, read=_read, is_line=partial(_is_line, line)
-    )
+    return RowKind(line=line, fields=fields, one=one, many=many, done=done, read=_read, is_line=partial(_is_line, line))
 
 
 def _read(
