@@ -1,8 +1,8 @@
 """The table for calls without a key: no world that can come about sends a row twice by itself.
 
-The invariants are those of `test_model`: a row is spent at most once (I1), what is placed is spent (I2), what is rejected
-or cancelled is not (I3), no request without an intent (I4), and an end stays reachable (I5). No look-up helps here: in
-this model one that is made all the same finds nothing, although the vendor may have booked the row.
+The invariants are those of `test_model`: a row is spent at most once (I1), what is placed is spent (I2), what is
+rejected or cancelled is not (I3), no request without an intent (I4), and an end stays reachable (I5). No look-up helps
+here: in this model one that is made all the same finds nothing, although the vendor may have booked the row.
 """
 
 from collections.abc import Callable
