@@ -29,6 +29,7 @@ from xoxo_async.bulk.ledger.bookkeeping import (
     state_for_all,
 )
 from xoxo_async.bulk.ledger.budget import Funds, units
+from xoxo_async.bulk.ledger.kinds import JobKind, check_kind
 from xoxo_async.bulk.ledger.lines import Armed, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.moves import Move
 from xoxo_async.bulk.ledger.owners import Identity, Owner, check_identity, check_job
@@ -153,6 +154,7 @@ class _Arming:
 
     def take(self, request: ArmRequest, stored: Sequence[StoredLine]) -> Armed:
         check_job(self.owner.job, request.job)
+        check_kind(self.owner.kind, JobKind.ORDERS)  # no other call is sent one line at a time
         check_identity(self.owner.identity, request.identity)
         seq = _known(request.line, [*stored, *self._new_ones(request.line)])
         if seq is not None:

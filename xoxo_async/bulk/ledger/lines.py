@@ -59,12 +59,15 @@ class Evidence(StrEnum):
     - `LEDGER_RESTORED`: a person says that the ledger replaces another one, so the row may have been sent, or sent
       again, without a trace here.
     - `LEDGER_COPIED`: the ledger's file is a copy, with the same consequence, and no person confirmed it.
+    - `ANSWERED_DONE`: the vendor answered that a call without a key succeeded, and named no id for the row.
+    - `NO_LOOKUP`: the answer of a call without a key was lost, and no call can tell what became of it.
     - `UNWANTED`: the input no longer has the row.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
     NOT_PROCESSED = "not_processed"
     ANSWERED_PLACED = "answered_placed"
+    ANSWERED_DONE = "answered_done"
     REFUSED_NO_ORDER = "refused_no_order"
     REFUSED_UNCLEAR = "refused_unclear"
     OUTCOME_LOST = "outcome_lost"
@@ -74,6 +77,7 @@ class Evidence(StrEnum):
     LOOKUP_ABSENT = "lookup_absent"
     LOOKUPS_EXHAUSTED = "lookups_exhausted"
     HISTORY_ABSENT = "history_absent"
+    NO_LOOKUP = "no_lookup"
     LATE_PROOF = "late_proof"
     DELIVERY_SEEN = "delivery_seen"
     ORDER_OF_THIS_SEND = "order_of_this_send"

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.errors import LedgerError
 
 __all__ = ["Identity", "Owner", "check_identity", "check_job"]
@@ -31,12 +32,14 @@ class Owner(NamedTuple):
         identity: Its account and address; None before they are set.
         copied: Whether it may be an older or another copy, so that lines it does not know of may have been sent.
         paused: Why the job is paused; empty if it is not.
+        kind: What the job is of; before its first line what it becomes by it.
     """
 
     job: str | None
     identity: Identity | None
     copied: bool
     paused: str = ""
+    kind: JobKind = JobKind.ORDERS
 
 
 def check_job(ledger_job: str | None, job: str) -> None:

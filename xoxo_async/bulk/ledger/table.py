@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
+from xoxo_async.consequences import EffectClass
 
 __all__ = [
     "MAX_HOLD_S",
@@ -42,12 +43,14 @@ class Moment(NamedTuple):
         epoch: The writer's epoch.
         rules: The settling rules.
         ahead: How far the wall clock is ahead of `now`; for stamps that people read and that are compared with dates.
+        effect: What may follow a lost answer of the ledger's calls: orders have a key, points and links have none.
     """
 
     now: float
     epoch: int
     rules: Rules
     ahead: float = 0.0
+    effect: EffectClass = EffectClass.KEYED
 
     def date(self, at: float) -> float:
         """Return a time by the ledger's clock in epoch seconds; in milliseconds, as `now` is."""
@@ -55,6 +58,30 @@ class Moment(NamedTuple):
 
 
 Guard = Callable[[LedgerLine, Change, Moment], bool]
+
+
+def keyed(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The lines are orders, which can be looked up by their poNumber."""
+    return moment.effect is EffectClass.KEYED
+
+
+def unkeyed(_line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The lines are of calls without a key: nothing can be looked up, so nothing is sent again by itself."""
+    return moment.effect is EffectClass.UNKEYED
+
+
+def nameless(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The line is placed, and no id is known of it."""
+    return line.order_id is None
+
+
+def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
+    """The last send is so long ago that the vendor's dashboard shows what became of it.
+
+    Only a person settles a line without a key. Somebody who looks while the vendor still works on the call sees
+    nothing, and would send it a second time.
+    """
+    return line.last_sent_tick is None or moment.now >= line.last_sent_tick + moment.rules.settle_s
 
 
 def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
@@ -183,7 +210,11 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
     Transition("T2", _from(_S.SENDING), _E.NOT_PROCESSED, _S.PLANNED),
     Transition("T3", _from(_S.SENDING), _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
+    Transition("T3", _from(_S.SENDING), _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
     Transition("T4", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.REJECTED, (not_suspect,)),
+    # Without a key no refusal means "this exists already", and no look-up follows: a person decides.
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.UNKNOWN, (unkeyed,), suspect=True),
+    Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.UNKNOWN, (unkeyed,), suspect=True),
     # After a send in doubt, any refusal may mean "this poNumber exists": the vendor does not document its answer to a
     # repeated poNumber (wire documentation § 7.2).
     Transition("T5", _from(_S.SENDING), _E.REFUSED_NO_ORDER, _S.CONFLICT, suspect=True),
@@ -192,40 +223,47 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T5", _from(_S.SENDING), _E.REFUSED_UNCLEAR, _S.CONFLICT, suspect=True),
     Transition("T6", _from(_S.SENDING), _E.OUTCOME_LOST, _S.UNKNOWN, suspect=True),
     Transition("T7", _from(_S.SENDING), _E.SENDER_DIED, _S.UNKNOWN, suspect=True),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (names_order,)),
-    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
-    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (names_order,)),
-    Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.PLACED, (keyed, names_order, adoptable)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MATCHED, _S.MANUAL, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.ORDER_SINCE_PLAN, _S.PLACED, (keyed, names_order)),
+    Transition("T8", _DOUBTED, _E.LOOKUP_MISMATCHED, _S.MANUAL, (keyed,)),
     # Look up, and place again only if absent: the vendor's own rule after a 5xx (wire documentation § 7.1).
     Transition(
         "T9",
         _from(_S.UNKNOWN),
         _E.LOOKUP_ABSENT,
         _S.PLANNED,
-        (may_resend, proven_absent, would_be_found, wanted),
+        (keyed, may_resend, proven_absent, would_be_found, wanted),
         counts=True,
     ),
-    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (counts_as_absent,), counts=True),
-    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None),
-    Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
-    Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (keyed, counts_as_absent), counts=True),
+    Transition("-", _DOUBTED, _E.LOOKUP_ABSENT, None, (keyed,)),
+    Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
+    Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
+    Transition("T10", _from(_S.UNKNOWN), _E.NO_LOOKUP, _S.MANUAL, (unkeyed,)),
     # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
     Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
     Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
-    Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None),
+    Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None, (keyed,)),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
-    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (names_order, adoptable)),
-    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (names_order,)),
+    Transition("T12", _NOT_PLACED, _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
+    Transition("T12", _from(_S.PLACED), _E.ANSWERED_PLACED, _S.PLACED, (unkeyed, names_order, nameless)),
+    Transition("T12", _NOT_PLACED, _E.LOOKUP_MATCHED, _S.PLACED, (keyed, names_order, adoptable)),
+    Transition("T12", _NOT_PLACED, _E.ORDER_OF_THIS_SEND, _S.PLACED, (keyed, names_order)),
     Transition("T12", _NOT_PLACED, _E.LATE_PROOF, _S.PLACED, (names_order,)),
     Transition("-", _from(_S.PLACED), _E.ANSWERED_PLACED, None, (names_order, same_order)),
-    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (names_order, same_order)),
-    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ANSWERED_DONE, None, (unkeyed,)),
+    Transition("-", _from(_S.PLACED), _E.LOOKUP_MATCHED, None, (keyed, names_order, same_order)),
+    Transition("-", _from(_S.PLACED), _E.ORDER_OF_THIS_SEND, None, (keyed, names_order, same_order)),
     Transition("-", _from(_S.PLACED), _E.LATE_PROOF, None, (names_order, same_order)),
     Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, names_order)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason,)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason,)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, unkeyed)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, keyed)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, at_rest)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, keyed)),
+    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, at_rest)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (has_reason, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, placed_by_person)),
@@ -239,8 +277,10 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
-PROOFS: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF})
-"""These facts prove an order id, so the fence lets them through from any caller and however late."""
+PROOFS: Final = frozenset(
+    {_E.ANSWERED_PLACED, _E.ANSWERED_DONE, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.LATE_PROOF}
+)
+"""These facts prove that money moved, so the fence lets them through from any caller and however late."""
 
 REPORTED_AS: Final[dict[LineState, str]] = {
     _S.PLANNED: "not_sent",

@@ -4,8 +4,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, kind_of
 from xoxo_async.bulk.ledger.owners import Identity
+from xoxo_async.consequences import EffectClass
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect
@@ -100,6 +102,16 @@ class JobRow(NamedTuple):
     def is_planned(self) -> bool:
         """Whether it had a plan; a fact may have been set, or an account bound, before."""
         return PLANNED_AT in self.facts
+
+    @property
+    def kind(self) -> JobKind | None:
+        """What it is of; None before its first line."""
+        return kind_of(self.facts.get(KIND)) if self.is_planned else None
+
+    @property
+    def effect(self) -> EffectClass:
+        """What may follow a lost answer of its calls."""
+        return (self.kind or JobKind.ORDERS).effect
 
     @property
     def copied(self) -> bool:

@@ -313,6 +313,7 @@ class LedgerWriter:
 
     def _roll_back(self) -> None:
         self._open_plan = False
+        self._session.forget()
         try:
             if self._session.connection.in_transaction:
                 self._session.connection.execute("ROLLBACK")
@@ -320,7 +321,6 @@ class LedgerWriter:
             self._trusted = False
 
     def _distrust(self) -> None:
-        self._session.drop_funds()
         self._roll_back()
         self._trusted = False
 
