@@ -30,12 +30,14 @@ class Received(NamedTuple):
         data: Its data, taken out of the wrapper.
         body: The whole body.
         path: The URL path.
+        fault: The kind of fault that its answer got; empty without one.
     """
 
     operation: str
     data: Mapping[str, object]
     body: bytes
     path: str
+    fault: str = ""
 
 
 class Api:
@@ -138,12 +140,12 @@ class Api:
         operation, data = _parse(raw)
         if operation is None:
             return refused(Refusal("PLE10001"), openapi=self._openapi)
-        self.requests.append(Received(operation, data, raw, request.path))
         self._state.requests[operation] += 1
         penalty = self._limiter.refuse(operation)
+        rule = self._pick_fault(operation, data) if penalty is None else None
+        self.requests.append(Received(operation, data, raw, request.path, rule.kind if rule else ""))
         if penalty is not None:
             return self._limited(penalty)
-        rule = self._pick_fault(operation, data)
         if self._latency_s:
             await anyio.sleep(self._latency_s)
         if rule is None:

@@ -110,6 +110,15 @@ async def test_received_requests_are_kept_and_counted(wire: Any) -> None:
         assert sandbox.books().requests == {"getOrderDetails": 1}
 
 
+async def test_a_request_is_kept_with_its_fault(wire: Any) -> None:
+    """A test can tell which requests got a fault, also those that booked nothing."""
+    async with Sandbox() as sandbox:
+        sandbox.script("html_502", nth=2)
+        for number in range(3):
+            await wire.place(sandbox, f"PO-{number}")
+        assert [received.fault for received in sandbox.requests] == ["", "html_502", ""]
+
+
 @pytest.mark.parametrize(("header", "status"), [("", 400), ("Bearer dead", 401)])
 async def test_a_request_without_valid_token_does_nothing(wire: Any, header: str, status: int) -> None:
     """A request without a valid token is refused, not kept and not counted."""
