@@ -79,9 +79,11 @@ def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     """The last send is so long ago that the vendor's dashboard shows what became of it.
 
     Only a person settles a line without a key. Somebody who looks while the vendor still works on the call sees
-    nothing, and would send it a second time.
+    nothing, and would send it a second time. Before a person sees a line with a key, look-ups have waited as long.
     """
-    return line.last_sent_tick is None or moment.now >= line.last_sent_tick + moment.rules.settle_s
+    if moment.effect is EffectClass.KEYED or line.last_sent_tick is None:
+        return True
+    return moment.now >= line.last_sent_tick + moment.rules.settle_s
 
 
 def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
@@ -243,8 +245,8 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
     Transition("T10", _from(_S.UNKNOWN), _E.NO_LOOKUP, _S.MANUAL, (unkeyed,)),
     # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
-    Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (absent_so_far,)),
-    Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL),
+    Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
+    Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
     Transition("-", _DOUBTED, _E.HISTORY_ABSENT, None, (keyed,)),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_PLACED, _S.PLACED, (names_order,)),
     Transition("T12", _NOT_PLACED, _E.ANSWERED_DONE, _S.PLACED, (unkeyed,)),
@@ -260,9 +262,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("-", _from(_S.PLACED), _E.DELIVERY_SEEN, None, (same_order,)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, names_order)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_PLACED, _S.PLACED, (has_reason, unkeyed)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, keyed)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_RESEND, _S.PLANNED, (has_reason, at_rest)),
-    Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, keyed)),
     Transition("T13", _from(_S.MANUAL), _E.PERSON_REJECTED, _S.REJECTED, (has_reason, at_rest)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_CORRECTED, _S.PLACED, (has_reason, names_order, placed_by_person)),
     Transition("T13", _from(_S.PLACED), _E.PERSON_RESEND, _S.PLANNED, (has_reason, placed_by_person)),
