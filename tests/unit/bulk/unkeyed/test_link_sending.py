@@ -181,9 +181,7 @@ def test_a_link_that_comes_twice_is_one_link() -> None:
     assert told(changes) == [(Evidence.ANSWERED_DONE, links(1)), (Evidence.OUTCOME_LOST, [])]
 
 
-@pytest.mark.parametrize(
-    ("answered", "evidence"), [("7001", Evidence.ANSWERED_DONE), ("7002", Evidence.OUTCOME_LOST)]
-)
+@pytest.mark.parametrize(("answered", "evidence"), [("7001", Evidence.ANSWERED_DONE), ("7002", Evidence.OUTCOME_LOST)])
 @pytest.mark.parametrize("mails", [False, True])
 def test_an_answer_of_another_campaign_proves_nothing(answered: str, evidence: Evidence, mails: bool) -> None:
     """It is the answer to another request."""
