@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Collection, Mapping
-from functools import partial
-from typing import Any, Final, Literal, TypeVar
+from decimal import Decimal
+from typing import Final, Literal, TypeVar
 
 import msgspec
 
@@ -13,10 +13,10 @@ from xoxo_async.bulk.intake.reading import ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowKind, RowsFile
 from xoxo_async.bulk.intake.tables import FileRow
 from xoxo_async.bulk.intake.turning import Turns, as_amount, as_kept, as_phone, as_whole, turn_row
-from xoxo_async.bulk.unkeyed.line_checks import check_line
 from xoxo_async.bulk.unkeyed.line_fields import LINK_FIELDS, MAIL_FIELDS, POINTS_FIELDS
 from xoxo_async.bulk.unkeyed.lines import LinkLine, MailLine, PointsLine
 from xoxo_async.errors import ConfigError
+from xoxo_async.services import checks
 
 __all__ = ["read_rows", "row_kind"]
 
@@ -85,7 +85,22 @@ def row_kind(line: type[LineT]) -> RowKind[LineT]:
     if words is None:
         raise ConfigError(f"line must be PointsLine, LinkLine or MailLine, not {getattr(line, '__name__', line)}")
     fields, one, many, done = words
-    return RowKind(line=line, fields=fields, one=one, many=many, done=done, read=_read, is_line=partial(_is_line, line))
+    needed = [field.name for field in msgspec.structs.fields(line) if field.required]
+    numbers = [field.name for field in fields.fields if field.kind in {"whole", "amount"}]
+
+    def is_line(row: FileRow, problems: Problems) -> bool:
+        """Return whether a row has what its line cannot be without; the job checks the rest."""
+        wrong = {name: "is missing" for name in needed if row.fields.get(name) is None}
+        for name in numbers:
+            value = row.fields.get(name)
+            if value is not None and not isinstance(value, int | Decimal):
+                wrong[name] = f"must be a number, not {checks.shown(value)}"
+        for name, what in wrong.items():
+            column = row.key_column if name == "key" else name
+            problems.add(row.number, what, column=column, value=row.fields.get(name), given=row.given)
+        return not wrong
+
+    return RowKind(line=line, fields=fields, one=one, many=many, done=done, read=_read, is_line=is_line)
 
 
 def _read(
@@ -96,11 +111,6 @@ def _read(
     given: Mapping[str, object] | None,
 ) -> FileRow:
     return turn_row(number, fields, _TURNS, problems, keys=("key",), key_column=key_column, given=given)
-
-
-def _is_line(line: type[Any], row: FileRow, problems: Problems) -> bool:
-    checked = check_line(line, row.number, row.fields, problems, key_column=row.key_column, given=row.given)
-    return checked is not None
 
 
 _WORDS: Final[dict[type[object], tuple[FieldSet, str, str, str]]] = {
