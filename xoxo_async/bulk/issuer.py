@@ -20,6 +20,7 @@ from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.preparing import Approval, Preparer
 from xoxo_async.bulk.prices import Prices
 from xoxo_async.bulk.report import Report
+from xoxo_async.bulk.road import OrderRoad
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
 from xoxo_async.bulk.settings import Bounds, Settings, kept_bounds, rate_of
@@ -379,6 +380,7 @@ class BulkIssuer:
         session = self._session = BulkSession(
             self._client,
             self._ledger,
+            OrderRoad(self._client, self._ledger),
             bounds,
             self._progress,
             restore=settings.restore,

@@ -14,6 +14,7 @@ from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report, Shift
+from xoxo_async.bulk.road import OrderRoad
 from xoxo_async.bulk.running.history import LONGEST_S
 from xoxo_async.bulk.running.progress import Progress
 from xoxo_async.bulk.session import BulkSession
@@ -119,14 +120,14 @@ def _session(
     return BulkSession(
         client,
         ledger,
+        # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
+        OrderRoad(client, ledger, min(seconds / 2, LONGEST_S)),
         bounds,
         Progress() if progress is None else progress,
         restore=False,
         pause_limit_s=pause_limit_s,
         shift=True,
         settle_first_s=seconds * _FIRST_PART,
-        # The next shift reads a long history from its beginning again: what is not read by then goes to a person.
-        history_s=min(seconds / 2, LONGEST_S),
         clock=clock,
         wall=ledger.now,
     )

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, Protocol
 
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 
 __all__ = ["JobKind", "check_kind", "kind_of", "require_kind"]
@@ -27,9 +27,9 @@ class JobKind(StrEnum):
         return EffectClass.KEYED if self is JobKind.ORDERS else EffectClass.UNKEYED
 
     @property
-    def title(self) -> str:
+    def words(self) -> str:
         """The kind in words, as in "a job of points"."""
-        return _TITLES[self]
+        return _WORDS[self]
 
     @property
     def command(self) -> str:
@@ -37,7 +37,7 @@ class JobKind(StrEnum):
         return _COMMANDS[self]
 
 
-_TITLES: Final = {
+_WORDS: Final = {
     JobKind.ORDERS: "orders",
     JobKind.POINTS: "points",
     JobKind.LINKS: "links",
@@ -91,7 +91,7 @@ def check_kind(stored: JobKind, kind: JobKind) -> None:
         LedgerError: When they are not the same.
     """
     if stored is not kind:
-        raise LedgerError(f"this ledger holds a job of {stored.title}, not of {kind.title}: one ledger, one job")
+        raise LedgerError(f"this ledger holds a job of {stored.words}, not of {kind.words}: one ledger, one job")
 
 
 def require_kind(ledger: OfKind, kind: JobKind) -> None:
@@ -107,6 +107,6 @@ def require_kind(ledger: OfKind, kind: JobKind) -> None:
     stored = ledger.kind
     if stored is not None and stored is not kind:
         raise LedgerError(
-            f"{ledger.name} holds a job of {stored.title}, not of {kind.title}; nothing was sent. Go on with it by"
+            f"{ledger.name} holds a job of {stored.words}, not of {kind.words}; nothing was sent. Go on with it by"
             f" `{stored.command} --ledger {ledger.name}`"
         )

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, Rules
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 
 __all__ = [
     "MAX_HOLD_S",

@@ -42,7 +42,7 @@ import msgspec
 
 from xoxo_async.bulk.ledger.lines import Change, Evidence, LedgerLine, LineState, Rules
 from xoxo_async.bulk.ledger.table import PROOFS, TRANSITIONS, Moment, Transition, decide
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 
 __all__ = ["BIRTH", "NOW", "Search", "Setting", "changed", "in_state", "numbered"]
 

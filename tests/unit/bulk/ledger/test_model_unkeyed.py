@@ -13,7 +13,7 @@ import pytest
 from tests.unit.bulk.ledger.model import Search, Setting, changed, in_state, numbered
 from xoxo_async.bulk.ledger.lines import Evidence, LineState
 from xoxo_async.bulk.ledger.table import TRANSITIONS, Transition, at_rest, keyed, unkeyed
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 
 E = Evidence
 S = LineState

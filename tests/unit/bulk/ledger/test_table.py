@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.table import (
     decide,
     next_look,
 )
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 
 E, S = Evidence, LineState
 

@@ -5,13 +5,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import StoredLine
 from xoxo_async.bulk.ledger.budget import Funds
 from xoxo_async.bulk.ledger.facts import CURRENCY, PLANNED_AT
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import LineState
-from xoxo_async.bulk.ledger.owners import Owner, check_identity, check_job
+from xoxo_async.bulk.ledger.owners import check_identity, check_job
 from xoxo_async.bulk.ledger.postgres.claiming import Claiming, most_committed
 from xoxo_async.bulk.ledger.postgres.columns import Stored
 from xoxo_async.bulk.ledger.postgres.facts import set_facts

@@ -6,7 +6,7 @@ from typing import Final
 from xoxo_async.bulk.ledger.dealing import Claim
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.sealing import CodeBox
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerKeyError
 from xoxo_async.postgres.driver import DatabaseConnection
 

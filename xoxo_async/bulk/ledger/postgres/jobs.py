@@ -7,7 +7,7 @@ import msgspec
 from xoxo_async.bulk.ledger.facts import KIND, PLANNED_AT
 from xoxo_async.bulk.ledger.kinds import JobKind, kind_of
 from xoxo_async.bulk.ledger.owners import Identity
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerConflictError, LedgerError
 from xoxo_async.postgres.address import DatabaseAddress
 from xoxo_async.postgres.connecting import connect

@@ -16,7 +16,7 @@ from xoxo_async.bulk.ledger.postgres.connections import Link
 from xoxo_async.bulk.ledger.postgres.jobs import JobRow, reread
 from xoxo_async.bulk.ledger.sealing import CodeBox
 from xoxo_async.bulk.ledger.table import Moment
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerError
 from xoxo_async.postgres.driver import DatabaseConnection
 

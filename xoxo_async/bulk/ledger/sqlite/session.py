@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from xoxo_async.bulk.ledger.arming import ArmRequest, decide_arms
+from xoxo_async.bulk.ledger.arming import ArmRequest, Owner, decide_arms
 from xoxo_async.bulk.ledger.bookkeeping import (
     ClaimRequest,
     decide_claims,
@@ -27,7 +27,7 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import DEFAULT_RULES, Evidence, LedgerLine, LineState, PlannedLine
 from xoxo_async.bulk.ledger.marks import CodeMarks
 from xoxo_async.bulk.ledger.moves import Move
-from xoxo_async.bulk.ledger.owners import Identity, Owner
+from xoxo_async.bulk.ledger.owners import Identity
 from xoxo_async.bulk.ledger.recording import (
     Recorded,
     RecordRequest,

@@ -12,7 +12,7 @@ from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.lines import Change, Delivery, Evidence, LedgerLine, LineState, PlannedLine, Rules
 from xoxo_async.bulk.ledger.protocol import Ledger, PlanTerms
 from xoxo_async.bulk.ledger.table import Moment, decide
-from xoxo_async.consequences import EffectClass
+from xoxo_async.effects import EffectClass
 from xoxo_async.errors import LedgerConflictError, LedgerError
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +62,7 @@ async def test_a_plan_of_another_kind_is_refused(subject: Subject, kind: JobKind
     """It leaves the ledger as it was."""
     async with subject.open() as ledger:
         await planned(ledger, subject, 1, kind)
-        with pytest.raises(LedgerError, match=f"a job of {kind.title}, not of {other.title}"):
+        with pytest.raises(LedgerError, match=f"a job of {kind.words}, not of {other.words}"):
             await planned(ledger, subject, 2, other)
         assert ledger.kind is kind
         assert (await ledger.counts()).rows == 1
