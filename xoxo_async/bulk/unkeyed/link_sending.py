@@ -137,9 +137,7 @@ class MailSending(_Campaign):
     def body(self, fields: Mapping[str, object], report: Report) -> LinkBody | None:
         """Check the address of a row."""
         try:
-            address = checks.email("email", fields.get("email"))
-            if not address:
-                raise ArgumentError("email is missing")
+            address = checks.email("email", checks.needed("email", fields.get("email")))
         except ArgumentError as error:
             report("email", error)
             return None
