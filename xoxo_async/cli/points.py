@@ -10,8 +10,9 @@ import click
 
 from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.cli import exits
-from xoxo_async.cli.bulk.options import file_options, maybe_ledger_option, unkeyed_work_options
+from xoxo_async.cli.bulk.options import file_options, maybe_ledger_option, one_line, unkeyed_work_options
 from xoxo_async.cli.bulk.reading import reading_options
+from xoxo_async.cli.bulk.servers import books_of
 from xoxo_async.cli.connect import ask
 from xoxo_async.cli.connection import Connection
 from xoxo_async.cli.consent import confirm_spending
@@ -150,14 +151,69 @@ def _send_to_one(
     return exits.DONE
 
 
-@points.command("cancel", moves_money="unkeyed")
-@click.argument("unique_ids", type=Whole(1), nargs=-1, required=True)
+@points.command(
+    "cancel",
+    moves_money="unkeyed",
+    epilog="""\b
+Examples:
+  xoxo points cancel 987654321
+  xoxo points cancel --ledger points.db EMP-17 EMP-18 --reason "left the company"
+  xoxo points cancel --ledger points.db --all --reason "wrong list"
+  xoxo points cancel --ledger points.db EMP-17 --found cancelled --reason "the dashboard shows it" """,
+)
+@click.argument("names", nargs=-1, metavar="[UNIQUE_ID|KEY]...")
+@maybe_ledger_option
+@click.option("--all", "all_rows", is_flag=True, help="Take back the points of all rows; needs --ledger.")
+@click.option("--reason", default="", metavar="TEXT", callback=one_line, help="The reason; the ledger keeps it.")
+@click.option("--batch", type=Whole(1, 10_000), default=1, show_default=True, metavar="N",
+              help="Rows in one call. If the answer of a call is lost, all its rows are in doubt.")  # fmt: skip
+@click.option("--found", type=click.Choice(["cancelled", "kept"]),
+              help="Record what you found in the dashboard about rows whose cancellation is in doubt; makes no call.",
+              )  # fmt: skip
 @yes_option
 @json_option
 @connection_options
-def points_cancel(unique_ids: tuple[int, ...], yes: bool, as_json: bool, **where: Any) -> int:
-    """Take points back, by the unique ids that `send` printed."""
-    connection = Connection(**where)
+def points_cancel(
+    names: tuple[str, ...],
+    ledger: "LedgerAddress | None",
+    all_rows: bool,
+    reason: str,
+    batch: int,
+    found: str | None,
+    yes: bool,
+    as_json: bool,
+    **where: Any,
+) -> int:
+    """Take points back: by the unique ids that `send` printed, or by the rows of a ledger.
+
+    With --ledger, the result of each row is kept, and a second run asks only for rows that are not cancelled. A row
+    whose answer was lost is not asked for again: look in the vendor's dashboard, and record it with --found.
+    """
+    if ledger is None:
+        refuse(("all_rows", "reason", "batch", "found"), "needs --ledger")
+        return _take_back(names, Connection(**where), yes=yes, as_json=as_json)
+    if bool(names) == all_rows:
+        raise click.UsageError("give the KEY of each row, or --all")
+    if not reason.strip():
+        raise click.UsageError("--ledger needs --reason, which the journal keeps")
+    from xoxo_async.cli.unkeyed.cancel import cancel_points, settle_cancels
+
+    if found is not None:
+        if all_rows:
+            raise click.UsageError("--found needs the KEY of each row that you have looked for")
+        settle_cancels(ledger, names, cancelled=found == "cancelled", reason=reason, as_json=as_json)
+        return exits.DONE
+    connection = Connection(books=books_of(ledger), **where)
+    return cancel_points(
+        ledger, None if all_rows else names, connection, reason=reason, batch=batch, yes=yes, as_json=as_json
+    )
+
+
+def _take_back(names: tuple[str, ...], connection: Connection, *, yes: bool, as_json: bool) -> int:
+    """Take points back by their unique ids, and return the exit code."""
+    if not names:
+        raise click.UsageError("give the unique ids that `send` printed, or --ledger for the rows of a job")
+    unique_ids = [Whole(1).convert(name, None, None) for name in names]
     confirm_spending(connection, f"take back {count(len(unique_ids), 'credit')}", yes=yes)
     done = ask(connection, lambda xoxo: xoxo.points.cancel(unique_ids))
     if as_json:
