@@ -235,18 +235,19 @@ async def test_one_text_is_no_list_of_keys(vendor: Vendor) -> None:
         await Cancelling(vendor, vendor.ledger).cancel("k1", "gone")
 
 
-async def test_a_row_taken_by_another_process_is_not_asked(vendor: Vendor) -> None:
+async def test_a_row_taken_by_another_process_is_not_asked(vendor: Vendor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two cancellations at once: only one of them makes the call."""
+    cancelling = Cancelling(vendor, vendor.ledger)
     lines = [line async for line in vendor.ledger.lines()]
 
     async def taken_meanwhile(line: LedgerLine) -> None:
         await vendor.ledger.record([Change(seq=line.seq, evidence=Evidence.CANCEL_ASKED, epoch=line.epoch)])
 
-    async def wanted(_keys: object) -> list[LedgerLine]:
+    async def wanted(_ledger: object, _keys: object) -> list[LedgerLine]:
         await taken_meanwhile(lines[0])
         return lines[:2]
 
-    cancelling._wanted = wanted  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr("xoxo_async.bulk.unkeyed.cancelling._wanted", wanted)
     report = await cancelling.cancel(None, "gone")
     assert states(report) == {"k1": "unknown", "k2": "cancelled"}
     assert vendor.calls == [[9_000_002]]
