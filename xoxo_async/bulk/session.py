@@ -151,6 +151,15 @@ class BulkSession:
         """
         self._stop.stop(Pause.INTERRUPTED, reason)
 
+    def pause(self, pause: Pause, reason: str) -> None:
+        """Send nothing, because of what is known before the run begins. Lines in doubt are still settled.
+
+        Args:
+            pause: Why, for the report.
+            reason: The same in words.
+        """
+        self._stop.stop(pause, reason)
+
     async def work(self, *, send: bool, pending: bool | None, currency: str, started: float) -> Report:
         """Do the run.
 
