@@ -38,12 +38,14 @@ class LineState(StrEnum):
 
 
 class Delivery(StrEnum):
-    """Whether the codes of a placed line have come."""
+    """Whether the codes of a placed line have come; for points, whether the recipient still has them."""
 
     NONE = ""
     DELIVERED = "delivered"
     PENDING = "pending"
     CANCELLED = "cancelled"
+    CANCELLING = "cancelling"
+    """Points: their cancellation was asked for, and no answer says what became of it."""
 
 
 class Evidence(StrEnum):
@@ -63,6 +65,10 @@ class Evidence(StrEnum):
     - `BALANCE_SEEN`: what the recipient of a row without a key holds, read before its call; it moves nothing.
     - `NO_LOOKUP`: the answer of a call without a key was lost, and no call can tell what became of it.
     - `UNWANTED`: the input no longer has the row.
+    - `CANCEL_ASKED`: the points of the row are about to be cancelled: the intent, before the request leaves.
+    - `CANCEL_DONE`, `CANCEL_REFUSED`: the vendor answered for the row's credit; refused also where nothing was sent.
+    - `CANCEL_LOST`: the answer was lost, or does not name the row's credit.
+    - `PERSON_CANCELLED`, `PERSON_KEPT`: a person found out what became of a cancellation in doubt.
     """
 
     SLOT_IN_HAND = "slot_in_hand"
@@ -94,6 +100,12 @@ class Evidence(StrEnum):
     PERSON_RESEND = "person_resend"
     PERSON_REJECTED = "person_rejected"
     WITHDRAWN = "withdrawn"
+    CANCEL_ASKED = "cancel_asked"
+    CANCEL_DONE = "cancel_done"
+    CANCEL_REFUSED = "cancel_refused"
+    CANCEL_LOST = "cancel_lost"
+    PERSON_CANCELLED = "person_cancelled"
+    PERSON_KEPT = "person_kept"
 
 
 class PlannedLine(msgspec.Struct, frozen=True):

@@ -86,6 +86,16 @@ def at_rest(line: LedgerLine, _change: Change, moment: Moment) -> bool:
     return moment.now >= line.last_sent_tick + moment.rules.settle_s
 
 
+def cancellable(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """The points have an id, and no cancellation of them was asked for that may have gone through."""
+    return line.order_id is not None and line.delivery not in _TAKEN_BACK
+
+
+def cancelling(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
+    """A cancellation of the points was asked for, and nobody knows yet what became of it."""
+    return line.delivery is Delivery.CANCELLING
+
+
 def not_suspect(line: LedgerLine, _change: Change, _moment: Moment) -> bool:
     """No earlier send of this line is in doubt."""
     return not line.suspect
@@ -184,6 +194,7 @@ class Transition(NamedTuple):
         suspect: Whether the line is in doubt from here on.
         counts: Whether it counts as one more absence.
         foreign: Whether another sender may own the order from here on.
+        delivery: Whether the recipient has the points from here on; None where the fact itself says it.
     """
 
     number: str
@@ -194,6 +205,7 @@ class Transition(NamedTuple):
     suspect: bool = False
     counts: bool = False
     foreign: bool = False
+    delivery: Delivery | None = None
 
 
 def _from(*states: LineState) -> frozenset[LineState]:
@@ -207,6 +219,7 @@ _DOUBTED: Final = _from(_S.UNKNOWN, _S.CONFLICT)
 _BY_VENDOR: Final = frozenset({_E.ANSWERED_PLACED, _E.LOOKUP_MATCHED, _E.ORDER_OF_THIS_SEND, _E.ORDER_SINCE_PLAN})
 _OF_ANOTHER_COPY: Final = frozenset({_E.LEDGER_RESTORED, _E.LEDGER_COPIED})
 _BY_PERSONS: Final = frozenset({_E.PERSON_PLACED, _E.PERSON_CORRECTED, _E.LATE_PROOF})
+_TAKEN_BACK: Final = frozenset({Delivery.CANCELLING, Delivery.CANCELLED})
 
 TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T1", _from(_S.PLANNED), _E.SLOT_IN_HAND, _S.SENDING),
@@ -275,6 +288,22 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T16", _from(_S.PLACED), _E.ANSWER_DOUBTED, _S.UNKNOWN, (only_answered,), suspect=True),
     Transition("T16", _from(_S.PLACED), _E.CONNECTION_DOUBTED, _S.UNKNOWN, (proven_by_vendor,), suspect=True),
     Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.CONFLICT), _E.UNWANTED, None),
+    # Points are cancelled by their id. A cancellation whose answer was lost is in doubt, and is not asked for again.
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_ASKED, None, (unkeyed, cancellable), delivery=Delivery.CANCELLING),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_DONE, None, (unkeyed, cancelling), delivery=Delivery.CANCELLED),
+    Transition("T17", _from(_S.PLACED), _E.CANCEL_REFUSED, None, (unkeyed, cancelling), delivery=Delivery.DELIVERED),
+    Transition("-", _from(_S.PLACED), _E.CANCEL_LOST, None, (unkeyed, cancelling)),
+    Transition(
+        "T17",
+        _from(_S.PLACED),
+        _E.PERSON_CANCELLED,
+        None,
+        (has_reason, unkeyed, cancelling),
+        delivery=Delivery.CANCELLED,
+    ),
+    Transition(
+        "T17", _from(_S.PLACED), _E.PERSON_KEPT, None, (has_reason, unkeyed, cancelling), delivery=Delivery.DELIVERED
+    ),
 )
 """Every transition of a line. The order matters among rows of one evidence: the first that applies is taken."""
 
@@ -384,7 +413,7 @@ def _after(line: LedgerLine, change: Change, row: Transition, moment: Moment) ->
         after |= {"error_id": change.error_id, "error": change.error}
     if after["state"] is LineState.PLACED:
         known = line if row.target is None else msgspec.structs.replace(line, **_NO_ORDER)
-        after |= _order_facts(known, change)
+        after |= _order_facts(known, change) | {"delivery": _delivery(known, change, row, moment)}
         if row.target is None and not change.error and line.evidence in _BY_PERSONS:
             after |= {"error": line.error}  # the codes of the order do not replace the person's reason
     return msgspec.structs.replace(line, **after)
@@ -428,13 +457,20 @@ def _order_facts(line: LedgerLine, change: Change) -> dict[str, object]:
         "error_id": change.error_id,
         "error": change.error,
     }
-    if change.delivery and not (line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING):
-        facts["delivery"] = change.delivery
     if change.amount_charged is not None and change.amount_charged.is_finite():
         facts |= {"amount_charged": change.amount_charged, "currency": change.currency or line.currency}
     if change.held > line.held:
         facts["held"] = change.held
     return facts
+
+
+def _delivery(line: LedgerLine, change: Change, row: Transition, moment: Moment) -> Delivery:
+    if row.delivery is not None:
+        return row.delivery
+    if moment.effect is EffectClass.UNKEYED and line.delivery in _TAKEN_BACK:
+        return line.delivery  # a late answer to the send says nothing of the cancellation
+    codes_stay = line.delivery is Delivery.DELIVERED and change.delivery is Delivery.PENDING
+    return line.delivery if codes_stay or not change.delivery else change.delivery
 
 
 def next_look(line: LedgerLine, rules: Rules) -> float | None:

@@ -253,6 +253,14 @@ UNKEYED_UNKNOWN = {
     E.UNWANTED: ("-", S.UNKNOWN, "unwanted"),
 }
 UNKEYED_AGAIN = dict.fromkeys((E.ANSWERED_PLACED, E.ANSWERED_DONE, E.LATE_PROOF, E.DELIVERY_SEEN), ("-", S.PLACED))
+CANCELLABLE = {E.CANCEL_ASKED: ("T17", S.PLACED)}
+CANCEL_ENDS = {
+    E.CANCEL_DONE: ("T17", S.PLACED),
+    E.CANCEL_REFUSED: ("T17", S.PLACED),
+    E.CANCEL_LOST: ("-", S.PLACED),
+    E.PERSON_CANCELLED: ("T17", S.PLACED),
+    E.PERSON_KEPT: ("T17", S.PLACED),
+}
 UNKEYED_LEADS = {
     "planned": (
         a_line(S.PLANNED),
@@ -285,8 +293,19 @@ UNKEYED_LEADS = {
     "manual, never sent": (a_line(S.MANUAL, last_sent_tick=None), UNKEYED_PROVEN | PERSON_DECIDES),
     "rejected": (a_line(S.REJECTED), UNKEYED_PROVEN),
     "cancelled": (a_line(S.CANCELLED), UNKEYED_PROVEN),
-    "placed by an answer": (a_line(S.PLACED), UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE),
-    "placed by a person": (a_line(S.PLACED, evidence=E.PERSON_PLACED.value), UNKEYED_AGAIN | CORRECTED),
+    "placed by an answer": (a_line(S.PLACED), UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCELLABLE),
+    "placed by a person": (
+        a_line(S.PLACED, evidence=E.PERSON_PLACED.value),
+        UNKEYED_AGAIN | CORRECTED | CANCELLABLE,
+    ),
+    "about to be cancelled": (
+        a_line(S.PLACED, delivery=Delivery.CANCELLING),
+        UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE | CANCEL_ENDS,
+    ),
+    "cancelled points": (
+        a_line(S.PLACED, delivery=Delivery.CANCELLED),
+        UNKEYED_AGAIN | ANSWER_UNDONE | CONNECTION_UNDONE,
+    ),
     "placed without an id": (
         a_line(S.PLACED, order_id=None, evidence=E.ANSWERED_DONE.value),
         {E.ANSWERED_PLACED: ("T12", S.PLACED), E.ANSWERED_DONE: ("-", S.PLACED)},
@@ -317,6 +336,54 @@ def test_a_success_without_an_id_places_the_line() -> None:
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None).line.state is S.PLACED
     assert told(a_line(S.MANUAL), E.PERSON_PLACED, effect=unkeyed, order_id=None, reason=" ").transition is None
     assert told(a_line(S.PLANNED), E.ANSWERED_DONE, effect=unkeyed, epoch=0).line.state is S.PLACED
+
+
+def cancelled_by(*evidences: Evidence, **facts: object) -> LedgerLine:
+    """Return points after some facts about their cancellation, each of which must apply."""
+    line = a_line(S.PLACED, delivery=Delivery.DELIVERED)
+    for evidence in evidences:
+        outcome = told(line, evidence, effect=EffectClass.UNKEYED, **facts)
+        assert outcome.transition is not None, outcome.refusal
+        line = outcome.line
+    return line
+
+
+@pytest.mark.parametrize(
+    ("evidences", "delivery"),
+    [
+        ((E.CANCEL_ASKED,), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_DONE), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_REFUSED), Delivery.DELIVERED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_KEPT), Delivery.DELIVERED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_CANCELLED), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_REFUSED, E.CANCEL_ASKED, E.CANCEL_DONE), Delivery.CANCELLED),
+        ((E.CANCEL_ASKED, E.CANCEL_LOST, E.PERSON_KEPT, E.CANCEL_ASKED), Delivery.CANCELLING),
+        # A late answer to the send changes nothing of it.
+        ((E.CANCEL_ASKED, E.ANSWERED_PLACED), Delivery.CANCELLING),
+        ((E.CANCEL_ASKED, E.CANCEL_DONE, E.ANSWERED_PLACED), Delivery.CANCELLED),
+    ],
+)
+def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...], delivery: Delivery) -> None:
+    """They stay placed, with their id; without an answer the cancellation stays in doubt until a person settles it."""
+    line = cancelled_by(*evidences, delivery=Delivery.DELIVERED)
+    assert (line.state, line.order_id, line.delivery) == (S.PLACED, 7, delivery)
+    assert line.evidence == E.ANSWERED_PLACED
+
+
+def test_a_cancellation_in_doubt_is_not_asked_for_again() -> None:
+    """Neither are one that was answered, one without an id, and one of an order."""
+    unkeyed = EffectClass.UNKEYED
+    for line in (
+        cancelled_by(E.CANCEL_ASKED),
+        cancelled_by(E.CANCEL_ASKED, E.CANCEL_LOST),
+        cancelled_by(E.CANCEL_ASKED, E.CANCEL_DONE),
+        a_line(S.PLACED, order_id=None),
+    ):
+        assert told(line, E.CANCEL_ASKED, effect=unkeyed).transition is None
+    assert told(a_line(S.PLACED), E.CANCEL_ASKED).transition is None
+    for evidence in (E.PERSON_KEPT, E.PERSON_CANCELLED):
+        assert told(cancelled_by(E.CANCEL_ASKED), evidence, effect=unkeyed, reason=" ").transition is None
 
 
 LEFT_OVER: dict[str, object] = {
