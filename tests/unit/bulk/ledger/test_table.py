@@ -366,7 +366,7 @@ def cancelled_by(*evidences: Evidence, **facts: object) -> LedgerLine:
 )
 def test_points_are_cancelled_by_the_vendors_word(evidences: tuple[Evidence, ...], delivery: Delivery) -> None:
     """They stay placed, with their id; without an answer the cancellation stays in doubt until a person settles it."""
-    line = cancelled_by(*evidences)
+    line = cancelled_by(*evidences, delivery=Delivery.DELIVERED)
     assert (line.state, line.order_id, line.delivery) == (S.PLACED, 7, delivery)
     assert line.evidence == E.ANSWERED_PLACED
 
