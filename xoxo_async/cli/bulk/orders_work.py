@@ -8,6 +8,7 @@ from xoxo_async.bulk.intake.orders_file import ORDERS
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.issuer import BulkIssuer
+from xoxo_async.bulk.ledger.kinds import JobKind
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.planning.totals import PlanTotals
 from xoxo_async.bulk.report import Report
@@ -28,6 +29,7 @@ class OrdersWork:
         request: The command.
     """
 
+    kind: Final = JobKind.ORDERS
     starts_with: Final = "xoxo bulk run ORDERS --ledger …"
 
     def __init__(self, request: RunRequest) -> None:

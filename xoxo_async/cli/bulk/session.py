@@ -15,6 +15,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.ledger.facts import PLANNED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.opening import open_ledger
 from xoxo_async.bulk.ledger.protocol import Ledger
@@ -83,6 +84,11 @@ class Work(Protocol[IssuerT, TotalsT]):
     @property
     def request(self) -> WorkRequest:
         """The command."""
+        ...
+
+    @property
+    def kind(self) -> JobKind:
+        """What its job is of."""
         ...
 
     @property
@@ -199,6 +205,7 @@ class CommandRun(Generic[IssuerT, TotalsT]):
 
     async def _work_on_the_ledger(self) -> None:
         async with self._ledger() as ledger:
+            require_kind(ledger, self._does.kind)
             kept = await kept_bounds(ledger)
             async with self._open_client(self._request.connection_within(kept), say_lookups=False) as client:
                 await self._issue(client, ledger, kept)

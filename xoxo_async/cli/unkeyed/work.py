@@ -46,6 +46,7 @@ class JobWork:
 
     def __init__(self, request: JobRequest) -> None:
         self.request: Final[JobRequest] = request
+        self.kind: Final[JobKind] = request.kind
         self.doing: Final[str] = f"{_DOING[request.kind]} {request.source or request.ledger}"
         self.starts_with: Final[str] = _STARTS_WITH[request.kind]
         self.keeps_codes: Final[bool] = bool(request.exports)
