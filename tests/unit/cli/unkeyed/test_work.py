@@ -11,7 +11,19 @@ PEOPLE = "Emp ID,E-mail,Full name,Points,Reason,Team\n" + "".join(
     f"E-{n},p{n}@example.com,Person {n},{100 * n},Thanks,{'AB'[n % 2]}\n" for n in range(1, 6)
 )
 RATE = ("--rate", "none")
-SEND = ("points", "send", "--file", "people.csv", "--ledger", "p.db", "--sender", "a@example.com", "--keep", "Team", *RATE)
+SEND = (
+    "points",
+    "send",
+    "--file",
+    "people.csv",
+    "--ledger",
+    "p.db",
+    "--sender",
+    "a@example.com",
+    "--keep",
+    "Team",
+    *RATE,
+)
 RESUME = ("points", "send", "--ledger", "p.db", *RATE)
 
 
@@ -65,6 +77,29 @@ def test_a_lost_answer_waits_for_a_person(command: Command, sandbox: Sandbox) ->
     for _ in range(2):
         assert command(*RESUME, "--json").facts["unknown"] == 1
     assert [credit.email for credit in sandbox.books().credits].count("p3@example.com") == 1
+    status = command("bulk", "status", "--ledger", "p.db")
+    assert "1 row needs your decision. Look for the recipient and the points in the vendor's dashboard" in status.out
+    assert "poNumber" not in status.out
+    assert "the points are there: xoxo bulk resolve --ledger p.db --done E-3" in status.out
+    decide = ("bulk", "resolve", "E-3", "--ledger", "p.db")
+    early = command(*decide, "--resend", "--reason", "not there")
+    assert (early.code, "E-3 was sent only now, and the vendor may still work on it" in early.err) == (2, True)
+    done = command(*decide, "--done", "--json")
+    assert (done.code, done.facts["state"]) == (0, "placed")
+    assert "points send --ledger p.db" in done.facts["continue_with"]
+    ended = command(*RESUME, "--json")
+    assert (ended.code, ended.facts["issued"], ended.facts["charged"]) == (0, 5, {"points": 1500})
+
+
+def test_a_row_that_did_nothing_is_sent_again(command: Command, sandbox: Sandbox) -> None:
+    """Only on a person's word."""
+    sandbox.script("reset_before_commit", operation="sendBalance", email="p3@example.com", first=1)
+    assert command(*SEND, "--settle", "0").code == 4
+    facts = command("bulk", "status", "--ledger", "p.db", "--json").facts
+    assert (facts["kind"], list(facts["problems"][0]["resolve"])) == ("points", ["done", "resend", "reject"])
+    assert command("bulk", "resolve", "E-3", "--ledger", "p.db", "--resend", "--reason", "not there").code == 0
+    assert command(*RESUME).code == 0
+    assert sandbox.books().points_given == 1500
 
 
 def test_a_budget_in_points_holds(command: Command, sandbox: Sandbox) -> None:
