@@ -99,7 +99,7 @@ class Road(Protocol):
         ...
 
     def call(
-        self, lines: Sequence[LedgerLine], doubt: Callable[[OrderAnswer], None], wall: Callable[[], float]
+        self, lines: Sequence[LedgerLine], doubt: Callable[[OrderAnswer], None], wall: Callable[[], float], /
     ) -> Awaitable[Sent]:
         """Send lines whose intent is durable, in exactly one call. Moves money."""
         ...

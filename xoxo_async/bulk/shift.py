@@ -11,6 +11,7 @@ from xoxo_async.bulk.client import BulkClient
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.ledger.facts import CURRENCY, REFRESHED_AT
+from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import Counts, LineState
 from xoxo_async.bulk.ledger.protocol import Ledger
 from xoxo_async.bulk.report import Report, Shift
@@ -99,6 +100,7 @@ async def run_shift(
     check_number("seconds", seconds)
     if ledger.job is None:
         raise ConfigError(f"{ledger.name} holds no job yet: plan one first")
+    require_kind(ledger, JobKind.ORDERS)
     await ledger.require_key()
     bounds = Bounds(settle_s=settle_s, resend=resend, concurrency=concurrency).over(await kept_bounds(ledger))
     await check_identity(client, ledger, identity_of(client, address))

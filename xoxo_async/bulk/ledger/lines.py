@@ -62,6 +62,7 @@ class Evidence(StrEnum):
       again, without a trace here.
     - `LEDGER_COPIED`: the ledger's file is a copy, with the same consequence, and no person confirmed it.
     - `ANSWERED_DONE`: the vendor answered that a call without a key succeeded, and named no id for the row.
+    - `BALANCE_SEEN`: what the recipient of a row without a key holds, read before its call; it moves nothing.
     - `NO_LOOKUP`: the answer of a call without a key was lost, and no call can tell what became of it.
     - `UNWANTED`: the input no longer has the row.
     - `CANCEL_ASKED`: the points of the row are about to be cancelled: the intent, before the request leaves.
@@ -84,6 +85,7 @@ class Evidence(StrEnum):
     LOOKUPS_EXHAUSTED = "lookups_exhausted"
     HISTORY_ABSENT = "history_absent"
     NO_LOOKUP = "no_lookup"
+    BALANCE_SEEN = "balance_seen"
     LATE_PROOF = "late_proof"
     DELIVERY_SEEN = "delivery_seen"
     ORDER_OF_THIS_SEND = "order_of_this_send"

@@ -257,6 +257,7 @@ TRANSITIONS: Final[tuple[Transition, ...]] = (
     Transition("T10", _from(_S.UNKNOWN), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
     Transition("T10", _from(_S.UNKNOWN), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),
     Transition("T10", _from(_S.UNKNOWN), _E.NO_LOOKUP, _S.MANUAL, (unkeyed,)),
+    Transition("-", _from(_S.SENDING, _S.UNKNOWN, _S.MANUAL), _E.BALANCE_SEEN, None, (unkeyed,)),
     # A conflict is never sent again: the refusal may be about an order that the look-up does not find yet.
     Transition("T11", _from(_S.CONFLICT), _E.HISTORY_ABSENT, _S.MANUAL, (keyed, absent_so_far)),
     Transition("T11", _from(_S.CONFLICT), _E.LOOKUPS_EXHAUSTED, _S.MANUAL, (keyed,)),

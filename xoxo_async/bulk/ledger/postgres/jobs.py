@@ -56,7 +56,7 @@ _BIND: Final = (
 _LOCK: Final = "SELECT account FROM xoxo.job WHERE id = $1 FOR NO KEY UPDATE"
 _OPEN: Final = (
     "SELECT j.name FROM xoxo.job AS j JOIN xoxo.tally AS t ON t.job = j.id"
-    " WHERE j.state <> 'done' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
+    " WHERE j.state <> 'done' AND NOT j.facts ? 'kind' AND (t.state IN ('planned', 'sending', 'unknown', 'conflict')"
     " OR (t.state = 'placed' AND t.delivery = 'pending'))"
     " GROUP BY j.id, j.name HAVING sum(t.orders) > 0 ORDER BY j.id"
 )
@@ -264,7 +264,7 @@ async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
 
 
 async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of a database with lines that are planned, under way, in doubt, or wait for their codes.
+    """Return the jobs of orders of a database with lines that are planned, under way, in doubt, or wait for their codes.
 
     A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
     only, also from a standby, and moves no money.
