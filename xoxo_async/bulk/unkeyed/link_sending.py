@@ -125,7 +125,7 @@ class _Campaign:
         """Return None: a link costs when it is redeemed, and no call tells what the company may spend on links."""
         return None
 
-    def balance_request(self, line: LedgerLine) -> None:  # noqa: ARG002 - the recipient has no balance
+    def balance_request(self, line: LedgerLine) -> None:
         """Return None: who has a link is not known to the vendor."""
 
 

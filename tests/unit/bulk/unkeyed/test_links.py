@@ -194,8 +194,8 @@ async def test_bad_rows_of_links_are_named(sandbox: Sandbox, xoxo: XoxoClient, t
     async with linking(xoxo, tmp_path) as (links, _):
         with pytest.raises(PlanError) as caught:
             await links.run([*rows(1, 0), LinkLine(key="K1")])
-    assert "row 2, quantity" in str(caught.value)
-    assert "row 3" in str(caught.value)
+    assert "row 2, column quantity" in str(caught.value)
+    assert "row 3, column key" in str(caught.value)
     assert sandbox.books().links == ()
 
 
@@ -237,11 +237,11 @@ async def test_many_addresses_may_share_a_call(sandbox: Sandbox, xoxo: XoxoClien
 async def test_one_address_is_one_row(sandbox: Sandbox, xoxo: XoxoClient, tmp_path: Path) -> None:
     """In any case, within the input and against the ledger: nobody is mailed under two keys."""
     async with mailing(xoxo, tmp_path) as (mails, _):
-        with pytest.raises(PlanError, match="row 2"):
+        with pytest.raises(PlanError, match="row 2, column email: its recipient is in row 1 already"):
             await mails.run(addresses("ada", "ADA"))
         await mails.run(addresses("ada"))
-        with pytest.raises(PlanError, match="k1"):
-            await mails.run([*addresses("ada"), MailLine(key="k9", email="Ada@b.example")])
+        with pytest.raises(PlanError, match="under the key 'k1'"):
+            await mails.run([MailLine(key="k9", email="Ada@b.example")])
     assert sandbox.books().link_mails == {"ada@b.example": 1}
 
 
