@@ -11,7 +11,19 @@ PEOPLE = "Emp ID,E-mail,Full name,Points,Reason,Team\n" + "".join(
     f"E-{n},p{n}@example.com,Person {n},{100 * n},Thanks,{'AB'[n % 2]}\n" for n in range(1, 6)
 )
 RATE = ("--rate", "none")
-SEND = ("points", "send", "--file", "people.csv", "--ledger", "p.db", "--sender", "a@example.com", "--keep", "Team", *RATE)
+SEND = (
+    "points",
+    "send",
+    "--file",
+    "people.csv",
+    "--ledger",
+    "p.db",
+    "--sender",
+    "a@example.com",
+    "--keep",
+    "Team",
+    *RATE,
+)
 RESUME = ("points", "send", "--ledger", "p.db", *RATE)
 
 
