@@ -12,9 +12,10 @@ from xoxo_async.bulk.intake.problems import ProblemSink
 from xoxo_async.bulk.intake.reading import NO_CHOICE, ReadingChoices
 from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.budget import amount
-from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY
+from xoxo_async.bulk.ledger.facts import BOUNDS, COLUMNS, CURRENCY, PRODUCTS
 from xoxo_async.bulk.ledger.kinds import JobKind, require_kind
 from xoxo_async.bulk.ledger.lines import LineState, PlannedLine
+from xoxo_async.bulk.ledger.overview import ProductNote
 from xoxo_async.bulk.ledger.protocol import Identity, Ledger, Planned, PlanTerms, Share
 from xoxo_async.bulk.settings import Bounds
 from xoxo_async.bulk.trust import Trust
@@ -30,6 +31,8 @@ LineT = TypeVar("LineT", bound=msgspec.Struct)
 UnkeyedApproval = Callable[[UnkeyedTotals], Awaitable[None]]
 """Is awaited with what would be sent now, before the plan is durable; an error that it raises undoes the plan."""
 
+_POINTS: Final = ProductNote("Points", "points", Decimal(1), Decimal(0), Decimal(0))
+"""What a report calls them; a job of points has no product."""
 _IN_DOUBT: Final = (LineState.SENDING, LineState.UNKNOWN, LineState.MANUAL)
 
 
@@ -98,6 +101,8 @@ class UnkeyedPreparer:
         stood = await ledger.counts()
         totals = UnkeyedTotals(sending.kind, available=available)
         facts = {BOUNDS: self._bounds.to_json(), CURRENCY: sending.unit}
+        if sending.kind is JobKind.POINTS:
+            facts[PRODUCTS] = msgspec.json.encode({0: _POINTS}).decode()  # for the report
         file = rows if isinstance(rows, RowsFile) else None
         if file is not None:
             file.kept_choices = ReadingChoices.from_json(await ledger.get_fact(COLUMNS))
