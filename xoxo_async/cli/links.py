@@ -48,6 +48,11 @@ _batch_option: Final[Decorator] = click.option(
     help="Rows in one call. The vendor documents no safe number above 1. If the answer of a call is lost, all its rows"
     " are in doubt.",
 )  # fmt: skip
+_max_spend_option: Final[Decorator] = click.option(
+    "--max-spend", type=AMOUNT, metavar="N",
+    help="The most that all links may be worth, in the campaign's currency. The job pauses before it could be more"
+    " [default: what the ledger keeps].",
+)  # fmt: skip
 
 
 @click.group(cls=Group)
@@ -119,9 +124,7 @@ quantity where a row gets more than one link.""",
 )
 @click.option("--reveal", is_flag=True, help="Show the links.")
 @_batch_option
-@click.option("--max-spend", type=AMOUNT, metavar="N",
-              help="The most that all links may be worth, in the campaign's currency [default: what the ledger keeps].",
-              )  # fmt: skip
+@_max_spend_option
 @file_options
 @reading_options
 @unkeyed_work_options
@@ -290,6 +293,7 @@ email.""",
               help="Mail a link to all addresses of this file; needs --ledger.")  # fmt: skip
 @maybe_ledger_option
 @_batch_option
+@_max_spend_option
 @file_options
 @reading_options
 @unkeyed_work_options

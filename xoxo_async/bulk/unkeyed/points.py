@@ -60,7 +60,8 @@ class BulkPoints(UnkeyedIssuer[PointsLine]):
         ```python
         async with SqliteLedger("thanks.db") as ledger:
             points = BulkPoints(xoxo, ledger, job="thanks", sender_email="admin@example.com")
-            report = await points.run([PointsLine(key="E-1", email="jane@example.com", amount=Decimal(500))])
+            jane = PointsLine(key="E-1", email="jane@example.com", name="Jane", amount=Decimal(500))
+            report = await points.run([jane])
         ```
     """
 

@@ -60,6 +60,7 @@ class JobWork:
             "concurrency": request.concurrency,
             "settle_s": request.settle_within(kept),
             "skip_invalid": request.skip_invalid,
+            "max_spend": request.max_spend,
             "max_errors": request.max_errors,
             "pause_limit_s": request.pause_limit,
             "missing": request.missing,
@@ -72,13 +73,12 @@ class JobWork:
                 ledger,
                 sender_email=request.sender,
                 expiry_month=request.expiry_month,
-                max_spend=request.max_spend,
                 balances=request.balances,
                 **shared,
             )
         shared |= {"campaign_id": request.campaign_id, "expires_on": request.expires_on}
         if request.kind is JobKind.LINKS:
-            return BulkLinks(client, ledger, max_spend=request.max_spend, **shared)
+            return BulkLinks(client, ledger, **shared)
         return BulkLinkMails(client, ledger, **shared)
 
     def why_distrusted(self, ledger: Ledger, kept: Bounds) -> str:  # noqa: ARG002 - no look-up, so no time to wait
