@@ -18,12 +18,10 @@ from xoxo_async.paging import Page
 from xoxo_async.services.account.replies import Balance
 from xoxo_async.services.catalog.replies import Voucher
 from xoxo_async.services.catalog.requests import Category
-from xoxo_async.services.links import Campaign
 from xoxo_async.services.orders.replies import Order, OrderSummary
-from xoxo_async.services.points import PointsCancelled
 from xoxo_async.transport.connections import Attempt, ConnectionRecord, OrderAnswer
 
-__all__ = ["Account", "BulkClient", "Catalog", "Links", "Orders", "Points", "SingleAttempts"]
+__all__ = ["Account", "BulkClient", "Catalog", "Orders", "SingleAttempts"]
 
 
 class SingleAttempts(Protocol):
@@ -102,22 +100,6 @@ class Catalog(Protocol):
         ...
 
 
-class Links(Protocol):
-    """The part of `LinkService` that a plan of links needs."""
-
-    async def get_campaign(self, campaign_id: int) -> Campaign:
-        """Return a campaign, or raise `NotFoundError`."""
-        ...
-
-
-class Points(Protocol):
-    """The part of `PointService` that cancels."""
-
-    async def cancel(self, unique_ids: Sequence[int]) -> PointsCancelled:
-        """Cancel points; one result for each id."""
-        ...
-
-
 class BulkClient(Protocol):
     """The part of `XoxoClient` that bulk runs use."""
 
@@ -159,14 +141,4 @@ class BulkClient(Protocol):
     @property
     def catalog(self) -> Catalog:
         """Reads products."""
-        ...
-
-    @property
-    def links(self) -> Links:
-        """Reads campaigns."""
-        ...
-
-    @property
-    def points(self) -> Points:
-        """Cancels points."""
         ...

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -20,6 +20,7 @@ from xoxo_async.services.links import (
     GENERATE_LINKS,
     LIST_CAMPAIGNS,
     SEND_LINKS,
+    Campaign,
     CampaignsRequest,
     EmailRequest,
     GenerateRequest,
@@ -28,10 +29,25 @@ from xoxo_async.services.links import (
 )
 from xoxo_async.wire.enums import VoucherType
 
-__all__ = ["LinkBody", "LinkSending", "MailSending"]
+__all__ = ["LinkBody", "LinkSending", "Links", "LinksClient", "MailSending"]
 
 _MOST: Final = 100_000
 """Links a row, as in `LinkService.generate`: no page states a maximum, and this stops a mistyped quantity."""
+
+
+class Links(Protocol):
+    """The part of `LinkService` that a plan of links needs."""
+
+    async def get_campaign(self, campaign_id: int) -> Campaign:
+        """Return a campaign, or raise `NotFoundError`."""
+
+
+class LinksClient(BulkClient, Protocol):
+    """The part of `XoxoClient` that a job of links uses."""
+
+    @property
+    def links(self) -> Links:
+        """Reads campaigns."""
 
 
 class LinkBody(Body, frozen=True, kw_only=True):
@@ -69,7 +85,7 @@ class _Campaign:
         self._campaign_id: Final = None if campaign_id is None else checks.whole("campaign_id", campaign_id)
         self._expires: Final = None if expires_on is None else _still_to_come(expires_on)
 
-    async def ask(self, client: BulkClient, kept: str) -> None:
+    async def ask(self, client: LinksClient, kept: str) -> None:
         """Read what a link of the campaign is worth, once. One call, unless no row is planned.
 
         Args:
@@ -99,9 +115,8 @@ class _Campaign:
             raise ConfigError("campaign_id and expires_on are missing: without them a job of links only resumes")
 
     def _body(self, quantity: int, email: str | None = None) -> LinkBody:
-        self.require_terms()
-        assert self._campaign_id is not None
-        assert self._expires is not None
+        if self._campaign_id is None or self._expires is None:  # `require_terms` has refused it
+            raise ConfigError("campaign_id and expires_on are missing")
         return LinkBody(product_id=self._campaign_id, quantity=quantity, email=email, expires=self._expires)
 
     def decode(self, body: str) -> LinkBody:

@@ -22,8 +22,8 @@ from xoxo_async.bulk import (
     UnkeyedTotals,
     export_codes,
 )
-from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.ledger.vouchers import codes_of
+from xoxo_async.bulk.pauses import Pause
 from xoxo_async.errors import ConfigError, LedgerError, PlanError
 from xoxo_async.sandbox import Sandbox
 
