@@ -1,4 +1,4 @@
-"""`BulkLinks` and `BulkLinkMails` against the sandbox: each row gets its links or its mail once, or a person decides."""
+"""`BulkLinks` and `BulkLinkMails` against the sandbox: each row is sent once, or a person decides about it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
