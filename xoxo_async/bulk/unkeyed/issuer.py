@@ -13,6 +13,7 @@ from xoxo_async.bulk.deciding import Decision, Resolved, decide_line
 from xoxo_async.bulk.events import Pause
 from xoxo_async.bulk.identity import check_identity, identity_of
 from xoxo_async.bulk.intake.problems import ProblemSink
+from xoxo_async.bulk.intake.rows_file import RowsFile
 from xoxo_async.bulk.ledger.facts import BOUNDS
 from xoxo_async.bulk.ledger.kinds import require_kind
 from xoxo_async.bulk.ledger.lines import LineState
@@ -24,7 +25,6 @@ from xoxo_async.bulk.settings import Bounds, kept_bounds
 from xoxo_async.bulk.trust import Trust
 from xoxo_async.bulk.unkeyed.preparing import UnkeyedApproval, UnkeyedPreparer
 from xoxo_async.bulk.unkeyed.road import UnkeyedRoad
-from xoxo_async.bulk.unkeyed.rows import RowsFile
 from xoxo_async.bulk.unkeyed.sending import Sending
 from xoxo_async.bulk.unkeyed.totals import UnkeyedTotals
 from xoxo_async.config import check_count, check_number
@@ -135,7 +135,7 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def run(
         self,
-        rows: RowsFile | Iterable[Row] | AsyncIterable[Row],
+        rows: RowsFile[Row] | Iterable[Row] | AsyncIterable[Row],
         *,
         approve: UnkeyedApproval | None = None,
         problems: ProblemSink | None = None,
@@ -167,7 +167,7 @@ class UnkeyedIssuer(Generic[Row]):
 
     async def plan(
         self,
-        rows: RowsFile | Iterable[Row] | AsyncIterable[Row],
+        rows: RowsFile[Row] | Iterable[Row] | AsyncIterable[Row],
         *,
         approve: UnkeyedApproval | None = None,
         problems: ProblemSink | None = None,

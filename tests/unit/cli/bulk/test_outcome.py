@@ -38,7 +38,7 @@ class Output(NamedTuple):
 
 
 def work(action: str = "run", **given: Any) -> RunRequest:
-    plain: dict[str, Any] = {"orders": "orders.csv", "ledger": LedgerAddress.read("m.db"), "connection": Connection()}
+    plain: dict[str, Any] = {"source": "orders.csv", "ledger": LedgerAddress.read("m.db"), "connection": Connection()}
     return RunRequest(action=action, **{**plain, **given})
 
 

@@ -264,7 +264,7 @@ async def account_of(connection: DatabaseConnection, identity: Identity) -> int:
 
 
 async def open_jobs(where: str) -> list[str]:
-    """Return the jobs of orders of a database with lines that are planned, under way, in doubt, or wait for their codes.
+    """Return the jobs of orders in a database with lines that are planned, under way, in doubt, or wait for codes.
 
     A paused job is among them: its lines in doubt are still settled, and a worker says that it is paused. It reads
     only, also from a standby, and moves no money.
